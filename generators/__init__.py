@@ -1,0 +1,69 @@
+"""Generators: what turns the items of a plan into clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..harness.errors import UsageError
+from ..harness.registry import Registry
+from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
+
+__all__ = [
+    "GENERATORS",
+    "Failure",
+    "Frames",
+    "Generator",
+    "GeneratorKind",
+    "Output",
+    "Refusal",
+    "VideoFile",
+    "make_generator",
+]
+
+
+class GeneratorKind:
+    """A kind of generator: how to make one from what follows the colon of its spec.
+
+    Args:
+        make: ``(argument, device, dtype) -> Generator``; cheap, weights are loaded later.
+        summary: one line, with the form of the argument.
+    """
+
+    def __init__(self, make: Callable[[str, str, str], Generator], summary: str) -> None:
+        self.make = make
+        self.summary = summary
+
+
+def _reference(argument: str, device: str, dtype: str) -> Generator:
+    from .reference.generator import ReferenceGenerator
+
+    return ReferenceGenerator(argument or "late", device=device, dtype=dtype)
+
+
+def _folder(argument: str, device: str, dtype: str) -> Generator:
+    from .folder import FolderGenerator
+
+    del device, dtype
+    if not argument:
+        raise UsageError("name the folder of videos after the colon: --generator folder:PATH")
+    return FolderGenerator(argument)
+
+
+GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)
+GENERATORS.add(
+    "reference",
+    GeneratorKind(
+        _reference, "reference:NAME: the shipped diffusion transformer, checkpoint NAME or a folder"
+    ),
+)
+GENERATORS.add("folder", GeneratorKind(_folder, "folder:PATH: videos that are files already"))
+
+
+def make_generator(spec: str, *, device: str = "auto", dtype: str = "float32") -> Generator:
+    """Make a generator from its spec, ``KIND`` or ``KIND:ARGUMENT``.
+
+    Raises:
+        UsageError: no such kind, checkpoint or folder.
+    """
+    kind, _, argument = spec.partition(":")
+    return GENERATORS.get(kind).make(argument, device, dtype)

@@ -1,0 +1,92 @@
+"""What every generator is: it turns items into outputs, and says exactly who it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..harness.keys import Json
+    from ..harness.plan import Item
+    from ..harness.suite import ClipSettings
+
+__all__ = ["Failure", "Frames", "Generator", "Output", "Refusal", "VideoFile"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A clip in memory: ``frames_THWC`` uint8 RGB of shape (T, H, W, 3), shown at ``fps``."""
+
+    frames_THWC: NDArray[np.uint8]
+    fps: float
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A clip that is a file already; it is stored as it is, bit for bit."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The generator, or a filter before it, said no."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Nothing came back for this item."""
+
+    reason: str
+
+
+Output = Frames | VideoFile | Refusal | Failure
+
+
+class Generator(ABC):
+    """Turn items into outputs.
+
+    Making one is cheap: weights are loaded on the first call of `generate`, so that planning and scoring
+    again never pay for them.
+
+    Attributes:
+        spec: how the user named it, for example ``reference:late`` or ``folder:clips``.
+        batch_size: how many items the plan puts in a unit. It must not change what an item's clip shows.
+    """
+
+    spec: str
+    batch_size: int = 1
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, Json]:
+        """List what changes the output (name, weights digest, sampler settings), without loading it.
+
+        Raises:
+            MissingWeightsError: the weights are not on this machine.
+        """
+
+    @abstractmethod
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        """Make one output for each item, in order. An item that fails is a `Failure`, not an exception."""
+
+    def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
+        """List the items that this generator brings itself (a folder of clips); None for a real generator."""
+        del clip
+        return None
+
+    def check(self, items: Sequence[Item]) -> list[str]:
+        """Look, before anything is generated, for what will not work; return warnings to print.
+
+        Raises:
+            UsageError: the items cannot be served at all (a size that the checkpoint does not know ...).
+        """
+        del items
+        return []

@@ -1,0 +1,1 @@
+"""The runner: suites, plans, the store, media, scoring, comparison and gates."""

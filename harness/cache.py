@@ -1,0 +1,101 @@
+"""The feature cache: what encoders said of clips, by clip and encoder, shared by all runs.
+
+    <cache>/features/<clip sha>/<encoder digest>.npz     a feature, shape (n, k)
+    <cache>/features/<clip sha>/info.json                what decoding told of the clip
+    <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
+    <cache>/sets/<reference set digest>/<encoder digest>.npz
+
+A damaged or half-written entry counts as absent and is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ..metrics.features import Feature
+from .keys import digest
+from .media import ClipInfo
+from .store import write_atomic
+
+__all__ = ["FeatureCache"]
+
+_INFO_VERSION = 1
+
+
+class FeatureCache:
+    """Keep features in a folder; any number of processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, clip_sha: str, encoder_digest: str) -> Feature | None:
+        """Return a cached feature, or None."""
+        return _load(self._feature(clip_sha, encoder_digest))
+
+    def put(self, clip_sha: str, encoder_digest: str, feature: Feature) -> None:
+        """Keep a feature."""
+        _save(self._feature(clip_sha, encoder_digest), feature)
+
+    def get_info(self, clip_sha: str) -> ClipInfo | None:
+        """Return what decoding told of a clip, or None."""
+        try:
+            record = json.loads((self._clip(clip_sha) / "info.json").read_text("utf-8"))
+            return ClipInfo(**record["info"]) if record["version"] == _INFO_VERSION else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put_info(self, clip_sha: str, info: ClipInfo) -> None:
+        """Keep what decoding told of a clip."""
+        self._clip(clip_sha).mkdir(parents=True, exist_ok=True)
+        record = {"version": _INFO_VERSION, "info": asdict(info)}
+        write_atomic(self._clip(clip_sha) / "info.json", json.dumps(record))
+
+    def get_text(self, text: str, encoder_digest: str) -> Feature | None:
+        """Return a prompt's cached embedding, or None."""
+        return _load(self._text(text, encoder_digest))
+
+    def put_text(self, text: str, encoder_digest: str, feature: Feature) -> None:
+        """Keep a prompt's embedding."""
+        _save(self._text(text, encoder_digest), feature)
+
+    def get_set(self, set_digest: str, encoder_digest: str) -> Feature | None:
+        """Return the cached features of a reference set, shape (M, k), or None."""
+        return _load(self._set(set_digest, encoder_digest))
+
+    def put_set(self, set_digest: str, encoder_digest: str, features: Feature) -> None:
+        """Keep the features of a reference set."""
+        _save(self._set(set_digest, encoder_digest), features)
+
+    def _clip(self, clip_sha: str) -> Path:
+        return self.folder / "features" / clip_sha
+
+    def _feature(self, clip_sha: str, encoder_digest: str) -> Path:
+        return self._clip(clip_sha) / f"{encoder_digest}.npz"
+
+    def _text(self, text: str, encoder_digest: str) -> Path:
+        return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.npz"
+
+    def _set(self, set_digest: str, encoder_digest: str) -> Path:
+        return self.folder / "sets" / set_digest / f"{encoder_digest}.npz"
+
+
+def _load(path: Path) -> Feature | None:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive["feature"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _save(path: Path, feature: Feature) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with beside.open("wb") as file:
+        np.savez(file, feature=feature)
+    beside.replace(path)

@@ -1,0 +1,45 @@
+"""The mistakes a user can make, as sentences.
+
+    ScreentestError            what is wrong and what to do, in one sentence
+    |- UsageError              a name, an option or a file that the user can mend: exit code 2
+    |- MediaError              a file that cannot be read as a video
+    `- MissingWeightsError     weights that are not on this machine, and where to get them
+
+The command line prints the sentence alone; a traceback appears only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["MediaError", "MissingWeightsError", "ScreentestError", "UsageError", "unknown_name"]
+
+
+class ScreentestError(Exception):
+    """Carry one sentence that says what is wrong and what to do."""
+
+
+class UsageError(ScreentestError):
+    """Say that a name, option or file given by the user is wrong."""
+
+
+class MediaError(ScreentestError):
+    """Say why a file cannot be read as a video."""
+
+
+class MissingWeightsError(UsageError):
+    """Say which weights are missing, where they come from and where to put them."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Build the error for a name that is not among ``known``, with the nearest names in it.
+
+    Example:
+        >>> print(unknown_name("suite", "refrence", ["reference", "videos"]))
+        unknown suite 'refrence'; did you mean 'reference'? Known: reference, videos
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
+    return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")

@@ -1,0 +1,360 @@
+"""The run folder: what is on disk is the truth of a run.
+
+    run.json        what the run is: suite, generator, plan digest, versions, hardware
+    run.sqlite      items, clips, scores: one writer, one transaction a finished unit
+    clips/          what was measured, named by the sha256 of the bytes
+
+Readers of a newer schema than they know refuse it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, cast
+
+from .errors import UsageError
+from .keys import Json, canonical_json
+from .media import ClipInfo
+from .plan import Item, Plan
+from .suite import ClipSettings
+
+__all__ = [
+    "SCHEMA",
+    "ClipRecord",
+    "RunStore",
+    "Score",
+    "SetScore",
+    "Status",
+    "open_run",
+    "write_atomic",
+]
+
+SCHEMA = 1
+Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
+
+_TABLES = """
+CREATE TABLE items (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, cluster TEXT NOT NULL,
+    unit INTEGER NOT NULL, fields TEXT NOT NULL);
+CREATE TABLE clips (item TEXT PRIMARY KEY REFERENCES items(id), outcome TEXT NOT NULL, reason TEXT NOT NULL,
+    sha256 TEXT, file TEXT, info TEXT, seconds REAL NOT NULL);
+CREATE TABLE scores (item TEXT NOT NULL REFERENCES items(id), measure TEXT NOT NULL, status TEXT NOT NULL,
+    value REAL, reason TEXT NOT NULL, evidence TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (item, measure));
+CREATE TABLE set_scores (measure TEXT PRIMARY KEY, fields TEXT NOT NULL, key TEXT NOT NULL);
+CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """What came back for one item.
+
+    Attributes:
+        outcome: ``ok``, ``refused`` or ``failed``.
+        reason: why, for the latter two.
+        sha256: of the stored file's bytes.
+        file: name of the stored file in ``clips/``.
+        info: as decoded; None until the file has been decoded, or where it cannot be.
+        seconds: that the generator took, its share of the unit's time.
+    """
+
+    item: str
+    outcome: Literal["ok", "refused", "failed"]
+    reason: str = ""
+    sha256: str | None = None
+    file: str | None = None
+    info: ClipInfo | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """One value of one measure on one item, or why there is none. ``value`` is None unless status is ok."""
+
+    item: str
+    measure: str
+    status: Status
+    value: float | None = None
+    reason: str = ""
+    evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class SetScore:
+    """One value of a measure of sets, with what its interval and comparisons are made from."""
+
+    measure: str
+    status: Status
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    method: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    n: int = 0
+    clusters: int = 0
+    n_reference: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
+    leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
+    key: str = ""
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it there: a reader sees the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+class RunStore:
+    """Read and write one run folder. Make one with `open_run`, or with `RunStore.create`."""
+
+    def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.record = record
+        self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None)
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA busy_timeout = 10000")
+
+    @classmethod
+    def create(cls, folder: Path, plan: Plan, record: Mapping[str, Json]) -> RunStore:
+        """Make a run folder for ``plan``, or open the one that holds it already.
+
+        Raises:
+            UsageError: the folder holds another plan, or something that is not a run; nothing is overwritten.
+        """
+        if (folder / "run.json").exists():
+            store = open_run(folder)
+            if store.record["plan"] != plan.digest:
+                raise UsageError(_another_plan(folder, store.record, plan))
+            return store
+        left_by_a_kill = {"run.sqlite", "run.sqlite-journal", "clips", "run.lock"}
+        strange = (
+            [p.name for p in folder.iterdir() if p.name not in left_by_a_kill] if folder.exists() else []
+        )
+        strange = [name for name in strange if not name.endswith(".tmp")]
+        if strange:
+            raise UsageError(
+                f"{folder} holds other files ({', '.join(sorted(strange)[:3])}) and no run; "
+                "choose an empty or new folder with --out"
+            )
+        (folder / "clips").mkdir(parents=True, exist_ok=True)
+        # run.json is written last: a folder with it has all its items.
+        (folder / "run.sqlite").unlink(missing_ok=True)
+        (folder / "run.sqlite-journal").unlink(missing_ok=True)
+        full = {"schema": SCHEMA, "plan": plan.digest, **record}
+        store = cls(folder, full)
+        store._db.executescript(_TABLES)
+        with store._transaction():
+            rows = [
+                (position, item.id, item.cluster, unit.number, _item_fields(item))
+                for position, (unit, item) in enumerate((u, i) for u in plan.units for i in u.items)
+            ]
+            store._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", rows)
+        write_atomic(folder / "run.json", json.dumps(full, indent=1, ensure_ascii=False) + "\n")
+        return store
+
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """Hold the run as its single writer.
+
+        Raises:
+            UsageError: another process is writing this run.
+        """
+        with (self.folder / "run.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UsageError(
+                    f"another process is writing {self.folder}; wait for it, or stop it and start again"
+                ) from None
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- items and clips
+
+    def items(self) -> list[Item]:
+        """Read all items in the order of the plan."""
+        rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
+        return [_item(*row) for row in rows]
+
+    def clips(self) -> dict[str, ClipRecord]:
+        """Read what came back so far: item id -> record, in the order of the plan."""
+        rows = self._db.execute(
+            "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
+            "JOIN items i ON i.id = c.item ORDER BY i.position"
+        )
+        return {row[0]: _clip(*row) for row in rows}
+
+    def put_clips(self, records: Iterable[ClipRecord]) -> None:
+        """Store what came back for the items of one unit, in one transaction."""
+        rows = [
+            (
+                r.item,
+                r.outcome,
+                r.reason,
+                r.sha256,
+                r.file,
+                None if r.info is None else json.dumps(vars(r.info)),
+                r.seconds,
+            )
+            for r in records
+        ]
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def clip_path(self, record: ClipRecord) -> Path:
+        """Say where a stored clip lies.
+
+        Raises:
+            ValueError: the record has no file.
+        """
+        if record.file is None:
+            raise ValueError(f"item {record.item} has no stored clip")
+        return self.folder / "clips" / record.file
+
+    # -- scores
+
+    def scores(self) -> list[Score]:
+        """Read the score table in the order of the plan, then of the measures' names."""
+        rows = self._db.execute(
+            "SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key FROM scores s "
+            "JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
+        )
+        return [Score(*row[:5], evidence=json.loads(row[5]), key=row[6]) for row in rows]
+
+    def put_unit(self, clips: Sequence[ClipRecord], scores: Sequence[Score]) -> None:
+        """Store the scores of one unit, and what decoding told of its clips, in one transaction."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE clips SET outcome = ?, reason = ?, info = ? WHERE item = ?",
+                [
+                    (c.outcome, c.reason, None if c.info is None else json.dumps(vars(c.info)), c.item)
+                    for c in clips
+                ],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (s.item, s.measure, s.status, s.value, s.reason, canonical_json(s.evidence), s.key)
+                    for s in scores
+                ],
+            )
+
+    def set_scores(self) -> dict[str, SetScore]:
+        """Read the scores of sets: measure -> score, by name."""
+        rows = self._db.execute("SELECT fields, key FROM set_scores ORDER BY measure")
+        return {s.measure: s for s in (_set_score(json.loads(fields), key) for fields, key in rows)}
+
+    def put_set_score(self, score: SetScore) -> None:
+        """Store the score of a set."""
+        fields = {k: v for k, v in vars(score).items() if k != "key"}
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?)",
+                (score.measure, json.dumps(fields), score.key),
+            )
+
+    def measures(self) -> dict[str, dict[str, Any]]:
+        """Read what was recorded of each measure taken: name -> version, kind, direction, range, unit."""
+        rows = self._db.execute("SELECT name, fields FROM measures ORDER BY name")
+        return {name: json.loads(fields) for name, fields in rows}
+
+    def put_measure(self, name: str, fields: Mapping[str, Json]) -> None:
+        """Record a measure's version, kind, direction, range, unit and encoders beside its scores."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO measures VALUES (?, ?)", (name, canonical_json(fields)))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+
+def open_run(folder: Path) -> RunStore:
+    """Open an existing run folder.
+
+    Raises:
+        UsageError: no run is there, it is damaged, or a newer version of screentest wrote it.
+    """
+    try:
+        record = json.loads((folder / "run.json").read_text("utf-8"))
+        schema = record["schema"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"there is no run at {folder}; 'screentest run' makes one") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / 'run.json'} cannot be read as a run's record: {error}") from None
+    if schema > SCHEMA:
+        raise UsageError(
+            f"{folder} was written in schema {schema} and this screentest reads up to {SCHEMA}; upgrade it"
+        )
+    if not (folder / "run.sqlite").is_file():
+        raise UsageError(f"{folder} has lost its run.sqlite; restore it, or run again into a new folder")
+    store = RunStore(folder, record)
+    try:
+        store.measures()
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{folder / 'run.sqlite'} is damaged ({error}); restore it, or run again") from None
+    return store
+
+
+def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
+    differs = [
+        f"{what} (there: {there}, asked: {asked})"
+        for what, there, asked in (
+            ("suite", _suite_name(record["suite"]), f"{plan.suite.name} v{plan.suite.version}"),
+            ("generator", canonical_json(record["generator"])[:120], canonical_json(plan.generator)[:120]),
+        )
+        if there != asked
+    ]
+    why = "; ".join(differs) or "the prompts, seeds or clip settings differ"
+    return f"{folder} holds a run of another plan: {why}. Choose another --out; nothing was overwritten"
+
+
+def _suite_name(suite: Mapping[str, Any]) -> str:
+    return f"{suite['name']} v{suite['version']}"
+
+
+def _item_fields(item: Item) -> str:
+    fields = {k: v for k, v in vars(item).items() if k not in ("id", "cluster")}
+    fields["clip"] = item.clip.model_dump()
+    return json.dumps(fields)
+
+
+def _item(item_id: str, cluster: str, fields: str) -> Item:
+    values = json.loads(fields)
+    values["clip"] = ClipSettings(**values["clip"])
+    values["tags"] = tuple(values["tags"])
+    return Item(id=item_id, cluster=cluster, **values)
+
+
+def _clip(
+    item: str, outcome: str, reason: str, sha256: str, file: str, info: str, seconds: float
+) -> ClipRecord:
+    decoded = ClipInfo(**json.loads(info)) if info else None
+    known = cast(Literal["ok", "refused", "failed"], outcome)
+    return ClipRecord(item, known, reason, sha256, file, decoded, seconds)
+
+
+def _set_score(fields: dict[str, Any], key: str) -> SetScore:
+    fields["notes"] = tuple(fields["notes"])
+    return SetScore(**fields, key=key)

@@ -1,0 +1,203 @@
+"""The summary of a run: every measure with its n, what was left out, and a confidence interval.
+
+It is a function of the score table alone, so any number of workers and any order give the same file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import UsageError
+from .plan import Item
+from .stats import cluster_bootstrap_mean, rate_interval
+from .store import RunStore, Score, SetScore, write_atomic
+
+__all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
+
+
+class Aggregate(BaseModel):
+    """One measure over a run, or over the items of one tag.
+
+    Attributes:
+        value: mean, rate or set value; None where no item gave one.
+        low, high: the two-sided confidence interval; None where there is no evidence for one.
+        n: values that went in; ``clusters`` prompts they came from.
+        left_out: items with no value, by status.
+        reasons: why, counted, most frequent first.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    measure: str
+    tag: str | None
+    kind: Literal["mean", "rate", "set"]
+    value: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    n: int
+    clusters: int
+    left_out: dict[str, int]
+    reasons: dict[str, int]
+    method: str
+    better: Literal["higher", "lower", "neither"]
+    bounds: tuple[float | None, float | None]
+    unit: str
+    version: int
+    n_reference: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Summary(BaseModel):
+    """All aggregates of a run, and how its items came out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    name: str
+    suite: str
+    generator: str
+    plan: str
+    items: int
+    outcomes: dict[str, int]
+    aggregates: tuple[Aggregate, ...]
+
+    def get(self, measure: str, tag: str | None = None) -> Aggregate | None:
+        """Find the aggregate of a measure, over all items or those of a tag; None where there is none."""
+        return next((a for a in self.aggregates if a.measure == measure and a.tag == tag), None)
+
+
+def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
+    """Aggregate a run's score table, over all items and by tag."""
+    items = store.items()
+    about = store.measures()
+    scores: dict[str, list[Score]] = {name: [] for name in about}
+    for score in store.scores():
+        scores.setdefault(score.measure, []).append(score)
+    tags = sorted({tag for item in items for tag in item.tags})
+    by_id = {item.id: item for item in items}
+    aggregates: list[Aggregate] = []
+    set_scores = store.set_scores()
+    for name, fields in about.items():
+        if fields["kind"] == "set":
+            if name in set_scores:
+                aggregates.append(_of_set(set_scores[name], fields))
+            continue
+        for tag in (None, *tags):
+            rows = [s for s in scores[name] if tag is None or tag in by_id[s.item].tags]
+            if rows:
+                aggregates.append(aggregate(name, fields, rows, by_id, tag=tag, confidence=confidence))
+    outcomes = Counter(record.outcome for record in store.clips().values())
+    return Summary(
+        name=store.folder.name,
+        suite=f"{store.record['suite']['name']} v{store.record['suite']['version']}",
+        generator=store.record["generator_spec"],
+        plan=store.record["plan"],
+        items=len(items),
+        outcomes={k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")},
+        aggregates=tuple(aggregates),
+    )
+
+
+def aggregate(
+    measure: str,
+    fields: Mapping[str, Any],
+    scores: Sequence[Score],
+    items: Mapping[str, Item],
+    *,
+    tag: str | None,
+    confidence: float,
+) -> Aggregate:
+    """Aggregate the scores of one measure; ``fields`` is what the run recorded of the measure."""
+    # Sorted by item id, so that neither the order of rows nor the way they came changes the last bit.
+    good = sorted((s.item, s.value) for s in scores if s.status == "ok" and s.value is not None)
+    values = [value for _, value in good]
+    clusters = [items[item].cluster for item, _ in good]
+    if fields["kind"] == "rate":
+        interval = rate_interval(values, clusters, confidence)
+    else:
+        interval = cluster_bootstrap_mean(
+            values,
+            clusters,
+            confidence,
+            seed=("aggregate", measure, tag or ""),
+            bounds=tuple(fields["bounds"]),
+        )
+    missing = [s for s in scores if s.status != "ok"]
+    reasons = Counter(s.reason for s in missing if s.reason)
+    return Aggregate(
+        measure=measure,
+        tag=tag,
+        kind=fields["kind"],
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        confidence=confidence,
+        n=len(values),
+        clusters=len(set(clusters)),
+        left_out=_left_out(Counter(s.status for s in missing)),
+        reasons=dict(sorted(reasons.items(), key=lambda r: (-r[1], r[0]))),
+        method=interval.method,
+        better=fields["better"],
+        bounds=tuple(fields["bounds"]),
+        unit=fields["unit"],
+        version=fields["version"],
+        notes=interval.notes,
+    )
+
+
+def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:
+    return Aggregate(
+        measure=score.measure,
+        tag=None,
+        kind="set",
+        value=score.value,
+        low=score.low,
+        high=score.high,
+        confidence=score.confidence,
+        n=score.n,
+        clusters=score.clusters,
+        left_out=_left_out(score.left_out),
+        reasons={score.reason: 1} if score.reason else {},
+        method=score.method,
+        better=fields["better"],
+        bounds=tuple(fields["bounds"]),
+        unit=fields["unit"],
+        version=fields["version"],
+        n_reference=score.n_reference,
+        notes=score.notes,
+    )
+
+
+def _left_out(counts: Mapping[str, int]) -> dict[str, int]:
+    return {status: counts.get(status, 0) for status in ("refused", "failed", "not_applicable")}
+
+
+def write_summary(store: RunStore, summary: Summary) -> Path:
+    """Write ``summary.json`` into the run folder."""
+    path = store.folder / "summary.json"
+    write_atomic(path, json.dumps(summary.model_dump(), indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def read_summary(folder: Path) -> Summary:
+    """Read a run's ``summary.json``.
+
+    Raises:
+        UsageError: the run has not been scored to its end, or the file is damaged.
+    """
+    path = folder / "summary.json"
+    try:
+        return Summary.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder} has no summary yet; finish it with the same 'screentest run', or 'screentest score'"
+        ) from None
+    except ValidationError:
+        raise UsageError(f"{path} is damaged; 'screentest score {folder}' makes it anew") from None
