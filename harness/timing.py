@@ -1,0 +1,153 @@
+"""When the frames of a video are shown, and whether all that its file declares has arrived."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import MediaError
+
+if TYPE_CHECKING:
+    from av import Packet, VideoFrame
+    from av.stream import Stream
+
+__all__ = ["Timing", "incomplete"]
+
+
+def incomplete(path: Path, frames: int, declared: int) -> MediaError:
+    """Build the error for a file that breaks off after ``frames`` (0 ``declared``: it does not say)."""
+    of = f" of {declared}" if declared else ""
+    return MediaError(f"{path} is truncated or damaged: {frames}{of} frames could be read")
+
+
+class Timing:
+    """When frames are shown, and whether all that was declared has arrived.
+
+    The time of a frame is its time stamp's distance from the first one's. A frame without a time stamp is
+    shown ``1 / rate`` after its predecessor, and one with a stamp that is not after it, half of that.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.frames = 0
+        self.packets = 0
+        self._origin = 0.0
+        self._last = 0.0
+        self._tick = 0.0
+        self._gaps = (float("inf"), 0.0)
+        self._newest: dict[str, int] = {}
+        self._backwards = {"pts": 0, "dts": 0}
+        self._video = Span()
+        self._all = Span()  # packets of every stream
+
+    def note(self, packet: Packet[Stream], is_video: bool) -> None:
+        """Take note of a packet of any stream."""
+        if packet.size == 0 and packet.pts is None:
+            return  # the flush at the end
+        self._all.add(packet)
+        if is_video:
+            self.packets += 1
+            if not packet.is_discard:
+                self._video.add(packet)
+
+    def add(self, frame: VideoFrame) -> float:
+        """Return the time of the next frame, in seconds after the first."""
+        stamp, self._tick = self._stamp(frame), float(frame.time_base or 0)
+        if self.frames == 0:
+            self._origin = stamp or 0.0
+            time = 0.0
+        else:
+            step = 1.0 / self.rate
+            time = self._last + step if stamp is None else stamp - self._origin
+            if time <= self._last:
+                time = self._last + step / 2
+            gap = time - self._last
+            self._gaps = (min(self._gaps[0], gap), max(self._gaps[1], gap))
+        self.frames += 1
+        self._last = time
+        return time
+
+    def _stamp(self, frame: VideoFrame) -> float | None:
+        """Choose between a frame's two time stamps, in seconds: the one that ran backwards less often.
+
+        FFmpeg's own tools choose so (``best_effort_timestamp``): some AVI and MP4 files carry presentation
+        times that are not in the order of presentation, and their decoding times are then the true ones.
+        """
+        pts, dts = frame.pts, frame.dts
+        for kind, value in (("pts", pts), ("dts", dts)):
+            if value is not None:
+                self._backwards[kind] += value <= self._newest.get(kind, value - 1)
+                self._newest[kind] = value
+        trusted = dts is None or self._backwards["pts"] <= self._backwards["dts"]
+        value = pts if pts is not None and trusted else dts
+        return None if value is None or frame.time_base is None else float(value * frame.time_base)
+
+    @property
+    def fps(self) -> float:
+        """Mean frames a second by the time stamps; of a single frame, the declared rate."""
+        return (self.frames - 1) / self._last if self.frames > 1 else self.rate
+
+    @property
+    def variable_rate(self) -> bool:
+        """Whether gaps differ by more than a tenth of the mean one, beyond the rounding of time stamps."""
+        return self.frames > 2 and self._gaps[1] - self._gaps[0] > 0.1 / self.fps + 2 * self._tick
+
+    def check_complete(self, path: Path, frames: int, seconds: float | None, own: bool) -> None:
+        """Raise if fewer packets came than the file declares, or fewer frames than its packets stand for.
+
+        An edit list, empty packets (a frame that is shown longer) and frames that refer to what lies before a
+        cut make counts differ in whole files, so that a count counts only if time is missing, too.
+
+        Args:
+            path: for the message.
+            frames: as declared; 0 where they are not.
+            seconds: as declared; None where they are not.
+            own: whether ``seconds`` is the video stream's own length, rather than the longest stream's.
+
+        Raises:
+            MediaError: the file is truncated.
+        """
+        gap = 1.0 / self.fps
+        span = self._video if own else self._all
+        missing = float("inf") if seconds is None else seconds - span.covered
+        if frames:
+            short = self.packets < frames and missing > 0.5 * gap
+        else:
+            slack = 0.5 * gap if span.lengths_known else 1.5 * gap
+            short = seconds is not None and missing > slack + (0.002 if own else 0.05)
+        if short and seconds is not None and not frames:
+            raise MediaError(
+                f"{path} is truncated: {span.covered:.2f} of {seconds:.2f} seconds could be read"
+            )
+        undecoded = self._video.length - (self._last + gap)
+        if short or (self.frames + 2 < self.packets and undecoded > 2.5 * gap):
+            raise incomplete(path, self.frames, frames or self.packets)
+
+
+class Span:
+    """The time from the earliest to the latest of some packets, in seconds."""
+
+    def __init__(self) -> None:
+        self.lengths_known = True
+        self._start = float("inf")
+        self._end = 0.0
+
+    def add(self, packet: Packet[Stream]) -> None:
+        """Widen the span to hold a packet."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None:
+            return
+        start = float(stamp * packet.time_base)
+        self.lengths_known = self.lengths_known and bool(packet.duration)
+        self._start = min(self._start, start)
+        self._end = max(self._end, start + float((packet.duration or 0) * packet.time_base))
+
+    @property
+    def length(self) -> float:
+        """Seconds from the first packet to the end of the last."""
+        return max(0.0, self._end - self._start)
+
+    @property
+    def covered(self) -> float:
+        """Seconds of the declared length that the packets reach; a late first packet counts as reached."""
+        return self._end - min(self._start, 0.0)
