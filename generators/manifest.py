@@ -1,0 +1,203 @@
+"""The manifest of a folder of clips: which file is for which prompt and seed."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+from ..harness.errors import UsageError
+
+__all__ = ["MANIFESTS", "Entry", "read_manifest", "safe_name"]
+
+MANIFESTS = ("manifest.csv", "manifest.jsonl")
+
+_REQUIRED = ("file", "prompt", "seed")
+_OPTIONAL = ("expect", "tags", "group")
+_MAX_SEED = 2**63
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One clip of a folder: its name relative to the folder, and what it is said to show."""
+
+    file: str
+    prompt: str | None
+    seed: int
+    tags: tuple[str, ...] = ()
+    expect: Mapping[str, Any] | None = None
+    group: str | None = None
+
+
+def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | None:
+    """Read the folder's manifest: its entries, and a warning for each column that is not read.
+
+    Returns:
+        None where the folder has no manifest.
+
+    Raises:
+        UsageError: there are two manifests, or one that is wrong; the line is in the message.
+    """
+    there = [folder / name for name in MANIFESTS if (folder / name).is_file()]
+    if not there:
+        return None
+    if len(there) > 1:
+        raise UsageError(f"{folder} has both manifest.csv and manifest.jsonl; keep one")
+    path = there[0]
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    rows = _csv_rows(path, text) if path.suffix == ".csv" else _json_rows(path, text)
+    entries: dict[tuple[str | None, int, str], tuple[int, Entry]] = {}
+    unknown: dict[str, None] = {}
+    for line, row in rows:
+        entry = _entry(path, line, row)
+        unknown.update(dict.fromkeys(key for key in row if key not in (*_REQUIRED, *_OPTIONAL)))
+        key = (entry.prompt, entry.seed, entry.file if entry.prompt is None else "")
+        if key in entries:
+            first, other = entries[key]
+            raise UsageError(
+                f"{path}: lines {first} ({other.file}) and {line} ({entry.file}) are both for "
+                f"{'no prompt' if entry.prompt is None else repr(entry.prompt)} with seed {entry.seed}"
+            )
+        entries[key] = (line, entry)
+    if not entries:
+        raise UsageError(f"{path} lists no clip")
+    warnings = tuple(f"{path.name}: the column {name!r} is not known and not read" for name in unknown)
+    return tuple(entry for _, entry in entries.values()), warnings
+
+
+def safe_name(folder: Path, name: str) -> str:
+    """Return the name of a file in ``folder`` in its plain form.
+
+    Raises:
+        UsageError: the name leads out of the folder (absolute, ``..``, a link) or is not text.
+    """
+    plain = PurePosixPath(name)
+    if "\0" in name or not _is_unicode(name):
+        raise UsageError(f"the file name {name!r} in {folder} has characters that are not text; rename it")
+    if not plain.parts:
+        raise UsageError(f"{name!r} is not the name of a file in {folder}")
+    try:
+        inside = (folder / plain).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:  # too long, or links that go in a circle
+        raise UsageError(f"{name!r} cannot be a file of {folder}: {error}") from None
+    if plain.is_absolute() or ".." in plain.parts or not inside:
+        raise UsageError(f"{name!r} leads out of {folder}; a folder's clips lie inside it")
+    return plain.as_posix()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = [(name or "").strip() for name in reader.fieldnames or ()]
+        if not names:
+            raise UsageError(f"{path} is empty; its first line names the columns file, prompt, seed")
+        if len(set(names)) < len(names):
+            raise UsageError(f"{path} names a column twice: {', '.join(names)}")
+        _need(path, 1, names)
+        reader.fieldnames = names
+        for row in reader:
+            if None in row or None in row.values():
+                _wrong(path, reader.line_num, f"should have {len(names)} cells, as the first line has")
+            yield reader.line_num, {key: value for key, value in row.items() if value.strip()}
+    except csv.Error as error:
+        _wrong(path, reader.line_num, f"is not CSV: {error}")
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        row = _json(path, line, content)
+        if not isinstance(row, dict):
+            _wrong(path, line, "is not a JSON object")
+        if not _is_unicode(json.dumps(row, ensure_ascii=False)):
+            _wrong(path, line, "has half of a surrogate pair in it, which is not a character")
+        _need(path, line, list(row))
+        yield line, {key: value for key, value in row.items() if value is not None}
+
+
+def _json(path: Path, line: int, text: str) -> Any:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        _wrong(path, line, f"is not JSON: {error}")
+
+
+def _entry(path: Path, line: int, row: Mapping[str, Any]) -> Entry:
+    file, prompt, group = row.get("file"), row.get("prompt"), row.get("group")
+    if not isinstance(file, str):
+        _wrong(path, line, "names no file")
+    if not isinstance(prompt, str | None) or not isinstance(group, str | None):
+        _wrong(path, line, "has a prompt or a group that is not text")
+    try:
+        name = safe_name(path.parent, file.strip())
+    except UsageError as error:
+        _wrong(path, line, str(error))
+    return Entry(
+        file=name,
+        prompt=prompt.strip() or None if prompt else None,
+        seed=_seed(path, line, row.get("seed")),
+        tags=_tags(path, line, row.get("tags")),
+        expect=_expect(path, line, row.get("expect")),
+        group=group.strip() or None if group else None,
+    )
+
+
+def _seed(path: Path, line: int, value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,19}\s*", value) and path.suffix == ".csv":
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not -_MAX_SEED <= value < _MAX_SEED:
+        _wrong(path, line, f"has the seed {value!r}, which is not a whole number")
+    return value
+
+
+def _tags(path: Path, line: int, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) and path.suffix == ".csv":
+        value = re.split(r"[;|]", value)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(tag, str) and len(tag) <= 80 for tag in value):
+        _wrong(path, line, "has tags that are not a list of short texts")
+    return tuple(dict.fromkeys(tag.strip() for tag in value if tag.strip()))
+
+
+def _expect(path: Path, line: int, value: object) -> Mapping[str, Any] | None:
+    if isinstance(value, str) and path.suffix == ".csv":
+        value = _json(path, line, value)
+    if value is not None and not isinstance(value, dict):
+        _wrong(path, line, "has an 'expect' that is not a JSON object")
+    return value
+
+
+def _need(path: Path, line: int, names: list[str]) -> None:
+    for column in _REQUIRED:
+        if column not in names:
+            near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
+            hint = f"; is {near[0]!r} meant to be it?" if near else ""
+            _wrong(path, line, f"has no column {column!r}{hint}")
+
+
+def _wrong(path: Path, line: int, what: str) -> NoReturn:
+    raise UsageError(f"{path}, line {line}, {what}")
