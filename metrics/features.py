@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..harness.errors import MediaError
 from ..harness.keys import digest
 
 if TYPE_CHECKING:
@@ -25,16 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "EncoderOptions", "Feature", "FrameEncoder", "Stream", "TextEncoder"]
 
 Feature: TypeAlias = NDArray[np.floating[Any]]
-"""A float array of shape (n, k), a row a frame, a pair of frames or a window; the encoder names its columns."""
+"""A float array (n, k): a row a frame, a pair of frames or a clip; the encoder says what the columns are."""
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How to run an encoder; none of it changes what the feature is.
+    """How to run an encoder.
 
     Attributes:
-        device: ``auto``, ``cpu`` or ``cuda``.
-        dtype: name of the torch dtype of weights and activations; ``float32`` unless asked otherwise.
+        device: ``auto``, ``cpu`` or ``cuda``. Not part of a feature's identity.
+        dtype: torch dtype of weights and activations (``float32``, ``bfloat16``, ``float16``). Part of the
+            identity: half precision moves features by far more than a change of device does.
     """
 
     device: str = "auto"
@@ -89,25 +91,47 @@ class TextEncoder(ABC):
 
 
 class FrameEncoder(Encoder):
-    """Base of encoders that read frames one by one: implement `encode_frames`."""
+    """Base of encoders that read frames one by one: implement `encode_frames`.
+
+    Attributes:
+        frames_at_once: how many frames `encode_frames` is given (the last call of a clip may have fewer).
+            Groups are counted from the clip's first frame, whatever the windows are: the rounding of a
+            matrix product depends on the number of its rows, and a feature must not depend on the decoder.
+    """
+
+    frames_at_once: int = 16
 
     @abstractmethod
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
         """Encode frames, uint8 RGB (T, H, W, 3), to (T, k)."""
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip: the rows of all windows, one below the other."""
+        """Begin a clip: the rows of all its frames, one below the other."""
         del info
-        return _FrameStream(self.encode_frames)
+        return _FrameStream(self.encode_frames, self.frames_at_once)
 
 
 class _FrameStream:
-    def __init__(self, encode: Callable[[NDArray[np.uint8]], Feature]) -> None:
+    def __init__(self, encode: Callable[[NDArray[np.uint8]], Feature], at_once: int) -> None:
         self._encode = encode
+        self._at_once = at_once
+        self._waiting: list[NDArray[np.uint8]] = []
         self._rows: list[Feature] = []
 
     def push(self, window: Window) -> None:
-        self._rows.append(self._encode(window.frames_THWC))
+        for frame_HWC in window.frames_THWC:
+            # A copy of a frame that waits for the next window, so that the whole window is not kept for it.
+            self._waiting.append(frame_HWC.copy())
+            if len(self._waiting) == self._at_once:
+                self._flush()
 
     def finish(self) -> Feature:
+        if self._waiting:
+            self._flush()
+        if not self._rows:
+            raise MediaError("the clip has no frames")
         return np.concatenate(self._rows)
+
+    def _flush(self) -> None:
+        self._rows.append(self._encode(np.stack(self._waiting)))
+        self._waiting.clear()
