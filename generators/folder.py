@@ -77,6 +77,7 @@ class FolderGenerator(Generator):
         """
         if self._manifest is None and not all(entry.prompt for entry in self._entries):
             return tuple(make_item(None, 0, clip, source=name) for name in self._videos)
+        _ = self._by_prompt  # refuses two clips for one prompt and seed
         return tuple(
             make_item(
                 entry.prompt,
@@ -179,7 +180,7 @@ class FolderGenerator(Generator):
             if key in files:
                 raise UsageError(
                     f"{files[key]} and {entry.file} in {self.folder} are both for {entry.prompt!r} "
-                    f"with seed {entry.seed}; a prompt and seed have one clip"
+                    f"with seed {entry.seed}; say in a manifest.csv which clip is which"
                 )
             files[key] = entry.file
         return files
