@@ -1,0 +1,185 @@
+"""What the tests of metrics share: clips in memory, tiny models on disk, and a way to run an encoder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from screentest.harness.media import ClipInfo, Window
+from screentest.harness.plan import make_item
+from screentest.harness.suite import ClipSettings
+from screentest.metrics import MEASURES, Encoder, Feature, Outcome, Sample, Scored
+
+Frames = NDArray[np.uint8]
+WORDS = ("a", "red", "blue", "ball", "box", "falls", "rises")
+
+
+def info_of(frames: Frames, fps: float = 8.0) -> ClipInfo:
+    return ClipInfo(
+        height=frames.shape[1],
+        width=frames.shape[2],
+        fps=fps,
+        frames=len(frames),
+        duration=len(frames) / fps,
+        codec="raw",
+        container="memory",
+    )
+
+
+def encode(encoder: Encoder, frames: Frames, *, fps: float = 8.0, cuts: Sequence[int] = ()) -> Feature:
+    """Run an encoder over a clip that comes in windows cut at the given frame numbers."""
+    stream = encoder.open(info_of(frames, fps))
+    edges = [0, *cuts, len(frames)]
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        part = frames[start:stop].copy()
+        part.flags.writeable = False  # as a decoder may hand it out
+        stream.push(Window(part, np.arange(start, stop) / fps, start))
+        del part
+    return stream.finish()
+
+
+def score(name: str, features: Mapping[str, Feature], prompt: str | None = "a red ball") -> Scored:
+    """Take a registered measure on features."""
+    function = MEASURES.get(name).function
+    assert function is not None
+    item = make_item(prompt, 0, ClipSettings(), source=None if prompt else "clip.mp4")
+    value = function(Sample(item, "ok", None, features))
+    return value if isinstance(value, Scored) else Scored(value)
+
+
+def outcome_sample(outcome: Outcome) -> Sample:
+    return Sample(make_item("a red ball", 0, ClipSettings()), outcome, None, {})
+
+
+def texture(height: int, width: int, seed: int = 0, blur: float = 2.0) -> Frames:
+    """A picture with detail at all places, smooth enough to be followed."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    smooth = cv2.GaussianBlur(noise, (0, 0), blur)
+    return np.asarray(cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX), np.uint8)
+
+
+def pan(frames: int = 16, size: int = 64, step: int = 3, seed: int = 0) -> Frames:
+    """An exact translation to the left, by ``step`` pixels a frame."""
+    wide = texture(size, size + step * frames, seed)
+    return np.stack([wide[:, step * t : step * t + size] for t in range(frames)])
+
+
+def noise(frames: int = 16, size: int = 64, seed: int = 0) -> Frames:
+    return np.random.default_rng(seed).integers(0, 256, (frames, size, size, 3), dtype=np.uint8)
+
+
+def write_preprocessor(folder: Path, kind: str, edge: int, **settings: Any) -> None:
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(
+            {
+                "image_processor_type": kind,
+                "do_resize": True,
+                "size": {"height": edge, "width": edge},
+                "resample": 3,
+                "do_center_crop": False,
+                "do_rescale": True,
+                "rescale_factor": 1 / 255,
+                "do_normalize": True,
+                "image_mean": [0.5, 0.5, 0.5],
+                "image_std": [0.25, 0.25, 0.25],
+                **settings,
+            }
+        )
+    )
+
+
+def tiny_clip(folder: Path, room: int = 12) -> Path:
+    """Save a CLIP with two-layer towers, a word tokenizer and preprocessor settings."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
+
+    torch.manual_seed(0)
+    vocabulary = len(WORDS) + 3
+    tower: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    text = {
+        **tower,
+        "vocab_size": vocabulary,
+        "max_position_embeddings": room,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+    }
+    vision = {**tower, "image_size": 32, "patch_size": 8}
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24))
+    model.save_pretrained(folder)
+    write_tokenizer(folder)
+    write_preprocessor(folder, "CLIPImageProcessor", 32)
+    return folder
+
+
+def write_tokenizer(folder: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {"<start>": 0, "<end>": 1, "<unknown>": 2, **{word: 3 + k for k, word in enumerate(WORDS)}}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<start> $A <end>", special_tokens=[("<start>", 0), ("<end>", 1)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<start>",
+        eos_token="<end>",
+        pad_token="<end>",
+        unk_token="<unknown>",
+    ).save_pretrained(folder)
+
+
+def tiny_dinov2(folder: Path) -> Path:
+    import torch
+    from transformers import Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=7
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    write_preprocessor(
+        folder,
+        "BitImageProcessor",
+        28,
+        size={"shortest_edge": 32},
+        do_center_crop=True,
+        crop_size={"height": 28, "width": 28},
+    )
+    return folder
+
+
+def tiny_videomae(folder: Path, *, fine_tuned: bool = False, frames: int = 16) -> Path:
+    import torch
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification, VideoMAEModel
+
+    torch.manual_seed(0)
+    config = VideoMAEConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        image_size=32,
+        patch_size=16,
+        num_frames=frames,
+        num_labels=5,
+    )
+    kind = VideoMAEForVideoClassification if fine_tuned else VideoMAEModel
+    model = kind(config)
+    if fine_tuned:
+        torch.nn.init.uniform_(model.fc_norm.weight, 0.5, 1.5)
+    model.save_pretrained(folder)
+    write_preprocessor(folder, "VideoMAEImageProcessor", 32)
+    return folder
