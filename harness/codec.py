@@ -20,7 +20,7 @@ __all__ = ["RgbConverter", "encode_mp4", "exact_rate"]
 
 
 class RgbConverter:
-    """Turn decoded frames upright and into RGB."""
+    """Turn the decoded frames of one video upright and into RGB."""
 
     def __init__(self) -> None:
         from av.video.reformatter import Interpolation, VideoReformatter
@@ -28,24 +28,32 @@ class RgbConverter:
         # The quick path is wrong by some levels of 255: it rounds coarsely and repeats chroma along a row.
         self._how = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
         self._reformatter = VideoReformatter()
+        self._turn: tuple[bool, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """Return the frame as uint8 RGB (H, W, 3), as it is to be shown."""
+        if self._turn is None:
+            # Of the first frame only: it holds for the whole stream, and a frame whose side data was looked
+            # at keeps itself alive until the garbage collector comes.
+            self._turn = _orientation(frame)
+        transposed, step_y, step_x = self._turn
         rgb = self._reformatter.reformat(frame, format="rgb24", interpolation=self._how, threads=1)
         frame_HWC = np.asarray(rgb.to_ndarray(), np.uint8)
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-        if matrix is None:
-            return frame_HWC
-        # Row vectors (x, y, 1) times a 3x3 matrix, x to the right and y down: x' = a x + c y, y' = b x + d y.
-        a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(matrix), np.int32)[:5])
-        if b == c == 0 and a and d:
-            flip_x, flip_y = a < 0, d < 0
-        elif a == d == 0 and b and c:
-            frame_HWC = frame_HWC.transpose(1, 0, 2)
-            flip_x, flip_y = c < 0, b < 0
-        else:
-            raise MediaError("a video is to be shown at an angle that is not a multiple of 90 degrees")
-        return frame_HWC[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+        return (frame_HWC.transpose(1, 0, 2) if transposed else frame_HWC)[::step_y, ::step_x]
+
+
+def _orientation(frame: VideoFrame) -> tuple[bool, int, int]:
+    """Read the display matrix: whether rows and columns swap, then the steps (1 or -1) along y and x."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, 1, 1
+    # Row vectors (x, y, 1) times a 3x3 matrix, x to the right and y down: x' = a x + c y, y' = b x + d y.
+    a, b, _, c, d = (int(v) for v in np.frombuffer(bytes(matrix), np.int32)[:5])
+    if b == c == 0 and a and d:
+        return False, 1 if d > 0 else -1, 1 if a > 0 else -1
+    if a == d == 0 and b and c:
+        return True, 1 if b > 0 else -1, 1 if c > 0 else -1
+    raise MediaError("a video is to be shown at an angle that is not a multiple of 90 degrees")
 
 
 def exact_rate(fps: float) -> Fraction:
