@@ -6,8 +6,10 @@ It is a function of the score table alone, so any number of workers and any orde
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +118,8 @@ def aggregate(
 ) -> Aggregate:
     """Aggregate the scores of one measure; ``fields`` is what the run recorded of the measure."""
     # Sorted by item id, so that neither the order of rows nor the way they came changes the last bit.
-    good = sorted((s.item, s.value) for s in scores if s.status == "ok" and s.value is not None)
+    sound = [_sound(s, fields["kind"]) for s in scores]
+    good = sorted((s.item, s.value) for s in sound if s.status == "ok" and s.value is not None)
     values = [value for _, value in good]
     clusters = [items[item].cluster for item, _ in good]
     if fields["kind"] == "rate":
@@ -129,7 +132,7 @@ def aggregate(
             seed=("aggregate", measure, tag or ""),
             bounds=tuple(fields["bounds"]),
         )
-    missing = [s for s in scores if s.status != "ok"]
+    missing = [s for s in sound if s.status != "ok"]
     reasons = Counter(s.reason for s in missing if s.reason)
     return Aggregate(
         measure=measure,
@@ -152,7 +155,24 @@ def aggregate(
     )
 
 
+def _sound(score: Score, kind: str) -> Score:
+    """Turn an ``ok`` without a number that can be aggregated into a failure, so that it is counted as one.
+
+    SQLite, for one, stores NaN as no value.
+    """
+    if score.status != "ok":
+        return score
+    if score.value is None or not math.isfinite(score.value):
+        return replace(score, status="failed", value=None, reason="the value is not a finite number")
+    if kind == "rate" and score.value not in (0.0, 1.0):
+        return replace(score, status="failed", value=None, reason="the value of a rate is neither 0 nor 1")
+    return score
+
+
 def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:
+    if score.value is not None and not math.isfinite(score.value):
+        why = "the value is not a finite number"
+        score = replace(score, status="failed", value=None, low=None, high=None, reason=why)
     return Aggregate(
         measure=score.measure,
         tag=None,

@@ -1,0 +1,323 @@
+"""Compare two runs of one suite, item by item: differences with intervals, clustered by prompt.
+
+A difference is always ``b - a``. Only items with a value on both sides enter it; every other item is counted
+with the status it has on each side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import UsageError
+from .pairing import Pairing, RunSide, pair_runs, value_of
+from .stats import (
+    Bounds,
+    Interval,
+    cluster_bootstrap_mean,
+    holm,
+    jackknife_interval,
+    paired_rate_interval,
+    sign_flip_test,
+)
+from .store import RunStore
+
+__all__ = ["Comparison", "Difference", "LeftOut", "compare", "difference"]
+
+Direction: TypeAlias = Literal[
+    "better", "worse", "different", "no difference shown", "no interval", "not comparable"
+]
+
+
+class LeftOut(BaseModel):
+    """Items without a pair of values, and the status of each on both sides (``missing``: not scored yet)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    a: str
+    b: str
+    items: int
+
+
+class Difference(BaseModel):
+    """One measure in two runs, over the items (or those of one tag) that both have a value for.
+
+    Attributes:
+        a, b: the value of each run; of item measures over the pairs alone, of sets over each run's own clips.
+        difference: ``b - a``, with ``low`` and ``high`` its two-sided interval.
+        direction: how run b stands to run a, read off the interval; ``different`` for a measure of which
+            neither direction is better.
+        p: of the test named in ``test``; ``p_adjusted`` by Holm over the measures of the whole suite.
+        n, clusters: pairs of values (of sets: clips of run b), and the prompts they come from.
+        left_out: items without a pair of values; of sets, clips that either run lacks, by its side.
+        reason: why there is nothing to compare.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    measure: str
+    tag: str | None = None
+    kind: Literal["mean", "rate", "set"]
+    better: Literal["higher", "lower", "neither"]
+    unit: str
+    a: float | None = None
+    b: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float
+    direction: Direction
+    method: str = "none"
+    p: float | None = None
+    p_adjusted: float | None = None
+    test: str = ""
+    n: int = 0
+    clusters: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Comparison(BaseModel):
+    """Two runs of one suite, measure by measure.
+
+    Attributes:
+        items: that both runs have; ``only_a`` and ``only_b`` are those that one of them has.
+        notes: what a reader must know before the numbers (a run that is not finished ...).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    suite: str
+    a: RunSide
+    b: RunSide
+    confidence: float
+    items: int
+    only_a: int
+    only_b: int
+    notes: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    def get(self, measure: str, tag: str | None = None) -> Difference | None:
+        """Find the difference in a measure, over all items or those of a tag; None where there is none."""
+        return next((d for d in self.differences if d.measure == measure and d.tag == tag), None)
+
+
+def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
+    """Compare run ``b`` with run ``a``: every measure, over all items and by tag.
+
+    Raises:
+        UsageError: the runs are of different suites, or have no item in common.
+    """
+    pairing = pair_runs(a, b)
+    names = sorted({*pairing.a.measures, *pairing.b.measures})
+    whole = {name: difference(pairing, name, None, confidence) for name in names}
+    tested = [name for name in names if whole[name].p is not None]
+    for name, p in zip(tested, holm([whole[n].p or 0.0 for n in tested]), strict=True):
+        whole[name] = whole[name].model_copy(update={"p_adjusted": p})
+    rows: list[Difference] = []
+    for name in names:
+        rows.append(whole[name])
+        if whole[name].kind != "set" and whole[name].direction != "not comparable":
+            tagged = [difference(pairing, name, tag, confidence) for tag in pairing.tags()]
+            rows.extend(d for d in tagged if _applies(d))
+    left, right = pairing.a, pairing.b
+    return Comparison(
+        suite=f"{left.record['suite']['name']} v{left.record['suite']['version']}",
+        a=left.about(),
+        b=right.about(),
+        confidence=confidence,
+        items=len(pairing.items),
+        only_a=len(left.items) - len(pairing.items),
+        only_b=len(right.items) - len(pairing.items),
+        notes=tuple(_notes(pairing)),
+        differences=tuple(rows),
+    )
+
+
+def difference(pairing: Pairing, measure: str, tag: str | None, confidence: float) -> Difference:
+    """Give the difference in one measure, over the shared items or those of a tag.
+
+    Where the two runs did not measure the same thing, it is ``not comparable`` and says why.
+    """
+    fields = pairing.b.measures.get(measure) or pairing.a.measures.get(measure)
+    if fields is None:
+        raise UsageError(f"neither run has the measure {measure!r}")
+    base = Difference(
+        measure=measure,
+        tag=tag,
+        kind=fields["kind"],
+        better=fields["better"],
+        unit=fields["unit"],
+        confidence=confidence,
+        direction="not comparable",
+    )
+    reason = _why_not(pairing, measure)
+    if reason is None and fields["kind"] == "set":
+        reason = _why_not_set(pairing, measure, tag)
+    if reason is not None:
+        return base.model_copy(update={"reason": reason})
+    if fields["kind"] == "set":
+        return _of_sets(base, pairing)
+    return _of_items(base, pairing, _difference_bounds(fields["bounds"]))
+
+
+def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
+    items = [i for i in pairing.items if base.tag is None or base.tag in i.tags]
+    pairs: list[tuple[str, str, float, float]] = []
+    left_out: Counter[tuple[str, str]] = Counter()
+    # Sorted by item id, so that the order of rows cannot change the last bit.
+    for item in sorted(items, key=lambda i: i.id):
+        x = value_of(pairing.a.scores.get((base.measure, item.id)))
+        y = value_of(pairing.b.scores.get((base.measure, item.id)))
+        if x is None or y is None:
+            statuses = (
+                pairing.a.status(base.measure, item.id),
+                pairing.b.status(base.measure, item.id),
+            )
+            left_out[statuses] += 1
+        else:
+            pairs.append((item.id, item.cluster, x, y))
+    missing = tuple(LeftOut(a=a, b=b, items=n) for (a, b), n in sorted(left_out.items()))
+    if not pairs:
+        reason = "no item has a value in both runs"
+        return base.model_copy(update={"left_out": missing, "reason": reason})
+    clusters = [cluster for _, cluster, _, _ in pairs]
+    changes = [y - x for _, _, x, y in pairs]
+    seed = ("compare", base.measure, base.tag or "")
+    if not any(changes) and pairing.same_clips([item for item, *_ in pairs]):
+        interval = Interval(0.0, 0.0, 0.0, "same clips", ("both runs hold the very same clips",))
+    elif base.kind == "rate":
+        interval = paired_rate_interval(changes, clusters, base.confidence)
+    else:
+        interval = cluster_bootstrap_mean(changes, clusters, base.confidence, seed=seed, bounds=bounds)
+    p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")
+    return base.model_copy(
+        update={
+            "a": math.fsum(x for *_, x, _ in pairs) / len(pairs),
+            "b": math.fsum(y for *_, y in pairs) / len(pairs),
+            **_interval_fields(interval, base.better),
+            "p": p,
+            "test": test,
+            "n": len(pairs),
+            "clusters": len(set(clusters)),
+            "left_out": missing,
+        }
+    )
+
+
+def _of_sets(base: Difference, pairing: Pairing) -> Difference:
+    """Jackknife the difference over the prompts of both runs.
+
+    A prompt that only one run has clips of is left out of that run alone: the other's value does not change.
+    """
+    a, b = pairing.a.sets[base.measure], pairing.b.sets[base.measure]
+    assert a.value is not None  # _why_not_set has looked
+    assert b.value is not None
+    prompts = {*a.leave_one_out, *b.leave_one_out}
+    changes = {
+        prompt: b.leave_one_out.get(prompt, b.value) - a.leave_one_out.get(prompt, a.value)
+        for prompt in prompts
+    }
+    interval = jackknife_interval(b.value - a.value, changes, base.confidence)
+    notes = list(interval.notes)
+    if not (a.leave_one_out and b.leave_one_out):
+        interval = Interval(interval.value, None, None, "none")
+        notes = ["no interval: a run has no values without each of its prompts"]
+    if a.n != b.n:
+        notes.append(f"run a gave {a.n} clips and run b {b.n}: values of sets of unequal size are biased")
+    left_out = [LeftOut(a=s, b="-", items=n) for s, n in sorted(a.left_out.items()) if n]
+    left_out += [LeftOut(a="-", b=s, items=n) for s, n in sorted(b.left_out.items()) if n]
+    return base.model_copy(
+        update={
+            "a": a.value,
+            "b": b.value,
+            **_interval_fields(interval, base.better),
+            "n": b.n,
+            "clusters": len(prompts),
+            "left_out": tuple(left_out),
+            "notes": tuple(notes),
+        }
+    )
+
+
+def _interval_fields(interval: Interval, better: str) -> dict[str, Any]:
+    return {
+        "difference": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "method": interval.method,
+        "notes": interval.notes,
+        "direction": _direction(interval.low, interval.high, better),
+    }
+
+
+def _direction(low: float | None, high: float | None, better: str) -> Direction:
+    if low is None or high is None:
+        return "no interval"
+    if low <= 0 <= high:
+        return "no difference shown"
+    if better == "neither":
+        return "different"
+    return "better" if (low > 0) == (better == "higher") else "worse"
+
+
+def _difference_bounds(bounds: Sequence[float | None]) -> Bounds:
+    low, high = bounds
+    return (None, None) if low is None or high is None else (low - high, high - low)
+
+
+def _applies(row: Difference) -> bool:
+    nowhere = all(x.a == x.b == "not_applicable" for x in row.left_out)
+    return row.n > 0 or (bool(row.left_out) and not nowhere)
+
+
+def _why_not(pairing: Pairing, measure: str) -> str | None:
+    a, b = pairing.a.measures.get(measure), pairing.b.measures.get(measure)
+    if a is None or b is None:
+        lacks = pairing.a.name if a is None else pairing.b.name
+        return f"{lacks} did not take it; 'screentest score' can"
+    if a["version"] != b["version"]:
+        return f"version {a['version']} in {pairing.a.name}, {b['version']} in {pairing.b.name}; score anew"
+    theirs, ours = a["encoders"], b["encoders"]
+    differ = sorted(n for n in {*theirs, *ours} if theirs.get(n) != ours.get(n))
+    if differ:
+        return f"read through different encoders ({', '.join(differ)}); score both runs with the same ones"
+    return None
+
+
+def _why_not_set(pairing: Pairing, measure: str, tag: str | None) -> str | None:
+    if tag is not None:
+        return "a measure of sets is not taken by tag"
+    references = [side.measures[measure].get("reference_set") for side in (pairing.a, pairing.b)]
+    if references[0] != references[1]:
+        return "measured against different reference sets"
+    for side in (pairing.a, pairing.b):
+        score = side.sets.get(measure)
+        if score is None:
+            return f"{side.name} has no value of it yet"
+        if score.value is None or not math.isfinite(score.value):
+            return f"{side.name} has no value of it: {score.reason or score.status}"
+    sizes = [side.sets[measure].n_reference for side in (pairing.a, pairing.b)]
+    if sizes[0] != sizes[1]:
+        return f"measured against reference sets of {sizes[0]} and {sizes[1]} clips"
+    return None
+
+
+def _notes(pairing: Pairing) -> list[str]:
+    notes: list[str] = []
+    for side in (pairing.a, pairing.b):
+        if side.without_clip:
+            of = f"{side.without_clip} of {len(side.items)} items"
+            notes.append(f"{side.name} is not finished: {of} have no clip yet")
+        extra = len(side.items) - len(pairing.items)
+        if extra:
+            notes.append(f"{extra} items are in {side.name} only; item measures leave them out")
+    if any(set(pairing.a.items[item.id].tags) != set(item.tags) for item in pairing.items):
+        notes.append(f"tags differ between the runs; those of {pairing.b.name} are used")
+    return notes

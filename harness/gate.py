@@ -1,0 +1,168 @@
+"""Gates: a policy applied to a run gives a verdict: PASS, FAIL or INCONCLUSIVE, with each rule's evidence.
+
+FAIL if a rule failed that no valid waiver covers; else INCONCLUSIVE if a rule cannot be decided; else PASS.
+Every rule is tested at the policy's full confidence, because all of them must hold (intersection-union test;
+Berger 1982). How a rule is decided is in `rules`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from .decisions import Outcome
+from .errors import UsageError
+from .keys import digest
+from .pairing import pair_runs, read_run
+from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
+from .rules import Judge, RuleResult
+from .store import RunStore, write_atomic
+
+if TYPE_CHECKING:
+    from ..metrics.base import Measure
+    from .registry import Registry
+
+__all__ = [
+    "Policy",
+    "Rule",
+    "RuleResult",
+    "Verdict",
+    "Waiver",
+    "Where",
+    "exit_code",
+    "gate",
+    "load_policy",
+    "needed_items",
+    "packaged_policies",
+    "write_verdict",
+]
+
+
+class Verdict(BaseModel):
+    """A policy applied to a run.
+
+    Attributes:
+        waived: labels of failed rules that a valid waiver covers; a PASS with any is not a clean one, and
+            ``sentence`` says so.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    verdict: Outcome
+    sentence: str
+    policy: str
+    policy_digest: str
+    confidence: float
+    run: str
+    suite: str
+    generator: str
+    plan: str
+    baseline: str | None
+    baseline_plan: str | None
+    date: date
+    waived: tuple[str, ...]
+    rules: tuple[RuleResult, ...]
+
+
+def gate(
+    run: RunStore,
+    policy: Policy,
+    baseline: RunStore | None = None,
+    today: date | None = None,
+    *,
+    registry: Registry[Measure] | None = None,
+) -> Verdict:
+    """Apply ``policy`` to ``run``.
+
+    Args:
+        baseline: the run that ``versus: baseline`` means.
+        today: decides which waivers have expired; the current day unless given.
+        registry: the measures known now, which recorded versions are held against.
+
+    Raises:
+        UsageError: the baseline is the run itself, of another suite, or shares no item with the run.
+    """
+    if registry is None:
+        from ..metrics import MEASURES as registry
+    data = read_run(run)
+    pairing = None
+    if baseline is not None and any(rule.versus for rule in policy.rules):
+        if baseline.folder.resolve() == run.folder.resolve():
+            raise UsageError(f"{run.folder} cannot be its own baseline; give another run with --baseline")
+        pairing = pair_runs(baseline, run)
+    judge = Judge(data, pairing, policy, registry)
+    day = today or date.today()
+    results = tuple(_with_waiver(judge.result(rule), policy, day) for rule in policy.rules)
+    waived = tuple(r.rule for r in results if r.waiver is not None)
+    verdict = _overall(results)
+    return Verdict(
+        verdict=verdict,
+        sentence=_overall_sentence(verdict, results, waived),
+        policy=f"{policy.name} v{policy.version}",
+        policy_digest=digest("policy", policy.model_dump(mode="json")),
+        confidence=policy.confidence,
+        run=data.name,
+        suite=f"{data.record['suite']['name']} v{data.record['suite']['version']}",
+        generator=str(data.record.get("generator_spec", "")),
+        plan=data.record["plan"],
+        baseline=pairing.a.name if pairing else None,
+        baseline_plan=pairing.a.record["plan"] if pairing else None,
+        date=day,
+        waived=waived,
+        rules=results,
+    )
+
+
+def write_verdict(folder: Path, verdict: Verdict) -> Path:
+    """Write ``verdict.json`` into the run folder."""
+    path = folder / "verdict.json"
+    text = json.dumps(verdict.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text + "\n")
+    return path
+
+
+def exit_code(verdict: Verdict) -> int:
+    """Give the exit code of a verdict: PASS 0, FAIL 1, INCONCLUSIVE 3."""
+    return {"PASS": 0, "FAIL": 1}.get(verdict.verdict, 3)
+
+
+def _overall(results: Sequence[RuleResult]) -> Outcome:
+    if any(r.outcome == "FAIL" and r.waiver is None for r in results):
+        return "FAIL"
+    # Only a FAIL can be waived: of an undecided rule nobody knows what they would be waiving.
+    if any(r.outcome == "INCONCLUSIVE" for r in results):
+        return "INCONCLUSIVE"
+    return "PASS"
+
+
+def _overall_sentence(verdict: Outcome, results: Sequence[RuleResult], waived: Sequence[str]) -> str:
+    counts = Counter(r.outcome for r in results)
+    parts = [
+        f"{counts['PASS']} of {len(results)} rules hold",
+        *([f"{counts['FAIL']} failed"] if counts["FAIL"] else []),
+        *([f"{counts['INCONCLUSIVE']} cannot be decided"] if counts["INCONCLUSIVE"] else []),
+    ]
+    excuse = f" (waived: {', '.join(waived)})" if waived else ""
+    return f"{verdict}: {', '.join(parts)}{excuse}"
+
+
+def _with_waiver(result: RuleResult, policy: Policy, today: date) -> RuleResult:
+    ours = [w for w in policy.waivers if w.rule == result.rule]
+    if result.outcome != "FAIL" or not ours:
+        return result
+    valid = next((w for w in ours if today <= w.expires), None)
+    if valid is None:
+        last = max(ours, key=lambda w: w.expires)
+        note = f"the waiver by {last.owner} expired on {last.expires} and does not count"
+        return result.model_copy(
+            update={"sentence": f"{result.sentence}; {note}", "notes": (*result.notes, note)}
+        )
+    excuse = f"waived by {valid.owner} until {valid.expires}: {valid.reason}"
+    return result.model_copy(update={"waiver": excuse, "sentence": f"{result.sentence}; {excuse}"})

@@ -1,0 +1,147 @@
+"""Two runs of one suite side by side: what each holds, and the items they share."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import UsageError
+from .plan import Item
+from .store import ClipRecord, RunStore, Score, SetScore
+from .suite import ClipSettings
+
+__all__ = ["Pairing", "RunData", "RunSide", "pair_runs", "read_run", "value_of"]
+
+
+class RunSide(BaseModel):
+    """One of the two runs: what it is, and how far it came."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    generator: str
+    plan: str
+    items: int
+    outcomes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run folder holds, read once: ``scores`` by (measure, item id), ``sets`` by measure."""
+
+    name: str
+    record: Mapping[str, Any]
+    items: Mapping[str, Item]
+    clips: Mapping[str, ClipRecord]
+    measures: Mapping[str, Mapping[str, Any]]
+    scores: Mapping[tuple[str, str], Score]
+    sets: Mapping[str, SetScore]
+
+    @property
+    def without_clip(self) -> int:
+        """Count the items that nothing is stored for yet; 0 once the run is finished."""
+        return len(self.items) - len(self.clips)
+
+    def status(self, measure: str, item: str) -> str:
+        """Say how an item's score came out; ``missing`` where it has none yet."""
+        score = self.scores.get((measure, item))
+        if score is None:
+            return "missing"
+        return "failed" if score.status == "ok" and value_of(score) is None else score.status
+
+    def about(self) -> RunSide:
+        """Say what the run is and how far it came."""
+        outcomes = Counter(record.outcome for record in self.clips.values())
+        full = {k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")}
+        full["missing"] = self.without_clip
+        return RunSide(
+            name=self.name,
+            generator=str(self.record.get("generator_spec", "")),
+            plan=self.record["plan"],
+            items=len(self.items),
+            outcomes=full,
+        )
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Two runs of one suite and the items they share, in the order of run b's plan."""
+
+    a: RunData
+    b: RunData
+    items: tuple[Item, ...]
+
+    def tags(self) -> list[str]:
+        """List the tags of the shared items, as run b has them."""
+        return sorted({tag for item in self.items for tag in item.tags})
+
+    def same_clips(self, items: Sequence[str]) -> bool:
+        """Say whether both runs hold the very same files for ``items``."""
+        ours = [(self.a.clips.get(i), self.b.clips.get(i)) for i in items]
+        alike = all(x and y and x.outcome == y.outcome and x.sha256 == y.sha256 for x, y in ours)
+        return alike and any(x and x.sha256 for x, _ in ours)
+
+
+def read_run(store: RunStore) -> RunData:
+    """Read a run folder, once."""
+    return RunData(
+        name=store.folder.name,
+        record=store.record,
+        items={item.id: item for item in store.items()},
+        clips=store.clips(),
+        measures=store.measures(),
+        scores={(s.measure, s.item): s for s in store.scores()},
+        sets=store.set_scores(),
+    )
+
+
+def pair_runs(a: RunStore, b: RunStore) -> Pairing:
+    """Pair the items of two runs by their id.
+
+    Raises:
+        UsageError: the runs are of different suites, or have no item in common; the message says what
+            differs.
+    """
+    left, right = read_run(a), read_run(b)
+    suites = [f"{s.record['suite']['name']} v{s.record['suite']['version']}" for s in (left, right)]
+    if suites[0] != suites[1]:
+        raise UsageError(
+            f"{left.name} is a run of the suite {suites[0]} and {right.name} of {suites[1]}; "
+            "only runs of one suite can be compared: run both with the same suite"
+        )
+    shared = tuple(item for item in right.items.values() if item.id in left.items)
+    if not shared:
+        raise UsageError(_nothing_shared(left, right))
+    return Pairing(left, right, shared)
+
+
+def value_of(score: Score | None) -> float | None:
+    """Give a score's value; None unless its status is ``ok`` and the value a finite number."""
+    if score is None or score.status != "ok" or score.value is None or not math.isfinite(score.value):
+        return None
+    return score.value
+
+
+def _nothing_shared(a: RunData, b: RunData) -> str:
+    clips = [sorted({_clip_text(i.clip) for i in side.items.values()}) for side in (a, b)]
+    prompts = [{i.cluster for i in side.items.values()} for side in (a, b)]
+    seeds = [{i.seed for i in side.items.values()} for side in (a, b)]
+    if clips[0] != clips[1]:
+        why = f"clip settings differ ({', '.join(clips[0])} v {', '.join(clips[1])})"
+    elif not prompts[0] & prompts[1]:
+        why = f"they share none of their {len(prompts[0])} and {len(prompts[1])} prompts"
+    else:
+        why = f"seeds differ ({len(seeds[0])} v {len(seeds[1])}, {len(seeds[0] & seeds[1])} in common)"
+    return (
+        f"{a.name} ({len(a.items)} items) and {b.name} ({len(b.items)} items) share no item: {why}; "
+        "run both with the same suite and settings"
+    )
+
+
+def _clip_text(clip: ClipSettings) -> str:
+    return f"{clip.frames} frames of {clip.height} x {clip.width} at {clip.fps:g} fps"

@@ -1,0 +1,133 @@
+"""Policies: what a run must show before its generator is released, as rules in a YAML file."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .config import Config, load_yaml, packaged
+from .errors import unknown_name
+from .stats import needed_without_failures
+
+if TYPE_CHECKING:
+    from ..metrics.base import Measure
+    from .registry import Registry
+
+__all__ = ["Policy", "Rule", "Waiver", "Where", "load_policy", "needed_items", "packaged_policies"]
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Words = Annotated[str, Field(min_length=1)]
+
+
+class Where(Config):
+    """The items that a rule looks at."""
+
+    tag: Words
+
+
+class Rule(Config):
+    """One condition on one measure: ``max``, ``min``, or ``versus: baseline`` with a ``margin``."""
+
+    measure: Words
+    name: Words | None = Field(default=None, description="what waivers and verdicts call it")
+    where: Where | None = None
+    max: Finite | None = Field(default=None, description="the upper confidence bound must not exceed it")
+    min: Finite | None = Field(default=None, description="the lower confidence bound must not be under it")
+    versus: Literal["baseline"] | None = None
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="how much worse than the baseline is accepted, in the measure's unit"
+    )
+    min_n: int | None = Field(default=None, ge=1, description="values (with a baseline: pairs) it takes")
+    max_left_out: Share | None = Field(default=None, description="instead of the policy's")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if [self.max, self.min, self.versus].count(None) != 2:
+            raise ValueError(
+                f"the rule on {self.measure} needs exactly one of 'max', 'min' and 'versus: baseline'"
+            )
+        if (self.versus is None) != (self.margin is None):
+            raise ValueError(
+                f"the rule on {self.measure} needs 'versus: baseline' and 'margin' together or neither"
+            )
+        return self
+
+    @property
+    def tag(self) -> str | None:
+        """The tag that the rule is about; None for all items."""
+        return None if self.where is None else self.where.tag
+
+    @property
+    def label(self) -> str:
+        """What the rule is called: its name, or the measure with its tag in brackets."""
+        return self.name or (self.measure if self.tag is None else f"{self.measure}[{self.tag}]")
+
+
+class Waiver(Config):
+    """A failed rule that someone answers for, up to and including a day."""
+
+    rule: Words
+    owner: Words
+    reason: Words
+    expires: date
+
+
+class Policy(Config):
+    """The rules of a release. All must hold, so each is tested at the full confidence."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)
+    version: int = Field(ge=1)
+    description: str = ""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of each rule's one-sided bound")
+    max_left_out: Share = Field(
+        default=0.1, description="share of items that may lack a value, of any status but ok"
+    )
+    rules: tuple[Rule, ...] = Field(min_length=1)
+    waivers: tuple[Waiver, ...] = ()
+
+    @model_validator(mode="after")
+    def _labels(self) -> Self:
+        labels = [rule.label for rule in self.rules]
+        twice = next((label for label in labels if labels.count(label) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two rules are called {twice!r}; give one of them a 'name'")
+        for waiver in self.waivers:
+            if waiver.rule not in labels:
+                raise ValueError(f"a waiver is for an {unknown_name('rule', waiver.rule, labels)}")
+        return self
+
+
+def packaged_policies() -> dict[str, Path]:
+    """Find the policies that ship with the package: name -> file."""
+    return packaged("policies")
+
+
+def load_policy(name: str) -> Policy:
+    """Load a policy by the name of a packaged one, or by the path of a YAML file.
+
+    Raises:
+        UsageError: no such policy (with the nearest names), or a key or value in it is wrong.
+    """
+    return load_yaml(Policy, name, packaged_policies(), kind="policy")
+
+
+def needed_items(policy: Policy, registry: Registry[Measure] | None = None) -> dict[str, int]:
+    """Say how many prompts each limit on a rate takes at the least: the rule's label -> prompts.
+
+    That is with a perfect sample; any failure asks for more. Seeds of one prompt do not add to it. Rules
+    on other kinds of measures, limits that no sample can show (0) and unknown measures are left out.
+    """
+    if registry is None:
+        from ..metrics.base import MEASURES as registry
+    needed: dict[str, int] = {}
+    for rule in policy.rules:
+        ceiling = rule.max if rule.max is not None else None if rule.min is None else 1 - rule.min
+        if ceiling is None or not 0 < ceiling < 1 or rule.measure not in registry:
+            continue
+        if registry.get(rule.measure).kind == "rate":
+            needed[rule.label] = needed_without_failures(ceiling, policy.confidence)
+    return needed

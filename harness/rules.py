@@ -1,0 +1,370 @@
+"""Rules: whether a run shows what a policy asks, decided one rule at a time.
+
+A rule passes only if its one-sided confidence bound clears the limit, so a small sample cannot pass by luck:
+
+- rates: the exact Clopper-Pearson bound at the effective sample size;
+- means: the cluster bootstrap; sets: the delete-one-prompt jackknife; against a baseline: the paired
+  difference of `compare` must not be worse than the margin (non-inferiority; for a measure of which neither
+  direction is better it must lie within the margin on both sides).
+
+All that is not decided by evidence is INCONCLUSIVE: too few prompts, too many items without a value, a
+missing, outdated or unfinished measurement.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from .compare import LeftOut, difference
+from .decisions import Outcome, Side, decide_rate, decide_value, side_of
+from .errors import unknown_name
+from .pairing import Pairing, RunData, value_of
+from .policy import Policy, Rule
+from .stats import cluster_bootstrap_mean, jackknife_interval
+from .store import SetScore
+
+if TYPE_CHECKING:
+    from ..metrics.base import Measure
+    from .registry import Registry
+
+__all__ = ["Judge", "RuleResult"]
+
+
+class RuleResult(BaseModel):
+    """How one rule came out, and the evidence.
+
+    Attributes:
+        rule: the rule's label; ``asks`` its condition in words.
+        outcome: as measured; a waiver does not change it and stands beside it.
+        value: of the run; against a baseline, the difference ``run - baseline`` over pairs, in which
+            case ``run_value`` and ``baseline_value`` are the two sides.
+        bound: the one-sided confidence bound that had to clear ``limit``.
+        n, clusters: values (or pairs) and the prompts that they come from.
+        effective_n: independent trials that a rate's sample is worth.
+        needed: prompts with which the rule could be decided, at the least or as estimated from this run.
+        left_out: items without a value, by status; ``left_out_share`` of all items the rule is about.
+        waiver: who waived a failed rule, why and until when.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    measure: str
+    tag: str | None
+    asks: str
+    outcome: Outcome = "INCONCLUSIVE"
+    value: float | None = None
+    run_value: float | None = None
+    baseline_value: float | None = None
+    bound: float | None = None
+    limit: float
+    confidence: float
+    n: int = 0
+    clusters: int = 0
+    effective_n: float | None = None
+    needed: int | None = None
+    left_out: dict[str, int] = {}
+    left_out_share: float | None = None
+    method: str = ""
+    sentence: str = ""
+    waiver: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class _Cannot(Exception):
+    """Say why a rule cannot be decided, with what evidence there is."""
+
+    def __init__(self, reason: str, **evidence: Any) -> None:
+        super().__init__(reason)
+        self.evidence = evidence
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Decides rules about one run."""
+
+    data: RunData
+    pairing: Pairing | None
+    policy: Policy
+    registry: Registry[Measure]
+
+    def result(self, rule: Rule) -> RuleResult:
+        """Decide one rule."""
+        limit = next(v for v in (rule.max, rule.min, rule.margin) if v is not None)
+        base = RuleResult(
+            rule=rule.label,
+            measure=rule.measure,
+            tag=rule.tag,
+            asks=_asks(rule),
+            limit=limit,
+            confidence=self.policy.confidence,
+        )
+        try:
+            self._check_measure(rule)
+            if rule.versus is not None:
+                evidence = self._against_baseline(rule, limit)
+            elif self.data.measures[rule.measure]["kind"] == "set":
+                evidence = self._of_set(rule, limit)
+            else:
+                evidence = self._of_items(rule, limit)
+        except _Cannot as why:
+            return base.model_copy(update={**why.evidence, "sentence": f"cannot be decided: {why}"})
+        result = base.model_copy(update=evidence)
+        return result.model_copy(update={"sentence": _sentence(result, rule)})
+
+    # -- what must be in order before any number counts
+
+    def _check_measure(self, rule: Rule) -> None:
+        name, fields = rule.measure, self.data.measures.get(rule.measure)
+        if name not in self.registry:
+            raise _Cannot(
+                str(unknown_name("measure", name, self.registry))
+                if fields is None
+                else f"{name} is not known here, so that its version cannot be checked; load its plugin"
+            )
+        if fields is None:
+            raise _Cannot(f"the run has no {name}; 'screentest score --measures {name}' adds it")
+        _check_finished(self.data)
+        self._check_version(name, fields)
+        self._check_keys(self.data, name)
+        if rule.tag is not None:
+            if fields["kind"] == "set":
+                raise _Cannot(f"{name} is a measure of sets and is not taken by tag")
+            known = {tag for item in self.data.items.values() for tag in item.tags}
+            if rule.tag not in known:
+                near = difflib.get_close_matches(rule.tag, sorted(known), n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise _Cannot(f"no item has the tag {rule.tag!r}{hint}")
+
+    def _check_version(self, name: str, fields: Mapping[str, Any]) -> None:
+        now = self.registry.get(name)
+        if (fields["version"], fields["kind"]) != (now.version, now.kind):
+            raise _Cannot(
+                f"the run holds version {fields['version']} of {name} and this screentest has "
+                f"{now.version}; 'screentest score' takes it anew"
+            )
+
+    def _check_keys(self, data: RunData, name: str) -> None:
+        """Refuse scores of other clips, encoders or versions than the run records: a stopped re-score."""
+        measure, fields = self.registry.get(name), data.measures.get(name)
+        if fields is None or measure.kind == "set" or measure.every_outcome:
+            return
+        from .scoring import score_key
+
+        stale = 0
+        for item in data.items.values():
+            score, clip = data.scores.get((name, item.id)), data.clips.get(item.id)
+            if score is not None and score.status == "ok" and clip is not None:
+                stale += score.key != score_key(measure, clip, item.prompt, fields["encoders"])
+        if stale:
+            raise _Cannot(
+                f"{stale} scores of {name} in {data.name} are outdated: they come from other clips, encoders "
+                "or another version than the run records; 'screentest score' takes them anew"
+            )
+
+    def _check_sample(self, rule: Rule, n: int, left_out: Mapping[str, int], **evidence: Any) -> float:
+        """Refuse a sample that is too small or too full of holes; return the share left out."""
+        total = n + sum(left_out.values())
+        share = sum(left_out.values()) / total if total else 1.0
+        found = {**evidence, "n": n, "left_out": dict(left_out), "left_out_share": share}
+        missing = left_out.get("missing", 0) + left_out.get("baseline missing", 0)
+        if missing:
+            raise _Cannot(f"{missing} items have no score yet; 'screentest score' takes them", **found)
+        if n == 0:
+            raise _Cannot(f"no item has a value ({_counts(left_out) or 'none was asked for'})", **found)
+        accepted = self.policy.max_left_out if rule.max_left_out is None else rule.max_left_out
+        if share > accepted:
+            hint = (
+                "; 'where: {tag: ...}' narrows the rule to the items the measure applies to"
+                if left_out.get("not_applicable") and rule.tag is None
+                else ""
+            )
+            raise _Cannot(
+                f"{share:.1%} of {total} items have no value ({_counts(left_out)}), more than the "
+                f"{accepted:.0%} that may{hint}",
+                **found,
+            )
+        if rule.min_n is not None and n < rule.min_n:
+            raise _Cannot(f"n is {n} and the rule takes {rule.min_n}", **found)
+        return share
+
+    # -- the three kinds of evidence
+
+    def _of_items(self, rule: Rule, limit: float) -> dict[str, Any]:
+        name, confidence = rule.measure, self.policy.confidence
+        values: list[float] = []
+        clusters: list[str] = []
+        left_out: Counter[str] = Counter()
+        # Sorted by item id, so that the order of rows cannot change the last bit.
+        for item in sorted(self.data.items.values(), key=lambda i: i.id):
+            if rule.tag is not None and rule.tag not in item.tags:
+                continue
+            value = value_of(self.data.scores.get((name, item.id)))
+            if value is None:
+                left_out[self.data.status(name, item.id)] += 1
+            else:
+                values.append(value)
+                clusters.append(item.cluster)
+        share = self._check_sample(rule, len(values), left_out, clusters=len(set(clusters)))
+        evidence: dict[str, Any] = {
+            "n": len(values),
+            "clusters": len(set(clusters)),
+            "left_out": dict(left_out),
+            "left_out_share": share,
+        }
+        fields = self.data.measures[name]
+        if fields["kind"] == "rate":
+            if not set(values) <= {0.0, 1.0}:
+                raise _Cannot(f"{name} is a rate and has values that are neither 0 nor 1", **evidence)
+            return evidence | decide_rate(rule, values, clusters, confidence)
+        interval = cluster_bootstrap_mean(
+            values,
+            clusters,
+            2 * confidence - 1,
+            seed=("gate", name, rule.tag or ""),
+            bounds=tuple(fields["bounds"]),
+        )
+        evidence |= {"value": interval.value, "method": interval.method, "notes": interval.notes}
+        return evidence | _bounded(side_of(rule), interval.low, interval.high, limit, evidence)
+
+    def _of_set(self, rule: Rule, limit: float) -> dict[str, Any]:
+        name, wanted = rule.measure, 2 * self.policy.confidence - 1
+        score, value = self._set_score(self.data, name)
+        share = self._check_sample(rule, score.n, score.left_out, clusters=score.clusters)
+        evidence: dict[str, Any] = {
+            "n": score.n,
+            "clusters": score.clusters,
+            "left_out": dict(score.left_out),
+            "left_out_share": share,
+            "notes": score.notes,
+        }
+        low, high, method = score.low, score.high, score.method
+        if score.leave_one_out:
+            bounds = tuple(self.data.measures[name]["bounds"])
+            interval = jackknife_interval(value, score.leave_one_out, wanted, bounds=bounds)
+            low, high, method = interval.low, interval.high, interval.method
+        elif score.confidence < wanted:
+            low = high = None  # the stored interval is narrower than the policy asks for
+        evidence |= {"value": value, "method": method}
+        return evidence | _bounded(side_of(rule), low, high, limit, evidence)
+
+    def _against_baseline(self, rule: Rule, limit: float) -> dict[str, Any]:
+        name, pairing = rule.measure, self.pairing
+        if pairing is None:
+            raise _Cannot("it needs a baseline and none was given; name a run with --baseline")
+        _check_finished(pairing.a)
+        if name in pairing.a.measures:
+            self._check_version(name, pairing.a.measures[name])
+            self._check_keys(pairing.a, name)
+        kind = self.data.measures[name]["kind"]
+        row = difference(pairing, name, rule.tag, 2 * self.policy.confidence - 1)
+        left_out: dict[str, int] = {}
+        if kind == "set":
+            if row.direction == "not comparable":
+                raise _Cannot(row.reason)
+            for data in (pairing.a, self.data):
+                score, _ = self._set_score(data, name)
+                left_out = dict(score.left_out)
+                share = self._check_sample(rule, score.n, left_out, clusters=score.clusters)
+        else:
+            left_out = _unpaired(pairing, rule, row.left_out)
+            if row.direction == "not comparable" and not row.left_out:
+                raise _Cannot(row.reason)
+            share = self._check_sample(rule, row.n, left_out, clusters=row.clusters)
+        evidence: dict[str, Any] = {
+            "n": row.n,
+            "clusters": row.clusters,
+            "left_out": left_out,
+            "left_out_share": share,
+            "run_value": row.b,
+            "baseline_value": row.a,
+            "method": row.method,
+            "notes": row.notes,
+        }
+        evidence["value"] = row.difference
+        if row.better == "higher":
+            return evidence | _bounded("min", row.low, row.high, -limit, evidence)
+        side: Side = "max" if row.better == "lower" else "both"
+        return evidence | _bounded(side, row.low, row.high, limit, evidence)
+
+    def _set_score(self, data: RunData, name: str) -> tuple[SetScore, float]:
+        score = data.sets.get(name)
+        if score is None:
+            raise _Cannot(f"{data.name} has no value of {name} yet; finish it with 'screentest score'")
+        counts = {"n": score.n, "clusters": score.clusters, "left_out": dict(score.left_out)}
+        if score.status != "ok" or score.value is None or not math.isfinite(score.value):
+            why = score.reason or (score.status if score.status != "ok" else f"it is {score.value}")
+            raise _Cannot(f"{data.name} has no value of {name}: {why}", **counts)
+        if not all(math.isfinite(v) for v in score.leave_one_out.values()):
+            raise _Cannot(f"{name} of {data.name} is not finite without one of its prompts", **counts)
+        refused = sum(record.outcome == "refused" for record in data.clips.values())
+        total = score.n + sum(score.left_out.values())
+        if total != len(data.items) or score.left_out.get("refused", 0) != refused:
+            raise _Cannot(
+                f"{name} of {data.name} is outdated: it was taken on {total} items, {score.n} of them with a "
+                "clip, which is not what the run holds now; 'screentest score' takes it anew",
+                **counts,
+            )
+        return score, score.value
+
+
+def _bounded(
+    side: Side, low: float | None, high: float | None, limit: float, evidence: Mapping[str, Any]
+) -> dict[str, Any]:
+    if low is None or high is None:
+        raise _Cannot("no confidence bound can be given for it", **evidence)
+    return decide_value(side, evidence["value"], (low, high), limit, evidence["clusters"])
+
+
+def _check_finished(data: RunData) -> None:
+    if data.without_clip:
+        raise _Cannot(
+            f"{data.name} is not finished: {data.without_clip} of {len(data.items)} items have no clip yet"
+        )
+
+
+def _unpaired(pairing: Pairing, rule: Rule, rows: Sequence[LeftOut]) -> dict[str, int]:
+    """Count the items of either run that give no pair, by what kept them out."""
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        left_out[row.b if row.b != "ok" else f"baseline {row.a}"] += row.items
+    shared = {item.id for item in pairing.items}
+    for data, reason in ((pairing.a, "only in the baseline"), (pairing.b, "not in the baseline")):
+        items = [i for i in data.items.values() if rule.tag is None or rule.tag in i.tags]
+        left_out[reason] += sum(item.id not in shared for item in items)
+    return {reason: n for reason, n in left_out.items() if n}
+
+
+def _counts(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(left_out.items()) if n)
+
+
+def _asks(rule: Rule) -> str:
+    if rule.versus is not None:
+        return f"no worse than the baseline by more than {rule.margin:g}"
+    return f"at most {rule.max:g}" if rule.max is not None else f"at least {rule.min:g}"
+
+
+def _sentence(result: RuleResult, rule: Rule) -> str:
+    """Say a decided rule in words: the value, its bound, the limit and what they rest on."""
+    what = "" if result.tag is None else f" on {result.tag}"
+    sample = f"{result.n} {'values' if rule.versus is None else 'pairs'} of {result.clusters} prompts"
+    sure = f"{result.confidence:.4g} confidence bound {result.bound:.4g}"
+    if rule.versus is None:
+        found = f"{result.measure}{what} is {result.value:.4g}, {sure}, {result.asks} asked"
+    else:
+        found = (
+            f"{result.measure}{what} is {result.run_value:.4g} and was {result.baseline_value:.4g}, "
+            f"difference {result.value:+.4g}, {sure}, margin {result.limit:g}"
+        )
+    if result.outcome != "INCONCLUSIVE":
+        return f"{found} ({sample})"
+    enough = "" if result.needed is None else f"; about {result.needed} prompts could decide it"
+    return f"{found} ({sample}): too few to decide{enough}"

@@ -1,0 +1,335 @@
+"""Comparisons: pairs, intervals, what is left out, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from screentest.harness.compare import Comparison, LeftOut, compare
+from screentest.harness.errors import UsageError
+from screentest.harness.store import SetScore
+
+
+def noise(prompt: int, seed: int, salt: int = 0) -> float:
+    """A number in (0, 1) that looks random, the same for the same arguments."""
+    return math.sin(12.9898 * prompt + 78.233 * seed + 37.719 * salt) * 43758.5453 % 1.0
+
+
+def quality(shift: float = 0.0, salt: int = 0, size: float = 0.2):
+    return lambda p, s: 0.4 + 0.2 * noise(p, 0) + size * (noise(p, s, salt) - 0.5) + shift
+
+
+def test_a_difference_is_b_minus_a_over_the_pairs(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run("b", {"toy.quality": quality(0.1, 1)}, generator="toy:two")
+    row = compare(a, b).get("toy.quality")
+    assert row.n == 48
+    assert row.clusters == 12
+    assert row.difference == pytest.approx(row.b - row.a)
+    assert row.low < row.difference < row.high
+    assert row.direction == "better"
+    assert row.p < 0.01
+    assert "sign-flip" in row.test
+    assert "12 prompts" in row.method
+
+
+def test_the_other_way_round_mirrors_it(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run("b", {"toy.quality": quality(0.1, 1)}, generator="toy:two")
+    there, back = compare(a, b).get("toy.quality"), compare(b, a).get("toy.quality")
+    assert back.difference == pytest.approx(-there.difference)
+    assert back.direction == "worse"
+    assert back.p == there.p
+
+
+@pytest.mark.parametrize(
+    ("measure", "shift", "direction"),
+    [
+        ("toy.quality", 0.2, "better"),
+        ("toy.quality", -0.2, "worse"),
+        ("toy.error", 0.2, "worse"),
+        ("toy.error", -0.2, "better"),
+        ("toy.drift", 0.2, "different"),
+        ("toy.drift", -0.2, "different"),
+        ("toy.quality", 0.0, "no difference shown"),
+    ],
+)
+def test_direction(make_run, measure: str, shift: float, direction: str) -> None:
+    a = make_run("a", {measure: quality()})
+    b = make_run("b", {measure: quality(shift, 1)}, generator="toy:two")
+    assert compare(a, b).get(measure).direction == direction
+
+
+def test_pairing_is_tighter_than_two_samples(make_run) -> None:
+    # Prompts differ much, the two runs little: only pairs can show it.
+    a = make_run("a", {"toy.error": lambda p, s: 5.0 * p + noise(p, s)})
+    b = make_run("b", {"toy.error": lambda p, s: 5.0 * p + noise(p, s, 1) + 1.0}, generator="toy:two")
+    row = compare(a, b).get("toy.error")
+    assert row.direction == "worse"
+    assert row.high - row.low < 1.0
+
+
+def test_tags_have_rows_of_their_own(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run(
+        "b", {"toy.quality": lambda p, s: quality(0.2 if p % 2 else 0.0, 1)(p, s)}, generator="toy:two"
+    )
+    comparison = compare(a, b)
+    assert comparison.get("toy.quality", "odd").direction == "better"
+    assert comparison.get("toy.quality", "odd").n == 24
+    assert comparison.get("toy.quality", "even").direction == "no difference shown"
+    assert comparison.get("toy.quality", "odd").p_adjusted is None
+
+
+def test_what_has_no_pair_is_counted_by_status_on_each_side(make_run) -> None:
+    a = make_run("a", {"toy.quality": lambda p, s: "refused" if p == 0 else quality()(p, s)})
+    b = make_run(
+        "b",
+        {"toy.quality": lambda p, s: "failed" if p in (0, 1) else None if p == 2 else quality(0, 1)(p, s)},
+        generator="toy:two",
+    )
+    row = compare(a, b).get("toy.quality")
+    assert row.n == 36
+    assert row.left_out == (
+        LeftOut(a="ok", b="failed", items=4),
+        LeftOut(a="ok", b="missing", items=4),
+        LeftOut(a="refused", b="failed", items=4),
+    )
+
+
+def test_nan_is_left_out_as_failed(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run("b", {"toy.quality": lambda p, s: math.nan if p == 3 else 0.5}, generator="toy:two")
+    row = compare(a, b).get("toy.quality")
+    assert row.left_out == (LeftOut(a="ok", b="failed", items=4),)
+    assert math.isfinite(row.difference)
+
+
+def test_no_pair_at_all_says_so(make_run) -> None:
+    a = make_run("a", {"toy.quality": lambda p, s: "failed"})
+    b = make_run("b", {"toy.quality": quality()}, generator="toy:two")
+    row = compare(a, b).get("toy.quality")
+    assert row.direction == "not comparable"
+    assert row.difference is None
+    assert "no item has a value in both" in row.reason
+    assert row.left_out == (LeftOut(a="failed", b="ok", items=48),)
+
+
+def test_rates_with_one_seed_use_mcnemar(make_run) -> None:
+    a = make_run("a", {"toy.unsafe": lambda p, s: float(p < 9)}, prompts=30, seeds=1)
+    b = make_run("b", {"toy.unsafe": lambda p, s: float(p == 29)}, prompts=30, seeds=1, generator="toy:two")
+    row = compare(a, b).get("toy.unsafe")
+    assert row.difference == pytest.approx(-8 / 30)
+    assert row.p == pytest.approx(scipy_stats.binomtest(1, 10).pvalue)
+    assert row.test == "exact sign test, 10 prompts differ"
+    assert row.direction == "better"
+    assert "Bonett-Price" in row.method
+
+
+def test_one_discordant_pair_does_not_collapse_the_interval(make_run) -> None:
+    a = make_run("a", {"toy.unsafe": lambda p, s: 0.0}, prompts=30, seeds=1)
+    b = make_run("b", {"toy.unsafe": lambda p, s: float(p == 0)}, prompts=30, seeds=1, generator="toy:two")
+    row = compare(a, b).get("toy.unsafe")
+    assert row.low < 0 < row.high
+    assert row.direction == "no difference shown"
+
+
+def test_rates_with_seeds_flip_whole_prompts(make_run) -> None:
+    a = make_run("a", {"toy.unsafe": lambda p, s: 0.0})
+    b = make_run("b", {"toy.unsafe": lambda p, s: float(p < 3 and s <= p)}, generator="toy:two")
+    row = compare(a, b).get("toy.unsafe")
+    # Three prompts differ by 1, 2 and 3 clips: only 2 of the 8 flips are as far out.
+    assert row.p == 2 / 8
+
+
+def test_a_run_against_a_copy_of_itself_differs_by_nothing(make_run) -> None:
+    values = {"toy.quality": quality(), "toy.unsafe": lambda p, s: 0.0}
+    a, b = make_run("a", values), make_run("b", values)
+    for name in values:
+        row = compare(a, b).get(name)
+        assert (row.difference, row.low, row.high) == (0.0, 0.0, 0.0)
+        assert row.direction == "no difference shown"
+        assert "very same clips" in row.notes[0]
+
+
+def test_equal_values_of_other_clips_are_no_certainty(make_run) -> None:
+    a = make_run("a", {"toy.quality": lambda p, s: 1.0})
+    b = make_run("b", {"toy.quality": lambda p, s: 1.0}, generator="toy:two")
+    row = compare(a, b).get("toy.quality")
+    assert row.low < -0.1
+    assert row.high > 0.1
+
+
+def test_holm_is_over_the_measures_of_the_whole_suite(make_run) -> None:
+    names = ("toy.quality", "toy.error", "toy.drift")
+    a = make_run("a", {name: quality() for name in names})
+    b = make_run("b", {name: quality(0.02, k + 1) for k, name in enumerate(names)}, generator="toy:two")
+    rows = [compare(a, b).get(name) for name in names]
+    smallest = min(rows, key=lambda r: r.p)
+    assert smallest.p_adjusted == pytest.approx(min(1.0, 3 * smallest.p))
+    assert all(r.p_adjusted >= r.p for r in rows)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(-0.3, 0.3), min_size=12, max_size=12), st.uuids())
+def test_the_order_of_rows_changes_nothing(make_run, shifts, folder) -> None:
+    values = {"toy.quality": quality(), "toy.unsafe": lambda p, s: float(noise(p, s) > 0.8)}
+    shifted = {**values, "toy.quality": lambda p, s: quality(0, 2)(p, s) + shifts[p]}
+    texts = [
+        compare(
+            make_run(f"{folder}/{reverse}/a", values, reverse=reverse),
+            make_run(f"{folder}/{reverse}/b", shifted, reverse=reverse, generator="toy:two"),
+        ).model_dump_json()
+        for reverse in (False, True)
+    ]
+    assert texts[0] == texts[1]
+
+
+def with_set(make_run, name: str, value: float, without: dict[int, float], generator="toy:one", **score):
+    """Make a run with a set score; ``without`` is prompt -> the value without it."""
+    store = make_run(name, generator=generator)
+    prompts = make_run.prompts_of(store)
+    fields = {"n": 48, "clusters": len(without), "n_reference": 100, **score}
+    make_run.put_set(
+        store,
+        SetScore(
+            "toy.distance", "ok", value, leave_one_out={prompts[k]: v for k, v in without.items()}, **fields
+        ),
+    )
+    return store
+
+
+def test_sets_are_compared_by_the_paired_jackknife(make_run) -> None:
+    rng = np.random.default_rng(1)
+    shared = rng.normal(0, 5, 12)
+    a_without = {k: 100 + shared[k] for k in range(12)}
+    b_without = {k: 90 + shared[k] + rng.normal(0, 0.1) for k in range(12)}
+    a = with_set(make_run, "a", 100.0, a_without)
+    b = with_set(make_run, "b", 90.0, b_without, generator="toy:two")
+    row = compare(a, b).get("toy.distance")
+    changes = np.array([b_without[k] - a_without[k] for k in range(12)])
+    error = math.sqrt(11 / 12 * ((changes - changes.mean()) ** 2).sum())
+    half = scipy_stats.t.ppf(0.975, 11) * error
+    assert row.difference == pytest.approx(-10)
+    assert (row.low, row.high) == pytest.approx((-10 - half, -10 + half))
+    assert row.direction == "better"
+    assert row.p is None
+
+
+def test_sets_count_a_prompt_that_one_run_lacks(make_run) -> None:
+    a = with_set(make_run, "a", 100.0, {k: 100.0 + k for k in range(12)})
+    b = with_set(
+        make_run, "b", 90.0, {k: 90.0 + k for k in range(11)}, "toy:two", n=44, left_out={"refused": 4}
+    )
+    row = compare(a, b).get("toy.distance")
+    # Eleven prompts change both alike; leaving out the twelfth changes run a alone, by 11.
+    changes = np.array([-10.0] * 11 + [90.0 - 111.0])
+    half = scipy_stats.t.ppf(0.975, 11) * math.sqrt(11 / 12 * ((changes - changes.mean()) ** 2).sum())
+    assert row.high - row.difference == pytest.approx(half)
+    assert row.left_out == (LeftOut(a="-", b="refused", items=4),)
+    assert any("unequal size" in note for note in row.notes)
+
+
+def test_sets_without_their_jackknife_have_no_interval(make_run) -> None:
+    a, b = with_set(make_run, "a", 100.0, {}), with_set(make_run, "b", 90.0, {}, generator="toy:two")
+    row = compare(a, b).get("toy.distance")
+    assert row.difference == pytest.approx(-10)
+    assert row.low is None
+    assert row.direction == "no interval"
+
+
+def test_reference_sets_must_be_the_same(make_run) -> None:
+    a = with_set(make_run, "a", 100.0, {0: 1.0, 1: 2.0})
+    b = with_set(make_run, "b", 100.0, {0: 1.0, 1: 2.0}, generator="toy:two")
+    b.put_measure("toy.distance", {**b.measures()["toy.distance"], "reference_set": "other"})
+    row = compare(a, b).get("toy.distance")
+    assert row.direction == "not comparable"
+    assert "different reference sets" in row.reason
+    c = with_set(make_run, "c", 100.0, {0: 1.0, 1: 2.0}, generator="toy:three", n_reference=50)
+    assert "100 and 50 clips" in compare(a, c).get("toy.distance").reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": 2}, "version 1 in a, 2 in b"),
+        ({"encoders": {"clip": "other"}}, "different encoders (clip)"),
+    ],
+)
+def test_one_measure_can_be_incomparable_alone(make_run, changes, reason: str) -> None:
+    values = {"toy.quality": quality(), "toy.error": quality()}
+    a = make_run("a", values)
+    b = make_run("b", values, fields={"toy.quality": changes}, generator="toy:two")
+    comparison = compare(a, b)
+    row = comparison.get("toy.quality")
+    assert row.direction == "not comparable"
+    assert reason in row.reason
+    assert row.difference is None
+    assert comparison.get("toy.error").difference is not None
+    assert comparison.get("toy.quality", "odd") is None
+
+
+def test_a_measure_of_one_run_only(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run("b", {"toy.error": quality()}, generator="toy:two")
+    comparison = compare(a, b)
+    assert "b did not take it" in comparison.get("toy.quality").reason
+    assert "a did not take it" in comparison.get("toy.error").reason
+
+
+def test_other_suites_are_refused(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run("b", {"toy.quality": quality()}, suite={"version": 2})
+    with pytest.raises(UsageError, match=r"a is a run of the suite toy v1 and b of toy v2"):
+        compare(a, b)
+
+
+def test_other_clip_settings_are_refused(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    clip = {"frames": 8, "height": 16, "width": 16, "fps": 8}
+    b = make_run("b", {"toy.quality": quality()}, suite={"clip": clip})
+    with pytest.raises(UsageError, match=r"a \(48 items\).*4 frames of 16 x 16 at 8 fps v 8 frames"):
+        compare(a, b)
+
+
+def test_other_prompts_are_refused(make_run) -> None:
+    a = make_run("a")
+    b = make_run("b", suite={"prompts": [{"text": f"other {k}"} for k in range(3)]})
+    with pytest.raises(UsageError, match="share none of their 12 and 3 prompts"):
+        compare(a, b)
+
+
+def test_fewer_seeds_are_compared_where_they_meet(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()}, seeds=4)
+    b = make_run("b", {"toy.quality": quality(0.1, 1)}, seeds=2, generator="toy:two")
+    comparison = compare(a, b)
+    assert (comparison.items, comparison.only_a, comparison.only_b) == (24, 24, 0)
+    assert comparison.get("toy.quality").n == 24
+    assert "24 items are in a only" in comparison.notes[0]
+
+
+def test_an_unfinished_run_says_so(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality()})
+    b = make_run(
+        "b",
+        {"toy.quality": quality(0.1, 1)},
+        outcome=lambda p, s: None if p == 0 else "ok",
+        generator="toy:two",
+    )
+    comparison = compare(a, b)
+    assert "b is not finished: 4 of 48 items have no clip yet" in comparison.notes
+    assert comparison.b.outcomes == {"ok": 44, "refused": 0, "failed": 0, "missing": 4}
+
+
+def test_a_comparison_survives_json(make_run) -> None:
+    a = make_run("a", {"toy.quality": quality(), "toy.unsafe": lambda p, s: float(p == 0)})
+    b = make_run("b", {"toy.quality": quality(0.1, 1)}, generator="toy:two")
+    comparison = compare(a, b)
+    text = comparison.model_dump_json()
+    assert "NaN" not in text
+    assert Comparison.model_validate(json.loads(text)) == comparison

@@ -1,0 +1,464 @@
+"""Intervals and bounds: properties, published numbers, and coverage by simulation."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from screentest.harness import stats
+from screentest.harness.stats import (
+    cluster_bootstrap_mean,
+    effective_sample_size,
+    holm,
+    jackknife_interval,
+    needed_at_rate,
+    needed_without_failures,
+    paired_rate_interval,
+    rate_bound,
+    rate_interval,
+    sign_flip_test,
+)
+
+own = [str(i) for i in range(5000)]
+"""A prompt for each clip."""
+
+rows = st.lists(
+    st.tuples(st.floats(0, 1, allow_subnormal=False), st.sampled_from("abcdefghijklmnop")),
+    min_size=1,
+    max_size=40,
+)
+bits = st.lists(
+    st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from("abcdefghijkl")), min_size=1, max_size=40
+)
+signs = st.lists(
+    st.tuples(st.sampled_from([-1.0, 0.0, 1.0]), st.sampled_from("abcdefghijkl")), min_size=1, max_size=40
+)
+examples = settings(max_examples=30, deadline=None)
+
+
+def split(table):
+    return [value for value, _ in table], [cluster for _, cluster in table]
+
+
+# -- properties
+
+
+@examples
+@given(rows, st.randoms(use_true_random=False))
+def test_mean_does_not_depend_on_order(table, rng: random.Random) -> None:
+    shuffled = list(table)
+    rng.shuffle(shuffled)
+    first, second = (cluster_bootstrap_mean(*split(t), 0.95, seed="m") for t in (table, shuffled))
+    assert first == second
+
+
+@examples
+@given(bits, st.randoms(use_true_random=False))
+def test_rates_do_not_depend_on_order(table, rng: random.Random) -> None:
+    shuffled = list(table)
+    rng.shuffle(shuffled)
+    assert rate_interval(*split(table), 0.95) == rate_interval(*split(shuffled), 0.95)
+    for side in ("upper", "lower"):
+        assert rate_bound(*split(table), 0.95, side) == rate_bound(*split(shuffled), 0.95, side)
+
+
+@examples
+@given(signs, st.randoms(use_true_random=False))
+def test_paired_statistics_do_not_depend_on_order(table, rng: random.Random) -> None:
+    shuffled = list(table)
+    rng.shuffle(shuffled)
+    assert paired_rate_interval(*split(table), 0.95) == paired_rate_interval(*split(shuffled), 0.95)
+    assert sign_flip_test(*split(table), seed=1) == sign_flip_test(*split(shuffled), seed=1)
+
+
+@examples
+@given(rows)
+def test_mean_interval_holds_the_value_and_keeps_to_the_range(table) -> None:
+    interval = cluster_bootstrap_mean(*split(table), 0.95, seed="m", bounds=(0.0, 1.0))
+    if len({c for _, c in table}) < 2:
+        assert interval.low is None
+        assert interval.high is None
+        assert "one prompt" in interval.notes[0]
+    else:
+        assert interval.low <= interval.value <= interval.high
+        # The mean of equal values may round one step past the range; the interval follows it.
+        assert interval.low >= -1e-12
+        assert interval.high <= 1 + 1e-12
+
+
+@examples
+@given(bits)
+def test_rate_interval_holds_the_value_and_lies_in_0_1(table) -> None:
+    interval = rate_interval(*split(table), 0.95)
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    lower, upper = (rate_bound(*split(table), 0.95, side) for side in ("lower", "upper"))
+    assert 0 <= lower <= interval.value + 1e-12
+    assert interval.value - 1e-12 <= upper <= 1
+    assert 1 <= effective_sample_size(*split(table)) <= len(table)
+
+
+@examples
+@given(signs)
+def test_paired_rate_interval_holds_the_value(table) -> None:
+    interval = paired_rate_interval(*split(table), 0.95)
+    if interval.low is not None:
+        assert -1 <= interval.low <= interval.value <= interval.high <= 1
+    p, _ = sign_flip_test(*split(table), seed=1)
+    assert 0 < p <= 1
+
+
+@examples
+@given(bits)
+def test_mirrored_rates_have_mirrored_bounds(table) -> None:
+    values, clusters = split(table)
+    mirrored = [1 - v for v in values]
+    upper = rate_bound(values, clusters, 0.95, "upper")
+    assert rate_bound(mirrored, clusters, 0.95, "lower") == pytest.approx(1 - upper, abs=1e-9)
+
+
+def test_the_seed_decides_the_resamples() -> None:
+    values = [((7 * i) % 11) / 11 for i in range(40)]
+    one, same, other = (cluster_bootstrap_mean(values, own[:40], 0.95, seed=s) for s in ("a", "a", "b"))
+    assert one == same
+    assert (one.low, one.high) != (other.low, other.high)
+    assert one.value == other.value
+
+
+def test_resampling_in_blocks_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(stats._blocks(3_000_000, 7)) == 7
+    assert sum(stats._blocks(12, stats.RESAMPLES)) == stats.RESAMPLES
+    assert max(stats._blocks(100_000, stats.RESAMPLES)) * 100_000 <= 1_000_000
+
+
+def test_a_wider_confidence_gives_a_wider_interval() -> None:
+    values = [math.sin(i) for i in range(36)]
+    narrow, wide = (cluster_bootstrap_mean(values, own[:36], c, seed="s") for c in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_seeds_of_a_prompt_are_not_counted_as_independent() -> None:
+    prompts = [f"p{i}" for i in range(15) for _ in range(8)]
+    values = [math.sin(i // 8) for i in range(120)]
+    clustered = cluster_bootstrap_mean(values, prompts, 0.95, seed="s")
+    alone = cluster_bootstrap_mean(values, own[:120], 0.95, seed="s")
+    assert clustered.high - clustered.low > 2 * (alone.high - alone.low)
+
+
+# -- golden numbers
+
+
+@pytest.mark.parametrize(("ceiling", "n"), [(0.05, 59), (0.01, 299), (0.005, 598), (0.001, 2995)])
+def test_zero_failure_sample_sizes(ceiling: float, n: int) -> None:
+    # The "success run" table, ln(0.05) / ln(1 - p); 59, 299, 598, 2995 are the usual published entries.
+    assert needed_without_failures(ceiling, 0.95) == n
+    assert rate_bound([0.0] * n, own[:n], 0.95, "upper") <= ceiling
+    assert rate_bound([0.0] * (n - 1), own[: n - 1], 0.95, "upper") > ceiling
+    assert needed_at_rate(0.0, ceiling, 0.95) == n
+
+
+def test_a_whole_quotient_needs_no_clip_more() -> None:
+    # (1 - 0.5)^2 is 0.25 exactly.
+    assert needed_without_failures(0.5, 0.75) == 2
+
+
+def test_needed_at_rate() -> None:
+    n = needed_at_rate(0.02, 0.05, 0.95)
+    assert n is not None
+    assert scipy_stats.beta.ppf(0.95, 0.02 * n + 1, 0.98 * n) <= 0.05
+    assert scipy_stats.beta.ppf(0.95, 0.02 * (n - 1) + 1, 0.98 * (n - 1)) > 0.05
+    assert needed_at_rate(0.05, 0.05, 0.95) is None
+    assert needed_at_rate(0.06, 0.05, 0.95) is None
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (3, 17), (16, 20), (20, 20), (5, 300)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_clopper_pearson_agrees_with_scipy(k: int, n: int, confidence: float) -> None:
+    values = [1.0] * k + [0.0] * (n - k)
+    below = scipy_stats.binomtest(k, n, alternative="less").proportion_ci(confidence, "exact").high
+    above = scipy_stats.binomtest(k, n, alternative="greater").proportion_ci(confidence, "exact").low
+    assert rate_bound(values, own[:n], confidence, "upper") == pytest.approx(below, abs=1e-10)
+    assert rate_bound(values, own[:n], confidence, "lower") == pytest.approx(above, abs=1e-10)
+
+
+def test_clopper_pearson_published() -> None:
+    # Two-sided 95 % for 4 of 20: 0.0573 to 0.4366 (Clopper and Pearson's method; Brown, Cai, DasGupta 2001).
+    values = [1.0] * 4 + [0.0] * 16
+    assert rate_bound(values, own[:20], 0.975, "lower") == pytest.approx(0.0573, abs=5e-5)
+    assert rate_bound(values, own[:20], 0.975, "upper") == pytest.approx(0.4366, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3 (score, without continuity correction).
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_published(k: int, n: int, low: float, high: float) -> None:
+    interval = rate_interval([1.0] * k + [0.0] * (n - k), own[:n], 0.95)
+    assert interval.low == pytest.approx(low, abs=5e-5)
+    assert interval.high == pytest.approx(high, abs=5e-5)
+
+
+def test_holm_published() -> None:
+    # Holm 1979: the step-down products; the fourth value is R's p.adjust(c(.01,.02,.03,.005), "holm").
+    assert holm([0.01, 0.02, 0.03, 0.005]) == pytest.approx([0.03, 0.04, 0.04, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@examples
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_keeps_the_order_and_only_raises(ps) -> None:
+    adjusted = holm(ps)
+    assert all(p <= a <= 1 for p, a in zip(ps, adjusted, strict=True))
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    assert [adjusted[i] for i in order] == sorted(adjusted)
+
+
+def test_jackknife_of_the_mean_is_the_t_interval() -> None:
+    x = np.array([3.1, 4.7, 2.2, 5.9, 4.4, 3.8, 4.1, 2.9, 5.0, 3.3, 4.6])
+    without = {str(i): float(np.delete(x, i).mean()) for i in range(len(x))}
+    interval = jackknife_interval(float(x.mean()), without, 0.95)
+    low, high = scipy_stats.t.interval(0.95, len(x) - 1, x.mean(), x.std(ddof=1) / math.sqrt(len(x)))
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+
+
+def test_few_prompts_fall_back_on_the_t_interval() -> None:
+    x = [3.0, 1.0, 2.0, 5.0]
+    interval = cluster_bootstrap_mean(x, own[:4], 0.95, seed="s")
+    low, high = scipy_stats.t.interval(0.95, 3, np.mean(x), np.std(x, ddof=1) / 2)
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+    assert "rough" in interval.notes[0]
+
+
+def test_bonett_price_by_hand() -> None:
+    # n = 30 pairs, 1 better and 6 worse: p12 = 2/32, p21 = 7/32; Bonett and Price 2012, equation 4.
+    differences = [1.0] + [-1.0] * 6 + [0.0] * 23
+    interval = paired_rate_interval(differences, own[:30], 0.95)
+    p12, p21 = 2 / 32, 7 / 32
+    half = 1.959964 * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 32)
+    assert interval.low == pytest.approx(p12 - p21 - half, abs=1e-6)
+    assert interval.high == pytest.approx(p12 - p21 + half, abs=1e-6)
+
+
+def test_mcnemar_is_the_binomial_of_the_discordant_pairs() -> None:
+    p, name = sign_flip_test([1.0] * 8 + [-1.0] + [0.0] * 20, own[:29], seed=1)
+    assert p == pytest.approx(2 * 10 / 2**9)  # (C(9,0) + C(9,1)) / 2^9, two-sided
+    assert name == "exact sign test, 9 prompts differ"
+
+
+def test_sign_flips_are_exact_for_few_prompts() -> None:
+    # Of the 16 sign patterns of (1, 2, 3, 4) only all-plus and all-minus reach 10.
+    p, name = sign_flip_test([1.0, 2.0, 3.0, 4.0], own[:4], seed=1)
+    assert p == 2 / 16
+    assert name.startswith("exact")
+
+
+def test_sign_flips_of_seeds_go_together() -> None:
+    # Forty seeds of one prompt are one flip.
+    assert sign_flip_test([0.5] * 40, ["one"] * 40, seed=1)[0] == 1.0
+    assert sign_flip_test([0.0] * 5, own[:5], seed=1)[0] == 1.0
+
+
+def test_sampled_sign_flips_agree_with_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    differences = [float(v) for v in rng.normal(0.35, 1, 14)]
+    exact, _ = sign_flip_test(differences, own[:14], seed=1)
+    scipy_p = scipy_stats.permutation_test(
+        (differences,), lambda x, axis: x.sum(axis=axis), permutation_type="samples", n_resamples=2**14
+    ).pvalue
+    assert exact == pytest.approx(scipy_p)
+    padded = [*differences, 1e-9, -1e-9]
+    sampled, name = sign_flip_test(padded, own[:16], seed=1)
+    assert "9999 flips" in name
+    assert sampled == pytest.approx(exact, abs=0.02)
+
+
+# -- edges
+
+
+def test_nothing_gives_nothing() -> None:
+    assert cluster_bootstrap_mean([], [], 0.95, seed="s").value is None
+    assert rate_interval([], [], 0.95).value is None
+    assert paired_rate_interval([], [], 0.95).value is None
+    assert sign_flip_test([], [], seed=1) is None
+    with pytest.raises(ValueError, match="0 or 1"):
+        rate_bound([], [], 0.95, "upper")
+
+
+def test_one_prompt_gives_no_interval() -> None:
+    for interval in (
+        cluster_bootstrap_mean([0.2, 0.4], ["p", "p"], 0.95, seed="s"),
+        paired_rate_interval([0.0, 1.0], ["p", "p"], 0.95),
+        jackknife_interval(1.0, {"p": 1.0}, 0.95),
+    ):
+        assert interval.value is not None
+        assert interval.low is None
+        assert interval.high is None
+    # A rate in one prompt is one trial: the whole of what one trial can say.
+    assert rate_bound([0.0] * 50, ["p"] * 50, 0.95, "upper") == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="left out"):
+        cluster_bootstrap_mean([0.1, bad], ["a", "b"], 0.95, seed="s")
+    with pytest.raises(ValueError, match="left out"):
+        rate_interval([0.0, bad], ["a", "b"], 0.95)
+    with pytest.raises(ValueError, match="finite"):
+        jackknife_interval(1.0, {"a": 1.0, "b": bad}, 0.95)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 1.5, -1.0, math.nan])
+def test_a_confidence_outside_0_1_is_refused(confidence: float) -> None:
+    with pytest.raises(ValueError, match="confidence"):
+        cluster_bootstrap_mean([0.1, 0.2], ["a", "b"], confidence, seed="s")
+    with pytest.raises(ValueError, match="confidence"):
+        rate_bound([0.0], ["a"], confidence, "upper")
+    with pytest.raises(ValueError, match="confidence"):
+        needed_without_failures(0.05, confidence)
+
+
+def test_a_rate_of_other_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 or 1"):
+        rate_interval([0.5, 1.0], ["a", "b"], 0.95)
+
+
+@pytest.mark.parametrize("ceiling", [0.0, 1.0, -0.1, math.nan])
+def test_a_ceiling_outside_0_1_is_refused(ceiling: float) -> None:
+    with pytest.raises(ValueError, match="ceiling"):
+        needed_without_failures(ceiling, 0.95)
+
+
+def test_holm_refuses_what_is_no_p() -> None:
+    with pytest.raises(ValueError, match="p-value"):
+        holm([0.1, math.nan])
+
+
+def test_equal_values_are_bounded_by_the_rule_of_three() -> None:
+    prompts = [f"p{i}" for i in range(12) for _ in range(4)]
+    share = 1 - 0.025 ** (1 / 12)
+    interval = cluster_bootstrap_mean([0.8] * 48, prompts, 0.95, seed="s", bounds=(0.0, 1.0))
+    assert interval.value == pytest.approx(0.8)
+    assert interval.low == pytest.approx(0.8 - share * 0.8)
+    assert interval.high == pytest.approx(0.8 + share * 0.2)
+    without_end = cluster_bootstrap_mean([0.8] * 48, prompts, 0.95, seed="s", bounds=(0.0, None))
+    assert without_end.low is None
+
+
+def test_all_zero_counts_each_prompt_once() -> None:
+    prompts = [f"p{i}" for i in range(12) for _ in range(4)]
+    assert effective_sample_size([0.0] * 48, prompts) == 12
+    assert effective_sample_size([1.0] * 48, prompts) == 12
+    assert rate_bound([0.0] * 48, prompts, 0.95, "upper") == pytest.approx(1 - 0.05 ** (1 / 12))
+    assert rate_interval([0.0] * 48, prompts, 0.95).low == 0.0
+    assert rate_interval([1.0] * 48, prompts, 0.95).high == 1.0
+
+
+@pytest.mark.parametrize("prompts", [5, 12, 29, 60])
+@pytest.mark.parametrize("seeds", [1, 4, 16])
+def test_a_failure_never_brings_the_bound_down(prompts: int, seeds: int) -> None:
+    clusters = [f"p{i:03}" for i in range(prompts) for _ in range(seeds)]
+    none = [0.0] * len(clusters)
+    one = [1.0, *none[1:]]
+    assert rate_bound(one, clusters, 0.95, "upper") >= rate_bound(none, clusters, 0.95, "upper")
+    assert rate_interval(one, clusters, 0.95).high >= rate_interval(none, clusters, 0.95).high
+
+
+def test_prompts_that_agree_are_one_trial_each() -> None:
+    # All seeds of a prompt alike: four seeds are worth no more than one, but for what t costs at few prompts.
+    clusters = [f"p{i:03}" for i in range(100) for _ in range(4)]
+    values = [float(i % 3 == 0) for i in range(100) for _ in range(4)]
+    assert 90 < effective_sample_size(values, clusters) <= 100
+
+
+# -- coverage
+
+
+def covered_means(groups: int, correlation: float, skewed: bool, trials: int) -> float:
+    rng = np.random.default_rng(groups)
+    clusters = [f"p{i:03}" for i in range(groups) for _ in range(4)]
+    hits = 0
+    for trial in range(trials):
+        draws = [
+            rng.exponential(size=s) - 1 if skewed else rng.normal(size=s) for s in ((groups, 1), (groups, 4))
+        ]
+        x = math.sqrt(correlation) * draws[0] + math.sqrt(1 - correlation) * draws[1]
+        interval = cluster_bootstrap_mean(x.ravel().tolist(), clusters, 0.95, seed=trial)
+        hits += interval.low <= 0 <= interval.high
+    return hits / trials
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [3, 8, 20, 60])
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
+def test_coverage_of_means(groups: int, correlation: float) -> None:
+    # 400 trials: a standard error of 1.1 points at 95 %.
+    assert 0.91 <= covered_means(groups, correlation, skewed=False, trials=400) <= 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [8, 20, 60])
+def test_coverage_of_means_of_skewed_values(groups: int) -> None:
+    assert covered_means(groups, 0.5, skewed=True, trials=400) >= 0.87
+
+
+def rate_samples(
+    rng: np.random.Generator, shape: tuple[int, int], rate: float, correlation: float, trials: int
+):
+    """Draw beta-binomial samples: each prompt has a rate of its own around ``rate``."""
+    scale = (1 - correlation) / correlation
+    for _ in range(trials):
+        of_prompt = rng.beta(rate * scale, (1 - rate) * scale, size=(shape[0], 1))
+        yield (rng.random(shape) < of_prompt).astype(float).ravel().tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("prompts", "seeds"), [(12, 4), (30, 2), (30, 8), (60, 4)])
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("correlation", [0.05, 0.3, 0.7])
+def test_coverage_of_rates(prompts: int, seeds: int, rate: float, correlation: float) -> None:
+    clusters = [f"p{i:03}" for i in range(prompts) for _ in range(seeds)]
+    rng = np.random.default_rng(prompts)
+    trials, wilson, upper, lower = 400, 0, 0, 0
+    for values in rate_samples(rng, (prompts, seeds), rate, correlation, trials):
+        interval = rate_interval(values, clusters, 0.95)
+        wilson += interval.low <= rate <= interval.high
+        upper += rate <= rate_bound(values, clusters, 0.95, "upper")
+        lower += rate >= rate_bound(values, clusters, 0.95, "lower")
+    # A gate rests on the one-sided bounds.
+    assert upper / trials >= 0.92
+    assert lower / trials >= 0.92
+    assert wilson / trials >= 0.91
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("prompts", "seeds"), [(12, 1), (12, 4), (30, 2), (60, 4)])
+@pytest.mark.parametrize(("rate", "correlation"), [(0.05, 0.3), (0.3, 0.05), (0.3, 0.7)])
+def test_coverage_of_paired_rates(prompts: int, seeds: int, rate: float, correlation: float) -> None:
+    clusters = [f"p{i:03}" for i in range(prompts) for _ in range(seeds)]
+    rng = np.random.default_rng(prompts)
+    shape, trials, hits, above = (prompts, seeds), 400, 0, 0
+    a, b = (rate_samples(rng, shape, rate, correlation, trials) for _ in range(2))
+    for x, y in zip(a, b, strict=True):
+        differences = [v - u for u, v in zip(x, y, strict=True)]
+        interval = paired_rate_interval(differences, clusters, 0.95)
+        hits += interval.low <= 0 <= interval.high
+        above += paired_rate_interval(differences, clusters, 0.9).high >= 0
+    assert hits / trials >= 0.93
+    assert above / trials >= 0.92
+
+
+@pytest.mark.slow
+def test_sign_flips_hold_their_level() -> None:
+    rng = np.random.default_rng(3)
+    clusters = [f"p{i:03}" for i in range(12) for _ in range(4)]
+    low = 0
+    for trial in range(400):
+        x = rng.normal(size=(12, 1)) + rng.normal(size=(12, 4))
+        low += sign_flip_test(x.ravel().tolist(), clusters, seed=trial)[0] <= 0.05
+    assert low / 400 <= 0.08
