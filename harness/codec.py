@@ -22,27 +22,38 @@ __all__ = ["RgbConverter", "encode_mp4", "exact_rate"]
 class RgbConverter:
     """Turn the decoded frames of one video upright and into RGB."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
         from av.video.reformatter import Interpolation, VideoReformatter
 
         # The quick path is wrong by some levels of 255: it rounds coarsely and repeats chroma along a row.
         self._how = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
         self._reformatter = VideoReformatter()
+        self._path = path
         self._turn: tuple[bool, int, int] | None = None
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """Return the frame as uint8 RGB (H, W, 3), as it is to be shown."""
+        """Return the frame as uint8 RGB (H, W, 3), as it is to be shown.
+
+        Raises:
+            MediaError: the frame is to be shown askew, or has colours that FFmpeg cannot convert.
+        """
+        from av.error import FFmpegError
+
         if self._turn is None:
             # Of the first frame only: it holds for the whole stream, and a frame whose side data was looked
             # at keeps itself alive until the garbage collector comes.
-            self._turn = _orientation(frame)
+            self._turn = _orientation(frame, self._path)
         transposed, step_y, step_x = self._turn
-        rgb = self._reformatter.reformat(frame, format="rgb24", interpolation=self._how, threads=1)
+        try:
+            rgb = self._reformatter.reformat(frame, format="rgb24", interpolation=self._how, threads=1)
+        except FFmpegError:
+            kind = f"{frame.format.name}, matrix {int(frame.colorspace)} of ITU-T H.273"
+            raise MediaError(f"the colours of {self._path} ({kind}) cannot be turned into RGB") from None
         frame_HWC = np.asarray(rgb.to_ndarray(), np.uint8)
         return (frame_HWC.transpose(1, 0, 2) if transposed else frame_HWC)[::step_y, ::step_x]
 
 
-def _orientation(frame: VideoFrame) -> tuple[bool, int, int]:
+def _orientation(frame: VideoFrame, path: Path) -> tuple[bool, int, int]:
     """Read the display matrix: whether rows and columns swap, then the steps (1 or -1) along y and x."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
@@ -53,7 +64,7 @@ def _orientation(frame: VideoFrame) -> tuple[bool, int, int]:
         return False, 1 if d > 0 else -1, 1 if a > 0 else -1
     if a == d == 0 and b and c:
         return True, 1 if b > 0 else -1, 1 if c > 0 else -1
-    raise MediaError("a video is to be shown at an angle that is not a multiple of 90 degrees")
+    raise MediaError(f"{path} is to be shown at an angle that is not a multiple of 90 degrees")
 
 
 def exact_rate(fps: float) -> Fraction:

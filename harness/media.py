@@ -8,6 +8,7 @@ Sound is ignored.
 
 from __future__ import annotations
 
+import io
 import secrets
 import tempfile
 from collections import Counter
@@ -142,7 +143,7 @@ class Decoding(Iterator[Window]):
         length = max(2, min(WINDOW_FRAMES, WINDOW_BYTES // (height * width * 3)))
         timing = Timing(declared.fps)
         with _opened(self._clip.path) as (container, stream):
-            to_rgb = RgbConverter()
+            to_rgb = RgbConverter(self._clip.path)
             frames = np.empty((0, height, width, 3), np.uint8)
             times: list[float] = []
             for frame in _frames(container, stream, timing, self._clip.path):
@@ -201,7 +202,7 @@ def open_clip(path: Path) -> Clip:
             raise MediaError(f"{path} has a video stream without a single frame that can be decoded")
         if not timing.rate:
             raise MediaError(f"{path} says nothing of its frame rate")
-        height, width = RgbConverter()(first).shape[:2]
+        height, width = RgbConverter(path)(first).shape[:2]
         info = ClipInfo(
             height=height,
             width=width,
@@ -214,6 +215,16 @@ def open_clip(path: Path) -> Clip:
     return Clip(path, file_sha256(path), info)
 
 
+class _Source(io.FileIO):
+    """A file whose impossible seeks, which damaged headers ask for, are told to FFmpeg and not to stderr."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError):
+            return -1
+
+
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[InputContainer, VideoStream]]:
     """Open a file and its video stream, on one thread, with FFmpeg's errors as sentences."""
@@ -223,7 +234,7 @@ def _opened(path: Path) -> Generator[tuple[InputContainer, VideoStream]]:
     try:
         # A playlist may not make FFmpeg open other files or addresses: it gets one open file and no protocol.
         with (
-            path.open("rb") as file,
+            _Source(path) as file,
             av.open(
                 file, "r", metadata_errors="replace", container_options={"protocol_whitelist": "none"}
             ) as read,

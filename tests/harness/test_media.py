@@ -221,6 +221,14 @@ def test_an_angle_that_is_not_right_is_refused(tmp_path: Path) -> None:
         open_clip(path)
 
 
+def test_colours_that_cannot_be_converted_are_refused(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mkv", moving_disc(2), options={"x264-params": "colormatrix=YCgCo"})
+    with pytest.raises(
+        MediaError, match=r"colours of .*a.mkv \(yuv420p, matrix 8 .* cannot be turned into RGB"
+    ):
+        open_clip(path)
+
+
 def test_a_palette_with_transparency_is_read(tmp_path: Path) -> None:
     frames = moving_disc(6)
     path = encode(tmp_path / "a.gif", frames, codec="gif", rate=Fraction(10), colour=("rgb8", 1, 0))
