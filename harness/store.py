@@ -33,6 +33,7 @@ __all__ = [
     "SetScore",
     "Status",
     "open_run",
+    "single_writer",
     "write_atomic",
 ]
 
@@ -117,6 +118,28 @@ def write_atomic(path: Path, text: str) -> None:
     beside.replace(path)
 
 
+@contextmanager
+def single_writer(folder: Path) -> Generator[None]:
+    """Hold a run folder as its only writer; the folder is made if need be.
+
+    Raises:
+        UsageError: another process is writing there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "run.lock").open("ab")
+    except OSError as error:
+        raise UsageError(f"cannot write a run at {folder}: {error.strerror or error}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another process is writing {folder}; wait for it, or stop it and start again"
+            ) from None
+        yield
+
+
 class RunStore:
     """Read and write one run folder. Make one with `open_run`, or with `RunStore.create`."""
 
@@ -130,6 +153,8 @@ class RunStore:
     @classmethod
     def create(cls, folder: Path, plan: Plan, record: Mapping[str, Json]) -> RunStore:
         """Make a run folder for ``plan``, or open the one that holds it already.
+
+        ``record`` has the fields of run.json beside schema and plan; it is used for a new run only.
 
         Raises:
             UsageError: the folder holds another plan, or something that is not a run; nothing is overwritten.
@@ -164,22 +189,6 @@ class RunStore:
             store._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", rows)
         write_atomic(folder / "run.json", json.dumps(full, indent=1, ensure_ascii=False) + "\n")
         return store
-
-    @contextmanager
-    def writing(self) -> Generator[None]:
-        """Hold the run as its single writer.
-
-        Raises:
-            UsageError: another process is writing this run.
-        """
-        with (self.folder / "run.lock").open("ab") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UsageError(
-                    f"another process is writing {self.folder}; wait for it, or stop it and start again"
-                ) from None
-            yield
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -222,6 +231,20 @@ class RunStore:
         ]
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def forget_failures(self) -> int:
+        """Forget the items for which nothing came back, so that they are asked for again; say how many."""
+        where = "item IN (SELECT item FROM clips WHERE outcome = 'failed' AND file IS NULL)"
+        with self._transaction():
+            self._db.execute(f"DELETE FROM scores WHERE {where}")
+            return self._db.execute("DELETE FROM clips WHERE outcome = 'failed' AND file IS NULL").rowcount
+
+    def sweep(self) -> None:
+        """Delete what a killed writer left in ``clips/``: half-written files and files of no item."""
+        known = {record.file for record in self.clips().values()}
+        for path in (self.folder / "clips").iterdir():
+            if path.name not in known:
+                path.unlink()
 
     def clip_path(self, record: ClipRecord) -> Path:
         """Say where a stored clip lies.

@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all the set-up on a fresh machine with Python 3.11 or newer.
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+RUNS   ?= runs
+
+.PHONY: demo test test-slow bench lint clean
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/screentest run --suite reference --generator reference:early --out $(RUNS)/early
+	$(BIN)/screentest run --suite reference --generator reference:late --out $(RUNS)/late
+	$(BIN)/screentest compare $(RUNS)/early $(RUNS)/late
+	$(BIN)/screentest gate $(RUNS)/late --policy release --baseline $(RUNS)/early
+	$(BIN)/screentest report $(RUNS)/early $(RUNS)/late --out $(RUNS)/demo.html
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/bench.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,434 @@
+"""The command line. Each command is a few lines over the module that does the work.
+
+Exit codes: 0 pass, 1 gate failed, 2 wrong usage, 3 inconclusive, 70 internal error. Results go to stdout,
+progress and warnings to stderr. Heavy libraries are imported by the commands that use them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import ScreentestError, UsageError
+
+if TYPE_CHECKING:
+    from .run import Settings
+    from .suite import Suite
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="screentest",
+    help="Give a video generator a screen test: run suites, measure, compare checkpoints, gate releases.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Device(StrEnum):
+    """Where models run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Dtype(StrEnum):
+    """The floating-point type of weights and activations."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    suites = "suites"
+    generators = "generators"
+    measures = "measures"
+    encoders = "encoders"
+    policies = "policies"
+
+
+class Schema(StrEnum):
+    """What has a schema."""
+
+    suite = "suite"
+    policy = "policy"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Cache = Annotated[Path, typer.Option(help="Folder of the feature cache.", envvar="SCREENTEST_CACHE")]
+DeviceOption = Annotated[Device, typer.Option(help="Where models run.")]
+DtypeOption = Annotated[Dtype, typer.Option(help="Type of weights and activations.")]
+EncoderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder", metavar="ROLE=SOURCE", help="Encoder of a role: reference, a hub id or a folder."
+    ),
+]
+MeasuresOption = Annotated[
+    list[str] | None, typer.Option("--measures", "-m", help="Measures, separated by commas; may be repeated.")
+]
+Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file with measures to add.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow server or database, by default mlflow.db beside the run; 'none' for none.",
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+@app.callback()
+def _all_commands(debug: Debug = False) -> None:
+    """Give a video generator a screen test."""
+    del debug  # read by main(), which sees errors of every command
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Option(help="A suite's name or YAML file; see 'screentest list suites'.")],
+    generator: Annotated[str, typer.Option(help="KIND:ARGUMENT; see 'screentest list generators'.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
+    measures: MeasuresOption = None,
+    encoder: EncoderOption = None,
+    plugin: Plugins = None,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    retry_failed: Annotated[bool, typer.Option(help="Ask again where nothing came back.")] = False,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a suite on a generator and score it; the same command resumes an interrupted run."""
+    _plugins(plugin)
+    from ..generators import make_generator
+    from .run import plan_run
+    from .run import run as run_suite
+    from .suite import load_suite
+
+    chosen = _adjusted(load_suite(suite), measures, encoder)
+    made = make_generator(generator, device=device, dtype=dtype)
+    folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
+    for warning in made.check(plan_run(chosen, made).items):
+        _warn(warning)
+    summary = run_suite(chosen, made, folder, _settings(cache, device, dtype, retry_failed=retry_failed))
+    _after_scoring(folder, tracking_uri)
+    _print_summary(summary, as_json)
+    _say(f"page: {folder / 'report.html'}")
+
+
+@app.command()
+def score(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    measures: MeasuresOption = None,
+    encoder: EncoderOption = None,
+    plugin: Plugins = None,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run again, or with further measures, without its generator."""
+    _plugins(plugin)
+    from .run import score_run
+    from .store import open_run
+    from .suite import Suite
+
+    suite = _adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder)
+    summary = score_run(run, suite, _settings(cache, device, dtype))
+    _after_scoring(run, tracking_uri)
+    _print_summary(summary, as_json)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="The run to compare with.")],
+    run_b: Annotated[Path, typer.Argument(help="The run that is judged.")],
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")] = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs of one suite, item by item: differences with intervals."""
+    from .compare import compare as compare_runs
+    from .store import open_run
+    from .tables import comparison_table
+
+    comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
+    if as_json:
+        _print_json(comparison.model_dump())
+    else:
+        _print_table(comparison_table(comparison))
+
+
+@app.command()
+def gate(
+    run: Annotated[Path, typer.Argument(help="The run that is judged.")],
+    policy: Annotated[
+        str, typer.Option(help="A policy's name or YAML file; see 'screentest list policies'.")
+    ],
+    baseline: Annotated[Path | None, typer.Option(help="The run that 'versus: baseline' means.")] = None,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
+    from .gate import exit_code, load_policy, write_verdict
+    from .gate import gate as apply_policy
+    from .store import open_run
+    from .tables import verdict_table
+
+    against = open_run(baseline) if baseline is not None else None
+    verdict = apply_policy(open_run(run), load_policy(policy), against)
+    write_verdict(run, verdict)
+    _after_scoring(run, tracking_uri)
+    if as_json:
+        _print_json(verdict.model_dump(mode="json"))
+    else:
+        _print_table(verdict_table(verdict))
+        _say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+    raise typer.Exit(exit_code(verdict))
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, shown side by side.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; by default report.html in the first run.")
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page about one or more runs."""
+    from ..reports.build import build_report
+
+    _say(f"page: {build_report(runs, out=out)}")
+
+
+@app.command()
+def view(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a page.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+) -> None:
+    """Serve a run's page on this machine until interrupted."""
+    from ..reports.build import build_report
+    from ..reports.serve import serve_page
+
+    page = run if run.suffix == ".html" else run / "report.html"
+    if not page.is_file():
+        page = build_report([run])
+    serve_page(page, port, on_ready=lambda url: _say(f"serving {page} at {url} (Ctrl-C ends it)"))
+
+
+@app.command(name="list")
+def list_names(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what there is by name."""
+    _plugins(plugin)
+    from .tables import listing
+
+    table = listing(kind)
+    if as_json:
+        _print_json(table.records())
+    else:
+        _print_table(table)
+
+
+@app.command()
+def schema(what: Annotated[Schema, typer.Argument(help="Which file.")]) -> None:
+    """Print the JSON schema of suite or policy files, for editors and checks."""
+    if what is Schema.suite:
+        from .suite import Suite
+
+        _print_json(Suite.model_json_schema())
+    else:
+        from .gate import Policy
+
+        _print_json(Policy.model_json_schema())
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is installed, which weights are here and what is missing."""
+    from .doctor import examine
+
+    table = examine()
+    if as_json:
+        _print_json(table.records())
+    else:
+        _print_table(table)
+
+
+@app.command()
+def sync(
+    run: Annotated[Path, typer.Argument(help="A run folder.")], tracking_uri: TrackingUri = None
+) -> None:
+    """Send to MLflow what has not been sent; doing so twice changes nothing."""
+    from .store import open_run
+    from .tracking import default_uri
+    from .tracking import sync as send
+
+    open_run(run).close()
+    done = send(run, tracking_uri or default_uri(run.parent))
+    _say(f"MLflow: run {done.run_id} in {done.uri}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path, typer.Option(help="A .parquet or .csv file.")],
+) -> None:
+    """Write a run's score table, a row an item and measure, as Parquet or CSV."""
+    from .export import export_scores
+
+    _say(f"{export_scores(run, out)} rows: {out}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="vae, dit, clip, subject or video.")],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoints; the same command resumes.")],
+) -> None:
+    """Train the reference generator or one of its encoders. Further options: --steps N --seed N ..."""
+    from ..generators.reference import train as train_reference
+
+    train_reference(what, out=out, overrides=_extra_options(context.args))
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_main(sys.argv[1:]))
+
+
+def _main(arguments: list[str]) -> int:
+    import click
+
+    debug = "--debug" in arguments
+    try:
+        code = app([a for a in arguments if a != "--debug"], standalone_mode=False, prog_name="screentest")
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _warn("interrupted; the same command goes on from here")
+        return 130
+    except ScreentestError as error:
+        if debug:
+            raise
+        _warn(f"error: {error}")
+        return 2
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        _warn(f"internal error: {type(error).__name__}: {error} (the same command with --debug shows where)")
+        return 70
+
+
+# -- what the commands share
+
+
+def _adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | None) -> Suite:
+    """Put the measures and encoders of the command line in the place of the suite's."""
+    changes: dict[str, Any] = {}
+    if measures:
+        changes["measures"] = tuple(
+            name.strip() for part in measures for name in part.split(",") if name.strip()
+        )
+    for pair in encoders or []:
+        role, equals, source = pair.partition("=")
+        if not equals or not role or not source:
+            raise UsageError(f"--encoder {pair!r} should be ROLE=SOURCE, for example clip=reference")
+        from ..metrics import encoder_roles
+        from .errors import unknown_name
+
+        if role not in encoder_roles():
+            raise unknown_name("encoder role", role, encoder_roles())
+        changes["encoders"] = {**suite.encoders, **changes.get("encoders", {}), role: source}
+    return suite.model_copy(update=changes)
+
+
+def _settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = False) -> Settings:
+    from ..metrics.features import EncoderOptions
+    from .run import Settings
+
+    return Settings(cache, EncoderOptions(device, dtype), retry_failed)
+
+
+def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
+    """Write the page and project the run to MLflow. A tracker that is down is said, and loses nothing."""
+    from ..reports.build import build_report
+
+    build_report([folder])
+    if tracking_uri == "none":
+        return
+    from .tracking import TrackingError, default_uri, sync
+
+    try:
+        sync(folder, tracking_uri or default_uri(folder.parent))
+    except TrackingError as error:
+        _warn(f"not sent to MLflow: {error}; 'screentest sync {folder}' sends it later")
+
+
+def _plugins(files: list[Path] | None) -> None:
+    from .plugins import load_entry_points, load_files
+
+    for problem in load_entry_points():
+        _warn(f"warning: {problem}")
+    load_files(files or [])
+
+
+def _slug(text: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in text)
+    return kept.strip("-.")[-60:] or "run"
+
+
+def _extra_options(words: list[str]) -> dict[str, str]:
+    """Read ``--steps 10 --seed 3`` as a mapping; the training configuration checks names and values."""
+    options: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not (equals or rest):
+            raise UsageError(f"{word!r} is not an option with a value, such as --steps 1000")
+        options[name.replace("-", "_")] = value if equals else rest.pop(0)
+    return options
+
+
+def _print_summary(summary: Any, as_json: bool) -> None:
+    from .tables import summary_table
+
+    if as_json:
+        _print_json(summary.model_dump())
+    else:
+        _print_table(summary_table(summary))
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _print_table(table: Any) -> None:
+    table.print()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(text + "\n")

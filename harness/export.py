@@ -1,0 +1,71 @@
+"""The score table as a file for pandas, DuckDB and spreadsheets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import UsageError
+from .store import RunStore, open_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["export_scores", "score_frame"]
+
+
+def score_frame(store: RunStore) -> pd.DataFrame:
+    """Build the score table: a row an item and measure, in the order of the plan.
+
+    Columns: item, cluster, prompt, seed, group, tags (JSON), outcome, file, measure, status, value (missing
+    unless status is ok), reason, evidence (JSON).
+    """
+    import pandas as pd
+
+    items = {item.id: item for item in store.items()}
+    clips = store.clips()
+    rows = [
+        {
+            "item": score.item,
+            "cluster": items[score.item].cluster,
+            "prompt": items[score.item].prompt,
+            "seed": items[score.item].seed,
+            "group": items[score.item].group,
+            "tags": json.dumps(items[score.item].tags),
+            "outcome": clips[score.item].outcome,
+            "file": clips[score.item].file,
+            "measure": score.measure,
+            "status": score.status,
+            "value": score.value,
+            "reason": score.reason,
+            "evidence": json.dumps(dict(score.evidence)),
+        }
+        for score in store.scores()
+    ]
+    columns = (
+        "item cluster prompt seed group tags outcome file measure status value reason evidence".split()  # noqa: SIM905
+    )
+    return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"value": "float64"})
+
+
+def export_scores(folder: Path, out: Path) -> int:
+    """Write a run's score table as Parquet or CSV, by the name's ending; return the number of rows.
+
+    Raises:
+        UsageError: no run there, another ending, or the file cannot be written.
+    """
+    if out.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"{out.name} should end in .parquet or .csv")
+    frame = score_frame(open_run(folder))
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        if out.suffix == ".csv":
+            frame.to_csv(beside, index=False)
+        else:
+            frame.to_parquet(beside, index=False)
+        beside.replace(out)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror or error}") from None
+    return len(frame)

@@ -1,0 +1,65 @@
+"""Measures, encoders and generators from outside: a Python file the user names, or an installed package.
+
+A package offers its module in the entry-point group ``screentest.plugins``; importing the module registers
+what it has. A file is given with ``--plugin my_measure.py``. Both run code, and only because the user named
+the file or installed the package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from .errors import ScreentestError, UsageError
+
+__all__ = ["GROUP", "load_entry_points", "load_file"]
+
+GROUP = "screentest.plugins"
+
+
+def load_entry_points() -> list[str]:
+    """Load all installed plugins; return a sentence for each that failed."""
+    problems: list[str] = []
+    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
+        try:
+            entry.load()
+        except Exception as error:  # another package's fault must not stop ours
+            problems.append(f"the plugin {entry.name!r} ({entry.value}) could not be loaded: {_say(error)}")
+    return problems
+
+
+def load_file(path: Path) -> None:
+    """Run a plugin file once; a second call with the same file does nothing.
+
+    Raises:
+        UsageError: no such file, or it fails; the message says why.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no plugin file {path}")
+    name = f"screentest_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"the plugin {path} is not a Python file; it should end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(f"the plugin {path} could not be loaded: {_say(error)}") from error
+
+
+def load_files(paths: Iterable[Path]) -> None:
+    """Run several plugin files."""
+    for path in paths:
+        load_file(path)
+
+
+def _say(error: Exception) -> str:
+    return str(error) if isinstance(error, ScreentestError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,308 @@
+"""The main job.
+
+suite -> plan (pure) -> generate -> store the file -> decode once -> encode -> measure -> aggregate.
+What follows (MLflow, the report, comparison and gates) reads the run folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile
+from ..metrics import MEASURES, encoder_of, encoder_roles, make_encoder
+from ..metrics.base import Measure
+from ..metrics.features import Encoder, EncoderOptions
+from .cache import FeatureCache
+from .errors import ScreentestError, UsageError
+from .keys import Json, file_sha256
+from .media import write_clip
+from .plan import Plan, Unit, make_plan, suite_items
+from .progress import track
+from .record import environment, new_run_fields
+from .reference_sets import ReferenceClips, SetScorer
+from .scoring import Scorer
+from .store import ClipRecord, RunStore, Score, open_run, single_writer
+from .suite import Suite
+from .summary import Summary, summarise, write_summary
+
+__all__ = ["Instruments", "Settings", "instruments", "plan_run", "run", "score_run"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run; none of it changes a number.
+
+    Attributes:
+        cache: folder of the feature cache, shared by runs.
+        options: device and dtype of the encoders.
+        retry_failed: ask again for the items for which nothing came back.
+    """
+
+    cache: Path = Path("cache")
+    options: EncoderOptions = field(default_factory=EncoderOptions)
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """The measures of a run and the encoders behind them."""
+
+    measures: tuple[Measure, ...]
+    encoders: Mapping[str, Encoder]
+    scorer: Scorer
+    sets: SetScorer | None
+    sources: Mapping[str, str]
+
+
+def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
+    """Run a suite on a generator into the folder ``out``, or finish the run of the same plan that is there.
+
+    Raises:
+        UsageError: ``out`` holds another plan, a name is unknown, weights are missing, the generator cannot
+            serve the suite. Nothing is generated then.
+    """
+    settings = settings or Settings()
+    tools = instruments(suite, settings)
+    plan = plan_run(suite, generator)
+    with single_writer(out):
+        new = not (out / "run.json").exists()
+        store = RunStore.create(out, plan, _record(suite, generator, tools, out.name) if new else {})
+        _refuse_other_instruments(store, tools)
+        store.sweep()
+        if settings.retry_failed:
+            store.forget_failures()
+        generate(plan, store, generator)
+        return _score(store, tools)
+
+
+def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> Summary:
+    """Score an existing run with the measures and encoders of ``suite``, without its generator.
+
+    Raises:
+        UsageError: no run is there, its clips are not all there yet, or weights are missing.
+    """
+    tools = instruments(suite, settings or Settings())
+    with single_writer(open_run(folder).folder):
+        store = open_run(folder)
+        missing = len(store.items()) - len(store.clips())
+        if missing:
+            raise UsageError(
+                f"{folder} still lacks {missing} of its {len(store.items())} clips; "
+                "finish it with the 'screentest run' that began it"
+            )
+        return _score(store, tools)
+
+
+def plan_run(suite: Suite, generator: Generator) -> Plan:
+    """Say what running ``suite`` on ``generator`` will do.
+
+    Raises:
+        UsageError: the suite takes its items from the generator and this one has none.
+    """
+    if suite.prompts_from_generator:
+        items = generator.own_items(suite.clip)
+        if items is None:
+            raise UsageError(
+                f"the suite {suite.name!r} takes its items from a folder of videos, and {generator.spec!r} "
+                "is none; give --generator folder:PATH, or a suite with prompts"
+            )
+    else:
+        items = suite_items(suite)
+    return make_plan(suite, items, generator=generator.identity(), batch_size=generator.batch_size)
+
+
+def instruments(suite: Suite, settings: Settings) -> Instruments:
+    """Find the measures of a suite and make the encoders that they need, without loading weights.
+
+    Raises:
+        UsageError: an unknown measure, an encoder that the suite does not name, or no reference set for a
+            measure of sets.
+        MissingWeightsError: an encoder's weights are not on this machine.
+    """
+    measures = tuple(MEASURES.get(name) for name in dict.fromkeys(suite.measures))
+    by_name: dict[str, Encoder] = {}
+    encoders: dict[str, Encoder] = {}
+    for measure in measures:
+        for feature in measure.needs:
+            name = encoder_of(feature)
+            if name not in by_name:
+                by_name[name] = _encoder(name, measure.name, suite, settings.options)
+            encoders[feature] = by_name[name]
+    for encoder in by_name.values():
+        _ = encoder.digest  # missing weights are an error now, not after an hour of generating
+    cache = FeatureCache(settings.cache)
+    scorer = Scorer([m for m in measures if m.kind != "set"], encoders, cache)
+    of_sets = [m for m in measures if m.kind == "set"]
+    sets = None
+    if of_sets:
+        if suite.reference_set is None:
+            raise UsageError(
+                f"{of_sets[0].name} compares with a reference set and the suite {suite.name!r} names none; "
+                "add 'reference_set: {folder: PATH}' or '{world: reference}' to it"
+            )
+        sets = SetScorer(of_sets, encoders, ReferenceClips(suite.reference_set, suite.clip), cache)
+    sources = {name: suite.encoders[name] for name in by_name if name in encoder_roles()}
+    return Instruments(measures, encoders, scorer, sets, sources)
+
+
+def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> Encoder:
+    if name not in encoder_roles():
+        return make_encoder(name, None, options)
+    if name not in suite.encoders:
+        raise UsageError(
+            f"{measure} needs the encoder {name!r} and the suite {suite.name!r} does not say which; "
+            f"add 'encoders: {{{name}: ...}}' to it or give --encoder {name}=SOURCE "
+            "(reference, a Hugging Face id, or a folder)"
+        )
+    return make_encoder(name, suite.encoders[name], options)
+
+
+def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
+    """Generate and store, unit by unit, what is not stored yet."""
+    done = store.clips()
+    todo = [unit for unit in plan.units if any(item.id not in done for item in unit.items)]
+    if not todo:
+        return
+    with track("clips", sum(len(unit.items) for unit in todo)) as ticker:
+        for unit in todo:
+            began = time.monotonic()
+            outputs = _outputs(generator, unit)
+            seconds = (time.monotonic() - began) / len(unit.items)
+            store.put_clips(
+                [
+                    _store_file(store, item.id, output, seconds)
+                    for item, output in zip(unit.items, outputs, strict=True)
+                ]
+            )
+            ticker.advance(len(unit.items))
+
+
+def _outputs(generator: Generator, unit: Unit) -> list[Output]:
+    try:
+        outputs = generator.generate(unit.items)
+    except ScreentestError:
+        raise  # weights are missing or the like: the next unit would fail in the same way
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return [Failure(reason) for _ in unit.items]
+    if len(outputs) != len(unit.items):
+        reason = f"the generator gave {len(outputs)} outputs for {len(unit.items)} items"
+        return [Failure(reason) for _ in unit.items]
+    return outputs
+
+
+def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:
+    """Put what came back into ``clips/`` under the sha256 of its bytes; a file is taken as it is."""
+    if isinstance(output, Refusal):
+        return ClipRecord(item, "refused", output.reason, seconds=seconds)
+    if isinstance(output, Failure):
+        return ClipRecord(item, "failed", output.reason, seconds=seconds)
+    beside = store.folder / "clips" / f".{item}.tmp"
+    try:
+        if isinstance(output, Frames):
+            write_clip(beside, output.frames_THWC, output.fps)
+            suffix = ".mp4"
+        else:
+            shutil.copyfile(output.path, beside)
+            suffix = _safe_suffix(output)
+    except (OSError, ValueError, ScreentestError) as error:
+        beside.unlink(missing_ok=True)
+        return ClipRecord(item, "failed", f"the clip could not be stored: {error}", seconds=seconds)
+    sha256 = file_sha256(beside)
+    name = f"{sha256}{suffix}"
+    beside.replace(store.folder / "clips" / name)
+    return ClipRecord(item, "ok", sha256=sha256, file=name, seconds=seconds)
+
+
+def _safe_suffix(output: VideoFile) -> str:
+    suffix = output.path.suffix.lower()
+    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 6 else ".bin"
+
+
+def _score(store: RunStore, tools: Instruments) -> Summary:
+    for measure in tools.measures:
+        store.put_measure(measure.name, _measure_fields(measure, tools))
+    _score_items(store, tools)
+    if tools.sets is not None:
+        for score in tools.sets.score(store, tools.scorer):
+            store.put_set_score(score)
+    summary = summarise(store)
+    write_summary(store, summary)
+    return summary
+
+
+def _score_items(store: RunStore, tools: Instruments) -> None:
+    """Score, item by item, what has no score under the key it would have today."""
+    records = store.clips()
+    have = {(s.item, s.measure): s.key for s in store.scores()}
+    todo = [
+        item
+        for item in store.items()
+        if any(
+            have.get((item.id, name)) != key
+            for name, key in tools.scorer.keys(item, records[item.id]).items()
+        )
+    ]
+    if not todo:
+        return
+    with track("scores", len(todo)) as ticker:
+        for item in todo:
+            record = records[item.id]
+            path = store.clip_path(record) if record.file is not None else None
+            record, scores = tools.scorer.score(item, record, path)
+            store.put_unit([record], _without_unchanged(scores, have))
+            ticker.advance()
+
+
+def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], str]) -> list[Score]:
+    return [s for s in scores if have.get((s.item, s.measure)) != s.key]
+
+
+def _measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
+    fields: dict[str, Json] = {
+        "version": measure.version,
+        "kind": measure.kind,
+        "better": measure.better,
+        "bounds": measure.bounds,
+        "unit": measure.unit,
+        "summary": measure.summary,
+        "encoders": {name: tools.encoders[name].digest for name in measure.needs},
+    }
+    if measure.kind == "set" and tools.sets is not None:
+        fields["reference_set"] = tools.sets.reference.digest
+    return fields
+
+
+def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:
+    """Keep `run` from overwriting scores that other encoders or versions gave; `score` does so on request."""
+    for measure in tools.measures:
+        stored = store.measures().get(measure.name)
+        fields = _measure_fields(measure, tools)
+        differing = [
+            what
+            for what in ("version", "encoders", "reference_set")
+            if stored is not None and stored.get(what) != fields.get(what)
+        ]
+        if differing:
+            raise UsageError(
+                f"{store.folder} holds {measure.name} by another {' and '.join(differing)}; choose another "
+                f"--out, or let 'screentest score {store.folder}' replace those scores"
+            )
+
+
+def _record(suite: Suite, generator: Generator, tools: Instruments, name: str) -> dict[str, Json]:
+    return {
+        **new_run_fields(name),
+        "suite": suite.model_dump(mode="json"),
+        "generator": dict(generator.identity()),
+        "generator_spec": generator.spec,
+        "encoders": {
+            role: {"source": source, "digest": tools.encoders[role].digest}
+            for role, source in tools.sources.items()
+        },
+        **environment(),
+    }

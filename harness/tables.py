@@ -1,0 +1,148 @@
+"""Tables for the terminal, and the same rows as records for ``--json``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+    from .gate import Verdict
+    from .summary import Aggregate, Summary
+
+__all__ = ["Table", "comparison_table", "listing", "number", "summary_table", "verdict_table"]
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under headings, with a title and notes below."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    notes: tuple[str, ...] = field(default=())
+
+    def records(self) -> list[dict[str, str]]:
+        """Give a mapping a row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def print(self) -> None:
+        """Print to stdout, as wide as the terminal; unwrapped where there is none."""
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+        table = RichTable(title=Text(self.title), box=box.SIMPLE_HEAD, title_justify="left")
+        for column in self.columns:
+            table.add_column(column, overflow="fold")
+        for row in self.rows:
+            table.add_row(*(Text(cell) for cell in row))  # Text, so that brackets in prompts are not markup
+        console.print(table)
+        for note in self.notes:
+            console.print(Text(note))
+
+
+def number(value: float | None) -> str:
+    """Write a value with four significant digits; a missing one as a dash, never as 0."""
+    return MISSING if value is None else f"{value:.4g}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return MISSING if low is None or high is None else f"[{number(low)}, {number(high)}]"
+
+
+def _left_out(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items() if n) or "0"
+
+
+def summary_table(summary: Summary) -> Table:
+    """Lay out a run's aggregates over all its items, with reasons for what was left out."""
+    overall = [a for a in summary.aggregates if a.tag is None]
+    rows = [
+        (
+            a.measure,
+            number(a.value),
+            _interval(a.low, a.high),
+            f"{a.n}" + (f" v {a.n_reference}" if a.n_reference else ""),
+            str(a.clusters),
+            _left_out(a.left_out),
+            a.better,
+        )
+        for a in overall
+    ]
+    columns = ("measure", "value", "95 % interval", "n", "prompts", "left out", "better")
+    outcomes = ", ".join(f"{n} {what}" for what, n in summary.outcomes.items())
+    title = f"{summary.name}: {summary.suite} on {summary.generator}, {summary.items} items ({outcomes})"
+    return Table(title, columns, rows, _notes(overall))
+
+
+def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
+    """Say each reason once, with its count, and what a reader must know of a measure."""
+    reasons: dict[str, int] = {}
+    for aggregate in aggregates:
+        for reason, count in aggregate.reasons.items():
+            reasons[reason] = max(count, reasons.get(reason, 0))
+    left_out = [f"left out, {count}: {reason}" for reason, count in reasons.items()]
+    notes = [f"{a.measure}: {note}" for a in aggregates for note in a.notes]
+    return (*left_out, *notes)
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Lay out paired differences."""
+    raise NotImplementedError
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """Lay out the rules of a verdict."""
+    raise NotImplementedError
+
+
+def listing(kind: str) -> Table:
+    """List suites, generators, measures, encoders or policies with a line about each."""
+    rows: list[tuple[str, ...]]
+    if kind == "suites":
+        from .suite import load_suite, packaged_suites
+
+        suites = [load_suite(name) for name in packaged_suites()]
+        rows = [
+            (s.name, str(s.version), str(len(s.prompts) or "from the folder"), s.description) for s in suites
+        ]
+        return Table("suites", ("name", "version", "prompts", "about"), rows)
+    if kind == "policies":
+        from .gate import load_policy, packaged_policies
+
+        policies = [load_policy(name) for name in packaged_policies()]
+        rows = [(p.name, str(p.version), str(len(p.rules))) for p in policies]
+        return Table("policies", ("name", "version", "rules"), rows)
+    if kind == "generators":
+        from ..generators import GENERATORS
+
+        rows = [(name, GENERATORS.get(name).summary) for name in GENERATORS]
+        return Table("generators", ("kind", "about"), rows)
+    if kind == "encoders":
+        from ..metrics import ENCODERS, encoder_roles
+
+        rows = [
+            (name, "reference, hub id or folder" if name in encoder_roles() else "built in")
+            for name in ENCODERS
+        ]
+        return Table("encoders", ("name", "source"), rows)
+    from ..metrics import MEASURES
+
+    measures = [MEASURES.get(name) for name in MEASURES]
+    rows = [
+        (m.name, str(m.version), m.kind, m.better, _range(m.bounds), ", ".join(m.needs) or MISSING, m.summary)
+        for m in measures
+    ]
+    return Table("measures", ("name", "version", "kind", "better", "range", "needs", "about"), rows)
+
+
+def _range(bounds: tuple[float | None, float | None]) -> str:
+    low, high = ("" if end is None else f"{end:g}" for end in bounds)
+    return f"{low}..{high}"

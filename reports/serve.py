@@ -1,0 +1,48 @@
+"""Serve one page on this machine, for those who read it on a server through a tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from ..harness.errors import UsageError
+
+__all__ = ["serve_page"]
+
+
+def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve ``page``, and nothing else, at 127.0.0.1 until interrupted.
+
+    Raises:
+        UsageError: the port is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path not in ("/", "/index.html"):
+                self.send_error(404)
+                return
+            body = page.read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError as error:
+        raise UsageError(
+            f"port {port} cannot be had ({error.strerror}); choose another with --port"
+        ) from None
+    with server:
+        on_ready(f"http://127.0.0.1:{server.server_port}/")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return

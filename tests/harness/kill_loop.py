@@ -1,0 +1,84 @@
+"""Run a suite in forked processes that are killed at random moments, until one of them ends by itself.
+
+Prints, as JSON, how many rows (clips and scores) were stored at each kill.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+import cv2  # noqa: F401  imported here, so that a child's life is spent on the run
+import scipy.stats  # noqa: F401
+import torch  # noqa: F401
+from screentest.harness.run import Settings, run
+from screentest.metrics import flow, pixels, validity  # noqa: F401
+
+spec = importlib.util.spec_from_file_location("shared", Path(__file__).parents[1] / "conftest.py")
+assert spec is not None
+assert spec.loader is not None
+shared = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shared)
+
+LIVES = 300
+SUITE = shared.drawing_suite(
+    seeds=6, measures=["motion.flicker", "motion.warping_error", "refusal.rate", "failure.rate"]
+)
+
+
+def go(folder: Path, cache: Path) -> None:
+    sys.stderr = Path(os.devnull).open("w")
+    run(SUITE, shared.DrawingGenerator(), folder, Settings(cache))
+
+
+def rows(folder: Path) -> int:
+    if not (folder / "run.json").exists():
+        return 0
+    with sqlite3.connect(folder / "run.sqlite") as db:
+        return sum(db.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in ("clips", "scores"))
+
+
+def main(folder: Path) -> None:
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        go(folder / "whole", folder / "cache of the whole")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    whole = time.monotonic() - began
+    chance = random.Random(20260731)
+    kills: list[int] = []
+    for _ in range(LIVES):
+        child = os.fork()
+        if child == 0:
+            go(folder / "killed", folder / "cache of the killed")
+            os._exit(0)
+        # Each life is a fraction of the whole run's time, so that it takes many lives to the end.
+        deadline = time.monotonic() + chance.uniform(0.05, 0.3) * whole
+        status = None
+        while time.monotonic() < deadline and status is None:
+            ended, code = os.waitpid(child, os.WNOHANG)
+            status = code if ended else None
+            time.sleep(0.001)
+        if status is None:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            kills.append(rows(folder / "killed"))
+        elif status == 0:
+            break
+        else:
+            raise SystemExit("a resumed run failed")
+    else:
+        raise SystemExit(f"not finished after {LIVES} lives")
+    print(json.dumps(kills))
+
+
+main(Path(sys.argv[1]))

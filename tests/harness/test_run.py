@@ -1,0 +1,193 @@
+"""The main job, with a generator that draws."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from screentest.harness import media
+from screentest.harness.errors import UsageError
+from screentest.harness.run import Settings, run, score_run
+from screentest.harness.store import open_run
+from screentest.harness.summary import read_summary
+
+
+def table(folder: Path) -> list[tuple[Any, ...]]:
+    return [(s.item, s.measure, s.status, s.value, s.reason, s.key) for s in open_run(folder).scores()]
+
+
+def test_a_run_scores_every_item_with_every_measure(tmp_path, suite, generator, cache):
+    summary = run(suite, generator, tmp_path / "run", Settings(cache))
+    assert summary.outcomes == {"ok": 8, "refused": 0, "failed": 0}
+    assert len(table(tmp_path / "run")) == 8 * 3
+    flicker = summary.get("motion.flicker")
+    assert flicker is not None
+    assert (flicker.n, flicker.clusters) == (8, 4)
+    assert flicker.low is not None
+    assert flicker.value is not None
+    assert flicker.high is not None
+    assert flicker.low <= flicker.value <= flicker.high
+    assert summary.get("motion.flicker", "even").n == 4
+    assert read_summary(tmp_path / "run") == summary
+
+
+def test_each_clip_is_decoded_once_for_all_encoders(tmp_path, make_suite, generator, cache):
+    media.decode_count.clear()
+    suite = make_suite(measures=["motion.flicker", "motion.warping_error", "motion.dynamic_degree"])
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    shas = {record.sha256 for record in open_run(tmp_path / "run").clips().values()}
+    assert dict(media.decode_count) == dict.fromkeys(shas, 1)
+
+
+def test_scoring_again_neither_generates_nor_decodes(tmp_path, make_suite, suite, generator, cache):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    before = table(tmp_path / "run")
+    asked = len(generator.asked)
+    media.decode_count.clear()
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    assert table(tmp_path / "run") == before
+    assert len(generator.asked) == asked
+    assert not media.decode_count
+    score_run(tmp_path / "run", make_suite(measures=["motion.dynamic_degree"]), Settings(cache))
+    assert len(table(tmp_path / "run")) == len(before) + 8
+    assert len(generator.asked) == asked
+    assert set(media.decode_count.values()) == {1}
+
+
+def test_a_cache_that_is_lost_changes_no_number(tmp_path, suite, generator):
+    run(suite, generator, tmp_path / "a", Settings(tmp_path / "cache a"))
+    run(suite, generator, tmp_path / "b", Settings(tmp_path / "cache b"))
+    assert table(tmp_path / "a") == table(tmp_path / "b")
+
+
+def test_what_was_measured_is_what_is_stored(tmp_path, suite, generator, cache):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    store = open_run(tmp_path / "run")
+    for record in store.clips().values():
+        clip = media.open_clip(store.clip_path(record))
+        assert clip.sha256 == record.sha256
+        assert record.info is not None
+        assert record.info.frames == 6
+
+
+def test_refusals_and_failures_are_counted_and_never_scored(tmp_path, make_suite, generator, cache):
+    prompts = [{"text": t} for t in ("a block", "refuse this", "fail at this", "another block")]
+    generator.batch_size = 1
+    summary = run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache))
+    assert summary.outcomes == {"ok": 4, "refused": 2, "failed": 2}
+    flicker = summary.get("motion.flicker")
+    assert flicker.n == 4
+    assert flicker.left_out == {"refused": 2, "failed": 2, "not_applicable": 0}
+    assert flicker.reasons == {"not allowed here": 2, "out of paint": 2}
+    refusal, failure = summary.get("refusal.rate"), summary.get("failure.rate")
+    assert (refusal.value, refusal.n) == (pytest.approx(1 / 3), 6)
+    assert (failure.value, failure.n) == (0.25, 8)
+    scores = [s for s in open_run(tmp_path / "run").scores() if s.status != "ok"]
+    assert all(s.value is None and s.reason for s in scores)
+
+
+def test_a_generator_that_raises_fails_its_unit_and_the_run_goes_on(tmp_path, make_suite, generator, cache):
+    prompts = [{"text": t} for t in ("a block", "raise an error", "another block")]
+    generator.batch_size = 2
+    summary = run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache))
+    assert summary.outcomes == {"ok": 4, "refused": 0, "failed": 2}
+    assert summary.get("motion.flicker").reasons == {"RuntimeError: the model fell over": 2}
+
+
+def test_failed_items_are_asked_again_on_request(tmp_path, make_suite, make_generator, cache):
+    prompts = [{"text": "a block"}, {"text": "fail at first"}]
+    generator = make_generator(1)
+    run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache))
+    mended = make_generator(1)
+    mended._one = lambda item: make_generator._one(mended, item.__class__(**{**vars(item), "prompt": "now"}))
+    again = run(make_suite(prompts=prompts), mended, tmp_path / "run", Settings(cache))
+    assert again.outcomes["failed"] == 2
+    retried = run(make_suite(prompts=prompts), mended, tmp_path / "run", Settings(cache, retry_failed=True))
+    assert retried.outcomes == {"ok": 4, "refused": 0, "failed": 0}
+    assert len(mended.asked) == 2
+
+
+def test_another_plan_in_the_folder_is_refused_and_nothing_is_touched(tmp_path, make_suite, generator, cache):
+    run(make_suite(), generator, tmp_path / "run", Settings(cache))
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    with pytest.raises(
+        UsageError, match=r"another plan: suite .*drawing v1.*drawing v2.*nothing was overwritten"
+    ):
+        run(make_suite(version=2), generator, tmp_path / "run", Settings(cache))
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path, suite, generator, cache):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(UsageError, match=r"holds other files \(thesis.tex\)"):
+        run(suite, generator, tmp_path, Settings(cache))
+    assert (tmp_path / "thesis.tex").read_text() == "precious"
+
+
+def test_a_stored_clip_that_was_changed_is_a_failure(tmp_path, make_suite, suite, generator, cache):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    store = open_run(tmp_path / "run")
+    path = store.clip_path(next(iter(store.clips().values())))
+    path.write_bytes(path.read_bytes() + b"\0")
+    summary = score_run(tmp_path / "run", make_suite(measures=["motion.warping_error"]), Settings(cache))
+    assert summary.get("motion.warping_error").left_out["failed"] == 1
+
+
+def test_two_writers_at_once_are_refused(tmp_path, suite, generator, cache):
+    from screentest.harness.store import single_writer
+
+    with single_writer(tmp_path / "run"), pytest.raises(UsageError, match="another process is writing"):
+        run(suite, generator, tmp_path / "run", Settings(cache))
+
+
+def test_an_encoder_that_the_suite_does_not_name_is_an_error_before_generating(
+    tmp_path, make_suite, generator, cache
+):
+    with pytest.raises(UsageError, match=r"alignment.clip needs the encoder 'clip'"):
+        run(make_suite(measures=["alignment.clip"]), generator, tmp_path / "run", Settings(cache))
+    assert not generator.asked
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_measures_get_the_nearest_names(tmp_path, make_suite, generator, cache):
+    with pytest.raises(UsageError, match=r"unknown measure 'motion.flikker'; did you mean 'motion.flicker'"):
+        run(make_suite(measures=["motion.flikker"]), generator, tmp_path / "run", Settings(cache))
+
+
+def test_the_record_names_the_plan_versions_and_hardware(tmp_path, suite, generator, cache):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["schema"] == 1
+    assert record["generator"] == {"kind": "drawing", "version": 1}
+    assert record["versions"]["av"]
+    assert record["hardware"]["cpus"] >= 1
+
+
+def test_a_newer_schema_is_refused(tmp_path, suite, generator, cache):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    path = tmp_path / "run" / "run.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(UsageError, match="schema 99"):
+        open_run(tmp_path / "run")
+
+
+def test_killed_at_many_random_moments_it_ends_with_the_same_table(tmp_path):
+    """SIGKILL real runs at random moments, resuming each time, until one ends by itself."""
+    script = Path(__file__).with_name("kill_loop.py")
+    done = subprocess.run(
+        [sys.executable, script, str(tmp_path)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    kills = json.loads(done.stdout)
+    assert len(kills) >= 10
+    assert table(tmp_path / "killed") == table(tmp_path / "whole")
+    assert read_summary(tmp_path / "killed").aggregates == read_summary(tmp_path / "whole").aggregates
+    stages = np.array(kills)
+    assert len(np.unique(stages)) >= 3  # the moments were spread over the run, not all at one place
+    leftover = [p.name for p in (tmp_path / "killed" / "clips").iterdir() if p.name.startswith(".")]
+    assert not leftover
