@@ -1,0 +1,344 @@
+"""Build the report: one HTML file that holds everything it shows, for one or several runs.
+
+The page is a function of the run folders: the same folders give the same bytes. It loads nothing, from
+anywhere; a content security policy allows its own script and style by their hash and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import Field
+
+from ..harness.config import Config
+from ..harness.errors import UsageError
+from ..harness.keys import Json
+from ..harness.store import RunStore, Score, open_run, write_atomic
+from ..harness.summary import Aggregate, Summary, read_summary
+from . import charts
+from .evidence import Difference, differences, read_verdict, verdict_view
+from .gallery import Card, RunData, build_cards, choose_items, is_red_team, withhold
+from .view import MeasureRow, score_rows
+
+__all__ = ["ReportOptions", "build_report"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LISTED = 200
+"""Items without a clip that the page lists; it counts the others."""
+
+
+class ReportOptions(Config):
+    """How much of the runs the page holds."""
+
+    items: int = Field(default=24, ge=0, le=2000, description="items whose clips are shown")
+    megabytes: float = Field(default=25.0, ge=0, le=500, description="size of all clips on the page")
+
+
+@dataclass(frozen=True)
+class RunHead:
+    """What the head of the page says of a run, and what its record holds behind a disclosure."""
+
+    letter: str
+    name: str
+    suite: str
+    generator: str
+    plan: str
+    created: str
+    date: str
+    items: int
+    prompts: int
+    outcomes: Mapping[str, int]
+    reasons: tuple[tuple[str, str, int], ...]
+    record: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An item for which no clip came back."""
+
+    letter: str
+    item: str
+    prompt: str | None
+    tags: tuple[str, ...]
+    seed: int
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Run:
+    data: RunData
+    head: RunHead
+    summary: Summary
+    missing: tuple[Missing, ...]
+
+
+def build_report(
+    runs: Sequence[Path],
+    *,
+    out: Path | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    verdicts: Sequence[Mapping[str, Any] | None] | None = None,
+    options: ReportOptions | None = None,
+) -> Path:
+    """Write the report of ``runs`` (scored run folders) and return its path.
+
+    Args:
+        runs: the first is A, the baseline of the second, B, where there are two.
+        out: the file to write; ``report.html`` in the first run's folder if not given.
+        comparison: of the two runs, second against first; made here if not given.
+        verdicts: one a run, or None for a run without; each run's ``verdict.json`` if not given.
+
+    Raises:
+        UsageError: no run, too many, or one that is missing, damaged or not scored to its end.
+    """
+    if not 1 <= len(runs) <= charts.MAX_RUNS:
+        raise UsageError(f"a report is of 1 to {charts.MAX_RUNS} runs, not {len(runs)}")
+    if verdicts is not None and len(verdicts) != len(runs):
+        raise UsageError(f"{len(verdicts)} verdicts were given for {len(runs)} runs")
+    options = options or ReportOptions()
+    stores = [open_run(folder) for folder in runs]
+    try:
+        read = [_read(store, letter) for store, letter in zip(stores, charts.RUN_LETTERS, strict=False)]
+        not_compared = ""
+        if len(stores) == 2 and comparison is None:
+            comparison, not_compared = _compare(stores[0], stores[1])
+    finally:
+        for store in stores:
+            store.close()
+    given = [read_verdict(folder) for folder in runs] if verdicts is None else verdicts
+    context = _context(read, differences(comparison or {}), options)
+    context["verdicts"] = [
+        (run.head, verdict_view(verdict, run.head.plan))
+        for run, verdict in zip(read, given, strict=True)
+        if verdict
+    ]
+    notes = tuple((comparison or {}).get("notes", ()))
+    context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
+    path = runs[0] / "report.html" if out is None else out
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A prompt may hold half a surrogate pair, which no UTF-8 file can.
+    write_atomic(path, _render(context).encode("utf-8", "replace").decode("utf-8"))
+    return path
+
+
+def _compare(a: RunStore, b: RunStore) -> tuple[Mapping[str, Any] | None, str]:
+    from ..harness.compare import compare
+
+    try:
+        return compare(a, b).model_dump(), ""
+    except UsageError as error:
+        return None, str(error)
+
+
+def _read(store: RunStore, letter: str) -> _Run:
+    items = {item.id: item for item in store.items()}
+    clips, summary = store.clips(), read_summary(store.folder)
+    scores: dict[str, dict[str, Score]] = {}
+    for score in store.scores():
+        scores.setdefault(score.item, {})[score.measure] = score
+    data = RunData(letter, store.folder, items, clips, scores, store.measures())
+    red = [item for item in items.values() if is_red_team(item)]
+    reasons = Counter(
+        (c.outcome, withhold(c.reason, red)) for c in clips.values() if c.outcome != "ok" and c.reason
+    )
+    ordered = sorted(reasons.items(), key=lambda r: (r[0][0], -r[1], r[0][1]))
+    record = store.record
+    head = RunHead(
+        letter=letter,
+        name=str(record.get("name") or summary.name),
+        suite=summary.suite,
+        generator=summary.generator,
+        plan=summary.plan,
+        created=str(record.get("created", "")),
+        date=_date(str(record.get("created", ""))),
+        items=len(items),
+        prompts=len({item.cluster for item in items.values()}),
+        outcomes={**summary.outcomes, "pending": len(items) - len(clips)},
+        reasons=tuple((outcome, reason, n) for (outcome, reason), n in ordered),
+        record=_record(record),
+    )
+    missing = tuple(
+        Missing(
+            letter,
+            item.id,
+            None if is_red_team(item) else item.prompt,
+            item.tags,
+            item.seed,
+            clips[item.id].outcome,
+            withhold(clips[item.id].reason, [item]),
+        )
+        for item in items.values()
+        if item.id in clips and clips[item.id].outcome != "ok"
+    )
+    reworded = [_withhold_reasons(a, withhold, red) for a in summary.aggregates]
+    return _Run(data, head, summary.model_copy(update={"aggregates": tuple(reworded)}), missing)
+
+
+def _withhold_reasons(aggregate: Aggregate, clean: Any, red: Sequence[Any]) -> Aggregate:
+    if not red or not aggregate.reasons:
+        return aggregate
+    reasons: Counter[str] = Counter()
+    for reason, count in aggregate.reasons.items():
+        reasons[clean(reason, red)] += count
+    return aggregate.model_copy(update={"reasons": dict(reasons)})
+
+
+def _date(created: str) -> str:
+    try:
+        when = datetime.fromisoformat(created)
+    except ValueError:
+        return created
+    return f"{when.day} {when:%B %Y}"
+
+
+def _record(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """List what the run records of itself; of the suite all but the prompts, which the items show."""
+    suite = dict(record.get("suite") or {})
+    prompts = suite.pop("prompts", None)
+    if prompts is not None:
+        suite["prompts"] = len(prompts)
+    shown: dict[str, Json] = {
+        key: value for key, value in record.items() if key not in ("suite", "name") and value is not None
+    }
+    shown["suite"] = suite
+    return tuple(
+        (
+            key.replace("_", " "),
+            value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False),
+        )
+        for key, value in shown.items()
+    )
+
+
+def _context(
+    runs: Sequence[_Run], compared: Mapping[tuple[str, str | None], Difference], options: ReportOptions
+) -> dict[str, Any]:
+    about = {name: fields for run in reversed(runs) for name, fields in run.data.measures.items()}
+    rows = score_rows([run.summary for run in runs], about, compared)
+    data = [run.data for run in runs]
+    chosen = choose_items(data, options.items)
+    cards, embedded = build_cards(data, chosen, byte_limit=round(options.megabytes * 1e6))
+    missing = [m for run in runs for m in run.missing]
+    return {
+        "runs": [run.head for run in runs],
+        "rows": rows,
+        "footnotes": _footnotes(rows),
+        "intervals": [(row, svg) for row in rows if (svg := _interval_svg(row, runs))],
+        "changes": [(row, svg) for row in rows if (svg := _difference_svg(row))],
+        "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
+        "cards": cards,
+        "embedded": embedded,
+        "clips": sum(run.head.outcomes["ok"] for run in runs),
+        "missing": missing[:_LISTED],
+        "missing_more": max(0, len(missing) - _LISTED),
+        "gallery": _gallery_data(cards, data, rows),
+        "tags": sorted({tag for card in cards for tag in card.item.tags}),
+        "confidence": _confidence(runs),
+    }
+
+
+def _confidence(runs: Sequence[_Run]) -> str:
+    levels = sorted({a.confidence for run in runs for a in run.summary.aggregates})
+    return " and ".join(f"{level:.3g}" if level < 0.5 else f"{100 * level:.4g}%" for level in levels) or "95%"
+
+
+def _footnotes(rows: Sequence[MeasureRow]) -> dict[str, int]:
+    """Number the notes of the score table in the order in which a reader meets them."""
+    notes: dict[str, int] = {}
+    # Rows of tags are folded at first, so their own notes come last.
+    for line in (*rows, *(tag for row in rows for tag in row.tags)):
+        of_cells = [note for cell in line.cells if cell for note in cell.notes]
+        for note in (*of_cells, *(line.difference.notes if line.difference else ())):
+            notes.setdefault(note, len(notes) + 1)
+    return notes
+
+
+def _interval_svg(row: MeasureRow, runs: Sequence[_Run]) -> Markup | None:
+    found = [(run.head.letter, run.summary.get(row.name)) for run in runs]
+    drawn = [
+        charts.Row(letter, a.value, a.low, a.high)
+        for letter, a in found
+        if a is not None and a.value is not None
+    ]
+    bounds = next((a.bounds for _, a in found if a is not None), (None, None))
+    return Markup(charts.interval_chart(row.name, drawn, bounds=bounds)) if drawn else None
+
+
+def _difference_svg(row: MeasureRow) -> Markup | None:
+    d = row.difference
+    if d is None or d.value is None:
+        return None
+    drawn = charts.Row("B \N{MINUS SIGN} A", d.value, d.low, d.high)
+    return Markup(charts.difference_chart(f"Paired difference of {row.name}", drawn, mark=d.mark))
+
+
+def _strip_svg(row: MeasureRow, runs: Sequence[RunData]) -> Markup | None:
+    if row.kind != "mean":
+        return None  # of zeros and ones the rate says everything, and a set has no value a clip
+    values = {run.letter: _ok_values(run, row.name) for run in runs}
+    if not any(values.values()):
+        return None
+    return Markup(charts.strip_chart(f"Every clip's {row.name}", values))
+
+
+def _ok_values(run: RunData, measure: str) -> list[float]:
+    found = (of_item.get(measure) for of_item in run.scores.values())
+    return [s.value for s in found if s is not None and s.status == "ok" and s.value is not None]
+
+
+def _gallery_data(
+    cards: Sequence[Card], runs: Sequence[RunData], rows: Sequence[MeasureRow]
+) -> dict[str, Any]:
+    """Give the script what it sorts by: item -> run -> measure -> value."""
+    better = {row.name: row.direction.split(" ")[0] for row in rows if row.kind != "set"}
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    for card in cards:
+        values[card.short_id] = {
+            run.letter: {
+                name: score.value
+                for name, score in run.scores.get(card.item.id, {}).items()
+                if score.status == "ok" and score.value is not None
+            }
+            for run in runs
+        }
+    return {"better": better, "values": values}
+
+
+def _render(context: Mapping[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    style = charts.palette_css() + (_TEMPLATES / "report.css").read_text("utf-8")
+    script = (_TEMPLATES / "report.js").read_text("utf-8")
+    early = 'document.documentElement.classList.add("js");'
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_hash(style)}; script-src {_hash(early)} {_hash(script)}"
+    )
+    inlined = {
+        "style": Markup(style),
+        "script": Markup(script),
+        "early": Markup(early),
+        "policy": Markup(policy),
+    }
+    return environment.get_template("report.html.j2").render(**context, **inlined)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

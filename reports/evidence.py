@@ -1,0 +1,179 @@
+"""What was concluded from the scores elsewhere, read for the page: comparisons and verdicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..harness.errors import UsageError
+from .text import number, span
+
+__all__ = ["Difference", "RuleView", "VerdictView", "differences", "read_verdict", "verdict_view"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference, second run minus first, as text and as numbers for the chart.
+
+    Attributes:
+        mark: how the second run stands to the first: ``better``, ``worse``, ``no difference shown`` ...;
+            empty where there is no difference to speak of.
+        left_out: items without a value in both runs.
+        why: there is no value.
+    """
+
+    measure: str
+    tag: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    mark: str
+    text: str
+    interval: str
+    n: str
+    left_out: int
+    method: str
+    notes: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class RuleView:
+    """One rule of a policy: what it asks, how it came out and the sentence that says why."""
+
+    rule: str
+    asks: str
+    outcome: str
+    waived: bool
+    sentence: str
+    numbers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """A policy applied to a run. ``stale`` says why it is not about the run as it is; empty where it is."""
+
+    verdict: str
+    sentence: str
+    stale: str
+    policy: str
+    rules: tuple[RuleView, ...]
+    more: tuple[tuple[str, str], ...]
+
+
+def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], Difference]:
+    """Read the differences of a comparison (`harness.compare.Comparison`, dumped): (measure, tag) -> row."""
+    found = [_difference(row) for row in comparison.get("differences", ())]
+    return {(d.measure, d.tag): d for d in found}
+
+
+def _difference(row: Mapping[str, Any]) -> Difference:
+    value, low, high = (_finite(row.get(k)) for k in ("difference", "low", "high"))
+    width = None if low is None or high is None else high - low
+    return Difference(
+        measure=str(row["measure"]),
+        tag=row.get("tag"),
+        value=value,
+        low=low,
+        high=high,
+        # Without a value nothing is better or worse, whatever a file says.
+        mark=str(row.get("direction", "")) if value is not None else "",
+        text=number(value, width, signed=True),
+        interval="" if value is None else span(low, high, signed=True),
+        n="" if value is None else f"n {row.get('n', 0)} ({row.get('clusters', 0)})",
+        left_out=sum(int(part.get("items", 0)) for part in row.get("left_out", ())),
+        method=_method(row),
+        notes=tuple(row.get("notes", ())),
+        why="" if value is not None else str(row.get("reason") or "no item has a value in both runs"),
+    )
+
+
+def _method(row: Mapping[str, Any]) -> str:
+    parts = [str(row.get("method") or "")]
+    p, adjusted = _finite(row.get("p")), _finite(row.get("p_adjusted"))
+    if p is not None:
+        said = f"p = {p:.3g}" if adjusted is None else f"p = {p:.3g}, {adjusted:.3g} after Holm"
+        parts.append(f"{row.get('test') or 'test'}: {said}")
+    return "; ".join(part for part in parts if part and part != "none")
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def read_verdict(folder: Path) -> Mapping[str, Any] | None:
+    """Read a run's ``verdict.json``; None where the run has not been through a gate.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    path = folder / "verdict.json"
+    try:
+        verdict = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} cannot be read as a verdict ({error}); run 'screentest gate' again"
+        ) from None
+    if not isinstance(verdict, dict) or "verdict" not in verdict:
+        raise UsageError(f"{path} is not a verdict; run 'screentest gate' again")
+    return verdict
+
+
+def verdict_view(verdict: Mapping[str, Any], plan: str) -> VerdictView:
+    """Put a verdict on the run of ``plan`` into words.
+
+    One of another plan, or with a word of its own, is shown as INCONCLUSIVE: it is no pass.
+    """
+    word = str(verdict.get("verdict", ""))
+    of_plan = verdict.get("plan")
+    stale = ""
+    if of_plan is not None and of_plan != plan:
+        stale = f"This verdict ({word}) is of plan {str(of_plan)[:12]}, not of this run; gate it again."
+    told = {"schema_version", "verdict", "sentence", "policy", "rules"}
+    rules: Sequence[Mapping[str, Any]] = verdict.get("rules", ())
+    return VerdictView(
+        verdict=word if word in ("PASS", "FAIL") and not stale else "INCONCLUSIVE",
+        sentence=str(verdict.get("sentence", "")),
+        stale=stale,
+        policy=str(verdict.get("policy", "")),
+        rules=tuple(_rule(rule) for rule in rules),
+        more=tuple(
+            (key.replace("_", " "), _said(value))
+            for key, value in verdict.items()
+            if key not in told and value not in (None, [], ())
+        ),
+    )
+
+
+_RULE_NUMBERS = ("value", "bound", "limit", "n", "clusters", "effective_n", "needed", "left_out", "method")
+
+
+def _rule(rule: Mapping[str, Any]) -> RuleView:
+    return RuleView(
+        rule=str(rule.get("rule") or rule.get("measure", "")),
+        asks=str(rule.get("asks", "")),
+        outcome=str(rule.get("outcome", "")).lower(),
+        waived=bool(rule.get("waiver")),
+        sentence=str(rule.get("sentence", "")),
+        numbers=tuple(
+            (key.replace("_", " "), said)
+            for key in _RULE_NUMBERS
+            if rule.get(key) is not None and (said := _said(rule[key]))
+        ),
+    )
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{k}: {_said(v)}" for k, v in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return "; ".join(_said(v) for v in value)
+    return str(value)

@@ -1,0 +1,267 @@
+"""The clips of a report: which are shown, side by side, and what is kept behind a click.
+
+Which items are shown is a function of the score tables alone: a quarter of them are the first of evenly
+spaced prompts (so that the page is not extremes only), the others take turns between the worst and best
+clip by each measure, the largest paired difference, and items without a clip.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..harness.errors import MediaError
+from ..harness.plan import Item
+from ..harness.store import ClipRecord, Score
+from .text import number
+
+__all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "is_red_team", "withhold"]
+
+HAZARD_TAG = "red-team"
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What the gallery reads of one run, under the letter it has on the page."""
+
+    letter: str
+    folder: Path
+    items: Mapping[str, Item]
+    clips: Mapping[str, ClipRecord]
+    scores: Mapping[str, Mapping[str, Score]]
+    measures: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class SlotScore:
+    """One score of one clip: the value as text, or a dash with the reason."""
+
+    measure: str
+    value: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one run gave for an item.
+
+    Attributes:
+        outcome: ``ok``, ``refused``, ``failed``, ``pending`` (not generated yet) or ``absent`` (not asked).
+        source: data URI of the preview, empty where there is none; ``note`` then says why.
+        flags: safety measures that flag the clip.
+    """
+
+    letter: str
+    outcome: str
+    reason: str
+    source: str
+    note: str
+    width: int
+    height: int
+    flags: tuple[str, ...]
+    scores: tuple[SlotScore, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One item with what every run gave for it.
+
+    Attributes:
+        hidden_prompt: the prompt is of a red team and stays behind a click.
+        hidden_clips: so do the clips, for that or because a safety measure flags one.
+        picked: why it is among the items shown.
+    """
+
+    item: Item
+    hidden_prompt: bool
+    hidden_clips: bool
+    picked: tuple[str, ...]
+    slots: tuple[Slot, ...]
+
+    @property
+    def short_id(self) -> str:
+        """The first digits of the item's id."""
+        return self.item.id[:10]
+
+
+def is_red_team(item: Item) -> bool:
+    """Say whether the item's prompt was written to provoke unsafe content."""
+    return any(tag == HAZARD_TAG or tag.startswith(f"{HAZARD_TAG}:") for tag in item.tags)
+
+
+def withhold(text: str, items: Iterable[Item]) -> str:
+    """Take the prompts of red-team items out of a reason that quotes them."""
+    for item in items:
+        # Of a prompt of a few letters nothing is given away, and replacing it would garble the reason.
+        if item.prompt is not None and len(item.prompt) >= 8 and is_red_team(item):
+            text = text.replace(item.prompt, "[prompt withheld]")
+    return text
+
+
+def choose_items(runs: Sequence[RunData], limit: int) -> dict[str, tuple[str, ...]]:
+    """Choose at most ``limit`` items: item id -> why, in the order of choosing."""
+    order = _order(runs)
+    firsts = _spread(_first_of_prompts(runs, order), max(1, limit // 4))
+    rankings = list(_rankings(runs, order))
+    picked = dict.fromkeys(firsts[:limit], "sample of the prompts")
+    for label, item in (*_in_turns(rankings, skip=set(picked)), *(("next in the plan", i) for i in order)):
+        if len(picked) >= limit:
+            break
+        picked.setdefault(item, label)
+    heads = [(label, ranking[0]) for label, ranking in rankings if ranking]
+    return {
+        item: tuple(head for head, first in heads if first == item) or (label,)
+        for item, label in picked.items()
+    }
+
+
+def _order(runs: Sequence[RunData]) -> dict[str, int]:
+    """Number all items of all runs, those of the first run first."""
+    return {item: i for i, item in enumerate(dict.fromkeys(item for run in runs for item in run.items))}
+
+
+def _first_of_prompts(runs: Sequence[RunData], order: Mapping[str, int]) -> list[str]:
+    first: dict[str, str] = {}
+    by_id = _all_items(runs)
+    for item in order:
+        first.setdefault(by_id[item].cluster, item)
+    return list(first.values())
+
+
+def _all_items(runs: Sequence[RunData]) -> dict[str, Item]:
+    return {item_id: item for run in reversed(runs) for item_id, item in run.items.items()}
+
+
+def _spread(items: Sequence[str], count: int) -> list[str]:
+    if len(items) <= count:
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def _in_turns(rankings: Sequence[tuple[str, Sequence[str]]], *, skip: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield every item once, with the ranking it was taken from: all first ranks, then all second ones ..."""
+    seen = set(skip)
+    for rank in range(max((len(ranking) for _, ranking in rankings), default=0)):
+        for label, ranking in rankings:
+            if rank < len(ranking) and ranking[rank] not in seen:
+                seen.add(ranking[rank])
+                yield (f"{label}, rank {rank + 1}" if rank else label), ranking[rank]
+
+
+def _rankings(runs: Sequence[RunData], order: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:
+    """Yield labelled rankings of items: those without a clip, worst and best by measure, largest change."""
+    several = len(runs) > 1
+    for run in runs:
+        where = f" in {run.letter}" if several else ""
+        for outcome in ("failed", "refused"):
+            ranking = [item for item, clip in run.clips.items() if clip.outcome == outcome]
+            yield f"{outcome}{where}", ranking
+    for name, fields in sorted({n: f for run in runs for n, f in run.measures.items()}.items()):
+        better = fields.get("better")
+        if fields.get("kind") == "set" or better not in ("higher", "lower"):
+            continue
+        tables = [_values(run, name) for run in runs]
+        for run, values in zip(runs, tables, strict=True):
+            if len(set(values.values())) < 2:
+                continue  # all alike: none is the worst
+            where = f" in {run.letter}" if several else ""
+            upwards, downwards = _ranked(values, order), _ranked(values, order, sign=-1.0)
+            worst, best = (upwards, downwards) if better == "higher" else (downwards, upwards)
+            if fields.get("kind") == "rate":
+                yield f"worst {name}{where}", [i for i in worst if values[i] == values[worst[0]]]
+            else:
+                yield f"worst {name}{where}", worst
+                yield f"best {name}{where}", best
+        if len(tables) == 2:
+            gaps = {i: abs(v - tables[0][i]) for i, v in tables[1].items() if i in tables[0]}
+            if any(gaps.values()):
+                yield f"largest change of {name}", _ranked(gaps, order, sign=-1.0)
+
+
+def _values(run: RunData, measure: str) -> dict[str, float]:
+    scores = ((item, of_item.get(measure)) for item, of_item in run.scores.items())
+    return {
+        item: score.value
+        for item, score in scores
+        if score is not None and score.status == "ok" and score.value is not None
+    }
+
+
+def _ranked(values: Mapping[str, float], order: Mapping[str, int], *, sign: float = 1.0) -> list[str]:
+    return sorted(values, key=lambda item: (sign * values[item], order[item]))
+
+
+def build_cards(
+    runs: Sequence[RunData], chosen: Mapping[str, tuple[str, ...]], *, byte_limit: int
+) -> tuple[list[Card], int]:
+    """Make the cards of the chosen items, in the order of the plan, and count the clips embedded in them.
+
+    Previews are embedded in the order of choosing while their data URIs fit in ``byte_limit`` altogether.
+    """
+    by_id, order = _all_items(runs), _order(runs)
+    sources: dict[tuple[str, str], tuple[str, str]] = {}
+    left, full = byte_limit, "not embedded: the page has reached its size limit"
+    for item in chosen:
+        for run in runs:
+            record = run.clips.get(item)
+            if record is None or record.outcome != "ok":
+                continue
+            source, note = _preview(run, record) if left > 0 else ("", full)
+            if len(source) > left:
+                source, note = "", full
+            left -= len(source)
+            sources[run.letter, item] = (source, note)
+    cards: list[Card] = []
+    for item_id in sorted(chosen, key=order.__getitem__):
+        slots = tuple(_slot(run, item_id, sources.get((run.letter, item_id), ("", ""))) for run in runs)
+        red = is_red_team(by_id[item_id])
+        hidden = red or any(slot.flags for slot in slots)
+        cards.append(Card(by_id[item_id], red, hidden, chosen[item_id], slots))
+    return cards, sum(1 for source, _ in sources.values() if source)
+
+
+def _preview(run: RunData, record: ClipRecord) -> tuple[str, str]:
+    from ..harness.media import preview_mp4
+
+    if record.file is None:
+        return "", "the run stored no file of this clip"
+    try:
+        data = preview_mp4(run.folder / "clips" / record.file)
+    except MediaError as error:
+        # The sentence may name where the run lies; the page says what inside the run it is about.
+        return "", f"cannot be shown: {error}".replace(f"{run.folder}/", "")
+    return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii"), ""
+
+
+def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
+    item, record = run.items.get(item_id), run.clips.get(item_id)
+    outcome = "absent" if item is None else "pending" if record is None else record.outcome
+    reason = "" if record is None else record.reason
+    scores = run.scores.get(item_id, {})
+    info = None if record is None else record.info
+    asked = None if item is None else item.clip
+    width, height = (info.width, info.height) if info else (asked.width, asked.height) if asked else (16, 9)
+    return Slot(
+        letter=run.letter,
+        outcome=outcome,
+        reason=reason if item is None else withhold(reason, [item]),
+        source=preview[0],
+        note=preview[1],
+        width=width,
+        height=height,
+        flags=tuple(n for n, s in sorted(scores.items()) if _flags(run.measures.get(n, {}), s)),
+        scores=tuple(
+            SlotScore(n, number(s.value), s.status, "" if item is None else withhold(s.reason, [item]))
+            for n, s in sorted(scores.items())
+        ),
+    )
+
+
+def _flags(fields: Mapping[str, Any], score: Score) -> bool:
+    """Say whether a safety measure of one clip, 1 where it is unsafe, says that it is."""
+    unsafe_is_one = fields.get("kind") == "rate" and fields.get("better") == "lower"
+    return score.measure.startswith("safety.") and unsafe_is_one and score.value == 1

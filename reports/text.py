@@ -1,0 +1,65 @@
+"""Numbers and counts as a reader expects them in print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+__all__ = ["DASH", "arrow", "left_out_text", "number", "span"]
+
+DASH = "\N{EM DASH}"
+MINUS = "\N{MINUS SIGN}"
+_ARROWS = {
+    "higher": ("\N{UPWARDS ARROW}", "higher is better"),
+    "lower": ("\N{DOWNWARDS ARROW}", "lower is better"),
+    "neither": ("", "neither end is better"),
+}
+_STATUS = {"refused": "refused", "failed": "failed", "not_applicable": "not applicable"}
+
+
+def number(value: float | None, width: float | None = None, *, signed: bool = False) -> str:
+    """Write a number with the digits that its interval's ``width`` supports (three of its own without one).
+
+    Example:
+        >>> number(0.91234, 0.06), number(1234.5, 40.0), number(None)
+        ('0.912', '1,234', '—')
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    size = abs(value)
+    # An interval narrower than rounding says nothing of the digits.
+    scale = width if width is not None and 1e-12 * size < width < math.inf else None
+    if size and (size < 1e-4 or size >= 1e9):
+        text = f"{value:.3g}"
+    elif scale is not None:
+        text = f"{value:,.{_decimals(1 - math.floor(math.log10(scale)))}f}"
+    elif size:
+        text = f"{value:,.{_decimals(2 - math.floor(math.log10(size)))}f}"
+    else:
+        text = "0"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    sign = "+" if signed and value > 0 else ""
+    return sign + text.replace("-", MINUS)
+
+
+def _decimals(wanted: int) -> int:
+    return max(0, min(6, wanted))
+
+
+def span(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """Write an interval, or nothing where there is none."""
+    if low is None or high is None:
+        return ""
+    width = high - low
+    return f"[{number(low, width, signed=signed)}, {number(high, width, signed=signed)}]"
+
+
+def left_out_text(left_out: Mapping[str, int]) -> str:
+    """Say how many items gave no value, by status; nothing where all did."""
+    return ", ".join(f"{left_out[s]} {said}" for s, said in _STATUS.items() if left_out.get(s))
+
+
+def arrow(better: str) -> tuple[str, str]:
+    """Give the arrow of a measure's direction and its words."""
+    return _ARROWS.get(better, ("", ""))

@@ -1,0 +1,132 @@
+"""What the score table says, as text: a number with its interval, or a dash with the reason it is missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..harness.summary import Aggregate, Summary
+from .evidence import Difference
+from .text import arrow, left_out_text, number, span
+
+__all__ = ["MeasureRow", "ScoreCell", "TagRow", "score_cell", "score_rows"]
+
+
+@dataclass(frozen=True)
+class ScoreCell:
+    """One aggregate as text. ``value`` is a dash where there is none, and ``why`` says why."""
+
+    value: str
+    interval: str
+    n: str
+    left_out: str
+    why: str
+    method: str
+    notes: tuple[str, ...]
+    reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class TagRow:
+    """The cells of a measure over the items of one tag; a run without such items has None."""
+
+    tag: str
+    cells: tuple[ScoreCell | None, ...]
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """One measure over all runs."""
+
+    name: str
+    group: str
+    about: str
+    unit: str
+    kind: str
+    arrow: str
+    direction: str
+    version: str
+    cells: tuple[ScoreCell | None, ...]
+    difference: Difference | None
+    tags: tuple[TagRow, ...]
+
+
+def score_cell(aggregate: Aggregate) -> ScoreCell:
+    """Put an aggregate into words."""
+    low, high = aggregate.low, aggregate.high
+    left_out = left_out_text(aggregate.left_out)
+    missing = aggregate.value is None or not math.isfinite(aggregate.value)
+    why = ""
+    if missing:
+        reason = next(iter(aggregate.reasons), "") or "; ".join(aggregate.notes)
+        why = ": ".join(part for part in (left_out or "no clip gave a value", reason) if part)
+    n = f"{aggregate.n} ({aggregate.clusters})"
+    if aggregate.n_reference:
+        n += f", reference {aggregate.n_reference}"
+    return ScoreCell(
+        value=number(aggregate.value, None if low is None or high is None else high - low),
+        interval="" if missing else span(low, high),
+        n=n,
+        left_out=left_out,
+        why=why,
+        method=aggregate.method,
+        notes=() if missing else aggregate.notes,
+        reasons=tuple(aggregate.reasons.items()),
+    )
+
+
+def score_rows(
+    summaries: Sequence[Summary],
+    about: Mapping[str, Mapping[str, Any]],
+    compared: Mapping[tuple[str, str | None], Difference],
+) -> list[MeasureRow]:
+    """Lay the aggregates of all runs side by side, a row a measure, its tags below it, by name.
+
+    Args:
+        summaries: one a run.
+        about: measure -> what the runs recorded of it.
+        compared: (measure, tag) -> paired difference, where two runs were compared.
+    """
+    tables = [{(a.measure, a.tag): a for a in summary.aggregates} for summary in summaries]
+    names = sorted({measure for table in tables for measure, _ in table} | set(about))
+    rows: list[MeasureRow] = []
+    for name in names:
+        found = [table.get((name, None)) for table in tables]
+        first = next((a for a in found if a is not None), None)
+        tags = sorted({tag for table in tables for measure, tag in table if measure == name and tag})
+        fields = about.get(name, {})
+        better = first.better if first else str(fields.get("better", "neither"))
+        rows.append(
+            MeasureRow(
+                name=name,
+                group=name.split(".", 1)[0],
+                about=str(fields.get("summary", "")),
+                unit=first.unit if first else str(fields.get("unit", "")),
+                kind=first.kind if first else str(fields.get("kind", "")),
+                arrow=arrow(better)[0],
+                direction=arrow(better)[1],
+                version=_versions(found),
+                cells=tuple(None if a is None else score_cell(a) for a in found),
+                difference=compared.get((name, None)),
+                tags=tuple(_tag_row(name, tag, tables, compared) for tag in tags),
+            )
+        )
+    return rows
+
+
+def _versions(found: Sequence[Aggregate | None]) -> str:
+    return ", ".join(dict.fromkeys(str(a.version) for a in found if a is not None))
+
+
+def _tag_row(
+    name: str,
+    tag: str,
+    tables: Sequence[Mapping[tuple[str, str | None], Aggregate]],
+    compared: Mapping[tuple[str, str | None], Difference],
+) -> TagRow:
+    found = [table.get((name, tag)) for table in tables]
+    cells = tuple(None if a is None else score_cell(a) for a in found)
+    return TagRow(tag, cells, compared.get((name, tag)))

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from screentest.reports.text import DASH, left_out_text, number, span
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "text"),
+    [
+        (0.91234, 0.06, "0.912"),
+        (0.91234, 0.6, "0.91"),
+        (1234.5, 40.0, "1,234"),
+        (63.2, 3.0, "63.2"),
+        (0.5, None, "0.500"),
+        (0.0, None, "0"),
+        (-0.0, 1.0, "0.0"),
+        (-0.51, 0.4, "\N{MINUS SIGN}0.51"),
+        (0.25, 0.0, "0.250"),
+        (0.06, 1e-17, "0.0600"),
+        (3e-7, None, "3e\N{MINUS SIGN}07"),
+    ],
+)
+def test_number_has_the_digits_its_interval_supports(value: float, width: float | None, text: str) -> None:
+    assert number(value, width) == text
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
+def test_missing_number_is_a_dash(value: float | None) -> None:
+    assert number(value, 0.1) == DASH
+    assert number(value, signed=True) == DASH
+
+
+@given(st.floats(-1e8, 1e8), st.floats(1e-3, 1e6))
+def test_number_is_within_a_tenth_of_its_interval(value: float, width: float) -> None:
+    text = number(value, width).replace(",", "").replace("\N{MINUS SIGN}", "-")
+    assert abs(float(text) - value) <= max(0.1 * width, 1e-6, 0.006 * min(1e-4, abs(value)))
+
+
+def test_span_is_empty_without_both_ends() -> None:
+    assert span(0.1, 0.2) == "[0.10, 0.20]"
+    assert span(-0.1, 0.2, signed=True) == "[\N{MINUS SIGN}0.10, +0.20]"
+    assert span(None, 0.2) == span(0.1, None) == ""
+
+
+def test_left_out_names_statuses_that_occur() -> None:
+    assert left_out_text({"refused": 0, "failed": 2, "not_applicable": 1}) == "2 failed, 1 not applicable"
+    assert left_out_text({}) == ""
