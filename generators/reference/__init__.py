@@ -1,0 +1,9 @@
+"""The reference world, a small text-to-video generator trained on it, and the encoders that judge it."""
+
+from __future__ import annotations
+
+from .generator import CHECKPOINTS, WEIGHTS, ReferenceGenerator
+from .sampler import SamplerSettings
+from .trainable import TRAINABLE, train
+
+__all__ = ["CHECKPOINTS", "TRAINABLE", "WEIGHTS", "ReferenceGenerator", "SamplerSettings", "train"]

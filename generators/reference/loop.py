@@ -1,0 +1,216 @@
+"""A seeded training loop that can be killed at any moment and resumes to the same weights.
+
+The random numbers of a step come from (seed, step) alone, so a run that was interrupted and resumed takes the
+same steps as one that was not. The state on disk is one safetensors file: weights, their running average, the
+optimiser's moments and, in its header, the step and the configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ...harness.config import Config
+from ...harness.errors import UsageError
+from ...harness.keys import seeded_rng
+from .checkpoint import write_beside
+
+__all__ = ["Loss", "TrainConfig", "fit", "say", "step_generator", "torch_device"]
+
+Loss = Callable[[int, torch.Generator], Tensor]
+"""The loss of step n (from 0): draws its batch and noise from the generator, and returns a scalar."""
+
+
+class TrainConfig(Config):
+    """How any of the models is trained."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    seed: int = 0
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: int = Field(default=100, ge=0, description="steps of linear warm-up")
+    hold: float = Field(
+        default=0.0, ge=0, le=1, description="part of the steps at full rate, then a cosine to 2 %"
+    )
+    ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the running average of the weights")
+    device: str = "auto"
+    dtype: str = Field(default="float32", description="of the arithmetic; weights stay float32")
+    checkpoint_minutes: float = Field(default=3.0, ge=0, description="minutes between resumable checkpoints")
+
+    def identity(self) -> dict[str, Any]:
+        """List what changes the weights: all but where it runs and how often it saves."""
+        return self.model_dump(mode="json", exclude={"device", "checkpoint_minutes"})
+
+
+def say(line: str) -> None:
+    """Write a progress line at once, to standard error."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def torch_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+
+    Raises:
+        UsageError: the device is not on this machine.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"unknown device {name!r}; use auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is available here; use --device cpu")
+    return device
+
+
+def step_generator(*parts: int | str) -> torch.Generator:
+    """Make a CPU generator whose seed is derived from ``parts`` alone."""
+    seed = int(seeded_rng("reference-training", *parts).integers(2**62))
+    return torch.Generator().manual_seed(seed)
+
+
+def fit(
+    model: nn.Module,
+    loss: Loss,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    snapshots: Collection[int] = (),
+) -> dict[str, Tensor]:
+    """Train ``model`` and return the running average of its weights, on the CPU.
+
+    ``folder`` gets ``state.safetensors``, from which an interrupted run of the same configuration resumes,
+    and ``step-N.safetensors`` (averaged weights) for each N of ``snapshots``.
+
+    Raises:
+        UsageError: the folder holds the state of another configuration, or a damaged one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    device = torch_device(config.device)
+    model.to(device).train()
+    state = _State(model, config, folder / "state.safetensors")
+    first = state.step
+    if first:
+        say(f"resuming after step {first} of {config.steps}")
+    started = saved = spoken = time.monotonic()
+    recent: list[float] = []
+    autocast = torch.autocast(device.type, getattr(torch, config.dtype), enabled=config.dtype != "float32")
+    while state.step < config.steps:
+        with autocast:
+            value = loss(state.step, step_generator(config.seed, state.step))
+        state.update(value)
+        recent.append(value.item())
+        now = time.monotonic()
+        last = state.step == config.steps
+        if now - spoken > 15 or last:
+            rate = (state.step - first) / (now - started)
+            left = (config.steps - state.step) / rate
+            mean = math.fsum(recent) / len(recent)
+            say(
+                f"step {state.step}/{config.steps}  loss {mean:.4f}  {rate * config.batch:.1f} samples/s  "
+                f"{left / 60:.1f} min left"
+            )
+            spoken, recent = now, []
+        if state.step in snapshots:
+            path = folder / f"step-{state.step}.safetensors"
+            write_beside(path, lambda beside: save_file(state.averages(), beside))
+        if now - saved > 60 * config.checkpoint_minutes or last:
+            state.save()
+            saved = now
+    return state.averages()
+
+
+class _State:
+    """Weights, optimiser and running average, as one thing that steps, saves and loads."""
+
+    def __init__(self, model: nn.Module, config: TrainConfig, path: Path) -> None:
+        self.config, self.path, self.step = config, path, 0
+        self.weights = dict(model.named_parameters())
+        # Vectors (biases, norms) and embeddings of few rows are not decayed: only matrices are.
+        groups = [
+            {
+                "params": [p for p in self.weights.values() if p.ndim >= 2],
+                "weight_decay": config.weight_decay,
+            },
+            {"params": [p for p in self.weights.values() if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(
+            [g for g in groups if g["params"]], lr=config.lr, betas=(0.9, 0.99)
+        )
+        self.average = {name: p.detach().clone() for name, p in self.weights.items()}
+        if path.exists():
+            self._load()
+
+    def update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.lr * self._schedule()
+        self.optimizer.step()
+        self.step += 1
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # short memory at the start
+        with torch.no_grad():
+            for name, p in self.weights.items():
+                self.average[name].lerp_(p, 1.0 - decay)
+
+    def _schedule(self) -> float:
+        if self.step < self.config.warmup:
+            return (self.step + 1) / self.config.warmup
+        start = max(self.config.warmup, round(self.config.hold * self.config.steps))
+        done = max(0.0, self.step - start) / max(1, self.config.steps - start)
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+    def averages(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self.average.items()}
+
+    def save(self) -> None:
+        tensors: dict[str, Tensor] = {}
+        for name, p in self.weights.items():
+            moments = self.optimizer.state[p]
+            tensors[f"weight.{name}"] = p.detach().contiguous()
+            tensors[f"average.{name}"] = self.average[name].contiguous()
+            # A parameter that no loss reaches (a mask token) has no moments.
+            tensors[f"first.{name}"] = moments.get("exp_avg", torch.zeros_like(p)).contiguous()
+            tensors[f"second.{name}"] = moments.get("exp_avg_sq", torch.zeros_like(p)).contiguous()
+        header = {"step": str(self.step), "config": json.dumps(self.config.identity(), sort_keys=True)}
+        write_beside(self.path, lambda beside: save_file(tensors, beside, metadata=header))
+
+    def _load(self) -> None:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                header = file.metadata() or {}
+                before = json.loads(header.get("config", "{}"))
+                changed = sorted(
+                    k for k, v in self.config.identity().items() if k not in before or before[k] != v
+                )
+                if changed:
+                    raise UsageError(
+                        f"{self.path.parent} holds a training run with other settings "
+                        f"({', '.join(changed)}); train into another folder, or remove that one"
+                    )
+                self.step = int(header["step"])
+                for name, p in self.weights.items():
+                    p.data.copy_(file.get_tensor(f"weight.{name}"))
+                    self.average[name].copy_(file.get_tensor(f"average.{name}"))
+                    self.optimizer.state[p] = {
+                        "step": torch.tensor(float(self.step)),
+                        "exp_avg": torch.empty_like(p).copy_(file.get_tensor(f"first.{name}")),
+                        "exp_avg_sq": torch.empty_like(p).copy_(file.get_tensor(f"second.{name}")),
+                    }
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise UsageError(f"the training state {self.path} is damaged ({error}); remove it") from None
