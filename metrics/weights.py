@@ -98,7 +98,7 @@ def find_weights(role: str, source: str) -> WeightsFolder:
             )
     elif Path(source).expanduser().is_dir():
         path = Path(source).expanduser()
-    elif source.startswith(("/", ".", "~")) or source.count("/") != 1:
+    elif source.startswith(("/", ".", "~")) or source.partition("@")[0].count("/") != 1:
         raise MissingWeightsError(
             f"the weights {source!r} of the encoder {role!r} are not a folder on this machine; give a folder "
             "in the Hugging Face layout, a hub id such as openai/clip-vit-large-patch14, or 'reference'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ def encode(encoder: Encoder, frames: Frames, *, fps: float = 8.0, cuts: Sequence
     """Run an encoder over a clip that comes in windows cut at the given frame numbers."""
     stream = encoder.open(info_of(frames, fps))
     edges = [0, *cuts, len(frames)]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         part = frames[start:stop].copy()
         part.flags.writeable = False  # as a decoder may hand it out
         stream.push(Window(part, np.arange(start, stop) / fps, start))

@@ -54,7 +54,9 @@ def test_the_number_of_threads_does_not_change_the_flow():
     assert features[0] == features[1]
 
 
-@pytest.mark.parametrize(("fps", "frames", "pairs"), [(8, 16, 15), (24, 16, 5), (30, 9, 2), (4, 3, 2), (60, 8, 0)])
+@pytest.mark.parametrize(
+    ("fps", "frames", "pairs"), [(8, 16, 15), (24, 16, 5), (30, 9, 2), (4, 3, 2), (60, 8, 0)]
+)
 def test_dynamics_samples_eight_frames_a_second(fps: float, frames: int, pairs: int):
     feature = encode(make_encoder("dynamics"), pan(frames, size=24, step=1), fps=fps)
     assert feature.shape == (pairs, 2)

@@ -61,9 +61,7 @@ def test_identical_sets_are_at_distance_zero_even_when_singular(n: int):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.integers(2, 12), st.integers(2, 12), st.integers(1, 8), st.integers(0, 10**6), st.floats(1e-6, 1e6)
-)
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 8), st.integers(0, 10**6), st.floats(1e-6, 1e6))
 def test_it_is_never_negative_symmetric_and_scales_with_the_square(n, m, d, seed, scale):
     rng = np.random.default_rng(seed)
     x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
@@ -141,9 +139,7 @@ def test_the_jackknife_is_the_textbook_one_for_clusters():
 
     x, y, clusters = correlated(12, 2, 0, shift=3.0), correlated(50, 2, 1), clusters_of(4, 3)
     value = frechet_distance(x, y)
-    leave_one_out = [
-        frechet_distance(np.delete(x, range(3 * g, 3 * g + 3), axis=0), y) for g in range(4)
-    ]
+    leave_one_out = [frechet_distance(np.delete(x, range(3 * g, 3 * g + 3), axis=0), y) for g in range(4)]
     error = np.sqrt(3 / 4 * np.square(np.array(leave_one_out) - np.mean(leave_one_out)).sum())
     interval = jackknife_interval(value, x, y, clusters, 0.9)
     assert interval is not None
@@ -178,7 +174,8 @@ def test_the_jackknife_covers_and_the_percentile_bootstrap_does_not():
         jackknife += interval[0] <= target <= interval[1]
         chosen = rng.integers(0, prompts, (200, prompts))
         resampled = [
-            frechet_distance(x.reshape(prompts, seeds, dimension)[c].reshape(-1, dimension), y) for c in chosen
+            frechet_distance(x.reshape(prompts, seeds, dimension)[c].reshape(-1, dimension), y)
+            for c in chosen
         ]
         low, high = np.quantile(resampled, [0.05, 0.95])
         bootstrap += low <= target <= high
