@@ -3,6 +3,7 @@
     ScreentestError            what is wrong and what to do, in one sentence
     |- UsageError              a name, an option or a file that the user can mend: exit code 2
     |- MediaError              a file that cannot be read as a video
+    |- TrackingError           an MLflow store that cannot be reached or refuses; the run itself is whole
     `- MissingWeightsError     weights that are not on this machine, and where to get them
 
 The command line prints the sentence alone; a traceback appears only with ``--debug``.
@@ -13,7 +14,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["MediaError", "MissingWeightsError", "ScreentestError", "UsageError", "unknown_name"]
+__all__ = [
+    "MediaError",
+    "MissingWeightsError",
+    "ScreentestError",
+    "TrackingError",
+    "UsageError",
+    "unknown_name",
+]
 
 
 class ScreentestError(Exception):
@@ -26,6 +34,10 @@ class UsageError(ScreentestError):
 
 class MediaError(ScreentestError):
     """Say why a file cannot be read as a video."""
+
+
+class TrackingError(ScreentestError):
+    """Say why MLflow could not be told of a run; nothing on disk is lost by it."""
 
 
 class MissingWeightsError(UsageError):

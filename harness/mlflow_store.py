@@ -1,0 +1,192 @@
+"""Reach an MLflow store: quickly or not at all, quietly, and with one sentence when it fails.
+
+A request is tried once and given ``timeout`` seconds, where MLflow itself would try for minutes. One try also
+keeps a request that was only answered late from being carried out twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import sqlite3
+import warnings
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .errors import ScreentestError, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["mlflow_client", "shown", "sqlite_file"]
+
+_LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "requests", "urllib3", "google")
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+@contextmanager
+def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClient]:
+    """Give a client of the store at ``uri`` to send the run in ``folder``.
+
+    Nothing process-wide stays changed after it.
+
+    Args:
+        timeout: seconds a request, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
+
+    Raises:
+        TrackingError: the store cannot be reached, or refuses; raised in place of what the block raised.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported, and later
+    chosen = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
+    timeout = int(chosen) if chosen.isdecimal() else timeout
+    quick = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout),
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    }
+    with _environment(quick), warnings.catch_warnings():
+        # SQLAlchemy 2.1 deprecates an option of MLflow's own mappings; nothing a user can mend.
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+        try:
+            _probe(uri, timeout)
+            from mlflow import MlflowClient
+
+            with _quiet("mlflow", "alembic"):
+                yield MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+        except ScreentestError:
+            raise
+        except Exception as error:
+            if not _is_of_the_store(error):
+                raise
+            why = _why(error, uri, timeout)
+            raise TrackingError(
+                f"MLflow at {shown(uri)} {why}; the run is whole on disk, and 'screentest sync {folder}' "
+                "sends it later"
+            ) from error
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet(*names: str) -> Generator[None]:
+    """Let loggers pass errors only: table set-up and retries are not the user's business, failures are."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Give the database file of a SQLite URI; None for any other store."""
+    found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
+    return Path(found[1]).resolve() if found else None
+
+
+def _probe(uri: str, timeout: int) -> None:
+    """Fail at once on a store that cannot be used.
+
+    MLflow asks a silent server several questions before it gives up, and tries a database that it cannot
+    open for a minute and a half.
+
+    Raises:
+        OSError: the server, or the database's host or folder, cannot be reached or written.
+        sqlite3.Error: the file is no database, is locked, or cannot be written.
+    """
+    database = sqlite_file(uri)
+    if database is None:
+        parts = urlsplit(uri)
+        if parts.scheme in ("http", "https"):
+            import requests
+
+            # Any answer will do here; certificates are MLflow's to judge, by its own settings.
+            with suppress(requests.exceptions.SSLError):
+                requests.get(f"{uri.rstrip('/')}/health", timeout=timeout, stream=True).close()
+            return
+        port = _PORTS.get(parts.scheme.split("+")[0])
+        if parts.hostname and port:
+            socket.create_connection((parts.hostname, parts.port or port), timeout).close()
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    if not database.exists():
+        if not os.access(database.parent, os.W_OK):
+            raise PermissionError(13, "Permission denied", str(database.parent))
+        return
+    connection = sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True, timeout=timeout)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("SELECT count(*) FROM sqlite_master")
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    """Tell trouble with the store from a mistake of ours, which should keep its traceback."""
+    if isinstance(error, (OSError, sqlite3.Error)):
+        return True
+    return type(error).__module__.split(".")[0] in (
+        "mlflow",
+        "sqlalchemy",
+        "alembic",
+        "requests",
+        "urllib3",
+        "google",
+    )
+
+
+def _why(error: BaseException, uri: str, timeout: int) -> str:
+    chain = list(_causes(error))
+    if any("Timeout" in type(e).__name__ for e in chain):
+        return f"did not answer within {timeout} s"
+    refused = [
+        e
+        for e in chain
+        if type(e).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectionError")
+    ]
+    if refused or isinstance(chain[-1], ConnectionError):
+        return "cannot be reached"
+    said = " ".join(str(error).split()) or type(error).__name__
+    return f"cannot be used ({_without_secrets(said, uri)[:300]})"
+
+
+def _causes(error: BaseException) -> Iterable[BaseException]:
+    todo: list[object] = [error]
+    seen: set[int] = set()
+    while todo:
+        current = todo.pop()
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            todo += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+
+
+def _without_secrets(text: str, uri: str) -> str:
+    secret = urlsplit(uri).netloc.rpartition("@")[0]
+    return text.replace(f"{secret}@", "") if secret else text
+
+
+def shown(uri: str) -> str:
+    """Give ``uri`` without a user name and password, to print."""
+    return _without_secrets(uri, uri)

@@ -1,0 +1,356 @@
+"""What a run folder says in MLflow's terms: names, tags, params, metrics, data sets and files.
+
+Pure: it reads the folder and imports no MLflow. `tracking` sends what it returns.
+
+A value that does not exist has no metric: neither 0 nor NaN stands in for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from .errors import UsageError
+from .keys import digest
+from .mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
+from .store import RunStore, open_run
+from .summary import Aggregate, Summary, read_summary
+
+__all__ = ["DataCard", "ModelCard", "Projection", "VerdictCard", "project", "read_verdict"]
+
+_DATA_DIGEST = 36  # MLflow's limit on the digest of a data set
+_SAMPLE_CLIPS, _SAMPLE_BYTES = 8, 20_000_000
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """A data set by name and digest, without its content. ``source`` and ``profile`` are JSON text."""
+
+    name: str
+    digest: str
+    context: Literal["suite", "reference"]
+    source_type: Literal["code", "local"]
+    source: str
+    profile: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The generator that was tested: its digest is the identity, the name is for readers."""
+
+    name: str
+    digest: str
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class VerdictCard:
+    """What a policy said of a run.
+
+    Attributes:
+        waived: failed rules that a waiver covers; a PASS with any is not a clean one.
+        stale: whether the run was scored again after its verdict.
+    """
+
+    verdict: Literal["PASS", "FAIL", "INCONCLUSIVE"]
+    policy: str
+    waived: tuple[str, ...]
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A run in MLflow's terms.
+
+    Attributes:
+        run: stable id of the run folder, from its plan and the id it was born with.
+        absent: metrics that the summary knows and that have no value (now).
+        artifacts: path in MLflow -> a file of the run, or text to write there.
+    """
+
+    folder: Path
+    experiment: str
+    run: str
+    name: str
+    status: Literal["RUNNING", "FINISHED", "FAILED"]
+    started_ms: int
+    ended_ms: int | None
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    absent: frozenset[str]
+    data: tuple[DataCard, ...]
+    model: ModelCard
+    artifacts: Mapping[str, Path | str]
+
+
+def project(folder: Path) -> Projection:
+    """Read a run folder, finished or not, as MLflow is to know it.
+
+    Raises:
+        UsageError: no run is there, or a file of it is damaged.
+    """
+    folder = folder.resolve()
+    store = open_run(folder)
+    try:
+        return _project(store)
+    finally:
+        store.close()
+
+
+def _project(store: RunStore) -> Projection:
+    folder, record = store.folder, store.record
+    summary = read_summary(folder) if (folder / "summary.json").exists() else None
+    outcomes = Counter(clip.outcome for clip in store.clips().values())
+    planned = len(store.items())
+    finished = summary is not None and outcomes.total() == planned
+    nothing_came = outcomes["failed"] > 0 and outcomes["failed"] == planned
+    metrics: dict[str, float] = {f"outcomes.{k}": float(outcomes[k]) for k in ("ok", "refused", "failed")}
+    metrics["outcomes.planned"] = float(planned)
+    given, absent = _metrics(summary.aggregates if summary else ())
+    suite = record["suite"]
+    return Projection(
+        folder=folder,
+        experiment=f"screentest/{suite['name']}",
+        run=digest("run", {"plan": record["plan"], "id": _own_id(folder, record)}),
+        name=folder.name,
+        status="RUNNING" if not finished else "FAILED" if nothing_came else "FINISHED",
+        started_ms=_started_ms(folder, record),
+        ended_ms=_modified_ms(folder / "summary.json") if finished else None,
+        tags=_tags(folder, record, summary),
+        params=_params(record),
+        metrics={**metrics, **given},
+        absent=absent,
+        data=_data(store),
+        model=_model(record),
+        artifacts=_artifacts(store),
+    )
+
+
+# -- metrics
+
+
+def _metrics(aggregates: Sequence[Aggregate]) -> tuple[dict[str, float], frozenset[str]]:
+    given: dict[str, float] = {}
+    absent: set[str] = set()
+    for aggregate in aggregates:
+        name = metric_name(aggregate.measure, aggregate.tag)
+        for part, value in _parts(aggregate):
+            if value is not None and math.isfinite(value):
+                given[name + part] = float(value)
+            else:
+                absent.add(name + part)
+    return given, frozenset(absent)
+
+
+def _parts(aggregate: Aggregate) -> Iterator[tuple[str, float | None]]:
+    yield "", aggregate.value
+    yield ".low", aggregate.low
+    yield ".high", aggregate.high
+    yield ".n", aggregate.n
+    yield ".left_out", sum(aggregate.left_out.values())
+    for status, count in aggregate.left_out.items():
+        yield f".left_out.{status}", count
+    if aggregate.n_reference is not None:
+        yield ".n_reference", aggregate.n_reference
+
+
+# -- tags and params
+
+
+def _tags(folder: Path, record: Mapping[str, Any], summary: Summary | None) -> dict[str, str]:
+    git = cast("Mapping[str, Any]", record.get("git") or {})
+    levels = sorted({a.confidence for a in summary.aggregates}) if summary else []
+    found: dict[str, object] = {
+        "screentest.plan": record["plan"],
+        "screentest.schema": record["schema"],
+        "screentest.suite": record["suite"]["name"],
+        "screentest.suite_version": record["suite"]["version"],
+        "screentest.generator": record["generator_spec"],
+        "screentest.version": (record.get("versions") or {}).get("screentest"),
+        "screentest.confidence": ", ".join(str(level) for level in levels) or None,
+        "screentest.git_commit": git.get("commit"),
+        "screentest.git_dirty": git.get("dirty"),
+        "mlflow.source.git.commit": git.get("commit"),
+        "mlflow.source.name": "screentest",
+        "mlflow.source.type": "LOCAL",
+    }
+    if (folder / "verdict.json").exists():
+        card = read_verdict(folder)
+        found["screentest.verdict"] = "STALE" if card.stale else card.verdict
+        found["screentest.policy"] = card.policy
+        found["screentest.waived"] = ", ".join(card.waived)
+    return {name: bounded_text(_plain(value), MAX_TAG) for name, value in found.items() if value is not None}
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def read_verdict(folder: Path) -> VerdictCard:
+    """Read a run's verdict.
+
+    Raises:
+        UsageError: the run has not been gated, or its ``verdict.json`` is damaged or another run's.
+    """
+    path = folder / "verdict.json"
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        verdict, policy = found["verdict"], found["policy"]
+        plan = json.loads((folder / "run.json").read_text("utf-8"))["plan"]
+    except FileNotFoundError:
+        raise UsageError(f"{folder} has no verdict yet; 'screentest gate {folder}' gives one") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"{path} is damaged; 'screentest gate {folder}' makes it anew") from None
+    if verdict not in ("PASS", "FAIL", "INCONCLUSIVE") or not isinstance(policy, str):
+        raise UsageError(f"{path} is damaged; 'screentest gate {folder}' makes it anew")
+    if found.get("plan", plan) != plan:
+        raise UsageError(f"{path} is the verdict on another run; 'screentest gate {folder}' gives this one's")
+    summary = folder / "summary.json"
+    return VerdictCard(
+        verdict=verdict,
+        policy=policy,
+        waived=tuple(str(rule) for rule in found.get("waived", ())),
+        stale=summary.exists() and summary.stat().st_mtime_ns > path.stat().st_mtime_ns,
+    )
+
+
+def _params(record: Mapping[str, Any]) -> dict[str, str]:
+    suite = record["suite"]
+    return {
+        "suite": f"{suite['name']} v{suite['version']}",
+        "generator_spec": bounded_text(str(record["generator_spec"]), MAX_PARAM),
+        **flat_params("clip", suite.get("clip")),
+        **flat_params("generator", record["generator"]),
+        **flat_params("encoder", record.get("encoders")),
+    }
+
+
+# -- data sets, the model, files
+
+
+def _data(store: RunStore) -> tuple[DataCard, ...]:
+    suite = store.record["suite"]
+    title = f"{suite['name']} v{suite['version']}"
+    code = json.dumps(
+        {"tags": {"mlflow.source.type": "LOCAL", "mlflow.source.name": f"screentest suite {title}"}}
+    )
+    cards = [
+        DataCard(
+            name=title,
+            digest=digest("suite", suite)[:_DATA_DIGEST],
+            context="suite",
+            source_type="code",
+            source=code,
+            profile=json.dumps(
+                {"prompts": len({i.cluster for i in store.items()}), "items": len(store.items())}
+            ),
+        )
+    ]
+    reference = suite.get("reference_set")
+    if reference:
+        # Content decides the digest where a measure of sets has looked at it, the definition before that.
+        seen = sorted({m["reference_set"] for m in store.measures().values() if m.get("reference_set")})
+        of_folder = reference.get("folder") is not None
+        local = json.dumps({"uri": str(reference.get("folder"))})
+        cards.append(
+            DataCard(
+                name=f"reference set {reference['folder'] if of_folder else reference['world']}"[:400],
+                digest=(seen[0] if seen else digest("reference definition", reference))[:_DATA_DIGEST],
+                context="reference",
+                source_type="local" if of_folder else "code",
+                source=local if of_folder else code,
+                profile=json.dumps({} if of_folder else {"clips": reference.get("clips")}),
+            )
+        )
+    return tuple(cards)
+
+
+def _model(record: Mapping[str, Any]) -> ModelCard:
+    # MLflow refuses these characters in the name of a logged model.
+    name = "".join("-" if c in "/:.%\"'" else c for c in bounded_text(str(record["generator_spec"]), 200))
+    return ModelCard(
+        name=name or "generator",
+        digest=digest("generator", record["generator"]),
+        params=flat_params("generator", record["generator"]),
+    )
+
+
+def _artifacts(store: RunStore) -> dict[str, Path | str]:
+    folder = store.folder
+    files: dict[str, Path | str] = {
+        name: folder / name
+        for name in ("run.json", "summary.json", "verdict.json", "report.html")
+        if (folder / name).is_file()
+    }
+    files["scores.csv"] = _score_table(store)
+    return {**files, **{f"clips/{path.name}": path for path in _sample_clips(store)}}
+
+
+def _sample_clips(store: RunStore) -> list[Path]:
+    """Take the first clips of the plan, up to 8 and 20 MB together."""
+    sample: list[Path] = []
+    left = _SAMPLE_BYTES
+    for record in store.clips().values():
+        if len(sample) == _SAMPLE_CLIPS:
+            break
+        if record.outcome != "ok" or record.file is None or record.file != Path(record.file).name:
+            continue
+        path = store.clip_path(record)
+        if path in sample or not path.is_file() or path.stat().st_size > left:
+            continue
+        left -= path.stat().st_size
+        sample.append(path)
+    return sample
+
+
+def _score_table(store: RunStore) -> str:
+    items = {item.id: item for item in store.items()}
+    clips = store.clips()
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(
+        ["item", "cluster", "prompt", "seed", "tags", "outcome", "measure", "status", "value", "reason"]
+    )
+    for score in store.scores():
+        item = items[score.item]
+        clip = clips.get(score.item)
+        table.writerow(
+            [
+                item.id, item.cluster, item.prompt or "", item.seed, json.dumps(item.tags),
+                clip.outcome if clip else "", score.measure, score.status,
+                "" if score.value is None else repr(score.value), score.reason,
+            ]
+        )  # fmt: skip
+    return out.getvalue()
+
+
+# -- time and identity
+
+
+def _own_id(folder: Path, record: Mapping[str, Any]) -> str:
+    own = record.get("id")
+    return (
+        own
+        if isinstance(own, str) and own
+        else digest("run.json", {"text": (folder / "run.json").read_text("utf-8")})
+    )
+
+
+def _started_ms(folder: Path, record: Mapping[str, Any]) -> int:
+    try:
+        return int(datetime.fromisoformat(record["created"]).timestamp() * 1000)
+    except (KeyError, TypeError, ValueError):
+        return _modified_ms(folder / "run.json")
+
+
+def _modified_ms(path: Path) -> int:
+    return path.stat().st_mtime_ns // 1_000_000

@@ -1,0 +1,377 @@
+"""MLflow: a projection of run folders, sent once and kept in step.
+
+What was sent is read back from the server (tags, metrics, params, inputs), so there is no state of our own to
+lose: `sync` sends the difference between the folder and the server, twice without doubling. A run is
+found by its tag ``screentest.run``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from .errors import TrackingError, UsageError
+from .keys import file_sha256
+from .mlflow_store import mlflow_client, shown, sqlite_file
+from .projection import Projection, VerdictCard, project, read_verdict
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["Marked", "Synced", "default_uri", "mark_verdict", "sync"]
+
+T = TypeVar("T")
+
+_METRICS, _PARAMS = 1000, 90  # a request takes 1000 metrics, 100 params, 100 tags
+_STEP = 0
+
+
+@dataclass(frozen=True)
+class Synced:
+    """Where a run is in MLflow, and how much of it had to be sent this time.
+
+    Attributes:
+        uri: of the store, without credentials.
+        created: whether the MLflow run is new.
+        withdrawn: metrics that MLflow still holds and the run no longer has; it cannot delete them, so they
+            are named in the tag ``screentest.withdrawn``.
+        url: of the run's page, where the store is a server.
+    """
+
+    experiment: str
+    run_id: str
+    model_id: str
+    uri: str
+    created: bool
+    metrics: int
+    params: int
+    tags: int
+    artifacts: int
+    withdrawn: tuple[str, ...]
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A registered model version with its verdict on it, and whether the alias was moved to it."""
+
+    model: str
+    version: str
+    verdict: VerdictCard
+    alias: str | None
+    alias_moved: bool
+
+
+def default_uri(runs_dir: Path) -> str:
+    """Name the SQLite store beside the runs; its artifacts go to ``mlartifacts`` in the same folder."""
+    return f"sqlite:///{runs_dir.resolve() / 'mlflow.db'}"
+
+
+def sync(folder: Path, uri: str | None = None, *, timeout: int = 10) -> Synced:
+    """Send to MLflow what it does not have yet of a run, finished or not.
+
+    Args:
+        folder: of the run.
+        uri: of the MLflow store; else ``MLFLOW_TRACKING_URI``, else the SQLite store beside the run.
+        timeout: seconds that one request may take, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
+
+    Raises:
+        UsageError: no run is there, or a file of it is damaged.
+        TrackingError: the store cannot be reached, or refuses.
+    """
+    view = project(folder)
+    uri = _uri(view.folder, uri)
+    with _alone(view.folder), mlflow_client(uri, view.folder, timeout) as client:
+        return _send(client, view, uri)
+
+
+def mark_verdict(
+    folder: Path, uri: str | None = None, *, model: str, alias: str | None = None, timeout: int = 10
+) -> Marked:
+    """Put a run's verdict on a version of the registered model ``model``; move ``alias`` to it only on PASS.
+
+    The run is synced first. Its generator becomes a version of ``model`` once a run. An alias that stands
+    on a version stays where it is on any other verdict.
+
+    Raises:
+        UsageError: no run is there, it is not finished, or it has no verdict that is of its scores.
+        TrackingError: the store cannot be reached, or refuses (a name that is no model name or alias ...).
+    """
+    verdict = read_verdict(folder)
+    view = project(folder)
+    if view.status == "RUNNING":
+        raise UsageError(
+            f"the run in {folder} is not finished, so its verdict marks no model; finish it first"
+        )
+    if verdict.stale:
+        raise UsageError(
+            f"the run in {folder} was scored again after its verdict; 'screentest gate {folder}' renews it"
+        )
+    uri = _uri(view.folder, uri)
+    with _alone(view.folder), mlflow_client(uri, view.folder, timeout) as client:
+        synced = _send(client, view, uri)
+        version = _version(client, model, synced)
+        tags = {
+            "screentest.verdict": verdict.verdict,
+            "screentest.policy": verdict.policy,
+            "screentest.waived": ", ".join(verdict.waived),
+            "screentest.run": view.run,
+            "screentest.plan": view.tags["screentest.plan"],
+            "screentest.generator_digest": view.model.digest,
+        }
+        for name, value in tags.items():
+            client.set_model_version_tag(model, version, name, value)
+        moved = alias is not None and verdict.verdict == "PASS"
+        if alias is not None and moved:
+            client.set_registered_model_alias(model, alias, version)
+        return Marked(model, version, verdict, alias, moved)
+
+
+# -- sending
+
+
+def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
+    experiment_id = _experiment(client, view, uri)
+    run, created = _run(client, view, experiment_id)
+    run_id = run.info.run_id
+    model_id = _model(client, view, experiment_id)
+    _send_inputs(client, run, view, model_id)
+
+    withdrawn = tuple(sorted(view.absent & run.data.metrics.keys()))
+    changed = {k: v for k, v in view.metrics.items() if run.data.metrics.get(k) != v}
+    new_params = {k: v for k, v in view.params.items() if k not in run.data.params}  # params never change
+    tags = {
+        **view.tags,
+        "screentest.generator_digest": view.model.digest,
+        "screentest.withdrawn": _listed(withdrawn),
+    }
+    new_tags = {k: v for k, v in tags.items() if run.data.tags.get(k, "") != v}
+    _send_values(client, run, changed, new_params, new_tags, model_id)
+    artifacts = _send_artifacts(client, run, view)
+    _send_state(client, run, view)
+    return Synced(
+        experiment=view.experiment,
+        run_id=run_id,
+        model_id=model_id,
+        uri=shown(uri),
+        created=created,
+        metrics=len(changed),
+        params=len(new_params),
+        tags=len(new_tags),
+        artifacts=artifacts,
+        withdrawn=withdrawn,
+        url=f"{shown(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+        if uri.startswith(("http://", "https://"))
+        else None,
+    )
+
+
+def _experiment(client: MlflowClient, view: Projection, uri: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(view.experiment)
+    if found is not None:
+        if found.lifecycle_stage != "active":
+            raise TrackingError(
+                f"the MLflow experiment {view.experiment!r} is deleted; restore it there, then "
+                f"'screentest sync {view.folder}'"
+            )
+        return found.experiment_id
+    database = sqlite_file(uri)
+    # Without a place of its own, a SQLite store would put artifacts into the working folder.
+    beside = None if database is None else (database.parent / "mlartifacts").as_uri()
+    try:
+        return client.create_experiment(view.experiment, artifact_location=beside)
+    except MlflowException as error:
+        found = client.get_experiment_by_name(view.experiment)  # another run made it at the same moment
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
+            raise
+        return found.experiment_id
+
+
+def _run(client: MlflowClient, view: Projection, experiment_id: str) -> tuple[Run, bool]:
+    found = client.search_runs([experiment_id], f"tags.`screentest.run` = '{view.run}'", max_results=2)
+    if found:
+        first = min(found, key=lambda run: (run.info.start_time or 0, run.info.run_id))
+        return client.get_run(first.info.run_id), False
+    run = client.create_run(
+        experiment_id,
+        start_time=view.started_ms,
+        tags={"screentest.run": view.run},
+        run_name=view.name,
+    )
+    return run, True
+
+
+def _model(client: MlflowClient, view: Projection, experiment_id: str) -> str:
+    """Find the generator among the experiment's models, or log it as one whose weights are kept elsewhere."""
+    from mlflow.models.utils import get_external_mlflow_model_spec
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL
+
+    card = view.model
+    found = client.search_logged_models(
+        [experiment_id], f"tags.`screentest.generator_digest` = '{card.digest}'"
+    )
+    ready = sorted(m.model_id for m in found if str(m.status) == "READY")
+    if ready:
+        return ready[0]
+    # As mlflow.create_external_model does, which however needs the process-wide tracking URI to be ours.
+    model = client.create_logged_model(
+        experiment_id,
+        name=card.name,
+        tags={MLFLOW_MODEL_IS_EXTERNAL: "true", "screentest.generator_digest": card.digest},
+        params=dict(card.params),
+        model_type="video generator",
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        get_external_mlflow_model_spec(model).save(str(Path(scratch) / "MLmodel"))
+        client.log_model_artifacts(model.model_id, scratch)
+    client.finalize_logged_model(model.model_id, "READY")
+    return model.model_id
+
+
+def _send_inputs(client: MlflowClient, run: Run, view: Projection, model_id: str) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput
+
+    known = {(d.dataset.name, d.dataset.digest) for d in run.inputs.dataset_inputs} if run.inputs else set()
+    linked = {m.model_id for m in run.inputs.model_inputs} if run.inputs else set()
+    data = [
+        DatasetInput(
+            Dataset(card.name, card.digest, card.source_type, card.source, profile=card.profile),
+            [InputTag("mlflow.data.context", card.context)],
+        )
+        for card in view.data
+        if (card.name, card.digest) not in known
+    ]
+    models = [] if model_id in linked else [LoggedModelInput(model_id)]
+    if data or models:
+        client.log_inputs(run.info.run_id, datasets=data, models=models)
+
+
+def _send_values(
+    client: MlflowClient,
+    run: Run,
+    metrics: Mapping[str, float],
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    model_id: str,
+) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    run_id = run.info.run_id
+    # Of two values at one step MLflow shows the later one, so a changed value must have a later time even
+    # where this machine's clock is behind the one that sent the first.
+    now = max(int(time.time() * 1000), int(run.data.tags.get("screentest.sent_ms", "0")) + 1)
+    sent = {"screentest.sent_ms": str(now)} if metrics else {}
+    rows = [RunTag(k, v) for k, v in {**tags, **sent}.items()]
+    pairs = [Param(k, v) for k, v in params.items()]
+    if rows or pairs:
+        client.log_batch(run_id, params=pairs[:_PARAMS], tags=rows, synchronous=True)
+    for part in _chunks(pairs[_PARAMS:], _PARAMS):
+        client.log_batch(run_id, params=part, synchronous=True)
+    values = [Metric(k, v, now, _STEP, model_id=model_id) for k, v in metrics.items()]
+    for part in _chunks(values, _METRICS):
+        client.log_batch(run_id, metrics=part, synchronous=True)
+
+
+def _send_artifacts(client: MlflowClient, run: Run, view: Projection) -> int:
+    """Send the files whose bytes are not there yet; the digests of those that are stand in a tag."""
+    run_id = run.info.run_id
+    told = run.data.tags.get("screentest.artifacts")
+    there = json.loads(told) if told else {}
+    if there:
+        listed = {f.path for path in (None, "clips") for f in client.list_artifacts(run_id, path)}
+        there = {path: sha for path, sha in there.items() if path in listed}
+    sent = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for path, content in view.artifacts.items():
+            if isinstance(content, Path):
+                local = content
+            else:
+                local = Path(scratch) / Path(path).name
+                local.write_text(content, "utf-8", errors="backslashreplace")
+            sha = file_sha256(local)[:16]
+            if there.get(path) == sha:
+                continue
+            parent = str(Path(path).parent)
+            client.log_artifact(run_id, str(local), None if parent == "." else parent)
+            there[path] = sha
+            sent += 1
+    if sent:
+        client.set_tag(run_id, "screentest.artifacts", json.dumps(there))
+    return sent
+
+
+def _send_state(client: MlflowClient, run: Run, view: Projection) -> None:
+    if run.info.run_name != view.name:
+        client.update_run(run.info.run_id, name=view.name)
+    if view.ended_ms is None:
+        if run.info.status != view.status:
+            client.update_run(run.info.run_id, status=view.status)
+    elif (run.info.status, run.info.end_time) != (view.status, view.ended_ms):
+        client.set_terminated(run.info.run_id, view.status, view.ended_ms)
+
+
+def _version(client: MlflowClient, model: str, synced: Synced) -> str:
+    """Find the version of ``model`` that stands for this run, or register it."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    try:
+        client.create_registered_model(model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    of_run = client.search_model_versions(f"run_id = '{synced.run_id}'")
+    known = sorted((v.version for v in of_run if v.name == model), key=int)
+    if known:
+        return str(known[0])
+    # The location itself, not models:/ID, which the SQL registry would look up in the process-wide store.
+    logged = client.get_logged_model(synced.model_id)
+    made = client.create_model_version(
+        model, logged.artifact_location, run_id=synced.run_id, model_id=logged.model_id
+    )
+    # The link that MLflow's pages follow from a logged model to its registered versions.
+    linked = json.loads(logged.tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+    linked.append({"name": model, "version": made.version})
+    client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(linked)})
+    return str(made.version)
+
+
+def _chunks(rows: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = ", ".join(names)
+    return text if len(text) <= 8000 else f"{text[:7900]} ... ({len(names)} in all)"
+
+
+# -- where to send
+
+
+def _uri(folder: Path, uri: str | None) -> str:
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder.parent)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Keep two processes from each creating the MLflow run of one folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
+        yield
+    finally:
+        os.close(handle)
