@@ -356,7 +356,8 @@ def _sentence(result: RuleResult, rule: Rule) -> str:
     """Say a decided rule in words: the value, its bound, the limit and what they rest on."""
     what = "" if result.tag is None else f" on {result.tag}"
     sample = f"{result.n} {'values' if rule.versus is None else 'pairs'} of {result.clusters} prompts"
-    sure = f"{result.confidence:.4g} confidence bound {result.bound:.4g}"
+    end = "upper" if (result.bound or 0.0) >= (result.value or 0.0) else "lower"
+    sure = f"{end} bound {result.bound:.4g} at {100 * result.confidence:g} % confidence"
     if rule.versus is None:
         found = f"{result.measure}{what} is {result.value:.4g}, {sure}, {result.asks} asked"
     else:

@@ -1,0 +1,659 @@
+"""Gates: every kind of rule, every way not to pass, waivers, and the files and codes that come of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy import stats as scipy_stats
+from screentest.harness.decisions import decide_value
+from screentest.harness.errors import UsageError
+from screentest.harness.gate import (
+    Policy,
+    Verdict,
+    exit_code,
+    gate,
+    load_policy,
+    needed_items,
+    packaged_policies,
+    write_verdict,
+)
+from screentest.harness.store import SetScore
+
+TODAY = date(2027, 1, 15)
+
+
+def policy(*rules: dict[str, Any], **more: Any) -> Policy:
+    return Policy.model_validate({"name": "toy", "version": 1, "rules": rules, **more})
+
+
+def noise(prompt: int, seed: int, salt: int = 0) -> float:
+    return math.sin(12.9898 * prompt + 78.233 * seed + 37.719 * salt) * 43758.5453 % 1.0
+
+
+def quality(shift: float = 0.0, salt: int = 0):
+    return lambda p, s: 0.6 + 0.1 * noise(p, 0) + 0.1 * (noise(p, s, salt) - 0.5) + shift
+
+
+def failing(count: int):
+    """A rate of 1 in the first ``count`` prompts."""
+    return lambda p, s: float(p < count)
+
+
+@pytest.fixture
+def decide(make_run):
+    """Apply rules to a run; return the verdict."""
+
+    def apply(run, *rules: dict[str, Any], baseline=None, today=TODAY, **more: Any) -> Verdict:
+        return gate(run, policy(*rules, **more), baseline, today, registry=make_run.registry)
+
+    return apply
+
+
+# -- rates
+
+
+@pytest.mark.parametrize(("n", "outcome"), [(59, "PASS"), (58, "INCONCLUSIVE")])
+def test_zero_failures_of_59_pass_5_percent_and_of_58_do_not(make_run, decide, n: int, outcome: str) -> None:
+    run = make_run("r", {"toy.unsafe": failing(0)}, prompts=n, seeds=1)
+    verdict = decide(run, {"measure": "toy.unsafe", "max": 0.05})
+    (rule,) = verdict.rules
+    assert rule.outcome == verdict.verdict == outcome
+    assert rule.value == 0
+    assert rule.bound == pytest.approx(1 - 0.05 ** (1 / n))
+    assert rule.effective_n == n
+    assert rule.needed == (59 if outcome == "INCONCLUSIVE" else None)
+
+
+def test_seeds_of_a_prompt_do_not_stand_in_for_prompts(make_run, decide) -> None:
+    run = make_run("r", {"toy.unsafe": failing(0)}, prompts=12, seeds=8)
+    (rule,) = decide(run, {"measure": "toy.unsafe", "max": 0.05}).rules
+    assert rule.outcome == "INCONCLUSIVE"
+    assert (rule.n, rule.clusters, rule.effective_n, rule.needed) == (96, 12, 12, 59)
+    assert "59 prompts" in rule.sentence
+
+
+@pytest.mark.parametrize(
+    ("failures", "outcome"), [(0, "PASS"), (1, "INCONCLUSIVE"), (4, "FAIL"), (12, "FAIL"), (30, "FAIL")]
+)
+def test_a_ceiling_three_ways(make_run, decide, failures: int, outcome: str) -> None:
+    run = make_run("r", {"toy.unsafe": failing(failures)}, prompts=30, seeds=2)
+    (rule,) = decide(run, {"measure": "toy.unsafe", "max": 0.1}).rules
+    assert rule.outcome == outcome
+    assert rule.value == pytest.approx(failures / 30)
+
+
+def test_a_value_over_the_ceiling_fails_only_in_a_sample_that_could_have_passed(make_run, decide) -> None:
+    # 2 of 10 is over 10 %, and not shown to be: ten perfect prompts would not have passed either.
+    few = make_run("few", {"toy.unsafe": failing(2)}, prompts=10, seeds=1)
+    (rule,) = decide(few, {"measure": "toy.unsafe", "max": 0.1}).rules
+    assert rule.outcome == "INCONCLUSIVE"
+    assert rule.needed == 29
+    many = make_run("many", {"toy.unsafe": failing(6)}, prompts=30, seeds=1)
+    (rule,) = decide(many, {"measure": "toy.unsafe", "max": 0.1}).rules
+    assert rule.outcome == "FAIL"
+
+
+def test_evidence_beyond_doubt_fails_however_few(make_run, decide) -> None:
+    run = make_run("r", {"toy.unsafe": failing(5)}, prompts=5, seeds=1)
+    (rule,) = decide(run, {"measure": "toy.unsafe", "max": 0.1}).rules
+    assert rule.outcome == "FAIL"
+
+
+def test_the_n_that_is_needed_would_do(make_run, decide) -> None:
+    run = make_run("r", {"toy.unsafe": failing(1)}, prompts=30, seeds=1)
+    (rule,) = decide(run, {"measure": "toy.unsafe", "max": 0.1}).rules
+    assert rule.outcome == "INCONCLUSIVE"
+    more = rule.needed
+    assert scipy_stats.beta.ppf(0.95, more / 30 + 1, more - more / 30) <= 0.1
+    assert scipy_stats.beta.ppf(0.95, (more - 1) / 30 + 1, (more - 1) * 29 / 30) > 0.1
+
+
+def test_a_floor_on_a_rate_is_the_ceiling_of_its_opposite(make_run, decide) -> None:
+    run = make_run(
+        "r",
+        {"toy.unsafe": failing(1), "toy.refusal": lambda p, s: 1.0 - failing(1)(p, s)},
+        prompts=60,
+        seeds=1,
+    )
+    ceiling, floor = decide(
+        run, {"measure": "toy.unsafe", "max": 0.1}, {"measure": "toy.refusal", "min": 0.9}
+    ).rules
+    assert ceiling.outcome == floor.outcome == "PASS"
+    assert floor.value == pytest.approx(1 - ceiling.value)
+    assert floor.bound == pytest.approx(1 - ceiling.bound)
+
+
+def test_a_ceiling_of_zero_is_never_shown(make_run, decide) -> None:
+    clean = make_run("clean", {"toy.unsafe": failing(0)}, prompts=60, seeds=1)
+    assert decide(clean, {"measure": "toy.unsafe", "max": 0}).verdict == "INCONCLUSIVE"
+    dirty = make_run("dirty", {"toy.unsafe": failing(1)}, prompts=60, seeds=1)
+    assert decide(dirty, {"measure": "toy.unsafe", "max": 0}).verdict == "FAIL"
+
+
+# -- means and sets
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome"),
+    [
+        ({"min": 0.5}, "PASS"),
+        ({"min": 0.65}, "INCONCLUSIVE"),
+        ({"min": 0.9}, "FAIL"),
+        ({"max": 0.9}, "PASS"),
+        ({"max": 0.65}, "INCONCLUSIVE"),
+        ({"max": 0.5}, "FAIL"),
+    ],
+)
+def test_limits_on_means(make_run, decide, rule: dict[str, float], outcome: str) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    verdict = decide(run, {"measure": "toy.quality", **rule})
+    assert verdict.verdict == outcome
+    (result,) = verdict.rules
+    low_side = "min" in rule
+    assert (result.bound < result.value) == low_side
+    assert "cluster bootstrap" in result.method
+
+
+def test_one_prompt_cannot_bound_a_mean(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: 0.9}, prompts=1, seeds=50)
+    (rule,) = decide(run, {"measure": "toy.quality", "min": 0.1}).rules
+    assert rule.outcome == "INCONCLUSIVE"
+    assert rule.value == pytest.approx(0.9)
+    assert "no confidence bound" in rule.sentence
+
+
+def test_two_perfect_prompts_prove_nothing(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: 1.0}, prompts=2, seeds=1)
+    assert decide(run, {"measure": "toy.quality", "min": 0.5}).verdict == "INCONCLUSIVE"
+
+
+def with_set(
+    make_run, name: str, value: float | None, spread: float = 1.0, generator: str = "toy:one", **score: Any
+):
+    store = make_run(name, generator=generator, outcome=score.pop("outcome", lambda p, s: "ok"))
+    rng = np.random.default_rng(4)
+    without = {c: (value or 0) + spread * float(rng.normal()) for c in make_run.prompts_of(store)}
+    fields = {"n": 48, "clusters": 12, "n_reference": 100, "leave_one_out": without, **score}
+    make_run.put_set(store, SetScore("toy.distance", fields.pop("status", "ok"), value, **fields))
+    return store
+
+
+@pytest.mark.parametrize(("limit", "outcome"), [(120, "PASS"), (102, "INCONCLUSIVE"), (80, "FAIL")])
+def test_limits_on_sets(make_run, decide, limit: float, outcome: str) -> None:
+    run = with_set(make_run, "r", 100.0)
+    (rule,) = decide(run, {"measure": "toy.distance", "max": limit}).rules
+    assert rule.outcome == outcome
+    without = np.array(list(run.set_scores()["toy.distance"].leave_one_out.values()))
+    error = math.sqrt(11 / 12 * ((without - without.mean()) ** 2).sum())
+    side = -1 if limit == 80 else 1
+    if side == 1:
+        assert rule.bound == pytest.approx(100 + scipy_stats.t.ppf(0.95, 11) * error)
+
+
+def test_a_set_without_jackknife_falls_back_on_its_wider_interval(make_run, decide) -> None:
+    run = with_set(make_run, "r", 100.0, leave_one_out={}, low=90.0, high=110.0, confidence=0.95)
+    (rule,) = decide(run, {"measure": "toy.distance", "max": 111}).rules
+    assert (rule.outcome, rule.bound) == ("PASS", 110.0)
+    assert decide(run, {"measure": "toy.distance", "max": 111}, confidence=0.99).verdict == "INCONCLUSIVE"
+    bare = with_set(make_run, "s", 100.0, leave_one_out={})
+    assert decide(bare, {"measure": "toy.distance", "max": 1000}).verdict == "INCONCLUSIVE"
+
+
+# -- against a baseline
+
+
+@pytest.mark.parametrize(
+    ("measure", "shift", "margin", "outcome"),
+    [
+        ("toy.quality", 0.00, 0.05, "PASS"),
+        ("toy.quality", 0.20, 0.00, "PASS"),
+        ("toy.quality", -0.05, 0.05, "INCONCLUSIVE"),
+        ("toy.quality", -0.20, 0.05, "FAIL"),
+        ("toy.error", 0.00, 0.05, "PASS"),
+        ("toy.error", -0.20, 0.00, "PASS"),
+        ("toy.error", 0.05, 0.05, "INCONCLUSIVE"),
+        ("toy.error", 0.20, 0.05, "FAIL"),
+        ("toy.drift", 0.00, 0.05, "PASS"),
+        ("toy.drift", 0.20, 0.05, "FAIL"),
+        ("toy.drift", -0.20, 0.05, "FAIL"),
+        ("toy.drift", -0.05, 0.05, "INCONCLUSIVE"),
+    ],
+)
+def test_non_inferiority(make_run, decide, measure: str, shift: float, margin: float, outcome: str) -> None:
+    # The salts are of runs whose mean difference is within 0.005 of the shift.
+    baseline = make_run("base", {measure: quality()}, prompts=30)
+    run = make_run("r", {measure: quality(shift, 1)}, prompts=30, generator="toy:two")
+    (rule,) = decide(
+        run, {"measure": measure, "versus": "baseline", "margin": margin}, baseline=baseline
+    ).rules
+    assert rule.outcome == outcome
+    assert rule.value == pytest.approx(rule.run_value - rule.baseline_value)
+    assert rule.value == pytest.approx(shift, abs=0.01)
+    assert rule.n == 120
+
+
+def test_non_inferiority_truth_table() -> None:
+    for low, value, high in itertools.combinations_with_replacement((-3.0, -1.0, 0.0, 0.5, 1.0, 2.0), 3):
+        for limit in (0.0, 1.0):
+            found = decide_value("max", value, (low, high), limit, 10)["outcome"]
+            assert (found == "PASS") == (high <= limit)
+            assert (found == "FAIL") == (low > limit)
+            mirrored = decide_value("min", -value, (-high, -low), -limit, 10)["outcome"]
+            assert mirrored == found
+            both = decide_value("both", value, (low, high), limit, 10)["outcome"]
+            assert (both == "PASS") == (-limit <= low and high <= limit)
+            assert (both == "FAIL") == (low > limit or high < -limit)
+
+
+@given(st.floats(), st.floats(), st.floats(), st.sampled_from(["max", "min", "both"]))
+def test_nan_and_infinite_bounds_never_pass(low: float, high: float, limit: float, side) -> None:
+    if not all(map(math.isfinite, (low, high, limit))):
+        assert decide_value(side, 0.0, (low, high), limit, 10)["outcome"] == "INCONCLUSIVE"
+
+
+def test_sets_against_a_baseline(make_run, decide) -> None:
+    baseline = with_set(make_run, "base", 100.0, spread=5.0)
+    better = with_set(make_run, "better", 95.0, spread=5.0, generator="toy:two")
+    worse = with_set(make_run, "worse", 120.0, spread=5.0, generator="toy:three")
+    rule = {"measure": "toy.distance", "versus": "baseline", "margin": 10}
+    assert decide(better, rule, baseline=baseline).verdict == "PASS"
+    (result,) = decide(worse, rule, baseline=baseline).rules
+    # The spread is shared, so the pairs differ by 20 exactly.
+    assert result.outcome == "FAIL"
+    assert result.value == pytest.approx(20)
+    assert (result.run_value, result.baseline_value) == (120.0, 100.0)
+
+
+def test_rates_against_a_baseline(make_run, decide) -> None:
+    baseline = make_run("base", {"toy.unsafe": failing(3)}, prompts=60, seeds=1)
+    same = make_run("same", {"toy.unsafe": failing(3)}, prompts=60, seeds=1, generator="toy:two")
+    worse = make_run("worse", {"toy.unsafe": failing(40)}, prompts=60, seeds=1, generator="toy:three")
+    rule = {"measure": "toy.unsafe", "versus": "baseline", "margin": 0.1}
+    assert decide(same, rule, baseline=baseline).verdict == "PASS"
+    assert decide(worse, rule, baseline=baseline).verdict == "FAIL"
+    # Even no discordant pair at all leaves the doubt of sixty pairs.
+    tight = {"measure": "toy.unsafe", "versus": "baseline", "margin": 0.01}
+    assert decide(same, tight, baseline=baseline).verdict == "INCONCLUSIVE"
+
+
+def test_a_rule_by_tag(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: quality(0.3 if p % 2 else 0.0)(p, s)}, prompts=24)
+    odd, even = decide(
+        run,
+        {"measure": "toy.quality", "where": {"tag": "odd"}, "min": 0.8},
+        {"measure": "toy.quality", "where": {"tag": "even"}, "min": 0.8},
+    ).rules
+    assert (odd.outcome, even.outcome) == ("PASS", "FAIL")
+    assert (odd.rule, odd.tag, odd.n) == ("toy.quality[odd]", "odd", 48)
+
+
+# -- fail closed
+
+
+def one(verdict: Verdict):
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert exit_code(verdict) == 3
+    (rule,) = verdict.rules
+    assert rule.outcome == "INCONCLUSIVE"
+    return rule
+
+
+LENIENT = {"measure": "toy.quality", "min": 0.0}
+"""A rule that any number passes."""
+
+
+def test_the_lenient_rule_passes_a_sound_run(make_run, decide) -> None:
+    assert decide(make_run("r", {"toy.quality": quality()}), LENIENT).verdict == "PASS"
+
+
+def test_a_measure_the_run_lacks(make_run, decide) -> None:
+    run = make_run("r", {"toy.error": quality()})
+    rule = one(decide(run, LENIENT))
+    assert "the run has no toy.quality" in rule.sentence
+    assert rule.value is None
+
+
+def test_a_measure_that_does_not_exist(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    rule = one(decide(run, {"measure": "toy.qualty", "min": 0.0}))
+    assert "did you mean 'toy.quality'" in rule.sentence
+
+
+def test_a_measure_that_is_not_known_now(make_run, decide) -> None:
+    from screentest.harness.registry import Registry
+    from screentest.metrics.base import Measure
+
+    run = make_run("r", {"toy.quality": quality()})
+    verdict = gate(run, policy(LENIENT), None, TODAY, registry=Registry("measure", Measure))
+    assert "cannot be checked" in one(verdict).sentence
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_nan_is_never_a_pass(make_run, decide, share: float) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: math.nan if p < 12 * share else 0.9})
+    rule = one(decide(run, LENIENT))
+    assert rule.left_out == {"failed": int(48 * share)}
+
+
+def test_infinity_is_never_a_pass(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: math.inf})
+    assert "no item has a value" in one(decide(run, LENIENT)).sentence
+
+
+def test_no_value_at_all(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: "failed"})
+    rule = one(decide(run, LENIENT))
+    assert "no item has a value (48 failed)" in rule.sentence
+    assert (rule.n, rule.left_out_share) == (0, 1.0)
+
+
+def test_a_tag_without_items(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    rule = one(decide(run, {**LENIENT, "where": {"tag": "evne"}}))
+    assert "no item has the tag 'evne'; did you mean 'even'?" in rule.sentence
+
+
+def test_a_set_by_tag(make_run, decide) -> None:
+    run = with_set(make_run, "r", 1.0)
+    assert (
+        "measure of sets"
+        in one(decide(run, {"measure": "toy.distance", "max": 9, "where": {"tag": "even"}})).sentence
+    )
+
+
+def test_an_older_version_of_the_measure(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()}, fields={"toy.quality": {"version": 0}})
+    assert "version 0" in one(decide(run, LENIENT)).sentence
+
+
+def test_scores_of_other_encoders_than_recorded(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    # A re-score with another encoder that was stopped: the record is new, the scores are old.
+    run.put_measure("toy.quality", {**run.measures()["toy.quality"], "encoders": {"clip": "another"}})
+    assert "48 scores of toy.quality in r are outdated" in one(decide(run, LENIENT)).sentence
+
+
+def test_an_unfinished_run(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()}, outcome=lambda p, s: None if p == 0 else "ok")
+    assert "not finished: 4 of 48 items" in one(decide(run, LENIENT)).sentence
+
+
+def test_a_run_that_is_not_scored_to_its_end(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": lambda p, s: None if (p, s) == (3, 1) else 0.5 + noise(p, s) / 9})
+    assert "1 items have no score yet" in one(decide(run, LENIENT)).sentence
+
+
+def test_too_many_left_out(make_run, decide) -> None:
+    holes = {"toy.quality": lambda p, s: "refused" if p == 0 else "failed" if p == 1 else quality()(p, s)}
+    run = make_run("r", holes)
+    rule = one(decide(run, LENIENT))
+    assert rule.left_out == {"refused": 4, "failed": 4}
+    assert rule.left_out_share == pytest.approx(8 / 48)
+    assert "4 failed, 4 refused" in rule.sentence
+    assert decide(run, LENIENT, max_left_out=0.2).verdict == "PASS"
+    assert decide(run, {**LENIENT, "max_left_out": 0.2}).verdict == "PASS"
+
+
+def test_not_applicable_is_left_out_too(make_run, decide) -> None:
+    run = make_run(
+        "r", {"toy.quality": lambda p, s: quality()(p, s) if p % 2 else "not_applicable"}, prompts=24
+    )
+    assert "where: {tag: ...}" in one(decide(run, LENIENT)).sentence
+    assert decide(run, {**LENIENT, "where": {"tag": "odd"}}).verdict == "PASS"
+
+
+def test_fewer_than_min_n(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    assert decide(run, {**LENIENT, "min_n": 48}).verdict == "PASS"
+    assert "n is 48 and the rule takes 49" in one(decide(run, {**LENIENT, "min_n": 49})).sentence
+
+
+def test_a_rate_that_is_none(make_run, decide) -> None:
+    run = make_run("r", {"toy.unsafe": lambda p, s: 0.5})
+    assert "neither 0 nor 1" in one(decide(run, {"measure": "toy.unsafe", "max": 0.9})).sentence
+
+
+@pytest.mark.parametrize(
+    ("score", "why"),
+    [
+        ({"status": "failed", "value": None, "reason": "singular"}, "singular"),
+        ({"value": math.nan}, "it is nan"),
+        ({"leave_one_out": {"p": math.nan, "q": 1.0}}, "not finite without one"),
+        ({"n": 40}, "outdated: it was taken on 40 items"),
+        ({"n": 40, "left_out": {"failed": 8}}, "16.7% of 48 items"),
+        ({"n": 44, "left_out": {"refused": 4}}, "outdated"),
+        ({"n": 0, "left_out": {"failed": 48}}, "no item has a value"),
+    ],
+)
+def test_sets_that_do_not_count(make_run, decide, score: dict[str, Any], why: str) -> None:
+    run = with_set(make_run, "r", **{"value": 100.0, **score})
+    assert why in one(decide(run, {"measure": "toy.distance", "max": 1e6})).sentence
+
+
+VERSUS = {"measure": "toy.quality", "versus": "baseline", "margin": 1.0}
+
+
+def test_a_baseline_that_was_not_given(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    assert "none was given" in one(decide(run, VERSUS)).sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "why"),
+    [
+        ({"toy.error": quality()}, {}, "base did not take it"),
+        ({"toy.quality": lambda p, s: "failed"}, {}, "no item has a value (48 baseline failed)"),
+        ({"toy.quality": lambda p, s: None if p == 0 else 0.5}, {}, "4 items have no score yet"),
+        ({"toy.quality": lambda p, s: "refused" if p < 3 else 0.5}, {}, "12 baseline refused"),
+        ({"toy.quality": quality()}, {"fields": {"toy.quality": {"version": 0}}}, "version 0"),
+        (
+            {"toy.quality": quality()},
+            {"fields": {"toy.quality": {"encoders": {"clip": "other"}}}},
+            "different encoders",
+        ),
+        (
+            {"toy.quality": quality()},
+            {"outcome": lambda p, s: None if p == 0 else "ok"},
+            "base is not finished",
+        ),
+        ({"toy.quality": quality()}, {"seeds": 2}, "24 not in the baseline"),
+        ({"toy.quality": quality()}, {"seeds": 6}, "24 only in the baseline"),
+    ],
+)
+def test_baselines_that_do_not_count(make_run, decide, values, more, why: str) -> None:
+    baseline = make_run("base", values, **more)
+    run = make_run("r", {"toy.quality": quality(0, 1)}, generator="toy:two")
+    assert why in one(decide(run, VERSUS, baseline=baseline)).sentence
+
+
+def test_a_baseline_without_the_set_score(make_run, decide) -> None:
+    run = with_set(make_run, "r", 100.0, generator="toy:two")
+    rule = {"measure": "toy.distance", "versus": "baseline", "margin": 100}
+    failed = with_set(make_run, "failed", None, spread=0, status="failed", leave_one_out={})
+    assert one(decide(run, rule, baseline=failed)).value is None
+    other = with_set(make_run, "other", 100.0, n_reference=7)
+    assert "reference sets of 7 and 100" in one(decide(run, rule, baseline=other)).sentence
+
+
+def test_a_run_is_not_its_own_baseline(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    with pytest.raises(UsageError, match="its own baseline"):
+        decide(run, VERSUS, baseline=run)
+
+
+def test_a_baseline_of_another_suite_is_an_error(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    other = make_run("o", {"toy.quality": quality()}, suite={"name": "other"})
+    with pytest.raises(UsageError, match="only runs of one suite"):
+        decide(run, VERSUS, baseline=other)
+
+
+# -- the whole verdict
+
+
+def test_one_failed_rule_fails_all(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality(), "toy.error": quality()})
+    passing, failed = LENIENT, {"measure": "toy.error", "max": 0.1}
+    undecided = {"measure": "toy.drift", "max": 1}
+    assert exit_code(decide(run, passing)) == 0
+    assert exit_code(decide(run, passing, undecided)) == 3
+    verdict = decide(run, passing, undecided, failed)
+    assert exit_code(verdict) == 1
+    assert verdict.sentence == "FAIL: 1 of 3 rules hold, 1 failed, 1 cannot be decided"
+    assert [r.outcome for r in verdict.rules] == ["PASS", "INCONCLUSIVE", "FAIL"]
+
+
+WAIVER = {"rule": "toy.error", "owner": "ada", "reason": "known, fixed in the next", "expires": "2027-01-15"}
+
+
+def test_a_waived_failure_is_no_clean_pass(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality(), "toy.error": quality()})
+    verdict = decide(run, LENIENT, {"measure": "toy.error", "max": 0.1}, waivers=[WAIVER])
+    assert verdict.verdict == "PASS"
+    assert verdict.waived == ("toy.error",)
+    assert verdict.sentence == "PASS: 1 of 2 rules hold, 1 failed (waived: toy.error)"
+    assert verdict.rules[1].outcome == "FAIL"
+    assert "waived by ada until 2027-01-15: known" in verdict.rules[1].sentence
+
+
+def test_an_expired_waiver_does_not_count_and_says_so(make_run, decide) -> None:
+    run = make_run("r", {"toy.error": quality()})
+    verdict = decide(run, {"measure": "toy.error", "max": 0.1}, waivers=[WAIVER], today=date(2027, 1, 16))
+    assert verdict.verdict == "FAIL"
+    assert verdict.waived == ()
+    assert "the waiver by ada expired on 2027-01-15" in verdict.rules[0].sentence
+
+
+def test_a_waiver_does_not_decide_the_undecided(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    verdict = decide(run, {"measure": "toy.error", "max": 0.1}, waivers=[WAIVER])
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert verdict.waived == ()
+
+
+def test_verdict_json(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    verdict = decide(run, LENIENT, {"measure": "toy.error", "max": 0.1})
+    path = write_verdict(run.folder, verdict)
+    found = json.loads(path.read_text("utf-8"))
+    assert path.name == "verdict.json"
+    assert found["verdict"] == "INCONCLUSIVE"
+    assert found["policy"] == "toy v1"
+    assert found["date"] == "2027-01-15"
+    assert Verdict.model_validate(found) == verdict
+    assert not list(run.folder.glob("*.tmp"))
+
+
+RULES = (
+    {"measure": "toy.quality", "min": 0.6},
+    {"measure": "toy.quality", "where": {"tag": "odd"}, "max": 0.7, "name": "odd"},
+    {"measure": "toy.unsafe", "max": 0.3},
+    {"measure": "toy.error", "versus": "baseline", "margin": 0.02},
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.uuids(), st.integers(0, 100), st.integers(0, 6))
+def test_the_order_of_rows_changes_no_verdict(make_run, decide, folder, salt: int, unsafe: int) -> None:
+    values = {
+        "toy.quality": quality(0, salt),
+        "toy.error": quality(0, salt + 1),
+        "toy.unsafe": lambda p, s: "failed" if (p, s) == (11, 0) else float(p < unsafe and s % 2),
+    }
+    verdicts = []
+    for reverse in (False, True):
+        base = make_run(f"{folder}/{reverse}/base", {"toy.error": quality()}, reverse=reverse)
+        run = make_run(f"{folder}/{reverse}/r", values, reverse=reverse, generator="toy:two")
+        verdicts.append(decide(run, *RULES, baseline=base).model_dump_json())
+    assert verdicts[0] == verdicts[1]
+
+
+# -- policies
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"measure": "m"}, "exactly one"),
+        ({"measure": "m", "max": 1, "min": 0}, "exactly one"),
+        ({"measure": "m", "max": 1, "versus": "baseline", "margin": 1}, "exactly one"),
+        ({"measure": "m", "versus": "baseline"}, "together"),
+        ({"measure": "m", "max": 1, "margin": 1}, "together"),
+        ({"measure": "m", "versus": "last", "margin": 1}, "baseline"),
+        ({"measure": "m", "versus": "baseline", "margin": -1}, "greater than or equal"),
+        ({"measure": "m", "max": math.nan}, "finite"),
+        ({"measure": "m", "max": math.inf}, "finite"),
+        ({"measure": "m", "max": 1, "min_n": 0}, "greater than or equal"),
+        ({"measure": "m", "maximum": 1}, "not permitted"),
+    ],
+)
+def test_rules_that_are_refused(rule: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        policy(rule)
+
+
+def test_policies_that_are_refused() -> None:
+    rule = {"measure": "m", "max": 1}
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        policy()
+    with pytest.raises(ValidationError, match="two rules are called 'm'"):
+        policy(rule, {"measure": "m", "min": 0})
+    assert policy(rule, {"measure": "m", "min": 0, "name": "floor"}).rules[1].label == "floor"
+    with pytest.raises(ValidationError, match="did you mean 'm'"):
+        policy(rule, waivers=[{**WAIVER, "rule": "mm"}])
+    with pytest.raises(ValidationError, match="expires"):
+        policy(rule, waivers=[{k: v for k, v in WAIVER.items() if k != "expires"} | {"rule": "m"}])
+    for confidence in (0.5, 1.0, 95):
+        with pytest.raises(ValidationError, match="confidence"):
+            policy(rule, confidence=confidence)
+
+
+def test_a_policy_file_with_a_slip(tmp_path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("name: p\nversion: 1\nrules:\n  - {measure: m, max: 1, marign: 2}\n")
+    with pytest.raises(UsageError, match="did you mean 'margin'"):
+        load_policy(str(path))
+    path.write_text(
+        "name: p\nversion: 1\nrules:\n  - {measure: m, max: 0.1}\n"
+        "waivers:\n  - {rule: m, owner: ada, reason: known, expires: 2027-03-01}\n"
+    )
+    assert load_policy(str(path)).waivers[0].expires == date(2027, 3, 1)
+
+
+def test_packaged_policies_name_measures_that_exist() -> None:
+    from screentest.metrics import MEASURES
+
+    assert {"release", "smoke"} <= set(packaged_policies())
+    for name in packaged_policies():
+        loaded = load_policy(name)
+        assert loaded.name == name
+        assert all(rule.measure in MEASURES for rule in loaded.rules)
+
+
+def test_packaged_ceilings_can_be_shown_by_the_suites_they_are_for() -> None:
+    from screentest.harness.suite import load_suite
+
+    prompts = len(load_suite("reference").prompts)
+    assert needed_items(load_policy("release"))
+    assert max(needed_items(load_policy("release")).values()) <= prompts
+    assert max(needed_items(load_policy("smoke")).values()) <= 12
+
+
+def test_needed_items(make_run) -> None:
+    wanted = policy(
+        {"measure": "toy.unsafe", "max": 0.05},
+        {"measure": "toy.refusal", "min": 0.99},
+        {"measure": "toy.unsafe", "max": 0.0, "name": "none"},
+        {"measure": "toy.quality", "max": 0.5},
+        {"measure": "toy.nothing", "max": 0.5},
+    )
+    assert needed_items(wanted, make_run.registry) == {"toy.unsafe": 59, "toy.refusal": 299}

@@ -1,0 +1,143 @@
+"""Summaries: aggregates by measure and tag, what is left out, and the file."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from screentest.harness.errors import UsageError
+from screentest.harness.store import SetScore
+from screentest.harness.summary import Summary, read_summary, summarise, write_summary
+
+
+def spread(prompt: int, seed: int) -> float:
+    return 0.5 + 0.4 * math.sin(7 * prompt + 3 * seed)
+
+
+def test_every_aggregate_has_n_prompts_and_an_interval(make_run) -> None:
+    store = make_run("r", {"toy.quality": spread, "toy.unsafe": lambda p, s: float(p < 3)})
+    summary = summarise(store)
+    for name in ("toy.quality", "toy.unsafe"):
+        whole = summary.get(name)
+        assert (whole.n, whole.clusters) == (48, 12)
+        assert whole.low < whole.value < whole.high
+        assert whole.confidence == 0.95
+    assert summary.get("toy.quality").value == pytest.approx(
+        sum(spread(p, s) for p in range(12) for s in range(4)) / 48
+    )
+    assert summary.get("toy.unsafe").value == 0.25
+    assert summary.get("toy.unsafe").kind == "rate"
+    assert summary.items == 48
+    assert summary.outcomes == {"ok": 48, "refused": 0, "failed": 0}
+
+
+def test_tags_are_aggregated_apart(make_run) -> None:
+    store = make_run("r", {"toy.quality": lambda p, s: 0.1 * (p % 2) + 0.01 * spread(p, s)})
+    summary = summarise(store)
+    assert summary.get("toy.quality", "odd").n == 24
+    assert summary.get("toy.quality", "odd").low > summary.get("toy.quality", "even").high
+    assert summary.get("toy.quality", "neither") is None
+
+
+def test_what_is_left_out_is_counted_with_its_reason(make_run) -> None:
+    cells = {0: "refused", 1: "failed", 2: "not_applicable"}
+    store = make_run("r", {"toy.quality": lambda p, s: cells.get(p) or spread(p, s)})
+    whole = summarise(store).get("toy.quality")
+    assert whole.n == 36
+    assert whole.left_out == {"refused": 4, "failed": 4, "not_applicable": 4}
+    assert whole.reasons == {"as told": 12}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_no_number_is_a_failure(make_run, bad: float) -> None:
+    store = make_run("r", {"toy.quality": lambda p, s: bad if p == 0 else spread(p, s)})
+    summary = summarise(store)
+    whole = summary.get("toy.quality")
+    assert whole.n == 44
+    assert whole.left_out["failed"] == 4
+    assert whole.reasons == {"the value is not a finite number": 4}
+    assert "NaN" not in write_summary(store, summary).read_text()
+
+
+def test_a_rate_that_is_neither_0_nor_1_is_a_failure(make_run) -> None:
+    store = make_run("r", {"toy.unsafe": lambda p, s: 0.5 if p == 0 else 0.0})
+    whole = summarise(store).get("toy.unsafe")
+    assert whole.n == 44
+    assert whole.value == 0
+    assert whole.reasons == {"the value of a rate is neither 0 nor 1": 4}
+
+
+def test_no_value_is_missing_and_not_0(make_run) -> None:
+    store = make_run("r", {"toy.quality": lambda p, s: "failed", "toy.unsafe": lambda p, s: "refused"})
+    for whole in (summarise(store).get("toy.quality"), summarise(store).get("toy.unsafe")):
+        assert whole.value is None
+        assert whole.low is None
+        assert whole.high is None
+        assert (whole.n, whole.clusters) == (0, 0)
+
+
+def test_one_prompt_has_a_value_and_no_interval(make_run) -> None:
+    whole = summarise(make_run("r", {"toy.quality": spread}, prompts=1)).get("toy.quality")
+    assert whole.value is not None
+    assert whole.low is None
+    assert "one prompt only" in whole.notes[0]
+
+
+def test_sets_are_taken_as_they_were_scored(make_run) -> None:
+    store = make_run("r")
+    score = SetScore(
+        "toy.distance", "ok", 12.5, 10.0, 15.0, method="m", n=44, clusters=11, n_reference=99,
+        left_out={"refused": 4}, notes=("small",),
+    )  # fmt: skip
+    make_run.put_set(store, score)
+    whole = summarise(store).get("toy.distance")
+    assert (whole.value, whole.low, whole.high) == (12.5, 10.0, 15.0)
+    assert (whole.n, whole.clusters, whole.n_reference) == (44, 11, 99)
+    assert whole.left_out == {"refused": 4, "failed": 0, "not_applicable": 0}
+    assert whole.notes == ("small",)
+
+
+def test_a_set_without_a_value_says_why(make_run) -> None:
+    store = make_run("r")
+    make_run.put_set(store, SetScore("toy.distance", "not_applicable", reason="too short"))
+    whole = summarise(store).get("toy.distance")
+    assert whole.value is None
+    assert whole.reasons == {"too short": 1}
+    make_run.put_set(store, SetScore("toy.distance", "ok", math.nan, 1.0, 2.0))
+    whole = summarise(store).get("toy.distance")
+    assert (whole.value, whole.low, whole.high) == (None, None, None)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.uuids(), st.lists(st.floats(0, 1), min_size=12, max_size=12))
+def test_the_order_of_rows_changes_nothing(make_run, folder, levels) -> None:
+    values = {
+        "toy.quality": lambda p, s: levels[p] * spread(p, s),
+        "toy.unsafe": lambda p, s: "failed" if (p, s) == (2, 2) else float(levels[p] > spread(p, s)),
+    }
+    texts = [
+        summarise(make_run(f"{folder}/{reverse}/r", values, reverse=reverse)).model_dump_json()
+        for reverse in (False, True)
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_the_file_is_read_back(make_run) -> None:
+    store = make_run("r", {"toy.quality": spread})
+    summary = summarise(store)
+    path = write_summary(store, summary)
+    assert path == store.folder / "summary.json"
+    assert read_summary(store.folder) == summary
+    assert Summary.model_validate(json.loads(path.read_text("utf-8"))) == summary
+
+
+def test_a_missing_or_damaged_file_is_a_sentence(make_run) -> None:
+    store = make_run("r", {"toy.quality": spread})
+    with pytest.raises(UsageError, match="no summary yet"):
+        read_summary(store.folder)
+    (store.folder / "summary.json").write_text("{")
+    with pytest.raises(UsageError, match="damaged"):
+        read_summary(store.folder)
