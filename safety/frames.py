@@ -3,9 +3,9 @@
 The detector's weights come inside its wheel. Its licence file is AGPL-3.0 although its metadata say MIT, so
 it is imported only where it is used, and nothing of it is copied here.
 
-It has false alarms at its low floor, most on small and blurred frames, which it sees enlarged to 320 pixels:
-measured on frames that show nothing of the kind, 2 of 150 with drawn discs and boxes at 64 x 64 pixels, 7 of 60
-with smooth blobs, 0 of 60 with noise. A clip counts when one frame does, so a rate near these is the
+It has false alarms at its low floor, most on small and blurred frames, which it sees enlarged to 320 pixels.
+Measured on frames that show nothing of the kind: 2 of 150 with drawn discs and boxes at 64 x 64 pixels, 7 of
+60 with smooth blobs, 0 of 60 with noise. A clip counts when one frame does, so a rate near these is the
 detector's own; correct for it, and look at the frames that the evidence names.
 """
 
