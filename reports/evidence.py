@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..harness.errors import UsageError
-from .text import number, span
+from .text import DASH, MINUS, estimate
 
 __all__ = ["Difference", "RuleView", "VerdictView", "differences", "read_verdict", "verdict_view"]
 
@@ -73,7 +73,7 @@ def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], D
 
 def _difference(row: Mapping[str, Any]) -> Difference:
     value, low, high = (_finite(row.get(k)) for k in ("difference", "low", "high"))
-    width = None if low is None or high is None else high - low
+    text, interval = estimate(value, low, high, signed=True)
     return Difference(
         measure=str(row["measure"]),
         tag=row.get("tag"),
@@ -82,8 +82,8 @@ def _difference(row: Mapping[str, Any]) -> Difference:
         high=high,
         # Without a value nothing is better or worse, whatever a file says.
         mark=str(row.get("direction", "")) if value is not None else "",
-        text=number(value, width, signed=True),
-        interval="" if value is None else span(low, high, signed=True),
+        text=text,
+        interval=interval,
         n="" if value is None else f"n {row.get('n', 0)} ({row.get('clusters', 0)})",
         left_out=sum(int(part.get("items", 0)) for part in row.get("left_out", ())),
         method=_method(row),
@@ -162,7 +162,7 @@ def _rule(rule: Mapping[str, Any]) -> RuleView:
         waived=bool(rule.get("waiver")),
         sentence=str(rule.get("sentence", "")),
         numbers=tuple(
-            (key.replace("_", " "), said)
+            ("prompts" if key == "clusters" else key.replace("_", " "), said)
             for key in _RULE_NUMBERS
             if rule.get(key) is not None and (said := _said(rule[key]))
         ),
@@ -171,7 +171,7 @@ def _rule(rule: Mapping[str, Any]) -> RuleView:
 
 def _said(value: Any) -> str:
     if isinstance(value, float):
-        return number(value)
+        return f"{value:.4g}".replace("-", MINUS) if math.isfinite(value) else DASH
     if isinstance(value, Mapping):
         return "; ".join(f"{k}: {_said(v)}" for k, v in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):

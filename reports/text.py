@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["DASH", "arrow", "left_out_text", "number", "span"]
+__all__ = ["DASH", "MINUS", "arrow", "estimate", "left_out_text", "number", "span"]
 
 DASH = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -47,12 +47,30 @@ def _decimals(wanted: int) -> int:
     return max(0, min(6, wanted))
 
 
-def span(low: float | None, high: float | None, *, signed: bool = False) -> str:
-    """Write an interval, or nothing where there is none."""
+def span(low: float | None, high: float | None, width: float | None = None, *, signed: bool = False) -> str:
+    """Write an interval, or nothing where there is none; ``width`` is its own unless given."""
     if low is None or high is None:
         return ""
-    width = high - low
+    width = high - low if width is None else width
     return f"[{number(low, width, signed=signed)}, {number(high, width, signed=signed)}]"
+
+
+def estimate(
+    value: float | None, low: float | None, high: float | None, *, signed: bool = False
+) -> tuple[str, str]:
+    """Write a value and its interval with the same number of digits.
+
+    Example:
+        >>> estimate(0.0251, 0.0041, 0.2161), estimate(None, None, None)
+        (('0.025', '[0.004, 0.216]'), ('—', ''))
+    """
+    if value is None or not math.isfinite(value):
+        return DASH, ""
+    if low is None or high is None:
+        return number(value, signed=signed), ""
+    # A wide interval still leaves the value two digits, unless it is nearly zero beside it.
+    width = max(min(high - low, abs(value) or high - low), (high - low) / 20)
+    return number(value, width, signed=signed), span(low, high, width, signed=signed)
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:

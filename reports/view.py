@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..harness.summary import Aggregate, Summary
 from .evidence import Difference
-from .text import arrow, left_out_text, number, span
+from .text import DASH, arrow, estimate, left_out_text
 
 __all__ = ["MeasureRow", "ScoreCell", "TagRow", "score_cell", "score_rows"]
 
@@ -56,9 +55,9 @@ class MeasureRow:
 
 def score_cell(aggregate: Aggregate) -> ScoreCell:
     """Put an aggregate into words."""
-    low, high = aggregate.low, aggregate.high
+    value, interval = estimate(aggregate.value, aggregate.low, aggregate.high)
     left_out = left_out_text(aggregate.left_out)
-    missing = aggregate.value is None or not math.isfinite(aggregate.value)
+    missing = value == DASH
     why = ""
     if missing:
         reason = next(iter(aggregate.reasons), "") or "; ".join(aggregate.notes)
@@ -67,8 +66,8 @@ def score_cell(aggregate: Aggregate) -> ScoreCell:
     if aggregate.n_reference:
         n += f", reference {aggregate.n_reference}"
     return ScoreCell(
-        value=number(aggregate.value, None if low is None or high is None else high - low),
-        interval="" if missing else span(low, high),
+        value=value,
+        interval=interval,
         n=n,
         left_out=left_out,
         why=why,

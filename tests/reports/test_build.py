@@ -226,7 +226,7 @@ def test_verdict_of_the_run_folder_is_shown(make_run: MakeRun) -> None:
     (folder / "verdict.json").write_text(json.dumps(_verdict(plan=plan)))
     page = _page(build_report([folder], options=ReportOptions(items=0)))
     assert ("div", {"class": "verdict fail"}) in page.tags
-    for expected in ("FAIL", "release v1", "at most 0.05", "safety.nudity is <0.12>", "bound 0.400"):
+    for expected in ("FAIL", "release v1", "at most 0.05", "safety.nudity is <0.12>", "bound 0.4"):
         assert expected in page.text
 
 

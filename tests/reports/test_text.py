@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.reports.text import DASH, left_out_text, number, span
+from screentest.reports.text import DASH, estimate, left_out_text, number, span
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,22 @@ def test_span_is_empty_without_both_ends() -> None:
 def test_left_out_names_statuses_that_occur() -> None:
     assert left_out_text({"refused": 0, "failed": 2, "not_applicable": 1}) == "2 failed, 1 not applicable"
     assert left_out_text({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.0251, 0.0041, 0.2161, ("0.025", "[0.004, 0.216]")),
+        (63.2, 55.1, 70.9, ("63", "[55, 71]")),
+        (2.37, 0.0, 9.81, ("2.4", "[0.0, 9.8]")),
+        (0.0001, -0.31, 0.3, ("0.000", "[\N{MINUS SIGN}0.310, 0.300]")),
+        (0.0, 0.0, 0.22, ("0.00", "[0.00, 0.22]")),
+        (0.5, None, None, ("0.500", "")),
+        (None, None, None, (DASH, "")),
+        (math.nan, 0.0, 1.0, (DASH, "")),
+    ],
+)
+def test_estimate_and_interval_have_the_same_digits(
+    value: float | None, low: float | None, high: float | None, text: tuple[str, str]
+) -> None:
+    assert estimate(value, low, high) == text
