@@ -168,7 +168,11 @@ def _why(error: BaseException, uri: str, timeout: int) -> str:
     if refused or isinstance(chain[-1], ConnectionError):
         return "cannot be reached"
     said = " ".join(str(error).split()) or type(error).__name__
-    return f"cannot be used ({_without_secrets(said, uri)[:300]})"
+    said = _without_secrets(said, uri)
+    if len(said) > 200:
+        end = said.rfind(". ", 0, 200)
+        said = said[:end] if end > 0 else f"{said[:200]} ..."
+    return f"cannot be used ({said})"
 
 
 def _causes(error: BaseException) -> Iterable[BaseException]:
