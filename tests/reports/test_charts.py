@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
+from altair.utils.schemapi import debug_mode
 from screentest.reports import charts
 from screentest.reports.charts import Row, difference_chart, interval_chart, palette_css, strip_chart
 
@@ -46,6 +48,26 @@ def test_strip_draws_every_value_up_to_its_limit(n: int) -> None:
     ticks = svg.count('fill="#1f5fa8"')
     assert ticks == min(n, charts.MAX_STRIP)
     assert f"A: {n} clips from 0 to {n - 1:.4g}" in svg
+
+
+@pytest.mark.parametrize("draw", ["interval", "difference", "strip"])
+def test_specifications_are_valid(monkeypatch: pytest.MonkeyPatch, draw: str) -> None:
+    checked: list[Any] = []
+
+    def check(chart: Any, *_: object, **__: object) -> str:
+        with debug_mode(True):
+            checked.append(chart.to_dict())
+        return ""
+
+    monkeypatch.setattr(charts, "_svg", check)
+    row = Row("A", 0.5, 0.4, None)
+    if draw == "interval":
+        interval_chart("m", [row], bounds=(None, None))
+    elif draw == "difference":
+        difference_chart("m", row, mark="better")
+    else:
+        strip_chart("m", {"A": [1.0]})
+    assert checked
 
 
 def test_thinned_values_keep_both_ends() -> None:
