@@ -322,7 +322,6 @@ def _render(context: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.do"],
     )
     style = charts.palette_css() + (_TEMPLATES / "report.css").read_text("utf-8")
     script = (_TEMPLATES / "report.js").read_text("utf-8")
