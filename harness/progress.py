@@ -61,4 +61,4 @@ class _Lines:
             if finished
             else f"about {each * (self._total - self._done):.0f} s left"
         )
-        print(f"{self._what}: {self._done} of {self._total}, {left}", file=self._out, flush=True)  # noqa: T201
+        print(f"{self._what}: {self._done} of {self._total}, {left}", file=self._out, flush=True)

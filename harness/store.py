@@ -180,8 +180,9 @@ class RunStore:
         (folder / "run.sqlite-journal").unlink(missing_ok=True)
         full = {"schema": SCHEMA, "plan": plan.digest, **record}
         store = cls(folder, full)
-        store._db.executescript(_TABLES)
         with store._transaction():
+            for statement in _TABLES.split(";"):
+                store._db.execute(statement)
             rows = [
                 (position, item.id, item.cluster, unit.number, _item_fields(item))
                 for position, (unit, item) in enumerate((u, i) for u in plan.units for i in u.items)
@@ -320,7 +321,7 @@ def open_run(folder: Path) -> RunStore:
         UsageError: no run is there, it is damaged, or a newer version of screentest wrote it.
     """
     try:
-        record = json.loads((folder / "run.json").read_text("utf-8"))
+        record = json.loads((folder / "run.json").read_text("utf-8", "surrogatepass"))
         schema = record["schema"]
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"there is no run at {folder}; 'screentest run' makes one") from None

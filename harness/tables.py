@@ -94,13 +94,55 @@ def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Lay out paired differences."""
-    raise NotImplementedError
+    """Lay out paired differences over all items, with what could not be compared and why."""
+    overall = [d for d in comparison.differences if d.tag is None]
+    rows = [
+        (
+            d.measure,
+            number(d.a),
+            number(d.b),
+            number(d.difference),
+            _interval(d.low, d.high),
+            str(d.n),
+            str(d.clusters),
+            d.direction,
+        )
+        for d in overall
+    ]
+    a, b = comparison.a.name, comparison.b.name
+    columns = (
+        "measure",
+        a,
+        b,
+        "difference",
+        f"{100 * comparison.confidence:.4g} % interval",
+        "n",
+        "prompts",
+        f"{b} is",
+    )
+    if a == b:
+        columns = ("measure", "a", "b", *columns[3:7], "b is")
+    reasons = [f"{d.measure}: {d.reason}" for d in overall if d.reason]
+    title = f"{comparison.suite}: {b} against {a}, {comparison.items} items in pairs"
+    return Table(title, columns, rows, (*comparison.notes, *reasons))
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    """Lay out the rules of a verdict."""
-    raise NotImplementedError
+    """Lay out the rules of a verdict, each with its evidence."""
+    rows = [
+        (
+            r.rule,
+            r.asks,
+            r.outcome + (" (waived)" if r.waiver else ""),
+            number(r.value),
+            number(r.bound),
+            str(r.n),
+        )
+        for r in verdict.rules
+    ]
+    columns = ("rule", "asks", "outcome", "value", "bound", "n")
+    sentences = [f"{r.rule}: {r.sentence}" for r in verdict.rules]
+    return Table(f"{verdict.policy} on {verdict.run}: {verdict.verdict}", columns, rows, tuple(sentences))
 
 
 def listing(kind: str) -> Table:

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..harness.errors import UsageError
+from ..harness.keys import digest
+from ..harness.stats import jackknife_interval
 from .base import NotApplicable, SetSample, SetScored, set_measure
 from .features import Feature
 
@@ -26,7 +28,7 @@ __all__ = [
     "frechet_distance",
     "frechet_from_moments",
     "frechet_video_distance",
-    "jackknife_interval",
+    "leave_one_out",
 ]
 
 Matrix: TypeAlias = NDArray[np.float64]
@@ -161,45 +163,44 @@ def frechet_video_distance(sample: SetSample) -> SetScored:
             "fewer clips than features: the covariance is singular and the distance is mostly sample size; "
             "compare it only with distances at the same n and m"
         )
-    interval = jackknife_interval(value, x, y, sample.clusters, sample.confidence)
-    if interval is None:
+    replicates = leave_one_out(x, y, sample.clusters)
+    if not replicates:
         notes.append("no interval: it needs two prompts, each leaving two clips of the others")
         return SetScored(value, None, None, "none", tuple(notes))
-    low, high, groups, grouped = interval
-    notes.append("the interval holds the reference set fixed")
-    unit = f"{groups} groups of clusters" if grouped else f"{groups} clusters"
-    return SetScored(value, low, high, f"delete-one jackknife over {unit}, t quantile", tuple(notes))
+    interval = jackknife_interval(value, replicates, sample.confidence, bounds=(0.0, None))
+    notes += ["the interval holds the reference set fixed", *interval.notes]
+    prompts = len(set(sample.clusters))
+    grouped = prompts > MAX_GROUPS
+    method = f"jackknife over {len(replicates)} groups of {prompts} prompts" if grouped else interval.method
+    return SetScored(value, interval.low, interval.high, method, tuple(notes), replicates)
 
 
-def jackknife_interval(
-    value: float, x: Feature, y: Feature, clusters: Sequence[str], confidence: float
-) -> tuple[float, float, int, bool] | None:
-    """Bracket a distance by the delete-one-cluster jackknife, given the reference set ``y``.
+def leave_one_out(x: Feature, y: Feature, clusters: Sequence[str]) -> dict[str, float]:
+    """Give the distance without each cluster in turn: what its jackknife interval is made from.
 
-    The variance is (G - 1) / G times the sum of squared deviations of the G leave-one-out distances from
-    their mean (Tukey 1958; by groups, Kott 2001), and the interval is ``value`` plus or minus a t quantile
-    with G - 1 degrees of freedom, cut at 0. A percentile bootstrap would be wrong here: a resample repeats
-    rows, so it holds only about 63 % of the clips, and as the distance grows as sets shrink its whole
-    distribution lies above the estimate.
+    The jackknife (Tukey 1958; by groups, Kott 2001) and not a percentile bootstrap: a resample repeats rows,
+    so it holds only about 63 % of the clips, and as the distance grows as sets shrink its whole distribution
+    lies above the estimate.
+
+    Args:
+        x: features of the generated set, (n, D).
+        y: features of the reference set, (m, D), held fixed.
+        clusters: the cluster of each row of ``x``.
 
     Returns:
-        low, high, the number of groups, and whether clusters had to be grouped (more than `MAX_GROUPS`); None
-        where there are not two groups, or one of them leaves fewer than two clips.
+        Cluster -> distance. Above `MAX_GROUPS` clusters, group -> distance, with each cluster's group drawn
+        from its name alone, so that two runs of one suite have the same groups. Empty where there are not
+        two groups, or one of them leaves fewer than two clips.
     """
     names = sorted(set(clusters))
-    groups = min(len(names), MAX_GROUPS)
-    if groups < 2:
-        return None
-    group_of = {name: index % groups for index, name in enumerate(names)}
-    group_N = np.array([group_of[name] for name in clusters])
-    if (len(x) - np.bincount(group_N, minlength=groups)).min() < 2:
-        return None
-    from scipy.stats import t as student
-
+    group_of = {name: name if len(names) <= MAX_GROUPS else _group(name) for name in names}
+    groups = sorted(set(group_of.values()))
+    of_row = np.array([group_of[name] for name in clusters])
+    if len(groups) < 2 or any((of_row != group).sum() < 2 for group in groups):
+        return {}
     mean_y, factor_y = _factor(y, 1)
-    left_out = np.array(
-        [_combine(*_factor(x[group_N != group], 1), mean_y, factor_y) for group in range(groups)]
-    )
-    error = np.sqrt((groups - 1) / groups * np.square(left_out - left_out.mean()).sum())
-    reach = float(student.ppf(0.5 + confidence / 2, groups - 1)) * float(error)
-    return max(0.0, value - reach), value + reach, groups, len(names) > groups
+    return {group: _combine(*_factor(x[of_row != group], 1), mean_y, factor_y) for group in groups}
+
+
+def _group(name: str) -> str:
+    return f"group {int(digest('jackknife group', {'cluster': name})[:8], 16) % MAX_GROUPS}"

@@ -9,7 +9,6 @@ from screentest.metrics.frechet import (
     extrapolate_frechet,
     frechet_distance,
     frechet_from_moments,
-    jackknife_interval,
 )
 
 
@@ -139,17 +138,20 @@ def test_the_jackknife_is_the_textbook_one_for_clusters():
 
     x, y, clusters = correlated(12, 2, 0, shift=3.0), correlated(50, 2, 1), clusters_of(4, 3)
     value = frechet_distance(x, y)
-    leave_one_out = [frechet_distance(np.delete(x, range(3 * g, 3 * g + 3), axis=0), y) for g in range(4)]
-    error = np.sqrt(3 / 4 * np.square(np.array(leave_one_out) - np.mean(leave_one_out)).sum())
-    interval = jackknife_interval(value, x, y, clusters, 0.9)
-    assert interval is not None
-    assert interval[1] == pytest.approx(value + student.ppf(0.95, 3) * error)
+    without = [frechet_distance(np.delete(x, range(3 * g, 3 * g + 3), axis=0), y) for g in range(4)]
+    error = np.sqrt(3 / 4 * np.square(np.array(without) - np.mean(without)).sum())
+    scored = fvd(SetSample(x, clusters, y, 0.9))
+    assert sorted(scored.leave_one_out.values()) == pytest.approx(sorted(without))
+    assert scored.high == pytest.approx(value + student.ppf(0.95, 3) * error)
 
 
 def test_many_clusters_are_deleted_in_groups():
     x, y = correlated(150, 3, 0), correlated(50, 3, 1)
     scored = fvd(SetSample(x, clusters_of(150, 1), y))
-    assert scored.method.startswith(f"delete-one jackknife over {MAX_GROUPS} groups")
+    assert 2 <= len(scored.leave_one_out) <= MAX_GROUPS
+    assert scored.method == f"jackknife over {len(scored.leave_one_out)} groups of 150 prompts"
+    fewer = fvd(SetSample(x[:-1], clusters_of(150, 1)[:-1], y))
+    assert set(fewer.leave_one_out) <= set(scored.leave_one_out)
 
 
 @pytest.mark.slow
@@ -169,9 +171,10 @@ def test_the_jackknife_covers_and_the_percentile_bootstrap_does_not():
     trials = 150
     for _ in range(trials):
         x = draw(rng)
-        interval = jackknife_interval(frechet_distance(x, y), x, y, clusters_of(prompts, seeds), 0.9)
-        assert interval is not None
-        jackknife += interval[0] <= target <= interval[1]
+        scored = fvd(SetSample(x, clusters_of(prompts, seeds), y, 0.9))
+        assert scored.low is not None
+        assert scored.high is not None
+        jackknife += scored.low <= target <= scored.high
         chosen = rng.integers(0, prompts, (200, prompts))
         resampled = [
             frechet_distance(x.reshape(prompts, seeds, dimension)[c].reshape(-1, dimension), y)
