@@ -80,7 +80,7 @@ def generator_accuracy(generator: Generator, items: int = 216) -> dict[str, Shar
 
 
 def held_out_items(n: int) -> list[tuple[Item, Scene]]:
-    """List captions with the scene that each describes; each color, shape and motion is equally often asked."""
+    """List captions with the scene that each describes; each color, shape and motion comes equally often."""
     items: list[tuple[Item, Scene]] = []
     for index in range(n):
         rng = seeded_rng("generator-test", index)

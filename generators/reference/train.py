@@ -85,7 +85,7 @@ class TrainDit(TrainConfig):
     lr: float = Field(default=1e-3, gt=0)
     hold: float = Field(default=0.5, ge=0, le=1)
     ema: float = Field(default=0.998, ge=0, lt=1)
-    clips: int = Field(default=12_000, ge=1, description="clips of the world whose latents are trained on")
+    clips: int = Field(default=10_000, ge=1, description="clips of the world whose latents are trained on")
     captions: int = Field(default=4, ge=1, description="wordings of each clip")
     dropout: float = Field(default=0.1, ge=0, le=1, description="part of the prompts that is emptied")
     size: str = "small"
@@ -176,7 +176,7 @@ def _latents(config: TrainDit, vae: Path, out: Path, device: torch.device) -> tu
             words += [caption(truth.scene, rng) for _ in range(config.captions)]
             if len(pending) == 64 or index + 1 == config.clips:
                 coded = encode_clips(model, torch.stack(pending), device)
-                latents.append(model.normalise(coded).half())
+                latents.append(model.normalise(coded).half().contiguous())
                 pending = []
         ids = tokenize(tokenizer, words).view(config.clips, config.captions, -1)
         tensors = {"latents": torch.cat(latents), "ids": ids, "empty": tokenize(tokenizer, [""])[0]}

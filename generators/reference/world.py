@@ -14,6 +14,7 @@ import numpy as np
 import pymunk
 from numpy.typing import NDArray
 
+from ...harness.errors import unknown_name
 from ...harness.keys import Json, seeded_rng
 from ...harness.suite import ClipSettings
 from .words import COLORS, MOTIONS, SHAPES, SIZES, caption
@@ -130,13 +131,13 @@ def sample_scene(
     """Draw a scene from ``rng``; an attribute that is given is kept, the others are drawn.
 
     Raises:
-        KeyError: a shape, color, size or motion that the world does not have.
+        UsageError: a shape, color, size or motion that the world does not have.
     """
     # Every draw is made whatever is given, so that fixing the color does not move the start.
-    shape = _given(shape, _pick(rng, SHAPES), SHAPES)
-    color = _given(color, _pick(rng, tuple(COLORS)), tuple(COLORS))
-    size = _given(size, _pick(rng, SIZES), SIZES)
-    motion = _given(motion, _pick(rng, MOTIONS), MOTIONS)
+    shape = _given("shape", shape, _pick(rng, SHAPES), SHAPES)
+    color = _given("color", color, _pick(rng, tuple(COLORS)), tuple(COLORS))
+    size = _given("size", size, _pick(rng, SIZES), SIZES)
+    motion = _given("motion", motion, _pick(rng, MOTIONS), MOTIONS)
     u = rng.random(4)
     shade = rng.integers(18, 44) + rng.integers(-5, 6, size=3)
     radius = _between(_RADIUS[size], u[0])
@@ -284,9 +285,9 @@ def _pick(rng: np.random.Generator, names: tuple[_T, ...]) -> _T:
     return names[int(rng.integers(len(names)))]
 
 
-def _given(value: str | None, drawn: str, known: tuple[str, ...]) -> str:
+def _given(kind: str, value: str | None, drawn: str, known: tuple[str, ...]) -> str:
     if value is not None and value not in known:
-        raise KeyError(f"{value!r} is not one of {', '.join(known)}")
+        raise unknown_name(kind, value, known)
     return drawn if value is None else value
 
 

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from screentest.generators.reference.loop import TrainConfig, fit, step_generator, torch_device
+from screentest.harness.errors import UsageError
+from torch import Tensor, nn
+
+CONFIG = TrainConfig(steps=8, batch=4, lr=0.1, warmup=2, checkpoint_minutes=0)
+
+
+class Killed(Exception):
+    pass
+
+
+def train(folder: Path, config: TrainConfig = CONFIG, die_at: int | None = None) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        if step == die_at:
+            raise Killed
+        x = torch.randn(config.batch, 3, generator=generator)
+        return (model(x) - x.sum(1, keepdim=True)).square().mean()
+
+    return fit(model, loss, config, folder, snapshots=[4])
+
+
+def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", die_at=5)
+    resumed = train(tmp_path / "cut")
+    for name, tensor in whole.items():
+        assert torch.equal(resumed[name], tensor)
+    names = sorted(path.name for path in (tmp_path / "cut").iterdir())
+    assert names == ["state.safetensors", "step-4.safetensors"]
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = train(tmp_path)
+    assert "step 8/8" in capsys.readouterr().err
+    again = train(tmp_path, die_at=0)
+    assert torch.equal(first["weight"], again["weight"])
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    weights = train(tmp_path, CONFIG.model_copy(update={"steps": 200, "checkpoint_minutes": 1.0, "ema": 0.9}))
+    torch.testing.assert_close(weights["weight"], torch.ones(1, 3), atol=0.05, rtol=0)
+
+
+def test_another_configuration_is_refused(tmp_path: Path) -> None:
+    train(tmp_path)
+    with pytest.raises(UsageError, match=r"other settings \(batch, lr\)"):
+        train(tmp_path, CONFIG.model_copy(update={"lr": 0.2, "batch": 5}))
+    train(tmp_path, CONFIG.model_copy(update={"device": "cpu", "checkpoint_minutes": 5.0}))
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    train(tmp_path)
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-7])
+    with pytest.raises(UsageError, match="damaged"):
+        train(tmp_path)
+
+
+def test_steps_have_random_numbers_of_their_own() -> None:
+    first, second = (torch.rand(4, generator=step_generator(0, step)) for step in (1, 2))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, torch.rand(4, generator=step_generator(0, 1)))
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert torch_device("cpu").type == "cpu"
+    with pytest.raises(UsageError, match="unknown device"):
+        torch_device("gpu7")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no CUDA device"):
+            torch_device("cuda")
