@@ -7,10 +7,11 @@ progress and warnings to stderr. Heavy libraries are imported by the commands th
 from __future__ import annotations
 
 import json
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
@@ -178,6 +179,10 @@ def gate(
         str, typer.Option(help="A policy's name or YAML file; see 'screentest list policies'.")
     ],
     baseline: Annotated[Path | None, typer.Option(help="The run that 'versus: baseline' means.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="MLflow's registered model to put the verdict on.")
+    ] = None,
+    alias: Annotated[str | None, typer.Option(help="Alias of --model to move here, on PASS only.")] = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
@@ -187,6 +192,12 @@ def gate(
     from .store import open_run
     from .tables import verdict_table
 
+    if alias is not None and model is None:
+        raise UsageError("--alias needs --model, the registered model that has the alias")
+    if model is not None and tracking_uri == "none":
+        raise UsageError(
+            "--model puts the verdict on a model of MLflow, and --tracking-uri none keeps off it"
+        )
     against = open_run(baseline) if baseline is not None else None
     verdict = apply_policy(open_run(run), load_policy(policy), against)
     write_verdict(run, verdict)
@@ -196,6 +207,8 @@ def gate(
     else:
         _print_table(verdict_table(verdict))
         _say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+    if model is not None:
+        _mark(run, tracking_uri, model, alias)
     raise typer.Exit(exit_code(verdict))
 
 
@@ -308,34 +321,55 @@ def train(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(_main(sys.argv[1:]))
+    code = _main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _BROKEN_PIPE
+    if code == _BROKEN_PIPE:  # or the interpreter would complain of it once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 and the signal's number, as shells have it: never a pass
+
+
+@runtime_checkable
+class _Complaint(Protocol):
+    """What the command-line library raises for wrong usage; Typer has carried a Click of its own or not."""
+
+    exit_code: int
+
+    def show(self) -> None: ...
 
 
 def _main(arguments: list[str]) -> int:
-    import click
-
     debug = "--debug" in arguments
     try:
         code = app([a for a in arguments if a != "--debug"], standalone_mode=False, prog_name="screentest")
-        return code if isinstance(code, int) else 0
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _warn("interrupted; the same command goes on from here")
-        return 130
+    except (typer.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    except SystemExit:  # Typer's answer to a pipe whose reader has gone
+        code = _BROKEN_PIPE
     except ScreentestError as error:
         if debug:
             raise
         _warn(f"error: {error}")
         return 2
-    except BrokenPipeError:
-        return 0
     except Exception as error:
+        if isinstance(error, _Complaint):
+            error.show()
+            return error.exit_code
         if debug:
             raise
-        _warn(f"internal error: {type(error).__name__}: {error} (the same command with --debug shows where)")
+        message = " ".join(str(error).split()) or "no message"
+        _warn(
+            f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)"
+        )
         return 70
+    if code == _INTERRUPTED:
+        _warn("interrupted; the same command goes on from here")
+    return code if isinstance(code, int) else 0
 
 
 # -- what the commands share
@@ -381,6 +415,20 @@ def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
         sync(folder, tracking_uri or default_uri(folder.parent))
     except TrackingError as error:
         _warn(f"not sent to MLflow: {error}; 'screentest sync {folder}' sends it later")
+
+
+def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
+    """Put the verdict on a registered model. A tracker that is down is said; the verdict stands."""
+    from .tracking import TrackingError, default_uri, mark_verdict
+
+    uri = tracking_uri or default_uri(run.parent)
+    try:
+        marked = mark_verdict(run, uri, model=model, alias=alias)
+    except TrackingError as error:
+        _warn(f"the verdict is not on the model {model}: {error}; the same command tries again")
+        return
+    moved = f", {alias} moved to it" if marked.alias_moved else f", {alias} not moved" if alias else ""
+    _warn(f"MLflow: {marked.model} version {marked.version} is marked {marked.verdict.verdict}{moved}")
 
 
 def _plugins(files: list[Path] | None) -> None:

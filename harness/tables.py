@@ -157,11 +157,20 @@ def listing(kind: str) -> Table:
         ]
         return Table("suites", ("name", "version", "prompts", "about"), rows)
     if kind == "policies":
-        from .gate import load_policy, packaged_policies
+        from .gate import load_policy, needed_items, packaged_policies
 
         policies = [load_policy(name) for name in packaged_policies()]
-        rows = [(p.name, str(p.version), str(len(p.rules))) for p in policies]
-        return Table("policies", ("name", "version", "rules"), rows)
+        rows = [
+            (
+                p.name,
+                str(p.version),
+                str(len(p.rules)),
+                str(max(needed_items(p).values(), default=1)),
+                p.description,
+            )
+            for p in policies
+        ]
+        return Table("policies", ("name", "version", "rules", "prompts it takes", "about"), rows)
     if kind == "generators":
         from ..generators import GENERATORS
 
