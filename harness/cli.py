@@ -114,19 +114,16 @@ def run(
     """Run a suite on a generator and score it; the same command resumes an interrupted run."""
     _plugins(plugin)
     from ..generators import make_generator
-    from .run import plan_run
     from .run import run as run_suite
     from .suite import load_suite
 
     chosen = _adjusted(load_suite(suite), measures, encoder)
     made = make_generator(generator, device=device, dtype=dtype)
     folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
-    for warning in made.check(plan_run(chosen, made).items):
-        _warn(warning)
     summary = run_suite(chosen, made, folder, _settings(cache, device, dtype, retry_failed=retry_failed))
     _after_scoring(folder, tracking_uri)
     _print_summary(summary, as_json)
-    _say(f"page: {folder / 'report.html'}")
+    _warn(f"page: {folder / 'report.html'}")
 
 
 @app.command()
@@ -273,6 +270,7 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which file.")]) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which weights are here and what is missing."""
+    _plugins(None)
     from .doctor import examine
 
     table = examine()
@@ -403,10 +401,13 @@ def _settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = Fals
 
 
 def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
-    """Write the page and project the run to MLflow. A tracker that is down is said, and loses nothing."""
+    """Write the page and project the run to MLflow. What fails of this is said, and changes no result."""
     from ..reports.build import build_report
 
-    build_report([folder])
+    try:
+        build_report([folder])
+    except ScreentestError as error:
+        _warn(f"no page: {error}")
     if tracking_uri == "none":
         return
     from .tracking import TrackingError, default_uri, sync
@@ -414,7 +415,7 @@ def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
     try:
         sync(folder, tracking_uri or default_uri(folder.parent))
     except TrackingError as error:
-        _warn(f"not sent to MLflow: {error}; 'screentest sync {folder}' sends it later")
+        _warn(f"not sent to MLflow: {error}")
 
 
 def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-__all__ = ["Ticker", "track"]
+__all__ = ["Ticker", "note", "track"]
 
 _EVERY_S = 10.0
 
@@ -19,6 +19,12 @@ class Ticker(Protocol):
     def advance(self, done: int = 1) -> None:
         """Count ``done`` more."""
         ...
+
+
+def note(text: str) -> None:
+    """Print one line beside the progress."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 @contextmanager
@@ -61,4 +67,5 @@ class _Lines:
             if finished
             else f"about {each * (self._total - self._done):.0f} s left"
         )
-        print(f"{self._what}: {self._done} of {self._total}, {left}", file=self._out, flush=True)
+        self._out.write(f"{self._what}: {self._done} of {self._total}, {left}\n")
+        self._out.flush()

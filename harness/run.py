@@ -21,7 +21,7 @@ from .errors import ScreentestError, UsageError
 from .keys import Json, file_sha256
 from .media import write_clip
 from .plan import Plan, Unit, make_plan, suite_items
-from .progress import track
+from .progress import note, track
 from .record import environment, new_run_fields
 from .reference_sets import ReferenceClips, SetScorer
 from .scoring import Scorer
@@ -68,6 +68,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     settings = settings or Settings()
     tools = instruments(suite, settings)
     plan = plan_run(suite, generator)
+    for warning in generator.check(plan.items):
+        note(f"warning: {warning}")
     with single_writer(out):
         new = not (out / "run.json").exists()
         store = RunStore.create(out, plan, _record(suite, generator, tools, out.name) if new else {})
