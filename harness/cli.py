@@ -377,9 +377,10 @@ def _adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | No
     """Put the measures and encoders of the command line in the place of the suite's."""
     changes: dict[str, Any] = {}
     if measures:
-        changes["measures"] = tuple(
-            name.strip() for part in measures for name in part.split(",") if name.strip()
-        )
+        names = [name.strip() for part in measures for name in part.split(",")]
+        if not all(names):
+            raise UsageError(f"--measures {','.join(measures)!r} should be names with commas between them")
+        changes["measures"] = tuple(names)
     for pair in encoders or []:
         role, equals, source = pair.partition("=")
         if not equals or not role or not source:
