@@ -222,7 +222,7 @@ class RunStore:
             (
                 r.item,
                 r.outcome,
-                r.reason,
+                _storable(r.reason),
                 r.sha256,
                 r.file,
                 None if r.info is None else json.dumps(vars(r.info)),
@@ -273,14 +273,27 @@ class RunStore:
             self._db.executemany(
                 "UPDATE clips SET outcome = ?, reason = ?, info = ? WHERE item = ?",
                 [
-                    (c.outcome, c.reason, None if c.info is None else json.dumps(vars(c.info)), c.item)
+                    (
+                        c.outcome,
+                        _storable(c.reason),
+                        None if c.info is None else json.dumps(vars(c.info)),
+                        c.item,
+                    )
                     for c in clips
                 ],
             )
             self._db.executemany(
                 "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (s.item, s.measure, s.status, s.value, s.reason, canonical_json(s.evidence), s.key)
+                    (
+                        s.item,
+                        s.measure,
+                        s.status,
+                        s.value,
+                        _storable(s.reason),
+                        json.dumps(s.evidence, allow_nan=False),
+                        s.key,
+                    )
                     for s in scores
                 ],
             )
@@ -307,7 +320,9 @@ class RunStore:
     def put_measure(self, name: str, fields: Mapping[str, Json]) -> None:
         """Record a measure's version, kind, direction, range, unit and encoders beside its scores."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO measures VALUES (?, ?)", (name, canonical_json(fields)))
+            self._db.execute(
+                "INSERT OR REPLACE INTO measures VALUES (?, ?)", (name, json.dumps(fields, allow_nan=False))
+            )
 
     def close(self) -> None:
         """Close the database."""
@@ -323,6 +338,8 @@ def open_run(folder: Path) -> RunStore:
     try:
         record = json.loads((folder / "run.json").read_text("utf-8", "surrogatepass"))
         schema = record["schema"]
+        if not isinstance(schema, int):
+            raise ValueError(f"its schema is {schema!r}, not a number")
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"there is no run at {folder}; 'screentest run' makes one") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -356,6 +373,11 @@ def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
 
 def _suite_name(suite: Mapping[str, Any]) -> str:
     return f"{suite['name']} v{suite['version']}"
+
+
+def _storable(reason: str) -> str:
+    """Write what is no Unicode (a byte of a file's name, in an error's message) as its escape."""
+    return reason.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _item_fields(item: Item) -> str:
