@@ -7,6 +7,7 @@ imports nothing heavy.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -41,6 +42,9 @@ class Registry(Generic[T]):
         """
         if not isinstance(entry, self._base):
             raise UsageError(f"{self.kind} {name!r} is a {type(entry).__name__}, not a {self._base.__name__}")
+        module = self._declared.get(name)
+        if module is not None and module not in sys.modules:
+            importlib.import_module(module)  # a plugin must not take the name before its owner is imported
         if name in self._entries:
             raise UsageError(f"there is a {self.kind} named {name!r} already; give the new one another name")
         self._entries[name] = entry
