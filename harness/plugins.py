@@ -13,10 +13,11 @@ import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from traceback import extract_tb
 
 from .errors import ScreentestError, UsageError
 
-__all__ = ["GROUP", "load_entry_points", "load_file"]
+__all__ = ["GROUP", "load_entry_points", "load_file", "load_files"]
 
 GROUP = "screentest.plugins"
 
@@ -27,7 +28,7 @@ def load_entry_points() -> list[str]:
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
         try:
             entry.load()
-        except Exception as error:  # another package's fault must not stop ours
+        except (Exception, SystemExit) as error:  # another package's fault must not stop ours
             problems.append(f"the plugin {entry.name!r} ({entry.value}) could not be loaded: {_say(error)}")
     return problems
 
@@ -50,9 +51,13 @@ def load_file(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise UsageError(f"the plugin {path} could not be loaded: {_say(error)}") from error
+        line = next(
+            (f.lineno for f in extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), None
+        )
+        where = "" if line is None else f" (line {line})"
+        raise UsageError(f"the plugin {path} could not be loaded: {_say(error)}{where}") from error
 
 
 def load_files(paths: Iterable[Path]) -> None:
@@ -61,5 +66,6 @@ def load_files(paths: Iterable[Path]) -> None:
         load_file(path)
 
 
-def _say(error: Exception) -> str:
-    return str(error) if isinstance(error, ScreentestError) else f"{type(error).__name__}: {error}"
+def _say(error: BaseException) -> str:
+    message = " ".join(str(error).split()) or "no message"
+    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"
