@@ -1,0 +1,90 @@
+"""Configuration files: what is wrong in one is one sentence that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, ValidationError
+from screentest.harness.config import Config, load_yaml, packaged
+from screentest.harness.errors import UsageError
+
+
+class Lens(Config):
+    millimetres: int = Field(ge=1)
+
+
+class Camera(Config):
+    name: str
+    frames: int = Field(default=1, ge=1)
+    lenses: tuple[Lens, ...] = ()
+
+
+def load(path: Path, text: str | bytes) -> Camera:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_yaml(Camera, str(path), {}, kind="camera")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "camera.yaml"
+
+
+def test_a_file_is_loaded_by_path_or_by_name(path):
+    camera = load(path, "name: one\nlenses: [{millimetres: 50}]\n")
+    assert camera == Camera(name="one", lenses=(Lens(millimetres=50),))
+    assert load_yaml(Camera, "one", {"one": path}, kind="camera") == camera
+
+
+def test_a_configuration_is_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        Camera(name="one").name = "two"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name: a\nframs: 3\n", r"unknown key 'frams'; did you mean 'frames'\?$"),
+        ("name: a\nlenses: [{milimetres: 3, millimetres: 4}]", r"unknown key 'lenses.0.milimetres'; did you"),
+        ("name: a\nxyzzy: 3\nplugh: 4\n", r"unknown key 'xyzzy' \(1 more after this\)$"),
+        ("name: a\nframes: 0\n", r"frames: Input should be greater than or equal to 1$"),
+        ("name: a\nframes: many\n", r"frames: Input should be a valid integer"),
+        ("frames: 1\n", r"name: Field required$"),
+        ("name: a\nname: b\n", r"the key 'name' is given twice \(line 2\)$"),
+        (
+            "name: a\nlenses:\n- {millimetres: 1, millimetres: 2}\n",
+            r"'millimetres' is given twice \(line 3\)",
+        ),
+        ("- name: a\n", r"should be a mapping"),
+        ("", r"should be a mapping"),
+        ("just words\n", r"should be a mapping"),
+        ("name: [a\n", r"is not YAML: "),
+        ("name: a\n---\nname: b\n", r"is not YAML: "),
+        ("name: !!python/object/apply:os.system ['exit 1']\n", r"is not YAML: could not determine a constr"),
+        ("? [a, b]\n: c\nname: d\n", r"is not YAML: .*unhashable key"),
+        (b"name: caf\xe9\n", r"cannot be read: 'utf-8' codec"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(path, text, sentence):
+    with pytest.raises(UsageError, match=sentence) as caught:
+        load(path, text)
+    assert "camera" in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_gets_the_nearest_one(path):
+    with pytest.raises(UsageError, match=r"unknown camera 'onne'; did you mean 'one'\? Known: one, two"):
+        load_yaml(Camera, "onne", {"one": path, "two": path}, kind="camera")
+
+
+def test_a_missing_file_and_a_folder_are_said(tmp_path, path):
+    with pytest.raises(UsageError, match=r"no camera file at .*camera.yaml; known camera names: one"):
+        load_yaml(Camera, str(path), {"one": path}, kind="camera")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_yaml(Camera, f"{tmp_path}/", {}, kind="camera")
+
+
+def test_what_ships_is_named_by_its_file():
+    assert {"reference", "videos"} <= set(packaged("suites"))
+    assert all(path.is_file() for path in packaged("policies").values())
