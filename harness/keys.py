@@ -26,21 +26,23 @@ def canonical_json(value: Json) -> str:
     """Write ``value`` as JSON with sorted keys, no spaces and no NaN: equal values give equal text.
 
     Raises:
-        ValueError: a float is NaN or infinite, which has no identity.
+        ValueError: a float is NaN or infinite, or a key is not text: JSON would write 1 and "1" alike.
     """
-    _refuse_non_finite(value)
+    _refuse_ambiguous(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _refuse_non_finite(value: Json) -> None:
+def _refuse_ambiguous(value: Json) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} cannot be part of an identity")
     if isinstance(value, Mapping):
-        for child in value.values():
-            _refuse_non_finite(child)
+        for key, child in value.items():
+            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]  (of untyped callers)
+                raise ValueError(f"the keys of an identity are text, not {key!r}")
+            _refuse_ambiguous(child)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for child in value:
-            _refuse_non_finite(child)
+            _refuse_ambiguous(child)
 
 
 def digest(kind: str, fields: Mapping[str, Json]) -> str:
