@@ -45,7 +45,7 @@ class Table:
             table.add_row(*(Text(cell) for cell in row))  # Text, so that brackets in prompts are not markup
         console.print(table)
         for note in self.notes:
-            console.print(Text(note))
+            console.print(Text(note), soft_wrap=not sys.stdout.isatty())
 
 
 def number(value: float | None) -> str:
@@ -141,7 +141,9 @@ def verdict_table(verdict: Verdict) -> Table:
         for r in verdict.rules
     ]
     columns = ("rule", "asks", "outcome", "value", "bound", "n")
-    sentences = [f"{r.rule}: {r.sentence}" for r in verdict.rules]
+    sentences = [
+        r.sentence if r.sentence.startswith(r.rule) else f"{r.rule}: {r.sentence}" for r in verdict.rules
+    ]
     return Table(f"{verdict.policy} on {verdict.run}: {verdict.verdict}", columns, rows, tuple(sentences))
 
 
