@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from .generator import CHECKPOINTS, WEIGHTS, ReferenceGenerator
 from .sampler import SamplerSettings
-from .trainable import TRAINABLE, train
+from .trainable import SHIPPED, TRAINABLE, export, train
 
-__all__ = ["CHECKPOINTS", "TRAINABLE", "WEIGHTS", "ReferenceGenerator", "SamplerSettings", "train"]
+__all__ = [
+    "CHECKPOINTS",
+    "SHIPPED",
+    "TRAINABLE",
+    "WEIGHTS",
+    "ReferenceGenerator",
+    "SamplerSettings",
+    "export",
+    "train",
+]

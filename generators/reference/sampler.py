@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .dit import TextToVideo
 
-__all__ = ["SamplerSettings", "item_noise", "sample"]
+__all__ = ["SamplerSettings", "item_noise", "sample", "shift_time"]
 
 
 class SamplerSettings(Config):
@@ -29,6 +29,7 @@ class SamplerSettings(Config):
 
     steps: int = Field(default=25, ge=1, le=1000, description="Euler steps")
     guidance: float = Field(default=2.5, ge=0, le=50, description="1 follows the prompt without guidance")
+    shift: float = Field(default=4.0, gt=0, le=100, description="above 1, more of the steps are near noise")
 
 
 def item_noise(ids: Sequence[str], shape: Sequence[int]) -> Tensor:
@@ -37,6 +38,19 @@ def item_noise(ids: Sequence[str], shape: Sequence[int]) -> Tensor:
 
     rows = [seeded_rng("reference-noise", item).standard_normal(shape, np.float32) for item in ids]
     return torch.from_numpy(np.stack(rows))
+
+
+_Time = TypeVar("_Time", "Tensor", float)
+
+
+def shift_time(time: _Time, shift: float) -> _Time:
+    """Move times in [0, 1] towards noise (1), their ends staying where they are.
+
+    Example:
+        >>> [shift_time(t, 4.0) for t in (0.0, 0.5, 1.0)]
+        [0.0, 0.8, 1.0]
+    """
+    return shift * time / (1.0 + (shift - 1.0) * time)
 
 
 def sample(
@@ -58,7 +72,8 @@ def sample(
 
     guided = settings.guidance != 1.0
     both = torch.cat([ids, empty.expand_as(ids)]) if guided else ids
-    times = torch.linspace(1.0, 0.0, settings.steps + 1).tolist()
+    steps = settings.steps
+    times = [shift_time(1.0 - step / steps, settings.shift) for step in range(steps + 1)]
     with torch.inference_mode():
         words, pooled = model.text(both)
         x = noise

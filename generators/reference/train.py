@@ -15,15 +15,15 @@ from torch.nn import functional as F
 from ...harness.keys import digest, seeded_rng
 from .checkpoint import checkpoint_digest, save_checkpoint, write_beside
 from .dit import TextToVideo, build_config
+from .generator import WEIGHTS
 from .loop import TrainConfig, fit, say, torch_device
+from .sampler import shift_time
 from .text import TextConfig, build_tokenizer, tokenize
 from .vae import VAE, VAEConfig, load_vae, to_unit
 from .words import caption, vocabulary
 from .world import NATIVE_CLIP, world_clips
 
 __all__ = ["TrainDit", "TrainVae", "export_dit", "train_dit", "train_vae"]
-
-WEIGHTS = Path(__file__).parent / "weights"
 
 
 class TrainVae(TrainConfig):
@@ -80,13 +80,14 @@ def train_vae(config: TrainVae, out: Path) -> Path:
 class TrainDit(TrainConfig):
     """How the diffusion transformer and its text conditioner are trained, on latents coded beforehand."""
 
-    steps: int = Field(default=3600, ge=1)
+    steps: int = Field(default=4400, ge=1)
     batch: int = Field(default=32, ge=1)
     lr: float = Field(default=1e-3, gt=0)
     hold: float = Field(default=0.5, ge=0, le=1)
     ema: float = Field(default=0.998, ge=0, lt=1)
     clips: int = Field(default=10_000, ge=1, description="clips of the world whose latents are trained on")
     captions: int = Field(default=4, ge=1, description="wordings of each clip")
+    shift: float = Field(default=4.0, gt=0, description="how far times are moved towards noise")
     dropout: float = Field(default=0.1, ge=0, le=1, description="part of the prompts that is emptied")
     size: str = "small"
     early: int = Field(default=700, ge=0, description="step at which the 'early' checkpoint is taken")
@@ -118,8 +119,9 @@ def train_dit(config: TrainDit, out: Path) -> Path:
         prompts = torch.where(dropped[:, None], empty, prompts)
         data = latents[chosen].float()
         noise = torch.randn(data.shape, generator=generator)
-        # Logit-normal times: Esser et al. 2024, section 3.1 (arXiv:2403.03206).
-        time = torch.sigmoid(torch.randn(config.batch, generator=generator))
+        # Logit-normal times, shifted: Esser et al. 2024, 3.1 and 5.3.2 (arXiv:2403.03206). A shape fills a
+        # few latents and stands far out of them: where it is and goes is settled close to pure noise.
+        time = shift_time(torch.sigmoid(torch.randn(config.batch, generator=generator)), config.shift)
         mixed = torch.lerp(data, noise, time[:, None, None, None, None])
         velocity = model(mixed.to(device), time.to(device), prompts.to(device))
         return F.mse_loss(velocity.float(), (noise - data).to(device))

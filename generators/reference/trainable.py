@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -10,8 +12,10 @@ from pydantic import ValidationError
 
 from ...harness.config import Config, explain
 from ...harness.errors import UsageError, unknown_name
+from .checkpoint import write_beside
+from .generator import CHECKPOINTS, WEIGHTS
 
-__all__ = ["TRAINABLE", "train"]
+__all__ = ["SHIPPED", "TRAINABLE", "export", "train"]
 
 TRAINABLE: Final[dict[str, str]] = {
     "vae": "the video autoencoder",
@@ -22,6 +26,16 @@ TRAINABLE: Final[dict[str, str]] = {
 }
 """What can be trained: name -> one line about it."""
 
+SHIPPED: Final = ("vae", *CHECKPOINTS, "clip", "subject", "video")
+"""The checkpoints that ship with the package, each a folder of ``weights/``."""
+
+_CHECKPOINT_FILES: Final = (
+    "config.json",
+    "model.safetensors",
+    "preprocessor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 M = TypeVar("M", bound=Config)
 
 
@@ -47,6 +61,25 @@ def train(what: str, *, out: Path, overrides: Mapping[str, Any]) -> Path:
     from .train_encoders import TrainEncoder, train_encoder
 
     return train_encoder(what, _settings(TrainEncoder, overrides), out)
+
+
+def export(out: Path, *, weights: Path = WEIGHTS, names: Sequence[str] = SHIPPED) -> list[str]:
+    """Copy trained checkpoints from ``out`` to where they ship from; return the names that were there.
+
+    Raises:
+        UsageError: none of them is in ``out``.
+    """
+    found = [name for name in names if (out / name / "model.safetensors").is_file()]
+    if not found:
+        raise UsageError(f"no checkpoint in {out}: none of {', '.join(names)}; train there first")
+    for name in found:
+        folder = weights / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in _CHECKPOINT_FILES:
+            source = out / name / file
+            if source.is_file():
+                write_beside(folder / file, partial(shutil.copyfile, source))
+    return found
 
 
 def _settings(model: type[M], overrides: Mapping[str, Any]) -> M:

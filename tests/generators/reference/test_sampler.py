@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 import torch
 from pydantic import ValidationError
-from screentest.generators.reference.sampler import SamplerSettings, item_noise, sample
+from screentest.generators.reference.sampler import SamplerSettings, item_noise, sample, shift_time
 from torch import Tensor
 
 
@@ -48,3 +48,12 @@ def test_noise_belongs_to_its_item() -> None:
 def test_settings_are_bounded() -> None:
     with pytest.raises(ValidationError):
         SamplerSettings(steps=0)
+
+
+def test_shifted_times_keep_their_ends_and_order() -> None:
+    times = torch.linspace(0, 1, 11)
+    moved = shift_time(times, 3.0)
+    assert (moved[0].item(), moved[-1].item()) == (0.0, 1.0)
+    assert (moved.diff() > 0).all()
+    assert (moved[1:-1] > times[1:-1]).all()
+    torch.testing.assert_close(shift_time(times, 1.0), times)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from screentest.generators import Frames
-from screentest.generators.reference import TRAINABLE, ReferenceGenerator, SamplerSettings, train
+from screentest.generators.reference import TRAINABLE, ReferenceGenerator, SamplerSettings, export, train
 from screentest.generators.reference.world import NATIVE_CLIP
 from screentest.harness.errors import UsageError
 from screentest.harness.plan import make_item
@@ -29,6 +29,14 @@ def test_from_nothing_to_a_generator(tmp_path: Path) -> None:
     train("dit", out=tmp_path, overrides=settings)
     with pytest.raises(UsageError, match="other settings"):
         train("dit", out=tmp_path, overrides={**settings, "lr": 0.5})
+    # What is exported is the whole generator, and nothing of the training.
+    shipped = tmp_path / "weights"
+    assert export(tmp_path, weights=shipped) == ["vae", "early", "late"]
+    assert (
+        ReferenceGenerator(str(shipped / "late")).identity()
+        == ReferenceGenerator(str(tmp_path / "late")).identity()
+    )
+    assert sorted(path.name for path in shipped.iterdir()) == ["early", "late", "vae"]
 
 
 @pytest.mark.parametrize("what", ["clip", "subject", "video"])
@@ -59,5 +67,7 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     assert set(TRAINABLE) == {"vae", "dit", "clip", "subject", "video"}
     with pytest.raises(UsageError, match="unknown thing to train 'vea'; did you mean 'vae'"):
         train("vea", out=tmp_path, overrides={})
+    with pytest.raises(UsageError, match="train there first"):
+        export(tmp_path)
     with pytest.raises(UsageError, match="unknown key 'step'; did you mean 'steps'"):
         train("vae", out=tmp_path, overrides={"step": 3})
