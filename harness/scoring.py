@@ -83,7 +83,9 @@ class Scorer:
                 encoded = self._encode(item, record.sha256, path)
                 record = replace(record, info=encoded.info)
             except MediaError as error:
-                record = replace(record, outcome="failed", reason=str(error).replace(str(path), path.name))
+                # Users know a file by the name they gave it, not by its digest.
+                reason = str(error).replace(str(path), item.source or path.name)
+                record = replace(record, outcome="failed", reason=reason)
         keys = self.keys(item, record)
         return record, [self._measure(m, item, record, encoded, keys[m.name]) for m in self._measures]
 
