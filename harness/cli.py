@@ -180,10 +180,12 @@ def gate(
         str | None, typer.Option(help="MLflow's registered model to put the verdict on.")
     ] = None,
     alias: Annotated[str | None, typer.Option(help="Alias of --model to move here, on PASS only.")] = None,
+    plugin: Plugins = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
+    _plugins(plugin)
     from .gate import exit_code, load_policy, write_verdict
     from .gate import gate as apply_policy
     from .store import open_run
@@ -198,12 +200,12 @@ def gate(
     against = open_run(baseline) if baseline is not None else None
     verdict = apply_policy(open_run(run), load_policy(policy), against)
     write_verdict(run, verdict)
-    _after_scoring(run, tracking_uri)
     if as_json:
         _print_json(verdict.model_dump(mode="json"))
     else:
         _print_table(verdict_table(verdict))
         _say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+    _after_scoring(run, tracking_uri)
     if model is not None:
         _mark(run, tracking_uri, model, alias)
     raise typer.Exit(exit_code(verdict))
@@ -228,11 +230,12 @@ def view(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
 ) -> None:
     """Serve a run's page on this machine until interrupted."""
-    from ..reports.build import build_report
     from ..reports.serve import serve_page
 
     page = run if run.suffix == ".html" else run / "report.html"
     if not page.is_file():
+        from ..reports.build import build_report
+
         page = build_report([run])
     serve_page(page, port, on_ready=lambda url: _say(f"serving {page} at {url} (Ctrl-C ends it)"))
 
@@ -478,6 +481,7 @@ def _print_table(table: Any) -> None:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # 'view' says where it serves and then waits, perhaps into a file
 
 
 def _warn(text: str) -> None:
