@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import platform
 import shutil
 from collections.abc import Iterator
@@ -37,10 +36,11 @@ def _libraries() -> Iterator[tuple[str, str, str]]:
 
 
 def _device() -> Iterator[tuple[str, str, str]]:
-    if importlib.util.find_spec("torch") is None:
+    try:
+        import torch
+    except Exception as error:  # not installed, or one of its libraries cannot be loaded
+        yield "device", "missing", f"torch cannot be imported: {_sentence(error)}"
         return
-    import torch
-
     if torch.cuda.is_available():
         yield "device", "ok", f"{torch.cuda.get_device_name()}, and {torch.get_num_threads()} CPU threads"
     else:
@@ -55,17 +55,22 @@ def _weights() -> Iterator[tuple[str, str, str]]:
         source = "reference" if name in encoder_roles() else None
         try:
             digest = make_encoder(name, source).digest
-        except ScreentestError as error:
-            yield f"encoder {name}", "missing", str(error)
+        except Exception as error:  # whatever is broken here is what the user wants to know
+            yield f"encoder {name}", "missing", _sentence(error)
         else:
             yield f"encoder {name}", "ok", f"{source or 'built in'}, digest {digest[:12]}"
     for spec in ("reference:early", "reference:late"):
         try:
             make_generator(spec).identity()
-        except ScreentestError as error:
-            yield f"generator {spec}", "missing", str(error)
+        except Exception as error:
+            yield f"generator {spec}", "missing", _sentence(error)
         else:
             yield f"generator {spec}", "ok", "shipped"
+
+
+def _sentence(error: Exception) -> str:
+    message = " ".join(str(error).split())
+    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"
 
 
 def _disk() -> tuple[str, str, str]:
