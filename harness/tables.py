@@ -38,14 +38,16 @@ class Table:
         from rich.text import Text
 
         console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
-        table = RichTable(title=Text(self.title), box=box.SIMPLE_HEAD, title_justify="left")
+        table = RichTable(box=box.SIMPLE_HEAD)
         for column in self.columns:
             table.add_column(column, overflow="fold")
         for row in self.rows:
             table.add_row(*(Text(cell) for cell in row))  # Text, so that brackets in prompts are not markup
+        whole_lines = not sys.stdout.isatty()
+        console.print(Text(self.title, "bold"), soft_wrap=whole_lines)
         console.print(table)
         for note in self.notes:
-            console.print(Text(note), soft_wrap=not sys.stdout.isatty())
+            console.print(Text(note), soft_wrap=whole_lines)
 
 
 def number(value: float | None) -> str:
