@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...harness.config import Config
+from ...harness.errors import unknown_name
 from .checkpoint import load_weights, read_config
 from .text import TextConditioner, TextConfig
 
@@ -249,5 +250,11 @@ SIZES: Final[dict[str, dict[str, int]]] = {
 
 
 def build_config(size: str, text: TextConfig, **more: tuple[int, ...]) -> DiTConfig:
-    """Describe a named size reading prompts through ``text``; ``more`` takes ``latent`` and ``patch``."""
+    """Describe a named size reading prompts through ``text``; ``more`` takes ``latent`` and ``patch``.
+
+    Raises:
+        UsageError: no size of that name.
+    """
+    if size not in SIZES:
+        raise unknown_name("size of the transformer", size, SIZES)
     return DiTConfig.model_validate({**SIZES[size], "text": text, **more})

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ...harness.config import Config
-from ...harness.errors import UsageError
+from ...harness.errors import ScreentestError, UsageError
 from ...harness.keys import seeded_rng
 from .checkpoint import write_beside
 
@@ -98,6 +98,7 @@ def fit(
 
     Raises:
         UsageError: the folder holds the state of another configuration, or a damaged one.
+        ScreentestError: the loss is not a finite number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     device = torch_device(config.device)
@@ -112,8 +113,12 @@ def fit(
     while state.step < config.steps:
         with autocast:
             value = loss(state.step, step_generator(config.seed, state.step))
-        state.update(value)
         recent.append(value.item())
+        if not math.isfinite(recent[-1]):
+            raise ScreentestError(
+                f"the loss is {recent[-1]} at step {state.step + 1}; train elsewhere with a smaller lr"
+            )
+        state.update(value)
         now = time.monotonic()
         last = state.step == config.steps
         if now - spoken > 15 or last:

@@ -90,7 +90,7 @@ class TrainDit(TrainConfig):
     shift: float = Field(default=4.0, gt=0, description="how far times are moved towards noise")
     dropout: float = Field(default=0.1, ge=0, le=1, description="part of the prompts that is emptied")
     size: str = "small"
-    early: int = Field(default=700, ge=0, description="step at which the 'early' checkpoint is taken")
+    early: int = Field(default=700, ge=0, description="step of the 'early' checkpoint; 0 or the end: none")
     keep: tuple[int, ...] = Field(default=(), description="further steps to keep the averaged weights of")
 
     def identity(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class TrainDit(TrainConfig):
 def train_dit(config: TrainDit, out: Path) -> Path:
     """Train on the latents of ``out/vae`` (or of the shipped autoencoder), resuming what ``out`` holds.
 
-    Writes the checkpoints ``out/early`` and ``out/late``.
+    Writes the checkpoints ``out/early`` and ``out/late``; returns the latter.
     """
     torch.manual_seed(config.seed)
     device = torch_device(config.device)
@@ -130,7 +130,7 @@ def train_dit(config: TrainDit, out: Path) -> Path:
     keep = {config.early, *config.keep} - {0}
     averages = fit(model, loss, config, state, snapshots=keep)
     write_beside(state / f"step-{config.steps}.safetensors", lambda beside: save_file(averages, beside))
-    if config.early:
+    if 0 < config.early < config.steps:
         export_dit(config, out, step=config.early, name="early")
     return export_dit(config, out, step=config.steps, name="late")
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from screentest.generators.reference.dit import DiT, TextToVideo, build_config, sincos_position
 from screentest.generators.reference.text import TextConfig
+from screentest.harness.errors import UsageError
 
 from .conftest import TINY_TEXT, randomise
 
@@ -65,6 +67,11 @@ def test_every_cell_has_a_position_of_its_own() -> None:
     assert position.shape == (64, 48)
     distances = torch.cdist(position, position) + 1e9 * torch.eye(64)
     assert distances.min() > 0.3
+
+
+def test_an_unknown_size_is_refused() -> None:
+    with pytest.raises(UsageError, match="did you mean 'small'"):
+        build_config("smal", TINY_TEXT)
 
 
 def test_the_shipped_size_is_about_three_million_parameters() -> None:

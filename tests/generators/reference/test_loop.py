@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from screentest.generators.reference.loop import TrainConfig, fit, step_generator, torch_device
-from screentest.harness.errors import UsageError
+from screentest.harness.errors import ScreentestError, UsageError
 from torch import Tensor, nn
 
 CONFIG = TrainConfig(steps=8, batch=4, lr=0.1, warmup=2, checkpoint_minutes=0)
@@ -64,6 +65,18 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     state.write_bytes(state.read_bytes()[:-7])
     with pytest.raises(UsageError, match="damaged"):
         train(tmp_path)
+
+
+def test_a_loss_that_blows_up_stops_the_run_and_is_not_saved(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1)
+
+    def loss(step: int, generator: torch.Generator) -> Tensor:
+        del generator
+        return model(torch.ones(1, 1)).sum() * (float("nan") if step == 3 else 1.0)
+
+    with pytest.raises(ScreentestError, match="the loss is nan at step 4"):
+        fit(model, loss, CONFIG, tmp_path)
+    assert all(torch.isfinite(tensor).all() for tensor in load_file(tmp_path / "state.safetensors").values())
 
 
 def test_steps_have_random_numbers_of_their_own() -> None:
