@@ -68,4 +68,6 @@ def export_scores(folder: Path, out: Path) -> int:
         beside.replace(out)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror or error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
     return len(frame)
