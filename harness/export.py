@@ -57,7 +57,7 @@ def export_scores(folder: Path, out: Path) -> int:
         UsageError: no run there, another ending, or the file cannot be written.
     """
     if out.suffix not in (".parquet", ".csv"):
-        raise UsageError(f"{out.name} should end in .parquet or .csv")
+        raise UsageError(f"the export {out} should end in .parquet or .csv")
     frame = score_frame(open_run(folder))
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
