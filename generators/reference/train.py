@@ -90,7 +90,7 @@ class TrainDit(TrainConfig):
     shift: float = Field(default=4.0, gt=0, description="how far times are moved towards noise")
     dropout: float = Field(default=0.1, ge=0, le=1, description="part of the prompts that is emptied")
     size: str = "small"
-    early: int = Field(default=700, ge=0, description="step of the 'early' checkpoint; 0 or the end: none")
+    early: int = Field(default=1600, ge=0, description="step of the 'early' checkpoint; 0 or the end: none")
     keep: tuple[int, ...] = Field(default=(), description="further steps to keep the averaged weights of")
 
     def identity(self) -> dict[str, Any]:

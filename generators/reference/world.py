@@ -26,6 +26,7 @@ __all__ = [
     "NATIVE_CLIP",
     "SHAPES",
     "SIZES",
+    "WORLD_VERSION",
     "Scene",
     "Truth",
     "caption",
