@@ -308,6 +308,44 @@ def export(
     _say(f"{export_scores(run, out)} rows: {out}")
 
 
+@app.command()
+def transform(
+    prompts: Annotated[
+        str | None, typer.Argument(help="A .txt, .csv or .jsonl file of prompts, or a suite.")
+    ] = None,
+    family: Annotated[list[str] | None, typer.Option(help="A family, or all; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Which variant of what is left to chance.")] = 0,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="Share that is changed.")] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option(help="A file of JSON lines; or, from a suite, a suite in .yaml.")
+    ] = None,
+    list_families: Annotated[bool, typer.Option("--list", help="List the families.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rewrite prompts in named families, to test filters; each keeps the id of its base prompt."""
+    from ..safety import transforms_files as files
+
+    if list_families:
+        table = files.family_table()
+        if as_json:
+            _print_json(table.records())
+        else:
+            _print_table(table)
+        return
+    if prompts is None:
+        raise UsageError("give a file of prompts or a suite, or --list for the families")
+    names = files.named_families(family or ["all"])
+    if out is not None and out.suffix in (".yaml", ".yml"):
+        from .suite import load_suite
+
+        suite = files.jailbreak_suite(load_suite(prompts), names, seed, strength)
+        files.write_suite(suite, out)
+        _warn(f"{len(suite.prompts)} prompts: {out}")
+        return
+    count = files.write_rewritten(files.rewrite(files.read_prompts(prompts), names, seed, strength), out)
+    _warn(f"{count} prompts" + (f": {out}" if out is not None else ""))
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,

@@ -1,3 +1,24 @@
 """Safety measurement: what a generator shows that its policy forbids, and how well its filters work."""
 
-__all__: list[str] = []
+from .sources import ColumnMap, PromptRecord, PromptSource
+from .taxonomy import Category, Crosswalk, Taxonomy, carry_over, crosswalk, load_taxonomy, to_ours
+from .transforms import Transformed, families, invert, transform
+from .transforms_canonical import canonicalise
+
+__all__ = [
+    "Category",
+    "ColumnMap",
+    "Crosswalk",
+    "PromptRecord",
+    "PromptSource",
+    "Taxonomy",
+    "Transformed",
+    "canonicalise",
+    "carry_over",
+    "crosswalk",
+    "families",
+    "invert",
+    "load_taxonomy",
+    "to_ours",
+    "transform",
+]
