@@ -66,7 +66,7 @@ def test_unknown_names_get_the_nearest_ones() -> None:
     with pytest.raises(UsageError, match="did you mean 'harassment'"):
         to_ours("openai-moderation", "harasment")
     with pytest.raises(UsageError, match="did you mean 'vcr'"):
-        load_taxonomy().get("vrc")
+        load_taxonomy().get("vcrr")
 
 
 def test_a_label_carries_over_only_as_far_as_its_meaning() -> None:

@@ -4,7 +4,7 @@ import string
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.errors import UsageError
 from screentest.harness.plan import make_item
@@ -21,6 +21,7 @@ PROMPTS = (
 )
 REVERSIBLE = [name for name in families() if family(name).reversible]
 LOSSY = [name for name in families() if not family(name).reversible]
+few = settings(max_examples=40, deadline=None)  # of each of the families; time says nothing on a busy machine
 ANY_TEXT = st.text(st.characters())  # all of Unicode, halves of surrogate pairs included
 
 
@@ -32,6 +33,7 @@ def test_there_are_families_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize("name", REVERSIBLE)
+@few
 @given(text=ANY_TEXT, seed=st.integers(0, 5))
 def test_a_reversible_family_gives_the_text_back(name: str, text: str, seed: int) -> None:
     made = transform(text, name, seed)
@@ -43,6 +45,7 @@ def test_a_reversible_family_gives_the_text_back(name: str, text: str, seed: int
 
 
 @pytest.mark.parametrize("name", families())
+@few
 @given(text=ANY_TEXT, strength=st.floats(0, 1))
 def test_any_text_and_strength_give_the_same_text_twice(name: str, text: str, strength: float) -> None:
     first, second = (transform(text, name, 3, strength) for _ in range(2))
@@ -136,6 +139,7 @@ def test_no_two_letters_share_a_lookalike_and_all_fold_back() -> None:
     assert {FOLD[there] for there in LOOKALIKE.values()} == set(LOOKALIKE)
 
 
+@few
 @given(n=st.integers(0, 50), strength=st.floats(0.001, 1))
 def test_a_share_of_places_is_chosen(n: int, strength: float) -> None:
     few = chosen(n, np.random.default_rng(0), strength)
