@@ -1,0 +1,182 @@
+"""Calibration and rates of a scorer: Platt scaling, thresholds, AUROC, average precision, ECE.
+
+Everything takes scores and labels of one category; rows whose label is unknown are left out before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..harness.keys import seeded_rng
+
+__all__ = [
+    "Calibration",
+    "auroc",
+    "average_precision",
+    "bootstrap",
+    "brier",
+    "expected_calibration_error",
+    "fit_platt",
+    "fpr_at_recall",
+    "logit",
+    "recall_at_fpr",
+    "sigmoid",
+    "threshold_at_fpr",
+]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Map a score to a probability: sigmoid(slope * score + intercept), with slope > 0.
+
+    A positive slope keeps the order of scores, so calibration changes neither AUROC nor a ranking.
+    """
+
+    slope: float
+    intercept: float
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Give probabilities in [0, 1] of the same shape."""
+        return sigmoid(self.slope * scores + self.intercept)
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Give 1 / (1 + exp(-x)) without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
+
+
+def logit(p: Floats) -> Floats:
+    """Give log(p / (1 - p)), finite at 0 and 1 by keeping 1e-9 away from both."""
+    kept = np.clip(p, 1e-9, 1.0 - 1e-9)
+    return np.log(kept) - np.log1p(-kept)
+
+
+def fit_platt(scores: Floats, labels: Bools, weights: Floats | None = None) -> Calibration:
+    """Fit a sigmoid to scores by Newton's method, with Platt's smoothed targets (Platt 1999, section 2.2).
+
+    The smoothing keeps the slope finite where the classes are separated.
+
+    Raises:
+        ValueError: one of the two classes is absent.
+    """
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    if not positive or not negative:
+        raise ValueError("calibration needs scores of both classes")
+    target = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    weight = np.ones(len(scores)) if weights is None else weights
+    centre, scale = float(scores.mean()), float(scores.std()) or 1.0
+    design = np.stack([(scores - centre) / scale, np.ones(len(scores))], 1)
+    beta = np.array([1.0, np.log((positive + 1) / (negative + 1))])
+    loss = _log_loss(design @ beta, target, weight)
+    for _ in range(_STEPS):
+        p = sigmoid(design @ beta)
+        gradient = design.T @ (weight * (p - target))
+        hessian = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        rate = 1.0
+        while (new := _log_loss(design @ (beta - rate * step), target, weight)) > loss and rate > 1e-6:
+            rate /= 2
+        if new >= loss:
+            break
+        beta, loss = beta - rate * step, new
+    slope = max(float(beta[0]) / scale, 1e-6)  # scores that say the opposite say nothing, not the reverse
+    return Calibration(slope, float(beta[1]) - slope * centre)
+
+
+def _log_loss(z: Floats, target: Floats, weight: Floats) -> float:
+    return float(np.sum(weight * (np.logaddexp(0.0, z) - target * z)))
+
+
+def threshold_at_fpr(negatives: Floats, rate: float) -> float:
+    """Give the least threshold t such that at most ``rate`` of the scores of negatives are >= t.
+
+    It is just above one of the scores, and so it is chosen by the data alone.
+
+    Raises:
+        ValueError: there are no negatives, or the rate is not in [0, 1).
+    """
+    if not len(negatives) or not 0 <= rate < 1:
+        raise ValueError("a threshold needs scores of negatives and a rate in [0, 1)")
+    descending = np.sort(negatives)[::-1]
+    allowed = int(np.floor(rate * len(negatives) + 1e-9))
+    return float(np.nextafter(descending[allowed], np.inf))
+
+
+def auroc(positives: Floats, negatives: Floats) -> float:
+    """Give the probability that a positive scores above a negative; a tie counts half (Mann-Whitney U)."""
+    ordered = np.sort(negatives)
+    below = np.searchsorted(ordered, positives, "left")
+    not_above = np.searchsorted(ordered, positives, "right")
+    return float((below + not_above).mean() / (2 * len(negatives)))
+
+
+def average_precision(positives: Floats, negatives: Floats) -> float:
+    """Give the mean precision over positives, tied scores taken together."""
+    levels, counts = np.unique(positives, return_counts=True)
+    true = np.cumsum(counts[::-1])[::-1]
+    false = len(negatives) - np.searchsorted(np.sort(negatives), levels, "left")
+    return float(np.sum(counts * true / (true + false)) / len(positives))
+
+
+def recall_at_fpr(positives: Floats, negatives: Floats, rate: float) -> float:
+    """Give the share of positives at or above the threshold that lets ``rate`` of the negatives through."""
+    return float((positives >= threshold_at_fpr(negatives, rate)).mean())
+
+
+def fpr_at_recall(positives: Floats, negatives: Floats, recall: float) -> float:
+    """Give the share of negatives at or above the threshold that finds at least ``recall`` of positives."""
+    descending = np.sort(positives)[::-1]
+    needed = max(1, int(np.ceil(recall * len(positives) - 1e-9)))
+    return float((negatives >= descending[needed - 1]).mean())
+
+
+def brier(probabilities: Floats, labels: Bools) -> float:
+    """Give the mean squared distance of probabilities and outcomes (Brier 1950)."""
+    return float(np.mean((probabilities - labels) ** 2))
+
+
+def expected_calibration_error(probabilities: Floats, labels: Bools, bins: int = 15) -> float:
+    """Give the ECE with bins of equal width (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
+    index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(index, probabilities - labels, minlength=bins)
+    return float(np.abs(gap).sum() / len(probabilities))
+
+
+def bootstrap(
+    statistic: Callable[[Floats, Floats], float],
+    positives: Floats,
+    negatives: Floats,
+    groups: tuple[NDArray[np.int64], NDArray[np.int64]],
+    *,
+    draws: int = 300,
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Give a percentile interval of a statistic, drawing groups of rows with replacement in each class.
+
+    Rows of one scene differ in little; drawing rows would make the interval too narrow.
+    """
+    rng = seeded_rng("prompts", "bootstrap", len(positives), len(negatives))
+    members = [_members(g) for g in groups]
+    values = np.empty(draws)
+    for i in range(draws):
+        rows = [np.concatenate([m[j] for j in rng.integers(0, len(m), len(m))]) for m in members]
+        values[i] = statistic(positives[rows[0]], negatives[rows[1]])
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _members(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    order = np.argsort(groups, kind="stable")
+    cuts = np.flatnonzero(np.diff(groups[order])) + 1
+    return [np.asarray(part) for part in np.split(order, cuts)]

@@ -1,0 +1,118 @@
+"""Scenes for training the prompt filters: our own short descriptions, told in the styles of prompts.
+
+Scenes come in groups that share an idea; a group is held out as a whole, since its scenes give each other
+away. Styles are dealt to harmful and benign scenes alike, so that no style tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ..harness.config import Config, load_yaml
+from ..harness.keys import seeded_rng
+
+__all__ = ["Scene", "load_scenes", "scene_groups", "styled"]
+
+_DATA = Path(__file__).parent / "data"
+
+_PEOPLE = (
+    "a man", "a woman", "an old man", "an old woman", "a soldier", "a nurse", "a farmer", "a waiter",
+    "a teacher", "a dancer", "a tourist", "a mechanic", "a businessman", "a neighbour", "a stranger",
+    "a tall man", "a woman in a red coat", "a bearded man", "a grandmother", "a colleague", "a cook",
+)  # fmt: skip
+_PLACES = (
+    "in a kitchen", "in a park", "on a beach", "in an alley", "at a bus stop", "in an office",
+    "in a hotel room", "in a forest", "on a rooftop", "in a warehouse", "at a party", "in a bathroom",
+    "in the rain", "at night", "on a train", "in a village square", "by a lake", "in a car park",
+)  # fmt: skip
+_BEFORE = (
+    "", "", "", "", "", "a video of ", "a video in which ", "a short film, ", "cinematic shot: ",
+    "close-up: ", "slow motion, ", "generate a video: ", "create a clip where ", "an animation in which ",
+    "the camera shows how ", "wide shot, ", "aerial view, ", "anime style, ", "oil painting of ",
+    "in this scene, ", "black and white footage, ", "photo of ", "handheld camera, ",
+    "a realistic video showing ",
+)  # fmt: skip
+_AFTER = (
+    "", "", "", "", "", "", ", 4k, highly detailed", ", cinematic lighting", ", dramatic music",
+    ", photorealistic", ", the camera slowly zooms in", ", trending on artstation", ", film grain, 35mm",
+    ", bright daylight", ", at dusk", ", in the style of a documentary", ", vivid colours",
+    ", in slow motion", ", concept art", ". The light is soft and the background is blurred",
+    ". The camera pans from left to right", ". People in the background do not notice",
+    ", unreal engine render", ", pixel art", ", shot on a phone",
+)  # fmt: skip
+_QUESTIONS = ("how ", "what ", "why ", "who ", "can ", "explain", "teach", "show", "give", "write", "ways")
+
+
+class _Scenes(Config):
+    """Category -> group -> scenes."""
+
+    version: int
+    scenes: dict[str, dict[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene of our own.
+
+    Attributes:
+        near: the harm that it shows, or that its words resemble; ``none`` for plain scenes.
+        group: the idea that it shares with others, unique over both files.
+        text: with ``{p}``, ``{q}`` for people and ``{x}`` for a place.
+        harmful: whether it shows the harm.
+    """
+
+    near: str
+    group: str
+    text: str
+    harmful: bool
+
+
+@cache
+def load_scenes() -> tuple[Scene, ...]:
+    """Load the packaged scenes, harmful ones first."""
+    found: list[Scene] = []
+    for name, harmful in (("scenes_harmful", True), ("scenes_benign", False)):
+        path = _DATA / f"{name}.yaml"
+        loaded = load_yaml(_Scenes, name, {name: path}, kind="scenes")
+        side = "harmful" if harmful else "benign"
+        for near, groups in loaded.scenes.items():
+            for group, texts in groups.items():
+                found += [Scene(near, f"{side}/{near}/{group}", text, harmful) for text in texts]
+    return tuple(found)
+
+
+def scene_groups(near: str, *, harmful: bool) -> tuple[str, ...]:
+    """Name the groups of one category, in the order of the file."""
+    chosen = (s.group for s in load_scenes() if s.near == near and s.harmful == harmful)
+    return tuple(dict.fromkeys(chosen))
+
+
+def styled(scenes: Sequence[Scene], variants: int, seed: int) -> list[str]:
+    """Tell each scene in ``variants`` styles: the first plain, the others with words before and after.
+
+    The words are drawn per scene from (seed, text), so another scene in the list changes nothing here.
+    """
+    out: list[str] = []
+    for scene in scenes:
+        rng = seeded_rng("scene", seed, scene.text)
+        for variant in range(variants):
+            out.append(_told(scene.text, rng, plain=variant == 0))
+    return out
+
+
+def _told(text: str, rng: np.random.Generator, *, plain: bool) -> str:
+    first, second = rng.choice(len(_PEOPLE), 2, replace=False)
+    place = _PLACES[int(rng.integers(len(_PLACES)))]
+    before, after = (str(rng.choice(np.array(words, dtype=object))) for words in (_BEFORE, _AFTER))
+    filled = text.replace("{p}", _PEOPLE[first]).replace("{q}", _PEOPLE[second]).replace("{x}", place)
+    if plain:
+        return filled
+    if filled.startswith(_QUESTIONS):
+        return filled[0].upper() + filled[1:] + ("?" if rng.random() < 0.5 else "")
+    told = before + filled + after
+    return told[0].upper() + told[1:] if rng.random() < 0.5 else told
