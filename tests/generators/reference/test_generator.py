@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from screentest.generators import Failure, Frames
 from screentest.generators.reference import CHECKPOINTS, WEIGHTS, ReferenceGenerator, SamplerSettings
-from screentest.generators.reference.words import COLORS
 from screentest.generators.reference.world import NATIVE_CLIP
 from screentest.harness.errors import MissingWeightsError, UsageError
 from screentest.harness.plan import Item, make_item
@@ -155,8 +154,9 @@ def test_the_shipped_checkpoints_know_each_other_apart() -> None:
 def test_the_late_checkpoint_shows_what_it_is_asked_for() -> None:
     from screentest.generators.reference.reader import read_clip
 
-    generator = ReferenceGenerator("late")
-    asked = items(*(f"a {color} ball moves left" for color in COLORS))
+    colors = ("red", "green", "blue", "yellow")
+    generator = ReferenceGenerator("late", settings=SamplerSettings(steps=10))
+    asked = items(*(f"a {color} ball moves left" for color in colors))
     seen = [read_clip(frames(output).astype(np.uint8)) for output in generator.generate(asked)]
-    assert sum(s.color == color for s, color in zip(seen, COLORS, strict=True)) >= 5
-    assert sum(s.motion == "left" for s in seen) >= 4
+    assert [s.color for s in seen] == list(colors)
+    assert sum(s.motion == "left" for s in seen) >= 3

@@ -100,7 +100,7 @@ def test_captions_vary_and_stay_within_the_vocabulary() -> None:
 
 
 def test_the_reader_reads_the_truth_back() -> None:
-    for frames, truth in world_clips(60, "reader"):
+    for frames, truth in world_clips(24, "reader"):
         seen = read_clip(frames)
         assert (seen.shape, seen.color, seen.motion) == (truth.shape, truth.color, truth.motion)
         np.testing.assert_allclose(seen.position_T2, truth.position_T2, atol=0.25)
