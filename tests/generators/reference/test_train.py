@@ -65,7 +65,7 @@ def test_encoders_load_from_their_folder(what: str, tmp_path: Path) -> None:
 
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     assert set(TRAINABLE) == {"vae", "dit", "clip", "subject", "video"}
-    with pytest.raises(UsageError, match="unknown thing to train 'vea'.*Known: clip, dit"):
+    with pytest.raises(UsageError, match=r"unknown thing to train 'vea'.*Known: clip, dit"):
         train("vea", out=tmp_path, overrides={})
     with pytest.raises(UsageError, match="train there first"):
         export(tmp_path)
