@@ -70,12 +70,12 @@ class FolderGenerator(Generator):
         return {"kind": "folder", "digest": folder_digest(self.folder, there)}
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...]:
-        """List the manifest's rows; without one, the files, with prompts where all names have them.
+        """List the manifest's rows; without one, the files, with prompts where all names hold a sentence.
 
         Raises:
             UsageError: no such folder, no video in it, or the manifest is wrong.
         """
-        if self._manifest is None and not all(entry.prompt for entry in self._entries):
+        if self._manifest is None and not all(_is_sentence(entry.prompt) for entry in self._entries):
             return tuple(make_item(None, 0, clip, source=name) for name in self._videos)
         _ = self._by_prompt  # refuses two clips for one prompt and seed
         return tuple(
@@ -113,6 +113,11 @@ class FolderGenerator(Generator):
         ]
         surplus = sorted(set(self._videos) - {name for name in found if name is not None})
         warnings = [] if self._manifest is None else list(self._manifest[1])
+        if self._manifest is None and any(item.source and item.prompt for item in items):
+            prompts = len({item.cluster for item in items})
+            warnings.append(
+                f"without a manifest, the file names were read as '{{prompt}}-{{seed}}': {prompts} prompts"
+            )
         if missing:
             warnings.append(f"{len(missing)} of {len(items)} clips are missing: {_some(missing)}")
         if surplus:
@@ -210,6 +215,11 @@ class FolderGenerator(Generator):
             if k == seed and len(start) >= TRUNCATED_FROM and key.startswith(start)
         ]
         return files[0] if len(files) == 1 else None
+
+
+def _is_sentence(prompt: str | None) -> bool:
+    """Tell the prompt of 'a cat runs-0.mp4' from the counter's stem of 'clip-1.mp4'."""
+    return prompt is not None and len(prompt.split()) > 1
 
 
 def _hidden(name: Path) -> bool:

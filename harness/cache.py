@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..metrics.features import Feature
+from .errors import UsageError
 from .keys import digest
 from .media import ClipInfo
 from .store import write_atomic
@@ -32,6 +33,9 @@ class FeatureCache:
     """Keep features in a folder; any number of processes may share it."""
 
     def __init__(self, folder: Path) -> None:
+        """Use ``folder``, which is made when first needed; raises UsageError where it is a file."""
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"the cache {folder} is a file; name a folder with --cache")
         self.folder = folder
 
     def get(self, clip_sha: str, encoder_digest: str) -> Feature | None:

@@ -11,7 +11,7 @@ from ..metrics.base import Measure, NotApplicable, Sample, Scored
 from ..metrics.features import Encoder, Feature, Stream, TextEncoder
 from .cache import FeatureCache
 from .errors import MediaError
-from .keys import Json, digest
+from .keys import Json, canonical_json, digest
 from .media import Clip, ClipInfo, Window, decode, open_clip
 from .plan import Item
 from .store import ClipRecord, Score
@@ -167,8 +167,9 @@ class Scorer:
             return Score(item.id, measure.name, "not_applicable", reason=str(why), key=key)
         except Exception as error:  # a measure, perhaps a user's own, must not end the run
             return Score(item.id, measure.name, "failed", reason=_describe(error), key=key)
-        if not math.isfinite(result.value):
-            return Score(item.id, measure.name, "failed", reason=f"the value was {result.value}", key=key)
+        problem = _problem(measure, result)
+        if problem is not None:
+            return Score(item.id, measure.name, "failed", reason=problem, key=key)
         return Score(item.id, measure.name, "ok", result.value, evidence=result.evidence, key=key)
 
 
@@ -200,6 +201,22 @@ def _call(measure: Measure, sample: Sample) -> Scored:
         raise TypeError(f"{measure.name} is a measure of sets")
     value = measure.function(sample)
     return value if isinstance(value, Scored) else Scored(float(value))
+
+
+def _problem(measure: Measure, result: Scored) -> str | None:
+    """Say why a result cannot be a score: it is no number, not in the measure's range, or not plain JSON."""
+    if not math.isfinite(result.value):
+        return f"the value was {result.value}"
+    low, high = measure.bounds
+    if (low is not None and result.value < low) or (high is not None and result.value > high):
+        return f"the value {result.value:g} is outside of the measure's range"
+    if measure.kind == "rate" and result.value not in (0.0, 1.0):
+        return f"the value {result.value:g} of a rate is neither 0 nor 1"
+    try:
+        canonical_json(dict(result.evidence))
+    except (TypeError, ValueError) as error:
+        return f"its evidence is not plain JSON: {error}"
+    return None
 
 
 def _describe(error: Exception) -> str:

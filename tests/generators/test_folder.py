@@ -58,7 +58,16 @@ def test_names_of_vbench_give_prompts_and_seeds(tmp_path: Path) -> None:
     assert [i.id for i in items] == [
         i.id for i in asked(("a cat runs", 0), ("a cat runs", 1), ("a well-known dog", 0))
     ]
-    assert generator.check(items) == []
+    assert generator.check(items) == [
+        "without a manifest, the file names were read as '{prompt}-{seed}': 2 prompts"
+    ]
+
+
+def test_numbered_files_are_no_seeds_of_one_prompt(tmp_path: Path) -> None:
+    put(tmp_path, "clip-1.mp4", "clip-2.mp4")
+    items = FolderGenerator(tmp_path).own_items(CLIP)
+    assert [(i.prompt, i.source) for i in items] == [(None, "clip-1.mp4"), (None, "clip-2.mp4")]
+    assert len({i.cluster for i in items}) == 2
 
 
 def test_a_csv_manifest_gives_everything_it_lists(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ SUITE = shared.drawing_suite(
 
 
 def go(folder: Path, cache: Path) -> None:
-    sys.stderr = Path(os.devnull).open("w")
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  for the rest of this process
     run(SUITE, shared.DrawingGenerator(), folder, Settings(cache))
 
 

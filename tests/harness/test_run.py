@@ -15,6 +15,7 @@ from screentest.harness.errors import UsageError
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.store import open_run
 from screentest.harness.summary import read_summary
+from screentest.metrics import MEASURES, Measure, Scored
 
 
 def table(folder: Path) -> list[tuple[Any, ...]]:
@@ -136,6 +137,29 @@ def test_a_stored_clip_that_was_changed_is_a_failure(tmp_path, make_suite, suite
     path.write_bytes(path.read_bytes() + b"\0")
     summary = score_run(tmp_path / "run", make_suite(measures=["motion.warping_error"]), Settings(cache))
     assert summary.get("motion.warping_error").left_out["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (7.0, "the value 7 is outside of the measure's range"),
+        (float("nan"), "the value was nan"),
+        (Scored(0.5, {"frame": np.float32(1)}), "its evidence is not plain JSON"),
+    ],
+)
+def test_what_is_no_score_is_a_failure_and_the_run_goes_on(
+    tmp_path, make_suite, generator, cache, value, reason, monkeypatch
+):
+    strange = Measure(
+        "my.strange", 1, "mean", lambda sample: value, None, (), "higher", (0.0, 1.0), "", "Strange."
+    )
+    monkeypatch.setitem(MEASURES._entries, "my.strange", strange)
+    summary = run(
+        make_suite(measures=["my.strange", "motion.flicker"]), generator, tmp_path / "r", Settings(cache)
+    )
+    assert summary.get("my.strange").left_out["failed"] == 8
+    assert reason in next(iter(summary.get("my.strange").reasons))
+    assert summary.get("motion.flicker").n == 8
 
 
 def test_two_writers_at_once_are_refused(tmp_path, suite, generator, cache):
