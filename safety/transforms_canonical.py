@@ -128,17 +128,17 @@ def _decode(text: str) -> str:
     for step in (from_entities, _percent, _base64, _hex, _morse, _braille):
         text = step(text)
     text = _unleet(text)
-    if _score(text) < 0.2:
-        for turn in (lambda t: codecs.encode(t, "rot13"), lambda t: t[::-1]):
-            turned: str = turn(text)
-            if reads_as_language(turned) and _score(turned) >= _score(text) + 0.2:
-                return turned
+    # One letter alone is a word backwards too, and tells nothing there.
+    for turned, shortest in ((codecs.encode(text, "rot13"), 1), (text[::-1], 2)):
+        gain = _score(turned, shortest) - _score(text, shortest)
+        if gain >= 0.2 and reads_as_language(turned):
+            return turned
     return text
 
 
-def _score(text: str) -> float:
-    """Share of frequent words."""
-    words = _words(text)
+def _score(text: str, shortest: int) -> float:
+    """Share of frequent words among those of ``shortest`` letters or more."""
+    words = [word for word in _words(text) if len(word) >= shortest]
     return sum(word in _COMMON for word in words) / len(words) if words else 0.0
 
 
@@ -157,7 +157,8 @@ def _unleet(text: str) -> str:
 
 
 def _mixed(word: str) -> bool:
-    return reads_as_word(word.translate(_UNLEET).lower()) and any(c.isalpha() for c in word)
+    plain = re.sub(r"\W", "", word.translate(_UNLEET))
+    return plain.isalpha() and any(c.isalpha() for c in word)
 
 
 def _leet_like(word: str) -> bool:
@@ -167,7 +168,7 @@ def _leet_like(word: str) -> bool:
         return False
     if re.fullmatch(r"\W*[0-9][0-9.,:]*[a-zA-Z]{0,2}\W*|[^0-9]+[0-9]{2,}\W*", word):
         return False  # a number with its unit, or a name with its number
-    return (_spells_frequent(word) and len(plain) > 2) or reads_as_word(plain.lower())
+    return (_spells_frequent(word) and len(plain) > 2) or reads_as_word(plain.lower().replace("'", ""))
 
 
 def _spells_frequent(word: str) -> bool:
