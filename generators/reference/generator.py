@@ -83,10 +83,11 @@ class ReferenceGenerator(Generator):
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Refuse sizes that the checkpoint was not trained on; warn of images and videos, which it ignores.
+        """Refuse sizes that the checkpoint was not trained on, and images and videos to start from.
 
         Raises:
-            UsageError: a size that the checkpoint does not know, or a checkpoint that cannot be read.
+            UsageError: a size that the checkpoint does not know, an item that starts from an image or a
+                video, or a checkpoint that cannot be read.
         """
         known = self._known_clip()
         for item in items:
@@ -95,10 +96,11 @@ class ReferenceGenerator(Generator):
                     f"{self.spec} makes clips of {_size(known)} only, and the suite asks for "
                     f"{_size(item.clip)}; set 'clip' in the suite to what the checkpoint knows"
                 )
-        if any(item.image or item.video for item in items):
-            return [
-                f"{self.spec} reads text only: the images and videos that prompts start from are left out"
-            ]
+            if item.image or item.video:
+                raise UsageError(
+                    f"{self.spec} reads text only, and the prompt {item.prompt!r} starts from "
+                    f"{item.image or item.video}; take it out of the suite, or choose another generator"
+                )
         return []
 
     def generate(self, items: Sequence[Item]) -> list[Output]:

@@ -85,9 +85,10 @@ def test_other_sizes_are_refused_in_one_sentence(tiny_checkpoint: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_what_it_cannot_read_is_warned_of(tiny_checkpoint: Path) -> None:
+def test_what_it_cannot_read_is_refused(tiny_checkpoint: Path) -> None:
     asked = make_item("a red ball", 0, NATIVE_CLIP, image="first.png")
-    assert "reads text only" in ReferenceGenerator(str(tiny_checkpoint)).check([asked])[0]
+    with pytest.raises(UsageError, match="reads text only"):
+        ReferenceGenerator(str(tiny_checkpoint)).check([asked])
 
 
 def test_names_that_do_not_exist_are_refused() -> None:
