@@ -346,13 +346,40 @@ def transform(
     _warn(f"{count} prompts" + (f": {out}" if out is not None else ""))
 
 
+@app.command()
+def classify(
+    prompts: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .txt file of prompts.")],
+    column: Annotated[str | None, typer.Option(help="Column or key of the prompt.")] = None,
+    classifier: Annotated[
+        str, typer.Option(help="ngram, minilm, any or mean of both, or a folder from 'screentest train'.")
+    ] = "ngram",
+    canonicalise: Annotated[bool, typer.Option(help="Undo disguises before a prompt is read.")] = True,
+    encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = True,
+) -> None:
+    """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
+    del as_json
+    from ..safety.prompt_files import classify_file
+    from ..safety.prompts import load_classifier
+
+    judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder)
+    counts = classify_file(prompts, judge, sys.stdout, column=column)
+    _warn(f"{counts.judged} prompts, {counts.flagged} flagged, {counts.without_text} without text")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(help="vae, dit, clip, subject or video.")],
+    what: Annotated[str, typer.Argument(help="vae, dit, clip, subject, video or prompt-filter.")],
     out: Annotated[Path, typer.Option(help="Folder of the checkpoints; the same command resumes.")],
 ) -> None:
-    """Train the reference generator or one of its encoders. Further options: --steps N --seed N ..."""
+    """Train the reference generator, an encoder of it or a prompt filter. Further options: --seed N ..."""
+    if what == "prompt-filter":
+        from ..safety.train_prompts import train_prompt_filter
+
+        train_prompt_filter(out, _extra_options(context.args))
+        _say(f"card: {out / 'CARD.md'}")
+        return
     from ..generators.reference import train as train_reference
 
     train_reference(what, out=out, overrides=_extra_options(context.args))
@@ -401,6 +428,9 @@ def _main(arguments: list[str]) -> int:
             return error.exit_code
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _warn("error: the disk is full; make room, and the same command goes on from here")
+            return 2
         message = " ".join(str(error).split()) or "no message"
         _warn(
             f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)"
