@@ -6,6 +6,7 @@ progress and warnings to stderr. Heavy libraries are imported by the commands th
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
