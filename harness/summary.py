@@ -23,6 +23,10 @@ from .store import RunStore, Score, SetScore, write_atomic
 __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
 
 
+_LABELS = ("id:", "base:")
+"""Tags that name single prompts; they are for looking up, and no aggregate is made of them."""
+
+
 class Aggregate(BaseModel):
     """One measure over a run, or over the items of one tag.
 
@@ -82,7 +86,7 @@ def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
     scores: dict[str, list[Score]] = {name: [] for name in about}
     for score in store.scores():
         scores.setdefault(score.measure, []).append(score)
-    tags = sorted({tag for item in items for tag in item.tags})
+    tags = sorted({tag for item in items for tag in item.tags if not tag.startswith(_LABELS)})
     by_id = {item.id: item for item in items}
     aggregates: list[Aggregate] = []
     set_scores = store.set_scores()
