@@ -89,8 +89,12 @@ def fit_platt(scores: Floats, labels: Bools, weights: Floats | None = None) -> C
         if new >= loss:
             break
         beta, loss = beta - rate * step, new
-    slope = max(float(beta[0]) / scale, 1e-6)  # scores that say the opposite say nothing, not the reverse
-    return Calibration(slope, float(beta[1]) - slope * centre)
+    slope = float(beta[0]) / scale
+    if slope > 0:
+        return Calibration(slope, float(beta[1]) - slope * centre)
+    # Scores that say the opposite say nothing, not the reverse: all but the same probability for any score.
+    mean = float(np.sum(weight * target) / np.sum(weight))
+    return Calibration(1e-6, float(np.log(mean / (1 - mean))))
 
 
 def _log_loss(z: Floats, target: Floats, weight: Floats) -> float:

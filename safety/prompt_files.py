@@ -179,6 +179,8 @@ def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
                 yield Prompt(_id(fields, number), cells[wanted] if wanted < len(cells) else "")
     except csv.Error as error:
         raise UsageError(f"{file}, near line {rows.line_num}: {error}") from None
+    finally:
+        text.detach()  # the stream belongs to the caller
 
 
 def _guarded(file: Path, text: TextIO) -> Iterator[str]:
