@@ -52,6 +52,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
         unknown suite 'refrence'; did you mean 'reference'? Known: reference, videos
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.65)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
     return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
