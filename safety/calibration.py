@@ -163,11 +163,10 @@ def bootstrap(
     groups: tuple[NDArray[np.int64], NDArray[np.int64]],
     *,
     draws: int = 200,
-    confidence: float = 0.95,
 ) -> Floats:
-    """Give percentile intervals of several statistics, shape (2, m), drawing groups of rows in each class.
+    """Give several statistics of resampled scores, shape (draws, m), drawing groups of rows in each class.
 
-    Rows of one scene differ in little; drawing rows would make the intervals too narrow.
+    Rows of one scene differ in little; drawing rows would make intervals too narrow.
     """
     rng = seeded_rng("prompts", "bootstrap", len(positives), len(negatives))
     numbered = [np.unique(g, return_inverse=True)[1] for g in groups]
@@ -175,8 +174,7 @@ def bootstrap(
     for _ in range(draws):
         drawn = [_draw(scores, g, rng) for scores, g in zip((positives, negatives), numbered, strict=True)]
         values.append(statistics(*drawn))
-    tail = (1 - confidence) / 2
-    return np.quantile(np.stack(values), [tail, 1 - tail], axis=0)
+    return np.stack(values)
 
 
 def _draw(scores: Floats, group: NDArray[np.int64], rng: np.random.Generator) -> Floats:

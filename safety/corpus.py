@@ -233,5 +233,5 @@ def _scenes(variants: int, seed: int) -> Iterator[Row]:
     for i, text in enumerate(texts):
         scene = scenes[i // variants]
         labels = _labels((scene.near,), _OVERLAPS[scene.near]) if scene.harmful else _labels(())
-        asked = scene.group.endswith(("/questions", "/how_to"))
+        asked = any(mark in scene.group for mark in ("/questions", "/how_to", "/asked_about"))
         yield Row(text, "scenes", f"scenes/{scene.text}", fold[scene.group], labels, not asked)

@@ -44,6 +44,8 @@ BLIND_SPOTS = (
     "Words, not intent: news, medicine and history about a harm score higher than plain scenes.",
     "Probabilities hold for the mix of harmful and benign prompts that the card names; with another mix, "
     "calibrate again.",
+    "The penalty of the fit was picked from a few values on the same held-out folds, so the numbers are a "
+    "little kind.",
 )
 
 
@@ -107,13 +109,23 @@ def _split(corpus: Corpus, held: HeldOut, *, per_source: bool) -> dict[str, Any]
 
 
 def _ranking(corpus: Corpus, scores: Floats, positive: Bools, negative: Bools) -> dict[str, Any]:
-    groups = (corpus.groups[positive], corpus.groups[negative])
-    pos, neg = scores[positive], scores[negative]
-    low, high = bootstrap(_statistics, pos, neg, groups)
-    values = _statistics(pos, neg)
+    """Rank within each fold, and take the mean over folds weighted by their harmful rows.
+
+    Scores of different folds are of different models, and pooled would be ranked against one another (Forman
+    and Scholz 2010, "Apples-to-apples in cross-validation studies").
+    """
+    parts: list[tuple[int, Floats, Floats]] = []
+    for fold in np.unique(corpus.folds[positive]):
+        pos, neg = (rows & (corpus.folds == fold) for rows in (positive, negative))
+        groups = (corpus.groups[pos], corpus.groups[neg])
+        drawn = bootstrap(_statistics, scores[pos], scores[neg], groups)
+        parts.append((int(pos.sum()), _statistics(scores[pos], scores[neg]), drawn))
+    share = np.array([n for n, _, _ in parts]) / positive.sum()
+    values = np.tensordot(share, np.stack([v for _, v, _ in parts]), 1)
+    low, high = np.quantile(np.tensordot(share, np.stack([d for _, _, d in parts]), 1), [0.025, 0.975], 0)
     return {
-        "n_harmful": len(pos),
-        "n_benign": len(neg),
+        "n_harmful": int(positive.sum()),
+        "n_benign": int(negative.sum()),
         **{
             name: {"value": float(v), "low": float(a), "high": float(b)}
             for name, v, a, b in zip(RANKING, values, low, high, strict=True)
@@ -190,8 +202,9 @@ def _markdown(card: dict[str, Any]) -> str:
         "",
         "## Sources held out",
         "",
-        "Each fold is scored by a model that has seen nothing of it, and ranked against benign scene prompts "
-        "of held-out sources. 95 % intervals draw whole scenes.",
+        "Each fold is scored by a model that has seen nothing of it, and ranked against the benign scene "
+        "prompts of its fold; numbers are means over folds, weighted by harmful rows. 95 % intervals draw "
+        "whole scenes.",
         "",
         "| harm | source | harmful | benign | AUROC | AP | recall at 1 % FPR | FPR at 95 % recall |",
         "|---|---|---|---|---|---|---|---|",

@@ -137,7 +137,7 @@ class TrainedClassifier(PromptClassifier):
         for column, line in enumerate(self._lines):
             harms[~empty, column] = line(worst[~empty, column])
         score = np.full(len(texts), np.nan)
-        score[~empty] = self._any(logit(harms[~empty]).max(1))
+        score[~empty] = self._any(worst[~empty].max(1))
         return Judged(score, harms, score >= self.threshold)
 
 

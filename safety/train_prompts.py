@@ -22,7 +22,7 @@ from ..harness.config import Config, explain
 from ..harness.errors import UsageError
 from ..harness.keys import file_sha256, seeded_rng
 from ..harness.progress import track
-from .calibration import Calibration, fit_platt, logit, threshold_at_fpr
+from .calibration import Calibration, fit_platt, threshold_at_fpr
 from .corpus import FOLDS, HARMS, Corpus, load_corpus, load_xstest
 from .linear import balanced_weights, fit_linear
 from .prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
@@ -62,7 +62,7 @@ class Scaling:
     def probabilities(self, logits: Floats) -> tuple[Floats, Floats]:
         """Give the probability of any harm (n,) and of each (n, k)."""
         each = np.stack([line(logits[:, k]) for k, line in enumerate(self.harms)], 1)
-        return self.some(logit(each).max(1)), each
+        return self.some(logits.max(1)), each
 
     @classmethod
     def fit(cls, logits: Floats, labels: Floats, some: Floats, benign: Bools, fpr: float) -> Scaling:
@@ -71,9 +71,8 @@ class Scaling:
         for k in range(labels.shape[1]):
             known = ~np.isnan(labels[:, k])
             lines.append(fit_platt(logits[known, k], labels[known, k] == 1))
-        each = np.stack([line(logits[:, k]) for k, line in enumerate(lines)], 1)
         known = ~np.isnan(some)
-        worst = logit(each).max(1)
+        worst = logits.max(1)  # before calibration: a harm that is rare here is not a lesser harm
         overall = fit_platt(worst[known], some[known] == 1)
         return cls(tuple(lines), overall, threshold_at_fpr(overall(worst[benign]), fpr))
 
@@ -143,7 +142,7 @@ class MiniLMTrainer:
         mean, scale = seen.mean(0), seen.std(0) + 1e-6
         labels = self._corpus.labels[rows]
         weights = balanced_weights(labels, self._corpus.sources[rows])
-        l2 = self._settings.l2 or 1e-3
+        l2 = self._settings.l2 or 5e-2
         standard = (seen - mean) / scale
         coef, bias = fit_linear(standard, labels, weights, l2=l2, steps=self._settings.steps)
         head = (coef / scale[:, None]).astype(np.float32)
@@ -258,6 +257,7 @@ def _write(out: Path, trainer: Trainer, scaling: Scaling, settings: PromptFilter
     out.mkdir(parents=True, exist_ok=True)
     beside = out / f"{TENSORS}.part"
     save_file(trainer.tensors(), beside)
+    beside.chmod(0o644)  # the library leaves it to its owner alone
     beside.replace(out / TENSORS)
     of_minilm = settings.kind == "minilm"
     config = TrainedConfig.model_validate(
