@@ -50,15 +50,15 @@ BLIND_SPOTS = (
 
 
 def evaluate(
-    corpus: Corpus, by_source: HeldOut, at_random: HeldOut, xstest: tuple[Bools, Bools]
+    corpus: Corpus, by_source: HeldOut, at_random: HeldOut, xstest: tuple[Bools, Bools], *, draws: int
 ) -> dict[str, Any]:
     """Measure both splits, and the over-refusal on XSTest (what was refused, what is safe)."""
     refused, safe = xstest
     benign = corpus.benign_scenes
     rate = rate_interval(by_source.flagged[benign].astype(float).tolist(), _names(corpus, benign), 0.95)
     return {
-        "source_held_out": _split(corpus, by_source, per_source=True),
-        "random_split": _split(corpus, at_random, per_source=False),
+        "source_held_out": _split(corpus, by_source, draws, per_source=True),
+        "random_split": _split(corpus, at_random, draws, per_source=False),
         "benign_scenes_flagged": {
             "rate": rate.value, "low": rate.low, "high": rate.high, "n": int(benign.sum()),
         },
@@ -78,7 +78,7 @@ def _share(values: Bools) -> dict[str, float | None]:
     return {"rate": interval.value, "low": interval.low, "high": interval.high, "n": len(values)}
 
 
-def _split(corpus: Corpus, held: HeldOut, *, per_source: bool) -> dict[str, Any]:
+def _split(corpus: Corpus, held: HeldOut, draws: int, *, per_source: bool) -> dict[str, Any]:
     rows = ~np.isnan(held.some)
     out: dict[str, Any] = {}
     labels = np.column_stack([corpus.labels, corpus.any_harm])
@@ -88,13 +88,13 @@ def _split(corpus: Corpus, held: HeldOut, *, per_source: bool) -> dict[str, Any]
         negative = rows & corpus.benign_scenes
         known = rows & ~np.isnan(labels[:, k])
         truth = labels[known, k] == 1
-        found: dict[str, Any] = {"all": _ranking(corpus, scores[:, k], positive, negative)}
+        found: dict[str, Any] = {"all": _ranking(corpus, scores[:, k], positive, negative, draws)}
         if per_source:
             for source in np.unique(corpus.sources[positive]):
                 these = positive & (corpus.sources == source)
                 beside = negative & np.isin(corpus.folds, np.unique(corpus.folds[these]))
                 if these.sum() >= FEWEST:
-                    found[str(source)] = _ranking(corpus, scores[:, k], these, beside)
+                    found[str(source)] = _ranking(corpus, scores[:, k], these, beside, draws)
         out[harm] = {
             "versus_benign_scenes": found,
             "calibration": {
@@ -108,7 +108,7 @@ def _split(corpus: Corpus, held: HeldOut, *, per_source: bool) -> dict[str, Any]
     return out
 
 
-def _ranking(corpus: Corpus, scores: Floats, positive: Bools, negative: Bools) -> dict[str, Any]:
+def _ranking(corpus: Corpus, scores: Floats, positive: Bools, negative: Bools, draws: int) -> dict[str, Any]:
     """Rank within each fold, and take the mean over folds weighted by their harmful rows.
 
     Scores of different folds are of different models, and pooled would be ranked against one another (Forman
@@ -118,7 +118,7 @@ def _ranking(corpus: Corpus, scores: Floats, positive: Bools, negative: Bools) -
     for fold in np.unique(corpus.folds[positive]):
         pos, neg = (rows & (corpus.folds == fold) for rows in (positive, negative))
         groups = (corpus.groups[pos], corpus.groups[neg])
-        drawn = bootstrap(_statistics, scores[pos], scores[neg], groups)
+        drawn = bootstrap(_statistics, scores[pos], scores[neg], groups, draws=draws)
         parts.append((int(pos.sum()), _statistics(scores[pos], scores[neg]), drawn))
     share = np.array([n for n, _, _ in parts]) / positive.sum()
     values = np.tensordot(share, np.stack([v for _, v, _ in parts]), 1)

@@ -48,6 +48,7 @@ class PromptFilterSettings(Config):
     l2: float | None = Field(default=None, gt=0)
     steps: int = Field(default=80, ge=1)
     buckets: int = Field(default=1 << 17, ge=2, le=1 << 18)
+    draws: int = Field(default=200, ge=20, description="of the bootstrap")
     encoder: str | None = None
 
 
@@ -200,7 +201,7 @@ def train_prompt_filter(out: Path, overrides: Mapping[str, str]) -> dict[str, An
     over, _ = scaling.probabilities(final[len(corpus.rows) :])
     refused = over >= scaling.threshold
     safe = np.array([is_safe for _, is_safe in xstest])
-    card = evaluate(corpus, by_source, at_random, (refused, safe))
+    card = evaluate(corpus, by_source, at_random, (refused, safe), draws=settings.draws)
     write_card(out, card, settings, config, corpus)
     return card
 
