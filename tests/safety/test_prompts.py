@@ -280,7 +280,7 @@ def test_the_shipped_n_grams_tell_plain_scenes_from_harmful_ones():
     shipped = load_classifier("ngram")
     benign = ["a sailing boat leaves the harbour", "two toddlers stack wooden blocks", "rain on a tin roof"]
     harmful = {
-        "violence": "a thug beats up a bystander until he stops moving",
+        "violence": "a masked killer stabs a man with a knife in a dark alley",
         "self-harm": "a hopeless man is about to commit suicide",
         "hate": "a racist screams that immigrants are subhuman",
         "sexual": "a naked couple having sex on the couch",
