@@ -227,13 +227,22 @@ def report(
 
 @app.command()
 def view(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a page.")],
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder, or a page; else the newest in runs/.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
 ) -> None:
     """Serve a run's page on this machine until interrupted."""
     from ..reports.serve import serve_page
 
+    if run is None:
+        pages = sorted(Path("runs").glob("*/report.html"), key=lambda path: path.stat().st_mtime)
+        if not pages:
+            raise UsageError("there is no page in runs/ here; name a run folder, or a page")
+        run = pages[-1]
     page = run if run.suffix == ".html" else run / "report.html"
+    if not page.is_file() and run.suffix == ".html":
+        raise UsageError(f"there is no page {page}")
     if not page.is_file():
         from ..reports.build import build_report
 

@@ -120,7 +120,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if not name.endswith("/")}
@@ -152,7 +151,6 @@ def installed(wheel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["--help"], *SUBCOMMANDS, ["list", "measures"], ["schema", "suite"], ["doctor"]], ids=" ".join
 )

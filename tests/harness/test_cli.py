@@ -178,6 +178,8 @@ WRONG = [
     (["gate", "gone", "--policy", "smoke"], "there is no run at gone"),
     (["report", "gone"], "there is no run at gone"),
     (["view", "gone"], "there is no run at gone"),
+    (["view", "gone.html"], "there is no page gone.html"),
+    (["view"], "there is no page in runs/ here"),
     (["sync", "gone"], "there is no run at gone"),
     (["export", "gone", "--out", "x.csv"], "there is no run at gone"),
     (["list", "gizmos"], "'gizmos' is not one of 'suites'"),

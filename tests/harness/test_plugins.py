@@ -183,7 +183,6 @@ def test_the_example_package_says_where_its_plugin_is(monkeypatch, tmp_path):
     assert MEASURES.get("example.redness").summary.startswith("Mean share of red")
 
 
-@pytest.mark.slow
 def test_an_installed_package_s_measure_is_listed_and_scores(folder):
     shutil.copytree(PACKAGE, folder / "source")  # setuptools builds in the source's folder
     site = folder / "site"
