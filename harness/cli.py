@@ -7,20 +7,39 @@ progress and warnings to stderr. Heavy libraries are imported by the commands th
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import typer
 
+from . import prompt_commands
 from .errors import ScreentestError, UsageError
+from .options import (
+    AsJson,
+    Cache,
+    Device,
+    DeviceOption,
+    Dtype,
+    DtypeOption,
+    EncoderOption,
+    MeasuresOption,
+    Plugins,
+    TrackingUri,
+    adjusted,
+    extra_options,
+    load_plugins,
+    print_json,
+    print_table,
+    say,
+    settings,
+    warn,
+)
 
 if TYPE_CHECKING:
-    from .run import Settings
-    from .suite import Suite
+    from .summary import Summary
 
 __all__ = ["app", "main"]
 
@@ -32,22 +51,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-class Device(StrEnum):
-    """Where models run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Dtype(StrEnum):
-    """The floating-point type of weights and activations."""
-
-    float32 = "float32"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
 
 
 class Kind(StrEnum):
@@ -67,27 +70,6 @@ class Schema(StrEnum):
     policy = "policy"
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Cache = Annotated[Path, typer.Option(help="Folder of the feature cache.", envvar="SCREENTEST_CACHE")]
-DeviceOption = Annotated[Device, typer.Option(help="Where models run.")]
-DtypeOption = Annotated[Dtype, typer.Option(help="Type of weights and activations.")]
-EncoderOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--encoder", metavar="ROLE=SOURCE", help="Encoder of a role: reference, a hub id or a folder."
-    ),
-]
-MeasuresOption = Annotated[
-    list[str] | None, typer.Option("--measures", "-m", help="Measures, separated by commas; may be repeated.")
-]
-Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file with measures to add.")]
-TrackingUri = Annotated[
-    str | None,
-    typer.Option(
-        envvar="MLFLOW_TRACKING_URI",
-        help="MLflow server or database, by default mlflow.db beside the run; 'none' for none.",
-    ),
-]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
@@ -113,18 +95,18 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a suite on a generator and score it; the same command resumes an interrupted run."""
-    _plugins(plugin)
+    load_plugins(plugin)
     from ..generators import make_generator
     from .run import run as run_suite
     from .suite import load_suite
 
-    chosen = _adjusted(load_suite(suite), measures, encoder)
+    chosen = adjusted(load_suite(suite), measures, encoder)
     made = make_generator(generator, device=device, dtype=dtype)
     folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
-    summary = run_suite(chosen, made, folder, _settings(cache, device, dtype, retry_failed=retry_failed))
+    summary = run_suite(chosen, made, folder, settings(cache, device, dtype, retry_failed=retry_failed))
     _after_scoring(folder, tracking_uri)
     _print_summary(summary, as_json)
-    _warn(f"page: {folder / 'report.html'}")
+    warn(f"page: {folder / 'report.html'}")
 
 
 @app.command()
@@ -140,13 +122,13 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a run again, or with further measures, without its generator."""
-    _plugins(plugin)
+    load_plugins(plugin)
     from .run import score_run
     from .store import open_run
     from .suite import Suite
 
-    suite = _adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder)
-    summary = score_run(run, suite, _settings(cache, device, dtype))
+    suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder)
+    summary = score_run(run, suite, settings(cache, device, dtype))
     _after_scoring(run, tracking_uri)
     _print_summary(summary, as_json)
 
@@ -165,9 +147,9 @@ def compare(
 
     comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
     if as_json:
-        _print_json(comparison.model_dump())
+        print_json(comparison.model_dump())
     else:
-        _print_table(comparison_table(comparison))
+        print_table(comparison_table(comparison))
 
 
 @app.command()
@@ -186,7 +168,7 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
-    _plugins(plugin)
+    load_plugins(plugin)
     from .gate import exit_code, load_policy, write_verdict
     from .gate import gate as apply_policy
     from .store import open_run
@@ -202,10 +184,10 @@ def gate(
     verdict = apply_policy(open_run(run), load_policy(policy), against)
     write_verdict(run, verdict)
     if as_json:
-        _print_json(verdict.model_dump(mode="json"))
+        print_json(verdict.model_dump(mode="json"))
     else:
-        _print_table(verdict_table(verdict))
-        _say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+        print_table(verdict_table(verdict))
+        say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
     _after_scoring(run, tracking_uri)
     if model is not None:
         _mark(run, tracking_uri, model, alias)
@@ -222,7 +204,7 @@ def report(
     """Write one self-contained HTML page about one or more runs."""
     from ..reports.build import build_report
 
-    _say(f"page: {build_report(runs, out=out)}")
+    say(f"page: {build_report(runs, out=out)}")
 
 
 @app.command()
@@ -247,7 +229,7 @@ def view(
         from ..reports.build import build_report
 
         page = build_report([run])
-    serve_page(page, port, on_ready=lambda url: _say(f"serving {page} at {url} (Ctrl-C ends it)"))
+    serve_page(page, port, on_ready=lambda url: say(f"serving {page} at {url} (Ctrl-C ends it)"))
 
 
 @app.command(name="list")
@@ -257,14 +239,11 @@ def list_names(
     as_json: AsJson = False,
 ) -> None:
     """List what there is by name."""
-    _plugins(plugin)
+    load_plugins(plugin)
     from .tables import listing
 
     table = listing(kind)
-    if as_json:
-        _print_json(table.records())
-    else:
-        _print_table(table)
+    print_table(table, as_json)
 
 
 @app.command()
@@ -273,24 +252,21 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which file.")]) -> None:
     if what is Schema.suite:
         from .suite import Suite
 
-        _print_json(Suite.model_json_schema())
+        print_json(Suite.model_json_schema())
     else:
         from .gate import Policy
 
-        _print_json(Policy.model_json_schema())
+        print_json(Policy.model_json_schema())
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which weights are here and what is missing."""
-    _plugins(None)
+    load_plugins(None)
     from .doctor import examine
 
     table = examine()
-    if as_json:
-        _print_json(table.records())
-    else:
-        _print_table(table)
+    print_table(table, as_json)
 
 
 @app.command()
@@ -304,7 +280,7 @@ def sync(
 
     open_run(run).close()
     done = send(run, tracking_uri or default_uri(run.parent))
-    _say(f"MLflow: run {done.run_id} in {done.uri}")
+    say(f"MLflow: run {done.run_id} in {done.uri}")
 
 
 @app.command()
@@ -315,66 +291,7 @@ def export(
     """Write a run's score table, a row an item and measure, as Parquet or CSV."""
     from .export import export_scores
 
-    _say(f"{export_scores(run, out)} rows: {out}")
-
-
-@app.command()
-def transform(
-    prompts: Annotated[
-        str | None, typer.Argument(help="A .txt, .csv or .jsonl file of prompts, or a suite.")
-    ] = None,
-    family: Annotated[list[str] | None, typer.Option(help="A family, or all; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(help="Which variant of what is left to chance.")] = 0,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="Share that is changed.")] = 1.0,
-    out: Annotated[
-        Path | None, typer.Option(help="A file of JSON lines; or, from a suite, a suite in .yaml.")
-    ] = None,
-    list_families: Annotated[bool, typer.Option("--list", help="List the families.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Rewrite prompts in named families, to test filters; each keeps the id of its base prompt."""
-    from ..safety import transforms_files as files
-
-    if list_families:
-        table = files.family_table()
-        if as_json:
-            _print_json(table.records())
-        else:
-            _print_table(table)
-        return
-    if prompts is None:
-        raise UsageError("give a file of prompts or a suite, or --list for the families")
-    names = files.named_families(family or ["all"])
-    if out is not None and out.suffix in (".yaml", ".yml"):
-        from .suite import load_suite
-
-        suite = files.jailbreak_suite(load_suite(prompts), names, seed, strength)
-        files.write_suite(suite, out)
-        _warn(f"{len(suite.prompts)} prompts: {out}")
-        return
-    count = files.write_rewritten(files.rewrite(files.read_prompts(prompts), names, seed, strength), out)
-    _warn(f"{count} prompts" + (f": {out}" if out is not None else ""))
-
-
-@app.command()
-def classify(
-    prompts: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .txt file of prompts.")],
-    column: Annotated[str | None, typer.Option(help="Column or key of the prompt.")] = None,
-    classifier: Annotated[
-        str, typer.Option(help="ngram, minilm, any or mean of both, or a folder from 'screentest train'.")
-    ] = "ngram",
-    canonicalise: Annotated[bool, typer.Option(help="Undo disguises before a prompt is read.")] = True,
-    encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = True,
-) -> None:
-    """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
-    del as_json
-    from ..safety.prompt_files import classify_file
-    from ..safety.prompts import load_classifier
-
-    judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder)
-    counts = classify_file(prompts, judge, sys.stdout, column=column)
-    _warn(f"{counts.judged} prompts, {counts.flagged} flagged, {counts.without_text} without text")
+    say(f"{export_scores(run, out)} rows: {out}")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -387,12 +304,62 @@ def train(
     if what == "prompt-filter":
         from ..safety.train_prompts import train_prompt_filter
 
-        train_prompt_filter(out, _extra_options(context.args))
-        _say(f"card: {out / 'CARD.md'}")
+        train_prompt_filter(out, extra_options(context.args))
+        say(f"card: {out / 'CARD.md'}")
         return
     from ..generators.reference import train as train_reference
 
-    train_reference(what, out=out, overrides=_extra_options(context.args))
+    train_reference(what, out=out, overrides=extra_options(context.args))
+
+
+app.command()(prompt_commands.transform)
+app.command()(prompt_commands.classify)
+
+
+def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
+    """Write the page and project the run to MLflow. What fails of this is said, and changes no result."""
+    from ..reports.build import build_report
+
+    try:
+        build_report([folder])
+    except ScreentestError as error:
+        warn(f"no page: {error}")
+    if tracking_uri == "none":
+        return
+    from .tracking import TrackingError, default_uri, sync
+
+    try:
+        sync(folder, tracking_uri or default_uri(folder.parent))
+    except TrackingError as error:
+        warn(f"not sent to MLflow: {error}")
+
+
+def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
+    """Put the verdict on a registered model. A tracker that is down is said; the verdict stands."""
+    from .tracking import TrackingError, default_uri, mark_verdict
+
+    uri = tracking_uri or default_uri(run.parent)
+    try:
+        marked = mark_verdict(run, uri, model=model, alias=alias)
+    except TrackingError as error:
+        warn(f"the verdict is not on the model {model}: {error}; the same command tries again")
+        return
+    moved = f", {alias} moved to it" if marked.alias_moved else f", {alias} not moved" if alias else ""
+    warn(f"MLflow: {marked.model} version {marked.version} is marked {marked.verdict.verdict}{moved}")
+
+
+def _slug(text: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in text)
+    return kept.strip("-.")[-60:] or "run"
+
+
+def _print_summary(summary: Summary, as_json: bool) -> None:
+    from .tables import summary_table
+
+    if as_json:
+        print_json(summary.model_dump())
+    else:
+        print_table(summary_table(summary))
 
 
 def main() -> None:
@@ -430,7 +397,7 @@ def _main(arguments: list[str]) -> int:
     except ScreentestError as error:
         if debug:
             raise
-        _warn(f"error: {error}")
+        warn(f"error: {error}")
         return 2
     except Exception as error:
         if isinstance(error, _Complaint):
@@ -439,128 +406,11 @@ def _main(arguments: list[str]) -> int:
         if debug:
             raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            _warn("error: the disk is full; make room, and the same command goes on from here")
+            warn("error: the disk is full; make room, and the same command goes on from here")
             return 2
         message = " ".join(str(error).split()) or "no message"
-        _warn(
-            f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)"
-        )
+        warn(f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)")
         return 70
     if code == _INTERRUPTED:
-        _warn("interrupted; the same command goes on from here")
+        warn("interrupted; the same command goes on from here")
     return code if isinstance(code, int) else 0
-
-
-# -- what the commands share
-
-
-def _adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | None) -> Suite:
-    """Put the measures and encoders of the command line in the place of the suite's."""
-    changes: dict[str, Any] = {}
-    if measures:
-        names = [name.strip() for part in measures for name in part.split(",")]
-        if not all(names):
-            raise UsageError(f"--measures {','.join(measures)!r} should be names with commas between them")
-        changes["measures"] = tuple(names)
-    for pair in encoders or []:
-        role, equals, source = pair.partition("=")
-        if not equals or not role or not source:
-            raise UsageError(f"--encoder {pair!r} should be ROLE=SOURCE, for example clip=reference")
-        from ..metrics import encoder_roles
-        from .errors import unknown_name
-
-        if role not in encoder_roles():
-            raise unknown_name("encoder role", role, encoder_roles())
-        changes["encoders"] = {**suite.encoders, **changes.get("encoders", {}), role: source}
-    return suite.model_copy(update=changes)
-
-
-def _settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = False) -> Settings:
-    from ..metrics.features import EncoderOptions
-    from .run import Settings
-
-    return Settings(cache, EncoderOptions(device, dtype), retry_failed)
-
-
-def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
-    """Write the page and project the run to MLflow. What fails of this is said, and changes no result."""
-    from ..reports.build import build_report
-
-    try:
-        build_report([folder])
-    except ScreentestError as error:
-        _warn(f"no page: {error}")
-    if tracking_uri == "none":
-        return
-    from .tracking import TrackingError, default_uri, sync
-
-    try:
-        sync(folder, tracking_uri or default_uri(folder.parent))
-    except TrackingError as error:
-        _warn(f"not sent to MLflow: {error}")
-
-
-def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
-    """Put the verdict on a registered model. A tracker that is down is said; the verdict stands."""
-    from .tracking import TrackingError, default_uri, mark_verdict
-
-    uri = tracking_uri or default_uri(run.parent)
-    try:
-        marked = mark_verdict(run, uri, model=model, alias=alias)
-    except TrackingError as error:
-        _warn(f"the verdict is not on the model {model}: {error}; the same command tries again")
-        return
-    moved = f", {alias} moved to it" if marked.alias_moved else f", {alias} not moved" if alias else ""
-    _warn(f"MLflow: {marked.model} version {marked.version} is marked {marked.verdict.verdict}{moved}")
-
-
-def _plugins(files: list[Path] | None) -> None:
-    from .plugins import load_entry_points, load_files
-
-    for problem in load_entry_points():
-        _warn(f"warning: {problem}")
-    load_files(files or [])
-
-
-def _slug(text: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in text)
-    return kept.strip("-.")[-60:] or "run"
-
-
-def _extra_options(words: list[str]) -> dict[str, str]:
-    """Read ``--steps 10 --seed 3`` as a mapping; the training configuration checks names and values."""
-    options: dict[str, str] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        name, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not (equals or rest):
-            raise UsageError(f"{word!r} is not an option with a value, such as --steps 1000")
-        options[name.replace("-", "_")] = value if equals else rest.pop(0)
-    return options
-
-
-def _print_summary(summary: Any, as_json: bool) -> None:
-    from .tables import summary_table
-
-    if as_json:
-        _print_json(summary.model_dump())
-    else:
-        _print_table(summary_table(summary))
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def _print_table(table: Any) -> None:
-    table.print()
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()  # 'view' says where it serves and then waits, perhaps into a file
-
-
-def _warn(text: str) -> None:
-    sys.stderr.write(text + "\n")
