@@ -100,7 +100,7 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
 
 
 def settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = False) -> Settings:
-    """Gather what does not change a number."""
+    """Gather what a run does not record in its suite."""
     from ..metrics.features import EncoderOptions
     from .run import Settings
 

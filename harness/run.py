@@ -34,7 +34,7 @@ __all__ = ["Instruments", "Settings", "instruments", "plan_run", "run", "score_r
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run; none of it changes a number.
+    """How to run; of this, only the encoders' dtype changes a number, and it is part of their digest.
 
     Attributes:
         cache: folder of the feature cache, shared by runs.

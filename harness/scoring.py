@@ -104,8 +104,14 @@ class Scorer:
         encoded = self._encode_clip(sha256, path, [n for n in self._encoders if not n.endswith(TEXT)])
         if item.prompt is None:
             return encoded
-        texts = {n: self._text(n, item.prompt) for n in self._encoders if n.endswith(TEXT)}
-        return replace(encoded, features={**encoded.features, **texts})
+        features, problems = dict(encoded.features), dict(encoded.problems)
+        for name in self._encoders:
+            if name.endswith(TEXT):
+                try:
+                    features[name] = self._text(name, item.prompt)
+                except Exception as error:  # a prompt that the tokenizer cannot read, for one
+                    problems[name] = f"the prompt could not be encoded for {name!r}: {_describe(error)}"
+        return replace(encoded, features=features, problems=problems)
 
     def _encode_clip(self, sha256: str, path: Path, names: Sequence[str]) -> _Encoded:
         """Take what is cached; make the rest in one pass over the frames."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from screentest.harness import media
 from screentest.harness.errors import UsageError
+from screentest.harness.plan import make_item
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.store import open_run
 from screentest.harness.summary import read_summary
@@ -215,3 +216,22 @@ def test_killed_at_many_random_moments_it_ends_with_the_same_table(tmp_path):
     assert len(np.unique(stages)) >= 3  # the moments were spread over the run, not all at one place
     leftover = [p.name for p in (tmp_path / "killed" / "clips").iterdir() if p.name.startswith(".")]
     assert not leftover
+
+
+def test_a_prompt_that_cannot_be_encoded_fails_its_own_scores(tmp_path, make_suite, make_generator, cache):
+    class Own(make_generator):
+        def own_items(self, clip):
+            texts = ("a red ball falls", "half a pair: \ud83d")
+            return tuple(make_item(text, seed, clip) for text in texts for seed in (0, 1))
+
+    suite = make_suite(
+        prompts=(),
+        prompts_from_generator=True,
+        measures=["alignment.clip", "motion.flicker"],
+        encoders={"clip": "reference"},
+    )
+    summary = run(suite, Own(), tmp_path / "run", Settings(cache))
+    alignment = summary.get("alignment.clip")
+    assert (alignment.n, alignment.left_out["failed"]) == (2, 2)
+    assert "could not be encoded" in next(iter(alignment.reasons))
+    assert summary.get("motion.flicker").n == 4
