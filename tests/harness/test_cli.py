@@ -375,7 +375,12 @@ def test_a_report_of_two_runs_is_one_file(cli, made, tmp_path):
 
 
 def test_view_serves_the_page_and_nothing_else(made):
-    words = [sys.executable, "-c", "from screentest.harness.cli import main; main()", "view", made / "run"]
+    # A process started in the background may have inherited that interrupts are ignored; a user's has not.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from screentest.harness.cli import main; main()"
+    )
+    words = [sys.executable, "-c", code, "view", made / "run"]
     with subprocess.Popen([*words, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
