@@ -59,11 +59,13 @@ class Generator(ABC):
 
     Attributes:
         spec: how the user named it, for example ``reference:late`` or ``folder:clips``.
+        sources: folders that it reads clips from; a run may not lie in one of them.
         batch_size: how many items the plan puts in a unit. It must not change what an item's clip shows.
     """
 
     spec: str
     batch_size: int = 1
+    sources: tuple[Path, ...] = ()
 
     @abstractmethod
     def identity(self) -> Mapping[str, Json]:

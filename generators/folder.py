@@ -62,6 +62,7 @@ class FolderGenerator(Generator):
     def __init__(self, folder: str | Path) -> None:
         self.spec = f"folder:{folder}"
         self.folder = Path(folder)
+        self.sources = (self.folder,)
 
     def identity(self) -> Mapping[str, Json]:
         """List the digest of the manifest's and the clips' names and contents; the path has no part in it."""

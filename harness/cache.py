@@ -36,6 +36,9 @@ class FeatureCache:
         """Use ``folder``, which is made when first needed; raises UsageError where it is a file."""
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"the cache {folder} is a file; name a folder with --cache")
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UsageError(f"the cache {folder} cannot be written; name another folder with --cache")
         self.folder = folder
 
     def get(self, clip_sha: str, encoder_digest: str) -> Feature | None:

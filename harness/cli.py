@@ -408,6 +408,9 @@ def _main(arguments: list[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             warn("error: the disk is full; make room, and the same command goes on from here")
             return 2
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            warn(f"error: {error.filename} cannot be written or read: {error.strerror}")
+            return 2
         message = " ".join(str(error).split()) or "no message"
         warn(f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)")
         return 70

@@ -82,7 +82,8 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Say the first of pydantic's complaints as one sentence, with the nearest key for an unknown one."""
-    first = error.errors(include_url=False)[0]
+    # An unknown key comes first: a misspelt one is also the reason for a missing one.
+    first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     more = f" ({error.error_count() - 1} more after this)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":

@@ -72,7 +72,9 @@ def decide_value(
     needed = None
     if outcome == "INCONCLUSIVE" and room > 0:
         # The interval shrinks with the square root of the number of prompts.
-        needed = max(prompts + 1, math.ceil(min(MOST, prompts * ((bound - value) / room) ** 2)))
+        # Capped before it is squared, which could overflow.
+        ratio = min(math.sqrt(MOST), abs(bound - value) / room)
+        needed = max(prompts + 1, math.ceil(min(MOST, prompts * ratio**2)))
     return {"outcome": outcome, "bound": bound, "needed": needed}
 
 

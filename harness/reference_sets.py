@@ -117,6 +117,11 @@ class SetScorer:
     reference: ReferenceClips
     cache: FeatureCache
 
+    def prepare(self) -> None:
+        """Encode the reference set, so that a fault in it is known before anything is generated."""
+        for measure in self.measures:
+            self.reference.features(self.encoders[measure.needs[0]], self.cache)
+
     def score(self, store: RunStore, scorer: Scorer) -> list[SetScore]:
         """Score a run; what is stored under the same key already is taken as it is."""
         stored = store.set_scores()
@@ -171,7 +176,7 @@ class SetScorer:
             result.low,
             result.high,
             method=result.method,
-            notes=result.notes,
+            notes=(*result.notes, *_left_out_of_reference(self.reference.size, len(reference))),
             n=n,
             clusters=groups,
             n_reference=len(reference),
@@ -179,3 +184,9 @@ class SetScorer:
             leave_one_out=result.leave_one_out,
             key=key,
         )
+
+
+def _left_out_of_reference(size: int, used: int) -> tuple[str, ...]:
+    if used == size:
+        return ()
+    return (f"{size - used} of {size} reference clips are too short for the encoder and were left out",)

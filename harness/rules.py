@@ -131,6 +131,11 @@ class Judge:
             )
         if fields is None:
             raise _Cannot(f"the run has no {name}; 'screentest score --measures {name}' adds it")
+        low, high = fields["bounds"]
+        if (rule.max is not None and high is not None and rule.max > high) or (
+            rule.min is not None and low is not None and rule.min < low
+        ):
+            raise _Cannot(f"its limit decides nothing: every value of {name} lies in [{low}, {high}]")
         _check_finished(self.data)
         self._check_version(name, fields)
         self._check_keys(self.data, name)

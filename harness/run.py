@@ -70,6 +70,9 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     plan = plan_run(suite, generator)
     for warning in generator.check(plan.items):
         note(f"warning: {warning}")
+    _refuse_overlap(out, generator)
+    if tools.sets is not None:
+        tools.sets.prepare()
     with single_writer(out):
         new = not (out / "run.json").exists()
         store = RunStore.create(out, plan, _record(suite, generator, tools, out.name) if new else {})
@@ -81,6 +84,17 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         return _score(store, tools)
 
 
+def _refuse_overlap(out: Path, generator: Generator) -> None:
+    """Keep a run out of the folder it reads, where its own clips would be taken for more of the source's."""
+    for source in generator.sources:
+        here, there = out.resolve(), source.resolve()
+        if here.is_relative_to(there) or there.is_relative_to(here):
+            raise UsageError(
+                f"the run folder {out} and the folder of videos {source} lie in each other; "
+                "choose an --out beside it"
+            )
+
+
 def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> Summary:
     """Score an existing run with the measures and encoders of ``suite``, without its generator.
 
@@ -88,6 +102,8 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
         UsageError: no run is there, its clips are not all there yet, or weights are missing.
     """
     tools = instruments(suite, settings or Settings())
+    if tools.sets is not None:
+        tools.sets.prepare()
     with single_writer(open_run(folder).folder):
         store = open_run(folder)
         missing = len(store.items()) - len(store.clips())
@@ -240,7 +256,12 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
 def _score_items(store: RunStore, tools: Instruments) -> None:
     """Score, item by item, what has no score under the key it would have today."""
     records = store.clips()
-    have = {(s.item, s.measure): s.key for s in store.scores()}
+    # A measure or an encoder that failed on a clip is tried again: the cause may have gone.
+    have = {
+        (s.item, s.measure): s.key
+        for s in store.scores()
+        if s.status != "failed" or records[s.item].outcome == "failed"
+    }
     todo = [
         item
         for item in store.items()

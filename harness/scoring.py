@@ -10,7 +10,7 @@ from pathlib import Path
 from ..metrics.base import Measure, NotApplicable, Sample, Scored
 from ..metrics.features import Encoder, Feature, Stream, TextEncoder
 from .cache import FeatureCache
-from .errors import MediaError
+from .errors import MediaError, UsageError
 from .keys import Json, canonical_json, digest
 from .media import Clip, ClipInfo, Window, decode, open_clip
 from .plan import Item
@@ -124,9 +124,11 @@ class Scorer:
         info = self._cache.get_info(sha256)
         if info is not None and not missing:
             return _Encoded(info, features, {})
+        if not path.is_file():
+            raise _damaged(path, "is gone")
         clip = open_clip(path)
         if clip.sha256 != sha256:
-            raise MediaError(f"{path} is not the file that was stored: its sha256 has changed")
+            raise _damaged(path, "has changed")
         info, made, problems = self._pass(clip, missing)
         self._cache.put_info(sha256, info)
         for name, feature in made.items():
@@ -200,6 +202,14 @@ class _Sink:
             except Exception as error:
                 self.problem = _describe(error)
         return None
+
+
+def _damaged(path: Path, how: str) -> UsageError:
+    """Build the error for a run folder that lost a clip: nothing of that is the generator's fault."""
+    return UsageError(
+        f"the stored clip {path} {how}; restore it, or delete it and let 'screentest run --retry-failed' "
+        "make it again. No score was changed"
+    )
 
 
 def _call(measure: Measure, sample: Sample) -> Scored:

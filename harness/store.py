@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ __all__ = [
 
 SCHEMA = 1
 Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
+
+_OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
+"""Names of stored clips, and of those on their way there."""
 
 _TABLES = """
 CREATE TABLE items (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, cluster TEXT NOT NULL,
@@ -169,6 +173,8 @@ class RunStore:
             [p.name for p in folder.iterdir() if p.name not in left_by_a_kill] if folder.exists() else []
         )
         strange = [name for name in strange if not name.endswith(".tmp")]
+        if (folder / "clips").exists():  # a run has no clips before it has its run.json
+            strange += [f"clips/{p.name}" for p in (folder / "clips").iterdir()]
         if strange:
             raise UsageError(
                 f"{folder} holds other files ({', '.join(sorted(strange)[:3])}) and no run; "
@@ -234,17 +240,30 @@ class RunStore:
             self._db.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def forget_failures(self) -> int:
-        """Forget the items for which nothing came back, so that they are asked for again; say how many."""
-        where = "item IN (SELECT item FROM clips WHERE outcome = 'failed' AND file IS NULL)"
+        """Forget the items that have no clip, so that they are asked for again; say how many.
+
+        These are the items for which nothing came back, and those whose stored file is gone.
+        """
+        gone = [
+            (record.item,)
+            for record in self.clips().values()
+            if record.outcome != "refused" and (record.file is None or not self.clip_path(record).is_file())
+        ]
         with self._transaction():
-            self._db.execute(f"DELETE FROM scores WHERE {where}")
-            return self._db.execute("DELETE FROM clips WHERE outcome = 'failed' AND file IS NULL").rowcount
+            self._db.executemany("DELETE FROM scores WHERE item = ?", gone)
+            self._db.executemany("DELETE FROM clips WHERE item = ?", gone)
+        return len(gone)
 
     def sweep(self) -> None:
-        """Delete what a killed writer left in ``clips/``: half-written files and files of no item."""
+        """Delete what a killed writer left in ``clips/``: half-written files, and clips of no item.
+
+        Only files with names that this program gives are touched.
+        """
         known = {record.file for record in self.clips().values()}
-        for path in (self.folder / "clips").iterdir():
-            if path.name not in known:
+        clips = self.folder / "clips"
+        clips.mkdir(exist_ok=True)
+        for path in clips.iterdir():
+            if path.name not in known and _OURS.fullmatch(path.name) and path.is_file():
                 path.unlink()
 
     def clip_path(self, record: ClipRecord) -> Path:
@@ -318,8 +337,18 @@ class RunStore:
         return {name: json.loads(fields) for name, fields in rows}
 
     def put_measure(self, name: str, fields: Mapping[str, Json]) -> None:
-        """Record a measure's version, kind, direction, range, unit and encoders beside its scores."""
+        """Record a measure's version, kind, direction, range, unit and encoders beside its scores.
+
+        Scores that another version or other encoders gave go with the record that said so: no aggregate
+        mixes the two, even where the new scores do not come to their end.
+        """
+        stored = self.measures().get(name)
         with self._transaction():
+            if stored is not None and any(
+                stored.get(what) != fields.get(what) for what in ("version", "encoders", "reference_set")
+            ):
+                self._db.execute("DELETE FROM scores WHERE measure = ?", (name,))
+                self._db.execute("DELETE FROM set_scores WHERE measure = ?", (name,))
             self._db.execute(
                 "INSERT OR REPLACE INTO measures VALUES (?, ?)", (name, json.dumps(fields, allow_nan=False))
             )
@@ -340,6 +369,9 @@ def open_run(folder: Path) -> RunStore:
         schema = record["schema"]
         if not isinstance(schema, int):
             raise ValueError(f"its schema is {schema!r}, not a number")
+        lacking = {"plan", "suite", "generator", "generator_spec"} - set(record)
+        if schema <= SCHEMA and lacking:
+            raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"there is no run at {folder}; 'screentest run' makes one") from None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -96,9 +96,12 @@ def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
                 aggregates.append(_of_set(set_scores[name], fields))
             continue
         for tag in (None, *tags):
-            rows = [s for s in scores[name] if tag is None or tag in by_id[s.item].tags]
+            asked = [item.id for item in items if tag is None or tag in item.tags]
+            known = {s.item: s for s in scores[name]}
+            rows = [known[item] for item in asked if item in known]
             if rows:
-                aggregates.append(aggregate(name, fields, rows, by_id, tag=tag, confidence=confidence))
+                made = aggregate(name, fields, rows, by_id, tag=tag, confidence=confidence)
+                aggregates.append(_with_missing(made, len(asked) - len(rows)))
     outcomes = Counter(record.outcome for record in store.clips().values())
     return Summary(
         name=store.folder.name,
@@ -171,6 +174,13 @@ def _sound(score: Score, kind: str) -> Score:
     if kind == "rate" and score.value not in (0.0, 1.0):
         return replace(score, status="failed", value=None, reason="the value of a rate is neither 0 nor 1")
     return score
+
+
+def _with_missing(aggregate: Aggregate, missing: int) -> Aggregate:
+    """Count the items that have no score yet: a run that was stopped while it was scored."""
+    if not missing:
+        return aggregate
+    return aggregate.model_copy(update={"left_out": {**aggregate.left_out, "missing": missing}})
 
 
 def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:

@@ -125,6 +125,11 @@ def comparison_table(comparison: Comparison) -> Table:
     if a == b:
         columns = ("measure", "a", "b", *columns[3:7], "b is")
     reasons = [f"{d.measure}: {d.reason}" for d in overall if d.reason]
+    reasons += [
+        f"{d.measure}: {left.items} left out, {a} {left.a.replace('_', ' ')}, {b} {left.b.replace('_', ' ')}"
+        for d in overall
+        for left in d.left_out
+    ]
     title = f"{comparison.suite}: {b} against {a}, {comparison.items} items in pairs"
     return Table(title, columns, rows, (*comparison.notes, *reasons))
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ..harness.errors import UsageError
 from ..harness.registry import Registry
 from .features import Feature
 
@@ -130,6 +131,20 @@ class Measure:
     unit: str
     summary: str
     every_outcome: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a registration that no report or gate could read."""
+        if self.better not in ("higher", "lower", "neither"):
+            raise UsageError(
+                f"measure {self.name!r}: better is {self.better!r}, not 'higher', 'lower' or 'neither'"
+            )
+        if self.kind not in ("mean", "rate", "set"):
+            raise UsageError(f"measure {self.name!r}: kind is {self.kind!r} and should be 'mean' or 'rate'")
+        ends = [end for end in self.bounds if end is not None]
+        if len(self.bounds) != 2 or any(end != end for end in ends) or ends != sorted(ends):
+            raise UsageError(
+                f"measure {self.name!r}: bounds {self.bounds!r} should be (low, high), None for no end"
+            )
 
 
 MEASURES: Registry[Measure] = Registry("measure", Measure)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats as scipy_stats
@@ -255,6 +255,8 @@ def test_non_inferiority_truth_table() -> None:
 
 
 @given(st.floats(), st.floats(), st.floats(), st.sampled_from(["max", "min", "both"]))
+@example(3.49e75, math.nan, 1.0, "both")
+@example(-1e200, 1e200, 1.0, "max")
 def test_nan_and_infinite_bounds_never_pass(low: float, high: float, limit: float, side) -> None:
     if not all(map(math.isfinite, (low, high, limit))):
         assert decide_value(side, 0.0, (low, high), limit, 10)["outcome"] == "INCONCLUSIVE"
@@ -377,9 +379,21 @@ def test_an_older_version_of_the_measure(make_run, decide) -> None:
 
 def test_scores_of_other_encoders_than_recorded(make_run, decide) -> None:
     run = make_run("r", {"toy.quality": quality()})
-    # A re-score with another encoder that was stopped: the record is new, the scores are old.
+    # A re-score with another encoder that was stopped: the old scores went with the old record.
+    old = run.scores()
     run.put_measure("toy.quality", {**run.measures()["toy.quality"], "encoders": {"clip": "another"}})
+    assert "48 items have no score yet" in one(decide(run, LENIENT)).sentence
+    # And where they came back by other hands, their keys say whose they are.
+    run.put_unit([], old)
     assert "48 scores of toy.quality in r are outdated" in one(decide(run, LENIENT)).sentence
+
+
+@pytest.mark.parametrize("limit", [{"max": 10}, {"min": -5}])
+def test_a_limit_beyond_the_range_decides_nothing(make_run, decide, limit) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    verdict = decide(run, {"measure": "toy.quality", **limit})
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert "its limit decides nothing" in one(verdict).sentence
 
 
 def test_an_unfinished_run(make_run, decide) -> None:

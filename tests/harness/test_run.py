@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.harness import media
-from screentest.harness.errors import UsageError
+from screentest.harness.errors import MediaError, UsageError
 from screentest.harness.plan import make_item
 from screentest.harness.run import Settings, run, score_run
-from screentest.harness.store import open_run
+from screentest.harness.store import Score, open_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import MEASURES, Measure, Scored
 
@@ -131,13 +131,107 @@ def test_a_folder_with_other_files_is_refused(tmp_path, suite, generator, cache)
     assert (tmp_path / "thesis.tex").read_text() == "precious"
 
 
-def test_a_stored_clip_that_was_changed_is_a_failure(tmp_path, make_suite, suite, generator, cache):
+def test_a_stored_clip_that_is_damaged_stops_the_scoring_and_changes_no_score(
+    tmp_path, make_suite, suite, generator, cache
+):
     run(suite, generator, tmp_path / "run", Settings(cache))
+    before = table(tmp_path / "run")
     store = open_run(tmp_path / "run")
     path = store.clip_path(next(iter(store.clips().values())))
-    path.write_bytes(path.read_bytes() + b"\0")
-    summary = score_run(tmp_path / "run", make_suite(measures=["motion.warping_error"]), Settings(cache))
-    assert summary.get("motion.warping_error").left_out["failed"] == 1
+    whole = path.read_bytes()
+    more = make_suite(measures=["motion.warping_error"])
+    path.write_bytes(whole + b"\0")
+    with pytest.raises(UsageError, match=r"the stored clip .* has changed; restore it"):
+        score_run(tmp_path / "run", more, Settings(cache))
+    path.unlink()
+    with pytest.raises(UsageError, match=r"the stored clip .* is gone; restore it"):
+        score_run(tmp_path / "run", more, Settings(cache))
+    assert [row for row in table(tmp_path / "run") if row[1] != "motion.warping_error"] == before
+    path.write_bytes(whole)
+    assert score_run(tmp_path / "run", more, Settings(cache)).get("motion.warping_error").n == 8
+
+
+def test_a_clip_that_is_gone_is_made_again_on_request(tmp_path, suite, generator, cache):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    before = table(tmp_path / "run")
+    store = open_run(tmp_path / "run")
+    path = store.clip_path(next(iter(store.clips().values())))
+    path.unlink()
+    run(suite, generator, tmp_path / "run", Settings(cache, retry_failed=True))
+    assert path.is_file()
+    assert table(tmp_path / "run") == before
+
+
+def test_a_users_own_clips_are_never_touched(tmp_path, suite, generator, cache):
+    mine = tmp_path / "run" / "clips" / "holiday.mp4"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"precious")
+    with pytest.raises(UsageError, match=r"holds other files \(clips/holiday.mp4\)"):
+        run(suite, generator, tmp_path / "run", Settings(cache))
+    assert mine.read_bytes() == b"precious"
+    run(suite, generator, tmp_path / "other", Settings(cache))
+    beside = tmp_path / "other" / "clips" / "notes.txt"
+    beside.write_text("kept")
+    run(suite, generator, tmp_path / "other", Settings(cache))
+    assert beside.read_text() == "kept"
+
+
+def test_a_run_inside_the_folder_it_reads_is_refused(tmp_path, make_suite, cache):
+    from screentest.generators.folder import FolderGenerator
+
+    (tmp_path / "videos").mkdir()
+    media.write_clip(tmp_path / "videos" / "a.mp4", np.zeros((4, 16, 16, 3), np.uint8), 8)
+    suite = make_suite(prompts=(), prompts_from_generator=True)
+    for out in (tmp_path / "videos" / "run", tmp_path):
+        with pytest.raises(UsageError, match="lie in each other"):
+            run(suite, FolderGenerator(tmp_path / "videos"), out, Settings(cache))
+
+
+def test_a_score_that_failed_is_tried_again(tmp_path, make_suite, generator, cache, monkeypatch):
+    answers = {"now": float("nan")}
+    moody = Measure(
+        "my.moody", 1, "mean", lambda sample: answers["now"], None, (), "higher", (0.0, 1.0), "", "Moody."
+    )
+    monkeypatch.setitem(MEASURES._entries, "my.moody", moody)
+    suite = make_suite(measures=["my.moody"])
+    assert run(suite, generator, tmp_path / "run", Settings(cache)).get("my.moody").left_out["failed"] == 8
+    answers["now"] = 0.5
+    assert run(suite, generator, tmp_path / "run", Settings(cache)).get("my.moody").n == 8
+
+
+def test_scores_of_two_versions_are_never_mixed(tmp_path, suite, generator, cache):
+    from screentest.harness.summary import summarise
+
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    store = open_run(tmp_path / "run")
+    newer = {**store.measures()["motion.flicker"], "version": 2}
+    store.put_measure("motion.flicker", newer)  # as a killed re-score of version 2 leaves it
+    assert not [s for s in store.scores() if s.measure == "motion.flicker"]
+    one = next(iter(store.clips().values()))
+    store.put_unit([one], [Score(one.item, "motion.flicker", "ok", 0.5, key="new")])
+    flicker = summarise(store).get("motion.flicker")
+    assert (flicker.value, flicker.n, flicker.left_out["missing"]) == (0.5, 1, 7)
+
+
+def test_a_fault_of_the_reference_set_is_known_before_anything_is_generated(
+    tmp_path, make_suite, generator, cache, monkeypatch
+):
+    (tmp_path / "real").mkdir()
+    for k in range(2):
+        media.write_clip(tmp_path / "real" / f"{k}.mp4", np.full((16, 64, 64, 3), 40 * k, np.uint8), 8)
+
+    def damaged(clip, sinks):
+        raise MediaError(f"{clip.path} is truncated")
+
+    monkeypatch.setattr("screentest.harness.reference_sets.decode", damaged)
+    suite = make_suite(
+        measures=["fidelity.fvd"],
+        encoders={"video": "reference"},
+        reference_set={"folder": str(tmp_path / "real")},
+    )
+    with pytest.raises(MediaError, match="is truncated"):
+        run(suite, generator, tmp_path / "run", Settings(cache))
+    assert not generator.asked
 
 
 @pytest.mark.parametrize(

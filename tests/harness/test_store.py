@@ -120,7 +120,7 @@ def test_a_unit_is_stored_whole_or_not_at_all(tmp_path):
     assert list(store.clips()) == [plan.items[0].id]
 
 
-def test_only_failures_without_a_file_are_forgotten(tmp_path):
+def test_only_items_without_a_file_are_forgotten(tmp_path):
     plan = planned(["a", "b", "c"])
     a, b, c = (item.id for item in plan.items)
     store = created(tmp_path / "run", plan)
@@ -132,6 +132,7 @@ def test_only_failures_without_a_file_are_forgotten(tmp_path):
         ]
     )
     store.put_unit([], [Score(i, "m", "failed", reason="x") for i in (a, b, c)])
+    (tmp_path / "run" / "clips" / "b.mp4").write_bytes(b"damaged, and here")
     assert store.forget_failures() == 1
     assert list(store.clips()) == [b, c]
     assert [s.item for s in store.scores()] == [b, c]
@@ -141,11 +142,13 @@ def test_what_a_kill_left_is_swept_and_known_files_stay(tmp_path):
     plan = planned(["a"])
     store = created(tmp_path / "run", plan)
     clips = tmp_path / "run" / "clips"
-    for name in ("known.mp4", "unknown.mp4", f".{plan.items[0].id}.tmp"):
+    known, unknown, item = f"{'0' * 64}.mp4", f"{'1' * 64}.mp4", plan.items[0].id
+    for name in (known, unknown, f".{item}.tmp", f"..{item}.tmp.0123abcd", "a user's.mp4"):
         (clips / name).write_bytes(b"x")
-    store.put_clips([ClipRecord(plan.items[0].id, "ok", sha256="0" * 64, file="known.mp4")])
+    (clips / "folder").mkdir()
+    store.put_clips([ClipRecord(item, "ok", sha256="0" * 64, file=known)])
     store.sweep()
-    assert [p.name for p in clips.iterdir()] == ["known.mp4"]
+    assert sorted(p.name for p in clips.iterdir()) == sorted([known, "a user's.mp4", "folder"])
 
 
 def test_a_folder_killed_before_its_record_was_written_is_begun_again(tmp_path):
