@@ -1,6 +1,7 @@
 """Run a suite in forked processes that are killed at random moments, until one of them ends by itself.
 
-Prints, as JSON, how many rows (clips and scores) were stored at each kill.
+Runs are killed to their end one after the other until there were enough kills. Prints, as JSON, for each run
+how many rows (clips and scores) were stored at each kill.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 
 LIVES = 300
+ENOUGH = 20
 SUITE = shared.drawing_suite(
     seeds=6, measures=["motion.flicker", "motion.warping_error", "refusal.rate", "failure.rate"]
 )
@@ -55,14 +57,23 @@ def main(folder: Path) -> None:
     assert status == 0
     whole = time.monotonic() - began
     chance = random.Random(20260731)
+    kills: list[list[int]] = []
+    while sum(map(len, kills)) < ENOUGH:
+        kills.append(one_run(folder / f"killed {len(kills)}", whole, chance))
+    print(json.dumps(kills))
+
+
+def one_run(folder: Path, whole: float, chance: random.Random) -> list[int]:
+    """Kill a run again and again until it ends by itself; return the rows that each kill found."""
     kills: list[int] = []
     for _ in range(LIVES):
         child = os.fork()
         if child == 0:
-            go(folder / "killed", folder / "cache of the killed")
+            go(folder, folder.with_name(f"cache of {folder.name}"))
             os._exit(0)
-        # Each life is a fraction of the whole run's time, so that it takes many lives to the end.
-        deadline = time.monotonic() + chance.uniform(0.05, 0.3) * whole
+        # A life is a small part of the whole run's time; later ones are longer, so that a busy machine, on
+        # which a short life gets nothing done, comes to an end too.
+        deadline = time.monotonic() + chance.uniform(0.02, 0.15) * whole * (1 + 0.05 * len(kills))
         status = None
         while time.monotonic() < deadline and status is None:
             ended, code = os.waitpid(child, os.WNOHANG)
@@ -71,14 +82,12 @@ def main(folder: Path) -> None:
         if status is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            kills.append(rows(folder / "killed"))
+            kills.append(rows(folder))
         elif status == 0:
-            break
+            return kills
         else:
             raise SystemExit("a resumed run failed")
-    else:
-        raise SystemExit(f"not finished after {LIVES} lives")
-    print(json.dumps(kills))
+    raise SystemExit(f"not finished after {LIVES} lives")
 
 
 main(Path(sys.argv[1]))
