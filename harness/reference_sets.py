@@ -153,7 +153,12 @@ class SetScorer:
             if record.outcome != "ok" or record.sha256 is None:
                 left_out[record.outcome] += 1
                 continue
-            feature = scorer.encode(record.sha256, store.clip_path(record), [name])[name]
+            try:
+                feature = scorer.encode(record.sha256, store.clip_path(record), [name])[name]
+            except MediaError:
+                left_out["failed"] += 1
+                key = ""  # the encoder's failure may pass: without a key the set is taken anew next time
+                continue
             if len(feature) == 0:
                 left_out["not_applicable"] += 1
                 continue

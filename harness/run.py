@@ -282,6 +282,7 @@ def _score_items(store: RunStore, tools: Instruments) -> None:
 
 
 def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], str]) -> list[Score]:
+    """Keep good scores from being replaced where only other ones were asked for."""
     return [s for s in scores if have.get((s.item, s.measure)) != s.key]
 
 

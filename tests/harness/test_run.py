@@ -14,6 +14,7 @@ from screentest.harness import media
 from screentest.harness.errors import MediaError, UsageError
 from screentest.harness.plan import make_item
 from screentest.harness.run import Settings, run, score_run
+from screentest.harness.scoring import Scorer
 from screentest.harness.store import Score, open_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import MEASURES, Measure, Scored
@@ -185,6 +186,30 @@ def test_a_run_inside_the_folder_it_reads_is_refused(tmp_path, make_suite, cache
     for out in (tmp_path / "videos" / "run", tmp_path):
         with pytest.raises(UsageError, match="lie in each other"):
             run(suite, FolderGenerator(tmp_path / "videos"), out, Settings(cache))
+
+
+def test_a_clip_that_the_set_encoder_fails_on_is_left_out_counted_and_tried_again(
+    tmp_path, make_suite, generator, cache, monkeypatch
+):
+    suite = make_suite(
+        clip={"frames": 16, "height": 64, "width": 64, "fps": 8},
+        measures=["fidelity.fvd"],
+        encoders={"video": "reference"},
+        reference_set={"world": "reference", "clips": 4},
+    )
+    encode, failed = Scorer.encode, []
+
+    def fails_once(self, sha256, path, names):
+        if not failed:
+            failed.append(sha256)
+            raise MediaError("out of memory")
+        return encode(self, sha256, path, names)
+
+    monkeypatch.setattr(Scorer, "encode", fails_once)
+    first = run(suite, generator, tmp_path / "run", Settings(cache)).get("fidelity.fvd")
+    assert (first.n, first.left_out["failed"]) == (7, 1)
+    again = run(suite, generator, tmp_path / "run", Settings(cache)).get("fidelity.fvd")
+    assert (again.n, again.left_out["failed"]) == (8, 0)
 
 
 def test_a_score_that_failed_is_tried_again(tmp_path, make_suite, generator, cache, monkeypatch):
