@@ -1,0 +1,207 @@
+"""Clips of the world as files: a folder that ``folder:PATH`` serves, with the truth of every clip beside it.
+
+    fall-00000-gravity.mp4   fall-00000-gravity.json   the clip that breaks a law, and its truth
+    fall-00000-lawful.mp4    fall-00000-lawful.json    its twin, the same in everything else
+    manifest.jsonl           prompts, seeds and expectations, as folders of clips have them
+    index.jsonl              a clip a line: file, caption, family, violation, twin
+    pairs.csv                possible and impossible clips of one scene, where laws are broken
+
+The folder is filled under another name beside it and renamed when it is whole, so that what was interrupted
+goes on where it was, and a folder that is there is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field
+
+from ....harness.config import Config
+from ....harness.errors import UsageError
+from ....harness.keys import seeded_rng
+from ....harness.media import write_clip
+from ....harness.progress import track
+from ....harness.suite import ClipSettings
+from .draw import render
+from .families import sample_scene
+from .scene import NATIVE_CLIP, WORLD_VERSION, Scene
+from .violations import violate
+from .words import caption
+
+__all__ = ["RenderRequest", "render_folder"]
+
+_LARGEST: Final = 2**26  # pixels of a whole clip: it is drawn in memory
+_SMALLEST: Final = 16  # pixels of an edge: less shows nothing
+
+Row = dict[str, Any]
+
+
+class RenderRequest(Config):
+    """What to render: ``n`` scenes, and of each the clip and, where a law is broken, its lawful twin."""
+
+    family: str | None = Field(default=None, description="none: a single shape in any of its motions")
+    asked: dict[str, str] = Field(default_factory=dict, description="what is fixed of every scene")
+    law: str | None = Field(default=None, description="the law to break")
+    severity: float = Field(default=1.0, description="how much of it, in (0, 1]")
+    n: int = 1
+    seed: int = 0
+    clip: ClipSettings = NATIVE_CLIP
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One clip to write."""
+
+    scene: Scene
+    words: str
+    name: str
+    twin: str | None
+    seed: int
+
+
+def render_folder(request: RenderRequest, out: Path) -> list[Row]:
+    """Write the clips into the new folder ``out`` and return the lines of its index.
+
+    Raises:
+        UsageError: the request cannot be met, or ``out`` holds something already.
+    """
+    _refuse(request, out)
+    next(_jobs(request))  # before anything is written: what is wrong with the first is wrong with all
+    beside = out.resolve().with_name(f".{out.resolve().name}.unfinished")
+    _begin(beside, request, out)
+    rows: list[Row] = []
+    with track("rendering", request.n * (1 if request.law is None else 2)) as ticker:
+        for job in _jobs(request):
+            rows.append(_write(job, beside, request.clip))
+            ticker.advance()
+    _write_text(beside / "manifest.jsonl", _lines(map(_manifest_row, rows)))
+    _write_text(beside / "index.jsonl", _lines(map(_index_row, rows)))
+    if request.law is not None:
+        _write_text(beside / "pairs.csv", _pairs(rows))
+    (beside / _REQUEST).unlink()
+    beside.replace(out.resolve())
+    return [_index_row(row) for row in rows]
+
+
+_REQUEST: Final = ".request.json"
+
+
+def _refuse(request: RenderRequest, out: Path) -> None:
+    clip = request.clip
+    if request.n < 1:
+        raise UsageError(f"{request.n} clips cannot be rendered; ask for 1 or more")
+    if request.law is not None and request.family is None:
+        raise UsageError("which laws can be broken depends on the family; name one with --family")
+    if min(clip.width, clip.height) < _SMALLEST:
+        raise UsageError(
+            f"{clip.width}x{clip.height} pixels are too few to see anything; {_SMALLEST} is the least of each"
+        )
+    if clip.frames * clip.width * clip.height > _LARGEST:
+        raise UsageError(
+            f"{clip.frames} frames of {clip.width}x{clip.height} are too large to draw in memory; "
+            f"{_LARGEST // 2**20} million pixels a clip is the limit"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; name a folder that is not there yet")
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"the folder {out} is not empty; name one that is not there yet")
+
+
+def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
+    """Make the folder in which the clips gather, or go on with one of the same request."""
+    asked = json.dumps({"world": WORLD_VERSION, **request.model_dump(mode="json")}, sort_keys=True)
+    beside.mkdir(parents=True, exist_ok=True)
+    note = beside / _REQUEST
+    if not note.exists():
+        _write_text(note, asked)
+    elif note.read_text("utf-8") != asked:
+        raise UsageError(
+            f"{beside} holds unfinished clips for {out.name} from other settings; give those again to finish "
+            "them, name another folder, or delete it"
+        )
+
+
+def _jobs(request: RenderRequest) -> Iterator[_Job]:
+    """List the clips of a request; scene i is the same with every law and severity."""
+    clip, law = request.clip, request.law
+    asked = dict(request.asked)
+    if (request.family, law) == ("fall", "energy"):
+        asked.setdefault("motion", "bounce")  # only there is a contact
+    for index in range(request.n):
+        key = ("world-folder", WORLD_VERSION, request.family, request.seed, index)
+        rng = seeded_rng(*key)
+        scene = sample_scene(rng, clip, family=request.family, **asked)
+        words = caption(scene, rng)
+        stem = f"{request.family or 'shape'}-{index:05d}"
+        if law is None:
+            yield _Job(scene, words, f"{stem}.mp4", None, index)
+            continue
+        faulty = violate(scene, law, request.severity, seeded_rng(*key, law), clip)
+        broken, lawful = f"{stem}-{law}.mp4", f"{stem}-lawful.mp4"
+        # A broken clip has the seed of the same clip in a folder without laws broken: two runs pair them.
+        yield _Job(faulty, words, broken, lawful, index)
+        yield _Job(replace(scene), words, lawful, broken, request.n + index)
+
+
+def _write(job: _Job, folder: Path, clip: ClipSettings) -> Row:
+    """Write a clip and then its truth; where the truth is there already, read it."""
+    path = folder / job.name
+    note = path.with_suffix(".json")
+    if note.exists():
+        return json.loads(note.read_text("utf-8"))
+    frames, truth = render(job.scene, clip, words=job.words)
+    write_clip(path, frames, clip.fps)
+    row: Row = {
+        "file": job.name,
+        "twin": job.twin,
+        "seed": job.seed,
+        "world": WORLD_VERSION,
+        "clip": clip.model_dump(),
+        **truth.to_json(),
+    }
+    _write_text(note, json.dumps(row, ensure_ascii=False))
+    return row
+
+
+def _manifest_row(row: Row) -> Row:
+    law = row["violation"]["law"] if row["violation"] else "lawful"
+    return {
+        "file": row["file"],
+        "prompt": row["caption"],
+        "seed": row["seed"],
+        "expect": row["expect"],
+        "tags": [row["family"], law],
+    }
+
+
+def _index_row(row: Row) -> Row:
+    return {name: row[name] for name in ("file", "caption", "family", "violation", "twin")}
+
+
+def _pairs(rows: Sequence[Row]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("possible", "impossible", "tag"))
+    writer.writerows((row["twin"], row["file"], row["violation"]["law"]) for row in rows if row["violation"])
+    return text.getvalue()
+
+
+def _lines(rows: Iterator[Row]) -> str:
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file beside ``path`` and rename it, so that it is whole or not there."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        beside.write_text(text, "utf-8", newline="")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
