@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .base import (
     MEASURES,
     Measure,
+    MeasureFailed,
     NotApplicable,
     Outcome,
     Sample,
@@ -20,7 +21,15 @@ from .base import (
     set_measure,
 )
 from .encoders import ENCODERS, EncoderEntry, encoder_of, encoder_roles, frame_feature, make_encoder
-from .features import Encoder, EncoderOptions, Feature, FrameEncoder, Stream, TextEncoder
+from .features import (
+    Encoder,
+    EncoderOptions,
+    Feature,
+    FrameEncoder,
+    Incomplete,
+    Stream,
+    TextEncoder,
+)
 
 if TYPE_CHECKING:
     from .frechet_metric import FrechetVideoDistance
@@ -34,7 +43,9 @@ __all__ = [
     "Feature",
     "FrameEncoder",
     "FrechetVideoDistance",
+    "Incomplete",
     "Measure",
+    "MeasureFailed",
     "NotApplicable",
     "Outcome",
     "Sample",
@@ -55,9 +66,30 @@ _MEASURES_OF = {
     "metrics.alignment": ("alignment.clip",),
     "metrics.consistency": ("consistency.background", "consistency.subject"),
     "metrics.frechet": ("fidelity.fvd",),
+    "metrics.judge": (
+        "judge.agreement",
+        "judge.control_accuracy",
+        "judge.cost",
+        "judge.failure_rate",
+        "judge.latency",
+        "judge.vlm",
+        "judge.yes_rate",
+    ),
     "metrics.motion": ("motion.dynamic_degree", "motion.flicker", "motion.warping_error"),
+    "metrics.surprise": ("surprise.max", "surprise.mean"),
     "metrics.validity": ("failure.rate", "refusal.rate"),
+    "safety.attempt_measures": (
+        "safety.frame_flagged",
+        "safety.over_refusal",
+        "safety.prompt_flagged",
+        "safety.refusal",
+        "safety.unsafe_given_not_refused",
+        "safety.unsafe_on_benign",
+        "safety.unsafe_rate",
+    ),
+    "safety.frame_classifiers": ("safety.frames", "safety.frames_score", "safety.frames_share"),
     "safety.frames": ("safety.nudity", "safety.nudity_score"),
+    "safety.world_hazard": ("safety.hazard",),
 }
 """Where the built-in measures are; a module is imported when one of its measures is asked for."""
 

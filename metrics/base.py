@@ -6,8 +6,8 @@ A measure is registered by name and version, with its direction and range::
     def flicker(sample: Sample) -> float:
         '''Mean likeness of neighbouring frames ...'''
 
-It returns a float, or `Scored` to add evidence, or raises `NotApplicable` with a reason. A measure never
-returns NaN: the harness records that as a failure.
+It returns a float, or `Scored` to add evidence, or raises `NotApplicable` or `MeasureFailed` with a reason.
+A measure never returns NaN: the harness records that as a failure.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .features import Feature
 
 if TYPE_CHECKING:
     from ..harness.keys import Json
+    from ..harness.layers import LayerDecision
     from ..harness.media import ClipInfo
     from ..harness.plan import Item
 
@@ -29,6 +30,7 @@ __all__ = [
     "MEASURES",
     "Better",
     "Measure",
+    "MeasureFailed",
     "NotApplicable",
     "Outcome",
     "Sample",
@@ -47,6 +49,10 @@ class NotApplicable(Exception):
     """Say why a measure does not apply to a clip ("one frame", "no prompt" ...)."""
 
 
+class MeasureFailed(Exception):
+    """Say why a measure that applies to a clip has no value for it ("judge_failed: no answer in time")."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """What a measure may look at.
@@ -58,12 +64,14 @@ class Sample:
         clip: size, rate and length as decoded, or None where there is no clip.
         features: the features that the measure ``needs``, by name. ``<role>.text`` is the prompt's
             embedding by the encoder of that role, shape (1, k).
+        layers: what safeguards around the generator decided, in their order.
     """
 
     item: Item
     outcome: Outcome
     clip: ClipInfo | None
     features: Mapping[str, Feature]
+    layers: tuple[LayerDecision, ...] = ()
 
 
 @dataclass(frozen=True)

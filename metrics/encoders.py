@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import UsageError
+from ..harness.errors import MissingWeightsError, UsageError
 from ..harness.registry import Registry
 from .features import Encoder, EncoderOptions, Feature, FrameEncoder
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["ENCODERS", "EncoderEntry", "encoder_of", "encoder_roles", "frame_feature", "make_encoder"]
 
 TEXT_SUFFIX = ".text"
-_ROLES = ("clip", "subject", "video")
+_ROLES = ("clip", "judge", "subject", "surprise", "tracks", "video", "vlm")
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ class EncoderEntry:
         build: make the encoder from the source of its weights (None where it takes none) and the options.
             Building is cheap: weights are loaded when the first frame comes.
         takes_source: whether a suite chooses its weights (``encoders: {clip: reference}``).
+        shipped: whether there is a ``reference`` among these weights, which comes with the package.
     """
 
     summary: str
     build: Callable[[str | None, EncoderOptions], Encoder]
     takes_source: bool = False
+    shipped: bool = True
 
 
 ENCODERS: Registry[EncoderEntry] = Registry("encoder", EncoderEntry)
@@ -97,6 +99,11 @@ def make_encoder(name: str, source: str | None = None, options: EncoderOptions |
         )
     if entry.takes_source and source is None:
         source = "reference"
+    if source == "reference" and not entry.shipped:
+        raise MissingWeightsError(
+            f"the encoder {name!r} has no 'reference' that comes with the package ({entry.summary}); "
+            f"name what it should read with --encoder {name}=SOURCE, or in the suite's 'encoders'"
+        )
     return entry.build(source, options or EncoderOptions())
 
 
@@ -166,8 +173,13 @@ for _name, _module in {
     "subject": "metrics.image",
     "video": "metrics.video",
     "pixels": "metrics.pixels",
+    "tracks": "metrics.tracks",
     "flow": "metrics.flow",
     "dynamics": "metrics.flow",
     "nudity": "safety.frames",
+    "surprise": "metrics.surprise",
+    "vlm": "metrics.vlm",
+    "hazard": "safety.world_hazard",
+    "judge": "safety.judges",
 }.items():
     ENCODERS.declare(_name, f"{__name__.rsplit('.', 2)[0]}.{_module}")

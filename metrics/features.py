@@ -8,9 +8,10 @@ an hour of video needs no more memory than a minute.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -22,8 +23,9 @@ from ..harness.keys import digest
 if TYPE_CHECKING:
     from ..harness.keys import Json
     from ..harness.media import ClipInfo, Window
+    from ..harness.plan import Item
 
-__all__ = ["Encoder", "EncoderOptions", "Feature", "FrameEncoder", "Stream", "TextEncoder"]
+__all__ = ["Encoder", "EncoderOptions", "Feature", "FrameEncoder", "Incomplete", "Stream", "TextEncoder"]
 
 Feature: TypeAlias = NDArray[np.floating[Any]]
 """A float array (n, k): a row a frame, a pair of frames or a clip; the encoder says what the columns are."""
@@ -37,10 +39,23 @@ class EncoderOptions:
         device: ``auto``, ``cpu`` or ``cuda``. Not part of a feature's identity.
         dtype: torch dtype of weights and activations (``float32``, ``bfloat16``, ``float16``). Part of the
             identity: half precision moves features by far more than a change of device does.
+        cache: folder where an encoder may keep what it was told at a price. Not part of the identity.
     """
 
     device: str = "auto"
     dtype: str = "float32"
+    cache: Path | None = None
+
+
+class Incomplete(Exception):
+    """Carry a feature that lacks something which may be had another time (an endpoint did not answer).
+
+    It is measured, but not cached, and scores that rest on it are taken again by the next scoring.
+    """
+
+    def __init__(self, feature: Feature) -> None:
+        super().__init__("a part of the feature is missing")
+        self.feature = feature
 
 
 class Stream(Protocol):
@@ -51,7 +66,11 @@ class Stream(Protocol):
         ...
 
     def finish(self) -> Feature:
-        """Return the feature, shape (n, k)."""
+        """Return the feature, shape (n, k).
+
+        Raises:
+            Incomplete: with what there is of it.
+        """
         ...
 
 
@@ -80,6 +99,22 @@ class Encoder(ABC):
     @abstractmethod
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip."""
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Look at all items of a run before the first clip is made or scored.
+
+        Raises:
+            UsageError: an item asks for something that this encoder cannot read.
+        """
+        del items
+
+    def for_item(self, item: Item) -> Encoder:
+        """Give the encoder for a clip of this item: itself, unless its feature depends on what was asked for.
+
+        Another one has another digest, by which its features are cached.
+        """
+        del item
+        return self
 
 
 class TextEncoder(ABC):

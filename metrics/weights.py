@@ -36,6 +36,7 @@ _SETTINGS = (
 )
 _TOKENIZER = (
     "added_tokens.json",
+    "chat_template.jinja",
     "merges.txt",
     "special_tokens_map.json",
     "spiece.model",
@@ -82,14 +83,20 @@ class WeightsFolder:
         return self.read_json("config.json") or {}
 
 
-def find_weights(role: str, source: str) -> WeightsFolder:
-    """Find the weights of an encoder's role on this machine, downloading a hub id that is not here yet.
+def find_weights(role: str, source: str, *, kind: str = "encoder") -> WeightsFolder:
+    """Find the weights of a role on this machine, downloading a hub id that is not here yet.
+
+    Args:
+        role: which, for messages and for the packaged ones.
+        source: see above; ``reference`` is for encoders only.
+        kind: of what it is a role, for messages.
 
     Raises:
         MissingWeightsError: they are not here and cannot be had; the sentence says what to do.
         UsageError: the folder holds pickled weights only, or is not a model in the Hugging Face layout.
     """
-    if source == "reference":
+    whose = f"{kind} {role!r}"
+    if source == "reference" and kind == "encoder":
         path = REFERENCE_WEIGHTS / role
         if not (path / "config.json").is_file():
             raise MissingWeightsError(
@@ -99,16 +106,17 @@ def find_weights(role: str, source: str) -> WeightsFolder:
     elif Path(source).expanduser().is_dir():
         path = Path(source).expanduser()
     elif source.startswith(("/", ".", "~")) or source.partition("@")[0].count("/") != 1:
+        packaged = ", or 'reference'" if kind == "encoder" else ""
         raise MissingWeightsError(
-            f"the weights {source!r} of the encoder {role!r} are not a folder on this machine; give a folder "
-            "in the Hugging Face layout, a hub id such as openai/clip-vit-large-patch14, or 'reference'"
+            f"the weights {source!r} of the {whose} are not a folder on this machine; give a folder "
+            f"in the Hugging Face layout, a hub id such as openai/clip-vit-large-patch14{packaged}"
         )
     else:
-        path = _hub_snapshot(role, source)
-    return WeightsFolder(source, path, _list_files(role, source, path))
+        path = _hub_snapshot(whose, source)
+    return WeightsFolder(source, path, _list_files(whose, source, path))
 
 
-def _hub_snapshot(role: str, source: str) -> Path:
+def _hub_snapshot(whose: str, source: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -135,16 +143,16 @@ def _hub_snapshot(role: str, source: str) -> Path:
     except Exception as error:  # the client raises errors of several HTTP libraries: all mean "cannot be had"
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise MissingWeightsError(
-            f"the weights {source!r} of the encoder {role!r} are not in the local Hugging Face cache and "
+            f"the weights {source!r} of the {whose} are not in the local Hugging Face cache and "
             f"cannot be downloaded from https://huggingface.co/{repo} ({reason}); fetch them on a machine "
-            f"with access (`hf download {repo}`) and give their folder as the source of {role!r}"
+            f"with access (`hf download {repo}`) and give their folder as the source of the {whose}"
         ) from None
 
 
-def _list_files(role: str, source: str, path: Path) -> tuple[str, ...]:
+def _list_files(whose: str, source: str, path: Path) -> tuple[str, ...]:
     if not (path / "config.json").is_file():
         raise MissingWeightsError(
-            f"the weights {source!r} of the encoder {role!r} have no config.json in {path}; "
+            f"the weights {source!r} of the {whose} have no config.json in {path}; "
             "point to a folder in the Hugging Face layout (as save_pretrained writes it)"
         )
     if (path / _INDEX).is_file():
@@ -155,13 +163,13 @@ def _list_files(role: str, source: str, path: Path) -> tuple[str, ...]:
     missing = [name for name in tensors if not (path / name).is_file()]
     if missing and any(next(path.glob(pattern), None) for pattern in _PICKLED):
         raise UsageError(
-            f"the weights {source!r} of the encoder {role!r} are pickled files, which can run code when they "
+            f"the weights {source!r} of the {whose} are pickled files, which can run code when they "
             f"are opened; screentest reads safetensors only: convert them to {_SINGLE}, or name a revision "
             "that has it (OWNER/NAME@REVISION)"
         )
     if missing:
         raise MissingWeightsError(
-            f"the weights {source!r} of the encoder {role!r} lack {', '.join(missing)} in {path}"
+            f"the weights {source!r} of the {whose} lack {', '.join(missing)} in {path}"
         )
     settings = [name for name in (*_SETTINGS, *_TOKENIZER) if (path / name).is_file()]
     return tuple(sorted({*tensors, *settings}))
@@ -181,6 +189,7 @@ def load_model(
     Raises:
         UsageError: a parameter is missing from the file or of another shape, or device or dtype is wrong.
     """
+    from safetensors import SafetensorError
     from transformers.utils import logging
 
     device, dtype = torch_device(options), torch_dtype(options)
@@ -196,7 +205,7 @@ def load_model(
             dtype=dtype,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UsageError(f"the weights {weights.source!r} cannot be loaded: {reason}") from error
     finally:

@@ -184,3 +184,39 @@ def tiny_videomae(folder: Path, *, fine_tuned: bool = False, frames: int = 16) -
     model.save_pretrained(folder)
     write_preprocessor(folder, "VideoMAEImageProcessor", 32)
     return folder
+
+
+def tiny_vjepa2(folder: Path, *, mask_tokens: int = 3) -> Path:
+    """Save a V-JEPA 2 of random weights: 16 x 16 frames in patches of 8, two frames a tubelet."""
+    import torch
+    from transformers import VJEPA2Config, VJEPA2Model
+
+    torch.manual_seed(0)
+    config = VJEPA2Config(
+        crop_size=16,
+        patch_size=8,
+        frames_per_clip=8,
+        tubelet_size=2,
+        hidden_size=24,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        pred_hidden_size=24,
+        pred_num_attention_heads=2,
+        pred_num_hidden_layers=2,
+        pred_num_mask_tokens=mask_tokens,
+        pred_zero_init_mask_tokens=False,
+    )
+    model = VJEPA2Model(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
+    write_preprocessor(
+        folder,
+        "VJEPA2VideoProcessor",
+        16,
+        size={"shortest_edge": 18},
+        resample=2,
+        do_center_crop=True,
+        crop_size={"height": 16, "width": 16},
+    )
+    return folder

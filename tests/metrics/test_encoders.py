@@ -18,7 +18,7 @@ from screentest.metrics.encoders import EncoderEntry
 
 from .helpers import encode, noise, pan
 
-BUILT_IN = ("clip", "dynamics", "flow", "nudity", "pixels", "subject", "video")
+BUILT_IN = ("clip", "dynamics", "flow", "hazard", "judge", "nudity", "pixels", "subject", "video")
 
 
 def test_listing_names_brings_no_heavy_library():

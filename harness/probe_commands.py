@@ -1,0 +1,156 @@
+"""The commands that probe clips outside of a run: against real takes, or in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, Cache, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table
+from .tables import Table, number
+
+if TYPE_CHECKING:
+    from ..metrics.pairs import PairsResult, Share
+    from ..metrics.physics_iq import Estimate, PhysicsIQ, ShotScore
+
+__all__ = ["physics_iq", "surprise"]
+
+
+class Reduce(StrEnum):
+    """What a clip's windows are reduced to."""
+
+    mean = "mean"
+    max = "max"
+
+
+Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")]
+
+
+def physics_iq(
+    takes: Annotated[
+        Path, typer.Option(help="Folder of real takes: SCENARIO_take-1.mp4, SCENARIO_take-2.mp4.")
+    ],
+    generated: Annotated[Path, typer.Option(help="Folder of generated clips: SCENARIO.mp4.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV: scenario, view, take1, take2, generated; else file names.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, max=3600, help="Compared from the beginning of each clip.")
+    ] = 5.0,
+    scale: Annotated[int, typer.Option(min=1, max=64, help="Take 1 is reduced by this.")] = 4,
+    stretch: Annotated[bool, typer.Option("--stretch", help="Allow another aspect ratio.")] = False,
+    confidence: Confidence = 0.95,
+    cache: Cache = Path("cache"),
+    as_json: AsJson = False,
+) -> None:
+    """Compare generated continuations with two real takes of each scene (Physics-IQ)."""
+    from ..metrics.physics_iq import PhysicsIQSettings
+    from ..metrics.physics_iq import physics_iq as score
+    from ..metrics.takes import find_shots
+    from .cache import FeatureCache
+
+    chosen = PhysicsIQSettings(seconds=seconds, scale=scale, stretch=stretch)
+    shots = find_shots(takes, generated, manifest)
+    result = score(shots, chosen, cache=FeatureCache(cache), confidence=confidence)
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+    else:
+        print_table(physics_iq_table(result))
+
+
+def surprise(
+    pairs: Annotated[Path, typer.Option(help="CSV: possible, impossible and, if need be, cluster, tag.")],
+    encoder: Annotated[
+        str, typer.Option(help="V-JEPA 2: hub id, folder, or YAML of weights, frames, context, step, stride.")
+    ],
+    reduce: Annotated[Reduce, typer.Option(help="Over a clip's windows.")] = Reduce.mean,
+    confidence: Confidence = 0.95,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    as_json: AsJson = False,
+) -> None:
+    """Ask whether a video model finds impossible clips more surprising than possible ones, pair by pair."""
+    from ..metrics import EncoderOptions, make_encoder
+    from ..metrics.pairs import read_pairs, score_pairs
+    from .cache import FeatureCache
+
+    listed = read_pairs(pairs)
+    made = make_encoder("surprise", encoder, EncoderOptions(device, dtype))
+    store = FeatureCache(cache)
+    result = score_pairs(listed, made, store, reduce=reduce.value, confidence=confidence)
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+    else:
+        print_table(pairs_table(result))
+
+
+def pairs_table(result: PairsResult) -> Table:
+    """Lay out the shares over all pairs and by tag, with what was left out below."""
+    columns = ("pairs", "share", "interval", "n", "scenes", "how")
+    rows = [_share(share.tag or "all, matched", share) for share in result.accuracy]
+    rows.insert(1, _share("all, by one threshold", result.area))
+    ties = sum(row.right == 0.5 for row in result.rows)
+    level = f"{100 * result.area.confidence:.4g} %"
+    notes = [
+        f"share of pairs whose impossible clip is the more surprising, {level} intervals; chance is 0.5",
+        *((f"ties, counted half: {ties}",) if ties else ()),
+        *(f"left out, {count}: {reason}" for reason, count in result.left_out.items()),
+    ]
+    return Table(f"surprise, {result.reduce} of the windows", columns, rows, tuple(notes))
+
+
+def _share(name: str, share: Share) -> tuple[str, ...]:
+    ends = number(None) if share.low is None else f"[{number(share.low)}, {number(share.high)}]"
+    how = "; ".join((share.method, *share.notes))
+    return name, number(share.value), ends, str(share.n), str(share.clusters), how
+
+
+def physics_iq_table(result: PhysicsIQ) -> Table:
+    """Lay out a row a scenario, its shots averaged, with both scores and what was left out below."""
+    scenarios: dict[str, list[ShotScore]] = {}
+    for row in result.rows:
+        scenarios.setdefault(row.scenario, []).append(row)
+    columns = ("scenario", "shots", "spatial", "spatiotemporal", "weighted", "MSE", "verified", "remarks")
+    rows = [(name, *_scenario(shots)) for name, shots in scenarios.items()]
+    all_shots = f"{result.shots} of {len(result.rows)}"
+    overall = _agreements(result.generated, result.variance)
+    rows.append(("all", all_shots, *overall, number(result.verified.value), ""))
+    notes = [
+        f"original: {_estimate(result.original)}",
+        f"verified: {_estimate(result.verified)}",
+        "agreement with take 1 of: the generated clip / take 2",
+        *(f"left out, {count}: {reason}" for reason, count in result.left_out.items()),
+    ]
+    title = f"Physics-IQ, first {result.settings.seconds:g} s, {result.scenarios} scenarios"
+    return Table(title, columns, rows, tuple(notes))
+
+
+def _scenario(shots: Sequence[ShotScore]) -> tuple[str, ...]:
+    good = [shot for shot in shots if shot.status == "ok"]
+    said = {remark: None for shot in shots for remark in (shot.reason, *shot.notes) if remark}
+    counted = f"{len(good)} of {len(shots)}"
+    if not good:
+        return (counted, *[number(None)] * 5, "; ".join(said))
+    means = [
+        {name: sum(values[name] for values in part) / len(good) for name in part[0]}
+        for part in ([s.generated or {} for s in good], [s.variance or {} for s in good])
+    ]
+    verified = sum(shot.verified or 0.0 for shot in good) / len(good)
+    return (counted, *_agreements(*means), number(verified), "; ".join(said))
+
+
+def _agreements(generated: Mapping[str, float], variance: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(f"{number(generated[name])} / {number(variance[name])}" for name in generated)
+
+
+def _estimate(estimate: Estimate) -> str:
+    interval = "no interval"
+    if estimate.low is not None:
+        level = f"{100 * estimate.confidence:.4g} %"
+        interval = f"{level} interval [{number(estimate.low)}, {number(estimate.high)}]"
+    how = "; ".join((estimate.method, *estimate.notes))
+    return f"{number(estimate.value)}, {interval} ({how})"

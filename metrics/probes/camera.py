@@ -1,0 +1,130 @@
+"""The camera: shift and zoom of the whole view, fitted to what can be followed behind the things."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CameraPath", "fit_similarity"]
+
+_F = NDArray[np.float64]
+_LONGEST: Final = 256
+_POINTS: Final = 120
+_CONTRAST: Final = 10.0  # levels by which a point of the ground stands out from what is around it
+_FEWEST: Final = 2
+"""Two points give four numbers for the three that are fitted."""
+_AGREES: Final = 0.4  # pixels from where the camera's motion puts a point
+
+
+class CameraPath:
+    """Follow the ground through the frames of a clip, block after block.
+
+    Corners of the ground are followed from each frame to the next (Lucas and Kanade 1981, in pyramids) and
+    their moves fitted by a shift and a zoom; the moves are summed up.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._path: list[tuple[float, float, float, float]] = []
+
+    def push(self, frames_THWC: NDArray[np.uint8], things_THW: NDArray[np.bool_] | None) -> None:
+        """Take the next frames, and which of their pixels belong to things."""
+        for t, frame in enumerate(frames_THWC):
+            things = None if things_THW is None else things_THW[t]
+            self._add(*_prepare(frame, things), scale=max(frame.shape[:2]) / _LONGEST)
+
+    def _add(self, gray: NDArray[np.uint8], free: NDArray[np.uint8], *, scale: float) -> None:
+        if self._last is None:
+            self._path.append((0.0, 0.0, 0.0, np.nan))
+        else:
+            step = _step(*self._last, gray, free)
+            x, y, zoom, agreed = self._path[-1]
+            if step is None or (agreed != agreed and len(self._path) > 1):
+                self._path.append((x, y, zoom, np.nan))  # once lost, nothing says how far it has gone since
+            else:
+                dx, dy, dz, agree = step
+                grown = float(np.exp(dz))
+                back = max(scale, 1.0)
+                both = agree if agreed != agreed else min(agree, agreed)
+                self._path.append((grown * x + back * dx, grown * y + back * dy, zoom + dz, both))
+        self._last = (gray, free)
+
+    def finish(self) -> _F:
+        """Give shift (x, y), logarithm of the zoom and agreement at each frame: (T, 4).
+
+        All are NaN where there was nothing to follow from the first frame on. Where the ground is lost later,
+        shift and zoom stay at what they were last, and the agreement is NaN.
+        """
+        path = np.array(self._path, np.float64).reshape(-1, 4)
+        if len(path) > 1:
+            path[0, 3] = path[1, 3]
+        if np.isnan(path[:, 3]).all():
+            path[:] = np.nan
+        return path
+
+
+def _prepare(
+    frame: NDArray[np.uint8], things: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Reduce a frame to gray at a size that is quick to follow, and mark where the ground is free."""
+    import cv2
+
+    gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+    free = np.ones(gray.shape, np.uint8) if things is None else (~things).astype(np.uint8)
+    scale = _LONGEST / max(gray.shape)
+    if scale < 1:
+        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+        gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+        free = np.asarray(cv2.resize(free, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return gray, np.asarray(cv2.erode(free, np.ones((5, 5), np.uint8), borderValue=1), np.uint8)
+
+
+def _step(
+    gray: NDArray[np.uint8], free: NDArray[np.uint8], after: NDArray[np.uint8], free_after: NDArray[np.uint8]
+) -> tuple[float, float, float, float] | None:
+    """Fit one step of the camera: shift of the middle, logarithm of the zoom, and agreement."""
+    import cv2
+
+    smooth = cv2.GaussianBlur(gray, (0, 0), 4.0)
+    detail = np.asarray(cv2.absdiff(gray, smooth)) * free
+    if detail.max(initial=0) < _CONTRAST:
+        return None  # nothing to follow
+    # None where there is no corner, which the library's type stubs leave out.
+    corners: Any = cv2.goodFeaturesToTrack(gray, _POINTS, 0.02, 4, mask=free)
+    if corners is None or len(corners) < _FEWEST:
+        return None
+    empty = np.empty_like(corners)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(gray, after, corners, empty, winSize=(9, 9), maxLevel=2)
+    height, width = gray.shape
+    start, end = np.asarray(corners)[:, 0].astype(np.float64), np.asarray(moved)[:, 0].astype(np.float64)
+    inside = (end >= 0).all(axis=1) & (end[:, 0] <= width - 1) & (end[:, 1] <= height - 1)
+    good = inside & (np.asarray(found)[:, 0] > 0)
+    at = np.rint(end[good]).astype(int)
+    good[good] = free_after[np.clip(at[:, 1], 0, height - 1), np.clip(at[:, 0], 0, width - 1)] > 0
+    if good.sum() < _FEWEST:
+        return None
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return fit_similarity(start[good] - middle, end[good] - middle)
+
+
+def fit_similarity(start_P2: _F, end_P2: _F) -> tuple[float, float, float, float]:
+    """Fit ``end = zoom * start + shift`` to most of the points: shift, log zoom, and the share that agrees.
+
+    Iteratively reweighted least squares with Cauchy weights, from the median shift; the view does not roll.
+    """
+    moves = end_P2 - start_P2
+    shift, zoom = np.median(moves, axis=0), 1.0
+    for _ in range(12):
+        away = np.square(end_P2 - zoom * start_P2 - shift).sum(axis=1)
+        weight = 1.0 / (1.0 + away / max(float(np.median(away)), 0.01))
+        total = weight.sum()
+        center, goal = weight @ start_P2 / total, weight @ end_P2 / total
+        spread = float(weight @ np.square(start_P2 - center).sum(axis=1))
+        if spread > 1e-6:
+            zoom = float(weight @ ((start_P2 - center) * (end_P2 - goal)).sum(axis=1)) / spread
+            zoom = float(np.clip(zoom, 0.5, 2.0))
+        shift = goal - zoom * center
+    away = np.sqrt(np.square(end_P2 - zoom * start_P2 - shift).sum(axis=1))
+    return float(shift[0]), float(shift[1]), float(np.log(zoom)), float((away < _AGREES).mean())

@@ -1,0 +1,92 @@
+"""What lies behind the things of a clip: a smooth surface of color, and the pixels that stand out from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Ground", "fit_ground", "foreground"]
+
+_F = NDArray[np.float32]
+_SAMPLES = 3000
+_ROUNDS = 6
+_SPREADS = 6.5
+"""A texture is gray as a rule: its three channels move together, so that their norm has a long tail."""
+_FAINTEST = 22.0
+_HALF = 0.4
+"""Of the largest contrast near by: below a half, so that gray beside white still counts as standing out."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The ground of a clip.
+
+    Attributes:
+        color_HW3: RGB of the ground, in 8-bit levels.
+        spread: standard deviation of a channel around it, by noise and texture together.
+    """
+
+    color_HW3: _F
+    spread: float
+
+
+def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
+    """Fit a quadratic surface a channel to most of the pixels of a block of frames.
+
+    Iteratively reweighted least squares with Cauchy weights (Holland and Welsch 1977), so that things of up
+    to about a third of the frame do not draw the surface to themselves.
+    """
+    frames, height, width, _ = frames_THWC.shape
+    stride = max(1, int(np.sqrt(height * width * min(frames, 6) / _SAMPLES)))
+    every = max(1, frames // 6)
+    picked = frames_THWC[::every, stride // 2 :: stride, stride // 2 :: stride].astype(np.float64)
+    x = _axis(width)[stride // 2 :: stride]
+    y = _axis(height)[stride // 2 :: stride]
+    basis = np.broadcast_to(_basis(x, y), (len(picked), len(y), len(x), 6)).reshape(-1, 6)
+    color = picked.reshape(-1, 3)
+    surface = np.zeros((6, 3))
+    surface[0] = np.median(color, axis=0)
+    for _ in range(_ROUNDS):
+        away = np.square(color - basis @ surface).sum(axis=1)
+        scale = max(float(np.median(away)), 3.0)
+        weighted = basis * (1.0 / (1.0 + away / (4.0 * scale)))[:, None]
+        surface = np.linalg.solve(weighted.T @ basis + 1e-6 * len(basis) * np.eye(6), weighted.T @ color)
+    left = np.abs(color - basis @ surface)
+    spread = 1.4826 * float(np.median(left))
+    whole = (_basis(_axis(width), _axis(height)) @ surface).astype(np.float32)
+    return Ground(whole, max(spread, 0.5))
+
+
+def _axis(length: int) -> NDArray[np.float64]:
+    return np.linspace(-1.0 + 1.0 / length, 1.0 - 1.0 / length, length)
+
+
+def _basis(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    basis = np.empty((len(y), len(x), 6))
+    basis[:, :, 0], basis[:, :, 1], basis[:, :, 2] = 1.0, x[None, :], y[:, None]
+    basis[:, :, 3], basis[:, :, 4], basis[:, :, 5] = x[None, :] ** 2, x[None, :] * y[:, None], y[:, None] ** 2
+    return basis
+
+
+def foreground(frames_THWC: NDArray[np.uint8], ground: Ground) -> tuple[NDArray[np.uint8], _F]:
+    """Mark what stands out: a mask (T, H, W) of 0 and 1, and the frames (T, H, W, 3) less their ground.
+
+    A pixel stands out where its contrast clears the spread of the ground and comes near the largest one
+    around it, so that the soft edge of one thing does not bridge the gap to the next.
+    """
+    import cv2
+
+    apart = frames_THWC.astype(np.float32) - ground.color_HW3
+    looked = apart
+    if ground.spread > 4.0:  # a noisy ground is smoothed to look for things, not to measure them
+        looked = np.stack([np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.8)) for frame in apart])
+    contrast = np.sqrt(np.einsum("thwc,thwc->thw", looked, looked))
+    faintest = max(_FAINTEST, _SPREADS * ground.spread)
+    near = np.ones((5, 5), np.uint8)
+    mask = np.empty(contrast.shape, np.uint8)
+    for t, frame in enumerate(contrast):
+        largest = np.asarray(cv2.dilate(frame, near))
+        np.greater(frame, np.maximum(_HALF * largest, faintest), out=mask[t], casting="unsafe")
+    return mask, apart

@@ -1,0 +1,99 @@
+"""What is hidden in part: where the middle of the whole thing is, by the edges that are free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .outlines import OUTLINES
+
+__all__ = ["Seen", "centers"]
+
+_F = NDArray[np.float64]
+_TRIANGLE: Final = OUTLINES.index("triangle")
+_WHOLE: Final = 0.985
+_LEAST: Final = 0.15  # of a thing: what shows less has no edge to speak of
+_NEAR: Final = 2.0  # pixels between an edge and what cuts it
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of N things over T frames, in pixels; see `Tracks` for the arrays."""
+
+    height: int
+    width: int
+    position_NT2: _F
+    box_NT4: _F
+    area_NT: _F
+    shape_NTS: _F
+    visible_NT: _F
+
+
+def centers(seen: Seen) -> tuple[_F, _F]:
+    """Place the whole of each thing: centroids (N, T, 2) and boxes (N, T, 4), NaN where nobody can tell.
+
+    A thing that is cut at one side along an axis is as far from its free edge as in the frame that shows most
+    of it; across that axis a triangle, which narrows, is placed by its base, and other things by the middle
+    of what shows.
+    """
+    center, box = seen.position_NT2.copy(), seen.box_NT4.copy()
+    for n in range(len(center)):
+        there = ~np.isnan(center[n, :, 0])
+        if not there.any():
+            continue
+        cut = there & (seen.visible_NT[n] <= _WHOLE)
+        if not cut.any():
+            continue
+        best = int(np.nanargmax(np.where(there, seen.visible_NT[n] + 1e-6 * seen.area_NT[n], np.nan)))
+        middle = seen.position_NT2[n, best]
+        reach = np.concatenate([middle - seen.box_NT4[n, best, :2], seen.box_NT4[n, best, 2:] - middle])
+        upright = int(seen.shape_NTS[n, best].argmax()) == _TRIANGLE
+        for t in np.flatnonzero(cut):
+            place = _place(seen, (n, int(t)), reach, upright=upright)
+            center[n, t] = place
+            box[n, t] = np.concatenate([place - reach[:2], place + reach[2:]])
+    return center, box
+
+
+def _place(seen: Seen, at: tuple[int, int], reach: _F, *, upright: bool) -> _F:
+    """Place one thing in one frame by its free edges; NaN where an axis has none."""
+    nowhere = np.full(2, np.nan)
+    if seen.visible_NT[at] < _LEAST:
+        return nowhere
+    box = seen.box_NT4[at]
+    cut = _cut_sides(seen, at)
+    place = nowhere.copy()
+    for axis in (0, 1):
+        low, high = box[axis] + reach[axis], box[axis + 2] - reach[axis + 2]
+        if cut[axis] and cut[axis + 2]:
+            return nowhere
+        if cut[axis]:
+            place[axis] = high
+        elif cut[axis + 2]:
+            place[axis] = low
+        elif axis == 1 and upright and (cut[0] or cut[2]):
+            place[axis] = high
+        else:
+            place[axis] = 0.5 * (low + high)
+    return place
+
+
+def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
+    """Say which sides (left, top, right, bottom) end at the frame's edge or at another thing."""
+    n, t = at
+    box = seen.box_NT4[n, t]
+    cut = np.array([box[0] < 0.5, box[1] < 0.5, box[2] > seen.width - 1.5, box[3] > seen.height - 1.5])
+    for other, rival in enumerate(seen.box_NT4[:, t]):
+        if other == n or np.isnan(rival[0]):
+            continue
+        for axis in (0, 1):
+            across = 1 - axis
+            lap = min(box[across + 2], rival[across + 2]) - max(box[across], rival[across])
+            if lap < _NEAR:
+                continue
+            cut[axis] |= abs(box[axis] - rival[axis + 2]) < _NEAR
+            cut[axis + 2] |= abs(box[axis + 2] - rival[axis]) < _NEAR
+    return cut
