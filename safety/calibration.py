@@ -1,12 +1,13 @@
-"""Calibration and rates of a scorer: Platt scaling, thresholds, AUROC, average precision, ECE.
+"""Calibration and rates of a scorer: Platt, temperature and isotonic scaling, thresholds, AUROC, ECE.
 
 Everything takes scores and labels of one category; rows whose label is unknown are left out before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,15 @@ from ..harness.keys import seeded_rng
 
 __all__ = [
     "Calibration",
+    "Isotonic",
     "auroc",
     "average_precision",
     "bootstrap",
     "brier",
     "expected_calibration_error",
+    "fit_isotonic",
     "fit_platt",
+    "fit_temperature",
     "fpr_at_recall",
     "logit",
     "recall_at_fpr",
@@ -30,6 +34,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+_Block: TypeAlias = tuple[float, float, float, float]  # first and last score, positives, rows
 
 _STEPS = 60
 
@@ -47,6 +52,23 @@ class Calibration:
     def __call__(self, scores: Floats) -> Floats:
         """Give probabilities in [0, 1] of the same shape."""
         return sigmoid(self.slope * scores + self.intercept)
+
+
+@dataclass(frozen=True)
+class Isotonic:
+    """Map a score to a probability by straight lines between knots, and level beyond the outer ones.
+
+    Attributes:
+        scores: rising, (m,).
+        probabilities: in (0, 1), never falling, (m,).
+    """
+
+    scores: tuple[float, ...]
+    probabilities: tuple[float, ...]
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Give probabilities in (0, 1) of the same shape."""
+        return np.interp(scores, self.scores, self.probabilities)
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -95,6 +117,64 @@ def fit_platt(scores: Floats, labels: Bools, weights: Floats | None = None) -> C
     # Scores that say the opposite say nothing, not the reverse: all but the same probability for any score.
     mean = float(np.sum(weight * target) / np.sum(weight))
     return Calibration(1e-6, float(np.log(mean / (1 - mean))))
+
+
+def fit_temperature(logits: Floats, labels: Bools) -> Calibration:
+    """Fit one temperature to logits by the log loss (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+
+    The slope is 1 / temperature, within [0.01, 100]; the intercept stays 0.
+
+    Raises:
+        ValueError: one of the two classes is absent.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if labels.all() or not labels.any():
+        raise ValueError("calibration needs scores of both classes")
+    weight = np.ones(len(logits))
+
+    def loss(log_slope: float) -> float:
+        return _log_loss(np.exp(log_slope) * logits, labels.astype(np.float64), weight)
+
+    reach = float(np.log(100.0))
+    found = minimize_scalar(loss, bounds=(-reach, reach), method="bounded", options={"xatol": 1e-9})
+    return Calibration(float(np.exp(found.x)), 0.0)
+
+
+def fit_isotonic(scores: Floats, labels: Bools) -> Isotonic:
+    """Fit the best rising map by pooling adjacent violators (Zadrozny and Elkan 2002, section 3.2).
+
+    Tied scores are one. A pooled block of n rows with s positives stands for (s + 1/2) / (n + 1), so that no
+    finite sample claims certainty; blocks that this turns around are pooled further.
+
+    Raises:
+        ValueError: one of the two classes is absent.
+    """
+    if labels.all() or not labels.any():
+        raise ValueError("calibration needs scores of both classes")
+    levels, index = np.unique(scores, return_inverse=True)
+    counts = np.bincount(index).astype(np.float64)
+    sums = np.bincount(index, labels.astype(np.float64))
+    single = zip(levels.tolist(), levels.tolist(), sums.tolist(), counts.tolist(), strict=True)
+    blocks = _pooled(_pooled(single, lambda b: b[2] / b[3]), _smoothed)
+    knots: dict[float, float] = {}
+    for block in blocks:
+        knots |= {block[0]: _smoothed(block), block[1]: _smoothed(block)}
+    return Isotonic(tuple(knots), tuple(knots.values()))
+
+
+def _pooled(blocks: Iterable[_Block], value: Callable[[_Block], float]) -> list[_Block]:
+    done: list[_Block] = []
+    for block in blocks:
+        while done and value(done[-1]) >= value(block):
+            before = done.pop()
+            block = (before[0], block[1], before[2] + block[2], before[3] + block[3])
+        done.append(block)
+    return done
+
+
+def _smoothed(block: _Block) -> float:
+    return (block[2] + 0.5) / (block[3] + 1.0)
 
 
 def _log_loss(z: Floats, target: Floats, weight: Floats) -> float:

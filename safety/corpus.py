@@ -77,6 +77,9 @@ _AILUMINATE = {
     "iwp": "crime",
 }
 
+_CALM = ("derog", "ident", "negate", "profanity", "slur", "target_obj")
+"""Functionalities of HateCheck that neither threaten nor quote a threat."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -214,13 +217,17 @@ def _of_ailuminate(said: Mapping[str, str]) -> tuple[float, ...]:
         return _labels((harm,), _OVERLAPS[harm])
     if said["hazard"] == "src":
         return _labels((), ("sexual", "violence", "crime", "disturbing"))
-    return _labels((), ("crime", "violence", "hate"))
+    if said["hazard"].startswith("spc"):  # advice on health, money, law and elections
+        return _labels(())
+    return _labels((), ("crime", "hate") if said["hazard"] == "dfm" else ("crime",))
 
 
 def _of_hatecheck(said: Mapping[str, str]) -> tuple[float, ...]:
+    calm = said["functionality"].startswith(_CALM)
+    violence = () if calm else ("violence",)
     if said["label_gold"] == "hateful":
-        return _labels(("hate",), ("violence", "crime", "disturbing"))
-    return _labels((), ("violence",))
+        return _labels(("hate",), (*violence, "crime", "disturbing"))
+    return _labels((), violence)
 
 
 def _scenes(variants: int, seed: int) -> Iterator[Row]:
@@ -233,5 +240,4 @@ def _scenes(variants: int, seed: int) -> Iterator[Row]:
     for i, text in enumerate(texts):
         scene = scenes[i // variants]
         labels = _labels((scene.near,), _OVERLAPS[scene.near]) if scene.harmful else _labels(())
-        asked = any(mark in scene.group for mark in ("/questions", "/how_to", "/asked_about"))
-        yield Row(text, "scenes", f"scenes/{scene.text}", fold[scene.group], labels, not asked)
+        yield Row(text, "scenes", f"scenes/{scene.text}", fold[scene.group], labels, scene.kind == "scene")

@@ -35,11 +35,12 @@ class Prompt:
 
 @dataclass
 class Counts:
-    """How many prompts were judged, flagged, and had no text to judge."""
+    """How many prompts were judged, flagged, had no text to judge, and got no judgement."""
 
     judged: int = 0
     flagged: int = 0
     without_text: int = 0
+    judge_failed: int = 0
 
 
 def classify_file(
@@ -47,7 +48,8 @@ def classify_file(
 ) -> Counts:
     """Judge every prompt of ``file`` and write one JSON object a line to ``out``.
 
-    A prompt without text has no score: its line holds null and says why.
+    A prompt without text has no score, nor has one that the judge failed on: its line holds null and says
+    why.
 
     Raises:
         UsageError: the file cannot be read as what its suffix says.
@@ -58,7 +60,8 @@ def classify_file(
         for row, prompt in enumerate(block):
             record = _record(prompt, judged, row, classifier)
             counts.judged += record["score"] is not None
-            counts.without_text += record["score"] is None
+            counts.judge_failed += row in judged.failed
+            counts.without_text += record["score"] is None and row not in judged.failed
             counts.flagged += bool(record["flagged"])
             out.write(json.dumps(record) + "\n")  # ASCII, so that any text can be written anywhere
     return counts
@@ -75,9 +78,10 @@ def _record(prompt: Prompt, judged: Judged, row: int, classifier: PromptClassifi
         "classifier": classifier.digest,
     }
     if math.isnan(score):
-        return {**record, "reason": "no text"}
+        why = judged.failed.get(row)
+        return {**record, "reason": "no text" if why is None else f"judge_failed: {why}"}
     each = zip(classifier.harms, judged.harms[row].tolist(), strict=True)
-    categories = {harm: round(p, 6) for harm, p in each}
+    categories = {harm: None if math.isnan(p) else round(p, 6) for harm, p in each}
     return {
         **record,
         "score": round(score, 6),

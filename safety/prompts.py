@@ -1,4 +1,4 @@
-"""Classify prompts: calibrated probabilities of each harm, from n-grams, from MiniLM, or from both by a rule.
+"""Classify prompts: what every classifier gives, and those trained here, on n-grams or on MiniLM.
 
 A long prompt is read in windows and counts by its worst one, so that harm cannot hide behind padding.
 """
@@ -6,8 +6,8 @@ A long prompt is read in windows and counts by its worst one, so that harm canno
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,15 +18,15 @@ from pydantic import Field, ValidationError
 from ..harness.config import Config, explain
 from ..harness.errors import MissingWeightsError, UsageError, unknown_name
 from ..harness.keys import digest, file_sha256
-from .calibration import Calibration, logit
+from .calibration import Calibration
 from .corpus import HARMS
 
 if TYPE_CHECKING:
     from ..harness.keys import Json
+    from ..metrics.features import EncoderOptions
 
 __all__ = [
     "Backbone",
-    "CombinedClassifier",
     "Judged",
     "PromptClassifier",
     "TrainedClassifier",
@@ -36,12 +36,13 @@ __all__ = [
 ]
 
 WEIGHTS = Path(__file__).parent / "weights"
+PACKAGED = ("ngram", "minilm")
+"""Trained here, with their weights in the package."""
 WINDOW = 1024
 """Characters that are read at once; longer prompts are cut at white space."""
 CONFIG, TENSORS = "classifier.json", "model.safetensors"
 
 Floats = NDArray[np.float64]
-Rule = Literal["any", "mean"]
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,28 @@ class Judged:
     """What a classifier says of n prompts.
 
     Attributes:
-        score: probability of any harm, float64 (n,); NaN for a prompt without text.
-        harms: probability of each harm, float64 (n, k), columns as the classifier's ``harms``; NaN likewise.
+        score: probability of any harm, float64 (n,); NaN for a prompt without text, or where the judge
+        failed.
+        harms: probability of each harm, float64 (n, k), columns as the classifier's ``harms``; NaN where a
+            harm is unknown.
         flagged: whether the score reaches the classifier's threshold, bool (n,); False says nothing where the
             score is NaN.
+        failed: row -> why the judge failed for it; such a prompt is neither safe nor harmful.
     """
 
     score: Floats
     harms: Floats
     flagged: NDArray[np.bool_]
+    failed: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 class PromptClassifier(ABC):
-    """Give calibrated probabilities of harms.
+    """Give probabilities of harms.
 
     Attributes:
-        name: ``ngram``, ``minilm``, or both with the rule.
-        harms: what is scored, in the order of the columns.
-        threshold: scores from here up are flagged; chosen by training for a stated rate of false alarms.
+        name: by which records and pages speak of it.
+        harms: what is scored, in the order of the columns: `HARMS`, or ids of the taxonomy.
+        threshold: scores from here up are flagged.
         digest: 64 hex digits of everything that changes a probability.
     """
 
@@ -78,6 +83,10 @@ class PromptClassifier(ABC):
     @abstractmethod
     def classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts; each by itself, whatever else is in the list."""
+
+    def usage(self) -> Mapping[str, float]:
+        """Count what judging has cost so far, for judges that cost more than time."""
+        return {}
 
 
 class Backbone(Protocol):
@@ -141,46 +150,19 @@ class TrainedClassifier(PromptClassifier):
         return Judged(score, harms, score >= self.threshold)
 
 
-class CombinedClassifier(PromptClassifier):
-    """Several classifiers by a rule: ``any`` flags what one of them flags, ``mean`` averages log-odds.
+def windows(
+    texts: Iterable[str], *, canonical: bool, size: int = WINDOW
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Cut texts into windows of ``size`` characters: the windows, and for each the index of its text.
 
-    Scores are first moved so that each member's threshold lies at even odds; the combined threshold is 0.5
-    by that, and ``any`` is the highest of the moved scores. They order prompts; they are not calibrated.
+    No text, no window.
     """
-
-    threshold = 0.5
-
-    def __init__(self, members: Sequence[PromptClassifier], rule: Rule) -> None:
-        if len({member.harms for member in members}) != 1:
-            raise UsageError("classifiers that are combined must score the same harms, in the same order")
-        self.name = f"{rule}({', '.join(member.name for member in members)})"
-        self.harms = members[0].harms
-        self._members, self._rule = tuple(members), rule
-        self.digest = digest("prompt-combination", {"rule": rule, "members": [m.digest for m in members]})
-
-    def classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts by every member."""
-        judged = [member.classify(texts) for member in self._members]
-        moved = np.stack(
-            [
-                logit(j.score) - logit(np.array(m.threshold))
-                for j, m in zip(judged, self._members, strict=True)
-            ]
-        )
-        harms = np.stack([logit(j.harms) for j in judged])
-        together = np.max if self._rule == "any" else np.mean
-        score, harm = (Calibration(1.0, 0.0)(together(x, axis=0)) for x in (moved, harms))
-        return Judged(score, harm, score >= self.threshold)
-
-
-def windows(texts: Iterable[str], *, canonical: bool) -> tuple[list[str], NDArray[np.int64]]:
-    """Cut texts into windows: the windows, and for each the index of its text. No text, no window."""
     from .transforms_canonical import canonicalise
 
     pieces: list[str] = []
     owner: list[int] = []
     for index, text in enumerate(texts):
-        for piece in _cut(text):
+        for piece in _cut(text, size):
             plain = _printable(piece)
             read = canonicalise(plain) if canonical and plain else plain
             if read.strip():
@@ -189,11 +171,11 @@ def windows(texts: Iterable[str], *, canonical: bool) -> tuple[list[str], NDArra
     return pieces, np.array(owner, np.int64)
 
 
-def _cut(text: str) -> Iterable[str]:
+def _cut(text: str, size: int) -> Iterable[str]:
     start = 0
-    while len(text) - start > WINDOW:
-        space = text.rfind(" ", start + WINDOW // 2, start + WINDOW)
-        end = space if space > 0 else start + WINDOW
+    while len(text) - start > size:
+        space = text.rfind(" ", start + size // 2, start + size)
+        end = space if space > 0 else start + size
         yield text[start:end]
         start = end
     yield text[start:]
@@ -207,26 +189,37 @@ def _printable(text: str) -> str:
     return "".join(" " if c < " " or c == "\x7f" else c for c in kept).strip()
 
 
-def load_classifier(name: str, *, canonical: bool = True, encoder: str | None = None) -> PromptClassifier:
-    """Load a classifier: ``ngram``, ``minilm``, ``any`` or ``mean`` of both, or a folder from training.
+def load_classifier(
+    name: str,
+    *,
+    canonical: bool = True,
+    encoder: str | None = None,
+    options: EncoderOptions | None = None,
+) -> PromptClassifier:
+    """Load a classifier by name, from a folder of training, or from a YAML or JSON file.
 
     Args:
-        name: which.
+        name: ``ngram``, ``minilm``, ``any`` or ``mean`` of both; a packaged configuration such as
+            ``llama-guard-3``; the folder of a trained one; or a file that `classifier_specs` reads.
         canonical: undo disguises (look-alike letters, spacing, encodings) before a prompt is read.
         encoder: folder or hub id of MiniLM; by default the package of the extra ``encoders``, or the hub.
+        options: device and dtype of classifiers that are transformers models.
 
     Raises:
         MissingWeightsError: weights are not on this machine; the sentence says what to do.
-        UsageError: an unknown name, or a folder that holds something else.
+        UsageError: an unknown name, or a folder or file that holds something else.
     """
-    if name == "any" or name == "mean":
-        members = [load_classifier(n, canonical=canonical, encoder=encoder) for n in ("ngram", "minilm")]
-        return CombinedClassifier(members, name)
-    packaged = ("ngram", "minilm")
-    if name in packaged:
+    from . import classifier_specs as specs
+
+    loading = specs.Loading(canonical=canonical, encoder=encoder, options=options)
+    if name in PACKAGED:
         return _load_folder(WEIGHTS / name, canonical, encoder)
+    if name == "any" or name == "mean":
+        return specs.load_rule(name, loading)
+    if (file := specs.find_spec(name)) is not None:
+        return specs.load_spec(file, loading)
     if not Path(name).is_dir():
-        raise unknown_name("prompt classifier", name, (*packaged, "any", "mean"))
+        raise unknown_name("prompt classifier", name, specs.names())
     return _load_folder(Path(name), canonical, encoder)
 
 

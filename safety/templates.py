@@ -1,7 +1,8 @@
 """Scenes for training the prompt filters: our own short descriptions, told in the styles of prompts.
 
 Scenes come in groups that share an idea; a group is held out as a whole, since its scenes give each other
-away. Styles are dealt to harmful and benign scenes alike, so that no style tells them apart.
+away. Styles are dealt to harmful and benign scenes alike, so that no style tells them apart. Not everything
+is a scene: people also ask for things, and tell stories.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -35,7 +37,8 @@ _BEFORE = (
     "close-up: ", "slow motion, ", "generate a video: ", "create a clip where ", "an animation in which ",
     "the camera shows how ", "wide shot, ", "aerial view, ", "anime style, ", "oil painting of ",
     "in this scene, ", "black and white footage, ", "photo of ", "handheld camera, ",
-    "a realistic video showing ",
+    "a realistic video showing ", "write a story in which ", "write a film scene: ", "imagine ",
+    "I would like a clip in which ", "describe this: ", "storyboard: ", "a music video in which ",
 )  # fmt: skip
 _AFTER = (
     "", "", "", "", "", "", ", 4k, highly detailed", ", cinematic lighting", ", dramatic music",
@@ -45,7 +48,18 @@ _AFTER = (
     ". The camera pans from left to right", ". People in the background do not notice",
     ", unreal engine render", ", pixel art", ", shot on a phone",
 )  # fmt: skip
-_QUESTIONS = ("how ", "what ", "why ", "who ", "can ", "explain", "teach", "show", "give", "write", "ways")
+_ASKED = (
+    "how do I {v}", "how can I {v}", "what is the best way to {v}", "what is the easiest way to {v}",
+    "tell me how to {v}", "I want to {v}", "I need to {v}, where do I start", "explain how to {v}",
+    "help me {v}",
+    "give me tips to {v}", "is there a simple way to {v}", "can you help me {v}", "how do people {v}",
+    "my friend wants to {v}, what does he need", "what does it take to {v}", "is it hard to {v}",
+    "a step by step guide to {v}", "make a video that shows how to {v}", "a video tutorial on how to {v}",
+    "I would like to {v} without spending much", "list five ways to {v}", "write instructions to {v}",
+    "could you show me how to {v}", "I am a beginner and want to {v}", "which tools do I need to {v}",
+    "I am writing a story, how would somebody {v}", "what should I know before I {v}", "please {v}",
+    "in a film, how would a character {v}", "how did people {v} in the past", "what helps to {v}", "{v}",
+)  # fmt: skip
 
 
 class _Scenes(Config):
@@ -70,6 +84,16 @@ class Scene:
     group: str
     text: str
     harmful: bool
+
+    @property
+    def kind(self) -> Literal["scene", "question", "request", "prose"]:
+        """What it is, by the name of its group: only a scene is a description of something to show."""
+        name = self.group.rpartition("/")[2]
+        if name.startswith("requests"):
+            return "request"
+        if "told_in_prose" in name or name.startswith("statements"):
+            return "prose"
+        return "question" if name.startswith(("questions", "how_to", "asked_about")) else "scene"
 
 
 @cache
@@ -101,18 +125,22 @@ def styled(scenes: Sequence[Scene], variants: int, seed: int) -> list[str]:
     for scene in scenes:
         rng = seeded_rng("scene", seed, scene.text)
         for variant in range(variants):
-            out.append(_told(scene.text, rng, plain=variant == 0))
+            out.append(_told(scene, rng, plain=variant == 0))
     return out
 
 
-def _told(text: str, rng: np.random.Generator, *, plain: bool) -> str:
+def _told(scene: Scene, rng: np.random.Generator, *, plain: bool) -> str:
+    text = scene.text
     first, second = rng.choice(len(_PEOPLE), 2, replace=False)
     place = _PLACES[int(rng.integers(len(_PLACES)))]
     before, after = (str(rng.choice(np.array(words, dtype=object))) for words in (_BEFORE, _AFTER))
     filled = text.replace("{p}", _PEOPLE[first]).replace("{q}", _PEOPLE[second]).replace("{x}", place)
-    if plain:
+    if scene.kind == "request":
+        asked = "how do I {v}" if plain else str(rng.choice(np.array(_ASKED, dtype=object)))
+        filled = asked.replace("{v}", filled)
+    if plain or scene.kind == "prose":
         return filled
-    if filled.startswith(_QUESTIONS):
+    if scene.kind in ("request", "question"):
         return filled[0].upper() + filled[1:] + ("?" if rng.random() < 0.5 else "")
     told = before + filled + after
     return told[0].upper() + told[1:] if rng.random() < 0.5 else told

@@ -11,7 +11,9 @@ from screentest.safety.calibration import (
     bootstrap,
     brier,
     expected_calibration_error,
+    fit_isotonic,
     fit_platt,
+    fit_temperature,
     fpr_at_recall,
     logit,
     recall_at_fpr,
@@ -115,3 +117,46 @@ def test_the_bootstrap_is_wider_when_rows_come_in_groups_and_is_the_same_twice()
     assert wide.std() > 1.5 * narrow.std()
     assert abs(wide.mean() - auroc(pos, neg)) < wide.std()
     assert (bootstrap(statistic, pos, neg, together) == wide).all()
+
+
+@quick
+@given(scores, scores)
+def test_isotonic_never_falls_and_never_claims_certainty(pos, neg):
+    x = np.concatenate([pos, neg])
+    y = np.arange(len(x)) < len(pos)
+    line = fit_isotonic(x, y)
+    p = line(np.sort(np.concatenate([x, [-1e9, 1e9]])))
+    assert (np.diff(p) >= 0).all()
+    assert ((p > 0) & (p < 1)).all()
+
+
+def test_isotonic_pools_what_falls_and_smooths_what_is_left():
+    x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, True, False, True])
+    # 2 and 3 fall and are pooled: one of two; alone: (0 + 1/2) / 2 and (1 + 1/2) / 2
+    line = fit_isotonic(x, y)
+    assert line(x).tolist() == [0.25, 0.5, 0.5, 0.75]
+    assert line(np.array([1.5]))[0] == pytest.approx(0.375)
+
+
+def test_isotonic_agrees_with_scikit_learn_on_large_blocks():
+    isotonic = pytest.importorskip("sklearn.isotonic")
+    rng = np.random.default_rng(4)
+    x = rng.normal(0, 2, 20000)
+    y = rng.random(20000) < sigmoid(x / 2)
+    theirs = isotonic.IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(x)
+    assert np.abs(fit_isotonic(x, y)(x) - theirs).mean() < 0.002
+
+
+def test_temperature_finds_how_much_too_sure_logits_are():
+    rng = np.random.default_rng(5)
+    z = rng.normal(0, 2, 50000)
+    y = rng.random(50000) < sigmoid(z)
+    found = fit_temperature(3.0 * z, y)
+    assert 1 / found.slope == pytest.approx(3.0, abs=0.1)
+    assert found.intercept == 0.0
+
+
+@pytest.mark.parametrize("fit", [fit_isotonic, fit_temperature])
+def test_every_calibration_needs_both_classes(fit):
+    with pytest.raises(ValueError, match="both classes"):
+        fit(np.array([0.0, 1.0]), np.array([True, True]))

@@ -18,7 +18,6 @@ from screentest.safety.prompt_files import classify_file, read_prompts
 from screentest.safety.prompts import (
     WEIGHTS,
     WINDOW,
-    CombinedClassifier,
     Judged,
     PromptClassifier,
     TrainedConfig,
@@ -105,25 +104,6 @@ def test_a_disguise_is_undone_unless_told_otherwise(folder):
 def test_the_digest_changes_with_what_changes_a_score(tmp_path, tiny):
     assert load_classifier(str(write_model(tmp_path / "a"))).digest == tiny.digest
     assert load_classifier(str(write_model(tmp_path / "b", threshold=0.5))).digest != tiny.digest
-
-
-def test_rules_combine_flags_and_log_odds(tmp_path, tiny):
-    strict = load_classifier(str(write_model(tmp_path / "strict", threshold=0.05)))
-    many = ["a red kite", "two dogs run", "bread on a chair", "lamp", "cloud stone river"]
-    flagged = CombinedClassifier([tiny, strict], "any").classify(many)
-    assert (flagged.flagged == (tiny.classify(many).flagged | strict.classify(many).flagged)).all()
-    mean = CombinedClassifier([tiny, tiny], "mean").classify(many)
-    assert mean.harms == pytest.approx(tiny.classify(many).harms)
-    assert (mean.flagged == tiny.classify(many).flagged).all()
-    other = load_classifier(
-        str(
-            write_model(
-                tmp_path / "two", harms=HARMS[:2], harm_calibration=[{"slope": 1, "intercept": 0}] * 2
-            )
-        )
-    )
-    with pytest.raises(UsageError, match="same harms"):
-        CombinedClassifier([tiny, other], "any")
 
 
 def test_weights_that_are_missing_changed_or_of_another_version_are_refused(tmp_path):

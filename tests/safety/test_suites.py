@@ -67,7 +67,42 @@ def test_prompts_are_short_and_the_suites_share_none(red_team: Suite, contrast: 
 
 def test_the_measures_count_refusals_and_failures_too(red_team: Suite, contrast: Suite) -> None:
     for suite in (red_team, contrast):
-        assert set(suite.measures) == {"refusal.rate", "failure.rate", "safety.nudity"}
+        assert {"refusal.rate", "failure.rate", "safety.nudity"} < set(suite.measures)
+        assert suite.encoders == {"judge": "nudity"}
+    assert {"safety.unsafe_rate", "safety.refusal"} < set(red_team.measures)
+    assert {"safety.over_refusal", "safety.unsafe_on_benign"} < set(contrast.measures)
+    assert all("benign" in p.tags for p in contrast.prompts)
+    assert not any("benign" in p.tags for p in red_team.prompts)
+
+
+# -- the closed world's forbidden sign
+
+
+def test_the_hazard_suite_can_decide_its_policy_and_pairs_its_disguises() -> None:
+    from screentest.harness.policy import load_policy, needed_items
+
+    hazard = load_suite("hazard")
+    attacks = [p for p in hazard.prompts if "red-team" in p.tags]
+    benign = [p for p in hazard.prompts if "benign" in p.tags]
+    needed = needed_items(load_policy("safety"))
+    assert len(attacks) >= needed["safety.unsafe_rate[red-team]"] == 59
+    assert len(benign) >= needed["safety.over_refusal[benign]"] == 29
+    assert len(attacks) + len(benign) == len(hazard.prompts)
+    plain = {t for p in attacks if "plain" in p.tags for t in p.tags if t.startswith("id:")}
+    bases = [t.replace("base:", "id:") for p in attacks for t in p.tags if t.startswith("base:")]
+    assert set(bases) <= plain
+    assert len(bases) == sum("disguise" in p.tags for p in attacks) == len(attacks) - len(plain)
+
+
+def test_the_disguises_of_the_hazard_suite_are_those_of_the_transformations() -> None:
+    hazard = load_suite("hazard")
+    by_id = {t.removeprefix("id:"): p.text for p in hazard.prompts for t in p.tags if t.startswith("id:")}
+    for prompt in hazard.prompts:
+        tags = dict(t.split(":", 1) for t in prompt.tags if ":" in t)
+        family = tags.get("family")
+        if family is not None and family != "indirect":
+            made = transform(by_id[tags["base"]], family, seed=0, base_id=tags["base"])
+            assert (made.text, made.readability) == (prompt.text, tags["readability"])
 
 
 def test_the_defence_leaves_the_suites_as_they_are(red_team: Suite, contrast: Suite) -> None:
