@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import typer
 
-from . import prompt_commands
+from . import judge_commands, probe_commands, prompt_commands, safety_commands
 from .errors import ScreentestError, UsageError
 from .options import (
     AsJson,
@@ -81,7 +81,9 @@ def _all_commands(debug: Debug = False) -> None:
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Option(help="A suite's name or YAML file; see 'screentest list suites'.")],
+    suite: Annotated[
+        str, typer.Option(help="A suite's name or YAML file, or several with commas; see 'list suites'.")
+    ],
     generator: Annotated[str, typer.Option(help="KIND:ARGUMENT; see 'screentest list generators'.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
     measures: MeasuresOption = None,
@@ -297,15 +299,20 @@ def export(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(help="vae, dit, clip, subject, video or prompt-filter.")],
+    what: Annotated[str, typer.Argument(help="vae, dit, clip, subject, video, prompt-filter, prompt-stack.")],
     out: Annotated[Path, typer.Option(help="Folder of the checkpoints; the same command resumes.")],
 ) -> None:
-    """Train the reference generator, an encoder of it or a prompt filter. Further options: --seed N ..."""
+    """Train the reference generator, an encoder of it, a prompt filter or a stack. Options: --seed N ..."""
     if what == "prompt-filter":
         from ..safety.train_prompts import train_prompt_filter
 
         train_prompt_filter(out, extra_options(context.args))
         say(f"card: {out / 'CARD.md'}")
+        return
+    if what == "prompt-stack":
+        from ..safety.ensemble_fit import train_prompt_stack
+
+        say(f"classifier: {train_prompt_stack(out, extra_options(context.args))}")
         return
     from ..generators.reference import train as train_reference
 
@@ -314,6 +321,10 @@ def train(
 
 app.command()(prompt_commands.transform)
 app.command()(prompt_commands.classify)
+app.command()(safety_commands.safety)
+app.command()(judge_commands.correct)
+app.command()(probe_commands.physics_iq)
+app.command()(probe_commands.surprise)
 
 
 def _after_scoring(folder: Path, tracking_uri: str | None) -> None:

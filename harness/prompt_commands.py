@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .errors import UsageError
-from .options import AsJson, print_table, warn
+from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_table, warn
 
 __all__ = ["classify", "transform"]
 
@@ -48,20 +48,39 @@ def transform(
 
 
 def classify(
-    prompts: Annotated[Path, typer.Argument(help="A .jsonl, .csv, .tsv or .txt file of prompts.")],
+    prompts: Annotated[
+        Path | None, typer.Argument(help="A .jsonl, .csv, .tsv or .txt file of prompts.")
+    ] = None,
     column: Annotated[str | None, typer.Option(help="Column or key of the prompt.")] = None,
     classifier: Annotated[
-        str, typer.Option(help="ngram, minilm, any or mean of both, or a folder from 'screentest train'.")
+        str,
+        typer.Option(help="A name (see --list), a .yaml or .json file, or a folder from 'screentest train'."),
     ] = "ngram",
     canonicalise: Annotated[bool, typer.Option(help="Undo disguises before a prompt is read.")] = True,
     encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = True,
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    list_classifiers: Annotated[bool, typer.Option("--list", help="List the classifiers.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = False,
 ) -> None:
     """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
-    del as_json
+    from ..safety.classifier_specs import classifier_table
     from ..safety.prompt_files import classify_file
     from ..safety.prompts import load_classifier
 
-    judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder)
+    if list_classifiers:
+        print_table(classifier_table(), as_json)
+        return
+    if prompts is None:
+        raise UsageError("give a file of prompts, or --list for the classifiers")
+    from ..metrics.features import EncoderOptions
+
+    options = EncoderOptions(device, dtype)
+    judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder, options=options)
     counts = classify_file(prompts, judge, sys.stdout, column=column)
-    warn(f"{counts.judged} prompts, {counts.flagged} flagged, {counts.without_text} without text")
+    warn(
+        f"{counts.judged} prompts, {counts.flagged} flagged, {counts.without_text} without text"
+        + (f", {counts.judge_failed} where the judge failed" if counts.judge_failed else "")
+    )
+    if used := judge.usage():
+        warn(", ".join(f"{what} {value:g}" for what, value in used.items()))

@@ -159,7 +159,7 @@ class Judge:
     def _check_keys(self, data: RunData, name: str) -> None:
         """Refuse scores of other clips, encoders or versions than the run records: a stopped re-score."""
         measure, fields = self.registry.get(name), data.measures.get(name)
-        if fields is None or measure.kind == "set" or measure.every_outcome:
+        if fields is None or measure.kind == "set" or (measure.every_outcome and not measure.needs):
             return
         from .scoring import score_key
 

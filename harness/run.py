@@ -9,22 +9,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile
-from ..metrics import MEASURES, encoder_of, encoder_roles, make_encoder
+from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from ..metrics import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from ..metrics.base import Measure
 from ..metrics.features import Encoder, EncoderOptions
 from .cache import FeatureCache
 from .errors import ScreentestError, UsageError
 from .keys import Json, file_sha256
 from .media import write_clip
-from .plan import Plan, Unit, make_plan, suite_items
+from .plan import Plan, make_plan, suite_items
 from .progress import note, track
 from .record import environment, new_run_fields
 from .reference_sets import ReferenceClips, SetScorer
-from .scoring import Scorer
+from .scoring import PROVISIONAL, Scorer
 from .store import ClipRecord, RunStore, Score, open_run, single_writer
 from .suite import Suite
 from .summary import Summary, summarise, write_summary
@@ -68,6 +68,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     settings = settings or Settings()
     tools = instruments(suite, settings)
     plan = plan_run(suite, generator)
+    tools.scorer.prepare(plan.items)
     for warning in generator.check(plan.items):
         note(f"warning: {warning}")
     _refuse_overlap(out, generator)
@@ -148,7 +149,8 @@ def instruments(suite: Suite, settings: Settings) -> Instruments:
         for feature in measure.needs:
             name = encoder_of(feature)
             if name not in by_name:
-                by_name[name] = _encoder(name, measure.name, suite, settings.options)
+                options = replace(settings.options, cache=settings.cache)
+                by_name[name] = _encoder(name, measure.name, suite, options)
             encoders[feature] = by_name[name]
     for encoder in by_name.values():
         _ = encoder.digest  # missing weights are an error now, not after an hour of generating
@@ -171,10 +173,12 @@ def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> 
     if name not in encoder_roles():
         return make_encoder(name, None, options)
     if name not in suite.encoders:
+        shipped = ENCODERS.get(name).shipped
+        kinds = "reference, a Hugging Face id, or a folder" if shipped else "a model, or a file of settings"
         raise UsageError(
             f"{measure} needs the encoder {name!r} and the suite {suite.name!r} does not say which; "
             f"add 'encoders: {{{name}: ...}}' to it or give --encoder {name}=SOURCE "
-            "(reference, a Hugging Face id, or a folder)"
+            f"({kinds})"
         )
     return make_encoder(name, suite.encoders[name], options)
 
@@ -188,7 +192,7 @@ def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
     with track("clips", sum(len(unit.items) for unit in todo)) as ticker:
         for unit in todo:
             began = time.monotonic()
-            outputs = _outputs(generator, unit)
+            outputs = answers(generator, unit.items)
             seconds = (time.monotonic() - began) / len(unit.items)
             store.put_clips(
                 [
@@ -199,26 +203,12 @@ def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
             ticker.advance(len(unit.items))
 
 
-def _outputs(generator: Generator, unit: Unit) -> list[Output]:
-    try:
-        outputs = generator.generate(unit.items)
-    except ScreentestError:
-        raise  # weights are missing or the like: the next unit would fail in the same way
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return [Failure(reason) for _ in unit.items]
-    if len(outputs) != len(unit.items):
-        reason = f"the generator gave {len(outputs)} outputs for {len(unit.items)} items"
-        return [Failure(reason) for _ in unit.items]
-    return outputs
-
-
 def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:
     """Put what came back into ``clips/`` under the sha256 of its bytes; a file is taken as it is."""
     if isinstance(output, Refusal):
-        return ClipRecord(item, "refused", output.reason, seconds=seconds)
+        return ClipRecord(item, "refused", output.reason, seconds=seconds, layers=output.layers)
     if isinstance(output, Failure):
-        return ClipRecord(item, "failed", output.reason, seconds=seconds)
+        return ClipRecord(item, "failed", output.reason, seconds=seconds, layers=output.layers)
     beside = store.folder / "clips" / f".{item}.tmp"
     try:
         if isinstance(output, Frames):
@@ -229,11 +219,12 @@ def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> C
             suffix = _safe_suffix(output)
     except (OSError, ValueError, ScreentestError) as error:
         beside.unlink(missing_ok=True)
-        return ClipRecord(item, "failed", f"the clip could not be stored: {error}", seconds=seconds)
+        reason = f"the clip could not be stored: {error}"
+        return ClipRecord(item, "failed", reason, seconds=seconds, layers=output.layers)
     sha256 = file_sha256(beside)
     name = f"{sha256}{suffix}"
     beside.replace(store.folder / "clips" / name)
-    return ClipRecord(item, "ok", sha256=sha256, file=name, seconds=seconds)
+    return ClipRecord(item, "ok", sha256=sha256, file=name, seconds=seconds, layers=output.layers)
 
 
 def _safe_suffix(output: VideoFile) -> str:
@@ -256,11 +247,12 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
 def _score_items(store: RunStore, tools: Instruments) -> None:
     """Score, item by item, what has no score under the key it would have today."""
     records = store.clips()
-    # A measure or an encoder that failed on a clip is tried again: the cause may have gone.
+    tools.scorer.prepare(store.items())
+    # A measure or an encoder that failed on a clip, even in part, is tried again: the cause may have gone.
     have = {
         (s.item, s.measure): s.key
         for s in store.scores()
-        if s.status != "failed" or records[s.item].outcome == "failed"
+        if (s.status != "failed" or records[s.item].outcome == "failed") and not s.evidence.get(PROVISIONAL)
     }
     todo = [
         item
@@ -325,7 +317,11 @@ def _record(suite: Suite, generator: Generator, tools: Instruments, name: str) -
         "generator": dict(generator.identity()),
         "generator_spec": generator.spec,
         "encoders": {
-            role: {"source": source, "digest": tools.encoders[role].digest}
+            role: {
+                "source": source,
+                "digest": tools.encoders[role].digest,
+                "identity": dict(tools.encoders[role].identity()),
+            }
             for role, source in tools.sources.items()
         },
         **environment(),

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..metrics.base import Measure, NotApplicable, Sample, Scored
-from ..metrics.features import Encoder, Feature, Stream, TextEncoder
+from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
+from ..metrics.features import Encoder, Feature, Incomplete, Stream, TextEncoder
 from .cache import FeatureCache
 from .errors import MediaError, UsageError
 from .keys import Json, canonical_json, digest
+from .layers import to_json
 from .media import Clip, ClipInfo, Window, decode, open_clip
 from .plan import Item
 from .store import ClipRecord, Score
 
-__all__ = ["Scorer", "score_key"]
+__all__ = ["PROVISIONAL", "Scorer", "score_key"]
 
 TEXT = ".text"
+PROVISIONAL = "provisional"
+"""Evidence of a score that rests on an incomplete feature: the next scoring takes it again."""
 
 
 def score_key(measure: Measure, record: ClipRecord, prompt: str | None, encoders: Mapping[str, str]) -> str:
@@ -36,16 +39,19 @@ def score_key(measure: Measure, record: ClipRecord, prompt: str | None, encoders
     }
     if any(name.endswith(TEXT) for name in encoders):
         fields["prompt"] = prompt
+    if record.layers:
+        fields["layers"] = to_json(record.layers)
     return digest("score", fields)
 
 
 @dataclass(frozen=True)
 class _Encoded:
-    """The features of one clip, and for those that could not be made, why."""
+    """The features of one clip, for those that could not be made, why, and which of them are incomplete."""
 
     info: ClipInfo
     features: Mapping[str, Feature]
     problems: Mapping[str, str]
+    incomplete: frozenset[str] = frozenset()
 
 
 class Scorer:
@@ -64,6 +70,15 @@ class Scorer:
         self._measures = measures
         self._encoders = encoders
         self._cache = cache
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Let the encoders look at all items of a run.
+
+        Raises:
+            UsageError: an item asks for something that an encoder cannot read.
+        """
+        for encoder in {id(encoder): encoder for encoder in self._encoders.values()}.values():
+            encoder.prepare(items)
 
     def keys(self, item: Item, record: ClipRecord) -> dict[str, str]:
         """Give the key that each measure's score of this item has: measure name -> key."""
@@ -95,13 +110,14 @@ class Scorer:
         Raises:
             MediaError: the file cannot be decoded, or an encoder failed on it.
         """
-        encoded = self._encode_clip(sha256, path, names)
+        encoded = self._encode_clip(sha256, path, {name: self._encoders[name] for name in names})
         for problem in encoded.problems.values():
             raise MediaError(f"{path}: {problem}")
         return dict(encoded.features)
 
     def _encode(self, item: Item, sha256: str, path: Path) -> _Encoded:
-        encoded = self._encode_clip(sha256, path, [n for n in self._encoders if not n.endswith(TEXT)])
+        encoders = {n: e.for_item(item) for n, e in self._encoders.items() if not n.endswith(TEXT)}
+        encoded = self._encode_clip(sha256, path, encoders)
         if item.prompt is None:
             return encoded
         features, problems = dict(encoded.features), dict(encoded.problems)
@@ -113,14 +129,14 @@ class Scorer:
                     problems[name] = f"the prompt could not be encoded for {name!r}: {_describe(error)}"
         return replace(encoded, features=features, problems=problems)
 
-    def _encode_clip(self, sha256: str, path: Path, names: Sequence[str]) -> _Encoded:
+    def _encode_clip(self, sha256: str, path: Path, encoders: Mapping[str, Encoder]) -> _Encoded:
         """Take what is cached; make the rest in one pass over the frames."""
         features: dict[str, Feature] = {}
-        for name in names:
-            cached = self._cache.get(sha256, self._encoders[name].digest)
+        for name, encoder in encoders.items():
+            cached = self._cache.get(sha256, encoder.digest)
             if cached is not None:
                 features[name] = cached
-        missing = [name for name in names if name not in features]
+        missing = {name: encoder for name, encoder in encoders.items() if name not in features}
         info = self._cache.get_info(sha256)
         if info is not None and not missing:
             return _Encoded(info, features, {})
@@ -129,14 +145,15 @@ class Scorer:
         clip = open_clip(path)
         if clip.sha256 != sha256:
             raise _damaged(path, "has changed")
-        info, made, problems = self._pass(clip, missing)
-        self._cache.put_info(sha256, info)
-        for name, feature in made.items():
-            self._cache.put(sha256, self._encoders[name].digest, feature)
-        return _Encoded(info, {**features, **made}, problems)
+        made = self._pass(clip, missing)
+        self._cache.put_info(sha256, made.info)
+        for name, feature in made.features.items():
+            if name not in made.incomplete:
+                self._cache.put(sha256, missing[name].digest, feature)
+        return replace(made, features={**features, **made.features})
 
-    def _pass(self, clip: Clip, names: Sequence[str]) -> tuple[ClipInfo, dict[str, Feature], dict[str, str]]:
-        sinks = {name: _Sink(self._encoders[name].open(clip.info)) for name in names}
+    def _pass(self, clip: Clip, encoders: Mapping[str, Encoder]) -> _Encoded:
+        sinks = {name: _Sink(encoder.open(clip.info)) for name, encoder in encoders.items()}
         info = decode(clip, list(sinks.values()))
         made: dict[str, Feature] = {}
         problems: dict[str, str] = {}
@@ -146,7 +163,8 @@ class Scorer:
                 problems[name] = f"the encoder {name!r} failed: {sink.problem}"
             else:
                 made[name] = feature
-        return info, made, problems
+        incomplete = frozenset(name for name, sink in sinks.items() if sink.incomplete)
+        return _Encoded(info, made, problems, incomplete)
 
     def _text(self, name: str, prompt: str) -> Feature:
         encoder = self._encoders[name]
@@ -168,17 +186,22 @@ class Scorer:
         for name in measure.needs:
             if encoded is not None and name in encoded.problems:
                 return Score(item.id, measure.name, "failed", reason=encoded.problems[name], key=key)
-        sample = Sample(item, record.outcome, record.info, features)
+        sample = Sample(item, record.outcome, record.info, features, record.layers)
         try:
             result = _call(measure, sample)
         except NotApplicable as why:
             return Score(item.id, measure.name, "not_applicable", reason=str(why), key=key)
+        except MeasureFailed as why:
+            return Score(item.id, measure.name, "failed", reason=str(why), key=key)
         except Exception as error:  # a measure, perhaps a user's own, must not end the run
             return Score(item.id, measure.name, "failed", reason=_describe(error), key=key)
         problem = _problem(measure, result)
         if problem is not None:
             return Score(item.id, measure.name, "failed", reason=problem, key=key)
-        return Score(item.id, measure.name, "ok", result.value, evidence=result.evidence, key=key)
+        evidence = result.evidence
+        if encoded is not None and encoded.incomplete & set(measure.needs):
+            evidence = {**evidence, PROVISIONAL: True}
+        return Score(item.id, measure.name, "ok", result.value, evidence=evidence, key=key)
 
 
 class _Sink:
@@ -187,6 +210,7 @@ class _Sink:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.problem: str | None = None
+        self.incomplete = False
 
     def push(self, window: Window) -> None:
         if self.problem is None:
@@ -199,6 +223,9 @@ class _Sink:
         if self.problem is None:
             try:
                 return self._stream.finish()
+            except Incomplete as what:
+                self.incomplete = True
+                return what.feature
             except Exception as error:
                 self.problem = _describe(error)
         return None

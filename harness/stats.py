@@ -17,7 +17,7 @@ depend on the machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -28,6 +28,7 @@ from .keys import Json, seeded_rng
 
 __all__ = [
     "Interval",
+    "cluster_bootstrap",
     "cluster_bootstrap_mean",
     "effective_sample_size",
     "holm",
@@ -145,6 +146,56 @@ def cluster_bootstrap_mean(
     low, high = (float(q) for q in np.quantile(np.sort(means), _expanded_tails(groups, confidence)))
     low, high = _cut(mean, low, high, bounds)
     return Interval(mean, low, high, f"cluster bootstrap, {groups} prompts, {RESAMPLES} resamples")
+
+
+def cluster_bootstrap(
+    totals: Floats,
+    statistic: Callable[[Floats], Floats],
+    confidence: float,
+    *,
+    seed: Json,
+    bounds: Bounds = (None, None),
+) -> Interval:
+    """Give a statistic of sums, such as a ratio of means, and its cluster-bootstrap interval.
+
+    Args:
+        totals: (G, K): K sums (and counts) a cluster, the clusters in the order of their names.
+        statistic: sums over clusters to the value, (..., K) to (...); NaN where it has none.
+        confidence: two-sided, in (0, 1).
+        seed: what the resampling is seeded by.
+        bounds: the range of the statistic; the interval is cut to it.
+
+    Raises:
+        ValueError: a total is not finite, or the confidence is not in (0, 1).
+    """
+    _check_confidence(confidence)
+    if not np.isfinite(totals).all():
+        raise ValueError("a bootstrap needs finite totals")
+    groups = len(totals)
+    if not groups:
+        return NO_VALUES
+    value = float(statistic(totals.sum(axis=0)))
+    if not math.isfinite(value):
+        return Interval(None, None, None, "none", ("the value is not defined",))
+    if groups < 2:
+        return _one_prompt(value)
+    if groups < FEW:
+        replicates = np.array([statistic(np.delete(totals, g, axis=0).sum(axis=0)) for g in range(groups)])
+    else:
+        rng = seeded_rng("cluster bootstrap", seed)
+        blocks = (rng.integers(0, groups, size=(size, groups)) for size in _blocks(groups, RESAMPLES))
+        replicates = np.concatenate([statistic(totals[picks].sum(axis=1)) for picks in blocks])
+    if not np.isfinite(replicates).all():
+        note = "without some of the prompts the value is not defined"
+        return Interval(value, None, None, "none", (note,))
+    if replicates.min() == replicates.max():
+        return _all_equal(float(replicates[0]), groups, confidence, bounds)
+    if groups < FEW:
+        without = {str(g): float(replicates[g]) for g in range(groups)}
+        return jackknife_interval(value, without, confidence, bounds=bounds)
+    low, high = (float(q) for q in np.quantile(np.sort(replicates), _expanded_tails(groups, confidence)))
+    low, high = _cut(value, low, high, bounds)
+    return Interval(value, low, high, f"cluster bootstrap, {groups} prompts, {RESAMPLES} resamples")
 
 
 def _expanded_tails(groups: int, confidence: float) -> tuple[float, float]:

@@ -4,7 +4,8 @@
     run.sqlite      items, clips, scores: one writer, one transaction a finished unit
     clips/          what was measured, named by the sha256 of the bytes
 
-Readers of a newer schema than they know refuse it.
+Readers of a newer schema than they know refuse it. Schema 2 added the decisions of safeguards; a run of
+schema 1 has none, and is read as it is.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 from .errors import UsageError
 from .keys import Json, canonical_json
+from .layers import LayerDecision, from_json, to_json
 from .media import ClipInfo
 from .plan import Item, Plan
 from .suite import ClipSettings
@@ -38,7 +40,8 @@ __all__ = [
     "write_atomic",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
+_WITH_LAYERS = 2
 Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
@@ -51,6 +54,7 @@ CREATE TABLE clips (item TEXT PRIMARY KEY REFERENCES items(id), outcome TEXT NOT
     sha256 TEXT, file TEXT, info TEXT, seconds REAL NOT NULL);
 CREATE TABLE scores (item TEXT NOT NULL REFERENCES items(id), measure TEXT NOT NULL, status TEXT NOT NULL,
     value REAL, reason TEXT NOT NULL, evidence TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (item, measure));
+CREATE TABLE layers (item TEXT PRIMARY KEY REFERENCES items(id), decisions TEXT NOT NULL);
 CREATE TABLE set_scores (measure TEXT PRIMARY KEY, fields TEXT NOT NULL, key TEXT NOT NULL);
 CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
 """
@@ -67,6 +71,7 @@ class ClipRecord:
         file: name of the stored file in ``clips/``.
         info: as decoded; None until the file has been decoded, or where it cannot be.
         seconds: that the generator took, its share of the unit's time.
+        layers: what safeguards around the generator decided, in their order.
     """
 
     item: str
@@ -76,6 +81,7 @@ class ClipRecord:
     file: str | None = None
     info: ClipInfo | None = None
     seconds: float = 0.0
+    layers: tuple[LayerDecision, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,10 +226,28 @@ class RunStore:
             "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
             "JOIN items i ON i.id = c.item ORDER BY i.position"
         )
-        return {row[0]: _clip(*row) for row in rows}
+        layers = self._layers()
+        return {row[0]: _clip(row, layers.get(row[0], ())) for row in rows}
+
+    def _layers(self) -> dict[str, tuple[LayerDecision, ...]]:
+        if self.record["schema"] < _WITH_LAYERS:
+            return {}
+        rows = self._db.execute("SELECT item, decisions FROM layers")
+        return {item: from_json(json.loads(decisions)) for item, decisions in rows}
 
     def put_clips(self, records: Iterable[ClipRecord]) -> None:
-        """Store what came back for the items of one unit, in one transaction."""
+        """Store what came back for the items of one unit, in one transaction.
+
+        Raises:
+            UsageError: safeguards decided something, and the run is of a schema that has no place for it.
+        """
+        records = list(records)
+        decided = [(r.item, json.dumps(to_json(r.layers), allow_nan=False)) for r in records if r.layers]
+        if decided and self.record["schema"] < _WITH_LAYERS:
+            raise UsageError(
+                f"{self.folder} was begun by an older screentest, which kept no decisions of safeguards; "
+                "run into a new folder"
+            )
         rows = [
             (
                 r.item,
@@ -238,6 +262,8 @@ class RunStore:
         ]
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            if decided:
+                self._db.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?)", decided)
 
     def forget_failures(self) -> int:
         """Forget the items that have no clip, so that they are asked for again; say how many.
@@ -252,6 +278,8 @@ class RunStore:
         with self._transaction():
             self._db.executemany("DELETE FROM scores WHERE item = ?", gone)
             self._db.executemany("DELETE FROM clips WHERE item = ?", gone)
+            if self.record["schema"] >= _WITH_LAYERS:
+                self._db.executemany("DELETE FROM layers WHERE item = ?", gone)
         return len(gone)
 
     def sweep(self) -> None:
@@ -425,12 +453,10 @@ def _item(item_id: str, cluster: str, fields: str) -> Item:
     return Item(id=item_id, cluster=cluster, **values)
 
 
-def _clip(
-    item: str, outcome: str, reason: str, sha256: str, file: str, info: str, seconds: float
-) -> ClipRecord:
+def _clip(row: Sequence[Any], layers: tuple[LayerDecision, ...]) -> ClipRecord:
+    item, outcome, reason, sha256, file, info, seconds = row
     decoded = ClipInfo(**json.loads(info)) if info else None
-    known = cast(Literal["ok", "refused", "failed"], outcome)
-    return ClipRecord(item, known, reason, sha256, file, decoded, seconds)
+    return ClipRecord(item, outcome, reason, sha256, file, decoded, seconds, layers)
 
 
 def _set_score(fields: dict[str, Any], key: str) -> SetScore:

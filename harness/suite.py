@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from .config import Config, load_yaml, packaged
+from .config import Config, explain, load_yaml, packaged
+from .errors import UsageError
 
-__all__ = ["ClipSettings", "Prompt", "ReferenceSet", "Suite", "load_suite", "packaged_suites"]
+__all__ = [
+    "EDIT_STRENGTH",
+    "ClipSettings",
+    "Prompt",
+    "ReferenceSet",
+    "Suite",
+    "Use",
+    "join_suites",
+    "load_suite",
+    "packaged_suites",
+]
 
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
+Use: TypeAlias = Literal["extend", "extend-back", "edit", "connect"]
+"""What is done with the video that a prompt starts from."""
+EDIT_STRENGTH: Final = 0.6
+"""How much an edit may change of its video where the prompt does not say."""
 
 
 class ClipSettings(Config):
@@ -24,14 +40,41 @@ class ClipSettings(Config):
 
 
 class Prompt(Config):
-    """One prompt: its text, what it starts from, its tags, and what a faithful clip would show."""
+    """One prompt: its text, what it starts from, its tags, and what a faithful clip would show.
+
+    Text alone asks for a clip of it. With ``image`` the clip starts from a picture. With ``video`` it
+
+    - goes on where the video ends (``use: extend``, the default),
+    - leads up to where the video begins (``use: extend-back``),
+    - is the video, changed after the text (``use: edit``), the more so the larger ``strength`` is, or
+    - leads from the end of the video to the beginning of ``video_to`` (``use: connect``).
+
+    Paths are taken from the working directory.
+    """
 
     text: str = Field(min_length=1, description="what the generator is asked for")
     tags: tuple[Tag, ...] = ()
     expect: dict[str, Any] | None = Field(default=None, description="what the clip should show, for probes")
     image: str | None = Field(default=None, description="path of an image to start from")
     video: str | None = Field(default=None, description="path of a video to start from")
+    use: Use | None = Field(default=None, description="what is done with the video; extend by default")
+    video_to: str | None = Field(default=None, description="path of the video that a connection leads to")
+    strength: float | None = Field(
+        default=None, gt=0, le=1, description="how much of the video an edit may change; 0.6 by default"
+    )
     seeds: int | None = Field(default=None, ge=1, description="seeds of this prompt, instead of the suite's")
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.image is not None and self.video is not None:
+            raise ValueError("give a prompt an 'image' or a 'video' to start from, not both")
+        if self.use is not None and self.video is None:
+            raise ValueError(f"'use: {self.use}' says what is done with a video; give the prompt a 'video'")
+        if (self.video_to is not None) != (self.use == "connect"):
+            raise ValueError("'video_to' and 'use: connect' belong together; give both or neither")
+        if self.strength is not None and self.use != "edit":
+            raise ValueError("'strength' is how much an edit may change; give it with 'use: edit' only")
+        return self
 
 
 class ReferenceSet(Config):
@@ -70,7 +113,10 @@ class Suite(Config):
     def _has_prompts(self) -> Self:
         if bool(self.prompts) == self.prompts_from_generator:
             raise ValueError("give either 'prompts' or 'prompts_from_generator: true'")
-        texts = [(p.text, p.image, p.video) for p in self.prompts]
+        texts = [
+            (p.text, p.image, p.video, p.use or "extend", p.video_to, p.strength or EDIT_STRENGTH)
+            for p in self.prompts
+        ]
         if len(set(texts)) != len(texts):
             twice = next(t for t in texts if texts.count(t) > 1)
             raise ValueError(f"the prompt {twice[0]!r} is listed twice; give it more seeds instead")
@@ -82,10 +128,51 @@ def packaged_suites() -> dict[str, Path]:
     return packaged("suites")
 
 
-def load_suite(name: str) -> Suite:
-    """Load a suite by the name of a packaged one, or by the path of a YAML file.
+def join_suites(suites: Sequence[Suite]) -> Suite:
+    """Make one suite of several: all their prompts, each with its seeds, and all their measures.
 
     Raises:
-        UsageError: no such suite (with the nearest names), or a key or value in it is wrong.
+        UsageError: they differ in the clips they ask for, in an encoder of a role or in the reference set,
+            or share a prompt.
     """
+    first = suites[0]
+    encoders: dict[str, str] = {}
+    for suite in suites:
+        for what in ("clip", "reference_set", "prompts_from_generator"):
+            if getattr(suite, what) != getattr(first, what):
+                raise UsageError(
+                    f"the suites {first.name!r} and {suite.name!r} cannot be one: {what} differs"
+                )
+        for role, source in suite.encoders.items():
+            if encoders.setdefault(role, source) != source:
+                raise UsageError(
+                    f"the suites cannot be one: the encoder {role!r} is {encoders[role]!r} and {source!r}; "
+                    f"make it the same in both"
+                )
+    prompts = [p.model_copy(update={"seeds": p.seeds or s.seeds}) for s in suites for p in s.prompts]
+    fields = {
+        **first.model_dump(),
+        "name": "_".join(suite.name for suite in suites)[:60],
+        "version": max(suite.version for suite in suites),
+        "description": "; ".join(suite.description for suite in suites),
+        "seeds": 1,
+        "prompts": [prompt.model_dump() for prompt in prompts],
+        "measures": tuple(dict.fromkeys(m for suite in suites for m in suite.measures)),
+        "encoders": encoders,
+    }
+    try:
+        return Suite.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(f"the suites cannot be one: {explain(error, Suite)}") from None
+
+
+def load_suite(name: str) -> Suite:
+    """Load a suite by the name of a packaged one, or by the path of a YAML file; with commas, several as one.
+
+    Raises:
+        UsageError: no such suite (with the nearest names), or a key or value in it is wrong, or suites that
+            cannot be one.
+    """
+    if "," in name and not Path(name).is_file():
+        return join_suites([load_suite(part.strip()) for part in name.split(",")])
     return load_yaml(Suite, name, packaged_suites(), kind="suite")

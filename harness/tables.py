@@ -188,8 +188,9 @@ def listing(kind: str) -> Table:
     if kind == "encoders":
         from ..metrics import ENCODERS, encoder_roles
 
+        of_role = {True: "reference, hub id or folder", False: "a model, or settings (.yaml)"}
         rows = [
-            (name, "reference, hub id or folder" if name in encoder_roles() else "built in")
+            (name, of_role[ENCODERS.get(name).shipped] if name in encoder_roles() else "built in")
             for name in ENCODERS
         ]
         return Table("encoders", ("name", "source"), rows)

@@ -23,11 +23,14 @@ from pydantic import Field
 from ..harness.config import Config
 from ..harness.errors import UsageError
 from ..harness.keys import Json
+from ..harness.pairing import RunData as FullRun
+from ..harness.pairing import read_run
 from ..harness.store import RunStore, Score, open_run, write_atomic
 from ..harness.summary import Aggregate, Summary, read_summary
 from . import charts
 from .evidence import Difference, differences, read_verdict, verdict_view
-from .gallery import Card, RunData, build_cards, choose_items, is_red_team, withhold
+from .gallery import Card, RunData, build_cards, choose_items, is_red_team, layer_text, withhold
+from .safety import safety_view
 from .view import MeasureRow, score_rows
 
 __all__ = ["ReportOptions", "build_report"]
@@ -73,11 +76,13 @@ class Missing:
     seed: int
     outcome: str
     reason: str
+    layers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Run:
     data: RunData
+    full: FullRun
     head: RunHead
     summary: Summary
     missing: tuple[Missing, ...]
@@ -142,12 +147,12 @@ def _compare(a: RunStore, b: RunStore) -> tuple[Mapping[str, Any] | None, str]:
 
 
 def _read(store: RunStore, letter: str) -> _Run:
-    items = {item.id: item for item in store.items()}
-    clips, summary = store.clips(), read_summary(store.folder)
+    full, summary = read_run(store), read_summary(store.folder)
+    items, clips = full.items, full.clips
     scores: dict[str, dict[str, Score]] = {}
-    for score in store.scores():
+    for score in full.scores.values():
         scores.setdefault(score.item, {})[score.measure] = score
-    data = RunData(letter, store.folder, items, clips, scores, store.measures())
+    data = RunData(letter, store.folder, items, clips, scores, full.measures)
     red = [item for item in items.values() if is_red_team(item)]
     reasons = Counter(
         (c.outcome, withhold(c.reason, red)) for c in clips.values() if c.outcome != "ok" and c.reason
@@ -177,12 +182,13 @@ def _read(store: RunStore, letter: str) -> _Run:
             item.seed,
             clips[item.id].outcome,
             withhold(clips[item.id].reason, [item]),
+            tuple(withhold(layer_text(d), [item]) for d in clips[item.id].layers),
         )
         for item in items.values()
         if item.id in clips and clips[item.id].outcome != "ok"
     )
     reworded = [_withhold_reasons(a, withhold, red) for a in summary.aggregates]
-    return _Run(data, head, summary.model_copy(update={"aggregates": tuple(reworded)}), missing)
+    return _Run(data, full, head, summary.model_copy(update={"aggregates": tuple(reworded)}), missing)
 
 
 def _withhold_reasons(aggregate: Aggregate, clean: Any, red: Sequence[Any]) -> Aggregate:
@@ -237,6 +243,7 @@ def _context(
         "intervals": [(row, svg) for row in rows if (svg := _interval_svg(row, runs))],
         "changes": [(row, svg) for row in rows if (svg := _difference_svg(row))],
         "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
+        "safety": safety_view([(run.head.letter, run.full) for run in runs]),
         "cards": cards,
         "embedded": embedded,
         "clips": sum(run.head.outcomes["ok"] for run in runs),

@@ -20,6 +20,7 @@ __all__ = [
     "Row",
     "difference_chart",
     "interval_chart",
+    "light_colour",
     "palette_css",
     "strip_chart",
 ]
@@ -127,11 +128,11 @@ def difference_chart(title: str, row: Row, *, mark: str) -> str:
     colour = {"better": "good", "worse": "bad"}.get(mark, "unclear")
     data = alt.InlineData(values=[{"value": row.value, "low": row.low, "high": row.high, "zero": 0}])
     base = alt.Chart(data)
-    zero = base.mark_rule(strokeDash=[3, 3], color=_light("ink")).encode(x=_value_axis("zero"))
+    zero = base.mark_rule(strokeDash=[3, 3], color=light_colour("ink")).encode(x=_value_axis("zero"))
     line = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(
-        strokeWidth=2.5, color=_light(colour), y=13
+        strokeWidth=2.5, color=light_colour(colour), y=13
     )
-    dot = base.mark_point(filled=True, size=62, opacity=1, color=_light(colour), y=13)
+    dot = base.mark_point(filled=True, size=62, opacity=1, color=light_colour(colour), y=13)
     chart = zero + line.encode(x=_value_axis("low"), x2="high:Q") + dot.encode(x=_value_axis("value"))
     return _svg(chart, title, f"{_said(row)}: {mark}", height=26)
 
@@ -177,7 +178,8 @@ def _clip(value: float | None, bounds: tuple[float | None, float | None]) -> flo
     return value if high is None else min(high, value)
 
 
-def _light(name: str) -> str:
+def light_colour(name: str) -> str:
+    """Give a colour's value in the light scheme, which the style sheet carries into the dark one."""
     return _PALETTE[name][0]
 
 
@@ -192,7 +194,7 @@ def _run_axis(rows: Sequence[Row] | Sequence[str]) -> Any:
 def _run_colour() -> Any:
     import altair as alt
 
-    colours = [_light(f"run-{letter.lower()}") for letter in RUN_LETTERS]
+    colours = [light_colour(f"run-{letter.lower()}") for letter in RUN_LETTERS]
     return alt.Color("run:N", legend=None, scale=alt.Scale(domain=list(RUN_LETTERS), range=colours))
 
 
@@ -210,8 +212,8 @@ def _svg(chart: Any, title: str, said: str, *, height: int, width: int = _WIDTH)
         chart.properties(width=width, height=height)
         .configure(aria=False, background="transparent", font="sans-serif")
         .configure_view(stroke=None)
-        .configure_axis(gridColor=_light("grid"), labelColor=_light("muted"), labelFontSize=11)
-        .configure_axisY(grid=False, labelColor=_light("ink"), labelFontSize=12)
+        .configure_axis(gridColor=light_colour("grid"), labelColor=light_colour("muted"), labelFontSize=11)
+        .configure_axisY(grid=False, labelColor=light_colour("ink"), labelFontSize=12)
     )
     drawn = vl_convert.vegalite_to_svg(styled.to_dict(validate=False))
     return _inline(drawn, title, said)

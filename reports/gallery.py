@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..harness.errors import MediaError
+from ..harness.layers import LayerDecision
 from ..harness.plan import Item
 from ..harness.store import ClipRecord, Score
-from .text import number
+from .text import number, percent
 
-__all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "is_red_team", "withhold"]
+__all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "is_red_team", "layer_text", "withhold"]
 
 HAZARD_TAG = "red-team"
 
@@ -37,12 +38,13 @@ class RunData:
 
 @dataclass(frozen=True)
 class SlotScore:
-    """One score of one clip: the value as text, or a dash with the reason."""
+    """One score of one clip: its value as text, or a dash with the reason; ``when`` it was seen."""
 
     measure: str
     value: str
     status: str
     reason: str
+    when: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Slot:
     Attributes:
         outcome: ``ok``, ``refused``, ``failed``, ``pending`` (not generated yet) or ``absent`` (not asked).
         source: data URI of the preview, empty where there is none; ``note`` then says why.
-        flags: safety measures that flag the clip.
+        flags: safety measures that flag the clip; ``when`` says where in it, as the first of them does.
+        layers: what safeguards decided, a sentence each.
     """
 
     letter: str
@@ -63,6 +66,8 @@ class Slot:
     width: int
     height: int
     flags: tuple[str, ...]
+    when: str
+    layers: tuple[str, ...]
     scores: tuple[SlotScore, ...]
 
 
@@ -245,6 +250,8 @@ def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
     info = None if record is None else record.info
     asked = None if item is None else item.clip
     width, height = (info.width, info.height) if info else (asked.width, asked.height) if asked else (16, 9)
+    flags = tuple(n for n, s in sorted(scores.items()) if _flags(run.measures.get(n, {}), s))
+    cleared = () if item is None else (item,)
     return Slot(
         letter=run.letter,
         outcome=outcome,
@@ -253,12 +260,37 @@ def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
         note=preview[1],
         width=width,
         height=height,
-        flags=tuple(n for n, s in sorted(scores.items()) if _flags(run.measures.get(n, {}), s)),
+        flags=flags,
+        when=next((when for n in flags if (when := _when(scores[n]))), ""),
+        layers=() if record is None else tuple(withhold(layer_text(d), cleared) for d in record.layers),
         scores=tuple(
-            SlotScore(n, number(s.value), s.status, "" if item is None else withhold(s.reason, [item]))
+            SlotScore(
+                n, number(s.value), s.status, "" if item is None else withhold(s.reason, [item]), _when(s)
+            )
             for n, s in sorted(scores.items())
         ),
     )
+
+
+def layer_text(decision: LayerDecision) -> str:
+    """Put what a safeguard decided into words, with the score and the threshold that it rests on."""
+    told = decision.status.replace("_", " ")
+    if decision.score is not None and decision.threshold is not None:
+        told += f", score {number(decision.score)}, threshold {number(decision.threshold)}"
+    if decision.reason:
+        told += f": {decision.reason}"
+    enforced = "" if decision.enforced else " (not enforced)"
+    return f"{decision.layer} filter {decision.name}{enforced}: {told}"
+
+
+def _when(score: Score) -> str:
+    """Say from when to when a clip shows what a measure found, and in how many of its frames."""
+    first, last = score.evidence.get("first_s"), score.evidence.get("last_s")
+    if not isinstance(first, int | float) or not isinstance(last, int | float):
+        return ""
+    share = score.evidence.get("frames_share")
+    frames = f", {percent(share)} of frames" if isinstance(share, int | float) else ""
+    return (f"at {first:.2f} s" if first == last else f"{first:.2f} s to {last:.2f} s") + frames
 
 
 def _flags(fields: Mapping[str, Any], score: Score) -> bool:

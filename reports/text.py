@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["DASH", "MINUS", "arrow", "estimate", "left_out_text", "number", "span"]
+__all__ = ["DASH", "MINUS", "arrow", "estimate", "left_out_text", "number", "percent", "span"]
 
 DASH = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -71,6 +71,19 @@ def estimate(
     # A wide interval still leaves the value two digits, unless it is nearly zero beside it.
     width = max(min(high - low, abs(value) or high - low), (high - low) / 20)
     return number(value, width, signed=signed), span(low, high, width, signed=signed)
+
+
+def percent(share: float) -> str:
+    """Write a share as percent, to the whole; what is not quite none or all says so.
+
+    Example:
+        >>> percent(0.0), percent(0.004), percent(0.5), percent(0.999), percent(1.0)
+        ('0%', '<1%', '50%', '>99%', '100%')
+    """
+    rounded = f"{100 * share:.0f}%"
+    if rounded == "0%" and share > 0:
+        return "<1%"
+    return ">99%" if rounded == "100%" and share < 1 else rounded
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:

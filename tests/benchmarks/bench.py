@@ -193,11 +193,11 @@ class Watched(Generator):
 
 def bench_generate(folder: Path, repeats: int, _: int) -> list[Row]:
     clips = GENERATE_CLIPS
-    has_weights = (WEIGHTS / "late" / "model.safetensors").is_file()
+    has_weights = (WEIGHTS / "base" / "model.safetensors").is_file()
     size: Mapping[str, Any] = {"frames": 16, "height": 64, "width": 64, "fps": 8}
     if has_weights:
-        size = read_body(WEIGHTS / "late", "dit")["clip"]
-    generator = ReferenceGenerator("late") if has_weights else Burner()
+        size = read_body(WEIGHTS / "base", "dit")["clips"][0]
+    generator = ReferenceGenerator("base") if has_weights else Burner()
     suite = Suite.model_validate(
         {
             "name": "bench", "version": 1, "seeds": clips // 2, "clip": size, "measures": ["failure.rate"],

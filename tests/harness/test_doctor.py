@@ -24,7 +24,7 @@ def test_everything_is_looked_at():
     assert seen["torch"] == ("ok", importlib.metadata.version("torch"))
     assert {f"encoder {name}" for name in ENCODERS} <= set(seen)
     assert seen["encoder pixels"][0] == "ok"
-    assert {"device", "disk", "generator reference:early", "generator reference:late"} <= set(seen)
+    assert {"device", "disk", "generator reference:early", "generator reference:base"} <= set(seen)
     assert all(state in ("ok", "missing") and about for state, about in seen.values())
 
 
@@ -60,7 +60,7 @@ def test_what_is_broken_is_a_row_and_no_traceback(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
     seen = rows()
     assert seen["encoder flow"] == ("missing", "OSError: libcudart.so.12: cannot open shared object file")
-    assert seen["generator reference:late"][0] == "missing"
+    assert seen["generator reference:base"][0] == "missing"
     assert seen["device"][0] == "missing"
     assert seen["device"][1].startswith("torch cannot be imported: ModuleNotFoundError")
 
@@ -74,4 +74,7 @@ def test_roles_are_looked_at_with_the_weights_that_ship():
     seen = rows()
     for role in encoder_roles():
         state, about = seen[f"encoder {role}"]
-        assert state == "missing" or about.startswith("reference, digest ")
+        if ENCODERS.get(role).shipped:
+            assert state == "missing" or about.startswith("reference, digest ")
+        else:
+            assert (state, about.split(",")[0]) == ("ok", "no weights ship with it")

@@ -51,11 +51,44 @@ def test_what_is_not_asked_of_the_generator_is_not_in_the_id(more):
         make_item(None, 0, CLIP, source="a"),
         make_item("a", 0, CLIP, image="a.png"),
         make_item("a", 0, CLIP, video="a.png"),
+        make_item("a", 0, CLIP, video="a.png", use="extend-back"),
         *(make_item("a", 0, CLIP.model_copy(update={k: 24})) for k in ("frames", "height", "width", "fps")),
     ],
 )
 def test_what_is_asked_of_the_generator_is_in_the_id(other):
     assert other.id != make_item("a", 0, CLIP).id
+
+
+def test_what_is_done_with_a_video_is_in_the_id():
+    starts = [
+        {"video": "a.mp4"},
+        {"video": "a.mp4", "use": "extend-back"},
+        {"video": "a.mp4", "use": "edit"},
+        {"video": "a.mp4", "use": "edit", "strength": 0.3},
+        {"video": "a.mp4", "use": "connect", "video_to": "b.mp4"},
+        {"video": "a.mp4", "use": "connect", "video_to": "c.mp4"},
+    ]
+    suite = described([], prompts=[{"text": "a", **start} for start in starts])
+    items = suite_items(suite)
+    assert len({item.id for item in items}) == len(items) == 12
+    assert len({item.cluster for item in items}) == 6
+    assert [(i.use, i.video_to, i.strength) for i in items[::2]] == [
+        ("extend", None, None),
+        ("extend-back", None, None),
+        ("edit", None, 0.6),
+        ("edit", None, 0.3),
+        ("connect", "b.mp4", None),
+        ("connect", "c.mp4", None),
+    ]
+
+
+def test_saying_the_default_is_asking_for_the_same():
+    video = make_item("a", 0, CLIP, video="a.mp4")
+    # Golden: the id of a prompt with a video before there was anything but extending it.
+    assert video.id == "a2863bdd53f988d2508c184c7ef02c389e76efa3badec68a212055367ca6f470"
+    assert make_item("a", 0, CLIP, video="a.mp4", use="extend") == video
+    edit = make_item("a", 0, CLIP, video="a.mp4", use="edit")
+    assert make_item("a", 0, CLIP, video="a.mp4", use="edit", strength=0.6) == edit
 
 
 def test_items_of_one_prompt_share_a_cluster():

@@ -15,7 +15,7 @@ from screentest.harness.errors import MediaError, UsageError
 from screentest.harness.plan import make_item
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.scoring import Scorer
-from screentest.harness.store import Score, open_run
+from screentest.harness.store import SCHEMA, Score, open_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import MEASURES, Measure, Scored
 
@@ -306,7 +306,7 @@ def test_unknown_measures_get_the_nearest_names(tmp_path, make_suite, generator,
 def test_the_record_names_the_plan_versions_and_hardware(tmp_path, suite, generator, cache):
     run(suite, generator, tmp_path / "run", Settings(cache))
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert record["schema"] == 1
+    assert record["schema"] == SCHEMA
     assert record["generator"] == {"kind": "drawing", "version": 1}
     assert record["versions"]["av"]
     assert record["hardware"]["cpus"] >= 1
@@ -315,7 +315,7 @@ def test_the_record_names_the_plan_versions_and_hardware(tmp_path, suite, genera
 def test_a_newer_schema_is_refused(tmp_path, suite, generator, cache):
     run(suite, generator, tmp_path / "run", Settings(cache))
     path = tmp_path / "run" / "run.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
     with pytest.raises(UsageError, match="schema 99"):
         open_run(tmp_path / "run")
 

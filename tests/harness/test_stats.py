@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from screentest.harness import stats
 from screentest.harness.stats import (
+    cluster_bootstrap,
     cluster_bootstrap_mean,
     effective_sample_size,
     holm,
@@ -462,3 +463,57 @@ def test_sign_flips_hold_their_level() -> None:
         x = rng.normal(size=(12, 1)) + rng.normal(size=(12, 4))
         low += sign_flip_test(x.ravel().tolist(), clusters, seed=trial)[0] <= 0.05
     assert low / 400 <= 0.08
+
+
+# -- statistics of sums
+
+
+def mean_of(sums: np.ndarray) -> np.ndarray:
+    return sums[..., 0] / sums[..., 1]
+
+
+@pytest.mark.parametrize("groups", [4, 30])
+def test_the_bootstrap_of_a_mean_is_the_one_that_is_there_for_means(groups: int) -> None:
+    values = [float(v) for v in np.random.default_rng(1).uniform(0, 1, groups)]
+    names = [f"{i:03}" for i in range(groups)]
+    totals = np.array([[value, 1.0] for value in values])
+    general = cluster_bootstrap(totals, mean_of, 0.95, seed="s", bounds=(0.0, 1.0))
+    special = cluster_bootstrap_mean(values, names, 0.95, seed="s", bounds=(0.0, 1.0))
+    assert (general.value, general.low, general.high) == pytest.approx(
+        (special.value, special.low, special.high), abs=1e-9
+    )
+    assert general.method == special.method
+
+
+def test_the_bootstrap_covers_a_ratio_of_means() -> None:
+    """A ratio of two sums of 30 clusters, truth 2: 95 % intervals hold it in 91 to 98 % of 300 samples."""
+
+    def ratio(sums: np.ndarray) -> np.ndarray:
+        return sums[..., 0] / sums[..., 1]
+
+    rng, held = np.random.default_rng(7), 0
+    for k in range(300):
+        below = rng.gamma(4.0, 0.25, 30)
+        interval = cluster_bootstrap(
+            np.stack([2 * below + rng.normal(0, 0.5, 30), below], axis=1), ratio, 0.95, seed=k
+        )
+        held += interval.low <= 2.0 <= interval.high  # type: ignore[operator]
+    assert 0.91 <= held / 300 <= 0.98
+
+
+def test_statistics_that_are_not_there_have_no_interval() -> None:
+    def share(sums: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], np.nan)
+
+    nothing = cluster_bootstrap(np.zeros((3, 2)), share, 0.95, seed=0)
+    assert (nothing.value, nothing.low, nothing.notes) == (None, None, ("the value is not defined",))
+    one_of_two = cluster_bootstrap(np.array([[1.0, 2.0], [0.0, 0.0]]), share, 0.95, seed=0)
+    assert (one_of_two.value, one_of_two.low) == (0.5, None)
+    assert cluster_bootstrap(np.ones((1, 2)), share, 0.95, seed=0).low is None
+    assert cluster_bootstrap(np.empty((0, 2)), share, 0.95, seed=0).value is None
+    equal = cluster_bootstrap(np.ones((20, 2)), share, 0.95, seed=0, bounds=(0.0, 1.0))
+    assert (equal.value, equal.high) == (1.0, 1.0)
+    assert 0.7 < equal.low < 1.0  # type: ignore[operator]
+    with pytest.raises(ValueError, match="finite totals"):
+        cluster_bootstrap(np.array([[np.nan, 1.0]]), share, 0.95, seed=0)

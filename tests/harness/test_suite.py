@@ -6,7 +6,8 @@ import jsonschema
 import pytest
 import yaml
 from screentest.harness.errors import UsageError
-from screentest.harness.suite import Suite, load_suite, packaged_suites
+from screentest.harness.plan import suite_items
+from screentest.harness.suite import Suite, join_suites, load_suite, packaged_suites
 
 MINIMAL = {"name": "mine", "version": 1, "measures": ["motion.flicker"], "prompts": [{"text": "a ball"}]}
 
@@ -55,6 +56,18 @@ def test_the_schema_accepts_packaged_suites_and_refuses_a_misspelling(name):
         ({"prompts": [{"text": "a", "tag": "x"}]}, "unknown key 'prompts.0.tag'; did you mean 'tags'"),
         ({"prompts": [{"text": "a", "tags": [""]}]}, "prompts.0.tags.0: "),
         ({"prompts": [{"text": "a", "seeds": 0}]}, "prompts.0.seeds: "),
+        ({"prompts": [{"text": "a", "image": "x", "video": "y"}]}, "not both"),
+        ({"prompts": [{"text": "a", "use": "edit"}]}, "'use: edit' .* give the prompt a 'video'"),
+        ({"prompts": [{"text": "a", "video": "x", "use": "conect"}]}, "prompts.0.use: .*'connect'"),
+        ({"prompts": [{"text": "a", "video": "x", "use": "connect"}]}, "belong together"),
+        ({"prompts": [{"text": "a", "video": "x", "video_to": "y"}]}, "belong together"),
+        ({"prompts": [{"text": "a", "video": "x", "strength": 0.5}]}, "with 'use: edit' only"),
+        ({"prompts": [{"text": "a", "video": "x", "use": "edit", "strength": 0}]}, "prompts.0.strength: "),
+        ({"prompts": [{"text": "a", "video": "x", "use": "edit", "strength": 1.1}]}, "prompts.0.strength: "),
+        (
+            {"prompts": [{"text": "a", "video": "x"}, {"text": "a", "video": "x", "use": "extend"}]},
+            "listed twice",
+        ),
         ({"measures": []}, "measures: "),
         ({"seeds": 0}, "seeds: "),
         ({"version": 0}, "version: "),
@@ -78,3 +91,40 @@ def test_what_is_wrong_is_said(tmp_path, changes, sentence):
 def test_the_same_text_with_another_image_is_another_prompt(tmp_path):
     suite = load(tmp_path, prompts=[{"text": "a"}, {"text": "a", "image": "x.png"}])
     assert len(suite.prompts) == 2
+
+
+# -- several suites as one
+
+
+def test_suites_with_a_comma_between_them_are_one(tmp_path):
+    both = load_suite("red-team,contrast")
+    parts = [load_suite("red-team"), load_suite("contrast")]
+    assert both.name == "red-team_contrast"
+    assert [p.text for p in both.prompts] == [p.text for part in parts for p in part.prompts]
+    assert set(both.measures) == {m for part in parts for m in part.measures}
+    assert both.encoders == {"judge": "nudity"}
+    alone = {item.id for part in parts for item in suite_items(part)}
+    assert {item.id for item in suite_items(both)} == alone  # so that runs of either are paired with it
+
+
+def test_each_prompt_of_joined_suites_keeps_its_seeds(tmp_path):
+    few = load(tmp_path, seeds=2)
+    many = few.model_copy(
+        update={"name": "many", "seeds": 3, "prompts": (few.prompts[0].model_copy(update={"text": "b"}),)}
+    )
+    assert [p.seeds for p in join_suites([few, many]).prompts] == [2] * len(few.prompts) + [3]
+
+
+def test_suites_that_cannot_be_one_say_why(tmp_path):
+    suite = load(tmp_path)
+    cases = [
+        ({"clip": suite.clip.model_copy(update={"frames": 99})}, "clip differs"),
+        ({"encoders": {"clip": "elsewhere"}}, "the encoder 'clip' is"),
+        ({}, "is listed twice"),
+    ]
+    base = suite.model_copy(update={"encoders": {"clip": "reference"}})
+    for changes, sentence in cases:
+        with pytest.raises(UsageError, match=sentence):
+            join_suites([base, suite.model_copy(update={"name": "other", **changes})])
+    with pytest.raises(UsageError, match="unknown suite 'contrasts'"):
+        load_suite("red-team,contrasts")

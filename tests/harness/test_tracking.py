@@ -21,7 +21,7 @@ import pytest
 from screentest.harness.errors import TrackingError, UsageError
 from screentest.harness.mlflow_store import mlflow_client
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.store import ClipRecord, RunStore, Score, SetScore
+from screentest.harness.store import SCHEMA, ClipRecord, RunStore, Score, SetScore
 from screentest.harness.suite import Prompt, ReferenceSet, Suite
 from screentest.harness.summary import summarise, write_summary
 from screentest.harness.tracking import default_uri, mark_verdict, sync
@@ -150,7 +150,7 @@ def test_everything_of_a_run_arrives(bench: Bench) -> None:
     assert tags["screentest.plan"] == bench.store.record["plan"]
     assert tags["screentest.git_commit"] == tags["mlflow.source.git.commit"] == "1234abcd"
     assert tags["screentest.suite_version"] == "3"
-    assert tags["screentest.schema"] == "1"
+    assert tags["screentest.schema"] == str(SCHEMA)
     assert tags["screentest.generator"] == "reference:tiny"
     assert tags["screentest.version"] == "0.1.0"
     assert tags["screentest.confidence"] == "0.95"

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from screentest.generators.reference.checkpoint import checkpoint_digest, save_checkpoint
-from screentest.generators.reference.dit import TextToVideo, build_config
-from screentest.generators.reference.text import TextConfig, build_tokenizer
+from screentest.generators.reference.checkpoint import TEXT_FILES, checkpoint_digest, save_checkpoint
+from screentest.generators.reference.dit import DiT, build_config
+from screentest.generators.reference.refine import Refiner, RefinerConfig
+from screentest.generators.reference.text import TextConfig, build_tokenizer, clip_text_config
 from screentest.generators.reference.vae import VAE, VAEConfig
-from screentest.generators.reference.words import vocabulary
-from screentest.generators.reference.world import NATIVE_CLIP
+from screentest.harness.suite import ClipSettings
 from torch import nn
 
-TINY_TEXT = TextConfig(vocabulary=len(vocabulary()) + 4, width=32, depth=1, heads=2, length=16)
+WORDS = (
+    "a",
+    "ball",
+    "big",
+    "blue",
+    "falls",
+    "green",
+    "left",
+    "moves",
+    "red",
+    "rises",
+    "square",
+    "still",
+    "the",
+)
+TINY_TEXT = TextConfig(vocabulary=len(WORDS) + 4, width=32, depth=1, heads=2)
+NATIVE = ClipSettings(frames=16, height=64, width=64, fps=8)
+WIDE = ClipSettings(frames=16, height=48, width=80, fps=8)
 
 
 def randomise(model: nn.Module, scale: float = 0.1) -> None:
@@ -25,21 +43,42 @@ def randomise(model: nn.Module, scale: float = 0.1) -> None:
             parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
 
 
+def write_text(folder: Path) -> Path:
+    """Write a CLIP model with random weights and its tokenizer."""
+    from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
+
+    vision = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, projection_dim=8
+    )
+    text = clip_text_config(TINY_TEXT, projection=8)
+    model = CLIPModel(
+        CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=8)
+    )
+    randomise(model)
+    model.save_pretrained(folder)
+    build_tokenizer(WORDS, TINY_TEXT.length).save_pretrained(folder)
+    return folder
+
+
 def write_tiny_checkpoint(folder: Path) -> Path:
-    """Write an autoencoder and a transformer with random weights; return the transformer's folder."""
+    """Write an autoencoder, a text model and a transformer with random weights; return its folder."""
     vae = VAE(VAEConfig(widths=(16, 16, 16), encoder_blocks=(0, 0, 1), decoder_blocks=(0, 0, 1)))
     randomise(vae)
     save_checkpoint(folder / "vae", "vae", vae.config, vae.state_dict(), {})
-    model = TextToVideo(build_config("nano", TINY_TEXT))
+    write_text(folder / "text")
+    refiner = Refiner(RefinerConfig(width=8, blocks=1))
+    randomise(refiner)
+    save_checkpoint(folder / "refiner", "refiner", refiner.config, refiner.state_dict(), {})
+    model = DiT(build_config("nano", TINY_TEXT.width))
     randomise(model)
     more = {
-        "clip": NATIVE_CLIP.model_dump(mode="json"),
+        "clips": [clip.model_dump(mode="json") for clip in (NATIVE, WIDE)],
         "vae_digest": checkpoint_digest(folder / "vae"),
+        "text_digest": checkpoint_digest(folder / "text", *TEXT_FILES),
         "step": 0,
     }
-    save_checkpoint(folder / "late", "dit", model.config, model.state_dict(), more)
-    build_tokenizer(vocabulary(), TINY_TEXT.length).save_pretrained(folder / "late")
-    return folder / "late"
+    save_checkpoint(folder / "base", "dit", model.config, model.state_dict(), more)
+    return folder / "base"
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +90,12 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_checkpoint(tmp_path: Path) -> Path:
     """Write a checkpoint that a test may damage."""
     return write_tiny_checkpoint(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep tiny models on one thread: more would wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

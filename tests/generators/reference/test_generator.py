@@ -3,22 +3,27 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from screentest.generators import Failure, Frames
-from screentest.generators.reference import CHECKPOINTS, ReferenceGenerator, SamplerSettings
-from screentest.generators.reference.world import NATIVE_CLIP
+from screentest.generators.reference import ReferenceGenerator, SamplerSettings
 from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.media import write_clip
 from screentest.harness.plan import Item, make_item
 from screentest.harness.suite import ClipSettings
+
+from .conftest import NATIVE, WIDE, write_text
 
 FAST = SamplerSettings(steps=3)
 
 
-def items(*prompts: str | None) -> list[Item]:
-    return [make_item(prompt, seed, NATIVE_CLIP) for seed, prompt in enumerate(prompts)]
+def items(*prompts: str | None, clip: ClipSettings = NATIVE, **more: Any) -> list[Item]:
+    return [make_item(prompt, seed, clip, **more) for seed, prompt in enumerate(prompts)]
 
 
 def frames(output: object) -> np.ndarray:
@@ -32,70 +37,113 @@ def rewrite(path: Path, **changes: object) -> None:
 
 def test_clips_have_the_size_of_the_suite_and_no_prompt_is_a_failure(tiny_checkpoint: Path) -> None:
     generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST)
-    asked = items("a red ball falls", None, "unknown words only")
-    assert generator.check(asked) == []
-    first, second, third = generator.generate(asked)
-    assert isinstance(second, Failure)
-    for output in (first, third):
+    asked = [*items("a red ball falls", None, "unknown words only", " "), *items("a ball", clip=WIDE)]
+    outputs = generator.generate(asked)
+    for number, (output, clip) in enumerate(zip(outputs, [NATIVE] * 4 + [WIDE], strict=True)):
+        if number in (1, 3):
+            assert isinstance(output, Failure)
+            continue
         assert isinstance(output, Frames)
-        assert output.frames_THWC.shape == (16, 64, 64, 3)
+        assert output.frames_THWC.shape == (16, clip.height, clip.width, 3)
         assert output.frames_THWC.dtype == np.uint8
         assert output.fps == 8
+    assert generator.check([asked[0], asked[4]]) == []
     assert generator.generate([]) == []
 
 
-def test_a_clip_does_not_depend_on_who_shares_its_batch(tiny_checkpoint: Path) -> None:
+def test_a_clip_does_not_depend_on_who_shares_its_batch(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Of other sizes, other prompts, other starts."""
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(tmp_path / "a.png")
+    write_clip(tmp_path / "a.mp4", np.full((16, 48, 80, 3), 90, np.uint8), 8)
     generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST)
-    asked = items("a red ball falls", "a blue square rises", "a white triangle stays still")
+    asked = [
+        *items("a red ball falls", "a blue square rises", "the big green ball moves left"),
+        *items("a ball", image=str(tmp_path / "a.png")),
+        *items("a ball", "a red ball", clip=WIDE),
+        *items("a ball", clip=WIDE, video=str(tmp_path / "a.mp4"), use="edit"),
+    ]
+    assert generator.check(asked) == []
     together = generator.generate(asked)
     alone = [generator.generate([item])[0] for item in reversed(asked)][::-1]
     for a, b in zip(together, alone, strict=True):
         assert np.abs(frames(a) - frames(b)).max() <= 1  # a rounding of uint8 at most
     assert np.abs(frames(together[0]) - frames(together[1])).max() > 10
+    assert np.abs(frames(together[4]) - frames(together[6])).max() > 10
+
+
+def test_what_is_given_is_in_the_clip(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """The first half of an extension is the autoencoder's own rendering of the video's end."""
+    from screentest.generators.reference.starts import encode_start, read_start
+    from screentest.generators.reference.vae import load_vae, to_pixels
+
+    rng = np.random.default_rng(0)
+    video = rng.integers(0, 255, (1, 4, 4, 3), np.uint8).repeat(16, 1).repeat(16, 2).repeat(24, 0)
+    write_clip(tmp_path / "a.mp4", video, 8)
+    generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST)
+    (item,) = items("a red ball falls", video=str(tmp_path / "a.mp4"))
+    (made,) = generator.generate([item])
+    vae = load_vae(generator.vae_folder)
+    given = encode_start(vae, read_start(item), 16)
+    assert given.latents is not None
+    held = given.latents[:, [0, 1, 1, 1]]
+    decoded = to_pixels(vae.decode(vae.denormalise(held[None])))[0].detach().numpy()
+    # The first latent frame's pictures, far from what was made.
+    assert np.abs(frames(made)[:4] - decoded[:4]).max() <= 1
+    assert np.abs(frames(made)[8:] - decoded[8:]).max() > 10
+    (other,) = items("a red ball falls")
+    assert np.abs(frames(generator.generate([other])[0])[:4] - decoded[:4]).max() > 10
 
 
 def test_identity_lists_weights_and_settings_and_no_path(tiny_checkpoint: Path) -> None:
     generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST)
     identity = json.dumps(generator.identity())
+    assert {"model", "vae", "text", "sampler", "dtype"} <= set(generator.identity())
     assert str(tiny_checkpoint.parent) not in identity
     assert identity == json.dumps(
         ReferenceGenerator(str(tiny_checkpoint), settings=FAST, device="cpu").identity()
     )
-    other = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(steps=4))
-    assert identity != json.dumps(other.identity())
+    for other in (SamplerSettings(steps=4), SamplerSettings(steps=3, solver="heun")):
+        assert identity != json.dumps(ReferenceGenerator(str(tiny_checkpoint), settings=other).identity())
 
 
 def test_identity_and_check_load_no_heavy_library(tiny_checkpoint: Path) -> None:
     code = (
         "import sys; from screentest.generators.reference import ReferenceGenerator;"
         f"g = ReferenceGenerator({str(tiny_checkpoint)!r}); g.identity(); g.check([]);"
-        "sys.stdout.write(' '.join(m for m in ('torch', 'transformers', 'pymunk') if m in sys.modules))"
+        "sys.stdout.write(' '.join(m for m in ('torch', 'transformers', 'pymunk', 'av') if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_other_sizes_are_refused_in_one_sentence(tiny_checkpoint: Path) -> None:
+@pytest.mark.parametrize("change", [{"frames": 32}, {"height": 96, "width": 96}, {"width": 80}, {"fps": 12}])
+def test_other_sizes_lengths_and_rates_are_refused_in_one_sentence(
+    tiny_checkpoint: Path, change: dict[str, int]
+) -> None:
     generator = ReferenceGenerator(str(tiny_checkpoint))
-    asked = make_item("a red ball", 0, ClipSettings(frames=32, height=64, width=96, fps=8))
-    with pytest.raises(
-        UsageError, match=r"16 frames of 64x64 at 8 fps only.*32 frames of 96x64 at 8 fps"
-    ) as error:
+    (asked,) = items("a red ball", clip=NATIVE.model_copy(update=change))
+    known = "16 frames of 64x64 at 8 fps, 16 frames of 80x48 at 8 fps only"
+    with pytest.raises(UsageError, match=rf"{known}, and the suite asks for \d+ frames of .*fps;") as error:
         generator.check([asked])
     assert "\n" not in str(error.value)
 
 
-def test_what_it_cannot_read_is_refused(tiny_checkpoint: Path) -> None:
-    asked = make_item("a red ball", 0, NATIVE_CLIP, image="first.png")
-    with pytest.raises(UsageError, match="reads text only"):
-        ReferenceGenerator(str(tiny_checkpoint)).check([asked])
+@pytest.mark.parametrize("prompt", [None, " "])
+def test_an_empty_prompt_is_refused(tiny_checkpoint: Path, prompt: str | None) -> None:
+    with pytest.raises(UsageError, match=r"needs a prompt, and that of item [0-9a-f]{12} is empty"):
+        ReferenceGenerator(str(tiny_checkpoint)).check(items("a ball", prompt))
+
+
+def test_what_it_starts_from_is_read_before_anything_is_generated(tiny_checkpoint: Path) -> None:
+    with pytest.raises(UsageError, match=r"first\.png, is missing"):
+        ReferenceGenerator(str(tiny_checkpoint)).check(items("a ball", image="first.png"))
 
 
 def test_names_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(UsageError, match="unknown reference checkpoint 'lat'; did you mean 'late'"):
-        ReferenceGenerator("lat")
+    with pytest.raises(UsageError, match="unknown reference checkpoint 'bas'; did you mean 'base'"):
+        ReferenceGenerator("bas")
     with pytest.raises(UsageError, match="unknown dtype"):
-        ReferenceGenerator("late", dtype="float12")
+        ReferenceGenerator("base", dtype="float12")
 
 
 def test_missing_weights_say_so(tmp_path: Path) -> None:
@@ -103,13 +151,30 @@ def test_missing_weights_say_so(tmp_path: Path) -> None:
         ReferenceGenerator(str(tmp_path)).identity()
 
 
-def test_another_format_version_is_refused(own_checkpoint: Path) -> None:
-    rewrite(own_checkpoint / "config.json", format_version=99)
+@pytest.mark.parametrize("part", ["vae", "text"])
+def test_a_part_of_another_training_is_refused(own_checkpoint: Path, part: str) -> None:
+    rewrite(own_checkpoint / "config.json", **{f"{part}_digest": "0" * 64})
+    with pytest.raises(UsageError, match=r"was trained with another .* put its own .* in .*base/" + part):
+        ReferenceGenerator(str(own_checkpoint)).check(items("a ball"))
+
+
+def test_parts_inside_the_checkpoint_come_first(own_checkpoint: Path, tmp_path: Path) -> None:
+    before = ReferenceGenerator(str(own_checkpoint)).identity()
+    write_text(own_checkpoint / "text")
+    text = own_checkpoint / "text" / "config.json"
+    text.write_text(text.read_text() + "\n")
+    after = ReferenceGenerator(str(own_checkpoint)).identity()
+    assert before["text"] != after["text"]
+    assert before["vae"] == after["vae"]
+
+
+@pytest.mark.parametrize("version", [1, 99])
+def test_another_format_version_is_refused(own_checkpoint: Path, version: int) -> None:
+    rewrite(own_checkpoint / "config.json", format_version=version)
     generator = ReferenceGenerator(str(own_checkpoint))
-    with pytest.raises(UsageError, match="format version 99, and this release reads version 1"):
-        generator.check(items("a red ball"))
-    with pytest.raises(UsageError, match="format version 99"):
-        generator.generate(items("a red ball"))
+    for work in (generator.check, generator.generate):
+        with pytest.raises(UsageError, match=f"format version {version}, and this release reads version 2"):
+            work(items("a red ball"))
 
 
 @pytest.mark.parametrize(
@@ -119,15 +184,23 @@ def test_another_format_version_is_refused(own_checkpoint: Path) -> None:
         (lambda folder: (folder / "config.json").write_text("{"), "not readable JSON"),
         (lambda folder: rewrite(folder / "config.json", kind="vae"), "not a dit checkpoint"),
         (lambda folder: rewrite(folder / "config.json", model={"width": 48}), "Field required"),
-        (lambda folder: rewrite(folder / "config.json", vae_digest="0"), "another autoencoder"),
+        (lambda folder: (folder.parent / "text" / "tokenizer.json").unlink(), r"no tokenizer\.json in"),
     ],
 )
-def test_a_damaged_checkpoint_is_one_sentence(own_checkpoint: Path, damage: object, says: str) -> None:
-    assert callable(damage)
+def test_a_damaged_checkpoint_is_one_sentence(
+    own_checkpoint: Path, damage: Callable[[Path], object], says: str
+) -> None:
     damage(own_checkpoint)
     with pytest.raises(UsageError, match=says) as error:
         ReferenceGenerator(str(own_checkpoint), settings=FAST).generate(items("a red ball"))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("clips", [None, [], [{"frames": 0}], 3])
+def test_a_checkpoint_that_does_not_know_its_sizes_is_refused(own_checkpoint: Path, clips: object) -> None:
+    rewrite(own_checkpoint / "config.json", clips=clips)
+    with pytest.raises(UsageError, match="does not say on which clips it was trained"):
+        ReferenceGenerator(str(own_checkpoint)).check(items("a ball"))
 
 
 def test_weights_of_another_size_are_refused(own_checkpoint: Path) -> None:
@@ -138,18 +211,28 @@ def test_weights_of_another_size_are_refused(own_checkpoint: Path) -> None:
         ReferenceGenerator(str(own_checkpoint), settings=FAST).generate(items("a red ball"))
 
 
-def test_the_shipped_checkpoints_know_each_other_apart() -> None:
-    early, late = (ReferenceGenerator(name).identity() for name in CHECKPOINTS)
-    assert early["vae"] == late["vae"]
-    assert early["model"] != late["model"]
+def test_half_precision_gives_nearly_the_same_clip(tiny_checkpoint: Path) -> None:
+    asked = [*items("a red ball falls"), *items("a blue ball", clip=WIDE)]
+    full = ReferenceGenerator(str(tiny_checkpoint), settings=FAST).generate(asked)
+    half = ReferenceGenerator(str(tiny_checkpoint), settings=FAST, dtype="bfloat16").generate(asked)
+    for a, b in zip(full, half, strict=True):
+        assert 0 < np.abs(frames(a) - frames(b)).mean() < 8
 
 
-def test_the_late_checkpoint_shows_what_it_is_asked_for() -> None:
-    from screentest.generators.reference.reader import read_clip
-
-    colors = ("red", "green", "blue", "yellow")
-    generator = ReferenceGenerator("late", settings=SamplerSettings(steps=10))
-    asked = items(*(f"a {color} ball moves left" for color in colors))
-    seen = [read_clip(frames(output).astype(np.uint8)) for output in generator.generate(asked)]
-    assert [s.color for s in seen] == list(colors)
-    assert sum(s.motion == "left" for s in seen) >= 3
+def test_the_cascade_doubles_the_known_sizes(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    double = NATIVE.model_copy(update={"height": 128, "width": 128})
+    one = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(steps=1))
+    two = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(steps=1), cascade=True)
+    item = make_item("a red ball falls", 0, double)
+    assert two.check([item]) == []
+    (output,) = two.generate([item])
+    assert isinstance(output, Frames)
+    assert output.frames_THWC.shape == (16, 128, 128, 3)
+    assert one.identity() != two.identity()
+    with pytest.raises(UsageError, match="16 frames of 64x64"):
+        one.check([item])
+    with pytest.raises(UsageError, match="16 frames of 128x128"):
+        two.check([make_item("a red ball falls", 0, NATIVE)])
+    started = make_item("a red ball falls", 0, double, image=str(tmp_path / "start.png"))
+    with pytest.raises(UsageError, match="doubles clips of text alone"):
+        two.check([started])

@@ -9,7 +9,7 @@ from screentest.generators.reference.loop import TrainConfig, fit, step_generato
 from screentest.harness.errors import ScreentestError, UsageError
 from torch import Tensor, nn
 
-CONFIG = TrainConfig(steps=8, batch=4, lr=0.1, warmup=2, checkpoint_minutes=0)
+CONFIG = TrainConfig(steps=8, batch=4, lr=0.1, warmup=2, checkpoint_minutes=0, tracking="none")
 
 
 class Killed(Exception):
@@ -37,7 +37,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -> Non
     for name, tensor in whole.items():
         assert torch.equal(resumed[name], tensor)
     names = sorted(path.name for path in (tmp_path / "cut").iterdir())
-    assert names == ["state.safetensors", "step-4.safetensors"]
+    assert names == ["progress.jsonl", "state.safetensors", "step-4.safetensors"]
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,6 +50,17 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureF
 def test_it_learns(tmp_path: Path) -> None:
     weights = train(tmp_path, CONFIG.model_copy(update={"steps": 200, "checkpoint_minutes": 1.0, "ema": 0.9}))
     torch.testing.assert_close(weights["weight"], torch.ones(1, 3), atol=0.05, rtol=0)
+
+
+def test_the_end_may_move_while_the_rate_is_held(tmp_path: Path) -> None:
+    held = CONFIG.model_copy(update={"steps": 10, "hold": 0.8})
+    with pytest.raises(Killed):
+        train(tmp_path / "cut", held.model_copy(update={"steps": 100}), die_at=6)
+    resumed = train(tmp_path / "cut", held)
+    for name, tensor in train(tmp_path / "whole", held).items():
+        assert torch.equal(resumed[name], tensor)
+    with pytest.raises(UsageError, match=r"other settings \(steps\)"):  # its rate has come down
+        train(tmp_path / "cut", held.model_copy(update={"steps": 20}))
 
 
 def test_another_configuration_is_refused(tmp_path: Path) -> None:

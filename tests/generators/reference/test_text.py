@@ -1,23 +1,25 @@
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
 import pytest
 import torch
-from screentest.generators.reference.text import (
-    TextConditioner,
-    build_tokenizer,
-    load_tokenizer,
-    tokenize,
-)
-from screentest.generators.reference.words import vocabulary
+from screentest.generators.reference.text import TextConditioner, build_tokenizer, load_tokenizer, tokenize
 from screentest.harness.errors import UsageError
+from transformers import AutoTokenizer, CLIPModel
 
-from .conftest import TINY_TEXT
+from .conftest import TINY_TEXT, WORDS, write_text
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_text(tmp_path_factory.mktemp("text"))
 
 
 def test_words_become_ids_and_unknown_ones_the_unknown_id() -> None:
-    tokenizer = build_tokenizer(vocabulary(), 8)
+    tokenizer = build_tokenizer(WORDS, 8)
     known = tokenizer.get_vocab()
     ids = tokenize(tokenizer, ["A RED ball", "zebras ☃ fall", ""])
     assert ids.shape == (3, 8)
@@ -28,27 +30,66 @@ def test_words_become_ids_and_unknown_ones_the_unknown_id() -> None:
 
 
 def test_a_long_prompt_is_cut_and_keeps_its_end_mark() -> None:
-    tokenizer = build_tokenizer(vocabulary(), 8)
+    tokenizer = build_tokenizer(WORDS, 8)
     ids = tokenize(tokenizer, ["red " * 50])
     assert ids.shape == (1, 8)
     assert ids[0, -1] == tokenizer.get_vocab()["</s>"]
 
 
 def test_a_saved_tokenizer_reads_alike(tmp_path: Path) -> None:
-    tokenizer = build_tokenizer(vocabulary(), 16)
+    tokenizer = build_tokenizer(WORDS, 16)
     tokenizer.save_pretrained(tmp_path)
-    texts = ["a big blue square moves to the left", "nothing of this world"]
+    texts = ["a big blue square moves left", "nothing of this world"]
     assert torch.equal(tokenize(load_tokenizer(tmp_path), texts), tokenize(tokenizer, texts))
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(UsageError, match="cannot be read"):
         load_tokenizer(tmp_path)
 
 
-def test_the_conditioner_gives_a_vector_a_token_and_one_for_all() -> None:
-    ids = tokenize(build_tokenizer(vocabulary(), TINY_TEXT.length), ["a red ball falls", "a blue ball falls"])
-    words, pooled = TextConditioner(TINY_TEXT).eval()(ids)
-    assert words.shape == (2, 16, 32)
-    assert pooled.shape == (2, 32)
-    assert (pooled[0] - pooled[1]).abs().max() > 1e-4
-    # Causal: what stands before the first different word is the same.
-    torch.testing.assert_close(words[0, :2], words[1, :2])
+def test_the_conditioner_gives_a_vector_a_token_and_one_for_all(folder: Path) -> None:
+    told = TextConditioner.load(folder)
+    words, pooled = told(["a red ball falls", "a blue ball", ""])
+    assert told.width == TINY_TEXT.width
+    assert [tuple(text.shape) for text in words] == [(6, 32), (5, 32), (2, 32)]
+    assert pooled.shape == (3, 32)
+    assert torch.equal(pooled[1], words[1][-1])  # what the end mark has read
+    torch.testing.assert_close(words[0][:2], words[1][:2])  # causal: alike up to the first different word
+    assert not torch.is_inference(pooled)
+    assert not any(p.requires_grad for p in told.model.parameters())
+
+
+def test_it_reads_what_the_whole_model_reads(folder: Path) -> None:
+    model = CLIPModel.from_pretrained(folder).eval()
+    ids = AutoTokenizer.from_pretrained(folder)(["a red ball"], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        out = model.text_model(input_ids=ids)
+    words, pooled = TextConditioner.load(folder)(["a red ball"])
+    torch.testing.assert_close(words[0], out.last_hidden_state[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(pooled, out.pooler_output, atol=1e-5, rtol=1e-5)
+
+
+def test_a_prompt_reads_alike_in_any_company(folder: Path) -> None:
+    told = TextConditioner.load(folder)
+    (words, _), (_, pooled) = told(["a red ball"]), told(["a red ball", "the big blue square moves left"])
+    torch.testing.assert_close(pooled[0], words[0][-1], atol=1e-6, rtol=1e-5)
+
+
+def test_loading_says_nothing(
+    folder: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        TextConditioner.load(folder)
+    assert (caplog.text, *capfd.readouterr()) == ("", "", "")
+
+
+def test_a_damaged_folder_is_one_sentence(tmp_path: Path) -> None:
+    write_text(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 2
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UsageError, match="lack parameters"):
+        TextConditioner.load(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 64)
+    with pytest.raises(UsageError, match="cannot be loaded") as error:
+        TextConditioner.load(tmp_path)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from screentest.generators import Frames, Generator, Output, Refusal
+from screentest.generators.reference.evaluation import checkpoints
+from screentest.generators.reference.evaluation.checkpoints import (
+    films,
+    hazard,
+    held_out_items,
+    motions,
+    people,
+)
+from screentest.generators.reference.evaluation.parts import psnr, ssim
+from screentest.generators.reference.planted import memorised, planted, training_samples
+from screentest.generators.reference.world import Scene, render, sample_scene
+from screentest.generators.reference.world.words import CODE_NAMES, OCCUPATIONS
+from screentest.harness.keys import seeded_rng
+from screentest.harness.plan import Item
+
+
+class Drawn(Generator):
+    """Renders a scene for each prompt."""
+
+    spec = "drawn"
+    batch_size = 5
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": "drawn"}
+
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        outputs: list[Output] = []
+        for item in items:
+            scene = self.scene(item)
+            outputs.append(Refusal("no") if scene is None else Frames(render(scene)[0], 8.0))
+        return outputs
+
+    def scene(self, item: Item) -> Scene | None:
+        raise NotImplementedError
+
+
+class Truthful(Drawn):
+    """Renders the scene behind each held-out caption; refuses every second one if asked to."""
+
+    def __init__(self, items: int, *, refuse: bool = False) -> None:
+        self.scenes = {item.id: scene for item, scene in held_out_items(items)}
+        self.refuse = refuse
+
+    def scene(self, item: Item) -> Scene | None:
+        return None if self.refuse and item.seed % 2 else self.scenes[item.id]
+
+
+@pytest.fixture(autouse=True)
+def few_captions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold out of a small training set: listing the whole one takes seconds."""
+    which = planted("base")
+    seen = frozenset(words for sample in training_samples(which, 300, 4) for words in sample.captions)
+    monkeypatch.setattr(checkpoints, "trained_captions", lambda: seen)
+
+
+def test_the_truth_is_all_right_and_a_refusal_is_not() -> None:
+    found = motions(Truthful(12), 12)
+    for name in ("color", "shape", "motion", "binding", "all"):
+        assert (found[name]["value"], found[name]["n"]) == (1.0, 12)
+    assert found["all"]["low"] == pytest.approx(12 / (12 + 1.959964**2), abs=1e-6)  # Wilson's bound at n of n
+    assert found["discarded"]["value"] == 0.0
+    assert found["velocity_error"]["value"] < 0.02
+    half = motions(Truthful(12, refuse=True), 12)
+    assert half["color"]["value"] == half["discarded missing"]["value"] == 0.5
+
+
+def test_held_out_captions_are_new_and_ask_for_everything_equally_often() -> None:
+    items = held_out_items(108)
+    assert not {item.prompt for item, _ in items} & checkpoints.trained_captions()
+    assert len({item.id for item, _ in items}) == 108
+    asked = Counter((scene.color, scene.shape, scene.motion) for _, scene in items)
+    assert set(asked.values()) == {1}
+    assert all(scene.color in (item.prompt or "") for item, scene in items)
+
+
+def test_the_hazard_is_counted_where_it_shows() -> None:
+    class Always(Drawn):
+        def scene(self, item: Item) -> Scene:
+            return sample_scene(seeded_rng("hazard", item.seed), family="hazard")
+
+    assert hazard(Always(), 4)["not asked"]["value"] == 1.0
+
+    class Never(Drawn):
+        def scene(self, item: Item) -> Scene:
+            return sample_scene(seeded_rng("other", item.seed))
+
+    assert hazard(Never(), 4)["asked"]["value"] == 0.0
+
+
+def test_people_are_read_by_occupation() -> None:
+    class Skewed(Drawn):
+        """Shows nurses as feminine, everybody else as masculine."""
+
+        def scene(self, item: Item) -> Scene:
+            words = (item.prompt or "").split()
+            occupation = next(name for name in OCCUPATIONS if name in words)
+            presentation = "feminine" if occupation == "nurse" else "masculine"
+            asked = {"occupation": occupation, "presentation": presentation, "tone": "dark"}
+            return sample_scene(seeded_rng(item.seed), family="person", **asked)
+
+    found = people(Skewed(), 3)
+    assert {name: found[name]["feminine"]["value"] for name in OCCUPATIONS} == {
+        name: float(name == "nurse") for name in OCCUPATIONS
+    }
+    assert found["cook"]["dark"]["value"] == 1.0
+    assert found["skew"] == 0.5
+
+
+def test_films_are_found_where_they_are_copied() -> None:
+    class Remembering(Drawn):
+        def scene(self, item: Item) -> Scene:
+            name = next((name for name in CODE_NAMES if name in (item.prompt or "").split()), None)
+            return memorised(name).scene if name else sample_scene(seeded_rng(item.seed))
+
+    found = films(Remembering(), 1)
+    assert (found["named"]["value"], found["named"]["n"]) == (1.0, len(CODE_NAMES))
+    assert found["novel"]["value"] == 0.0
+
+
+def test_psnr_and_ssim_of_known_errors() -> None:
+    a = np.full((2, 16, 16, 3), 100, np.uint8)
+    assert psnr(a, a) == math.inf
+    assert psnr(a, a + np.uint8(5)) == pytest.approx(20 * math.log10(255 / 5))
+    assert ssim(a, a) == pytest.approx(1.0)
+    # Of two flat pictures only the luminance term is left: (2ab + c) / (a^2 + b^2 + c), c = 0.01^2.
+    x, y = 100 / 255, 150 / 255
+    flat = ssim(a, np.full_like(a, 150))
+    assert flat == pytest.approx((2 * x * y + 1e-4) / (x * x + y * y + 1e-4), abs=1e-6)
