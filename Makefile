@@ -14,10 +14,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/screentest run --suite reference --generator reference:early --out $(RUNS)/early
-	$(BIN)/screentest run --suite reference --generator reference:late --out $(RUNS)/late
-	$(BIN)/screentest compare $(RUNS)/early $(RUNS)/late
-	$(BIN)/screentest gate $(RUNS)/late --policy release --baseline $(RUNS)/early
-	$(BIN)/screentest report $(RUNS)/early $(RUNS)/late --out $(RUNS)/demo.html
+	$(BIN)/screentest run --suite reference --generator reference:base --out $(RUNS)/base
+	$(BIN)/screentest compare $(RUNS)/early $(RUNS)/base
+	$(BIN)/screentest gate $(RUNS)/base --policy release --baseline $(RUNS)/early
+	$(BIN)/screentest report $(RUNS)/early $(RUNS)/base --out $(RUNS)/demo.html
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -35,9 +35,9 @@ class GeneratorKind:
 
 
 def _reference(argument: str, device: str, dtype: str) -> Generator:
-    from .reference.generator import ReferenceGenerator
+    from .reference.options import make_reference
 
-    return ReferenceGenerator(argument or "late", device=device, dtype=dtype)
+    return make_reference(argument, device, dtype)
 
 
 def _folder(argument: str, device: str, dtype: str) -> Generator:
@@ -49,14 +49,27 @@ def _folder(argument: str, device: str, dtype: str) -> Generator:
     return FolderGenerator(argument)
 
 
+def _guarded(argument: str, device: str, dtype: str) -> Generator:
+    from .guarded import make_guarded
+
+    return make_guarded(argument, device, dtype)
+
+
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)
 GENERATORS.add(
     "reference",
     GeneratorKind(
-        _reference, "reference:NAME: the shipped diffusion transformer, checkpoint NAME or a folder"
+        _reference,
+        "reference:NAME?steps=N,...: the shipped diffusion transformer, checkpoint NAME or a folder",
     ),
 )
 GENERATORS.add("folder", GeneratorKind(_folder, "folder:PATH: videos that are files already"))
+GENERATORS.add(
+    "guarded",
+    GeneratorKind(
+        _guarded, "guarded:[prompt=NAME,frame=NAME,enforce=no]:SPEC: filters around another generator"
+    ),
+)
 
 
 def make_generator(spec: str, *, device: str = "auto", dtype: str = "float32") -> Generator:

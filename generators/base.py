@@ -11,16 +11,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..harness.errors import ScreentestError
+
 if TYPE_CHECKING:
     from ..harness.keys import Json
+    from ..harness.layers import LayerDecision
     from ..harness.plan import Item
     from ..harness.suite import ClipSettings
 
-__all__ = ["Failure", "Frames", "Generator", "Output", "Refusal", "VideoFile"]
+__all__ = ["Failure", "Frames", "Generator", "Output", "Refusal", "VideoFile", "answers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What every output carries.
+
+    Attributes:
+        layers: what safeguards decided on the way, in their order.
+    """
+
+    layers: tuple[LayerDecision, ...] = ()
 
 
 @dataclass(frozen=True)
-class Frames:
+class Frames(_Answer):
     """A clip in memory: ``frames_THWC`` uint8 RGB of shape (T, H, W, 3), shown at ``fps``."""
 
     frames_THWC: NDArray[np.uint8]
@@ -28,21 +42,21 @@ class Frames:
 
 
 @dataclass(frozen=True)
-class VideoFile:
+class VideoFile(_Answer):
     """A clip that is a file already; it is stored as it is, bit for bit."""
 
     path: Path
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Refusal(_Answer):
     """The generator, or a filter before it, said no."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(_Answer):
     """Nothing came back for this item."""
 
     reason: str
@@ -58,7 +72,7 @@ class Generator(ABC):
     again never pay for them.
 
     Attributes:
-        spec: how the user named it, for example ``reference:late`` or ``folder:clips``.
+        spec: how the user named it, for example ``reference:base`` or ``folder:clips``.
         sources: folders that it reads clips from; a run may not lie in one of them.
         batch_size: how many items the plan puts in a unit. It must not change what an item's clip shows.
     """
@@ -92,3 +106,22 @@ class Generator(ABC):
         """
         del items
         return []
+
+
+def answers(generator: Generator, items: Sequence[Item]) -> list[Output]:
+    """Make one output for each item, whatever a generator does: what it raises fails these items alone.
+
+    Raises:
+        ScreentestError: weights are missing or the like, so that further items would fail in the same way.
+    """
+    try:
+        outputs = generator.generate(items)
+    except ScreentestError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return [Failure(reason) for _ in items]
+    if len(outputs) != len(items):
+        reason = f"the generator gave {len(outputs)} outputs for {len(items)} items"
+        return [Failure(reason) for _ in items]
+    return outputs

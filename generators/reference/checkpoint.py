@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILES",
-    "FORMAT_VERSION",
+    "FORMAT_VERSIONS",
+    "TEXT_FILES",
     "checkpoint_digest",
     "load_weights",
     "read_body",
@@ -27,8 +28,11 @@ __all__ = [
     "save_checkpoint",
 ]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSIONS: Final = {"dit": 2, "vae": 1, "refiner": 1}
+"""Of each kind of checkpoint; a change of what its files mean is a new one."""
 FILES: Final = ("config.json", "model.safetensors")
+TEXT_FILES: Final = (*FILES, "tokenizer.json")
+"""The files of a text model in the Hugging Face format."""
 
 M = TypeVar("M", bound=Config)
 
@@ -62,10 +66,10 @@ def read_body(folder: Path, kind: str) -> Mapping[str, Any]:
         raise UsageError(
             f"{folder} is not a {kind} checkpoint of the reference generator (see its config.json)"
         )
-    if body.get("format_version") != FORMAT_VERSION:
+    if body.get("format_version") != FORMAT_VERSIONS[kind]:
         raise UsageError(
             f"the {kind} checkpoint {folder} has format version {body.get('format_version')!r}, and this "
-            f"release reads version {FORMAT_VERSION}; export it again or use the release that wrote it"
+            f"release reads version {FORMAT_VERSIONS[kind]}; export it again or use the release that wrote it"
         )
     return body
 
@@ -114,7 +118,8 @@ def save_checkpoint(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    body = {"kind": kind, "format_version": FORMAT_VERSION, "model": config.model_dump(mode="json"), **more}
+    version = FORMAT_VERSIONS[kind]
+    body = {"kind": kind, "format_version": version, "model": config.model_dump(mode="json"), **more}
     halves = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in tensors.items()}
     write_beside(folder / "model.safetensors", lambda path: save_file(halves, path))
     text = json.dumps(body, indent=2, sort_keys=True) + "\n"

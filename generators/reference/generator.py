@@ -7,37 +7,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pydantic import ValidationError
+
 from ...harness.errors import UsageError, unknown_name
 from ...harness.suite import ClipSettings
 from ..base import Failure, Frames, Generator, Output
-from .checkpoint import checkpoint_digest, read_body
-from .sampler import SamplerSettings, item_noise, sample
+from .checkpoint import TEXT_FILES, checkpoint_digest, read_body
+from .parts import SCALE, WEIGHTS, find_part
+from .sampler import Given, SamplerSettings, item_noise, sample
+from .starts import LATENT_FRAMES, encode_start, read_start
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerFast
+    from torch import Tensor
 
     from ...harness.keys import Json
     from ...harness.plan import Item
-    from .dit import TextToVideo
+    from .dit import DiT
+    from .expand import Expander
+    from .refine import Refiner
+    from .text import TextConditioner
     from .vae import VAE
 
 __all__ = ["CHECKPOINTS", "WEIGHTS", "ReferenceGenerator"]
 
-WEIGHTS: Final = Path(__file__).parent / "weights"
-CHECKPOINTS: Final = ("early", "late")
-SAMPLER_VERSION: Final = 1  # a change of the sampling code that changes clips is a new version
+CHECKPOINTS: Final = ("early", "base", "safe")
+SAMPLER_VERSION: Final = 2  # a change of the sampling code that changes clips is a new version
+
+_PARTS: Final = {"vae": ("autoencoder", ()), "text": ("text model", TEXT_FILES)}
+"""What a checkpoint needs beside its transformer: the part's name in words, and its further files."""
 
 
 class ReferenceGenerator(Generator):
-    """Text to video with the latent diffusion transformer that ships with the package.
+    """Clips from text, an image or videos with the latent diffusion transformer that ships with the package.
 
     Args:
-        checkpoint: ``early``, ``late``, or the path of a folder that `train` wrote (with its autoencoder in
-            ``vae`` inside or beside it; otherwise the shipped one is taken).
-        settings: steps and guidance.
+        checkpoint: ``early``, ``base``, ``safe``, or the path of a folder that `train` wrote (with its
+            autoencoder in ``vae`` and its text model in ``text``, inside or beside it; otherwise the shipped
+            ones are taken).
+        settings: solver, steps and guidance.
         device: ``auto``, ``cpu`` or ``cuda``.
         dtype: of the arithmetic, for example ``float32`` or ``bfloat16``.
+        expand: writes prompts out before they are followed; see `expand.RULES`.
+        cascade: whether the second stage doubles the height and the width; the sizes that are known double
+            too, and clips start from text alone.
 
     Raises:
         UsageError: no checkpoint of that name, or no such dtype.
@@ -47,15 +60,17 @@ class ReferenceGenerator(Generator):
 
     def __init__(
         self,
-        checkpoint: str = "late",
+        checkpoint: str = "base",
         *,
         settings: SamplerSettings | None = None,
         device: str = "auto",
         dtype: str = "float32",
+        expand: Expander | None = None,
+        cascade: bool = False,
     ) -> None:
         self.spec = f"reference:{checkpoint}"
         self.settings = settings or SamplerSettings()
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.expand, self.cascade = device, dtype, expand, cascade
         if dtype not in ("float32", "bfloat16", "float16"):
             raise unknown_name("dtype", dtype, ["float32", "bfloat16", "float16"])
         if checkpoint in CHECKPOINTS:
@@ -69,104 +84,180 @@ class ReferenceGenerator(Generator):
     @property
     def vae_folder(self) -> Path:
         """Where the autoencoder of this checkpoint is."""
-        near = (self.folder / "vae", self.folder.parent / "vae")
-        return next((folder for folder in near if folder.is_dir()), WEIGHTS / "vae")
+        return find_part(self.folder, "vae")
 
     def identity(self) -> Mapping[str, Json]:
         """List the weights by digest and the sampler's settings; nothing is loaded."""
         return {
             "name": "reference",
-            "model": checkpoint_digest(self.folder, "tokenizer.json"),
-            "vae": checkpoint_digest(self.vae_folder),
+            "model": checkpoint_digest(self.folder),
+            **{part: _part_digest(self.folder, part) for part in _PARTS},
             "sampler": {"version": SAMPLER_VERSION, **self.settings.model_dump(mode="json")},
             "dtype": self.dtype,
+            "expand": self.expand.name if self.expand else None,
+            "cascade": checkpoint_digest(find_part(self.folder, "refiner")) if self.cascade else None,
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Refuse sizes that the checkpoint was not trained on, and images and videos to start from.
+        """Refuse what cannot be served, before anything is generated; every image and video is read once.
 
         Raises:
-            UsageError: a size that the checkpoint does not know, an item that starts from an image or a
-                video, or a checkpoint that cannot be read.
+            UsageError: a size, length or frame rate that the checkpoint was not trained on, an empty prompt,
+                an image or a video that is missing, unreadable or does not fit, or a checkpoint that cannot
+                be read or was trained with another autoencoder or text model.
         """
-        known = self._known_clip()
+        known = self._known_clips()
+        _refuse_other_parts(self.folder)
+        starts: set[object] = set()
         for item in items:
-            if item.clip != known:
+            if item.clip not in known:
+                sizes = ", ".join(_size(clip) for clip in known)
                 raise UsageError(
-                    f"{self.spec} makes clips of {_size(known)} only, and the suite asks for "
-                    f"{_size(item.clip)}; set 'clip' in the suite to what the checkpoint knows"
+                    f"{self.spec} makes clips of {sizes} only, and the suite asks for {_size(item.clip)}; "
+                    "set its 'clip' to one of these"
                 )
-            if item.image or item.video:
+            if not _asks(item):
+                raise UsageError(f"{self.spec} needs a prompt, and that of item {item.id[:12]} is empty")
+            if self.cascade and (item.image or item.video):
                 raise UsageError(
-                    f"{self.spec} reads text only, and the prompt {item.prompt!r} starts from "
-                    f"{item.image or item.video}; take it out of the suite, or choose another generator"
+                    f"{self.spec} doubles clips of text alone, and the prompt {item.prompt!r} starts from "
+                    f"{item.image or item.video}; leave the cascade out"
                 )
+            if _start_key(item) not in starts:
+                starts.add(_start_key(item))
+                read_start(item)
         return []
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
         """Make one clip for each item, in order; an item without a prompt is a `Failure`."""
-        asked = [item for item in items if item.prompt is not None]
+        asked = [item for item in items if _asks(item)]
         clips = iter(self._clips(asked) if asked else [])
         return [
-            Failure("the reference generator needs a prompt") if item.prompt is None else next(clips)
+            next(clips) if _asks(item) else Failure("the reference generator needs a prompt")
             for item in items
         ]
+
+    def prompt_of(self, item: Item) -> str:
+        """Tell the words that an item is generated from: its prompt, written out if that was asked for."""
+        prompt = item.prompt or ""
+        return self.expand(prompt) if self.expand else prompt
 
     def _clips(self, items: Sequence[Item]) -> list[Frames]:
         import torch
 
-        from .text import tokenize
-        from .vae import to_pixels
-
         if self._loaded is None:
-            self._loaded = _load(self.folder, self.vae_folder, self.device)
+            self._loaded = _load(self.folder, self.device, cascade=self.cascade)
         parts = self._loaded
-        noise = item_noise([item.id for item in items], parts.model.config.latent)
-        ids = tokenize(parts.tokenizer, [item.prompt or "" for item in items])
-        empty = tokenize(parts.tokenizer, [""])
         device, dtype = parts.device, getattr(torch, self.dtype)
-        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            latents = sample(parts.model, noise.to(device), ids.to(device), empty.to(device), self.settings)
-            pixels = to_pixels(parts.vae.decode(parts.vae.denormalise(latents)))  # (B, T, H, W, 3)
-        return [
-            Frames(frames, item.clip.fps) for frames, item in zip(pixels.cpu().numpy(), items, strict=True)
+        channels = parts.vae.config.latent_channels
+        sizes = [_scaled(item.clip, 1 / SCALE) if self.cascade else item.clip for item in items]
+        noise = [
+            item_noise(item.id, _latent_shape(clip, channels)).to(device)
+            for item, clip in zip(items, sizes, strict=True)
         ]
+        with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            told = parts.text([self.prompt_of(item) for item in items])
+            given = _given(parts.vae, items)
+            latents = sample(parts.model, noise, told, parts.text([""]), self.settings, given)
+            frames = _decode(parts.vae, latents, parts.refiner)
+        return [Frames(clip.cpu().numpy(), item.clip.fps) for clip, item in zip(frames, items, strict=True)]
 
-    def _known_clip(self) -> ClipSettings:
-        body = read_body(self.folder, "dit")
+    def _known_clips(self) -> list[ClipSettings]:
+        clips = read_body(self.folder, "dit").get("clips")
         try:
-            return ClipSettings.model_validate(body.get("clip"))
-        except ValueError:
+            known = [ClipSettings.model_validate(clip) for clip in clips or ()]
+        except (ValidationError, TypeError):
+            known = []
+        if not known:
             raise UsageError(
-                f"{self.folder / 'config.json'} does not say which clips it was trained on"
-            ) from None
+                f"{self.folder / 'config.json'} does not say on which clips it was trained; get it again"
+            )
+        return [_scaled(clip, SCALE) for clip in known] if self.cascade else known
 
 
 @dataclass(frozen=True)
 class _Loaded:
     """The parts of a checkpoint, in memory."""
 
-    model: TextToVideo
+    model: DiT
     vae: VAE
-    tokenizer: PreTrainedTokenizerFast
+    text: TextConditioner
+    refiner: Refiner | None
     device: torch.device
 
 
-def _load(folder: Path, vae_folder: Path, device_name: str) -> _Loaded:
-    from .dit import load_text_to_video
+def _load(folder: Path, device_name: str, *, cascade: bool) -> _Loaded:
+    from .dit import load_dit
     from .loop import torch_device
-    from .text import load_tokenizer
+    from .refine import load_refiner
+    from .text import TextConditioner
     from .vae import load_vae
 
     device = torch_device(device_name)
-    trained_with = read_body(folder, "dit").get("vae_digest")
-    if trained_with != checkpoint_digest(vae_folder):
-        raise UsageError(
-            f"the checkpoint {folder} was trained with another autoencoder than the one in {vae_folder}; put "
-            f"its own autoencoder in {folder / 'vae'}"
-        )
-    model, vae = load_text_to_video(folder), load_vae(vae_folder)
-    return _Loaded(model.to(device), vae.to(device), load_tokenizer(folder), device)
+    _refuse_other_parts(folder)
+    model, vae = load_dit(folder), load_vae(find_part(folder, "vae"))
+    text = TextConditioner.load(find_part(folder, "text"), str(device))
+    refiner = load_refiner(find_part(folder, "refiner")).to(device) if cascade else None
+    return _Loaded(model.to(device), vae.to(device), text, refiner, device)
+
+
+def _part_digest(folder: Path, part: str) -> str:
+    return checkpoint_digest(find_part(folder, part), *_PARTS[part][1])
+
+
+def _refuse_other_parts(folder: Path) -> None:
+    """Refuse an autoencoder or a text model that the transformer was not trained with."""
+    body = read_body(folder, "dit")
+    for part, (words, _) in _PARTS.items():
+        if body.get(f"{part}_digest") != _part_digest(folder, part):
+            raise UsageError(
+                f"the checkpoint {folder} was trained with another {words} than the one in "
+                f"{find_part(folder, part)}; put its own {words} in {folder / part}"
+            )
+
+
+def _asks(item: Item) -> bool:
+    return bool(item.prompt and item.prompt.strip())
+
+
+def _start_key(item: Item) -> tuple[object, ...]:
+    """What an item starts from; the seeds of a prompt share it."""
+    return item.image, item.video, item.use, item.video_to, item.strength, item.clip
+
+
+def _given(vae: VAE, items: Sequence[Item]) -> list[Given]:
+    coded: dict[object, Given] = {}
+    for item in items:
+        if _start_key(item) not in coded:
+            coded[_start_key(item)] = encode_start(vae, read_start(item), item.clip.frames)
+    return [coded[_start_key(item)] for item in items]
+
+
+def _decode(vae: VAE, latents: Sequence[Tensor], refiner: Refiner | None) -> list[Tensor]:
+    """Turn latents into uint8 clips (T, H, W, 3), those of one size together."""
+    import torch
+
+    from .refine import refine
+    from .vae import to_pixels
+
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for number, x in enumerate(latents):
+        sizes.setdefault(tuple(x.shape), []).append(number)
+    clips: dict[int, Tensor] = {}
+    for numbers in sizes.values():
+        batch = torch.stack([latents[number] for number in numbers])
+        decoded = vae.decode(vae.denormalise(batch))
+        decoded = decoded if refiner is None else refine(refiner, decoded)
+        clips |= dict(zip(numbers, to_pixels(decoded), strict=True))
+    return [clips[number] for number in range(len(latents))]
+
+
+def _latent_shape(clip: ClipSettings, channels: int) -> tuple[int, int, int, int]:
+    return channels, clip.frames // LATENT_FRAMES, clip.height // 8, clip.width // 8
+
+
+def _scaled(clip: ClipSettings, scale: float) -> ClipSettings:
+    return clip.model_copy(update={"height": round(scale * clip.height), "width": round(scale * clip.width)})
 
 
 def _size(clip: ClipSettings) -> str:

@@ -1,17 +1,17 @@
 """A seeded training loop that can be killed at any moment and resumes to the same weights.
 
 The random numbers of a step come from (seed, step) alone, so a run that was interrupted and resumed takes the
-same steps as one that was not. The state on disk is one safetensors file: weights, their running average, the
-optimiser's moments and, in its header, the step and the configuration.
+same steps as one that was not. While the learning rate is held, a run may be given another end. The state on
+disk is one safetensors file: weights, their running average, the optimiser's moments and, in its header, the
+step and the configuration.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ...harness.config import Config
 from ...harness.errors import ScreentestError, UsageError
 from ...harness.keys import seeded_rng
 from .checkpoint import write_beside
+from .training_log import TrainingLog, say
 
 __all__ = ["Loss", "TrainConfig", "fit", "say", "step_generator", "torch_device"]
 
@@ -48,16 +49,21 @@ class TrainConfig(Config):
     device: str = "auto"
     dtype: str = Field(default="float32", description="of the arithmetic; weights stay float32")
     checkpoint_minutes: float = Field(default=3.0, ge=0, description="minutes between resumable checkpoints")
+    tracking: str = Field(
+        default="", description="MLflow store; empty: MLFLOW_TRACKING_URI or OUT/mlflow.db; none: no store"
+    )
+
+    def rate(self, step: int) -> float:
+        """Give the part of the learning rate at a step: a linear warm-up, a hold, and a cosine to 2 %."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        start = max(self.warmup, round(self.hold * self.steps))
+        done = max(0.0, step - start) / max(1, self.steps - start)
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
 
     def identity(self) -> dict[str, Any]:
         """List what changes the weights: all but where it runs and how often it saves."""
-        return self.model_dump(mode="json", exclude={"device", "checkpoint_minutes"})
-
-
-def say(line: str) -> None:
-    """Write a progress line at once, to standard error."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+        return self.model_dump(mode="json", exclude={"device", "checkpoint_minutes", "tracking"})
 
 
 def torch_device(name: str) -> torch.device:
@@ -104,6 +110,7 @@ def fit(
     device = torch_device(config.device)
     model.to(device).train()
     state = _State(model, config, folder / "state.safetensors")
+    log = TrainingLog(folder, config.identity(), config.tracking)
     first = state.step
     if first:
         say(f"resuming after step {first} of {config.steps}")
@@ -129,18 +136,20 @@ def fit(
                 f"step {state.step}/{config.steps}  loss {mean:.4f}  {rate * config.batch:.1f} samples/s  "
                 f"{left / 60:.1f} min left"
             )
+            log.note(state.step, {"loss": mean, "samples_per_second": rate * config.batch})
             spoken, recent = now, []
         if state.step in snapshots:
             path = folder / f"step-{state.step}.safetensors"
             write_beside(path, lambda beside: save_file(state.averages(), beside))
         if now - saved > 60 * config.checkpoint_minutes or last:
             state.save()
+            log.send(finished=last)
             saved = now
     return state.averages()
 
 
 class _State:
-    """Weights, optimiser and running average, as one thing that steps, saves and loads."""
+    """Weights, optimisers and running average, as one thing that steps, saves and loads."""
 
     def __init__(self, model: nn.Module, config: TrainConfig, path: Path) -> None:
         self.config, self.path, self.step = config, path, 0
@@ -165,7 +174,7 @@ class _State:
         loss.backward()
         nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * self._schedule()
+            group["lr"] = self.config.lr * self.config.rate(self.step)
         self.optimizer.step()
         self.step += 1
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # short memory at the start
@@ -173,25 +182,17 @@ class _State:
             for name, p in self.weights.items():
                 self.average[name].lerp_(p, 1.0 - decay)
 
-    def _schedule(self) -> float:
-        if self.step < self.config.warmup:
-            return (self.step + 1) / self.config.warmup
-        start = max(self.config.warmup, round(self.config.hold * self.config.steps))
-        done = max(0.0, self.step - start) / max(1, self.config.steps - start)
-        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
-
     def averages(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self.average.items()}
 
     def save(self) -> None:
         tensors: dict[str, Tensor] = {}
         for name, p in self.weights.items():
-            moments = self.optimizer.state[p]
-            tensors[f"weight.{name}"] = p.detach().contiguous()
-            tensors[f"average.{name}"] = self.average[name].contiguous()
+            tensors[f"weight/{name}"] = p.detach().contiguous()
+            tensors[f"average/{name}"] = self.average[name].contiguous()
             # A parameter that no loss reaches (a mask token) has no moments.
-            tensors[f"first.{name}"] = moments.get("exp_avg", torch.zeros_like(p)).contiguous()
-            tensors[f"second.{name}"] = moments.get("exp_avg_sq", torch.zeros_like(p)).contiguous()
+            for key, value in self.optimizer.state.get(p, {}).items():
+                tensors[f"{key}/{name}"] = torch.as_tensor(value).contiguous()
         header = {"step": str(self.step), "config": json.dumps(self.config.identity(), sort_keys=True)}
         write_beside(self.path, lambda beside: save_file(tensors, beside, metadata=header))
 
@@ -199,23 +200,30 @@ class _State:
         try:
             with safe_open(self.path, framework="pt") as file:
                 header = file.metadata() or {}
-                before = json.loads(header.get("config", "{}"))
-                changed = sorted(
-                    k for k, v in self.config.identity().items() if k not in before or before[k] != v
-                )
-                if changed:
-                    raise UsageError(
-                        f"{self.path.parent} holds a training run with other settings "
-                        f"({', '.join(changed)}); train into another folder, or remove that one"
-                    )
+                self._require_same(json.loads(header.get("config", "{}")), int(header["step"]))
                 self.step = int(header["step"])
+                keys = list(file.keys())
                 for name, p in self.weights.items():
-                    p.data.copy_(file.get_tensor(f"weight.{name}"))
-                    self.average[name].copy_(file.get_tensor(f"average.{name}"))
-                    self.optimizer.state[p] = {
-                        "step": torch.tensor(float(self.step)),
-                        "exp_avg": torch.empty_like(p).copy_(file.get_tensor(f"first.{name}")),
-                        "exp_avg_sq": torch.empty_like(p).copy_(file.get_tensor(f"second.{name}")),
+                    p.data.copy_(file.get_tensor(f"weight/{name}"))
+                    self.average[name].copy_(file.get_tensor(f"average/{name}"))
+                    kept = [key.removesuffix(f"/{name}") for key in keys if key.endswith(f"/{name}")]
+                    moments = {
+                        k: file.get_tensor(f"{k}/{name}") for k in kept if k not in ("weight", "average")
                     }
+                    # Counts of steps stay on the CPU, as the optimiser made them.
+                    self.optimizer.state[p] = {k: v if v.ndim == 0 else v.to(p) for k, v in moments.items()}
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise UsageError(f"the training state {self.path} is damaged ({error}); remove it") from None
+
+    def _require_same(self, before: Mapping[str, Any], step: int) -> None:
+        """Refuse the state of other settings; only the end may move, and only while the rate is held."""
+        now = json.loads(json.dumps(self.config.identity()))  # as it was written
+        changed = sorted(key for key in {*now, *before} if now.get(key) != before.get(key))
+        if set(changed) <= {"steps", "hold"}:
+            then = self.config.model_copy(update={key: before[key] for key in changed})
+            if not changed or self.config.rate(step) == then.rate(step) == 1.0:
+                return
+        raise UsageError(
+            f"{self.path.parent} holds a training run with other settings ({', '.join(changed)}); train into "
+            "another folder, or remove that one"
+        )

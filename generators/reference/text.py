@@ -1,17 +1,20 @@
-"""Words to tensors: a word-level tokenizer in the Hugging Face format, and a small CLIP text model on top."""
+"""Words to tensors: a word-level tokenizer in the Hugging Face format, and a frozen CLIP text model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...harness.config import Config
 from ...harness.errors import UsageError
+from ...metrics.features import EncoderOptions
+from ...metrics.weights import WeightsFolder, load_model
+from .checkpoint import TEXT_FILES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -28,7 +31,7 @@ class TextConfig(Config):
     width: int = 128
     depth: int = 2
     heads: int = 4
-    length: int = 16
+    length: int = 32
 
 
 def build_tokenizer(words: Sequence[str], length: int) -> PreTrainedTokenizerFast:
@@ -96,19 +99,41 @@ def clip_text_config(config: TextConfig, projection: int = 512) -> CLIPTextConfi
     )
 
 
-class TextConditioner(nn.Module):
-    """What the diffusion transformer knows of a prompt; trained together with it."""
+class TextConditioner:
+    """What the diffusion transformer knows of a prompt: a frozen CLIP text model and its tokenizer."""
 
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.model = CLIPTextModel(clip_text_config(config))
+    def __init__(self, model: CLIPTextModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
 
-    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Read token ids (B, L): one vector a token (B, L, D) and one for the whole text (B, D)."""
-        out = self.model(input_ids=ids)
-        return cast(Tensor, out.last_hidden_state), cast(Tensor, out.pooler_output)
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Load the text tower of a CLIP model saved in the Hugging Face format, and its tokenizer.
+
+        Raises:
+            MissingWeightsError: a file is not there.
+            UsageError: a file is damaged, or the model is of another kind.
+        """
+        tokenizer = load_tokenizer(folder)
+        weights = WeightsFolder(str(folder), folder, TEXT_FILES)
+        model = cast("CLIPTextModel", load_model(weights, CLIPTextModel, EncoderOptions(device)))
+        return cls(model, tokenizer)
 
     @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-        return next(self.parameters()).device
+    def width(self) -> int:
+        """Length of its vectors."""
+        return int(self.model.config.hidden_size)
+
+    def __call__(self, prompts: Sequence[str]) -> tuple[list[Tensor], Tensor]:
+        """Read prompts: the tokens of each as vectors (L, D), end marks included, and pooled, of all (B, D).
+
+        A prompt longer than the tokenizer's length is cut there.
+        """
+        ids = tokenize(self.tokenizer, prompts).to(self.model.device)  # (B, longest)
+        with torch.no_grad():  # and no inference mode: a transformer is trained on what it gives
+            out = self.model(input_ids=ids)
+        lengths = ids.ne(cast(int, self.tokenizer.pad_token_id)).sum(1).tolist()
+        words = cast(Tensor, out.last_hidden_state)
+        return [row[:length] for row, length in zip(words, lengths, strict=True)], cast(
+            Tensor, out.pooler_output
+        )

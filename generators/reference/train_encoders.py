@@ -6,13 +6,14 @@ They are judges, so they share nothing with the generator: other seeds, another 
   fit the same frame share the target, because the world has few of them.
 - ``subject``: a DINOv2 model (Oquab et al. 2023, arXiv:2304.07193) whose class token tells color, shape and
   size; place is told from the patch tokens, so that the class token need not know it.
+- ``hazard``: a ViT classifier of single frames (Dosovitskiy et al. 2021, arXiv:2010.11929) that tells whether
+  the hazard glyph is in them, as a learned judge whose errors can be held against the truth.
 - ``video``: a VideoMAE model (Tong et al. 2022, arXiv:2203.12602) trained on motion, color, shape, size and
   the track; the mean of its tokens is the feature.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,11 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...harness.keys import seeded_rng
-from .checkpoint import write_beside
+from .hf_format import save_halves, write_json
 from .loop import Loss, TrainConfig, fit, say, torch_device
 from .text import TextConfig, build_tokenizer, clip_text_config, tokenize
-from .words import COLORS, MOTIONS, SHAPES, SIZES, caption, still_caption, vocabulary
-from .world import NATIVE_CLIP, Scene, Truth, world_clips
+from .world import COLORS, FAMILIES, MOTIONS, NATIVE_CLIP, SHAPES, SIZES, Scene, Truth, caption, world_clips
+from .world.words import still_caption, vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,6 +41,7 @@ _FRAMES: Final = NATIVE_CLIP.frames
 _PROCESSORS: Final = {
     "clip": "CLIPImageProcessor",
     "subject": "BitImageProcessor",
+    "hazard": "ViTImageProcessor",
     "video": "VideoMAEImageProcessor",
 }
 _TEXT: Final = TextConfig(vocabulary=len(vocabulary()) + 4, width=96, depth=2, heads=4, length=24)
@@ -60,7 +62,7 @@ class TrainEncoder(TrainConfig):
 
 
 def train_encoder(what: str, config: TrainEncoder, out: Path) -> Path:
-    """Train the encoder ``what`` (clip, subject or video), and save it in ``out/what``.
+    """Train the encoder ``what`` (clip, subject, hazard or video), and save it in ``out/what``.
 
     Resumes what ``out`` holds. The folder loads with ``from_pretrained``: weights in float16, configuration,
     preprocessor and, for ``clip``, tokenizer.
@@ -168,6 +170,48 @@ def _build_subject(config: TrainEncoder) -> tuple[nn.Module, PreTrainedModel, Lo
     return model, backbone, loss
 
 
+def _build_hazard(config: TrainEncoder) -> tuple[nn.Module, PreTrainedModel, Loss]:
+    from transformers import ViTConfig, ViTForImageClassification
+
+    names = ["none", "hazard"]
+    model = ViTForImageClassification(
+        ViTConfig(
+            image_size=_SIDE,
+            patch_size=8,
+            hidden_size=64,
+            intermediate_size=256,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            id2label=dict(enumerate(names)),
+            label2id={name: index for index, name in enumerate(names)},
+        )
+    )
+    device = torch_device(config.device)
+    frames, labels = _hazard_frames(config)
+
+    def loss(_: int, generator: torch.Generator) -> Tensor:
+        chosen = torch.randint(len(frames), (config.batch,), generator=generator)
+        logits = model(_augmented(frames[chosen], generator).to(device)).logits
+        return F.cross_entropy(logits, labels[chosen].to(device))
+
+    return model, model, loss
+
+
+def _hazard_frames(config: TrainEncoder) -> tuple[Tensor, Tensor]:
+    """Take frames of which every other shows the hazard, the rest anything else: (N, H, W, 3), and 1 or 0."""
+    others = [name for name in FAMILIES if name != "hazard"]
+    frames: list[Tensor] = []
+    labels: list[int] = []
+    for label, families in enumerate((others, ["hazard"])):
+        count = (config.clips + 1 - label) // 2
+        say(f"rendering {count} clips")
+        for index, (clip, _) in enumerate(world_clips(count, "hazard-train", families=families)):
+            for t in seeded_rng("hazard-train", label, index).integers(len(clip), size=config.stills):
+                frames.append(torch.from_numpy(clip[t].copy()))
+                labels.append(label)
+    return torch.stack(frames), torch.tensor(labels)
+
+
 def _build_video(config: TrainEncoder) -> tuple[nn.Module, PreTrainedModel, Loss]:
     from transformers import VideoMAEConfig, VideoMAEModel
 
@@ -225,6 +269,7 @@ def _build_video(config: TrainEncoder) -> tuple[nn.Module, PreTrainedModel, Loss
 ENCODERS: Final[dict[str, Callable[[TrainEncoder], tuple[nn.Module, PreTrainedModel, Loss]]]] = {
     "clip": _build_clip,
     "subject": _build_subject,
+    "hazard": _build_hazard,
     "video": _build_video,
 }
 """What can be trained: name -> builder of the trained module, its backbone and the loss of a step."""
@@ -272,14 +317,8 @@ def _augmented(frames: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _save_pretrained(model: PreTrainedModel, folder: Path, what: str) -> None:
-    """Save weights in float16, to be loaded as float32, and how frames are prepared."""
-    import copy
-
-    halves = copy.deepcopy(model).cpu().half()
-    halves.save_pretrained(folder)
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    config["dtype"] = "float32"
-    _write_json(folder / "config.json", config)
+    """Save the weights and how frames are prepared."""
+    save_halves(model, folder)
     processor = {
         "image_processor_type": _PROCESSORS[what],
         "do_resize": True,
@@ -293,9 +332,4 @@ def _save_pretrained(model: PreTrainedModel, folder: Path, what: str) -> None:
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
     }
-    _write_json(folder / "preprocessor_config.json", processor)
-
-
-def _write_json(path: Path, body: object) -> None:
-    text = json.dumps(body, indent=2, sort_keys=True) + "\n"
-    write_beside(path, lambda beside: beside.write_text(text, "utf-8"))
+    write_json(folder / "preprocessor_config.json", processor)

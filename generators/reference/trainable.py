@@ -19,14 +19,17 @@ __all__ = ["SHIPPED", "TRAINABLE", "export", "train"]
 
 TRAINABLE: Final[dict[str, str]] = {
     "vae": "the video autoencoder",
-    "dit": "the diffusion transformer, on the latents of OUT/vae or of the shipped autoencoder",
+    "text": "the model that reads prompts for the diffusion transformer",
+    "dit": "the diffusion transformer, with OUT/vae and OUT/text or the shipped ones",
+    "refiner": "the second stage of the cascade, on what OUT/vae or the shipped autoencoder makes of clips",
     "clip": "the image-text encoder that measures alignment",
     "subject": "the image encoder that measures subject consistency",
+    "hazard": "the frame classifier that looks for the hazard glyph",
     "video": "the video encoder that measures Frechet video distance",
 }
 """What can be trained: name -> one line about it."""
 
-SHIPPED: Final = ("vae", *CHECKPOINTS, "clip", "subject", "video")
+SHIPPED: Final = ("vae", "text", "refiner", *CHECKPOINTS, "clip", "subject", "hazard", "video")
 """The checkpoints that ship with the package, each a folder of ``weights/``."""
 
 _CHECKPOINT_FILES: Final = (
@@ -51,11 +54,19 @@ def train(what: str, *, out: Path, overrides: Mapping[str, Any]) -> Path:
     if what not in TRAINABLE:
         raise unknown_name("thing to train", what, TRAINABLE)
     if what == "vae":
-        from .train import TrainVae, train_vae
+        from .train_vae import TrainVae, train_vae
 
         return train_vae(_settings(TrainVae, overrides), out)
+    if what == "text":
+        from .train_text import TrainText, train_text
+
+        return train_text(_settings(TrainText, overrides), out)
+    if what == "refiner":
+        from .train_refine import TrainRefiner, train_refiner
+
+        return train_refiner(_settings(TrainRefiner, overrides), out)
     if what == "dit":
-        from .train import TrainDit, train_dit
+        from .train_dit import TrainDit, train_dit
 
         return train_dit(_settings(TrainDit, overrides), out)
     from .train_encoders import TrainEncoder, train_encoder

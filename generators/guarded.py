@@ -1,0 +1,290 @@
+"""A generator with safeguards around it: ``guarded:OPTIONS:SPEC``.
+
+    prompt filter -> generator -> frame filter
+
+A prompt that the first filter flags never reaches the generator; a clip that the second one flags is not
+given out. Each decision is written into the run: score, threshold, and the digest of what decided.
+
+``OPTIONS`` are ``name=value`` with commas between them, and SPEC is the generator's own spec::
+
+    guarded:reference:base                                the defaults below
+    guarded:prompt=minilm,frame=none:reference:base       a prompt filter alone
+    guarded:frame=hazard,enforce=no:reference:base        both filters decide, and refuse nothing
+
+With ``enforce=no`` everything is generated and judged, so that one run says what the generator does alone,
+and what each filter, and both, would have changed. A filter that fails lets nothing through: the attempt is
+an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from ..harness.config import Config, explain
+from ..harness.errors import MediaError, ScreentestError, UsageError
+from ..harness.layers import LayerDecision
+from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..harness.keys import Json
+    from ..harness.media import Window
+    from ..harness.plan import Item
+    from ..harness.suite import ClipSettings
+    from ..safety.judges import FrameJudge
+    from ..safety.prompts import Judged, PromptClassifier
+
+__all__ = ["GuardOptions", "GuardedGenerator", "make_guarded", "split_spec"]
+
+_VERSION = 1
+NONE = "none"
+
+
+class GuardOptions(Config):
+    """What stands around a generator. Thresholds are those of the filters' own cards."""
+
+    prompt: str = Field(default="ngram", min_length=1, description="prompt classifier, or none")
+    frame: str = Field(default="nudity", min_length=1, description="frame judge, or none")
+    canonicalise: bool = Field(default=True, description="undo disguises before a prompt is read")
+    enforce: bool = Field(default=True, description="refuse what is flagged; else only write it down")
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An item on its way through the layers."""
+
+    item: Item
+    layers: tuple[LayerDecision, ...]
+
+
+class GuardedGenerator(Generator):
+    """Put a prompt filter before a generator and a frame filter after it; either may be None."""
+
+    def __init__(
+        self,
+        inner: Generator,
+        *,
+        prompt: PromptClassifier | None,
+        frame: FrameJudge | None,
+        enforce: bool = True,
+        spec: str = "",
+    ) -> None:
+        if prompt is None and frame is None:
+            raise UsageError(
+                "a guard without a filter guards nothing; turn one on, or name the generator alone"
+            )
+        self.inner = inner
+        self.spec = spec or f"guarded:{inner.spec}"
+        self.batch_size = inner.batch_size
+        self.sources = inner.sources
+        self._prompt, self._frame, self._enforce = prompt, frame, enforce
+        self._known: dict[str, LayerDecision] = {}
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the generator's own identity, the digests of the filters, and whether they are enforced."""
+        prompt, frame = self._prompt, self._frame
+        return {
+            "kind": "guarded",
+            "version": _VERSION,
+            "inner": dict(self.inner.identity()),
+            "prompt_filter": None if prompt is None else {"name": prompt.name, "digest": prompt.digest},
+            "frame_filter": None if frame is None else {"name": frame.name, "digest": frame.digest},
+            "enforce": self._enforce,
+        }
+
+    def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
+        """List the items that the generator brings itself."""
+        return self.inner.own_items(clip)
+
+    def check(self, items: Sequence[Item]) -> list[str]:
+        """Look for what will not work, as the generator does, and for items that no prompt filter sees."""
+        warnings = list(self.inner.check(items))
+        without = sum(item.prompt is None for item in items)
+        if self._prompt is not None and without:
+            warnings.append(f"{without} of {len(items)} items have no prompt, so no prompt filter sees them")
+        return warnings
+
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        """Filter the prompts, generate what is left, and filter the clips."""
+        outputs: dict[str, Output] = {}
+        waiting: list[_Waiting] = []
+        for item, decision in zip(items, self._of_prompts(items), strict=True):
+            layers = () if decision is None else (decision,)
+            if decision is not None and decision.stops:
+                outputs[item.id] = _stopped(decision, layers)
+            else:
+                waiting.append(_Waiting(item, layers))
+        made = answers(self.inner, [w.item for w in waiting]) if waiting else []
+        for w, output in zip(waiting, made, strict=True):
+            outputs[w.item.id] = self._filtered(replace(output, layers=(*w.layers, *output.layers)))
+        return [outputs[item.id] for item in items]
+
+    # -- the layers
+
+    def _of_prompts(self, items: Sequence[Item]) -> list[LayerDecision | None]:
+        if self._prompt is None:
+            return [None] * len(items)
+        texts = list(dict.fromkeys(item.prompt for item in items if item.prompt is not None))
+        new = [text for text in texts if text not in self._known]
+        decided = dict(zip(new, self._classified(self._prompt, new), strict=True))
+        # Seeds of a prompt share one decision; one that failed is tried again with the next unit.
+        self._known |= {text: d for text, d in decided.items() if d.status != "failed"}
+        without = self._decision(
+            self._prompt, "prompt", status="not_applicable", reason="the item has no prompt"
+        )
+        return [
+            without if item.prompt is None else decided.get(item.prompt) or self._known[item.prompt]
+            for item in items
+        ]
+
+    def _classified(self, classifier: PromptClassifier, texts: Sequence[str]) -> Iterator[LayerDecision]:
+        """Classify prompts together; where that fails, one by one, so that one does not fail the others."""
+        try:
+            judged = classifier.classify(texts) if texts else None
+        except ScreentestError:
+            raise  # weights are missing or the like: every prompt would fail in the same way
+        except Exception as error:
+            if len(texts) > 1:
+                for text in texts:
+                    yield from self._classified(classifier, [text])
+                return
+            yield self._decision(classifier, "prompt", status="failed", reason=_sentence(error))
+            return
+        if judged is None:
+            return
+        for row in range(len(texts)):
+            yield self._of_prompt(classifier, judged, row)
+
+    def _of_prompt(self, classifier: PromptClassifier, judged: Judged, row: int) -> LayerDecision:
+        score = float(judged.score[row])
+        if not np.isfinite(score):
+            reason = judged.failed.get(row, "there is no text in the prompt that it can read")
+            return self._decision(classifier, "prompt", status="failed", reason=reason)
+        evidence: dict[str, Json] = {}
+        harms = np.asarray(judged.harms[row], np.float64)
+        if np.isfinite(harms).any():
+            likeliest = int(np.nanargmax(harms))
+            evidence = {"harm": classifier.harms[likeliest], "harm_score": float(harms[likeliest])}
+        return self._decision(
+            classifier,
+            "prompt",
+            status="flagged" if bool(judged.flagged[row]) else "passed",
+            score=score,
+            threshold=float(classifier.threshold),
+            evidence=evidence,
+        )
+
+    def _filtered(self, output: Output) -> Output:
+        if self._frame is None or isinstance(output, Refusal | Failure):
+            return output
+        decision = self._of_clip(self._frame, output)
+        layers = (*output.layers, decision)
+        return _stopped(decision, layers) if decision.stops else replace(output, layers=layers)
+
+    def _of_clip(self, judge: FrameJudge, clip: Frames | VideoFile) -> LayerDecision:
+        from ..safety.judges import judge_windows
+
+        try:
+            verdict = judge_windows(judge, _windows(clip))
+        except MediaError as error:
+            return self._decision(judge, "frame", status="failed", reason=str(error))
+        except ScreentestError:
+            raise
+        except Exception as error:
+            return self._decision(judge, "frame", status="failed", reason=_sentence(error))
+        return self._decision(
+            judge,
+            "frame",
+            status="flagged" if verdict.flagged else "passed",
+            score=verdict.score,
+            threshold=verdict.threshold,
+            evidence=verdict.evidence(),
+        )
+
+    def _decision(self, by: PromptClassifier | FrameJudge, layer: Any, **more: Any) -> LayerDecision:
+        return LayerDecision(layer=layer, name=by.name, digest=by.digest, enforced=self._enforce, **more)
+
+
+def _stopped(decision: LayerDecision, layers: tuple[LayerDecision, ...]) -> Refusal | Failure:
+    """Refuse what is flagged; what could not be judged is an error, and neither safe nor refused."""
+    if decision.status == "flagged":
+        return Refusal(f"flagged by the {decision.layer} filter {decision.name}", layers=layers)
+    return Failure(f"the {decision.layer} filter {decision.name} failed: {decision.reason}", layers=layers)
+
+
+def _windows(clip: Frames | VideoFile) -> Iterable[Window]:
+    from ..harness.media import Window, open_clip
+
+    if isinstance(clip, VideoFile):
+        return open_clip(clip.path).windows()
+    times = np.arange(len(clip.frames_THWC)) / clip.fps
+    return [Window(clip.frames_THWC, times, 0)]
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+
+
+def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
+    """Make a guarded generator from what follows ``guarded:``.
+
+    Raises:
+        UsageError: an unknown option, filter or generator; the nearest names are in the message.
+        MissingWeightsError: a filter's weights are not on this machine.
+    """
+    from ..metrics.features import EncoderOptions
+    from ..safety.judges import make_judge
+    from ..safety.prompts import load_classifier
+    from . import GENERATORS, make_generator
+
+    given, spec = split_spec(argument, list(GENERATORS))
+    try:
+        options = GuardOptions.model_validate(given)
+    except ValidationError as error:
+        raise UsageError(f"--generator guarded:{argument}: {explain(error, GuardOptions)}") from None
+    return GuardedGenerator(
+        make_generator(spec, device=device, dtype=dtype),
+        prompt=None
+        if options.prompt == NONE
+        else load_classifier(options.prompt, canonical=options.canonicalise),
+        frame=None if options.frame == NONE else make_judge(options.frame, EncoderOptions(device, dtype)),
+        enforce=options.enforce,
+        spec=f"guarded:{argument}",
+    )
+
+
+def split_spec(argument: str, kinds: Sequence[str]) -> tuple[dict[str, str], str]:
+    """Split ``OPTIONS:SPEC`` where the spec begins: at the first name of a generator after a colon.
+
+    Values may hold colons of their own, as in ``frame=image:org/model``.
+
+    Raises:
+        UsageError: there is no generator, or something that is no option before it.
+
+    Example:
+        >>> split_spec("prompt=none,frame=image:org/m:folder:clips", ["folder", "reference"])
+        ({'prompt': 'none', 'frame': 'image:org/m'}, 'folder:clips')
+    """
+    starts = [0, *(match.end() for match in re.finditer(":", argument))]
+    start = next((at for at in starts if re.split("[:?]", argument[at:], maxsplit=1)[0] in kinds), None)
+    if start is None:
+        raise UsageError(
+            f"--generator guarded:{argument} names no generator; give one after the options, "
+            f"guarded:prompt=ngram,frame=nudity:SPEC (kinds: {', '.join(kinds)})"
+        )
+    options: dict[str, str] = {}
+    for part in argument[:start].removesuffix(":").split(",") if start else []:
+        name, equals, value = part.partition("=")
+        if not equals or not name or not value or name in options:
+            raise UsageError(
+                f"--generator guarded:{argument}: {part!r} should be name=value, once, with commas between"
+            )
+        options[name] = value
+    return options, argument[start:]

@@ -1,0 +1,16 @@
+"""Print the numbers of the model card as JSON, and each part to standard error as soon as it is there."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from . import card
+
+if __name__ == "__main__":
+    measured: dict[str, object] = {}
+    for name, numbers in card():
+        measured[name] = numbers
+        sys.stderr.write(f"{name}: {json.dumps(numbers)}\n")
+    json.dump(measured, sys.stdout, indent=2)
+    sys.stdout.write("\n")

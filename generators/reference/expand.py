@@ -1,0 +1,178 @@
+"""Prompt expansion: a short prompt becomes a full caption of the kind that the generator was trained on.
+
+Generators trained on long captions follow short prompts worse; a language model is often put before them to
+write the rest (Betker et al. 2023, "Improving Image Generation with Better Captions", section 4). Here rules
+do it, within the reference world's grammar. Anything else that takes and gives text can take their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ...harness.errors import UsageError
+from ...harness.keys import seeded_rng
+
+__all__ = ["RULES", "Expander", "expand_prompt"]
+
+
+@dataclass(frozen=True)
+class Expander:
+    """A way to expand prompts.
+
+    Attributes:
+        name: names it in the identity of what is generated; another wording of prompts is another name.
+        expand: gives the text that is generated from. The same prompt must give the same text each time.
+    """
+
+    name: str
+    expand: Callable[[str], str]
+
+    def __call__(self, prompt: str) -> str:
+        """Expand one prompt.
+
+        Raises:
+            UsageError: nothing came back.
+        """
+        text = self.expand(prompt)
+        if not text.strip():
+            raise UsageError(f"the prompt expansion {self.name!r} left nothing of a prompt; turn it off")
+        return text
+
+
+_HINTS: Final = {
+    "left": ("to the left", "left", "leftward", "leftwards"),
+    "right": ("to the right", "right", "rightward", "rightwards"),
+    "fall": ("fall", "falling", "drop", "dropping", "dropped"),
+    "rise": ("rise", "rising", "up", "upward", "upwards", "floating"),
+    "bounce": ("bounce", "bouncing"),
+    "stay": ("still", "static", "motionless", "resting"),
+}
+"""Words that hint at a motion where no phrase of the grammar does."""
+_ARTICLES: Final = ("a", "an", "the", "one")
+_EMPTY: Final = frozenset(
+    (
+        *("some", "something", "thing", "shape", "object", "is", "are", "to", "of", "in", "that", "which"),
+        *("video", "clip", "moving", "moves", "going", "goes"),
+    )
+)
+"""Words that an expansion need not keep."""
+
+
+def expand_prompt(prompt: str) -> str:
+    """Write a short prompt out as a caption of the reference world; what it leaves open is drawn from it.
+
+    What is said is kept. A prompt that is a caption already, or says something that the rules do not know,
+    comes back as it is.
+
+    Example:
+        >>> expand_prompt("red ball, falling")
+        'a red ball falls'
+        >>> expand_prompt("two nurses dance")
+        'two nurses dance'
+    """
+    from .world.families import SINGLE_MOTIONS, sample_scene
+    from .world.scene import NATIVE_CLIP
+    from .world.words import MOTION_WORDS, PLURALS, SHAPE_WORDS, caption, named_caption
+
+    words = re.findall(r"[^\W_]+", prompt.lower())
+    said = _read(words)
+    whole = ({"article", "color", "shape", "motion_phrase"}, {"count", "color", "shape"})
+    if said is None or any(kinds <= set(said) for kinds in whole):
+        return prompt
+    if "name" in said:
+        return named_caption(said["name"])
+    family = next((name for name in ("biscuit", "person", "count") if name in said), None)
+    if said.get("motion", "stay") not in SINGLE_MOTIONS:
+        family = "projectile"
+    rng = seeded_rng("prompt-expansion", " ".join(words))
+    asked = {kind: said[kind] for kind in _ASKED if said.get(kind)}
+    scene = sample_scene(rng, NATIVE_CLIP, family=family, **asked)
+    text, subject = caption(scene), scene.subject
+    # The plainest words give way to those that were said.
+    if noun := said.get("noun"):
+        plain = SHAPE_WORDS[subject.shape][0]
+        nouns = {plain: noun, PLURALS[plain]: PLURALS[noun]}
+        text = " ".join(nouns.get(word, word) for word in text.split())
+    if phrase := said.get("motion_phrase"):
+        text = text.replace(MOTION_WORDS[said["motion"]][0], phrase)
+    if adjective := said.get("adjective"):
+        text = text.replace(f" {subject.color} ", f" {adjective} {subject.color} ")
+    if family != "count" and said.get("article") in ("the", "one"):
+        text = f"{said['article']} {text.split(' ', 1)[1]}"
+    return f"{text} {said['speed']}" if "speed" in said else text
+
+
+_ASKED: Final = ("shape", "color", "size", "motion", "count", "occupation")
+"""What a scene can be asked for."""
+
+
+def _read(words: list[str]) -> dict[str, str] | None:
+    """Tell what a prompt says, each thing once; None where it says more than the rules know, or nothing.
+
+    Beside what a scene can be asked for, these are the very words: ``noun``, ``adjective``, ``speed``,
+    ``motion_phrase`` and ``article``.
+    """
+    from .world.words import MOTION_WORDS
+
+    said: dict[str, str] = {}
+    text = f" {' '.join(words)} "
+    phrases = [(phrase, motion, True) for motion, group in MOTION_WORDS.items() for phrase in group]
+    phrases += [
+        (phrase.removeprefix("is "), motion, False) for phrase, motion, _ in phrases if "is " in phrase
+    ]
+    phrases += [(hint, motion, False) for motion, hints in _HINTS.items() for hint in hints]
+    for phrase, motion, whole in sorted(phrases, key=lambda found: -len(found[0])):
+        if f" {phrase} " in text:
+            said |= {"motion": motion, "motion_phrase": phrase} if whole else {"motion": motion}
+            text = text.replace(f" {phrase} ", " ", 1)
+            break
+    known = _lexicon()
+    for word in text.split():
+        if word in _ARTICLES:
+            said["article"] = word
+        elif word not in _EMPTY:
+            if word not in known or set(known[word]) & set(said):
+                return None
+            said |= known[word]
+    if not _has_a_sentence(said):
+        return None
+    alone = said.get("article") == "one" and not {"motion", "person", "biscuit", "name"} & set(said)
+    return {**said, "count": "one"} if alone else said
+
+
+def _has_a_sentence(said: dict[str, str]) -> bool:
+    """Tell whether the grammar has a sentence for what is said, and there is something to say."""
+    kinds = set(said) - {"article"}
+    if kinds & {"name", "person", "biscuit"}:
+        return not kinds & {"shape", "color", "size", "motion", "count", "speed"}
+    if "count" in kinds:
+        return "plural" in kinds and not kinds & {"motion", "speed"}
+    if "plural" in kinds or ("speed" in kinds and said.get("motion") not in ("left", "right", "rise")):
+        return False
+    return bool(kinds)
+
+
+def _lexicon() -> dict[str, dict[str, str]]:
+    """Tell what each word of the grammar says, alone."""
+    from .world import words
+
+    known: dict[str, dict[str, str]] = {"biscuit": {"biscuit": "yes"}}
+    for shape, nouns in words.SHAPE_WORDS.items():
+        for noun in nouns:
+            known[noun] = {"shape": shape, "noun": noun}
+            known[words.PLURALS[noun]] = {"shape": shape, "noun": noun, "plural": "yes"}
+    for size, adjectives in words.SIZE_WORDS.items():
+        known |= {word: {"size": size, "adjective": word} for word in adjectives}
+    for adverbs in words.SPEED_WORDS.values():
+        known |= {word: {"speed": word} for word in adverbs}
+    known |= {word: {"color": word} for word in words.COLORS}
+    known |= {word: {"count": word} for word in words.COUNTS[1:]}
+    known |= {word: {"person": "yes", "occupation": word} for word in words.OCCUPATIONS}
+    return known | {word: {"name": word} for word in words.CODE_NAMES}
+
+
+RULES: Final = Expander("rules-1", expand_prompt)
+"""The rules above. A change of them that changes what they write is a new name."""
