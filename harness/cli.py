@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import typer
 
-from . import judge_commands, probe_commands, prompt_commands, safety_commands
+from . import judge_commands, probe_commands, prompt_commands, safety_commands, world_commands
 from .errors import ScreentestError, UsageError
 from .options import (
     AsJson,
@@ -325,6 +325,7 @@ app.command()(safety_commands.safety)
 app.command()(judge_commands.correct)
 app.command()(probe_commands.physics_iq)
 app.command()(probe_commands.surprise)
+app.add_typer(world_commands.world)
 
 
 def _after_scoring(folder: Path, tracking_uri: str | None) -> None:

@@ -4,10 +4,12 @@
     fall-00000-lawful.mp4    fall-00000-lawful.json    its twin, the same in everything else
     manifest.jsonl           prompts, seeds and expectations, as folders of clips have them
     index.jsonl              a clip a line: file, caption, family, violation, twin
-    pairs.csv                possible and impossible clips of one scene, where laws are broken
+    pairs.csv                possible and impossible clips of one scene, as ``screentest surprise`` reads them
+    request.json             what was asked for: the same request gives the same folder, byte by byte
 
-The folder is filled under another name beside it and renamed when it is whole, so that what was interrupted
-goes on where it was, and a folder that is there is whole.
+Without a law to break there is one clip a scene, ``fall-00000.mp4``, and no pairs. The folder is filled under
+another name beside it and renamed when it is whole: what was interrupted goes on where it was when the same
+is asked for again, and a folder that is there is whole.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import io
 import json
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +39,9 @@ from .words import caption
 
 __all__ = ["RenderRequest", "render_folder"]
 
-_LARGEST: Final = 2**26  # pixels of a whole clip: it is drawn in memory
+_LARGEST: Final = 2**25  # pixels of a whole clip: it is drawn in memory, at some 50 bytes each
 _SMALLEST: Final = 16  # pixels of an edge: less shows nothing
+_TWIN_SEEDS: Final = 10**9  # of lawful twins: apart from those of the scenes, and whatever n is
 
 Row = dict[str, Any]
 
@@ -69,12 +72,15 @@ class _Job:
 def render_folder(request: RenderRequest, out: Path) -> list[Row]:
     """Write the clips into the new folder ``out`` and return the lines of its index.
 
+    A violation so slight that not one pixel shows it has no ``first_frame`` and is left out of the pairs.
+
     Raises:
         UsageError: the request cannot be met, or ``out`` holds something already.
     """
     _refuse(request, out)
     next(_jobs(request))  # before anything is written: what is wrong with the first is wrong with all
-    beside = out.resolve().with_name(f".{out.resolve().name}.unfinished")
+    place = out.resolve()
+    beside = place.with_name(f".{place.name}.unfinished")
     _begin(beside, request, out)
     rows: list[Row] = []
     with track("rendering", request.n * (1 if request.law is None else 2)) as ticker:
@@ -83,14 +89,15 @@ def render_folder(request: RenderRequest, out: Path) -> list[Row]:
             ticker.advance()
     _write_text(beside / "manifest.jsonl", _lines(map(_manifest_row, rows)))
     _write_text(beside / "index.jsonl", _lines(map(_index_row, rows)))
-    if request.law is not None:
-        _write_text(beside / "pairs.csv", _pairs(rows))
-    (beside / _REQUEST).unlink()
-    beside.replace(out.resolve())
+    if pairs := _pairs(rows):
+        _write_text(beside / "pairs.csv", pairs)
+    for left in beside.glob(".*"):  # beginnings of files, from when it was killed
+        left.unlink()
+    beside.replace(place)
     return [_index_row(row) for row in rows]
 
 
-_REQUEST: Final = ".request.json"
+_REQUEST: Final = "request.json"
 
 
 def _refuse(request: RenderRequest, out: Path) -> None:
@@ -101,15 +108,18 @@ def _refuse(request: RenderRequest, out: Path) -> None:
         raise UsageError("which laws can be broken depends on the family; name one with --family")
     if min(clip.width, clip.height) < _SMALLEST:
         raise UsageError(
-            f"{clip.width}x{clip.height} pixels are too few to see anything; {_SMALLEST} is the least of each"
+            f"{clip.height} pixels of height and {clip.width} of width are too few to see anything; "
+            f"{_SMALLEST} is the least of each"
         )
     if clip.frames * clip.width * clip.height > _LARGEST:
         raise UsageError(
-            f"{clip.frames} frames of {clip.width}x{clip.height} are too large to draw in memory; "
-            f"{_LARGEST // 2**20} million pixels a clip is the limit"
+            f"{clip.frames} frames of {clip.height} times {clip.width} pixels are too many to draw in "
+            f"memory; the limit is {_LARGEST // 2**20} million pixels a clip"
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder that is not there yet")
+    if out.resolve() == Path.cwd():
+        raise UsageError("the clips' folder is put in its place whole; name another than the one you are in")
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(f"the folder {out} is not empty; name one that is not there yet")
 
@@ -117,11 +127,14 @@ def _refuse(request: RenderRequest, out: Path) -> None:
 def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
     """Make the folder in which the clips gather, or go on with one of the same request."""
     asked = json.dumps({"world": WORLD_VERSION, **request.model_dump(mode="json")}, sort_keys=True)
-    beside.mkdir(parents=True, exist_ok=True)
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"the folder {out} cannot be made: {error.strerror}") from None
     note = beside / _REQUEST
-    if not note.exists():
+    if not note.exists() and not any(beside.glob("[!.]*")):
         _write_text(note, asked)
-    elif note.read_text("utf-8") != asked:
+    elif not note.exists() or note.read_text("utf-8") != asked:
         raise UsageError(
             f"{beside} holds unfinished clips for {out.name} from other settings; give those again to finish "
             "them, name another folder, or delete it"
@@ -147,7 +160,7 @@ def _jobs(request: RenderRequest) -> Iterator[_Job]:
         broken, lawful = f"{stem}-{law}.mp4", f"{stem}-lawful.mp4"
         # A broken clip has the seed of the same clip in a folder without laws broken: two runs pair them.
         yield _Job(faulty, words, broken, lawful, index)
-        yield _Job(replace(scene), words, lawful, broken, request.n + index)
+        yield _Job(scene, words, lawful, broken, _TWIN_SEEDS + index)
 
 
 def _write(job: _Job, folder: Path, clip: ClipSettings) -> Row:
@@ -186,10 +199,14 @@ def _index_row(row: Row) -> Row:
 
 
 def _pairs(rows: Sequence[Row]) -> str:
+    """List the pairs whose violation shows; nothing where there is none."""
+    found = [row for row in rows if row["violation"] and row["violation"]["first_frame"] is not None]
+    if not found:
+        return ""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(("possible", "impossible", "tag"))
-    writer.writerows((row["twin"], row["file"], row["violation"]["law"]) for row in rows if row["violation"])
+    writer.writerows((row["twin"], row["file"], row["violation"]["law"]) for row in found)
     return text.getvalue()
 
 
