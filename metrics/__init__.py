@@ -64,6 +64,19 @@ __all__ = [
 
 _MEASURES_OF = {
     "metrics.alignment": ("alignment.clip",),
+    "metrics.composition": (
+        "follows.all",
+        "follows.attributes",
+        "follows.camera",
+        "follows.count",
+        "follows.motion",
+        "follows.nothing_uninvited",
+        "follows.order",
+        "follows.relation",
+        "follows.shown",
+        "follows.speed",
+        "follows.stillness",
+    ),
     "metrics.consistency": ("consistency.background", "consistency.subject"),
     "metrics.frechet": ("fidelity.fvd",),
     "metrics.judge": (

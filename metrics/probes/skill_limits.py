@@ -1,0 +1,100 @@
+"""Limits of the skills: how far something must go to move, how near it must stay to be still.
+
+They come from the reference world, in two ways. Where its own words have a definition (what is slow, the
+slowest motion that it shows), that is taken. The others are quantiles of lawful clips, measured by
+`skills_card.measure_limits` on clips that nothing else is tried on:
+
+- what is asked to happen must reach *half* of the 1 % quantile of the clips in which it does;
+- what is asked to stay may go as far as the *geometric mean* of the 99 % quantile of the clips in which it
+  stays and the least by which it moves where it moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from ...harness.keys import digest
+
+__all__ = ["DIGEST", "FAST", "LIMITS", "SLOW", "SLOWEST", "SOURCE", "Limits", "Source", "least_travel"]
+
+SLOW: Final = 0.2
+FAST: Final = 0.3
+"""Sides a second: up to the first the world calls a motion slow, from the second on fast."""
+SLOWEST: Final = (0.13, 0.2)
+"""The slowest motion of the world: so many sides a second, and so many sides in all, whichever is more."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits in sides (square roots of the frame's area) and seconds.
+
+    Attributes:
+        shown_share: of the frames, in which a thing is at least seen that is shown.
+        relation_apart: offset of two things along the way of their relation, over the sum of their half
+            extents.
+        speed: sides a second; from here on nearer to fast than to slow.
+        still_extent: the longest distance between two places of what stays where it is.
+        bounce_drop, bounce_climb: how far a thing that bounces falls, and rises again.
+        throw_arc: how far a thing that is thrown rises above the straight line of its way.
+        pan: how far the view goes to its side.
+        zoom: logarithm of how much nearer the view comes, or farther away.
+        still_view, still_zoom: how far a view goes, and comes, that stays.
+    """
+
+    shown_share: float
+    relation_apart: float
+    speed: float
+    still_extent: float
+    bounce_drop: float
+    bounce_climb: float
+    throw_arc: float
+    pan: float
+    zoom: float
+    still_view: float
+    still_zoom: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """The clips that the limits were measured on: so many of each family in each look, by one seed.
+
+    Attributes:
+        world: version of the reference world.
+        tracker: version of the source of tracks.
+    """
+
+    world: int
+    tracker: int
+    clips: int
+    seed: int
+    looks: tuple[str, ...]
+
+
+SOURCE: Final = Source(2, 1, 150, 0, ("plain", "ground", "noise", "crf28", "resized"))
+LIMITS: Final = Limits(
+    shown_share=0.5,
+    relation_apart=0.5,
+    speed=(SLOW + FAST) / 2,
+    still_extent=0.04,
+    bounce_drop=0.1,
+    bounce_climb=0.05,
+    throw_arc=0.05,
+    pan=0.14,
+    zoom=0.21,
+    still_view=0.05,
+    still_zoom=0.05,
+)
+DIGEST: Final = digest("skill limits", {"limits": asdict(LIMITS), "source": asdict(SOURCE)})
+"""Of the limits and of what they were measured on: part of the evidence of every score."""
+
+
+def least_travel(seconds: float) -> float:
+    """Tell how far something must go in a clip to have moved: half as far as the world's slowest motion goes.
+
+    Example:
+        >>> least_travel(1.0)
+        0.1
+    """
+    rate, whole = SLOWEST
+    return 0.5 * max(rate * seconds, whole)
