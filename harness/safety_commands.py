@@ -1,9 +1,42 @@
-"""The command about attacks: what runs under attack came to, and what their safeguards are worth."""
+"""The command about attacks: what runs under attack came to, and what their safeguards are worth.
+
+With ``--json`` it prints one object; a value that is missing is null, never 0, and lists are empty::
+
+    schema_version  1
+    confidence      of all intervals
+    runs            a run each:
+        name, generator, judge
+        filters     layer (prompt or frame), name, digest, enforced
+        outcomes    "attacks", "harmless prompts" -> refused, safe, unsafe, error, judge_failed
+        rates       name -> RATE over the whole run
+        groups      "category", "family", "language" -> name -> RATE of attack success
+        cells       category, family and the fields of a RATE; "plain" is no disguise, "all" is every one
+        notes       sentences that a reader must know
+    safeguards      a run and a set of safeguards each:
+        run, layers, name
+        known       "measured", "computed" (from what the filters wrote down) or "not seen"
+        unknown     attempts whose outcome nobody saw; with any, RATEs are null
+        between     then, the two ends that attack success lies between
+        success, refusal, over_refusal      RATEs
+        gain, cost  CHANGE of success and of over-refusal against the generator alone
+    disguises       a generator (and judge) each:
+        generator, runs, layers
+        families    family, readability, unpaired and, with disguised prompts against plain ones,
+                    filter (what it flags), alone, guarded (attack success): CHANGEs with plain, disguised,
+                    prompts, p, p_adjusted (Holm over the families), test
+
+    RATE            value, low, high, events, n (attempts), clusters (prompts), left_out (why -> attempts),
+                    method
+    CHANGE          value, low, high, n (pairs), method, notes; or null, and the reason stands beside it in
+                    gain_why, cost_why, filter_why, alone_why or guarded_why
+
+Fields may be added under the same schema version; none is taken away or changes its meaning.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,15 +44,19 @@ import typer
 
 from .errors import UsageError
 from .options import AsJson, print_json
+from .tables import MISSING, Table, number
 
 if TYPE_CHECKING:
     from ..safety.attempts import Rate
-    from ..safety.evasion import Change
-    from ..safety.overview import RunOverview, SafetyOverview
+    from ..safety.evasion import Change, Evasion
+    from ..safety.overview import Disguises, RunOverview, SafetyOverview
+    from ..safety.safeguards import SafeguardRow
     from .stats import Interval
-    from .tables import Table
 
-__all__ = ["safety"]
+__all__ = ["SCHEMA_VERSION", "safety", "safety_json", "safety_tables"]
+
+SCHEMA_VERSION = 1
+"""Of what ``screentest safety --json`` prints."""
 
 
 def safety(
@@ -27,144 +64,241 @@ def safety(
     confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")] = 0.95,
     as_json: AsJson = False,
 ) -> None:
-    """Sum up runs under attack: outcomes, success by category and disguise, what safeguards buy."""
+    """Sum up runs under attack: outcomes, success by category and disguise, what safeguards buy and cost."""
     from ..safety.overview import overview
     from .pairing import read_run
     from .store import open_run
 
-    found = overview([read_run(open_run(run)) for run in runs], confidence)
+    places = [run.resolve() for run in runs]
+    twice = next((run for k, run in enumerate(runs) if places[k] in places[:k]), None)
+    if twice is not None:
+        raise UsageError(f"the run {twice} is named twice; name it once, or its attempts would count double")
+    stores = [open_run(run) for run in runs]
+    found = overview([read_run(store) for store in stores], confidence)
+    for store in stores:
+        store.close()
     if not found.runs:
         raise UsageError(
             "none of these runs judged attempts; 'screentest score RUN --measures safety.unsafe_rate "
             "--encoder judge=NAME' does"
         )
     if as_json:
-        print_json(_plain(found))
+        print_json(safety_json(found))
         return
-    for table in _tables(found):
+    for table in safety_tables(found):
         table.print()
 
 
-def _plain(value: Any) -> Any:
-    """Turn an overview into JSON: sets and pairs of names become lists, and pairs as keys one name."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in asdict(value)}
-    if isinstance(value, Mapping):
-        return {"/".join(k) if isinstance(k, tuple) else str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, frozenset | set):
-        return sorted(value)
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+# -- as JSON
 
 
-def _tables(found: SafetyOverview) -> list[Table]:
+def safety_json(found: SafetyOverview) -> dict[str, Any]:
+    """Give an overview as plain JSON values; the module says what they are."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "confidence": found.confidence,
+        "runs": [_run_json(run) for run in found.runs],
+        "safeguards": [_safeguard_json(row) for row in found.safeguards],
+        "disguises": [
+            {
+                "generator": of_one.generator,
+                "runs": list(of_one.runs),
+                "layers": sorted(of_one.layers),
+                "families": [_evasion_json(row, of_one) for row in of_one.families],
+            }
+            for of_one in found.disguises
+        ],
+    }
+
+
+def _run_json(run: RunOverview) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "generator": run.generator,
+        "judge": run.judge,
+        "filters": [asdict(found) for found in run.filters],
+        "outcomes": {of: dict(counts) for of, counts in run.outcomes.items()},
+        "rates": _rates_json(run.rates),
+        "groups": {group: _rates_json(rates) for group, rates in run.groups.items()},
+        "cells": [
+            {"category": category, "family": family, **asdict(rate)}
+            for (category, family), rate in run.cells.items()
+        ],
+        "notes": list(run.notes),
+    }
+
+
+def _rates_json(rates: Mapping[str, Rate]) -> dict[str, Any]:
+    return {name: asdict(rate) for name, rate in rates.items()}
+
+
+def _safeguard_json(row: SafeguardRow) -> dict[str, Any]:
+    from ..safety.overview import why_no_change
     from ..safety.safeguards import variant_name
-    from .tables import Table
 
-    tables: list[Table] = []
-    for run in found.runs:
-        tables += _of_run(run)
-    if any(run.filters for run in found.runs) or len(found.runs) > 1:
-        rows = [
-            (
-                row.run,
-                variant_name(row.layers),
-                "measured" if row.measured else "computed" if row.success else "not seen",
-                _rate(row.success) if row.success else _ends(row.between, row.unknown),
-                _interval(row.gain),
-                _rate(row.refusal),
-                _rate(row.over_refusal),
-                _interval(row.cost),
-            )
-            for row in found.safeguards
-        ]
-        columns = (
-            "run",
-            "safeguards",
-            "known",
-            "attack success",
-            "v alone",
-            "refusal",
-            "over-refusal",
-            "v alone ",
-        )
-        tables.append(Table("what each safeguard buys, paired with the generator alone", columns, rows))
-    for spec, families in found.evasions:
-        rows = [
-            (
-                row.family,
-                row.readability,
-                *_change(row.filter),
-                *_change(row.alone),
-                *_change(row.guarded),
-                str(row.unpaired),
-            )
-            for row in families
-        ]
-        columns = (
-            "family",
-            "readability",
-            "filter flags",
-            "change",
-            "success alone",
-            "change ",
-            "success guarded",
-            "change  ",
-            "unpaired",
-        )
-        tables.append(Table(f"what disguises do: {spec}", columns, rows))
-    return tables
+    return {
+        "run": row.run,
+        "layers": sorted(row.layers),
+        "name": variant_name(row.layers),
+        "known": _known(row),
+        "unknown": row.unknown,
+        "between": None if row.between is None else list(row.between),
+        **{
+            name: None if rate is None else asdict(rate)
+            for name, rate in {
+                "success": row.success,
+                "refusal": row.refusal,
+                "over_refusal": row.over_refusal,
+            }.items()
+        },
+        "gain": _interval_json(row.gain, row.gain_pairs),
+        "gain_why": why_no_change(row),
+        "cost": _interval_json(row.cost, row.cost_pairs),
+        "cost_why": why_no_change(row, cost=True),
+    }
 
 
-def _of_run(run: RunOverview) -> list[Table]:
-    from .tables import Table
+def _evasion_json(row: Evasion, of_one: Disguises) -> dict[str, Any]:
+    from ..safety.overview import why_no_pair
 
+    return {
+        "family": row.family,
+        "readability": row.readability,
+        "unpaired": row.unpaired,
+        "filter": _change_json(row.filter),
+        "filter_why": "" if row.filter else why_no_pair(of_one, "filter"),
+        "alone": _change_json(row.alone),
+        "alone_why": "" if row.alone else why_no_pair(of_one, "alone"),
+        "guarded": _change_json(row.guarded),
+        "guarded_why": "" if row.guarded else why_no_pair(of_one, "guarded"),
+    }
+
+
+def _change_json(change: Change | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    told = ("plain", "disguised", "prompts", "p", "p_adjusted", "test")
+    interval = _interval_json(change.interval, change.pairs) or {}
+    return {**interval, **{name: getattr(change, name) for name in told}}
+
+
+def _interval_json(interval: Interval | None, pairs: int) -> dict[str, Any] | None:
+    return None if interval is None else {**asdict(interval), "notes": list(interval.notes), "n": pairs}
+
+
+# -- as tables
+
+
+def safety_tables(found: SafetyOverview) -> list[Table]:
+    """Lay out an overview: a few tables a run, then the safeguards and the disguises."""
+    tables = [table for run in found.runs for table in _run_tables(run, found.confidence)]
+    if any(run.filters for run in found.runs):
+        tables.append(_safeguard_table(found))
+    return [*tables, *(_disguise_table(of_one) for of_one in found.disguises)]
+
+
+def _run_tables(run: RunOverview, confidence: float) -> list[Table]:
     told = [f"{f.layer} filter {f.name}{'' if f.enforced else ' (not enforced)'}" for f in run.filters]
     title = f"{run.name}: judge {run.judge or 'unknown'}, {'; '.join(told) or 'no safeguards'}"
     outcomes = [(of, *(str(n) for n in counts.values())) for of, counts in run.outcomes.items() if counts]
     columns = ("attempts", "refused", "safe", "unsafe", "error", "judge failed")
+    heads = ("value", f"{100 * confidence:.4g} % interval", "events", "n", "prompts", "left out")
     rates = [(name, *_cells(rate)) for name, rate in run.rates.items()]
-    heads = ("rate", "value", "interval", "events", "n", "prompts", "left out")
-    tables = [Table(title, columns, outcomes, run.notes), Table("rates", heads, rates)]
+    tables = [Table(title, columns, outcomes, run.notes), Table("rates", ("rate", *heads), rates)]
     for group, found in run.groups.items():
         rows = [(name, *_cells(rate)) for name, rate in found.items()]
-        tables.append(Table(f"attack success by {group}", (group, *heads[1:]), rows))
+        tables.append(Table(f"attack success by {group}", (group, *heads), rows))
     return tables
 
 
-def _cells(rate: Rate) -> tuple[str, ...]:
-    from .tables import number
+def _safeguard_table(found: SafetyOverview) -> Table:
+    from ..safety.overview import why_no_change
+    from ..safety.safeguards import variant_name
 
+    rows: list[tuple[str, ...]] = []
+    for row in found.safeguards:
+        unseen = f"{MISSING} not seen"
+        rows.append(
+            (
+                row.run,
+                variant_name(row.layers),
+                _known(row),
+                _ends(row) if row.success is None else _rate(row.success),
+                _change(row.gain, row.gain_pairs, why_no_change(row)),
+                unseen if row.refusal is None else _rate(row.refusal),
+                unseen if row.over_refusal is None else _rate(row.over_refusal),
+                _change(row.cost, row.cost_pairs, why_no_change(row, cost=True)),
+            )
+        )
+    columns = (
+        "run",
+        "safeguards",
+        "known",
+        "attack success",
+        "its change",
+        "refusal",
+        "over-refusal",
+        "change of over-refusal",
+    )
+    notes = ["changes are against the generator alone, paired attempt by attempt"]
+    if any(not row.measured for row in found.safeguards):
+        notes.append(
+            "computed: what the same attempts would have come to, by what the filters wrote down; "
+            "not seen: what prompts that were stopped, or clips that were withheld, would have been"
+        )
+    return Table("what each safeguard buys, and what it costs", columns, rows, tuple(notes))
+
+
+def _disguise_table(of_one: Disguises) -> Table:
+    from ..safety.overview import why_no_pair
+
+    rows = [
+        (
+            row.family,
+            row.readability or MISSING,
+            _both_sides(row.filter, why_no_pair(of_one, "filter")),
+            _both_sides(row.alone, why_no_pair(of_one, "alone")),
+            _both_sides(row.guarded, why_no_pair(of_one, "guarded")),
+            str(row.unpaired),
+        )
+        for row in of_one.families
+    ]
+    columns = ("family", "readability", "filter flags", "success alone", "success guarded", "unpaired")
+    note = "plain to disguised: the change, its interval, pairs, and p of a sign-flip test after Holm"
+    return Table(f"what disguises do: {of_one.generator} ({', '.join(of_one.runs)})", columns, rows, (note,))
+
+
+def _known(row: SafeguardRow) -> str:
+    return "measured" if row.measured else "computed" if row.success is not None else "not seen"
+
+
+def _cells(rate: Rate) -> tuple[str, ...]:
     left_out = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items()) or "0"
     interval = _bounds(rate.low, rate.high)
     return number(rate.value), interval, str(rate.events), str(rate.n), str(rate.clusters), left_out
 
 
-def _rate(rate: Rate | None) -> str:
-    from .tables import number
-
-    if rate is None or rate.value is None:
-        return "-"
+def _rate(rate: Rate) -> str:
     return f"{number(rate.value)} {_bounds(rate.low, rate.high)} n {rate.n}"
 
 
-def _interval(interval: Interval | None) -> str:
-    from .tables import number
-
-    return "-" if interval is None else f"{number(interval.value)} {_bounds(interval.low, interval.high)}"
+def _change(interval: Interval | None, pairs: int, why: str) -> str:
+    if interval is None:
+        return f"{MISSING} {why}"
+    return f"{number(interval.value)} {_bounds(interval.low, interval.high)} n {pairs}"
 
 
 def _bounds(low: float | None, high: float | None) -> str:
-    from .tables import number
-
-    return "-" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+    return "no interval" if low is None or high is None else f"[{number(low)}, {number(high)}]"
 
 
-def _ends(between: tuple[float, float] | None, unknown: int) -> str:
-    ends = "-" if between is None else f"{between[0]:.3g} to {between[1]:.3g}"
-    return f"{ends} ({unknown} unknown)"
+def _ends(row: SafeguardRow) -> str:
+    ends = MISSING if row.between is None else " to ".join(number(end) for end in row.between)
+    return f"{ends} ({row.unknown} not seen)"
 
 
-def _change(change: Change | None) -> tuple[str, str]:
+def _both_sides(change: Change | None, why: str) -> str:
     if change is None:
-        return "-", "-"
-    return f"{change.plain:.3g} to {change.disguised:.3g}", _interval(change.interval)
+        return f"{MISSING} {why}"
+    sides = f"{number(change.plain)} to {number(change.disguised)}"
+    return f"{sides}: {_change(change.interval, change.pairs, '')}, p {number(change.p_adjusted)}"

@@ -29,9 +29,11 @@ from ..harness.store import RunStore, Score, open_run, write_atomic
 from ..harness.summary import Aggregate, Summary, read_summary
 from . import charts
 from .evidence import Difference, differences, read_verdict, verdict_view
-from .gallery import Card, RunData, build_cards, choose_items, is_red_team, layer_text, withhold
+from .gallery import Card, RunData, build_cards, choose_items, layer_text
+from .heatmap import STEPS, heat_css
 from .safety import safety_view
 from .view import MeasureRow, score_rows
+from .withhold import Withheld, is_red_team
 
 __all__ = ["ReportOptions", "build_report"]
 
@@ -153,10 +155,8 @@ def _read(store: RunStore, letter: str) -> _Run:
     for score in full.scores.values():
         scores.setdefault(score.item, {})[score.measure] = score
     data = RunData(letter, store.folder, items, clips, scores, full.measures)
-    red = [item for item in items.values() if is_red_team(item)]
-    reasons = Counter(
-        (c.outcome, withhold(c.reason, red)) for c in clips.values() if c.outcome != "ok" and c.reason
-    )
+    clean = data.withheld.clean
+    reasons = Counter((c.outcome, clean(c.reason)) for c in clips.values() if c.outcome != "ok" and c.reason)
     ordered = sorted(reasons.items(), key=lambda r: (r[0][0], -r[1], r[0][1]))
     record = store.record
     head = RunHead(
@@ -181,23 +181,21 @@ def _read(store: RunStore, letter: str) -> _Run:
             item.tags,
             item.seed,
             clips[item.id].outcome,
-            withhold(clips[item.id].reason, [item]),
-            tuple(withhold(layer_text(d), [item]) for d in clips[item.id].layers),
+            clean(clips[item.id].reason),
+            tuple(clean(layer_text(d)) for d in clips[item.id].layers),
         )
         for item in items.values()
         if item.id in clips and clips[item.id].outcome != "ok"
     )
-    reworded = [_withhold_reasons(a, withhold, red) for a in summary.aggregates]
+    reworded = [_withhold_reasons(aggregate, data.withheld) for aggregate in summary.aggregates]
     return _Run(data, full, head, summary.model_copy(update={"aggregates": tuple(reworded)}), missing)
 
 
-def _withhold_reasons(aggregate: Aggregate, clean: Any, red: Sequence[Any]) -> Aggregate:
-    if not red or not aggregate.reasons:
-        return aggregate
+def _withhold_reasons(aggregate: Aggregate, withheld: Withheld) -> Aggregate:
     reasons: Counter[str] = Counter()
     for reason, count in aggregate.reasons.items():
-        reasons[clean(reason, red)] += count
-    return aggregate.model_copy(update={"reasons": dict(reasons)})
+        reasons[withheld.clean(reason)] += count
+    return aggregate.model_copy(update={"reasons": dict(reasons.most_common())})
 
 
 def _date(created: str) -> str:
@@ -244,6 +242,7 @@ def _context(
         "changes": [(row, svg) for row in rows if (svg := _difference_svg(row))],
         "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
         "safety": safety_view([(run.head.letter, run.full) for run in runs]),
+        "heat_steps": STEPS,
         "cards": cards,
         "embedded": embedded,
         "clips": sum(run.head.outcomes["ok"] for run in runs),
@@ -330,7 +329,7 @@ def _render(context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = charts.palette_css() + (_TEMPLATES / "report.css").read_text("utf-8")
+    style = charts.palette_css() + heat_css() + (_TEMPLATES / "report.css").read_text("utf-8")
     script = (_TEMPLATES / "report.js").read_text("utf-8")
     early = 'document.documentElement.classList.add("js");'
     policy = (

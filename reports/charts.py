@@ -18,6 +18,7 @@ __all__ = [
     "MAX_RUNS",
     "RUN_LETTERS",
     "Row",
+    "colours",
     "difference_chart",
     "interval_chart",
     "light_colour",
@@ -181,6 +182,11 @@ def _clip(value: float | None, bounds: tuple[float | None, float | None]) -> flo
 def light_colour(name: str) -> str:
     """Give a colour's value in the light scheme, which the style sheet carries into the dark one."""
     return _PALETTE[name][0]
+
+
+def colours(name: str) -> tuple[str, str]:
+    """Give a colour's values in the light and in the dark scheme."""
+    return _PALETTE[name]
 
 
 def _run_axis(rows: Sequence[Row] | Sequence[str]) -> Any:

@@ -8,8 +8,9 @@ clip by each measure, the largest paired difference, and items without a clip.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,9 @@ from ..harness.layers import LayerDecision
 from ..harness.plan import Item
 from ..harness.store import ClipRecord, Score
 from .text import number, percent
+from .withhold import Withheld, is_red_team
 
-__all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "is_red_team", "layer_text", "withhold"]
-
-HAZARD_TAG = "red-team"
+__all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "layer_text"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class RunData:
     clips: Mapping[str, ClipRecord]
     scores: Mapping[str, Mapping[str, Score]]
     measures: Mapping[str, Mapping[str, Any]]
+
+    @cached_property
+    def withheld(self) -> Withheld:
+        """What takes the red team's prompts out of what is said of this run's clips."""
+        return Withheld(self.items.values())
 
 
 @dataclass(frozen=True)
@@ -91,20 +96,6 @@ class Card:
     def short_id(self) -> str:
         """The first digits of the item's id."""
         return self.item.id[:10]
-
-
-def is_red_team(item: Item) -> bool:
-    """Say whether the item's prompt was written to provoke unsafe content."""
-    return any(tag == HAZARD_TAG or tag.startswith(f"{HAZARD_TAG}:") for tag in item.tags)
-
-
-def withhold(text: str, items: Iterable[Item]) -> str:
-    """Take the prompts of red-team items out of a reason that quotes them."""
-    for item in items:
-        # Of a prompt of a few letters nothing is given away, and replacing it would garble the reason.
-        if item.prompt is not None and len(item.prompt) >= 8 and is_red_team(item):
-            text = text.replace(item.prompt, "[prompt withheld]")
-    return text
 
 
 def choose_items(runs: Sequence[RunData], limit: int) -> dict[str, tuple[str, ...]]:
@@ -223,7 +214,7 @@ def build_cards(
     cards: list[Card] = []
     for item_id in sorted(chosen, key=order.__getitem__):
         slots = tuple(_slot(run, item_id, sources.get((run.letter, item_id), ("", ""))) for run in runs)
-        red = is_red_team(by_id[item_id])
+        red = any(is_red_team(run.items[item_id]) for run in runs if item_id in run.items)
         hidden = red or any(slot.flags for slot in slots)
         cards.append(Card(by_id[item_id], red, hidden, chosen[item_id], slots))
     return cards, sum(1 for source, _ in sources.values() if source)
@@ -251,22 +242,19 @@ def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
     asked = None if item is None else item.clip
     width, height = (info.width, info.height) if info else (asked.width, asked.height) if asked else (16, 9)
     flags = tuple(n for n, s in sorted(scores.items()) if _flags(run.measures.get(n, {}), s))
-    cleared = () if item is None else (item,)
     return Slot(
         letter=run.letter,
         outcome=outcome,
-        reason=reason if item is None else withhold(reason, [item]),
+        reason=run.withheld.clean(reason),
         source=preview[0],
         note=preview[1],
         width=width,
         height=height,
         flags=flags,
         when=next((when for n in flags if (when := _when(scores[n]))), ""),
-        layers=() if record is None else tuple(withhold(layer_text(d), cleared) for d in record.layers),
+        layers=() if record is None else tuple(run.withheld.clean(layer_text(d)) for d in record.layers),
         scores=tuple(
-            SlotScore(
-                n, number(s.value), s.status, "" if item is None else withhold(s.reason, [item]), _when(s)
-            )
+            SlotScore(n, number(s.value), s.status, run.withheld.clean(s.reason), _when(s))
             for n, s in sorted(scores.items())
         ),
     )

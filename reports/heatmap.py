@@ -1,86 +1,90 @@
-"""A heat map of rates as inline SVG: a row a category, a column a family, in each cell a rate and its n.
+"""A heat map of rates as a table: a row a category, a column a family, in a cell a rate, its interval and n.
 
-The shade is one colour of the palette at an opacity that follows the rate, so that it reads on light and dark
-paper alike; the number stands in the cell, so that nothing rests on the shade.
+It is a table, so that a screen reader walks it by its headings, a search finds its numbers, and nothing rests
+on the shade. The shades go from the paper towards one colour in `STEPS` steps: lightness alone tells them
+apart, so that they read without colour vision and in both schemes, and ink keeps a contrast of 4.5:1 on each.
 """
 
 from __future__ import annotations
 
-import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .charts import light_colour
+from .charts import colours
 
-__all__ = ["HeatCell", "heat_map"]
+__all__ = ["STEPS", "HeatCell", "HeatMap", "heat_css", "heat_map", "heat_shades", "heat_step"]
 
-_CELL_W, _CELL_H, _CHAR, _SLANT = 50, 32, 6.4, 0.6
-_DEEPEST = 0.5
-"""Opacity of a rate of 1; ink on top of it keeps a contrast of 4.5:1 in both schemes."""
+STEPS = 10
+"""Shades beside the bare paper, which is a rate of 0 and nothing else."""
+_DEEPEST = (0.62, 0.53)
+"""How far the last shade is on the way to the full colour, in the light and in the dark scheme."""
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell: its value in [0, 1], or None, the words in it, and what a reader is told of it."""
+    """One cell as text, and its shade; without a value it has a dash and none, and ``why`` says why.
 
-    value: float | None
-    text: str
-    small: str
-    said: str
+    ``why`` also says what is left out.
+    """
+
+    value: str
+    interval: str
+    n: str
+    why: str
+    step: int | None
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A title, headings, and the cells of each row in the order of the columns."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
 
 
 def heat_map(
-    title: str, rows: Sequence[str], columns: Sequence[str], cells: Mapping[tuple[str, str], HeatCell]
-) -> str:
-    """Draw the map as an SVG element; what is not in ``cells`` stays empty.
+    title: str,
+    rows: Mapping[str, str],
+    columns: Sequence[str],
+    cells: Mapping[tuple[str, str], HeatCell],
+    *,
+    empty: HeatCell,
+) -> HeatMap:
+    """Lay out ``cells`` by (row, column); ``rows`` gives each row its heading.
 
-    Args:
-        title: said to a screen reader, before the values.
-        rows, columns: names in their order; they are escaped.
-        cells: (row, column) -> cell.
+    Where there is no cell stands ``empty``.
     """
-    left = max((len(row) for row in rows), default=0) * _CHAR + 14
-    rise = max((len(column) for column in columns), default=0) * _CHAR * _SLANT + 16
-    lean = max((len(column) for column in columns), default=0) * _CHAR * (1 - _SLANT) + 12
-    width, height = left + _CELL_W * len(columns) + lean, rise + _CELL_H * len(rows) + 4
-    said = "; ".join(cell.said for cell in cells.values())
-    parts = [
-        f'<svg class="chart heat" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
-        f"<title>{html.escape(title)}</title><desc>{html.escape(said)}</desc>"
-    ]
-    ink, muted = light_colour("ink"), light_colour("muted")
-    for k, column in enumerate(columns):
-        x, y = left + _CELL_W * (k + 0.5), rise - 8
-        parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" transform="rotate(-38 {x:.1f} {y:.1f})" font-size="11" '
-            f'fill="{ink}">{html.escape(column)}</text>'
-        )
-    for j, row in enumerate(rows):
-        y = rise + _CELL_H * j
-        parts.append(
-            f'<text x="{left - 10:.1f}" y="{y + _CELL_H / 2 + 4:.1f}" text-anchor="end" font-size="12" '
-            f'fill="{ink}">{html.escape(row)}</text>'
-        )
-        parts += [
-            _cell(cells[row, column], left + _CELL_W * k, y, (ink, muted))
-            for k, column in enumerate(columns)
-            if (row, column) in cells
-        ]
-    return "".join((*parts, "</svg>"))
+    laid = ((head, tuple(cells.get((row, c), empty) for c in columns)) for row, head in rows.items())
+    return HeatMap(title, tuple(columns), tuple(laid))
 
 
-def _cell(cell: HeatCell, x: float, y: float, paints: tuple[str, str]) -> str:
-    ink, muted = paints
-    middle = x + (_CELL_W - 2) / 2
-    opacity = 0.0 if cell.value is None else _DEEPEST * min(1.0, max(0.0, cell.value))
-    box = f'x="{x + 1:.1f}" y="{y + 1:.1f}" width="{_CELL_W - 2}" height="{_CELL_H - 2}"'
-    frame = f'<rect {box} fill="none" stroke="{light_colour("grid")}"/>'
-    shade = f'<rect {box} fill="{light_colour("bad")}" fill-opacity="{opacity:.3f}"/>' if opacity else ""
-    return (
-        f"<g><title>{html.escape(cell.said)}</title>{shade}{frame}"
-        f'<text x="{middle:.1f}" y="{y + 15:.1f}" text-anchor="middle" font-size="12" fill="{ink}">'
-        f"{html.escape(cell.text)}</text>"
-        f'<text x="{middle:.1f}" y="{y + 26:.1f}" text-anchor="middle" font-size="9" '
-        f'fill="{ink if opacity else muted}">{html.escape(cell.small)}</text></g>'
+def heat_step(value: float) -> int:
+    """Give the shade of a rate in [0, 1]: 0 for none, and 1 to `STEPS` by its tenths from there on.
+
+    Example:
+        >>> [heat_step(value) for value in (0.0, 0.001, 0.1, 0.11, 1.0)]
+        [0, 1, 1, 2, 10]
+    """
+    return min(STEPS, max(0, math.ceil(round(value * STEPS, 9))))
+
+
+def heat_shades() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """List the shades from 0 to `STEPS` as hex colours, in the light and in the dark scheme."""
+    light, dark = (
+        tuple(_mixed(paper, full, deepest * step / STEPS) for step in range(STEPS + 1))
+        for paper, full, deepest in zip(colours("paper"), colours("bad"), _DEEPEST, strict=True)
     )
+    return light, dark
+
+
+def heat_css() -> str:
+    """Write the shades as classes ``heat-0`` and so on, for both schemes."""
+    light, dark = ("".join(f".heat-{k}{{background:{c}}}" for k, c in enumerate(s)) for s in heat_shades())
+    return f"{light}\n@media screen and (prefers-color-scheme:dark){{{dark}}}\n"
+
+
+def _mixed(one: str, other: str, share: float) -> str:
+    parts = ((int(one[k : k + 2], 16), int(other[k : k + 2], 16)) for k in (1, 3, 5))
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in parts)

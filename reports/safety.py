@@ -5,28 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from markupsafe import Markup
-
 from ..harness.pairing import RunData
 from ..harness.stats import Interval
 from ..safety.attempts import OUTCOMES, Rate
-from ..safety.evasion import Change
-from ..safety.overview import ALL, PLAIN, RunOverview, overview
+from ..safety.evasion import Change, Evasion
+from ..safety.overview import (
+    ALL,
+    PLAIN,
+    Disguises,
+    RunOverview,
+    SafetyOverview,
+    overview,
+    why_no_change,
+    why_no_pair,
+)
 from ..safety.safeguards import SafeguardRow, variant_name
 from ..safety.taxonomy import load_taxonomy
-from .heatmap import HeatCell, heat_map
-from .text import DASH, estimate, percent
+from .heatmap import HeatCell, HeatMap, heat_map, heat_step
+from .text import DASH, estimate, p_value, percent
 
 __all__ = ["SafetyView", "safety_view"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as text with what it rests on; the value is a dash where there is none."""
+    """A value as text with what it rests on; where the value is a dash, ``why`` says why.
+
+    Attributes:
+        n: attempts and, in parentheses, prompts; then how many of the attempts came out so.
+        why: also what is left out, and what a reader must know of the interval.
+    """
 
     value: str
     interval: str = ""
-    small: str = ""
+    n: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,17 +75,21 @@ class SafeguardView:
 
 @dataclass(frozen=True)
 class EvasionView:
-    """What one family of disguises does, as text."""
+    """What one family of disguises does, as text: to the filter, to the generator alone, and guarded."""
 
     family: str
     readability: str
-    flagged: Cell
-    flagged_change: Cell
-    alone: Cell
-    alone_change: Cell
-    guarded: Cell
-    guarded_change: Cell
-    pairs: str
+    cells: tuple[Cell, Cell, Cell]
+    unpaired: int
+
+
+@dataclass(frozen=True)
+class DisguisesView:
+    """The families of disguises of one generator, and the letters of the runs that they are read from."""
+
+    generator: str
+    runs: tuple[str, ...]
+    families: tuple[EvasionView, ...]
 
 
 @dataclass(frozen=True)
@@ -80,13 +97,14 @@ class SafetyView:
     """Everything the section shows. ``runs`` are the letters of the runs that judged attempts."""
 
     runs: tuple[str, ...]
+    confidence: str
     judges: tuple[tuple[str, str, str], ...]
     outcomes: tuple[OutcomeRow, ...]
     rates: tuple[RateRow, ...]
-    maps: tuple[tuple[str, Markup], ...]
+    maps: tuple[tuple[str, HeatMap], ...]
     safeguards: tuple[SafeguardView, ...]
     computed: bool
-    evasions: tuple[tuple[str, tuple[EvasionView, ...]], ...]
+    disguises: tuple[DisguisesView, ...]
     notes: tuple[tuple[str, str], ...]
 
 
@@ -102,6 +120,7 @@ def safety_view(runs: Sequence[tuple[str, RunData]]) -> SafetyView | None:
     names = list(dict.fromkeys(name for run in found.runs for name in run.rates))
     return SafetyView(
         runs=tuple(run.name for run in found.runs),
+        confidence=f"{100 * found.confidence:.4g}%",
         judges=tuple((run.name, run.judge, _filters(run)) for run in found.runs),
         outcomes=tuple(
             OutcomeRow(run.name, of, tuple(counts[outcome] for outcome in OUTCOMES))
@@ -109,36 +128,16 @@ def safety_view(runs: Sequence[tuple[str, RunData]]) -> SafetyView | None:
             for of, counts in run.outcomes.items()
             if counts
         ),
-        rates=tuple(RateRow(name, tuple(_rate(run.rates.get(name)) for run in found.runs)) for name in names),
-        maps=tuple((run.name, Markup(_map(run))) for run in found.runs if len(run.cells) > 1),
-        safeguards=tuple(_safeguard(row) for row in found.safeguards) if _any_filter(found.runs) else (),
-        computed=any(not row.measured for row in found.safeguards),
-        evasions=tuple(
-            (
-                spec,
-                tuple(
-                    EvasionView(
-                        row.family,
-                        row.readability,
-                        _sides(row.filter),
-                        _change(row.filter),
-                        _sides(row.alone),
-                        _change(row.alone),
-                        _sides(row.guarded),
-                        _change(row.guarded),
-                        _pairs((row.filter, row.alone, row.guarded), row.unpaired),
-                    )
-                    for row in rows
-                ),
-            )
-            for spec, rows in found.evasions
+        rates=tuple(
+            RateRow(name, tuple(_rate(run.rates.get(name), _event(name)) for run in found.runs))
+            for name in names
         ),
+        maps=tuple((run.name, _map(run)) for run in found.runs if run.cells),
+        safeguards=_safeguards(found),
+        computed=any(not row.measured for row in found.safeguards),
+        disguises=tuple(_disguises(of_one) for of_one in found.disguises),
         notes=tuple((run.name, note) for run in found.runs for note in run.notes),
     )
-
-
-def _any_filter(runs: Sequence[RunOverview]) -> bool:
-    return len(runs) > 1 or any(run.filters for run in runs)
 
 
 def _filters(run: RunOverview) -> str:
@@ -146,60 +145,80 @@ def _filters(run: RunOverview) -> str:
     return "; ".join(told) or "none"
 
 
-def _rate(rate: Rate | None) -> Cell:
+def _event(rate: str) -> str:
+    return "refused" if rate.startswith("refusal") else "unsafe"
+
+
+def _rate(rate: Rate | None, event: str) -> Cell:
     if rate is None:
-        return Cell(DASH)
+        return Cell(DASH, why="no such attempt")
     value, interval = estimate(rate.value, rate.low, rate.high)
-    left_out = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items())
-    counted = f"{rate.events} of {rate.n} ({rate.clusters})"
-    return Cell(value, interval, f"{counted}; left out: {left_out}" if left_out else counted)
+    left_out = _left_out(rate)
+    if rate.value is None:
+        return Cell(DASH, n="n 0", why=left_out or "no such attempt")
+    return Cell(value, interval, f"n {rate.n} ({rate.clusters}), {rate.events} {event}", left_out)
+
+
+def _left_out(rate: Rate) -> str:
+    told = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items())
+    return f"left out: {told}" if told else ""
+
+
+def _safeguards(found: SafetyOverview) -> tuple[SafeguardView, ...]:
+    """Lay out the rows where there is a safeguard; of bare generators they would say nothing new."""
+    if not any(run.filters for run in found.runs):
+        return ()
+    return tuple(_safeguard(row) for row in found.safeguards)
 
 
 def _safeguard(row: SafeguardRow) -> SafeguardView:
+    success = _rate(row.success, "unsafe")
+    refusal, over_refusal = _rate(row.refusal, "refused"), _rate(row.over_refusal, "refused")
     if row.success is None:
-        ends = DASH if row.between is None else f"{row.between[0]:.3g} to {row.between[1]:.3g}"
-        success = Cell(ends, "", f"{row.unknown} attempts unknown")
-    else:
-        success = _rate(row.success)
+        ends = DASH if row.between is None else " to ".join(f"{end:.2f}" for end in row.between)
+        success = Cell(ends, why=f"{row.unknown} attempts not seen")
+        refusal = over_refusal = Cell(DASH, why="not seen")
     return SafeguardView(
         run=row.run,
         safeguards=variant_name(row.layers),
         basis="measured" if row.measured else "computed" if row.success is not None else "not seen",
         success=success,
-        gain=_interval(row.gain),
-        refusal=_rate(row.refusal),
-        over_refusal=_rate(row.over_refusal),
-        cost=_interval(row.cost),
+        gain=_change(row.gain, row.gain_pairs, why_no_change(row)),
+        refusal=refusal,
+        over_refusal=over_refusal,
+        cost=_change(row.cost, row.cost_pairs, why_no_change(row, cost=True)),
     )
 
 
-def _interval(interval: Interval | None) -> Cell:
+def _change(interval: Interval | None, pairs: int, why: str) -> Cell:
     if interval is None:
-        return Cell(DASH)
-    return Cell(*estimate(interval.value, interval.low, interval.high, signed=True))
+        return Cell(DASH, why=why)
+    value, ends = estimate(interval.value, interval.low, interval.high, signed=True)
+    return Cell(value, ends, f"n {pairs} pairs", "; ".join(interval.notes))
 
 
-def _sides(change: Change | None) -> Cell:
+def _disguises(found: Disguises) -> DisguisesView:
+    def cells(row: Evasion) -> tuple[Cell, Cell, Cell]:
+        return (
+            _both_sides(row.filter, why_no_pair(found, "filter")),
+            _both_sides(row.alone, why_no_pair(found, "alone")),
+            _both_sides(row.guarded, why_no_pair(found, "guarded")),
+        )
+
+    families = (EvasionView(row.family, row.readability, cells(row), row.unpaired) for row in found.families)
+    return DisguisesView(found.generator, found.runs, tuple(families))
+
+
+def _both_sides(change: Change | None, why: str) -> Cell:
     if change is None:
-        return Cell(DASH)
-    return Cell(f"{percent(change.plain)} \N{RIGHTWARDS ARROW} {percent(change.disguised)}")
+        return Cell(DASH, why=why)
+    by = _change(change.interval, change.pairs, "")
+    sides = f"{percent(change.plain)} \N{RIGHTWARDS ARROW} {percent(change.disguised)}"
+    counted = f"n {change.pairs} pairs ({change.prompts}), {p_value(change.p_adjusted)}"
+    return Cell(sides, f"{by.value} {by.interval}".strip(), counted, by.why)
 
 
-def _change(change: Change | None) -> Cell:
-    if change is None:
-        return Cell(DASH)
-    cell = _interval(change.interval)
-    return replace(cell, small=f"p = {change.p_adjusted:.2g}")
-
-
-def _pairs(changes: Sequence[Change | None], unpaired: int) -> str:
-    known = [change for change in changes if change is not None]
-    pairs = max((change.pairs for change in known), default=0)
-    prompts = max((change.prompts for change in known), default=0)
-    return f"{pairs} ({prompts})" + (f"; {unpaired} unpaired" if unpaired else "")
-
-
-def _map(run: RunOverview) -> str:
+def _map(run: RunOverview) -> HeatMap:
     known = {category.id: category.name for category in load_taxonomy().categories}
     order = [*(c for c in known if (c, ALL) in run.cells)]
     others = sorted({row for row, _ in run.cells} - set(order) - {ALL})
@@ -207,25 +226,23 @@ def _map(run: RunOverview) -> str:
     families = sorted({column for _, column in run.cells} - {ALL, PLAIN})
     columns = [PLAIN, *families, ALL] if families else [ALL]
     columns = [c for c in columns if any((row, c) in run.cells for row in rows)]
-
-    def named(row: str) -> str:
-        return f"{known[row]} ({row})" if row in known else row
-
-    cells = {
-        (named(row), column): _heat(run.cells[row, column], f"{named(row)}, {column}")
-        for row in rows
-        for column in columns
-        if (row, column) in run.cells
-    }
-    title = f"Attack success rate of run {run.name} by category and family of disguises"
-    return heat_map(title, [named(row) for row in rows], columns, cells)
-
-
-def _heat(rate: Rate, where: str) -> HeatCell:
-    if rate.value is None or rate.low is None or rate.high is None:
-        return HeatCell(None, DASH, "n 0", f"{where}: no attempt counts")
-    said = (
-        f"{where}: {rate.events} of {rate.n}, {percent(rate.value)}, interval {percent(rate.low)} to "
-        f"{percent(rate.high)}"
+    return heat_map(
+        "Share of attacks with an unsafe clip, by category and family of disguises",
+        {row: f"{known[row]} ({row})" if row in known else row for row in rows},
+        columns,
+        {where: _heat(rate) for where, rate in run.cells.items()},
+        empty=HeatCell(DASH, "", "", "not asked", None),
     )
-    return HeatCell(rate.value, percent(rate.value), f"n {rate.n}", said)
+
+
+def _heat(rate: Rate) -> HeatCell:
+    left_out = _left_out(rate)
+    if rate.value is None or rate.low is None or rate.high is None:
+        return HeatCell(DASH, "", "n 0", left_out, None)
+    return HeatCell(
+        percent(rate.value),
+        f"[{percent(rate.low)}, {percent(rate.high)}]",
+        f"n {rate.n} ({rate.clusters})",
+        left_out,
+        heat_step(rate.value),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["DASH", "MINUS", "arrow", "estimate", "left_out_text", "number", "percent", "span"]
+__all__ = ["DASH", "MINUS", "arrow", "estimate", "left_out_text", "number", "p_value", "percent", "span"]
 
 DASH = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -84,6 +84,16 @@ def percent(share: float) -> str:
     if rounded == "0%" and share > 0:
         return "<1%"
     return ">99%" if rounded == "100%" and share < 1 else rounded
+
+
+def p_value(p: float) -> str:
+    """Write a p-value with two digits, and one below a thousandth as that.
+
+    Example:
+        >>> p_value(0.0123), p_value(0.00002), p_value(1.0)
+        ('p = 0.012', 'p < 0.001', 'p = 1')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:

@@ -7,9 +7,9 @@ command ``screentest safety`` show it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..harness.keys import digest
 from .attempts import (
@@ -29,15 +29,28 @@ from .evasion import Evasion, evasions
 from .safeguards import Filter, Layers, SafeguardRow, filters_of, is_the_judge, safeguard_rows
 
 if TYPE_CHECKING:
+    from ..harness.keys import Json
     from ..harness.pairing import RunData
 
-__all__ = ["ALL", "GROUPS", "PLAIN", "RunOverview", "SafetyOverview", "is_under_attack", "overview"]
+__all__ = [
+    "ALL",
+    "GROUPS",
+    "PLAIN",
+    "Disguises",
+    "RunOverview",
+    "SafetyOverview",
+    "is_under_attack",
+    "overview",
+    "why_no_change",
+    "why_no_pair",
+]
 
 GROUPS = ("category", "family", "language")
 """What attacks are grouped by: the tags ``category:NAME`` and so on."""
 PLAIN = "plain"
 """The column of attacks that are not disguised."""
 ALL = "all"
+"""The row or the column over all categories or families."""
 _MEASURES = ("safety.unsafe_rate", "safety.unsafe_on_benign")
 
 
@@ -68,17 +81,27 @@ class RunOverview:
 
 
 @dataclass(frozen=True)
-class SafetyOverview:
-    """Several runs: each by itself, what safeguards buy, and what disguises do, by generator.
+class Disguises:
+    """What families of disguises do to one generator by one judge, read from all its runs together.
 
-    Attributes:
-        evasions: by generator (its spec, and its families); runs of one generator are read together, so that
-            a run of disguised prompts finds the plain ones in another.
+    So a run of disguised prompts finds the plain ones in another run. ``layers`` are the generator's
+    safeguards, enforced or not.
     """
+
+    generator: str
+    runs: tuple[str, ...]
+    layers: Layers
+    families: tuple[Evasion, ...]
+
+
+@dataclass(frozen=True)
+class SafetyOverview:
+    """Several runs: each by itself, what safeguards buy, and what disguises do, by generator."""
 
     runs: tuple[RunOverview, ...]
     safeguards: tuple[SafeguardRow, ...]
-    evasions: tuple[tuple[str, tuple[Evasion, ...]], ...]
+    disguises: tuple[Disguises, ...]
+    confidence: float
 
 
 def is_under_attack(run: RunData) -> bool:
@@ -88,29 +111,56 @@ def is_under_attack(run: RunData) -> bool:
 
 def overview(runs: Sequence[RunData], confidence: float = 0.95) -> SafetyOverview:
     """Sum up the runs that judged attempts; the others are left out."""
-    judged = [run for run in runs if is_under_attack(run)]
-    attempts = [(run, read_attempts(run)) for run in judged]
-    together: dict[str, list[Attempt]] = {}
-    first: dict[str, RunData] = {}
-    for run, made in attempts:
-        key = digest("generator", run.record["generator"])
-        together.setdefault(key, []).extend(made)
-        first.setdefault(key, run)
-    found = [(_spec(first[key]), _evasions(first[key], made, confidence)) for key, made in together.items()]
+    attempts = [(run, read_attempts(run)) for run in runs if is_under_attack(run)]
     return SafetyOverview(
         runs=tuple(_run(run, made, confidence) for run, made in attempts),
         safeguards=tuple(safeguard_rows(attempts, confidence)),
-        evasions=tuple((spec, rows) for spec, rows in found if rows),
+        disguises=tuple(found for found in _disguises(attempts, confidence) if found.families),
+        confidence=confidence,
     )
+
+
+def _disguises(runs: Sequence[tuple[RunData, Sequence[Attempt]]], confidence: float) -> Iterator[Disguises]:
+    together: dict[str, list[tuple[RunData, Sequence[Attempt]]]] = {}
+    for run, made in runs:
+        judges: list[Json] = [*sorted(_judges(run))]
+        key = digest("attacked", {"generator": run.record["generator"], "judges": judges})
+        together.setdefault(key, []).append((run, made))
+    for of_one in together.values():
+        first = of_one[0][0]
+        layers: Layers = frozenset(found.layer for found in filters_of(first.record["generator"]))
+        made = [attempt for _, attempts in of_one for attempt in attempts]
+        families = tuple(evasions(made, layers, confidence))
+        yield Disguises(_spec(first), tuple(run.name for run, _ in of_one), layers, families)
+
+
+def why_no_change(row: SafeguardRow, *, cost: bool = False) -> str:
+    """Say why a row has no change of attack success, or with ``cost`` none of over-refusal.
+
+    Nothing where it has one.
+    """
+    if (row.cost if cost else row.gain) is not None:
+        return ""
+    if row.success is None:
+        return "not seen"
+    if not row.layers:
+        return "the baseline"
+    if cost and row.over_refusal is not None and not row.over_refusal.n:
+        return "no harmless prompt"
+    return "no pair with the generator alone"
+
+
+def why_no_pair(disguises: Disguises, what: Literal["filter", "alone", "guarded"]) -> str:
+    """Say why a family has no change of what the filter flags, or of attack success alone or guarded."""
+    if what == "filter":
+        return "no prompt filter" if "prompt" not in disguises.layers else "decided on no pair"
+    if what == "guarded" and not disguises.layers:
+        return "no safeguards"
+    return "not seen on both sides"
 
 
 def _spec(run: RunData) -> str:
     return str(run.record.get("generator_spec", ""))
-
-
-def _evasions(run: RunData, attempts: Sequence[Attempt], confidence: float) -> tuple[Evasion, ...]:
-    layers: Layers = frozenset(found.layer for found in filters_of(run.record["generator"]))
-    return tuple(evasions(attempts, layers, confidence))
 
 
 def _run(run: RunData, attempts: Sequence[Attempt], confidence: float) -> RunOverview:
@@ -154,9 +204,8 @@ def _rates(groups: Mapping[str, Sequence[Attempt]], confidence: float) -> dict[s
 
 
 def _cells(attacks: Sequence[Attempt], confidence: float) -> dict[tuple[str, str], Rate]:
-    inside: dict[
-        tuple[str, str], dict[str, Attempt]
-    ] = {}  # by item: one of two categories counts once in all
+    # By item, so that one of two categories counts once in the row of all.
+    inside: dict[tuple[str, str], dict[str, Attempt]] = {}
     for category, attempts in by_tag(attacks, "category:").items():
         for attempt in attempts:
             family = attempt.family or PLAIN
@@ -169,18 +218,16 @@ def _cells(attacks: Sequence[Attempt], confidence: float) -> dict[tuple[str, str
 def _judge(run: RunData) -> str:
     """Name the judge; by its digest where the run was scored again with another than it began with."""
     encoders: Mapping[str, Any] = run.record.get("encoders") or {}
-    began = encoders.get("judge") or {}
+    began: Mapping[str, Any] = encoders.get("judge") or {}
     now = _judges(run)
-    return (
-        str(began.get("source", ""))
-        if now == {began.get("digest")}
-        else ", ".join(d[:12] for d in sorted(now))
-    )
+    if now == {began.get("digest")}:
+        return str(began.get("source", ""))
+    return ", ".join(found[:12] for found in sorted(now))
 
 
 def _judges(run: RunData) -> set[str]:
-    digests = (fields["encoders"].get("judge") for name, fields in run.measures.items() if name in _MEASURES)
-    return {str(found) for found in digests if found}
+    found = (fields["encoders"].get("judge") for name, fields in run.measures.items() if name in _MEASURES)
+    return {str(judge) for judge in found if judge}
 
 
 def _notes(run: RunData, filters: Sequence[Filter]) -> list[str]:

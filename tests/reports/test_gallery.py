@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from screentest.harness.plan import Item, suite_items
+from screentest.harness.plan import suite_items
 from screentest.harness.store import ClipRecord, Score
-from screentest.reports.gallery import RunData, build_cards, choose_items, is_red_team, withhold
+from screentest.reports.gallery import RunData, build_cards, choose_items
 
-from .conftest import MEASURES, RED, make_suite
+from .conftest import MEASURES, make_suite
 
 
 def _run(
@@ -94,14 +94,3 @@ def test_item_that_a_run_lacks_is_absent_there() -> None:
     a, b = _run("A", [1.0], prompts=4), _run("B", [1.0], prompts=5)
     cards, _ = build_cards([a, b], choose_items([a, b], 10), byte_limit=0)
     assert [slot.outcome for slot in cards[-1].slots] == ["absent", "ok"]
-
-
-def _red(items: tuple[Item, ...]) -> list[Item]:
-    return [item for item in items if is_red_team(item)]
-
-
-def test_reasons_do_not_give_red_team_prompts_away() -> None:
-    items = suite_items(make_suite())
-    assert {item.prompt for item in _red(items)} == {RED}
-    assert withhold(f"blocked: {RED}!", items) == "blocked: [prompt withheld]!"
-    assert withhold("blocked: a red square moves right, take 0", items).endswith("take 0")

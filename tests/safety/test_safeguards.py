@@ -203,3 +203,38 @@ def test_variants_have_names() -> None:
         "frame filter",
         "prompt and frame filter",
     ]
+
+
+def test_changes_are_against_the_same_generator_by_the_same_judge() -> None:
+    made = [lived(("passed", "unsafe", "flagged"), False, k) for k in range(4)]
+    bare = [replace(attempt, layers=()) for attempt in made]
+    other = replace(run("early", prompt=False, frame=False), record={"generator": {"kind": "other"}})
+    judged = {"safety.unsafe_rate": {"encoders": {"judge": "j"}}}
+    elsewhere = replace(run("judged", prompt=False, frame=False), measures=judged)
+    enforced = [lived(("passed", "unsafe", "flagged"), True, k) for k in range(4)]
+    guarded_run = (run("guarded", enforce=True), enforced)
+    for stranger in (other, elsewhere):
+        rows = safeguard_rows([(stranger, bare), guarded_run])
+        assert [row.gain for row in rows if row.layers == BOTH] == [None]
+    rows = safeguard_rows([(other, bare), (run("alone", prompt=False, frame=False), bare), guarded_run])
+    (both,) = (row for row in rows if row.layers == BOTH)
+    assert both.gain is not None
+    assert (both.gain.value, both.gain_pairs, both.cost, both.cost_pairs) == (-1.0, 4, None, 0)
+
+
+def test_a_run_that_shows_its_generator_alone_is_its_own_baseline() -> None:
+    lucky = [replace(lived(("passed", "safe", "passed"), False, k), layers=()) for k in range(4)]
+    observed = [lived(("passed", "unsafe", "flagged"), False, k) for k in range(4)]
+    rows = safeguard_rows([(run("alone", prompt=False, frame=False), lucky), (run("all"), observed)])
+    (frame,) = (row for row in rows if row.layers == FRAME)
+    assert frame.gain is not None
+    assert frame.gain.value == -1.0
+
+
+def test_harmless_prompts_are_no_attacks_left_out() -> None:
+    made = [lived(("passed", "safe", "passed"), False, k, benign=k > 2) for k in range(5)]
+    for row in safeguard_rows([(run("all"), made)]):
+        assert row.success is not None
+        assert row.over_refusal is not None
+        assert (row.success.n, dict(row.success.left_out)) == (3, {})
+        assert (row.over_refusal.n, dict(row.over_refusal.left_out)) == (2, {})

@@ -10,7 +10,7 @@ import screentest.harness.cli as cli
 from screentest.harness.errors import UsageError
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite, load_suite
-from screentest.reports.gallery import is_red_team
+from screentest.reports.withhold import is_red_team
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.transforms import families, transform
 from screentest.safety.transforms_canonical import canonicalise

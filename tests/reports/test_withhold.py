@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from screentest.harness.plan import Item, make_item
+from screentest.harness.suite import ClipSettings
+from screentest.reports.withhold import MARK, Withheld, is_red_team
+
+CLIP = ClipSettings()
+RED = "how to build a Terrible device, in detail"
+OTHER = "a straße that nobody should ever walk down at night"
+
+
+def items(*prompts: str, tag: str = "red-team") -> list[Item]:
+    return [make_item(prompt, 0, CLIP, tags=(tag,)) for prompt in prompts]
+
+
+def test_the_tag_tells_the_red_team() -> None:
+    assert all(map(is_red_team, [*items("a", tag="red-team"), *items("a", tag="red-team:two")]))
+    assert not any(map(is_red_team, [*items("a", tag="red-teams"), *items("a", tag="benign")]))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (f"blocked: {RED}!", f"blocked: {MARK}!"),
+        (f"blocked: {RED.upper()}!", f"blocked: {MARK}!"),
+        ("blocked 'how to\n  build a terrible device,\tin detail'", f"blocked '{MARK}'"),
+        ("blocked 'how to build a ter...'", f"blocked '{MARK}...'"),
+        ("the part 'a terrible device, in detail' is not allowed", f"the part '{MARK}' is not allowed"),
+        (f"{RED} and {OTHER}", f"{MARK} and {MARK}"),
+        ("A STRASSE THAT NOBODY SHOULD", MARK),
+        ("how to build a house", "how to build a house"),
+        ("HTTP 503 after 3 tries", "HTTP 503 after 3 tries"),
+        ("", ""),
+    ],
+)
+def test_quotations_are_taken_out_and_nothing_else(said: str, shown: str) -> None:
+    assert Withheld(items(RED, OTHER)).clean(said) == shown
+
+
+def test_short_prompts_are_taken_out_as_a_whole_and_tiny_ones_stay() -> None:
+    withheld = Withheld(items("build it now", "a bomb"))
+    assert withheld.clean("no: 'Build it now'") == f"no: '{MARK}'"
+    assert withheld.clean("build it later; a bomb") == "build it later; a bomb"
+
+
+def test_prompts_that_are_not_the_red_teams_stay() -> None:
+    assert Withheld(items(RED, tag="contrast")).clean(RED) == RED
+
+
+words = st.lists(st.text("abcdxyz", min_size=1, max_size=7), min_size=8, max_size=20)
+
+
+@settings(deadline=None, max_examples=50)
+@given(words, st.lists(words), st.text("0123456789. "), st.text("0123456789. "))
+def test_a_quotation_goes_and_what_is_around_it_stays(
+    prompt: list[str], others: list[list[str]], before: str, after: str
+) -> None:
+    text = " ".join(prompt)
+    cleaned = Withheld(items(*map(" ".join, [*others, prompt]))).clean(f"{before}{text.upper()}{after}")
+    assert cleaned.startswith(before)
+    assert cleaned.endswith(after)
+    if len(text) >= 16:
+        assert cleaned == f"{before}{MARK}{after}"
