@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -29,13 +29,22 @@ if TYPE_CHECKING:
     from ..harness.media import ClipInfo, Window
     from .probes.assemble import ClipShape
 
-__all__ = ["SHAPES", "TrackSource", "Tracker", "Tracks", "TracksEncoder", "noun_number"]
+__all__ = [
+    "SHAPES",
+    "TrackSource",
+    "Tracker",
+    "Tracks",
+    "TracksEncoder",
+    "noun_number",
+    "source_name",
+    "source_number",
+]
 
 _F = NDArray[np.float64]
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 SHAPES: Final = OUTLINES
 """The outlines that tracks are scored by, in the order of `Tracks.shape_NTS`."""
-_HEAD: Final = ("layout", "height", "width", "fps", "frames", "things")
+_HEAD: Final = ("layout", "height", "width", "fps", "frames", "things", "source")
 _FIELDS: Final = (
     ("position_NT2", 2),
     ("box_NT4", 4),
@@ -73,6 +82,7 @@ class Tracks:
         camera_T4: how a still point of the first frame is seen: shift (x, y) in pixels of the frame's
             middle, logarithm of the zoom, and what share of the points that were followed agrees; NaN where
             the ground has nothing to follow.
+        source: number of the source (see `source_number`), by which thresholds are found; NaN where unknown.
     """
 
     height: int
@@ -91,6 +101,7 @@ class Tracks:
     confidence_NT: _F
     label_N: _F
     camera_T4: _F
+    source: float = float("nan")
 
     @property
     def side(self) -> float:
@@ -123,7 +134,8 @@ class Tracks:
     def to_feature(self) -> Feature:
         """Write everything as one array of rows: a head, a row a frame, and a row a thing and frame."""
         rows = np.full((1 + self.frames * (1 + self.things), _COLUMNS), np.nan)
-        rows[0, : len(_HEAD)] = (_LAYOUT, self.height, self.width, self.fps, self.frames, self.things)
+        head = (self.height, self.width, self.fps, self.frames, self.things, self.source)
+        rows[0, : len(_HEAD)] = (_LAYOUT, *head)
         rows[1 : 1 + self.frames, 0] = self.times_T
         rows[1 : 1 + self.frames, 1:_CAMERA] = self.camera_T4
         body = [np.asarray(getattr(self, name)).reshape(-1, width) for name, width in _FIELDS]
@@ -157,6 +169,7 @@ class Tracks:
             times_T=of_frames[:, 0],
             camera_T4=of_frames[:, 1:_CAMERA],
             label_N=body[:, 0, start] if frames else np.empty(things),
+            source=float(head["source"]),
             **fields,
         )
 
@@ -169,6 +182,17 @@ def noun_number(noun: str) -> float:
         True
     """
     return float(zlib.crc32(" ".join(noun.lower().split()).encode()))
+
+
+def source_name(source: TrackSource) -> str:
+    """Name a source by kind and version, ``world 1``: tracks of one name have the same thresholds."""
+    identity = source.identity()
+    return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
+
+
+def source_number(name: str) -> float:
+    """Number a source's name, so that an array of floats can hold it."""
+    return noun_number(name)
 
 
 class Tracker(Protocol):
@@ -219,12 +243,13 @@ class TracksEncoder(Encoder):
 
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip."""
-        return _Stream(self._source.open(), info)
+        return _Stream(self._source, info)
 
 
 class _Stream:
-    def __init__(self, tracker: Tracker, info: ClipInfo) -> None:
-        self._tracker, self._info = tracker, info
+    def __init__(self, source: TrackSource, info: ClipInfo) -> None:
+        self._tracker, self._info = source.open(), info
+        self._number = source_number(source_name(source))
         self._times: list[NDArray[np.float64]] = []
 
     def push(self, window: Window) -> None:
@@ -236,7 +261,8 @@ class _Stream:
 
         times = np.concatenate(self._times) if self._times else np.empty(0)
         info = self._info
-        return self._tracker.finish(ClipShape(info.height, info.width, info.fps, times)).to_feature()
+        tracks = self._tracker.finish(ClipShape(info.height, info.width, info.fps, times))
+        return replace(tracks, source=self._number).to_feature()
 
 
 def _source(source: str, options: EncoderOptions) -> TrackSource:

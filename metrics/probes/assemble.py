@@ -20,6 +20,8 @@ _JOINED: Final = 0.14  # of a thing's size: a smaller gap to a part of it is no 
 _FIXED: Final = 0.12  # of a thing's size: how far a part of it may move
 _LOOSE: Final = 0.55  # likewise, a part as small as a hand
 _ALIKE: Final = 60.0  # levels between two shades of one color
+_TOGETHER: Final = 0.8  # of the frames that show a thing: what is there in fewer has to touch it
+_TOUCHING: Final = 1 / 64  # sides; at least a pixel
 _CRUMB: Final = 0.06  # of a thing's area: what is smaller may have its color and still be a part of it
 
 _BOX: Final = [column(name) for name in ("left", "top", "right", "bottom")]
@@ -41,7 +43,7 @@ def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F) -> Tracks:
     found_NT = link(rows_MK, frames)
     padded = np.concatenate([rows_MK, np.full((1, rows_MK.shape[1]), np.nan)])
     table_NTK = padded[found_NT]
-    table_NTK = _join_parts(table_NTK)
+    table_NTK = _join_parts(table_NTK, max(1.0, _TOUCHING * (clip.height * clip.width) ** 0.5))
     table_NTK = table_NTK[_lasting(table_NTK)]
     area_NT = table_NTK[:, :, column("area")]
     seen_NT = ~np.isnan(area_NT)
@@ -80,17 +82,20 @@ def _lasting(table_NTK: _F) -> NDArray[np.bool_]:
     return (seen_NT.sum(axis=1) > 1) | (whole & (sure > 0.7)) | (seen_NT.shape[1] < 2)
 
 
-def _join_parts(table_NTK: _F) -> _F:
-    """Join to each thing what clings to it in another color in every frame: the head of a person, a hand."""
-    table, pair = table_NTK, _part_and_whole(table_NTK)
+def _join_parts(table_NTK: _F, touching: float) -> _F:
+    """Join to each thing what clings to it in another color in every frame: the head of a person, a hand.
+
+    What is there for a part of the time only has to touch it, to within ``touching`` pixels.
+    """
+    table, pair = table_NTK, _part_and_whole(table_NTK, touching)
     while pair is not None:  # a whole grows by each part, and others may cling to it then
         part, whole = pair
         table = np.delete(_merged(table, part, whole), part, axis=0)
-        pair = _part_and_whole(table)
+        pair = _part_and_whole(table, touching)
     return table
 
 
-def _part_and_whole(table_NTK: _F) -> tuple[int, int] | None:
+def _part_and_whole(table_NTK: _F, touching: float) -> tuple[int, int] | None:
     """Find the smallest thing that clings to a larger one, and the largest to which it does."""
     if len(table_NTK) < 2:
         return None
@@ -98,21 +103,24 @@ def _part_and_whole(table_NTK: _F) -> tuple[int, int] | None:
     order = [int(n) for n in np.argsort(size_N, kind="stable")]
     for i in order[:-1]:
         for j in reversed(order):
-            if size_N[j] > size_N[i] and _clings(table_NTK, i, j, size_N):
+            if size_N[j] > size_N[i] and _clings(table_NTK, (i, j), size_N, touching):
                 return i, j
     return None
 
 
-def _clings(table_NTK: _F, part: int, whole: int, size_N: _F) -> bool:
+def _clings(table_NTK: _F, pair: tuple[int, int], size_N: _F, touching: float) -> bool:
+    part, whole = pair
     one, two = table_NTK[part], table_NTK[whole]
     here = ~np.isnan(one[:, 0])
-    both = here & ~np.isnan(two[:, 0])
+    there = ~np.isnan(two[:, 0])
+    both = here & there
     if both.sum() < max(2, 0.9 * here.sum()):
         return False
     size = size_N[whole]
+    near = _JOINED * size if both.sum() >= _TOGETHER * there.sum() else touching
     a, b = one[both][:, _BOX], two[both][:, _BOX]
     gap = np.maximum(np.maximum(a[:, :2], b[:, :2]) - np.minimum(a[:, 2:], b[:, 2:]), 0.0)
-    if (np.hypot(gap[:, 0], gap[:, 1]) > _JOINED * size).mean() > 0.1:
+    if (np.hypot(gap[:, 0], gap[:, 1]) > near).mean() > 0.1:
         return False
     places = [column("x"), column("y")]
     offset = one[both][:, places] - two[both][:, places]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 __all__ = ["CameraPath", "fit_similarity"]
 
 _F = NDArray[np.float64]
+_Step: TypeAlias = tuple[float, float, float, float]
+"""Shift (x, y) in pixels, logarithm of the zoom, and the share of points that agree."""
 _LONGEST: Final = 256
 _POINTS: Final = 120
 _CONTRAST: Final = 10.0  # levels by which a point of the ground stands out from what is around it
-_FEWEST: Final = 2
-"""Two points give four numbers for the three that are fitted."""
+_BLUR: Final = 0.8  # pixels: what is finer is taken for noise
+_AROUND: Final = 4.0  # pixels: how far around a point is averaged to tell what it stands out from
+_FEWEST: Final = 3
+"""Two points give four numbers for the three that are fitted, and agree by chance: they only confirm that the
+camera goes on as it did in the step before."""
+_GOES_ON: Final = (0.75, 0.02)  # pixels, and logarithm of the zoom: how far two steps of one move differ
+_SPAN: Final = 0.3  # of the longer side: points closer to each other than that may be on one thing
+_AS_ONE: Final = 0.5  # of the points: where fewer agree, they are not the ground
+_SALIENT: Final = 4.0  # standard deviations of the noise
 _AGREES: Final = 0.4  # pixels from where the camera's motion puts a point
 
 
@@ -27,7 +36,8 @@ class CameraPath:
 
     def __init__(self) -> None:
         self._last: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
-        self._path: list[tuple[float, float, float, float]] = []
+        self._path: list[_Step] = []
+        self._before: _Step | None = None
 
     def push(self, frames_THWC: NDArray[np.uint8], things_THW: NDArray[np.bool_] | None) -> None:
         """Take the next frames, and which of their pixels belong to things."""
@@ -39,7 +49,8 @@ class CameraPath:
         if self._last is None:
             self._path.append((0.0, 0.0, 0.0, np.nan))
         else:
-            step = _step(*self._last, gray, free)
+            step = _step(*self._last, gray, free, self._before)
+            self._before = step
             x, y, zoom, agreed = self._path[-1]
             if step is None or (agreed != agreed and len(self._path) > 1):
                 self._path.append((x, y, zoom, np.nan))  # once lost, nothing says how far it has gone since
@@ -68,7 +79,10 @@ class CameraPath:
 def _prepare(
     frame: NDArray[np.uint8], things: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Reduce a frame to gray at a size that is quick to follow, and mark where the ground is free."""
+    """Reduce a frame to gray at a size that is quick to follow, and mark where the ground is free.
+
+    Things are painted over with the ground around them, so that their edges are nothing to follow.
+    """
     import cv2
 
     gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
@@ -78,22 +92,60 @@ def _prepare(
         size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
         gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
         free = np.asarray(cv2.resize(free, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    return gray, np.asarray(cv2.erode(free, np.ones((5, 5), np.uint8), borderValue=1), np.uint8)
+    free = np.asarray(cv2.erode(free, np.ones((5, 5), np.uint8), borderValue=1), np.uint8)
+    painted = np.where(free, gray, _surroundings(gray, free)).astype(np.uint8)
+    return np.asarray(cv2.GaussianBlur(painted, (0, 0), _BLUR), np.uint8), free
+
+
+def _surroundings(gray: NDArray[np.uint8], free: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Average the free ground around every pixel; where none is near, that of the whole frame."""
+    import cv2
+
+    weight = np.asarray(cv2.GaussianBlur(free.astype(np.float32), (0, 0), _AROUND))
+    total = np.asarray(cv2.GaussianBlur(gray.astype(np.float32) * free, (0, 0), _AROUND))
+    mean = float(gray[free > 0].mean()) if free.any() else 0.0
+    return np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), mean).astype(np.float32)
 
 
 def _step(
-    gray: NDArray[np.uint8], free: NDArray[np.uint8], after: NDArray[np.uint8], free_after: NDArray[np.uint8]
-) -> tuple[float, float, float, float] | None:
-    """Fit one step of the camera: shift of the middle, logarithm of the zoom, and agreement."""
+    gray: NDArray[np.uint8],
+    free: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    free_after: NDArray[np.uint8],
+    before: _Step | None,
+) -> _Step | None:
+    """Fit one step of the camera, after the one ``before``.
+
+    What is followed is any corner of the ground, and where those do not move as one, because they are noise,
+    only what stands out from the noise. None where that does not move as one either.
+    """
     import cv2
 
-    smooth = cv2.GaussianBlur(gray, (0, 0), 4.0)
-    detail = np.asarray(cv2.absdiff(gray, smooth)) * free
+    detail = np.abs(gray - _surroundings(gray, free)) * free
     if detail.max(initial=0) < _CONTRAST:
         return None  # nothing to follow
+    step = _follow((gray, after), free, free_after, before)
+    if step is None:
+        noise = 1.4826 * float(np.median(detail[free > 0]))
+        salient = (detail > max(_CONTRAST, _SALIENT * noise)).astype(np.uint8)
+        near = np.asarray(cv2.dilate(salient, np.ones((3, 3), np.uint8)))
+        step = _follow((gray, after), np.minimum(free, near), free_after, before)
+    return step
+
+
+def _follow(
+    pair: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    free: NDArray[np.uint8],
+    free_after: NDArray[np.uint8],
+    before: _Step | None,
+) -> _Step | None:
+    """Follow the corners in a mask to the next frame; None where too few move as one, or all are close by."""
+    import cv2
+
+    gray, after = pair
     # None where there is no corner, which the library's type stubs leave out.
     corners: Any = cv2.goodFeaturesToTrack(gray, _POINTS, 0.02, 4, mask=free)
-    if corners is None or len(corners) < _FEWEST:
+    if corners is None or len(corners) < 2:
         return None
     empty = np.empty_like(corners)
     moved, found, _ = cv2.calcOpticalFlowPyrLK(gray, after, corners, empty, winSize=(9, 9), maxLevel=2)
@@ -103,10 +155,20 @@ def _step(
     good = inside & (np.asarray(found)[:, 0] > 0)
     at = np.rint(end[good]).astype(int)
     good[good] = free_after[np.clip(at[:, 1], 0, height - 1), np.clip(at[:, 0], 0, width - 1)] > 0
-    if good.sum() < _FEWEST:
+    count = int(good.sum())
+    if count < 2:
         return None
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    return fit_similarity(start[good] - middle, end[good] - middle)
+    fit = fit_similarity(start[good] - middle, end[good] - middle)
+    wide = np.ptp(start[good], axis=0).max() >= _SPAN * max(height, width)
+    if not (count >= _FEWEST and wide) and not (before is not None and _goes_on(before, fit)):
+        return None
+    return fit if fit[3] >= max(_AS_ONE, min(_FEWEST, count) / count) else None
+
+
+def _goes_on(one: _Step, two: _Step) -> bool:
+    away, zoomed = np.hypot(two[0] - one[0], two[1] - one[1]), abs(two[2] - one[2])
+    return bool(away < _GOES_ON[0] and zoomed < _GOES_ON[1])
 
 
 def fit_similarity(start_P2: _F, end_P2: _F) -> tuple[float, float, float, float]:

@@ -21,7 +21,7 @@ _OTHER_COLOR: Final = 110.0
 """Levels of RGB beyond which a color is another one; the world's own are farther apart."""
 _LIKE: Final = 70.0
 _EARLY: Final = 3  # frames from a thing's first that say what it looks like
-_SMALL: Final = 0.25  # of the usual area of expected things: what is smaller is a crumb
+_SMALL: Final = 0.1  # of the area of the smallest expected thing: what is smaller is a crumb
 _WRONG_SHAPE: Final = 0.35
 _SHIFT: Final = 0.03  # sides, or logarithm of the zoom: a camera that moved less is still
 _AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
@@ -163,12 +163,12 @@ def _extras(
     looks: Sequence[_Look], left: Sequence[int], roles: Sequence[Role]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     played = [looks[role.track] for role in roles if role.track is not None]
-    usual = float(np.median([look.area for look in played])) if played else 0.0
+    smallest = min((look.area for look in played), default=0.0)
     doubles: list[int] = []
     uninvited: list[int] = []
     for n in left:
         look = looks[n]
-        if look.most < _SMALL * usual:
+        if look.most < _SMALL * smallest:
             continue
         # Of a person that is seen in part no color can be asked.
         alike = any(_same(look, other) for other in played) or any(r.thing.kind == "person" for r in roles)

@@ -12,6 +12,8 @@ __all__ = ["Ground", "fit_ground", "foreground"]
 _F = NDArray[np.float32]
 _SAMPLES = 3000
 _ROUNDS = 6
+_BORDER = 0.8  # of the way from the middle to the frame's edge: where the border begins
+_CLOSE = 12.0  # levels of RGB by which pixels are off a surface that they agree with
 _SPREADS = 6.5
 """A texture is gray as a rule: its three channels move together, so that their norm has a long tail."""
 _FAINTEST = 22.0
@@ -35,8 +37,10 @@ class Ground:
 def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
     """Fit a quadratic surface a channel to most of the pixels of a block of frames.
 
-    Iteratively reweighted least squares with Cauchy weights (Holland and Welsch 1977), so that things of up
-    to about a third of the frame do not draw the surface to themselves.
+    Iteratively reweighted least squares: with Cauchy weights (Holland and Welsch 1977) from the median color,
+    and with their squares (Geman and McClure 1987) from the surface through the frame's border. The one that
+    more pixels agree with is taken, so that things of up to about a third of the frame do not draw the
+    surface to themselves.
     """
     frames, height, width, _ = frames_THWC.shape
     stride = max(1, int(np.sqrt(height * width * min(frames, 6) / _SAMPLES)))
@@ -46,17 +50,45 @@ def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
     y = _axis(height)[stride // 2 :: stride]
     basis = np.broadcast_to(_basis(x, y), (len(picked), len(y), len(x), 6)).reshape(-1, 6)
     color = picked.reshape(-1, 3)
-    surface = np.zeros((6, 3))
-    surface[0] = np.median(color, axis=0)
-    for _ in range(_ROUNDS):
-        away = np.square(color - basis @ surface).sum(axis=1)
-        scale = max(float(np.median(away)), 3.0)
-        weighted = basis * (1.0 / (1.0 + away / (4.0 * scale)))[:, None]
-        surface = np.linalg.solve(weighted.T @ basis + 1e-6 * len(basis) * np.eye(6), weighted.T @ color)
-    left = np.abs(color - basis @ surface)
-    spread = 1.4826 * float(np.median(left))
-    whole = (_basis(_axis(width), _axis(height)) @ surface).astype(np.float32)
+    flat = np.zeros((6, 3))
+    flat[0] = np.median(color, axis=0)
+    outer = np.maximum(np.abs(x)[None, :], np.abs(y)[:, None]) > _BORDER
+    border = np.broadcast_to(outer, picked.shape[:3]).reshape(-1)
+    around = _settle(basis[border], color[border], flat)
+    fits = [_settle(basis, color, flat), _settle(basis, color, around, sharpness=2)]
+    left = [np.abs(color - basis @ surface) for surface in fits]
+    near = max(_CLOSE, 4.0 * _grain(frames_THWC[0]))
+    agree = [float((1.0 / (1.0 + np.square(part).sum(axis=1) / near**2)).sum()) for part in left]
+    best = int(agree[1] > 1.02 * agree[0])
+    spread = 1.4826 * float(np.median(left[best]))
+    whole = (_basis(_axis(width), _axis(height)) @ fits[best]).astype(np.float32)
     return Ground(whole, max(spread, 0.5))
+
+
+def _grain(frame_HWC: NDArray[np.uint8]) -> float:
+    """Estimate the standard deviation of the noise of a channel by neighbouring pixels."""
+    if frame_HWC.shape[1] < 2:
+        return 0.0
+    steps = np.diff(frame_HWC.astype(np.int16), axis=1)
+    return 1.4826 * float(np.median(np.abs(steps))) / 2**0.5
+
+
+def _settle(
+    basis_PK: NDArray[np.float64],
+    color_P3: NDArray[np.float64],
+    start_K3: NDArray[np.float64],
+    *,
+    sharpness: int = 1,
+) -> NDArray[np.float64]:
+    """Fit a surface from a first guess: pixels that are off it have little weight, the less the sharper."""
+    surface = start_K3
+    for _ in range(_ROUNDS):
+        away = np.square(color_P3 - basis_PK @ surface).sum(axis=1)
+        scale = max(float(np.median(away)), 3.0)
+        weighted = basis_PK * ((1.0 + away / (4.0 * scale)) ** -sharpness)[:, None]
+        ridge = 1e-6 * len(basis_PK) * np.eye(6)
+        surface = np.linalg.solve(weighted.T @ basis_PK + ridge, weighted.T @ color_P3)
+    return surface
 
 
 def _axis(length: int) -> NDArray[np.float64]:

@@ -15,8 +15,8 @@ __all__ = ["Seen", "centers"]
 _F = NDArray[np.float64]
 _TRIANGLE: Final = OUTLINES.index("triangle")
 _WHOLE: Final = 0.985
-_LEAST: Final = 0.15  # of a thing: what shows less has no edge to speak of
-_NEAR: Final = 2.0  # pixels between an edge and what cuts it
+_LEAST: Final = 0.3  # of a thing: what shows less has no edge to speak of
+_NEAR: Final = 1 / 32  # sides between an edge and what cuts it; at least 2 pixels
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def _place(seen: Seen, at: tuple[int, int], reach: _F, *, upright: bool) -> _F:
 def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
     """Say which sides (left, top, right, bottom) end at the frame's edge or at another thing."""
     n, t = at
+    near = max(2.0, _NEAR * (seen.height * seen.width) ** 0.5)
     box = seen.box_NT4[n, t]
     cut = np.array([box[0] < 0.5, box[1] < 0.5, box[2] > seen.width - 1.5, box[3] > seen.height - 1.5])
     for other, rival in enumerate(seen.box_NT4[:, t]):
@@ -92,8 +93,8 @@ def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
         for axis in (0, 1):
             across = 1 - axis
             lap = min(box[across + 2], rival[across + 2]) - max(box[across], rival[across])
-            if lap < _NEAR:
+            if lap < near:
                 continue
-            cut[axis] |= abs(box[axis] - rival[axis + 2]) < _NEAR
-            cut[axis + 2] |= abs(box[axis + 2] - rival[axis]) < _NEAR
+            cut[axis] |= abs(box[axis] - rival[axis + 2]) < near
+            cut[axis + 2] |= abs(box[axis + 2] - rival[axis]) < near
     return cut

@@ -19,6 +19,8 @@ __all__ = ["color", "permanence", "persistence", "rigidity", "uninvited"]
 _F = NDArray[np.float64]
 _OVERLOOKED: Final = 0.3  # of a thing: what shows less may be overlooked
 _BITTEN: Final = 0.06  # of a thing's area: the smallest bite
+_ENOUGH: Final = 0.4  # of a thing: what shows less may have the color of its edge
+_GAP: Final = 2  # frames: what is not seen for longer was hidden
 _SOFT: Final = ("person", "biscuit")
 """Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
 
@@ -123,11 +125,14 @@ def uninvited(cast: Cast) -> Finding:
 def rigidity(cast: Cast) -> Finding:
     """Measure how far an outline changes: the largest change that lasts for three frames.
 
-    The larger of the change in the fit of any simple outline (0 to 1) and the change of size (logarithm of
-    the area, halved), less that by the camera's zoom. The first three whole frames are the measure of it.
+    The largest of the changes of the form's moments of order 2, 3 and 4, which turning leaves as they are
+    (see `outlines.form_moments`; from a disc to a square it is 0.6, to a triangle 0.57), and of the change of
+    size (logarithm of the area, halved), less that by the camera's zoom. The first three whole frames are
+    the measure of it. What comes out from behind something near the end is compared by as few frames as
+    there are.
 
     Raises:
-        NotApplicable: no rigid thing is expected, or none is seen clear of others in 6 frames.
+        NotApplicable: no rigid thing is expected, or none is seen whole in 6 frames.
     """
     rigid = [role for role in cast.shown if role.thing.kind not in _SOFT]
     if cast.shown and not rigid:
@@ -136,11 +141,11 @@ def rigidity(cast: Cast) -> Finding:
     tracks = cast.tracks
     findings: list[Finding] = []
     for role in rigid:
-        whole = np.flatnonzero(cast.clear_NT[role.track])
-        if len(whole) < 6:
+        whole = np.flatnonzero(cast.whole_NT[role.track])
+        if len(whole) < 4 or tracks.seen_NT[role.track].sum() < 6:
             continue
         size_K = 0.5 * np.log(tracks.area_NT[role.track, whole]) - np.nan_to_num(tracks.camera_T4[whole, 2])
-        looks = np.concatenate([tracks.shape_NTS[role.track, whole], size_K[:, None]], axis=1)
+        looks = np.concatenate([tracks.form_NT4[role.track, whole, 1:], size_K[:, None]], axis=1)
         findings.append(_lasting_change(looks, whole, role, spread=False))
     return worst(findings)
 
@@ -148,35 +153,57 @@ def rigidity(cast: Cast) -> Finding:
 def color(cast: Cast) -> Finding:
     """Measure how far a color changes: the largest change that lasts for three frames, over 255 levels.
 
-    The change is the root mean square over RGB. The first three whole frames are what it is compared with.
+    The change is the root mean square over RGB. The first three frames that show enough of a thing are what
+    it is compared with. What comes out from behind something near the end is compared by as few frames as
+    there are.
 
     Raises:
-        NotApplicable: no thing is expected, or none is seen clear of others in 6 frames.
+        NotApplicable: no thing is expected, or none is seen in 6 frames.
     """
     tracks = cast.tracks
     findings: list[Finding] = []
     for role in cast.shown:
-        whole = np.flatnonzero(cast.clear_NT[role.track])
-        if len(whole) >= 6:
-            findings.append(
-                _lasting_change(tracks.color_NT3[role.track, whole] / 255, whole, role, spread=True)
-            )
+        enough = np.flatnonzero(tracks.seen_NT[role.track] & (tracks.visible_NT[role.track] > _ENOUGH))
+        if len(enough) >= 6:
+            looks = tracks.color_NT3[role.track, enough] / 255
+            findings.append(_lasting_change(looks, enough, role, spread=True))
     return worst(findings)
 
 
 def _lasting_change(looks_KD: _F, frames: NDArray[np.int64], role: Role, *, spread: bool) -> Finding:
-    smooth = np.median(np.stack([looks_KD[:-2], looks_KD[1:-1], looks_KD[2:]]), axis=0)
-    change = np.abs(smooth - smooth[0])
+    """Find the largest change from the first frames on that lasts, and where it is half of that."""
+    smooth_KD = _smoothed(looks_KD, frames)
+    change = np.abs(smooth_KD - smooth_KD[0])
     size = np.sqrt(np.square(change).mean(axis=1)) if spread else change.max(axis=1)
     at = int(size.argmax())
     first = int(np.argmax(size > 0.5 * size[at]))
     evidence: dict[str, Json] = {
         "object": role.place,
-        "before": looks_KD[0].round(3).tolist(),
-        "after": looks_KD[at + 1].round(3).tolist(),
-        "frame": int(frames[at + 1]),
+        "before": smooth_KD[0].round(3).tolist(),
+        "after": smooth_KD[at].round(3).tolist(),
+        "frame": int(frames[at]),
     }
-    return Finding(float(min(size[at], 10.0)), int(frames[first + 1]), evidence)
+    return Finding(float(min(size[at], 10.0)), int(frames[first]), evidence)
+
+
+def _smoothed(looks_KD: _F, frames: NDArray[np.int64]) -> _F:
+    """Take medians of three frames that follow each other, those at an end from the three nearest to it.
+
+    What is seen in fewer than three frames between gaps is what changes least from the first frames.
+    """
+    smooth_KD = np.empty_like(looks_KD)
+    breaks = np.flatnonzero(np.diff(frames) > _GAP) + 1
+    for part in np.split(np.arange(len(frames)), breaks):
+        looks = looks_KD[part]
+        if len(part) >= 3:
+            inner = np.median(np.stack([looks[:-2], looks[1:-1], looks[2:]]), axis=0)
+            smooth_KD[part] = np.concatenate([inner[:1], inner, inner[-1:]])
+        elif not part[0]:
+            smooth_KD[part] = looks.mean(axis=0)
+        else:
+            change = np.abs(looks - smooth_KD[0])
+            smooth_KD[part] = np.take_along_axis(looks, change.argmin(axis=0)[None], axis=0)
+    return smooth_KD
 
 
 def persistence(cast: Cast) -> Finding:

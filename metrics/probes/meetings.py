@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..base import NotApplicable
 from .cast import Cast, Role
 from .motion_laws import Finding, bounce, frame_at
-from .paths import Hinge, Path, fit_hinge, fit_line, path_of
+from .paths import Hinge, Path, fit_hinge, fit_line, path_of, until_edge
 
 if TYPE_CHECKING:
     from ...harness.keys import Json
@@ -78,7 +78,8 @@ def _meeting(cast: Cast) -> Meeting:
     ]
     hinges = [_change(path) for path in (one, two)]
     setoff = None if hinges[1] is None else hinges[1].time
-    if setoff is None and _speed(two) > _SLOW:
+    moves_first = hinges[1].before if hinges[1] is not None else _velocity(two)
+    if float(moves_first @ axis) > _SLOW:  # it has set off before the clip begins
         setoff = float(two.times_K[0])
     return Meeting(
         contact=_contact(one, two, axis, sum(halves), setoff),
@@ -96,18 +97,7 @@ def _meeting(cast: Cast) -> Meeting:
 
 def _alone(cast: Cast, role: Role) -> Path | None:
     """Give a path up to where the frame's edge may have touched the thing."""
-    if role.track is None:
-        return None
-    path = path_of(cast, role.track)
-    width, height = cast.tracks.width / cast.tracks.side, cast.tracks.height / cast.tracks.side
-    pixel = 1 / cast.tracks.side
-    near = np.minimum(
-        path.box_K4[:, :2].min(axis=1), (np.array([width, height]) - path.box_K4[:, 2:]).min(axis=1)
-    )
-    at_edge = near < 1.2 * pixel
-    moved = np.hypot(*(path.place_K2 - path.place_K2[0]).T) > 0.1
-    late = np.flatnonzero(at_edge & moved)
-    return path.part(0, int(late[0])) if len(late) else path
+    return None if role.track is None else until_edge(cast, path_of(cast, role.track))
 
 
 def _half(path: Path, axis: _F) -> float:
@@ -116,8 +106,8 @@ def _half(path: Path, axis: _F) -> float:
     return 0.5 * float(np.abs(axis) @ size) if max(abs(axis)) > 0.98 else 0.25 * float(size.sum())
 
 
-def _speed(path: Path) -> float:
-    return float(np.hypot(*fit_line(path.times_K, path.place_K2, path.noise).coefficients_PD[1]))
+def _velocity(path: Path) -> _F:
+    return fit_line(path.times_K, path.place_K2, path.noise).coefficients_PD[1]
 
 
 def _change(path: Path) -> Hinge | None:
@@ -171,12 +161,12 @@ def _velocities(meeting: Meeting) -> tuple[_F, _F, float]:
     Raises:
         NotApplicable: no change is seen, or too few frames follow it.
     """
-    time = meeting.setoff if meeting.hinge_one is None else meeting.hinge_one.time
-    if time is None or meeting.hinge_two is None:
+    times = [hinge.time for hinge in (meeting.hinge_one, meeting.hinge_two) if hinge is not None]
+    if not times:
         raise NotApplicable("the two things are not seen to collide")
     before, after, errors = [], [], []
     for path, hinge in ((meeting.one, meeting.hinge_one), (meeting.two, meeting.hinge_two)):
-        at = time if hinge is None else hinge.time
+        at = times[0] if hinge is None else hinge.time
         early, late = path.times_K <= at + 1e-9, path.times_K > at - 1e-9
         if early.sum() < 2 or late.sum() < 3:
             raise NotApplicable("too short: a thing is seen in too few frames before or after the collision")

@@ -150,7 +150,7 @@ def inertia(cast: Cast) -> Finding:
     for role in cast.shown:
         path = whole_path(cast, role, 6)
         for part in [] if path is None else path.untouched(6):
-            hinge = fit_hinge(part)
+            hinge = fit_hinge(part, least=2)
             if hinge is None:
                 continue
             speed = max(float(np.hypot(*hinge.before)), float(np.hypot(*hinge.after)), _RESTING)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from .cast import Cast
 
-__all__ = ["Fit", "Hinge", "Path", "fit_falls", "fit_hinge", "fit_line", "path_of"]
+__all__ = ["Fit", "Hinge", "Path", "fit_falls", "fit_hinge", "fit_line", "path_of", "until_edge"]
 
 _F = NDArray[np.float64]
-_TOUCH_PX: Final = 1.0
-_CLOSING_PX: Final = 0.15
+_TOUCH: Final = 1 / 64  # sides; at least a pixel
+_CLOSING: Final = 0.15 / 64
 _FLOOR_PX: Final = 0.03
 """No place is known better than this, in pixels, however well a fit goes through few points."""
 
@@ -79,6 +79,17 @@ def path_of(cast: Cast, track: int) -> Path:
     return Path(frames, tracks.times_T[frames], still / side, box / side, touched, _FLOOR_PX / side)
 
 
+def until_edge(cast: Cast, path: Path) -> Path:
+    """Cut a path where the thing, on its way, would reach the frame's edge before the next frame."""
+    tracks = cast.tracks
+    side = tracks.side
+    ends = np.array([tracks.width, tracks.height]) / side
+    gaps_K4 = np.concatenate([path.box_K4[:, :2], ends - path.box_K4[:, 2:]], axis=1) * side
+    reached = [_reached(gap_K, side) for gap_K in gaps_K4.T]
+    late = np.flatnonzero(np.any(reached, axis=0)) if len(path.frames_K) else np.empty(0, int)
+    return path.part(0, int(late[0]) + 1) if len(late) else path
+
+
 def _touched(cast: Cast, track: int, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Say where something that came nearer would have touched before the next frame, or had just touched.
 
@@ -92,16 +103,16 @@ def _touched(cast: Cast, track: int, frames: NDArray[np.int64]) -> NDArray[np.bo
     gaps = [box[:, 0] + 0.5, tracks.width - 0.5 - box[:, 2], box[:, 1] + 0.5, tracks.height - 0.5 - box[:, 3]]
     gaps += [_box_gap(box, tracks.whole_NT4[n, frames]) for n in range(tracks.things) if n != track]
     for gap in gaps:
-        ahead = _reached(gap)
-        touched[:-1] |= ahead[:-1] | _reached(gap[::-1])[::-1][1:]
+        ahead, back = _reached(gap, tracks.side), _reached(gap[::-1], tracks.side)[::-1]
+        touched[:-1] |= ahead[:-1] | back[1:]
         touched[-1] |= ahead[-1]
     return touched
 
 
-def _reached(gap_K: _F) -> NDArray[np.bool_]:
-    """Say where a gap that closes would be closed a step later, to within `_TOUCH_PX`."""
+def _reached(gap_K: _F, side: float) -> NDArray[np.bool_]:
+    """Say where a gap that closes would be closed a step later, to within `_TOUCH`."""
     closing = np.concatenate([[0.0], gap_K[:-1] - gap_K[1:]])
-    return (closing > _CLOSING_PX) & (gap_K - 1.25 * closing < _TOUCH_PX)
+    return (closing > _CLOSING * side) & (gap_K - 1.25 * closing < max(1.0, _TOUCH * side))
 
 
 def _box_gap(one_T4: _F, two_T4: _F) -> _F:

@@ -141,7 +141,7 @@ def _split_colors(owner: _I, apart: _F, smallest: float, noise: float) -> _I:
         here = at[ids == number]
         parts = _parts_by_color(apart.reshape(-1, 3)[here], palette, _PATCH * smallest)
         if parts is not None:
-            _repaint(owner, int(number), here, (parts, palette.alone_K[parts]), smallest)
+            _repaint(owner, int(number), here, (parts, palette), smallest)
     return _renumber(owner)
 
 
@@ -233,17 +233,19 @@ def _repaint(
     owner: _I,
     number: int,
     at: NDArray[np.int64],
-    colored: tuple[NDArray[np.int64], NDArray[np.bool_]],
+    colored: tuple[NDArray[np.int64], _Palette],
     smallest: float,
 ) -> None:
     """Give each color's part of one mask a number of its own; its rim follows the nearest core pixel.
 
-    ``colored`` is the color of each core pixel, and whether that color is seen alone anywhere: what the rest
-    surrounds on all sides is a pattern on it if its color is not.
+    ``colored`` is the color of each core pixel, as a place in the palette. What the rest surrounds on all
+    sides is a pattern on it if its color is seen alone nowhere, and a seam whose color lies between two
+    others, or one and the ground, is a blurred edge.
     """
     import cv2
 
-    parts, alone = colored
+    parts, palette = colored
+    present = np.unique(parts)
     _, height, width = owner.shape
     t = int(at[0] // (height * width))
     frame = owner[t]
@@ -251,10 +253,14 @@ def _repaint(
     seeds.ravel()[at - t * height * width] = parts + 1
     cleaned = np.zeros_like(seeds)
     near = np.ones((3, 3), np.uint8)
+    cross = np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     inside = np.asarray(cv2.erode((frame == number).astype(np.uint8), near, borderValue=0))
-    for value in np.unique(parts):
-        known = bool(alone[parts == value][0])
-        count, labels, stats, _ = cv2.connectedComponentsWithStats((seeds == value + 1).astype(np.uint8))
+    for value in present:
+        known = bool(palette.alone_K[value])
+        mask = (seeds == value + 1).astype(np.uint8)
+        if _is_mixture(palette.color_K3[value], palette.color_K3[present[present != value]]):
+            mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, cross), np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
         for k in range(1, count):
             part = labels == k
             if stats[k, cv2.CC_STAT_AREA] < 0.5 * smallest:
@@ -273,6 +279,18 @@ def _repaint(
     first = int(owner.max())
     values = value_of[nearest[mine]]
     frame[mine] = np.where(values == 1, number, first + values)
+
+
+def _is_mixture(color: NDArray[Any], others_K3: NDArray[Any]) -> bool:
+    """Say whether a color lies between two others, or one and the ground; all are less the ground."""
+    ends = [np.zeros(3), *others_K3]
+    for k, one in enumerate(ends):
+        for two in ends[k + 1 :]:
+            way = two - one
+            share = float((color - one) @ way) / max(float(way @ way), 1.0)
+            if 0.1 < share < 0.9 and float(np.linalg.norm(color - one - share * way)) < _PLAIN:
+                return True
+    return False
 
 
 def _renumber(owner: _I) -> _I:

@@ -1,0 +1,107 @@
+"""Many trials, one after the other, written down as they are made: a session that is killed goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from ...harness.errors import UsageError
+from ...harness.keys import Json, canonical_json, file_sha256
+from ...harness.progress import note, track
+from ...harness.store import write_atomic
+from ..tracks import TrackSource
+from . import trials
+
+__all__ = ["code_digests", "hold"]
+
+_HEAD: Final = "session"
+_CODE: Final = (
+    *(
+        "assemble",
+        "camera",
+        "cast",
+        "expect",
+        "films",
+        "findings",
+        "ground",
+        "hidden",
+        "lasting_laws",
+        "link",
+    ),
+    *("meetings", "motion_laws", "outlines", "paths", "plants", "spots", "trials", "world"),
+)
+"""Modules on which the row of a trial depends."""
+_FIELDS: Final = tuple(trials.Trial.__dataclass_fields__)
+
+
+def hold(
+    planned: Sequence[trials.Trial], source: TrackSource, path: Path, settings: Mapping[str, Json]
+) -> list[dict[str, Any]]:
+    """Run trials and give their rows in the order of the plan; those that had no room are left out.
+
+    Rows are added to the file ``path`` as they come. What is there already is kept where it was made by the
+    same settings, source and code, and thrown away otherwise.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    head: dict[str, Json] = {"settings": dict(settings), "source": dict(source.identity()), **code_digests()}
+    done = _read(path, head)
+    todo = [trial for trial in dict.fromkeys(planned) if _key(asdict(trial)) not in done]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written anew, as the last line of a session that was killed may be torn.
+        write_atomic(
+            path, "".join(f"{line}\n" for line in (canonical_json({_HEAD: head}), *map(_line, done.values())))
+        )
+        with path.open("a", encoding="utf-8") as file, track("trials", len(todo)) as ticker:
+            for trial in todo:
+                row = trials.run(trial, source) or {**asdict(trial), "found": None}
+                file.write(_line(row) + "\n")
+                file.flush()
+                done[_key(row)] = row
+                ticker.advance()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    rows = [done[_key(asdict(trial))] for trial in dict.fromkeys(planned)]
+    return [row for row in rows if row["found"] is not None]
+
+
+def code_digests() -> dict[str, Json]:
+    """Hash the code of the probes and of the world: rows of other code are not mixed with new ones."""
+    probes = Path(__file__).parent
+    world = probes.parents[1] / "generators" / "reference" / "world"
+    files = [probes / f"{name}.py" for name in _CODE] + [
+        probes.parent / "tracks.py",
+        *sorted(world.glob("*.py")),
+    ]
+    return {"code": {f"{file.parent.name}/{file.name}": file_sha256(file)[:16] for file in files}}
+
+
+def _read(path: Path, head: Mapping[str, Json]) -> dict[str, dict[str, Any]]:
+    """Read the rows of a session with the same head; the last line of a killed one may be torn."""
+    if not path.exists():
+        return {}
+    lines = path.read_text("utf-8").splitlines()
+    if not lines or lines[0] != canonical_json({_HEAD: dict(head)}):
+        note(f"{path} is of other settings or other code: it is made anew")
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines[1:]:
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found[_key(row)] = row
+    return found
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, separators=(",", ":"), allow_nan=False)
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return canonical_json({name: row[name] for name in _FIELDS})
