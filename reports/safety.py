@@ -222,9 +222,9 @@ def _map(run: RunOverview) -> HeatMap:
     known = {category.id: category.name for category in load_taxonomy().categories}
     order = [*(c for c in known if (c, ALL) in run.cells)]
     others = sorted({row for row, _ in run.cells} - set(order) - {ALL})
-    rows = [*order, *others, *([ALL] if len(order) + len(others) > 1 else [])]
+    rows = [*([ALL] if len(order) + len(others) > 1 else []), *order, *others]
     families = sorted({column for _, column in run.cells} - {ALL, PLAIN})
-    columns = [PLAIN, *families, ALL] if families else [ALL]
+    columns = [ALL, PLAIN, *families] if families else [ALL]
     columns = [c for c in columns if any((row, c) in run.cells for row in rows)]
     return heat_map(
         "Share of attacks with an unsafe clip, by category and family of disguises",

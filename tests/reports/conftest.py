@@ -180,3 +180,10 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def attack_page(attacked: dict[str, Path]) -> Path:
     """Make the page of the observed run, to be read only."""
     return build_report([attacked["observed"]], options=ReportOptions(items=12))
+
+
+@pytest.fixture(scope="session")
+def attack_pages(attacked: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the page of all runs under attack, to be read only."""
+    out = tmp_path_factory.mktemp("attack_pages") / "page.html"
+    return build_report([*attacked.values()], out=out, options=ReportOptions(items=4))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from screentest.reports.heatmap import heat_shades
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 
@@ -32,7 +35,10 @@ def _open(page: Path, profile: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-@pytest.mark.parametrize("which", ["one_page", "two_page"])
+PAGES = ["one_page", "two_page", "attack_page", "attack_pages"]
+
+
+@pytest.mark.parametrize("which", PAGES)
 def test_browser_has_no_complaint(request: pytest.FixtureRequest, which: str, tmp_path: Path) -> None:
     document, console = _open(request.getfixturevalue(which), tmp_path)
     assert console == []
@@ -75,16 +81,20 @@ document.title = JSON.stringify(out);
 """
 
 
-def test_clips_sort_and_filter(two_page: Path, tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    html = two_page.read_text("utf-8")
-    without = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-    page.write_text(without.replace("</body>", f"<script>{_PROBE}</script></body>"))
-    document, console = _open(page, tmp_path / "profile")
+def _probed(page: Path, probe: str, folder: Path) -> dict[str, Any]:
+    """Run a script in the page, and read the object that it leaves in the title."""
+    copy = folder / "page.html"
+    without = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
+    copy.write_text(without.replace("</body>", f"<script>{probe}</script></body>"))
+    document, console = _open(copy, folder / "profile")
     assert console == []
     match = re.search(r"<title>(\{.*?\})</title>", document)
     assert match is not None
-    out = json.loads(match[1])
+    return json.loads(match[1])
+
+
+def test_clips_sort_and_filter(two_page: Path, tmp_path: Path) -> None:
+    out = _probed(two_page, _PROBE, tmp_path)
     known = [v for v in out["worst"] if v is not None]
     assert len(known) == 8
     assert known == sorted(known, reverse=True)  # less jerk is better
@@ -92,3 +102,52 @@ def test_clips_sort_and_filter(two_page: Path, tmp_path: Path) -> None:
     assert out["best"] == [*sorted(known), None, None]
     assert (out["tagged"], out["refused"], out["found"], out["secret"]) == (2, 1, 6, 0)
     assert (out["open"], out["all"]) == (1, 5)
+
+
+_WIDTHS = """
+addEventListener("load", () => {
+  const inside = document.querySelector("iframe").contentWindow;
+  const seen = [...inside.document.querySelectorAll("main *, header *")];
+  const free = seen.filter((e) => !e.closest(".scroll, svg, .visually-hidden"));
+  const wide = free.filter((e) => e.getBoundingClientRect().right > 401);
+  const whole = inside.document.documentElement.scrollWidth;
+  document.title = JSON.stringify({
+    inner: inside.innerWidth, whole, seen: seen.length, wide: wide.map((e) => e.outerHTML)
+  });
+});
+"""
+
+
+@pytest.mark.parametrize("which", PAGES)
+def test_a_page_of_400_pixels_does_not_scroll_sideways(
+    request: pytest.FixtureRequest, which: str, tmp_path: Path
+) -> None:
+    held = html.escape(request.getfixturevalue(which).read_text("utf-8"))
+    frame = tmp_path / "frame.html"  # the browser's own window may not be as narrow
+    frame.write_text(f"<body><iframe style='border: 0' width=400 height=900 srcdoc='{held}'></iframe></body>")
+    out = _probed(frame, _WIDTHS, tmp_path)
+    assert out["wide"] == []
+    assert out["seen"] > 100
+    assert out["inner"] == 400
+    assert out["whole"] <= 400
+
+
+_SHADES = """
+const colour = (e) => getComputedStyle(e).backgroundColor;
+const cells = [...document.querySelectorAll("table.heat td")];
+document.title = JSON.stringify({
+  shades: Object.fromEntries(cells.map((e) => [e.className.split(" ").pop(), colour(e)])),
+  prompts: [...document.querySelectorAll("details.prompt")].filter((e) => e.open).length,
+  playing: [...document.querySelectorAll(".hidden-clip video")].filter((e) => !e.paused).length,
+});
+"""
+
+
+def test_shades_are_in_the_page_and_what_is_hazardous_is_closed(attack_page: Path, tmp_path: Path) -> None:
+    out = _probed(attack_page, _SHADES, tmp_path)
+    light = {f"heat-{k}": shade for k, shade in enumerate(heat_shades()[0])}
+    for name, shown in out["shades"].items():
+        red, green, blue = (int(part) for part in re.findall(r"\d+", shown)[:3])
+        assert f"#{red:02x}{green:02x}{blue:02x}" == light[name]
+    assert len(out["shades"]) == 3
+    assert (out["prompts"], out["playing"]) == (0, 0)

@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 from screentest.harness.pairing import RunData, read_run
 from screentest.harness.store import open_run
-from screentest.reports.build import ReportOptions, build_report
 from screentest.reports.safety import safety_view
 from screentest.reports.text import DASH
 from screentest.reports.withhold import is_red_team
 
 from .attacks import WORDS, attack_run, attack_suite
-
-QUICK = ReportOptions(items=0)
 
 
 class Tables(HTMLParser):
@@ -62,16 +59,10 @@ def read(folder: Path) -> RunData:
     return run
 
 
-@pytest.fixture(scope="module")
-def three(attacked: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("three") / "page.html"
-    return build_report([*attacked.values()], out=out, options=QUICK)
-
-
 INTERVAL = re.compile(r"\[[^\[\]]+, [^\[\]]+\]")
 
 
-@pytest.mark.parametrize("which", ["attack_page", "three"])
+@pytest.mark.parametrize("which", ["attack_page", "attack_pages"])
 def test_every_cell_has_n_and_an_interval_or_a_dash_and_its_reason(
     request: pytest.FixtureRequest, which: str
 ) -> None:
@@ -104,11 +95,11 @@ def test_the_map_shows_rates_by_category_and_disguise(attack_page: Path) -> None
     html = section(attack_page)
     heat = next(t for t in Tables(html).tables if t["rows"][0][0].strip() == "Category")
     head, *rows = ([cell.strip() for cell in row] for row in heat["rows"])
-    assert head == ["Category", "plain", "base64", "leet", "all"]
-    assert [row[0] for row in rows] == ["Violent crime (vcr)", "Hate (hte)", "<b>own</b> & odd", "all"]
-    assert rows[1][1:3] == ["75% [17%, 98%] n 8 (4)", "0% [0%, 49%] n 8 (4)"]
-    assert rows[0][1].endswith("left out: 2 error, 2 judge failed")
-    assert rows[3][4].startswith("50% [34%, 66%] n 72 (36)")
+    assert head == ["Category", "all", "plain", "base64", "leet"]
+    assert [row[0] for row in rows] == ["all", "Violent crime (vcr)", "Hate (hte)", "<b>own</b> & odd"]
+    assert rows[2][2:4] == ["75% [17%, 98%] n 8 (4)", "0% [0%, 49%] n 8 (4)"]
+    assert rows[1][2].endswith("left out: 2 error, 2 judge failed")
+    assert rows[0][1].startswith("50% [34%, 66%] n 72 (36)")
     classes = re.findall(r'<td class="num heat-(\d+)"><span class="value">(\d+)%', html)
     assert len(classes) == 16
     assert all(int(step) == -(-int(value) // 10) for step, value in classes)
@@ -139,7 +130,7 @@ def test_attempts_that_came_to_nothing_give_a_dash_and_not_zero(tmp_path: Path) 
     assert (heat.rows[0][1][0].value, heat.rows[0][1][0].why) == (DASH, "left out: 1 error")
 
 
-def test_safeguards_say_what_they_buy_and_cost(attack_page: Path, three: Path) -> None:
+def test_safeguards_say_what_they_buy_and_cost(attack_page: Path, attack_pages: Path) -> None:
     table = next(t for t in Tables(section(attack_page)).tables if "Safeguards" in " ".join(t["rows"][0]))
     rows = {row[1].strip(): [cell.strip() for cell in row[2:]] for row in table["rows"][1:]}
     assert [row[0] for row in rows.values()] == ["measured", "computed", "computed", "computed"]
@@ -149,13 +140,13 @@ def test_safeguards_say_what_they_buy_and_cost(attack_page: Path, three: Path) -
     )
     assert rows["prompt filter"][5].startswith("+0.25 [\N{MINUS SIGN}0.17, +0.57] n 16 pairs")
     assert rows["frame filter"][5].startswith("0.00 [")
-    together = section(three)
+    together = section(attack_pages)
     assert "42 attempts not seen" in together
     assert f'{DASH}</span><small class="why">not seen' in together
 
 
-def test_tables_are_walked_by_their_headings(three: Path) -> None:
-    html = section(three)
+def test_tables_are_walked_by_their_headings(attack_pages: Path) -> None:
+    html = section(attack_pages)
     for attributes in Tables(html).attributes:
         if attributes["tag"] == "th":
             assert attributes.get("scope") in ("row", "col")
@@ -165,7 +156,7 @@ def test_tables_are_walked_by_their_headings(three: Path) -> None:
     assert "<svg" not in html
 
 
-@pytest.mark.parametrize("which", ["attack_page", "three"])
+@pytest.mark.parametrize("which", ["attack_page", "attack_pages"])
 def test_no_red_team_prompt_meets_the_eye(
     request: pytest.FixtureRequest, which: str, attacked: dict[str, Path]
 ) -> None:
