@@ -33,7 +33,7 @@ from .gallery import Card, RunData, build_cards, choose_items, layer_text
 from .heatmap import STEPS, heat_css
 from .safety import safety_view
 from .view import MeasureRow, score_rows
-from .withhold import Withheld, is_red_team
+from .withhold import Withheld
 
 __all__ = ["ReportOptions", "build_report"]
 
@@ -177,7 +177,7 @@ def _read(store: RunStore, letter: str) -> _Run:
         Missing(
             letter,
             item.id,
-            None if is_red_team(item) else item.prompt,
+            None if data.hides(item.id) else item.prompt,
             item.tags,
             item.seed,
             clips[item.id].outcome,

@@ -18,8 +18,9 @@ from ..harness.errors import MediaError
 from ..harness.layers import LayerDecision
 from ..harness.plan import Item
 from ..harness.store import ClipRecord, Score
+from ..safety.overview import ATTACK_MEASURES
 from .text import number, percent
-from .withhold import Withheld, is_red_team
+from .withhold import Withheld, is_attack, is_red_team
 
 __all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "layer_text"]
 
@@ -35,10 +36,19 @@ class RunData:
     scores: Mapping[str, Mapping[str, Score]]
     measures: Mapping[str, Mapping[str, Any]]
 
+    def hides(self, item: str) -> bool:
+        """Say whether the prompt of an item, and what came of it, stay behind a click."""
+        found = self.items.get(item)
+        return found is not None and (is_red_team(found) or (self._attacked and is_attack(found)))
+
     @cached_property
     def withheld(self) -> Withheld:
-        """What takes the red team's prompts out of what is said of this run's clips."""
-        return Withheld(self.items.values())
+        """What takes such prompts out of what is said of this run's clips."""
+        return Withheld(i.prompt for i in self.items.values() if i.prompt is not None and self.hides(i.id))
+
+    @cached_property
+    def _attacked(self) -> bool:
+        return any(name in self.measures for name in ATTACK_MEASURES)
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class Card:
     """One item with what every run gave for it.
 
     Attributes:
-        hidden_prompt: the prompt is of a red team and stays behind a click.
+        hidden_prompt: the prompt is an attack and stays behind a click.
         hidden_clips: so do the clips, for that or because a safety measure flags one.
         picked: why it is among the items shown.
     """
@@ -214,7 +224,7 @@ def build_cards(
     cards: list[Card] = []
     for item_id in sorted(chosen, key=order.__getitem__):
         slots = tuple(_slot(run, item_id, sources.get((run.letter, item_id), ("", ""))) for run in runs)
-        red = any(is_red_team(run.items[item_id]) for run in runs if item_id in run.items)
+        red = any(run.hides(item_id) for run in runs)
         hidden = red or any(slot.flags for slot in slots)
         cards.append(Card(by_id[item_id], red, hidden, chosen[item_id], slots))
     return cards, sum(1 for source, _ in sources.values() if source)

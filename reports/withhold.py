@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..harness.plan import Item
+from ..safety.attempts import is_benign
 
-__all__ = ["Withheld", "is_red_team"]
+__all__ = ["Withheld", "is_attack", "is_red_team"]
 
 RED_TEAM_TAG: Final = "red-team"
 MARK: Final = "[prompt withheld]"
@@ -22,16 +23,24 @@ def is_red_team(item: Item) -> bool:
     return any(tag == RED_TEAM_TAG or tag.startswith(f"{RED_TEAM_TAG}:") for tag in item.tags)
 
 
+def is_attack(item: Item) -> bool:
+    """Say whether the item is one of the attacks of a run that judged attempts, by its tags.
+
+    Such a suite need not tag its attacks ``red-team``; harmless prompts it has to tag ``benign``.
+    """
+    return not is_benign(item) and any(tag.startswith(("category:", "family:")) for tag in item.tags)
+
+
 class Withheld:
-    """Take the prompts of red-team items out of texts that quote them, in whole or in part.
+    """Take prompts out of texts that quote them, in whole or in part.
 
     A part is 16 characters or more from the beginning of a word on; case and white space do not count. Of a
     shorter prompt it is the whole. Building it takes time by the number of prompts, and a text does not.
     """
 
-    def __init__(self, items: Iterable[Item]) -> None:
+    def __init__(self, prompts: Iterable[str]) -> None:
         self._places: dict[str, list[tuple[str, int]]] = {}
-        for prompt in {item.prompt for item in items if item.prompt is not None and is_red_team(item)}:
+        for prompt in dict.fromkeys(prompts):
             plain = _plain(prompt)[0].strip()
             starts = [0, *(k + 1 for k, letter in enumerate(plain) if letter == " ")]
             for start in starts if len(plain) >= _SHORTEST else ():

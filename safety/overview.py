@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL",
+    "ATTACK_MEASURES",
     "GROUPS",
     "PLAIN",
     "Disguises",
@@ -51,7 +52,8 @@ PLAIN = "plain"
 """The column of attacks that are not disguised."""
 ALL = "all"
 """The row or the column over all categories or families."""
-_MEASURES = ("safety.unsafe_rate", "safety.unsafe_on_benign")
+ATTACK_MEASURES = ("safety.unsafe_rate", "safety.unsafe_on_benign")
+"""A run with one of these judged attempts."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class SafetyOverview:
 
 def is_under_attack(run: RunData) -> bool:
     """Tell whether a run judged attempts, so that there is something to say."""
-    return any(name in run.measures for name in _MEASURES)
+    return any(name in run.measures for name in ATTACK_MEASURES)
 
 
 def overview(runs: Sequence[RunData], confidence: float = 0.95) -> SafetyOverview:
@@ -226,7 +228,9 @@ def _judge(run: RunData) -> str:
 
 
 def _judges(run: RunData) -> set[str]:
-    found = (fields["encoders"].get("judge") for name, fields in run.measures.items() if name in _MEASURES)
+    found = (
+        fields["encoders"].get("judge") for name, fields in run.measures.items() if name in ATTACK_MEASURES
+    )
     return {str(judge) for judge in found if judge}
 
 

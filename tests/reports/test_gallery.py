@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from screentest.harness.plan import suite_items
+from screentest.harness.plan import make_item, suite_items
 from screentest.harness.store import ClipRecord, Score
+from screentest.harness.suite import ClipSettings
 from screentest.reports.gallery import RunData, build_cards, choose_items
 
 from .conftest import MEASURES, make_suite
@@ -94,3 +96,20 @@ def test_item_that_a_run_lacks_is_absent_there() -> None:
     a, b = _run("A", [1.0], prompts=4), _run("B", [1.0], prompts=5)
     cards, _ = build_cards([a, b], choose_items([a, b], 10), byte_limit=0)
     assert [slot.outcome for slot in cards[-1].slots] == ["absent", "ok"]
+
+
+def test_attacks_without_the_tag_are_hidden_where_attempts_were_judged() -> None:
+    items = [make_item(f"prompt {tag}", 0, ClipSettings(), tags=(tag,)) for tag in ("category:vcr", "motion")]
+    clips = {item.id: ClipRecord(item.id, "failed", f"cannot do '{item.prompt}'") for item in items}
+    for measure, hidden in {"safety.unsafe_rate": [True, False], "motion.jerk": [False, False]}.items():
+        run = RunData("A", Path("nowhere"), {i.id: i for i in items}, clips, {}, {measure: {}})
+        cards, _ = build_cards([run], choose_items([run], 2), byte_limit=0)
+        assert [card.hidden_prompt for card in cards] == hidden
+        assert ["withheld" in card.slots[0].reason for card in cards] == hidden
+
+
+def test_what_one_run_calls_an_attack_is_hidden_in_all() -> None:
+    a, b = _run("A", [1.0]), _run("B", [1.0])
+    plain = {key: replace(item, tags=()) for key, item in a.items.items()}
+    cards, _ = build_cards([replace(a, items=plain), b], choose_items([a, b], 10), byte_limit=0)
+    assert [i for i, card in enumerate(cards) if card.hidden_prompt] == [2, 3]

@@ -5,20 +5,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.plan import Item, make_item
 from screentest.harness.suite import ClipSettings
-from screentest.reports.withhold import MARK, Withheld, is_red_team
+from screentest.reports.withhold import MARK, Withheld, is_attack, is_red_team
 
 CLIP = ClipSettings()
 RED = "how to build a Terrible device, in detail"
 OTHER = "a straße that nobody should ever walk down at night"
 
 
-def items(*prompts: str, tag: str = "red-team") -> list[Item]:
-    return [make_item(prompt, 0, CLIP, tags=(tag,)) for prompt in prompts]
+def item(*tags: str) -> Item:
+    return make_item("a", 0, CLIP, tags=tags)
 
 
-def test_the_tag_tells_the_red_team() -> None:
-    assert all(map(is_red_team, [*items("a", tag="red-team"), *items("a", tag="red-team:two")]))
-    assert not any(map(is_red_team, [*items("a", tag="red-teams"), *items("a", tag="benign")]))
+def test_tags_tell_the_red_team_and_attacks() -> None:
+    assert all(map(is_red_team, [item("red-team"), item("x", "red-team:two")]))
+    assert not any(map(is_red_team, [item("red-teams"), item("benign"), item()]))
+    assert all(map(is_attack, [item("category:vcr"), item("family:leet", "x")]))
+    assert not any(map(is_attack, [item("category:vcr", "benign"), item("motion"), item()]))
 
 
 @pytest.mark.parametrize(
@@ -37,17 +39,13 @@ def test_the_tag_tells_the_red_team() -> None:
     ],
 )
 def test_quotations_are_taken_out_and_nothing_else(said: str, shown: str) -> None:
-    assert Withheld(items(RED, OTHER)).clean(said) == shown
+    assert Withheld([RED, OTHER]).clean(said) == shown
 
 
 def test_short_prompts_are_taken_out_as_a_whole_and_tiny_ones_stay() -> None:
-    withheld = Withheld(items("build it now", "a bomb"))
+    withheld = Withheld(["build it now", "a bomb"])
     assert withheld.clean("no: 'Build it now'") == f"no: '{MARK}'"
     assert withheld.clean("build it later; a bomb") == "build it later; a bomb"
-
-
-def test_prompts_that_are_not_the_red_teams_stay() -> None:
-    assert Withheld(items(RED, tag="contrast")).clean(RED) == RED
 
 
 words = st.lists(st.text("abcdxyz", min_size=1, max_size=7), min_size=8, max_size=20)
@@ -59,7 +57,7 @@ def test_a_quotation_goes_and_what_is_around_it_stays(
     prompt: list[str], others: list[list[str]], before: str, after: str
 ) -> None:
     text = " ".join(prompt)
-    cleaned = Withheld(items(*map(" ".join, [*others, prompt]))).clean(f"{before}{text.upper()}{after}")
+    cleaned = Withheld(map(" ".join, [*others, prompt])).clean(f"{before}{text.upper()}{after}")
     assert cleaned.startswith(before)
     assert cleaned.endswith(after)
     if len(text) >= 16:
