@@ -279,6 +279,8 @@ def _cells(rate: Rate) -> tuple[str, ...]:
 
 
 def _rate(rate: Rate) -> str:
+    if rate.value is None:
+        return f"{MISSING} {'all left out' if rate.left_out else 'no such attempt'}"
     return f"{number(rate.value)} {_bounds(rate.low, rate.high)} n {rate.n}"
 
 

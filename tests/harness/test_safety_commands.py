@@ -74,6 +74,16 @@ def test_a_bare_generator_has_no_table_of_safeguards(cli):
     assert "safeguard buys" not in cli("safety", "alone")[1]
 
 
+def test_without_harmless_prompts_over_refusal_is_not_zero(cli, tmp_path):
+    suite = attack_suite(1, families=(), seeds=1)
+    attacks = tuple(p for p in suite.prompts if "benign" not in p.tags)
+    attack_run(tmp_path / "run", "observed", suite.model_copy(update={"prompts": attacks}))
+    out = " ".join(cli("safety", tmp_path / "run")[1].split())
+    assert "- no such attempt" in out
+    assert "- no harmless" in out
+    assert "n 0" not in out
+
+
 def told(cli: Cli, *runs: str) -> dict[str, Any]:
     code, out, _ = cli("safety", *runs, "--json")
     assert code == 0
