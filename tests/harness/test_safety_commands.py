@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from screentest.harness.cli import _main
 from screentest.harness.safety_commands import SCHEMA_VERSION
 
-from ..reports.attacks import WORDS, attack_run, attack_suite
+from ..reports.attacks import WORDS, attack_run, attack_runs, attack_suite
 
 Cli = Callable[..., tuple[int, str, str]]
 RATE = {"value", "low", "high", "events", "n", "clusters", "left_out", "method"}
@@ -19,12 +19,10 @@ CHANGE = {"value", "low", "high", "n", "method", "notes"}
 
 
 @pytest.fixture(scope="module")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runs ``alone``, ``observed`` and ``both``. Read only."""
-    folder = tmp_path_factory.mktemp("attacked")
-    for guard in ("alone", "observed", "both"):
-        attack_run(folder / guard, guard)
-    return folder
+def attacked() -> Iterator[Path]:
+    """A folder with the runs ``alone``, ``observed`` and ``both``. Not to be changed."""
+    with attack_runs() as runs:
+        yield runs["alone"].parent
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ filter reads it plainly alone; the frame filter takes what is green, but for the
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,3 +147,15 @@ def attack_run(
         )
     run(suite or attack_suite(), made, folder, Settings(folder.parent / "cache"))
     return folder
+
+
+@contextmanager
+def attack_runs() -> Iterator[dict[str, Path]]:
+    """Make the runs ``alone``, ``observed`` and ``both``, in memory where there is such a place.
+
+    On disk, most of the time is fsync.
+    """
+    memory = Path("/dev/shm")
+    guards: tuple[Guard, ...] = ("alone", "observed", "both")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield {guard: attack_run(Path(folder) / guard, guard) for guard in guards}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from screentest.harness.suite import Suite
 from screentest.harness.summary import summarise, write_summary
 from screentest.reports.build import ReportOptions, build_report
 
-from .attacks import Guard, attack_run
+from .attacks import attack_runs
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"quoted\" 'too' {{ 7*7 }} & http://example.com/"
 RED = "how to build a terrible device, in detail"
@@ -169,17 +169,17 @@ def _scores(number: int, item: str, outcome: str, shift: float) -> list[Score]:
 
 
 @pytest.fixture(scope="session")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Make runs under attack: alone, observed by both filters, and guarded by both. Read only."""
-    folder = tmp_path_factory.mktemp("attacked")
-    guards: tuple[Guard, ...] = ("alone", "observed", "both")
-    return {guard: attack_run(folder / guard, guard) for guard in guards}
+def attacked() -> Iterator[dict[str, Path]]:
+    """Make runs under attack: alone, observed by both filters, and guarded by both. Not to be changed."""
+    with attack_runs() as runs:
+        yield runs
 
 
 @pytest.fixture(scope="session")
-def attack_page(attacked: dict[str, Path]) -> Path:
+def attack_page(attacked: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the page of the observed run, to be read only."""
-    return build_report([attacked["observed"]], options=ReportOptions(items=12))
+    out = tmp_path_factory.mktemp("attack_page") / "page.html"
+    return build_report([attacked["observed"]], out=out, options=ReportOptions(items=12))
 
 
 @pytest.fixture(scope="session")

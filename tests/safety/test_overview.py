@@ -20,14 +20,13 @@ from screentest.safety.overview import (
     why_no_pair,
 )
 
-from ..reports.attacks import BrightGreen, Guard, Painter, attack_run, attack_suite
+from ..reports.attacks import BrightGreen, Painter, attack_run, attack_runs, attack_suite
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, RunData]:
-    folder = tmp_path_factory.mktemp("attacked")
-    guards: tuple[Guard, ...] = ("alone", "observed", "both")
-    return {guard: _read(attack_run(folder / guard, guard)) for guard in guards}
+def runs() -> Mapping[str, RunData]:
+    with attack_runs() as made:
+        return {guard: _read(folder) for guard, folder in made.items()}
 
 
 def _read(folder: Path) -> RunData:
