@@ -142,7 +142,10 @@ def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
 
 
 def _jobs(request: RenderRequest) -> Iterator[_Job]:
-    """List the clips of a request; scene i is the same with every law and severity."""
+    """List the clips of a request; scene i is the same with every law and severity.
+
+    But for energy in the family ``fall``, whose scenes all bounce.
+    """
     clip, law = request.clip, request.law
     asked = dict(request.asked)
     if (request.family, law) == ("fall", "energy"):
