@@ -325,6 +325,7 @@ app.command()(safety_commands.safety)
 app.command()(judge_commands.correct)
 app.command()(probe_commands.physics_iq)
 app.command()(probe_commands.surprise)
+app.command()(probe_commands.validate)
 app.add_typer(world_commands.world)
 
 

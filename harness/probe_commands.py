@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, Cache, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table
+from .errors import UsageError
+from .options import AsJson, Cache, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, say
 from .tables import Table, number
 
 if TYPE_CHECKING:
     from ..metrics.pairs import PairsResult, Share
     from ..metrics.physics_iq import Estimate, PhysicsIQ, ShotScore
+    from ..metrics.probes.card import Card
+    from ..metrics.probes.thresholds import ThresholdFile
 
-__all__ = ["physics_iq", "surprise"]
+__all__ = ["physics_iq", "surprise", "validate"]
 
 
 class Reduce(StrEnum):
@@ -88,6 +91,85 @@ def surprise(
         print_table(pairs_table(result))
 
 
+def validate(
+    probes: Annotated[bool, typer.Option("--probes", help="The probes of physical laws.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Make the thresholds from lawful clips, instead of the card.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder of card.json and CARD.md, or of thresholds.json.")] = Path(
+        "runs/probes"
+    ),
+    source: Annotated[str, typer.Option(help="Of the tracks; see the encoder 'tracks'.")] = "world",
+    n: Annotated[
+        int | None,
+        typer.Option(min=2, max=100_000, help="Violations a law and severity (40); scenes a family (120)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="A thresholds.json to validate; by default the packaged one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
+    if not probes:
+        raise UsageError("say what to validate: --probes, the probes of physical laws")
+    from ..metrics.probes import validation
+
+    if calibrate:
+        if thresholds is not None:
+            raise UsageError("--calibrate makes thresholds and takes none; leave --thresholds out")
+        file = validation.calibrate(out, source=source, n=120 if n is None else n, seed=seed)
+        if as_json:
+            print_json(file.model_dump(mode="json"))
+        else:
+            print_table(thresholds_table(file))
+        return
+    chosen = 40 if n is None else n
+    card = validation.validate(out, source=source, n=chosen, seed=seed, thresholds=thresholds)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_table(card_table(card))
+        say(f"card: {out / validation.CARD_TEXT}")
+
+
+def thresholds_table(file: ThresholdFile) -> Table:
+    """Lay out a row a source and law."""
+    columns = ("source", "law", "threshold", "of the look", "clips", "above", "largest")
+    rows = [
+        (name, law, number(q.threshold), q.look, str(q.n), str(q.above), number(q.largest))
+        for name, part in file.sources.items()
+        for law, q in part.laws.items()
+    ]
+    return Table("thresholds of the probes", columns, rows, (f"digest: {file.digest}",))
+
+
+def card_table(card: Card) -> Table:
+    """Lay out a row a law: how well violations of medium severity are told from lawful clips."""
+    from ..metrics.probes.card import MEDIUM
+
+    rows: list[tuple[str, ...]] = []
+    for cell in card.cells:
+        if (cell.look, cell.variety, cell.severity) == ("plain", "native", MEDIUM):
+            lawful = next(
+                a for a in card.alarms if (a.law, a.look, a.variety) == (cell.law, "plain", "native")
+            )
+            estimates = [
+                text
+                for e in (cell.auc, cell.found, lawful.rate)
+                for text in (number(e.value), _ends(e.low, e.high))
+            ]
+            rows.append((cell.law, str(cell.n), *estimates))
+    columns = ("law", "n", "AUC", "interval", "found", "interval", "false alarms", "interval")
+    median = card.milliseconds["both"][0]
+    notes = (f"{card.clips} clips; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",)
+    return Table(f"probes at severity {MEDIUM:g}", columns, rows, notes)
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return number(None) if low is None or high is None else f"[{number(low)}, {number(high)}]"
+
+
 def pairs_table(result: PairsResult) -> Table:
     """Lay out the shares over all pairs and by tag, with what was left out below."""
     columns = ("pairs", "share", "interval", "n", "scenes", "how")
@@ -104,7 +186,7 @@ def pairs_table(result: PairsResult) -> Table:
 
 
 def _share(name: str, share: Share) -> tuple[str, ...]:
-    ends = number(None) if share.low is None else f"[{number(share.low)}, {number(share.high)}]"
+    ends = _ends(share.low, share.high)
     how = "; ".join((share.method, *share.notes))
     return name, number(share.value), ends, str(share.n), str(share.clusters), how
 

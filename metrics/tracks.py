@@ -233,17 +233,18 @@ class TracksEncoder(Encoder):
     """
 
     name = "tracks"
+    source: TrackSource
 
     def __init__(self, source: str, options: EncoderOptions) -> None:
-        self._source = _source(source, options)
+        self.source = _source(source, options)
 
     def identity(self) -> Mapping[str, Json]:
         """List the layout and the identity of the source."""
-        return {"layout": _LAYOUT, **self._source.identity()}
+        return {"layout": _LAYOUT, **self.source.identity()}
 
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip."""
-        return _Stream(self._source, info)
+        return _Stream(self.source, info)
 
 
 class _Stream:
@@ -270,7 +271,18 @@ def _source(source: str, options: EncoderOptions) -> TrackSource:
         from .probes.world import WorldSource
 
         return WorldSource()
-    raise UsageError(f"the source {source!r} of the encoder 'tracks' is unknown; known: world")
+    if source == "blobs":
+        from .probes.blobs import BlobSource
+
+        return BlobSource()
+    if "#" in source or "/" in source:
+        from .probes.open_vocabulary import OpenVocabularySource
+
+        return OpenVocabularySource(source, options)
+    raise UsageError(
+        f"the source {source!r} of the encoder 'tracks' is unknown; known: world, blobs, and a detector with "
+        "the nouns to look for, FOLDER_OR_HUB_ID#noun,noun"
+    )
 
 
 def _build(source: str | None, options: EncoderOptions) -> Encoder:

@@ -121,6 +121,9 @@ def _step(
     """
     import cv2
 
+    ground = gray[free > 0]
+    if not len(ground) or int(ground.max()) - int(ground.min()) < _CONTRAST:
+        return None  # no point can stand out
     detail = np.abs(gray - _surroundings(gray, free)) * free
     if detail.max(initial=0) < _CONTRAST:
         return None  # nothing to follow

@@ -17,7 +17,7 @@ import numpy as np
 from ...harness.config import Config
 from ...harness.stats import Interval, rate_interval
 from ..pairwise import area_under_curve
-from .films import DEGRADED
+from .films import DEGRADED, RECONSTRUCTED
 from .findings import LAWS
 from .thresholds import ANY, SourceThresholds
 from .trials import VARIETIES, Trial, lawful_trials, planted_trials
@@ -40,7 +40,6 @@ Row = Mapping[str, Any]
 SEVERITIES: Final = (0.2, 0.35, 0.5, 0.75, 1.0)
 MEDIUM: Final = 0.5
 _CONFIDENCE: Final = 0.95
-_RECONSTRUCTED: Final = "reconstructed"
 
 
 class Condition(Config):
@@ -142,7 +141,7 @@ def conditions() -> tuple[Condition, ...]:
     others = [name for name in VARIETIES if name != "native"]
     return (
         Condition(look="plain", variety="native", severities=SEVERITIES),
-        *(Condition(look=look, variety="native") for look in (*DEGRADED, _RECONSTRUCTED)),
+        *(Condition(look=look, variety="native") for look in (*DEGRADED, RECONSTRUCTED)),
         *(Condition(look="plain", variety=name) for name in others),
     )
 
@@ -189,7 +188,7 @@ def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[s
     calibrated = [
         row
         for row in rows
-        if row["law"] is None and row["variety"] == "native" and row["look"] != _RECONSTRUCTED
+        if row["law"] is None and row["variety"] == "native" and row["look"] != RECONSTRUCTED
     ]
     alarms += _alarms(calibrated, limits, "all but reconstructed", "native")
     return Card(

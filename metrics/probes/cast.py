@@ -22,6 +22,7 @@ _OTHER_COLOR: Final = 110.0
 _LIKE: Final = 70.0
 _EARLY: Final = 3  # frames from a thing's first that say what it looks like
 _SMALL: Final = 0.1  # of the area of the smallest expected thing: what is smaller is a crumb
+_SECOND: Final = 0.35  # of a person's area: what is smaller is a part of one
 _WRONG_SHAPE: Final = 0.35
 _SHIFT: Final = 0.03  # sides, or logarithm of the zoom: a camera that moved less is still
 _AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
@@ -164,15 +165,20 @@ def _extras(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     played = [looks[role.track] for role in roles if role.track is not None]
     smallest = min((look.area for look in played), default=0.0)
+    person = any(role.thing.kind == "person" for role in roles)
     doubles: list[int] = []
     uninvited: list[int] = []
     for n in left:
         look = looks[n]
         if look.most < _SMALL * smallest:
             continue
-        # Of a person that is seen in part no color can be asked.
-        alike = any(_same(look, other) for other in played) or any(r.thing.kind == "person" for r in roles)
-        (doubles if alike else uninvited).append(n)
+        if person:  # of whom no color can be asked, and whose hand is no second one
+            if look.most >= _SECOND * smallest:
+                doubles.append(n)
+        elif any(_same(look, other) for other in played):
+            doubles.append(n)
+        else:
+            uninvited.append(n)
     return tuple(doubles), tuple(uninvited)
 
 

@@ -22,10 +22,22 @@ from ...harness.suite import ClipSettings
 if TYPE_CHECKING:
     from ...generators.reference.vae import VAE
 
-__all__ = ["DEGRADED", "LOOKS", "Film", "beside", "recolored", "resized_things", "stays_inside"]
+__all__ = [
+    "DEGRADED",
+    "LOOKS",
+    "RECONSTRUCTED",
+    "Film",
+    "beside",
+    "dress",
+    "recolored",
+    "resized_things",
+    "stays_inside",
+]
 
 Frames = NDArray[np.uint8]
 _F = NDArray[np.float64]
+RECONSTRUCTED: Final = "reconstructed"
+"""The look that the autoencoder gives."""
 _CLEAR: Final = 75.0  # levels of RGB between any thing and a ground that is put behind it
 _MARGIN: Final = 0.02  # sides between a thing that is added and the others
 
@@ -51,6 +63,15 @@ class Film:
     def of(cls, scene: Scene, clip: ClipSettings) -> Film:
         """Show a scene as it is, and expect just that, were it lawful."""
         return cls(scene, clip, expectation(scene.lawful()))
+
+    def with_more(self, thing: Thing) -> Film:
+        """Put one more thing into the film, and expect it too."""
+        crowded = replace(self.scene, things=(*self.scene.things, thing))
+        instead = self.instead
+        if instead is not None:
+            instead = replace(instead, things=(*instead.things, thing))
+        objects = [*self.expect["objects"], *expectation(replace(crowded, things=(thing,)))["objects"]]
+        return replace(self, scene=crowded, instead=instead, expect={**self.expect, "objects": objects})
 
     def draw(self, background: tuple[int, int, int] | None = None) -> Frames:
         """Draw the frames, uint8 RGB (T, H, W, 3), on the scene's own ground or another one."""
@@ -183,11 +204,15 @@ LOOKS: Final[dict[str, Callable[[Film, np.random.Generator], Frames]]] = {
     "noise": noise,
     "crf28": crf28,
     "resized": resized,
-    "reconstructed": reconstructed,
 }
-"""Looks that a film can be given."""
+"""Looks that a film can be given without any weights."""
 DEGRADED: Final = ("ground", "noise", "crf28", "resized")
 """Looks that say nothing of laws, and under which thresholds are made too."""
+
+
+def dress(film: Film, look: str, rng: np.random.Generator) -> Frames:
+    """Draw a film, uint8 RGB (T, H, W, 3), in one of `LOOKS` or ``reconstructed``."""
+    return reconstructed(film, rng) if look == RECONSTRUCTED else LOOKS[look](film, rng)
 
 
 def recolored(scene: Scene, palette: Sequence[str], rng: np.random.Generator) -> Scene:

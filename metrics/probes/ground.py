@@ -13,12 +13,18 @@ _F = NDArray[np.float32]
 _SAMPLES = 3000
 _ROUNDS = 6
 _BORDER = 0.8  # of the way from the middle to the frame's edge: where the border begins
+_EVEN = 1.5  # levels by which most pixels are off a ground that is as good as found
 _CLOSE = 12.0  # levels of RGB by which pixels are off a surface that they agree with
 _SPREADS = 6.5
 """A texture is gray as a rule: its three channels move together, so that their norm has a long tail."""
 _FAINTEST = 22.0
 _HALF = 0.4
 """Of the largest contrast near by: below a half, so that gray beside white still counts as standing out."""
+
+
+_RINGING = 0.2
+"""Of the contrast of an edge: how far autoencoders and codecs overshoot beside it."""
+_RINGS = 5  # pixels from an edge to where it rings
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,10 @@ class Ground:
 def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
     """Fit a quadratic surface a channel to most of the pixels of a block of frames.
 
-    Iteratively reweighted least squares: with Cauchy weights (Holland and Welsch 1977) from the median color,
-    and with their squares (Geman and McClure 1987) from the surface through the frame's border. The one that
-    more pixels agree with is taken, so that things of up to about a third of the frame do not draw the
-    surface to themselves.
+    Iteratively reweighted least squares: with Cauchy weights (Holland and Welsch 1977) from the median color
+    and, where that leaves much, with their squares (Geman and McClure 1987) from the surface through the
+    frame's border. The one that more pixels agree with is taken, so that things of up to about a third of
+    the frame do not draw the surface to themselves.
     """
     frames, height, width, _ = frames_THWC.shape
     stride = max(1, int(np.sqrt(height * width * min(frames, 6) / _SAMPLES)))
@@ -52,17 +58,25 @@ def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
     color = picked.reshape(-1, 3)
     flat = np.zeros((6, 3))
     flat[0] = np.median(color, axis=0)
-    outer = np.maximum(np.abs(x)[None, :], np.abs(y)[:, None]) > _BORDER
-    border = np.broadcast_to(outer, picked.shape[:3]).reshape(-1)
-    around = _settle(basis[border], color[border], flat)
-    fits = [_settle(basis, color, flat), _settle(basis, color, around, sharpness=2)]
-    left = [np.abs(color - basis @ surface) for surface in fits]
-    near = max(_CLOSE, 4.0 * _grain(frames_THWC[0]))
-    agree = [float((1.0 / (1.0 + np.square(part).sum(axis=1) / near**2)).sum()) for part in left]
-    best = int(agree[1] > 1.02 * agree[0])
-    spread = 1.4826 * float(np.median(left[best]))
-    whole = (_basis(_axis(width), _axis(height)) @ fits[best]).astype(np.float32)
+    surface = _settle(basis, color, flat)
+    left = np.abs(color - basis @ surface)
+    grain = _grain(frames_THWC[0])
+    if float(np.median(left)) > max(_EVEN, grain):
+        outer = np.maximum(np.abs(x)[None, :], np.abs(y)[:, None]) > _BORDER
+        border = np.broadcast_to(outer, picked.shape[:3]).reshape(-1)
+        around = _settle(basis, color, _settle(basis[border], color[border], flat), sharpness=2)
+        near = max(_CLOSE, 4.0 * grain)
+        left_around = np.abs(color - basis @ around)
+        if _agreement(left_around, near) > 1.02 * _agreement(left, near):
+            surface, left = around, left_around
+    spread = 1.4826 * float(np.median(left))
+    whole = (_basis(_axis(width), _axis(height)) @ surface).astype(np.float32)
     return Ground(whole, max(spread, 0.5))
+
+
+def _agreement(left_P3: NDArray[np.float64], near: float) -> float:
+    """Count, softly, the pixels that are as near to a surface as ``near`` levels of RGB."""
+    return float((1.0 / (1.0 + np.square(left_P3).sum(axis=1) / near**2)).sum())
 
 
 def _grain(frame_HWC: NDArray[np.uint8]) -> float:
@@ -106,7 +120,8 @@ def foreground(frames_THWC: NDArray[np.uint8], ground: Ground) -> tuple[NDArray[
     """Mark what stands out: a mask (T, H, W) of 0 and 1, and the frames (T, H, W, 3) less their ground.
 
     A pixel stands out where its contrast clears the spread of the ground and comes near the largest one
-    around it, so that the soft edge of one thing does not bridge the gap to the next.
+    around it, so that the soft edge of one thing does not bridge the gap to the next. What is a little darker
+    than the ground beside something bright, or brighter beside something dark, is the ringing of an edge.
     """
     import cv2
 
@@ -116,9 +131,16 @@ def foreground(frames_THWC: NDArray[np.uint8], ground: Ground) -> tuple[NDArray[
         looked = np.stack([np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.8)) for frame in apart])
     contrast = np.sqrt(np.einsum("thwc,thwc->thw", looked, looked))
     faintest = max(_FAINTEST, _SPREADS * ground.spread)
-    near = np.ones((5, 5), np.uint8)
+    near, around = np.ones((5, 5), np.uint8), np.ones((2 * _RINGS + 1, 2 * _RINGS + 1), np.uint8)
     mask = np.empty(contrast.shape, np.uint8)
+    brighter = looked.sum(axis=3) > 0
     for t, frame in enumerate(contrast):
-        largest = np.asarray(cv2.dilate(frame, near))
-        np.greater(frame, np.maximum(_HALF * largest, faintest), out=mask[t], casting="unsafe")
+        least = np.maximum(_HALF * np.asarray(cv2.dilate(frame, near)), faintest)
+        light = np.where(brighter[t], frame, 0.0)
+        dark = frame - light
+        for strong, here in ((light, ~brighter[t]), (dark, brighter[t])):
+            if strong.max(initial=0) * _RINGING > faintest:
+                ringing = _RINGING * np.asarray(cv2.dilate(strong, around))
+                least = np.where(here, np.maximum(least, ringing), least)
+        np.greater(frame, least, out=mask[t], casting="unsafe")
     return mask, apart

@@ -26,6 +26,7 @@ STEADY: Final = ("left", "right", "rise", "stay")
 """Motions in which nothing changes the velocity but a touch."""
 _RESTING: Final = 0.1
 """Sides a second: the change of a slower thing's velocity is measured against this speed."""
+_MOMENTS: Final = 5  # between two frames at which ways that are drawn out to each other are compared
 _ERRORS: Final = 2.0
 """A severity is what is left after so many standard errors: what may be scatter does not count."""
 
@@ -191,7 +192,10 @@ def _largest_jump(path: Path, role: Role) -> Finding:
         [path.place_K2, path.box_K4[:, :2], path.box_K4[:, 2:]]
     )  # centroid and edges: (3, K, 2)
     best, at = 0.0, 0
-    for k in range(len(t) - 1):
+    bounds = _gaps_by_neighbours(t, traces)
+    for k in np.argsort(-bounds, kind="stable"):
+        if bounds[k] <= best:
+            break
         # By the two or the three frames on either side: a bounce among the three must not be taken for a way.
         gaps = [
             _gap(t, traces, slice(max(0, k - back), k + 1), slice(k + 1, min(len(t), k + 2 + on)))
@@ -202,7 +206,7 @@ def _largest_jump(path: Path, role: Role) -> Finding:
         if path.touched_K[k] and (k == 0 or k == len(t) - 2):
             continue  # of a single frame behind a touch, no one can say where it should be
         if gap > best:
-            best, at = gap, k
+            best, at = gap, int(k)
     here, there = path.place_K2[at], path.place_K2[min(at + 1, len(t) - 1)]
     evidence: dict[str, Json] = {
         "object": role.place,
@@ -213,10 +217,26 @@ def _largest_jump(path: Path, role: Role) -> Finding:
     return Finding(best, int(path.frames_K[min(at + 1, len(t) - 1)]), evidence)
 
 
+def _gaps_by_neighbours(t: _F, traces_3K2: _F) -> _F:
+    """Measure all gaps by two frames on either side, (K - 1,): no gap is larger; infinite at the ends."""
+    bounds = np.full(len(t) - 1, np.inf)
+    if len(t) < 4:
+        return bounds
+    steps = np.diff(t)[None, :, None]
+    speed = np.diff(traces_3K2, axis=1) / steps
+    apart = np.diff(traces_3K2, axis=1)[:, 1:-1]
+    shares = np.linspace(0.0, 1.0, _MOMENTS)[:, None, None, None]
+    inner = steps[:, 1:-1]
+    away = apart - (1 - shares) * inner * speed[:, 2:] - shares * inner * speed[:, :-2]  # (S, 3, K - 3, 2)
+    nearest = np.abs(away).min(axis=1)
+    bounds[1:-1] = np.hypot(nearest[..., 0], nearest[..., 1]).min(axis=0)
+    return bounds
+
+
 def _gap(t: _F, traces_3K2: _F, before: slice, after: slice) -> float:
     """Measure the smallest distance between two ways, drawn out to the step between them."""
     low, high = float(t[before][-1]), float(t[after][0])
-    when = np.linspace(low, high, 5)
+    when = np.linspace(low, high, _MOMENTS)
     one, two = (_drawn_out(t[part], traces_3K2[:, part], when) for part in (before, after))
     if one is None and two is None:
         return 0.0

@@ -104,7 +104,13 @@ def _touched(cast: Cast, track: int, frames: NDArray[np.int64]) -> NDArray[np.bo
     gaps += [_box_gap(box, tracks.whole_NT4[n, frames]) for n in range(tracks.things) if n != track]
     for gap in gaps:
         ahead, back = _reached(gap, tracks.side), _reached(gap[::-1], tracks.side)[::-1]
-        touched[:-1] |= ahead[:-1] | back[1:]
+        # A bounce comes and goes; what comes and stays, or rests and goes, is at it in the other frame.
+        comes, goes = ahead[:-1], back[1:]
+        at = gap < max(1.0, _TOUCH * tracks.side)
+        both = (comes & (goes | at[1:])) | (goes & at[:-1])
+        both[0] |= goes[0]  # of the first frame and the last, no one can tell how it came, or goes
+        both[-1] |= comes[-1]
+        touched[:-1] |= both
         touched[-1] |= ahead[-1]
     return touched
 

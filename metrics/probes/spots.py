@@ -33,7 +33,9 @@ that know them, the number of its name and its identity, else NaN."""
 _SMALLEST: Final = 0.0024  # of the frame's area
 _PLAIN: Final = 26.0  # spread of color within a thing of one color, in levels
 _ALIKE: Final = 45.0  # distance of two shades of one color
+_BLEND: Final = 70.0  # distance from any color beyond which a pixel is a blend of several
 _PATCH: Final = 0.6  # of the smallest spot: an area of another color that is no chance
+_SEEN_THROUGH: Final = 0.2  # of the largest contrast of a mask's colors: what has less is the ground
 _LOOKED_AT: Final = 8  # spots of several colors of a block that are searched for what colors they have
 _RING: Final = 2  # pixels around a mask in which its soft edge may lie
 _GOOD_FIT: Final = 0.82
@@ -139,7 +141,9 @@ def _split_colors(owner: _I, apart: _F, smallest: float, noise: float) -> _I:
         return owner
     for number in several:
         here = at[ids == number]
-        parts = _parts_by_color(apart.reshape(-1, 3)[here], palette, _PATCH * smallest)
+        parts = _parts_by_color(
+            apart.reshape(-1, 3)[here], palette, _PATCH * smallest, max(_BLEND, 4 * noise)
+        )
         if parts is not None:
             _repaint(owner, int(number), here, (parts, palette), smallest)
     return _renumber(owner)
@@ -220,13 +224,16 @@ def _palette(color: NDArray[Any], size: NDArray[Any], alone: NDArray[np.bool_]) 
     return _Palette(color[chosen], size[chosen], np.array(plain, bool))
 
 
-def _parts_by_color(color_P3: _F, palette: _Palette, least: float) -> NDArray[np.int64] | None:
-    """Give each pixel the nearest color of the palette; None where one color covers all there is."""
+def _parts_by_color(color_P3: _F, palette: _Palette, least: float, alike: float) -> NDArray[np.int64] | None:
+    """Give each pixel the nearest color of the palette, -1 where none is near; None where one covers all."""
     away = np.square(color_P3[:, None, :] - palette.color_K3[None]).sum(axis=2)
-    shares = np.bincount(away.argmin(axis=1), minlength=len(palette.color_K3))
+    near = away.min(axis=1) < alike**2
+    shares = np.bincount(away[near].argmin(axis=1), minlength=len(palette.color_K3))
     # A color counts where it was seen on an area that compares with the one it has here.
     keep = np.flatnonzero((shares >= least) & (palette.largest_K > 0.25 * shares))
-    return keep[away[:, keep].argmin(axis=1)] if len(keep) > 1 else None
+    if len(keep) < 2:
+        return None
+    return np.where(near, keep[away[:, keep].argmin(axis=1)], -1)
 
 
 def _repaint(
@@ -239,13 +246,13 @@ def _repaint(
     """Give each color's part of one mask a number of its own; its rim follows the nearest core pixel.
 
     ``colored`` is the color of each core pixel, as a place in the palette. What the rest surrounds on all
-    sides is a pattern on it if its color is seen alone nowhere, and a seam whose color lies between two
-    others, or one and the ground, is a blurred edge.
+    sides is a pattern on it if its color is seen alone nowhere, a seam whose color lies between two others,
+    or one and the ground, is a blurred edge, and what hardly differs from the ground is a hole.
     """
     import cv2
 
     parts, palette = colored
-    present = np.unique(parts)
+    present = np.unique(parts[parts >= 0])
     _, height, width = owner.shape
     t = int(at[0] // (height * width))
     frame = owner[t]
@@ -255,7 +262,8 @@ def _repaint(
     near = np.ones((3, 3), np.uint8)
     cross = np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
     inside = np.asarray(cv2.erode((frame == number).astype(np.uint8), near, borderValue=0))
-    for value in present:
+    contrast_K = np.linalg.norm(palette.color_K3, axis=1)
+    for value in present[contrast_K[present] > _SEEN_THROUGH * contrast_K[present].max()]:
         known = bool(palette.alone_K[value])
         mask = (seeds == value + 1).astype(np.uint8)
         if _is_mixture(palette.color_K3[value], palette.color_K3[present[present != value]]):

@@ -14,13 +14,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.reference.world import FAMILIES, NATIVE_CLIP, fits, sample_scene
+from ...generators.reference.world import FAMILIES, NATIVE_CLIP, Scene, Thing, fits, sample_scene
 from ...harness.keys import Json, seeded_rng
 from ...harness.suite import ClipSettings
 from ..base import NotApplicable
 from ..tracks import Tracks, TrackSource, source_name, source_number
 from .assemble import ClipShape
-from .films import LOOKS, Film, beside, recolored, resized_things, stays_inside
+from .films import Film, beside, dress, recolored, resized_things, stays_inside
 from .findings import cast_for, find_all
 from .plants import MOTION_OF, plant, plants_of
 
@@ -133,15 +133,19 @@ def planted_trials(template: Trial, law: str, n: int) -> list[Trial]:
 def film_of(trial: Trial) -> Film | None:
     """Make a trial's film; None where its scene has no room for what is asked."""
     clip = _CLIPS.get(trial.variety, NATIVE_CLIP)
-    film = next((film for film in _scenes(trial, clip) if film is not None), None)
-    if film is None or trial.violation is None:
-        return film
-    rng = seeded_rng("probe trial", *_name(trial), trial.violation, trial.severity)
-    return plant(film, trial.violation, trial.severity, rng)
+    drawn = next((drawn for drawn in _scenes(trial, clip) if drawn is not None), None)
+    if drawn is None:
+        return None
+    scene, more = drawn
+    film: Film | None = Film.of(scene, clip)
+    if trial.violation is not None:
+        rng = seeded_rng("probe trial", *_name(trial), trial.violation, trial.severity)
+        film = plant(film, trial.violation, trial.severity, rng)
+    return film if film is None or more is None else film.with_more(more)
 
 
-def _scenes(trial: Trial, clip: ClipSettings) -> Iterator[Film | None]:
-    """Draw lawful scenes until one has the room that the variety needs."""
+def _scenes(trial: Trial, clip: ClipSettings) -> Iterator[tuple[Scene, Thing | None] | None]:
+    """Draw lawful scenes, and what more is in them, until one has the room that the variety needs."""
     stage = STAGES[trial.stage]
     asked = {"motion": ("fall", "bounce")[trial.index % 2]} if trial.family == "fall" else {}
     for attempt in range(_TRIES):
@@ -151,12 +155,11 @@ def _scenes(trial: Trial, clip: ClipSettings) -> Iterator[Film | None]:
         scene = resized_things(scene, factor)
         if factor > 1 and not stays_inside(scene, clip):
             yield None
-            continue
-        if trial.variety == "together":
+        elif trial.variety == "together":
             more = beside(scene, clip, [*_name(trial), attempt], stage.palette)
-            yield None if more is None else Film.of(replace(scene, things=(*scene.things, more)), clip)
-            continue
-        yield Film.of(scene, clip)
+            yield None if more is None else (scene, more)
+        else:
+            yield scene, None
 
 
 def _name(trial: Trial) -> tuple[Json, ...]:
@@ -169,7 +172,7 @@ def frames_of(trial: Trial) -> tuple[Film, NDArray[np.uint8]] | None:
     if film is None:
         return None
     rng = seeded_rng("probe trial look", *_name(trial), trial.look)
-    return film, LOOKS[trial.look](film, rng)
+    return film, dress(film, trial.look, rng)
 
 
 def follow(source: TrackSource, frames_THWC: NDArray[np.uint8], fps: float) -> Tracks:
