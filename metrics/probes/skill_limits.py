@@ -4,9 +4,10 @@ They come from the reference world, in two ways. Where its own words have a defi
 slowest motion that it shows), that is taken. The others are quantiles of lawful clips, measured by
 `skills_card.measure_limits` on clips that nothing else is tried on:
 
-- what is asked to happen must reach *half* of the 1 % quantile of the clips in which it does;
-- what is asked to stay may go as far as the *geometric mean* of the 99 % quantile of the clips in which it
-  stays and the least by which it moves where it moves.
+- what is asked to happen must reach *half* of the least by which it happens: of the world's slowest motion,
+  or of the 1 % quantile of the lawful clips in which it does;
+- what is asked to stay may go a *tenth* of the least by which it moves where it does. The 99 % quantile of
+  the lawful clips in which it stays, in any look, is below that (``stays``, see `Source`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from typing import Final
 
 from ...harness.keys import digest
 
-__all__ = ["DIGEST", "FAST", "LIMITS", "SLOW", "SLOWEST", "SOURCE", "Limits", "Source", "least_travel"]
+__all__ = [
+    "DIGEST",
+    "FAST",
+    "LIMITS",
+    "SLOW",
+    "SLOWEST",
+    "SOURCE",
+    "Limits",
+    "Source",
+    "least_travel",
+    "still_travel",
+]
 
 SLOW: Final = 0.2
 FAST: Final = 0.3
@@ -34,7 +46,6 @@ class Limits:
         relation_apart: offset of two things along the way of their relation, over the sum of their half
             extents.
         speed: sides a second; from here on nearer to fast than to slow.
-        still_extent: the longest distance between two places of what stays where it is.
         bounce_drop, bounce_climb: how far a thing that bounces falls, and rises again.
         throw_arc: how far a thing that is thrown rises above the straight line of its way.
         pan: how far the view goes to its side.
@@ -45,7 +56,6 @@ class Limits:
     shown_share: float
     relation_apart: float
     speed: float
-    still_extent: float
     bounce_drop: float
     bounce_climb: float
     throw_arc: float
@@ -62,6 +72,7 @@ class Source:
     Attributes:
         world: version of the reference world.
         tracker: version of the source of tracks.
+        stays: 99 % quantiles of what stays: the extent of a thing's way, how far the view goes, and its zoom.
     """
 
     world: int
@@ -69,6 +80,7 @@ class Source:
     clips: int
     seed: int
     looks: tuple[str, ...]
+    stays: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 SOURCE: Final = Source(2, 1, 150, 0, ("plain", "ground", "noise", "crf28", "resized"))
@@ -76,7 +88,6 @@ LIMITS: Final = Limits(
     shown_share=0.5,
     relation_apart=0.5,
     speed=(SLOW + FAST) / 2,
-    still_extent=0.04,
     bounce_drop=0.1,
     bounce_climb=0.05,
     throw_arc=0.05,
@@ -96,5 +107,19 @@ def least_travel(seconds: float) -> float:
         >>> least_travel(1.0)
         0.1
     """
+    return 0.5 * _slowest(seconds)
+
+
+def still_travel(seconds: float) -> float:
+    """Tell how far something may go in a clip and still have stayed where it was: a tenth as far.
+
+    Example:
+        >>> still_travel(2.0)
+        0.026
+    """
+    return 0.1 * _slowest(seconds)
+
+
+def _slowest(seconds: float) -> float:
     rate, whole = SLOWEST
-    return 0.5 * max(rate * seconds, whole)
+    return max(rate * seconds, whole)

@@ -13,7 +13,7 @@ from ...harness.errors import unknown_name
 from ..base import NotApplicable
 from .cast import Cast
 from .paths import Path, fit_line, path_of
-from .skill_limits import LIMITS, least_travel
+from .skill_limits import LIMITS, least_travel, still_travel
 from .skills import Judged, NotAsked, players
 
 if TYPE_CHECKING:
@@ -191,8 +191,9 @@ def stillness(cast: Cast) -> Judged:
     path = _path(cast, cast.subject.place)
     if isinstance(path, Judged):
         return path
-    evidence: dict[str, Json] = {"extent": path.extent, "limit": LIMITS.still_extent}
-    if path.extent <= LIMITS.still_extent:
+    limit = still_travel(_seconds(cast))
+    evidence: dict[str, Json] = {"extent": path.extent, "limit": limit}
+    if path.extent <= limit:
         return Judged(True, evidence)
     return Judged(False, {"failure": "moves", **evidence})
 
