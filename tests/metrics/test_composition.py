@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from screentest.generators.reference.world import render, sample_scene
+from screentest.generators.reference.world import expectation, render, sample_scene
+from screentest.generators.reference.world.words import COUNTS, PLURALS, vocabulary
 from screentest.harness.errors import UsageError
 from screentest.harness.keys import seeded_rng
 from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.suite import ClipSettings, load_suite
 from screentest.metrics import MEASURES, Feature, NotApplicable, Sample, Scored
 from screentest.metrics.composition import SKILLS
+from screentest.metrics.probes.cast import cast_of
+from screentest.metrics.probes.expect import read_expectation
 from screentest.metrics.probes.skill_limits import LIMITS, least_travel
+from screentest.metrics.probes.skills import NotAsked
 
 from .helpers import texture
 from .probes.scenes import BLUE, GREEN, RED, Frames, Shape, draw, still, track
@@ -279,3 +284,67 @@ def test_limits_are_those_of_the_world():
         assert speed * 15 / 8 >= 1.9 * least_travel(15 / 8)
         if "speed" in scene.facts:
             assert (scene.facts["speed"] == "fast") == (speed > LIMITS.speed)
+
+
+# -- the suite
+
+SUITE = load_suite("instructions")
+TAGS = ("count", "attributes", "relation", "motion", "speed", "camera", "order", "stillness")
+
+
+def test_the_suite_asks_for_every_skill_a_dozen_times():
+    empty = track(BLANK)
+    asked: Counter[str] = Counter()
+    for prompt in SUITE.prompts:
+        cast = cast_of(empty, read_expectation(prompt.expect))
+        for name, skill in SKILLS.items():
+            try:
+                skill(cast)
+            except NotAsked:
+                continue
+            except NotApplicable:
+                pass
+            asked[name] += 1
+        assert prompt.tags[0] in TAGS
+    assert set(asked) == set(SKILLS)
+    assert min(asked.values()) >= 12
+    tags = Counter(prompt.tags[0] for prompt in SUITE.prompts)
+    assert min(tags[name] for name in TAGS) >= 12
+    assert {f"follows.{name}" for name in (*SKILLS, "all")} <= set(SUITE.measures)
+
+
+def test_the_suite_speaks_as_the_world_does():
+    known = set(vocabulary())
+    for prompt in SUITE.prompts:
+        assert set(prompt.text.split()) <= known
+        words = prompt.text.split()
+        for thing in (prompt.expect or {})["objects"]:
+            assert thing["color"] in words
+            assert {thing["shape"], PLURALS[thing["shape"]]} & set(words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prompt", SUITE.prompts, ids=lambda prompt: prompt.text)
+def test_a_faithful_clip_of_each_prompt_follows_it(prompt):
+    """The world draws what is asked; of the second thing, whose look it chooses, that look is asked for."""
+    expect = dict(prompt.expect)
+    first = expect["objects"][0]
+    asked = {key: first[key] for key in ("shape", "color")}
+    for key in ("motion", "camera"):
+        asked |= {key: expect[key]} if key in expect and expect[key] != "stay" else {}
+    asked |= {"relation": expect["relation"]["is"]} if "relation" in expect else {}
+    asked |= {"second": expect["order"][1]["motion"]} if "order" in expect else {}
+    asked |= {"count": COUNTS[first["count"] - 1]} if "count" in first else {}
+    for attempt in range(60):
+        scene = sample_scene(seeded_rng("suite", prompt.text, attempt), family=expect["family"], **asked)
+        if expect.get("speed") in (None, scene.facts.get("speed")):
+            break
+    expect["objects"] = [
+        *expect["objects"][:1],
+        *(expectation(scene)["objects"][1:2] if "count" not in first else []),
+    ]
+    frames, _ = render(scene)
+    try:
+        assert follows("all", frames, expect).value == 1.0
+    except NotApplicable as why:
+        assert "the ground shows too little" in str(why)
