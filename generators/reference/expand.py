@@ -73,7 +73,7 @@ def expand_prompt(prompt: str) -> str:
         >>> expand_prompt("two nurses dance")
         'two nurses dance'
     """
-    from .world.families import SINGLE_MOTIONS, sample_scene
+    from .world.families import SINGLE_MOTIONS, choices, sample_scene
     from .world.scene import NATIVE_CLIP
     from .world.words import MOTION_WORDS, PLURALS, SHAPE_WORDS, caption, named_caption
 
@@ -89,6 +89,8 @@ def expand_prompt(prompt: str) -> str:
         family = "projectile"
     rng = seeded_rng("prompt-expansion", " ".join(words))
     asked = {kind: said[kind] for kind in _ASKED if said.get(kind)}
+    if family and asked.get("size") not in choices(family).get("size", ()):
+        asked.pop("size", None)  # the family has one size; the word that was said stays
     scene = sample_scene(rng, NATIVE_CLIP, family=family, **asked)
     text, subject = caption(scene), scene.subject
     # The plainest words give way to those that were said.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...harness.config import Config
@@ -121,19 +122,25 @@ class TextConditioner:
 
     @property
     def width(self) -> int:
-        """Length of its vectors."""
-        return int(self.model.config.hidden_size)
+        """Length of its vectors, D."""
+        return 2 * int(self.model.config.hidden_size)
 
     def __call__(self, prompts: Sequence[str]) -> tuple[list[Tensor], Tensor]:
         """Read prompts: the tokens of each as vectors (L, D), end marks included, and pooled, of all (B, D).
 
-        A prompt longer than the tokenizer's length is cut there.
+        The first half of a vector is what the model makes of the token in its sentence, and the second is the
+        word's own embedding, of unit variance: words that the contrastive loss found alike, since a small
+        square looks much like a small ball, stay apart in it. Of the pooled vectors the second half is the
+        sum of the words' over the square root of their number. A prompt longer than the tokenizer's length is
+        cut there.
         """
         ids = tokenize(self.tokenizer, prompts).to(self.model.device)  # (B, longest)
+        kept = ids.ne(cast(int, self.tokenizer.pad_token_id))[:, :, None]
         with torch.no_grad():  # and no inference mode: a transformer is trained on what it gives
             out = self.model(input_ids=ids)
-        lengths = ids.ne(cast(int, self.tokenizer.pad_token_id)).sum(1).tolist()
-        words = cast(Tensor, out.last_hidden_state)
-        return [row[:length] for row, length in zip(words, lengths, strict=True)], cast(
-            Tensor, out.pooler_output
-        )
+            own = self.model.get_input_embeddings()(ids)  # (B, longest, D / 2)
+            own = kept * F.layer_norm(own, own.shape[-1:])
+        words = torch.cat([cast(Tensor, out.last_hidden_state), own], dim=-1)
+        lengths = kept.sum(1)  # (B, 1)
+        pooled = torch.cat([cast(Tensor, out.pooler_output), own.sum(1) * lengths.rsqrt()], dim=-1)
+        return [row[:length] for row, length in zip(words, lengths[:, 0].tolist(), strict=True)], pooled

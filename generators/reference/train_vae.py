@@ -81,7 +81,9 @@ def train_vae(config: TrainVae, out: Path) -> Path:
 def encode_clips(model: VAE, clips_NTHWC: Tensor, device: torch.device, batch: int = 16) -> Tensor:
     """Code uint8 clips (N, T, H, W, 3) as posterior means (N, z, T/4, H/8, W/8), on the CPU."""
     model.to(device)
-    return torch.cat([model.encode(to_unit(part.to(device))).mean.cpu() for part in clips_NTHWC.split(batch)])
+    with torch.no_grad():
+        parts = [model.encode(to_unit(part.to(device))).mean.cpu() for part in clips_NTHWC.split(batch)]
+    return torch.cat(parts)
 
 
 def _render(n: int) -> Tensor:

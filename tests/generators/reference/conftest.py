@@ -69,7 +69,7 @@ def write_tiny_checkpoint(folder: Path) -> Path:
     refiner = Refiner(RefinerConfig(width=8, blocks=1))
     randomise(refiner)
     save_checkpoint(folder / "refiner", "refiner", refiner.config, refiner.state_dict(), {})
-    model = DiT(build_config("nano", TINY_TEXT.width))
+    model = DiT(build_config("nano", 2 * TINY_TEXT.width))
     randomise(model)
     more = {
         "clips": [clip.model_dump(mode="json") for clip in (NATIVE, WIDE)],

@@ -49,10 +49,10 @@ def test_a_saved_tokenizer_reads_alike(tmp_path: Path) -> None:
 def test_the_conditioner_gives_a_vector_a_token_and_one_for_all(folder: Path) -> None:
     told = TextConditioner.load(folder)
     words, pooled = told(["a red ball falls", "a blue ball", ""])
-    assert told.width == TINY_TEXT.width
-    assert [tuple(text.shape) for text in words] == [(6, 32), (5, 32), (2, 32)]
-    assert pooled.shape == (3, 32)
-    assert torch.equal(pooled[1], words[1][-1])  # what the end mark has read
+    assert told.width == 2 * TINY_TEXT.width == 64
+    assert [tuple(text.shape) for text in words] == [(6, 64), (5, 64), (2, 64)]
+    assert pooled.shape == (3, 64)
+    assert torch.equal(pooled[1, :32], words[1][-1, :32])  # what the end mark has read
     torch.testing.assert_close(words[0][:2], words[1][:2])  # causal: alike up to the first different word
     assert not torch.is_inference(pooled)
     assert not any(p.requires_grad for p in told.model.parameters())
@@ -64,14 +64,24 @@ def test_it_reads_what_the_whole_model_reads(folder: Path) -> None:
     with torch.no_grad():
         out = model.text_model(input_ids=ids)
     words, pooled = TextConditioner.load(folder)(["a red ball"])
-    torch.testing.assert_close(words[0], out.last_hidden_state[0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(pooled, out.pooler_output, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(words[0][:, :32], out.last_hidden_state[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(pooled[:, :32], out.pooler_output, atol=1e-5, rtol=1e-5)
+
+
+def test_a_word_s_own_half_is_the_same_wherever_it_stands(folder: Path) -> None:
+    one, two = TextConditioner.load(folder)(["a red ball", "the red square moves left"])[0]
+    torch.testing.assert_close(one[2, 32:], two[2, 32:])  # "red", behind the start mark and an article
+    assert not torch.allclose(one[2, :32], two[2, :32])
+    torch.testing.assert_close(one[:, 32:].var(1, correction=0), torch.ones(5), atol=0.05, rtol=0)
+    gap = (one[3, 32:] - two[3, 32:]).norm() / one[3, 32:].norm()
+    assert gap > 0.5  # "ball" and "square"
 
 
 def test_a_prompt_reads_alike_in_any_company(folder: Path) -> None:
     told = TextConditioner.load(folder)
     (words, _), (_, pooled) = told(["a red ball"]), told(["a red ball", "the big blue square moves left"])
-    torch.testing.assert_close(pooled[0], words[0][-1], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(pooled[0, :32], words[0][-1, :32], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(pooled[0, 32:], words[0][:, 32:].sum(0) / 5**0.5, atol=1e-6, rtol=1e-5)
 
 
 def test_loading_says_nothing(

@@ -75,7 +75,7 @@ def test_what_is_exported_is_the_whole_generator_and_nothing_of_the_training(
 def test_the_conditioner_reads_the_captions_of_the_world(trained: Path) -> None:
     words, pooled = TextConditioner.load(trained / "text")(["a red ball falls", ""])
     assert [len(row) for row in words] == [6, 2]  # the two end marks included
-    assert pooled.shape == (2, 32)
+    assert pooled.shape == (2, 64)
 
 
 @pytest.mark.parametrize("what", ["clip", "subject", "hazard", "video"])
