@@ -16,11 +16,11 @@ from screentest.harness.keys import seeded_rng
 from screentest.harness.plan import make_item
 from screentest.harness.suite import ClipSettings, load_suite
 from screentest.metrics import MEASURES, Feature, NotApplicable, Sample, Scored
-from screentest.metrics.composition import SKILLS
+from screentest.metrics.composition import SKILLS, judge_all
 from screentest.metrics.probes.cast import cast_of
 from screentest.metrics.probes.expect import read_expectation
 from screentest.metrics.probes.skill_limits import LIMITS, least_travel
-from screentest.metrics.probes.skills import NotAsked
+from screentest.metrics.probes.skills import Judged, NotAsked
 
 from .helpers import texture
 from .probes.scenes import BLUE, GREEN, RED, Frames, Shape, draw, still, track
@@ -339,12 +339,9 @@ def test_a_faithful_clip_of_each_prompt_follows_it(prompt):
         scene = sample_scene(seeded_rng("suite", prompt.text, attempt), family=expect["family"], **asked)
         if expect.get("speed") in (None, scene.facts.get("speed")):
             break
-    expect["objects"] = [
-        *expect["objects"][:1],
-        *(expectation(scene)["objects"][1:2] if "count" not in first else []),
-    ]
-    frames, _ = render(scene)
-    try:
-        assert follows("all", frames, expect).value == 1.0
-    except NotApplicable as why:
-        assert "the ground shows too little" in str(why)
+    shown = expectation(scene)["objects"]
+    expect["objects"] = [first, *(shown[1:] if "count" not in first else [])]
+    found = judge_all(cast_of(track(render(scene)[0]), read_expectation(expect)))
+    judged = {name: one for name, one in found.items() if isinstance(one, Judged)}
+    assert [name for name, one in judged.items() if not one.followed] == []
+    assert set(found) - set(judged) <= {"camera"}  # few dots of the ground stay in sight of some zooms
