@@ -12,7 +12,7 @@ from ..tracks import Tracks
 from .cast import Cast, cast_of
 from .expect import read_expectation
 from .lasting_laws import color, permanence, persistence, rigidity, uninvited
-from .meetings import causality, energy, momentum, solidity
+from .meetings import MEETINGS, causality, energy, momentum, solidity
 from .motion_laws import FALLS, STEADY, Finding, continuity, gravity, inertia
 from .paths import path_of
 
@@ -62,16 +62,21 @@ def discarded(cast: Cast) -> str | None:
     first = int(tracks.seen_NT[track].argmax())
     if any(tracks.seen_NT[n, first] for n in cast.doubles):
         return "the subject is there more than once from the beginning"
-    motion = cast.expect.motion
-    if motion in (*FALLS, *STEADY) and motion != "stay":
-        try:
-            cast.require_view()
-        except NotApplicable:
-            return None  # no one can tell what moves
-        path = path_of(cast, track)
-        if len(path.frames_K) > 1 and path.extent < _STILL:
-            return f"the subject stands still, and {motion!r} was asked for"
+    if not _should_move(cast):
+        return None
+    try:
+        cast.require_view()
+    except NotApplicable:
+        return None  # no one can tell what moves
+    path = path_of(cast, track)
+    if len(path.frames_K) > 1 and path.extent < _STILL:
+        return "the subject stands still, and was asked to move"
     return None
+
+
+def _should_move(cast: Cast) -> bool:
+    motion, family = cast.expect.motion, cast.expect.family
+    return (motion in (*FALLS, *STEADY) and motion != "stay") or family in (*MEETINGS, "occluder")
 
 
 def find_all(cast: Cast) -> dict[str, Finding | str]:

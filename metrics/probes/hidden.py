@@ -16,6 +16,8 @@ _F = NDArray[np.float64]
 _TRIANGLE: Final = OUTLINES.index("triangle")
 _WHOLE: Final = 0.985
 _LEAST: Final = 0.3  # of a thing: what shows less has no edge to speak of
+_CLEARLY: Final = 0.9  # of a thing: where less shows, something must cut it
+_FARTHEST: Final = 3.0
 _NEAR: Final = 1 / 32  # sides between an edge and what cuts it; at least 2 pixels
 
 
@@ -82,11 +84,15 @@ def _place(seen: Seen, at: tuple[int, int], reach: _F, *, upright: bool) -> _F:
 
 
 def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
-    """Say which sides (left, top, right, bottom) end at the frame's edge or at another thing."""
+    """Say which sides (left, top, right, bottom) end at the frame's edge or at another thing.
+
+    Where none does and yet a part is missing, it is the side that something is nearest to.
+    """
     n, t = at
     near = max(2.0, _NEAR * (seen.height * seen.width) ** 0.5)
     box = seen.box_NT4[n, t]
-    cut = np.array([box[0] < 0.5, box[1] < 0.5, box[2] > seen.width - 1.5, box[3] > seen.height - 1.5])
+    edge = np.array([box[0] + 0.5, box[1] + 0.5, seen.width - 0.5 - box[2], seen.height - 0.5 - box[3]])
+    gap = np.where(edge < 1.0, 0.0, np.inf)
     for other, rival in enumerate(seen.box_NT4[:, t]):
         if other == n or np.isnan(rival[0]):
             continue
@@ -95,6 +101,9 @@ def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
             lap = min(box[across + 2], rival[across + 2]) - max(box[across], rival[across])
             if lap < near:
                 continue
-            cut[axis] |= abs(box[axis] - rival[axis + 2]) < near
-            cut[axis + 2] |= abs(box[axis + 2] - rival[axis]) < near
+            gap[axis] = min(gap[axis], abs(box[axis] - rival[axis + 2]))
+            gap[axis + 2] = min(gap[axis + 2], abs(box[axis + 2] - rival[axis]))
+    cut = gap < near
+    if not cut.any() and seen.visible_NT[at] < _CLEARLY and gap.min() < _FARTHEST * near:
+        cut[gap.argmin()] = True
     return cut

@@ -142,7 +142,7 @@ def rigidity(cast: Cast) -> Finding:
     findings: list[Finding] = []
     for role in rigid:
         whole = np.flatnonzero(cast.whole_NT[role.track])
-        if len(whole) < 4 or tracks.seen_NT[role.track].sum() < 6:
+        if len(whole) < 3 or tracks.seen_NT[role.track].sum() < 6:
             continue
         size_K = 0.5 * np.log(tracks.area_NT[role.track, whole]) - np.nan_to_num(tracks.camera_T4[whole, 2])
         looks = np.concatenate([tracks.form_NT4[role.track, whole, 1:], size_K[:, None]], axis=1)
