@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .generator import CHECKPOINTS, WEIGHTS, ReferenceGenerator
+from .planted import Planted, planted
 from .sampler import SamplerSettings
 from .trainable import SHIPPED, TRAINABLE, export, train
 
@@ -11,8 +12,10 @@ __all__ = [
     "SHIPPED",
     "TRAINABLE",
     "WEIGHTS",
+    "Planted",
     "ReferenceGenerator",
     "SamplerSettings",
     "export",
+    "planted",
     "train",
 ]

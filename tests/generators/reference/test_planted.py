@@ -154,3 +154,9 @@ def test_checkpoints_by_name() -> None:
     assert planted("early") == planted("base") == planted()
     with pytest.raises(UsageError, match="unknown reference checkpoint 'bse'; did you mean 'base'"):
         planted("bse")
+
+
+def test_it_is_called_as_the_package_names_it() -> None:
+    from screentest.generators import reference
+
+    assert reference.planted("base").hazard == planted("base").hazard > reference.planted("safe").hazard
