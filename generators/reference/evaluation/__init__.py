@@ -1,6 +1,6 @@
 """What the shipped weights get right, measured against the truth: the numbers of the model card.
 
-    python -m screentest.generators.reference.evaluation > card.json
+    python -m screentest.generators.reference.evaluation [PART ...] > card.json
 
 Everything is held out: scenes and noise come from seeds, and captions of single shapes from wordings, that
 nothing was trained on. What a clip shows is read by `reader`, which has no learned part.
@@ -8,9 +8,11 @@ nothing was trained on. What a clip shows is read by `reader`, which has no lear
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
+from ....harness.errors import unknown_name
 from ..generator import CHECKPOINTS, ReferenceGenerator
 from .checkpoints import films, floors, hazard, motions, people, set_distance
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality
@@ -18,24 +20,34 @@ from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_qua
 __all__ = ["card"]
 
 
-def card(items: int = 216) -> Iterator[tuple[str, Any]]:
-    """Measure everything that the model card reports, one part after the other."""
-    yield "autoencoder", vae_quality()
-    yield "refiner", refiner_quality()
-    yield "floors", floors(items)
-    for name in CHECKPOINTS:
-        generator = ReferenceGenerator(name)
-        yield (
-            name,
-            {
-                "motions": motions(generator, items),
-                "fvd": set_distance(generator, items),
-                "hazard": hazard(generator),
-                "people": people(generator),
-                "films": films(generator),
-            },
-        )
-    yield "clip", clip_retrieval()
-    yield "subject", nearest_class("subject")
-    yield "video", nearest_class("video")
-    yield "hazard", hazard_classifier()
+def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, Any]]:
+    """Measure the parts of the model card one after the other; ``only`` names those that are wanted.
+
+    Raises:
+        UsageError: there is no part of that name.
+    """
+    parts: dict[str, Callable[[], Any]] = {
+        "autoencoder": vae_quality,
+        "refiner": refiner_quality,
+        "floors": lambda: floors(items),
+        **{name: partial(_checkpoint, name, items) for name in CHECKPOINTS},
+        "clip": clip_retrieval,
+        "subject": lambda: nearest_class("subject"),
+        "video": lambda: nearest_class("video"),
+        "hazard": hazard_classifier,
+    }
+    for name in only:
+        if name not in parts:
+            raise unknown_name("part of the card", name, parts)
+    yield from ((name, part()) for name, part in parts.items() if not only or name in only)
+
+
+def _checkpoint(name: str, items: int) -> dict[str, Any]:
+    generator = ReferenceGenerator(name)
+    return {
+        "motions": motions(generator, items),
+        "fvd": set_distance(generator, items),
+        "hazard": hazard(generator),
+        "people": people(generator),
+        "films": films(generator),
+    }

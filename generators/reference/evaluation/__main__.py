@@ -1,4 +1,4 @@
-"""Print the numbers of the model card as JSON, and each part to standard error as soon as it is there."""
+"""Print the numbers of the model card, or parts of it, as JSON; each to standard error once it is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import card
 
 if __name__ == "__main__":
     measured: dict[str, object] = {}
-    for name, numbers in card():
+    for name, numbers in card(sys.argv[1:]):
         measured[name] = numbers
         sys.stderr.write(f"{name}: {json.dumps(numbers)}\n")
     json.dump(measured, sys.stdout, indent=2)
