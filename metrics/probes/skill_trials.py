@@ -18,7 +18,8 @@ from ...generators.reference.world import COLORS, FAMILIES, NATIVE_CLIP, Scene, 
 from ...harness.keys import seeded_rng
 from ..tracks import Tracks, TrackSource
 from .assemble import ClipShape
-from .films import LOOKS, Film
+from .expect import KINDS
+from .films import Film, dress
 
 __all__ = [
     "SKILL_FAMILIES",
@@ -67,6 +68,7 @@ _OPPOSITE: Final = {
     "fast": "slow",
 }
 _TRIES: Final = 200
+_FAR: Final = 150.0  # levels of RGB between two colors that nobody mistakes for each other
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def frames_of(trial: SkillTrial) -> tuple[Film, NDArray[np.uint8]]:
     """Draw the trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
     film = film_of(trial)
     rng = seeded_rng("skill trial look", trial.stage, trial.seed, trial.skill, trial.index, trial.look)
-    return film, LOOKS[trial.look](film, rng)
+    return film, dress(film, trial.look, rng)
 
 
 def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tracks:
@@ -191,15 +193,24 @@ def _not_still(expect: Expect, index: int) -> None:
 
 
 def _uninvited(expect: Expect, index: int) -> Expect | None:
-    """Ask for one thing fewer than there are; in the place of a single one for a thing of another color."""
+    """Ask for one thing fewer than there are; in the place of a single one for a thing of another color.
+
+    A person has many colors, one of which might be the other.
+    """
     *rest, last = expect["objects"]
     if last.get("count", 1) > 1:
         return {**expect, "objects": [*rest, {**last, "count": last["count"] - 1}]}
     left = {name: value for name, value in expect.items() if name not in ("relation", "order")}
     if rest:
         return {**left, "objects": rest}
-    other = _not_shown(expect, index)
-    return {**left, "objects": other["objects"][1:]}
+    if last.get("kind") == "person":
+        return None
+    paint = KINDS[last["kind"]][0] if "kind" in last else COLORS[last["color"]]
+    away = {
+        color: float(np.linalg.norm(np.subtract(rgb, paint or (0, 0, 0)))) for color, rgb in COLORS.items()
+    }
+    far = [color for color in COLORS if away[color] > _FAR]
+    return {**left, "objects": [{"shape": "ball", "color": far[index % len(far)]}]}
 
 
 def _any_other(expect: Expect, index: int) -> Expect | None:

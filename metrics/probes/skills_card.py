@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from ...generators.reference.world import FAMILIES, NATIVE_CLIP, expectation, sample_scene
+from ...generators.reference.world import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
+from ...harness.errors import unknown_name
 from ...harness.keys import seeded_rng
 from ...harness.stats import rate_interval
 from ..base import NotApplicable
@@ -22,7 +23,7 @@ from ..composition import SKILLS, every_skill
 from ..tracks import Tracks
 from .cast import Cast, cast_of
 from .expect import read_expectation
-from .films import LOOKS, Film
+from .films import DEGRADED, RECONSTRUCTED, Film, dress
 from .paths import path_of
 from .skill_limits import FAST, SLOW, SOURCE, Limits, Source
 from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
@@ -30,11 +31,12 @@ from .skills import Judged
 from .skills_motion import way_of
 from .world import WorldSource
 
-__all__ = ["SkillRow", "measure_limits", "skills_card"]
+__all__ = ["GROUPS", "SkillRow", "measure_limits", "skills_card"]
 
 Asked: TypeAlias = Literal["kept", "turned"]
 _ASKED: Final[tuple[Asked, Asked]] = ("kept", "turned")
-_DEGRADED: Final = tuple(look for look in LOOKS if look != "plain")
+GROUPS: Final = {"plain": ("plain",), "degraded": DEGRADED, RECONSTRUCTED: (RECONSTRUCTED,)}
+"""Groups of looks; the last is what the reference generator's autoencoder leaves of a clip."""
 _QUANTILE: Final = 0.01
 _STAYS: Final = ("still", "still view", "still zoom")
 
@@ -47,7 +49,7 @@ class SkillRow:
         skill: its name, or ``all``.
         asked: ``kept``, by a prompt that the clip follows (1 is right), or ``turned``, by one that it does
             not follow (0 is right).
-        looks: ``plain``, or ``degraded``: other grounds, noise, coding and sizes, in turns.
+        looks: one of `GROUPS`; the looks of a group take turns.
         n: clips that were judged.
         yes, low, high: the share of them that the skill says yes to, and its Wilson interval.
         left_out: why how many others were not judged.
@@ -64,22 +66,35 @@ class SkillRow:
 
 
 def skills_card(
-    n: int, seed: int = 0, *, confidence: float = 0.95, tick: Callable[[int], None] = lambda count: None
+    n: int,
+    seed: int = 0,
+    *,
+    groups: Sequence[str] = tuple(GROUPS),
+    confidence: float = 0.95,
+    tick: Callable[[int], None] = lambda count: None,
 ) -> list[SkillRow]:
-    """Try every skill on ``n`` plain clips and on ``n`` degraded ones.
+    """Try every skill on ``n`` clips of each group of looks.
 
     Args:
-        n: clips a skill, prompt and group of looks.
+        n: clips a skill, prompt and group.
         seed: of the clips; none is one that the limits were measured on.
+        groups: of `GROUPS`.
         confidence: of the intervals.
         tick: is told after each clip, for a progress bar.
+
+    Raises:
+        UsageError: no such group.
+        MissingWeightsError: the autoencoder does not come with this installation.
     """
+    for group in groups:
+        if group not in GROUPS:
+            raise unknown_name("group of looks", group, GROUPS)
     rows: list[SkillRow] = []
     for skill in (*SKILLS, "all"):
-        for looks in ("plain", "degraded"):
+        for looks in groups:
             answers: list[dict[Asked, Judged | str]] = []
             for index in range(2 * n if skill in UNPAIRED else n):
-                look = "plain" if looks == "plain" else _DEGRADED[index % len(_DEGRADED)]
+                look = GROUPS[looks][index % len(GROUPS[looks])]
                 answers.append(_try(SkillTrial("card", seed, skill, index, look)))
                 tick(1)
             rows += [_row(skill, asked, looks, answers, confidence) for asked in _ASKED]
@@ -129,13 +144,16 @@ def measure_limits(
             film = Film.of(sample_scene(rng, NATIVE_CLIP, family=family), NATIVE_CLIP)
             for look in source.looks:
                 look_rng = seeded_rng("skill limits", source.seed, family, index, look)
-                tracks = track(LOOKS[look](film, look_rng), film.clip.fps, WorldSource())
+                tracks = track(dress(film, look, look_rng), film.clip.fps, WorldSource())
                 cast = cast_of(tracks, read_expectation(expectation(film.scene)))
                 for name, value in _values(cast, tracks):
                     found.setdefault(name, []).append(value)
                 tick(1)
     stays = tuple(float(np.quantile(found[name], 1 - _QUANTILE)) for name in _STAYS)
-    return _limits(found), replace(source, stays=(stays[0], stays[1], stays[2]))
+    tracker = int(str(WorldSource().identity()["version"]))
+    return _limits(found), replace(
+        source, world=WORLD_VERSION, tracker=tracker, stays=(stays[0], stays[1], stays[2])
+    )
 
 
 def _values(cast: Cast, tracks: Tracks) -> list[tuple[str, float]]:
