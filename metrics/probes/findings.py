@@ -33,6 +33,7 @@ LAWS: Final[dict[str, Callable[[Cast], Finding]]] = {
     "uninvited": uninvited,
 }
 """Every law, and what looks for it to be broken."""
+_LONG: Final = 5  # frames: in fewer, what begins to move may not have got anywhere
 _STILL: Final = 0.025  # sides: what never gets farther than that from where it was does not move
 
 
@@ -69,7 +70,7 @@ def discarded(cast: Cast) -> str | None:
     except NotApplicable:
         return None  # no one can tell what moves
     path = path_of(cast, track)
-    if len(path.frames_K) > 1 and path.extent < _STILL:
+    if len(path.frames_K) >= _LONG and path.extent < _STILL:
         return "the subject stands still, and was asked to move"
     return None
 

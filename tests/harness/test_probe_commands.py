@@ -129,3 +129,35 @@ def test_surprise_without_a_model_is_a_sentence(cli, pairs):
     assert "the weights './none' of the encoder 'surprise' are not a folder" in err
     code, _, err = cli("surprise", "--pairs", pairs, "--encoder", "reference")
     assert (code, "has no 'reference' that comes with the package" in err) == (2, True)
+
+
+def test_validate_says_what_it_needs(cli, tmp_path):
+    assert cli("validate")[::2] == (2, "error: say what to validate: --probes, the probes of physical laws\n")
+    code, _, err = cli("validate", "--probes", "--source", "blob")
+    assert (code, "the source 'blob' of the encoder 'tracks' is unknown" in err) == (2, True)
+    code, _, err = cli("validate", "--probes", "--thresholds", "none.json")
+    assert (code, err) == (2, "error: the thresholds none.json cannot be read: No such file or directory\n")
+    code, _, err = cli("validate", "--probes", "--calibrate", "--thresholds", "none.json")
+    assert (code, "--calibrate makes thresholds and takes none" in err) == (2, True)
+
+
+def test_validate_lays_out_the_card(cli, monkeypatch):
+    from screentest.metrics.probes import card, validation
+
+    monkeypatch.setattr(card, "conditions", lambda: (card.Condition(look="plain", variety="native"),))
+    code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made")
+    assert (code, "card: made/CARD.md" in out) == (0, True)
+    assert next(line for line in out.splitlines() if line.split()[:1] == ["gravity"])
+    written = card.Card.model_validate_json(Path("made", validation.CARD).read_text())
+    assert {line.split()[0] for line in out.splitlines() if line.strip()} >= {c.law for c in written.cells}
+    code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made", "--json")
+    assert (code, json.loads(out)["clips"]) == (0, written.clips)
+
+
+def test_calibration_wants_enough_clips(cli, monkeypatch):
+    from screentest.metrics.probes import validation
+
+    monkeypatch.setattr(validation, "LOOKS", {"plain": None})
+    code, _, err = cli("validate", "--probes", "--calibrate", "--n", "2", "--out", "made")
+    assert code == 2
+    assert "lawful clips show no quantile that one in 100 exceeds; 99 are needed: raise --n" in err
