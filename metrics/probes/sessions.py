@@ -31,7 +31,7 @@ _CODE: Final = (
         "lasting_laws",
         "link",
     ),
-    *("meetings", "motion_laws", "outlines", "paths", "plants", "spots", "trials", "world"),
+    *("meetings", "motion_laws", "outlines", "paths", "plants", "seams", "spots", "trials", "world"),
 )
 """Modules on which the row of a trial depends."""
 _FIELDS: Final = tuple(trials.Trial.__dataclass_fields__)
