@@ -32,7 +32,8 @@ from .probes.skills import (
     relation,
     shown,
 )
-from .probes.skills_motion import camera, motion, order, speed, stillness
+from .probes.skills_camera import camera
+from .probes.skills_motion import motion, order, speed, stillness
 from .tracks import Tracks
 
 if TYPE_CHECKING:

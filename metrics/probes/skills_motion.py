@@ -1,4 +1,4 @@
-"""Skills of following a prompt in time: where things go, how fast, in what order; what the camera does."""
+"""Skills of following a prompt in time: where things go, how fast, in what order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .skills import Judged, NotAsked, players
 if TYPE_CHECKING:
     from ...harness.keys import Json
 
-__all__ = ["DIRECTIONS", "Way", "camera", "motion", "order", "speed", "stillness", "way_of"]
+__all__ = ["DIRECTIONS", "Way", "motion", "order", "speed", "stillness", "way_of"]
 
 _F = NDArray[np.float64]
 _Marks: TypeAlias = tuple[float, float, float]
@@ -29,10 +29,7 @@ DIRECTIONS: Final = ("left", "right", "rise", "fall", "bounce", "throw-left", "t
 _UNSAID: Final = ("collision", "block", "occluder")
 """Families of the reference world whose captions say what happens, and not to which side."""
 _SPEEDS: Final = ("slow", "fast")
-_MOVES: Final = ("pan-left", "pan-right", "zoom-in", "zoom-out", "still")
 _ENDS: Final = 3  # frames whose median place is the beginning, or the end, of a way
-_AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
-_LEAST_FOLLOWED: Final = 1 / 3  # of the clip
 _FEWEST: Final = 4  # frames that a way is read from
 
 
@@ -253,53 +250,3 @@ def _first_time(times_K: _F, share_K: _F, part: float) -> float:
         return float(times_K[0])
     low, high = float(share_K[k - 1]), float(share_K[k])
     return float(times_K[k - 1] + (part - low) / (high - low) * (times_K[k] - times_K[k - 1]))
-
-
-def camera(cast: Cast) -> Judged:
-    """Whether the camera does what is asked: pan to a side, zoom in or out, or stay still.
-
-    It is read off the ground, which a pan to the left moves to the right. A pan must go half as far as the
-    least of the lawful ones do, and no such zoom come with it; a zoom likewise. Where the ground is lost on
-    the way, at least a third of the clip must show it, and what is seen is drawn out to the whole.
-
-    Raises:
-        NotApplicable: nothing is asked of the camera, or the ground shows too little that can be followed.
-        UsageError: an unknown move.
-    """
-    asked = cast.expect.camera
-    if asked is None:
-        raise NotAsked("nothing is asked of the camera")
-    if asked not in _MOVES:
-        raise unknown_name("camera move", asked, _MOVES)
-    path, share = _followed(cast)
-    right, down = (float(v) for v in -path[-1, :2] / cast.tracks.side / share)
-    closer = float(path[-1, 2]) / share
-    far = float(np.hypot(path[:, 0], path[:, 1]).max()) / cast.tracks.side
-    evidence: dict[str, Json] = {"asked": asked, "right": right, "down": down, "zoom": closer}
-    evidence |= {"followed": round(share, 3)}
-    if asked == "still":
-        kept = far <= LIMITS.still_view and float(np.abs(path[:, 2]).max()) <= LIMITS.still_zoom
-        if kept and share < 1:
-            raise NotApplicable("the ground shows too little to follow the camera to the end")
-        return Judged(kept, evidence if kept else {"failure": "the camera moves", **evidence})
-    if asked.startswith("pan"):
-        gone = right if asked == "pan-right" else -right
-        good = gone >= LIMITS.pan and gone > abs(down) and abs(closer) < LIMITS.zoom
-    else:
-        gone = closer if asked == "zoom-in" else -closer
-        good = gone >= LIMITS.zoom and np.hypot(right, down) < LIMITS.pan
-    if good:
-        return Judged(True, evidence)
-    moves = np.hypot(right, down) >= LIMITS.pan or abs(closer) >= LIMITS.zoom
-    return Judged(False, {"failure": "another move" if moves else "the camera does not move", **evidence})
-
-
-def _followed(cast: Cast) -> tuple[_F, float]:
-    """Give the camera's path as far as it could be followed, (K, 4), and what share of the clip that is."""
-    path, times = cast.tracks.camera_T4, cast.tracks.times_T
-    lost = np.flatnonzero(np.isnan(path[:, 3]))
-    last = int(lost[0]) - 1 if len(lost) else len(path) - 1
-    share = float((times[last] - times[0]) / (times[-1] - times[0])) if last > 0 else 0.0
-    if share < _LEAST_FOLLOWED or float(path[last, 3]) < _AGREEING:
-        raise NotApplicable("the ground shows too little to follow the camera")
-    return path[: last + 1], share
