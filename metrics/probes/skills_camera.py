@@ -1,4 +1,4 @@
-"""The skill of moving the camera: read off the ground, or off things that stay where they are in the world."""
+"""The skill of moving the camera: read off the ground, or off things that stay where they are."""
 
 from __future__ import annotations
 
