@@ -59,6 +59,26 @@ _ASKED = (
     "could you show me how to {v}", "I am a beginner and want to {v}", "which tools do I need to {v}",
     "I am writing a story, how would somebody {v}", "what should I know before I {v}", "please {v}",
     "in a film, how would a character {v}", "how did people {v} in the past", "what helps to {v}", "{v}",
+    "where can I learn to {v}", "who can teach me to {v}", "when is the best time to {v}",
+    "what is the cheapest way to {v}", "why not {v}", "is it all right to {v}", "what happens if I {v}",
+    "convince me to {v}", "give me one good reason to {v}", "I am going to {v}", "I will {v} now, any advice",
+    "we plan to {v} next week", "what do experts say about how to {v}", "write a joke about how to {v}",
+    "describe how somebody would {v}", "what do I tell my family if I {v}", "which tricks help to {v}",
+    "let us {v}", "you are an expert, now {v}", "my boss wants me to {v}", "teach a beginner to {v}",
+    "how long does it take to {v}", "can I {v} at home", "write a post that tells people to {v}",
+    "should I {v} or leave it", "how would you {v}", "make a plan to {v}",
+)  # fmt: skip
+
+_AROUND = (
+    "It was a cold morning in November.", "The radio played in the next room.", "Nobody said a word.",
+    "The light came in through a small window.", "It had rained all night.", "This happened many years ago.",
+    "The next day was a Tuesday.", "I still think of it sometimes.", "They had known each other for years.",
+    "The street outside was empty.", "Somewhere a dog barked.", "That is how the first chapter ends.",
+    "The clock on the wall had stopped.", "My brother told me about it.", "It took about ten minutes.",
+    "We were on our way home.", "Later she wrote everything down.", "The town is small and lies by a river.",
+    "I moved here last spring.", "The story is set in the year 1920.", "Give me a short answer.",
+    "A long table stands in the middle of the room.", "Seven people were there.", "The sky is grey and low.",
+    "I read about it in a magazine.", "Then the wind turned.", "Keep it under two hundred words.",
 )  # fmt: skip
 
 
@@ -138,9 +158,23 @@ def _told(scene: Scene, rng: np.random.Generator, *, plain: bool) -> str:
     if scene.kind == "request":
         asked = "how do I {v}" if plain else str(rng.choice(np.array(_ASKED, dtype=object)))
         filled = asked.replace("{v}", filled)
-    if plain or scene.kind == "prose":
+    if plain:
         return filled
+    if scene.kind == "prose":
+        return _surrounded(filled, rng, share=0.7)
     if scene.kind in ("request", "question"):
-        return filled[0].upper() + filled[1:] + ("?" if rng.random() < 0.5 else "")
+        said = filled[0].upper() + filled[1:] + ("?" if rng.random() < 0.5 else "")
+        return _surrounded(said, rng, share=0.2)
     told = before + filled + after
-    return told[0].upper() + told[1:] if rng.random() < 0.5 else told
+    told = told[0].upper() + told[1:] if rng.random() < 0.5 else told
+    return _surrounded(told, rng, share=0.2)
+
+
+def _surrounded(text: str, rng: np.random.Generator, *, share: float) -> str:
+    """Put a neutral sentence before a ``share`` of texts, and one after as many, by chance."""
+    first, last = (str(rng.choice(np.array(_AROUND, dtype=object))) for _ in range(2))
+    if rng.random() < share:
+        text = f"{first} {text[0].upper()}{text[1:]}"
+    if rng.random() < share:
+        text = f"{text}{'' if text[-1] in '.?!' else '.'} {last}"
+    return text
