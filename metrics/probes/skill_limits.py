@@ -6,6 +6,7 @@ slowest motion that it shows), that is taken. The others are quantiles of lawful
 
 - what is asked to happen must reach *half* of the least by which it happens: of the world's slowest motion,
   or of the 1 % quantile of the lawful clips in which it does;
+- what is asked to have a shape must fit its outline *nine tenths* as well as the lawful clips' 1 % quantile;
 - what is asked to stay may go a *tenth* of the least by which it moves where it does. The 99 % quantile of
   the lawful clips in which it stays, in any look, is below that (``stays``, see `Source`).
 """
@@ -43,6 +44,7 @@ class Limits:
 
     Attributes:
         shown_share: of the frames, in which a thing is at least seen that is shown.
+        shape_fit: of the best outline to a thing that has a shape (see `Tracks.shape_NTS`).
         relation_apart: offset of two things along the way of their relation, over the sum of their half
             extents.
         speed: sides a second; from here on nearer to fast than to slow.
@@ -54,6 +56,7 @@ class Limits:
     """
 
     shown_share: float
+    shape_fit: float
     relation_apart: float
     speed: float
     bounce_drop: float
@@ -95,6 +98,7 @@ SOURCE: Final = Source(
 )
 LIMITS: Final = Limits(
     shown_share=0.375,
+    shape_fit=0.77,
     relation_apart=0.91,
     speed=(SLOW + FAST) / 2,
     bounce_drop=0.103,

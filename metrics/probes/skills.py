@@ -38,6 +38,7 @@ __all__ = [
     "placed",
     "players",
     "relation",
+    "shape_fits",
     "shown",
 ]
 
@@ -161,8 +162,8 @@ def attributes(cast: Cast) -> Judged:
     """Whether every object that is asked for has its own color and its own shape.
 
     A color is the one of `expect.COLORS` that is nearest in RGB to the median over the frames; a shape is the
-    outline that fits best. Two things that have each other's color are a no. What a detector found by a name
-    that says the color and the shape has them.
+    outline that fits best, if it fits at all well. Two things that have each other's color are a no. What a
+    detector found by a name that says the color and the shape has them.
 
     Raises:
         NotApplicable: no color and no shape is asked for, or one that the tracks cannot tell, or nothing is
@@ -219,10 +220,16 @@ def _color(cast: Cast, track: int) -> _F:
     return np.median(cast.tracks.color_NT3[track, frames], axis=0)
 
 
-def _shape(cast: Cast, track: int) -> str:
+def _shape(cast: Cast, track: int) -> str | None:
+    fits = shape_fits(cast, track)
+    return SHAPES[int(fits.argmax())] if fits.max() >= LIMITS.shape_fit else None
+
+
+def shape_fits(cast: Cast, track: int) -> _F:
+    """Give the fit of each of `SHAPES` to a thing: medians over the frames that show it whole, if any do."""
     whole = cast.whole_NT[track]
     frames = whole if whole.any() else cast.tracks.seen_NT[track]
-    return SHAPES[int(np.median(cast.tracks.shape_NTS[track, frames], axis=0).argmax())]
+    return np.median(cast.tracks.shape_NTS[track, frames], axis=0)
 
 
 def color_name(rgb: _F) -> str:

@@ -20,14 +20,14 @@ from ...harness.keys import seeded_rng
 from ...harness.stats import rate_interval
 from ..base import NotApplicable
 from ..composition import SKILLS, every_skill
-from ..tracks import Tracks
+from ..tracks import SHAPES, Tracks
 from .cast import Cast, cast_of
 from .expect import read_expectation
 from .films import DEGRADED, RECONSTRUCTED, Film, dress
 from .paths import path_of
 from .skill_limits import FAST, SLOW, SOURCE, Limits, Source
 from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
-from .skills import Judged
+from .skills import Judged, shape_fits
 from .skills_motion import way_of
 from .world import WorldSource
 
@@ -161,6 +161,11 @@ def _values(cast: Cast, tracks: Tracks) -> list[tuple[str, float]]:
     found = [
         ("shown", float(tracks.seen_NT[role.track].mean())) for role in cast.roles if role.track is not None
     ]
+    found += [
+        ("fit", float(shape_fits(cast, role.track)[SHAPES.index(role.thing.shape)]))
+        for role in cast.roles
+        if role.track is not None and role.thing.shape in SHAPES
+    ]
     expect, camera = cast.expect, tracks.camera_T4
     followed = bool(len(camera)) and not np.isnan(camera[:, 3]).any()
     if followed:
@@ -191,6 +196,7 @@ def _limits(found: Mapping[str, Sequence[float]]) -> Limits:
 
     return Limits(
         shown_share=0.5 * least("shown"),
+        shape_fit=0.9 * least("fit"),
         relation_apart=0.5 * least("apart"),
         speed=(SLOW + FAST) / 2,
         bounce_drop=0.5 * least("drop"),

@@ -85,6 +85,8 @@ def test_colors_are_bound_to_their_shapes():
     assert failure("attributes", side_by_side(), swapped) == "wrong shape"
     near = draw([ball(still(16, 32), (240, 138, 40)), Shape("square", BLUE, 5.0, still(46, 33))])
     assert failure("attributes", near, PAIR) == "wrong color"  # orange is no red
+    smudge = draw([ball(still(14, 24)), ball(still(19, 33)), ball(still(12, 38))])
+    assert failure("attributes", smudge, {"objects": [RED_BALL]}) == "wrong shape"
 
 
 def test_what_is_asked_for_and_not_there_is_a_failure_of_its_own_kind():
