@@ -98,7 +98,7 @@ SOURCE: Final = Source(
 )
 LIMITS: Final = Limits(
     shown_share=0.375,
-    shape_fit=0.77,
+    shape_fit=0.78,
     relation_apart=0.91,
     speed=(SLOW + FAST) / 2,
     bounce_drop=0.103,
