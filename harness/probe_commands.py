@@ -141,7 +141,12 @@ def thresholds_table(file: ThresholdFile) -> Table:
         for name, part in file.sources.items()
         for law, q in part.laws.items()
     ]
-    return Table("thresholds of the probes", columns, rows, (f"digest: {file.digest}",))
+    missing = [
+        f"{name}: {law} has none: {why}"
+        for name, part in file.sources.items()
+        for law, why in part.missing.items()
+    ]
+    return Table("thresholds of the probes", columns, rows, (*missing, f"digest: {file.digest}"))
 
 
 def card_table(card: Card) -> Table:

@@ -18,7 +18,7 @@ from .features import Feature
 from .probes.cast import Cast
 from .probes.findings import LAWS, cast_for, discarded, find_all
 from .probes.motion_laws import Finding
-from .probes.thresholds import ANY, Quantile, packaged_thresholds
+from .probes.thresholds import ANY, Quantile, packaged_thresholds, thresholds_digest
 from .tracks import Tracks, source_number
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["any_law", "discarded_clip", "law_measures"]
 
 _VERSION: Final = 1
-_DIGEST: Final = packaged_thresholds().digest
-_THRESHOLDS_VERSION: Final = _VERSION * 1_000_000 + int(_DIGEST[:8], 16) % 1_000_000
+_THRESHOLDS_VERSION: Final = _VERSION * 1_000_000 + int(packaged_thresholds().digest[:8], 16) % 1_000_000
 """The version of the measures that rest on thresholds: another file of thresholds is another version."""
 _WHAT: Final = {
     "gravity": "Whether what should fall does not fall by the gravity expected",
@@ -76,15 +75,17 @@ _last = _Last()
 def _law(name: str) -> Callable[[Sample], Scored]:
     def broken(sample: Sample) -> Scored:
         cast = _last.cast(sample)
-        limits = _limits(cast.tracks)
+        limits, limits_digest = _limits(cast.tracks)
         finding = _last.found(sample)[name]
         if isinstance(finding, str):
             raise NotApplicable(finding)
+        if name not in limits:
+            raise NotApplicable("this law has no threshold for the source of these tracks")
         limit = limits[name].threshold
         evidence: dict[str, Json] = {
             "severity": round(finding.severity, 6),
             "threshold": round(limit, 6),
-            "thresholds": _DIGEST[:12],
+            "thresholds": limits_digest,
             **{key: _plain(value) for key, value in finding.evidence.items()},
         }
         if finding.severity <= limit:
@@ -135,9 +136,9 @@ def any_law(sample: Sample) -> Scored:
         NotApplicable: no law applies, or the source of the tracks has no thresholds.
     """
     cast = _last.cast(sample)
-    limits = _limits(cast.tracks)
+    limits, limits_digest = _limits(cast.tracks)
     found = _last.found(sample)
-    held = {name: finding for name, finding in found.items() if not isinstance(finding, str)}
+    held = {n: finding for n, finding in found.items() if n in limits and not isinstance(finding, str)}
     if not held:
         reason = discarded(cast)
         raise NotApplicable("no law applies" if reason is None else f"discarded: {reason}")
@@ -147,7 +148,7 @@ def any_law(sample: Sample) -> Scored:
         "law": worst,
         "ratio": round(ratios[worst], 6),
         "threshold": round(limits[ANY].threshold, 6),
-        "thresholds": _DIGEST[:12],
+        "thresholds": limits_digest,
         "laws": sorted(held),
     }
     if ratios[worst] <= limits[ANY].threshold:
@@ -168,11 +169,11 @@ def discarded_clip(sample: Sample) -> Scored:
     return Scored(0.0) if reason is None else Scored(1.0, {"reason": reason})
 
 
-def _limits(tracks: Tracks) -> Mapping[str, Quantile]:
-    """Find the thresholds for the source of some tracks."""
+def _limits(tracks: Tracks) -> tuple[Mapping[str, Quantile], str]:
+    """Find the thresholds for the source of some tracks, and the first digits of their digest."""
     for name, part in packaged_thresholds().sources.items():
         if source_number(name) == tracks.source:
-            return part.laws
+            return part.laws, thresholds_digest({name: part})[:12]
     raise NotApplicable(
         "the source of these tracks has no thresholds; 'screentest validate --probes --calibrate' makes them"
     )

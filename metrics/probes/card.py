@@ -171,18 +171,19 @@ def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[s
     alarms: list[Alarms] = []
     floors: list[Floor] = []
     left_out: dict[str, dict[str, int]] = {}
+    limited = [law for law in LAWS if law in limits.laws]
     for condition in conditions():
         here = [row for row in rows if condition.holds(row)]
         lawful = [row for row in here if row["law"] is None]
         by_scene = {_scene(row): row for row in lawful}
-        for law in LAWS:
+        for law in limited:
             for severity in condition.severities:
                 broken = [row for row in here if row["law"] == law and row["severity"] == severity]
                 if broken:
                     cells.append(_cell(broken, by_scene, limits.laws[law].threshold))
         alarms += _alarms(lawful, limits, condition.look, condition.variety)
         if condition.variety == "native":
-            floors += [floor for law in LAWS if (floor := _floor(law, lawful, condition.look)) is not None]
+            floors += [floor for law in limited if (floor := _floor(law, lawful, condition.look)) is not None]
         reasons = Counter(row["found"]["permanence"] for row in lawful if _says_nothing(row))
         left_out[f"{condition.look}/{condition.variety}"] = dict(sorted(reasons.items()))
     calibrated = [
@@ -251,7 +252,7 @@ def _estimate(interval: Interval) -> Estimate:
 
 def _alarms(lawful: Sequence[Row], limits: SourceThresholds, look: str, variety: str) -> list[Alarms]:
     found: list[Alarms] = []
-    held = {law: _held(lawful, law) for law in LAWS}
+    held = {law: _held(lawful, law) for law in LAWS if law in limits.laws}
     held[ANY] = [
         _Held(_scene(row), ratio) for row in lawful if (ratio := _worst_ratio(row, limits)) is not None
     ]
@@ -273,7 +274,8 @@ def _alarms(lawful: Sequence[Row], limits: SourceThresholds, look: str, variety:
 
 
 def _worst_ratio(row: Row, limits: SourceThresholds) -> float | None:
-    ratios = [s / limits.laws[law].threshold for law, s in row["found"].items() if not isinstance(s, str)]
+    found = {law: s for law, s in row["found"].items() if law in limits.laws and not isinstance(s, str)}
+    ratios = [severity / limits.laws[law].threshold for law, severity in found.items()]
     return max(ratios, default=None)
 
 

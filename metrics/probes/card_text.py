@@ -29,7 +29,7 @@ def write_text(card: Card, limits: SourceThresholds) -> str:
         _conditions(card, "Other distributions", [("plain", v) for v in VARIETIES if v != "native"]),
         _floors(card, limits),
         _short(card),
-        _left_out(card),
+        _left_out(card, limits),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -107,7 +107,7 @@ def _conditions(card: Card, title: str, named: Sequence[tuple[str, str]]) -> str
 def _floors(card: Card, limits: SourceThresholds) -> str:
     rows: list[tuple[str, ...]] = []
     for law in LAWS:
-        row = [law, f"{limits.laws[law].threshold:.3g}"]
+        row = [law, f"{limits.laws[law].threshold:.3g}" if law in limits.laws else "-"]
         for look in ("plain", RECONSTRUCTED):
             floor = next((f for f in card.floors if f.law == law and f.look == look), None)
             row.append(
@@ -144,7 +144,7 @@ alarms, under {_GOAL_MS:g} ms a clip. Every condition above that misses one, by 
     return f"{text}\n\n" + ("\n".join(lines) or "None.")
 
 
-def _left_out(card: Card) -> str:
+def _left_out(card: Card, limits: SourceThresholds) -> str:
     lines = [
         f"- {where}: {reason} ({count} lawful clips)"
         for where, reasons in card.left_out.items()
@@ -154,6 +154,7 @@ def _left_out(card: Card) -> str:
     for cell in card.cells:
         for reason, count in cell.left_out.items():
             reasons[cell.law, reason] = reasons.get((cell.law, reason), 0) + count
+    lines += [f"- {law}: no threshold: {reason}" for law, reason in limits.missing.items()]
     lines += [f"- {law}: {reason} ({count} broken clips)" for (law, reason), count in sorted(reasons.items())]
     return "## Left out\n\nClips of which the probes say nothing, and why:\n\n" + (
         "\n".join(lines) or "None."

@@ -33,6 +33,7 @@ __all__ = [
     "conformal",
     "packaged_thresholds",
     "read_thresholds",
+    "thresholds_digest",
     "write_thresholds",
 ]
 
@@ -63,14 +64,24 @@ class Quantile(Config):
 
 
 class SourceThresholds(Config):
-    """Thresholds for the tracks of one source: law (or ``any``) -> quantile, and what they were made from."""
+    """Thresholds for the tracks of one source.
+
+    Attributes:
+        laws: law (or ``any``) -> quantile.
+        missing: law -> why it has none.
+        settings: what they were made from.
+    """
 
     laws: dict[str, Quantile]
+    missing: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, Any]
 
 
 class ThresholdFile(Config):
-    """What the data file holds: ``sources`` is name of a source of tracks -> its thresholds."""
+    """What the data file holds: ``sources`` is name of a source of tracks -> its thresholds.
+
+    ``digest`` is that of all of them (see `thresholds_digest`).
+    """
 
     layout: int = Field(default=_LAYOUT, ge=_LAYOUT, le=_LAYOUT)
     sources: dict[str, SourceThresholds]
@@ -107,7 +118,8 @@ def calibrated(
     """Make thresholds from lawful trials: for each law the largest of the quantiles of every look.
 
     The threshold of ``any`` is for the largest ratio of a severity to its law's threshold, so that holding a
-    clip against twelve laws at once raises no more false alarms than holding it against one.
+    clip against twelve laws at once raises no more false alarms than holding it against one. A law that
+    applies to too few of the clips, as the source does not see what it takes, gets none, and says why.
 
     Args:
         rows: what `trials.run` gave.
@@ -115,34 +127,46 @@ def calibrated(
         alarms: share of lawful clips of a look that may lie above a threshold.
 
     Raises:
-        UsageError: too few clips; the sentence says for which law and look.
+        UsageError: too few clips for any law.
     """
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    clips: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for row in rows:
-        severities = {law: s for law, s in row["found"].items() if not isinstance(s, str)}
-        for law, severity in severities.items():
-            found[law][row["look"]].append(severity)
-        if severities:
-            clips[row["look"]].append(severities)
-    laws = {law: _largest(law, found[law], alarms) for law in sorted(LAWS)}
-    together = {
-        look: [max(s / laws[law].threshold for law, s in severities.items()) for severities in part]
-        for look, part in clips.items()
-    }
-    laws[ANY] = _largest(ANY, together, alarms)
-    return SourceThresholds(laws=laws, settings=dict(settings))
+    found: dict[str, dict[str, list[float]]] = {law: defaultdict(list) for law in LAWS}
+    kept = [row for row in rows if any(not isinstance(s, str) for s in row["found"].values())]
+    for row in kept:
+        for law, severity in row["found"].items():
+            if not isinstance(severity, str):
+                found[law][row["look"]].append(severity)
+    if not kept:
+        raise UsageError("the source sees nothing in any of the lawful clips")
+    looks = sorted({row["look"] for row in kept})
+    laws: dict[str, Quantile] = {}
+    missing: dict[str, str] = {}
+    for law in LAWS:
+        try:
+            laws[law] = _largest({look: found[law][look] for look in looks}, alarms)
+        except UsageError as error:
+            missing[law] = str(error)
+    if not laws:
+        raise UsageError(next(iter(missing.values())))
+    together: dict[str, list[float]] = defaultdict(list)
+    for row in kept:
+        ratios = [
+            row["found"][law] / q.threshold
+            for law, q in laws.items()
+            if not isinstance(row["found"][law], str)
+        ]
+        if ratios:
+            together[row["look"]].append(max(ratios))
+    laws[ANY] = _largest(together, alarms)
+    return SourceThresholds(laws=dict(sorted(laws.items())), missing=missing, settings=dict(settings))
 
 
-def _largest(law: str, by_look: Mapping[str, Sequence[float]], alarms: float) -> Quantile:
+def _largest(by_look: Mapping[str, Sequence[float]], alarms: float) -> Quantile:
     quantiles: dict[str, float] = {}
-    if not by_look:
-        raise UsageError(f"{law}: it applies to none of the lawful clips")
     for look, severities in sorted(by_look.items()):
         try:
             quantiles[look] = conformal(severities, alarms)
         except UsageError as error:
-            raise UsageError(f"{law}, look {look}: {error}") from None
+            raise UsageError(f"in the look {look!r}, {error}") from None
     look = max(quantiles, key=lambda name: quantiles[name])
     threshold = max(_LEAST, quantiles[look])
     everything = [severity for part in by_look.values() for severity in part]
@@ -158,14 +182,16 @@ def write_thresholds(path: Path, name: str, made: SourceThresholds) -> Threshold
     """
     others = read_thresholds(path).sources if path.exists() else {}
     sources = dict(sorted({**others, name: made}.items()))
-    whole = ThresholdFile(sources=sources, digest=_digest(sources))
+    whole = ThresholdFile(sources=sources, digest=thresholds_digest(sources))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(whole.model_dump(), indent=1) + "\n")
     return whole
 
 
-def _digest(sources: Mapping[str, SourceThresholds]) -> str:
-    return digest("probe thresholds", {name: part.model_dump() for name, part in sources.items()})
+def thresholds_digest(sources: Mapping[str, SourceThresholds]) -> str:
+    """Hash the thresholds of some sources: 64 hex digits."""
+    fields = {name: part.model_dump(exclude_defaults=True) for name, part in sources.items()}
+    return digest("probe thresholds", fields)
 
 
 def read_thresholds(path: Path) -> ThresholdFile:
@@ -182,7 +208,7 @@ def read_thresholds(path: Path) -> ThresholdFile:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path} holds no thresholds: {where}: {first['msg']}") from None
-    if read.digest != _digest(read.sources):
+    if read.digest != thresholds_digest(read.sources):
         raise UsageError(
             f"{path} was changed after it was written; "
             "make it again with 'screentest validate --probes --calibrate'"

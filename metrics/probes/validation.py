@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ...harness.errors import UsageError
+from ...harness.errors import MissingWeightsError, UsageError
 from ...harness.keys import file_sha256
 from ...harness.store import write_atomic
 from ..encoders import make_encoder
@@ -21,6 +21,7 @@ from .thresholds import (
     calibrated,
     packaged_thresholds,
     read_thresholds,
+    thresholds_digest,
     write_thresholds,
 )
 from .trials import lawful_trials
@@ -72,6 +73,7 @@ def validate(
 
     Raises:
         UsageError: there are no thresholds for the source, or ``out`` cannot be written.
+        MissingWeightsError: the reference generator's autoencoder is not on this machine.
     """
     tracker = _source(source)
     file = packaged_thresholds() if thresholds is None else read_thresholds(thresholds)
@@ -82,14 +84,15 @@ def validate(
             "'screentest validate --probes --calibrate', and name the file with --thresholds"
         )
     limits = file.sources[name]
+    autoencoder = _autoencoder_digest()
     settings: dict[str, Any] = {"stage": "card", "seed": seed, "n": n}
     rows = hold(card_trials(seed, n), tracker, out / _ROWS.format("card"), settings)
     recorded = {
         **settings,
         "source": dict(tracker.identity()),
-        "thresholds": {"digest": file.digest, "made_by": limits.settings},
+        "thresholds": {"digest": thresholds_digest({name: limits}), "made_by": limits.settings},
         "versions": _versions(),
-        "autoencoder": _autoencoder_digest(),
+        "autoencoder": autoencoder,
     }
     card = make_card(rows, limits, recorded)
     write_atomic(out / CARD, card.model_dump_json(indent=1) + "\n")
@@ -110,4 +113,7 @@ def _versions() -> dict[str, str]:
 def _autoencoder_digest() -> str:
     from ...generators.reference.parts import WEIGHTS
 
-    return file_sha256(WEIGHTS / "vae" / "model.safetensors")
+    path = WEIGHTS / "vae" / "model.safetensors"
+    if not path.is_file():
+        raise MissingWeightsError(f"{path} is missing, which comes with the package; install that again")
+    return file_sha256(path)

@@ -21,7 +21,7 @@ from screentest.metrics.probes.expect import read_expectation
 from screentest.metrics.probes.films import Film
 from screentest.metrics.probes.findings import LAWS
 from screentest.metrics.probes.plants import plants_of
-from screentest.metrics.probes.thresholds import packaged_thresholds
+from screentest.metrics.probes.thresholds import packaged_thresholds, thresholds_digest
 from screentest.metrics.probes.trials import Trial, frames_of
 from screentest.metrics.tracks import Tracks
 
@@ -100,8 +100,9 @@ def test_the_first_frame_at_fault_is_that_of_the_truth():
 
 def test_the_digest_of_the_thresholds_is_in_the_evidence_and_in_the_key():
     film, feature = tracked(Trial("development", 1, "fall", 0))
-    digest = packaged_thresholds().digest
-    assert held("gravity", feature, film.expect).evidence["thresholds"] == digest[:12]
+    digest, sources = packaged_thresholds().digest, packaged_thresholds().sources
+    of_world = thresholds_digest({"world 2": sources["world 2"]})
+    assert held("gravity", feature, film.expect).evidence["thresholds"] == of_world[:12]
     registered = MEASURES.get("physics.gravity")
     assert registered.version % 1_000_000 == int(digest[:8], 16) % 1_000_000
     other = registered.__class__(**{**registered.__dict__, "version": registered.version + 1})

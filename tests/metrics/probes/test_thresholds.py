@@ -37,7 +37,7 @@ def test_too_few_clips_show_no_quantile():
     assert conformal([float(k) for k in range(99)], 0.01) == 98.0
     with pytest.raises(UsageError, match="98 lawful clips show no quantile that one in 100 exceeds; 99 are"):
         conformal([0.0] * 98, 0.01)
-    with pytest.raises(UsageError, match="causality, look noise: 20 lawful clips"):
+    with pytest.raises(UsageError, match="in the look 'noise', 20 lawful clips show no quantile"):
         calibrated(rows(20), {})
 
 
@@ -52,10 +52,15 @@ def test_the_look_with_the_largest_quantile_decides_and_nothing_invisible_is_a_f
     assert {limit.threshold for law, limit in faint.laws.items() if law != ANY} == {0.01}
 
 
-def test_a_law_that_never_applied_has_no_threshold():
-    reasons = [{**row, "found": {**row["found"], "energy": "nothing falls"}} for row in rows(200)]  # type: ignore[dict-item]
-    with pytest.raises(UsageError, match="energy: it applies to none of the lawful clips"):
-        calibrated(reasons, {})
+def test_a_law_that_hardly_ever_applies_has_no_threshold_and_says_why():
+    some = [{**row, "found": {**row["found"], "energy": "nothing falls"}} for row in rows(200)[:-2]]  # type: ignore[dict-item]
+    made = calibrated([*some, *rows(200)[-2:]], {})
+    assert set(made.laws) == {*LAWS, ANY} - {"energy"}
+    assert set(made.missing) == {"energy"}
+    assert made.missing["energy"].startswith("in the look 'noise', 2 lawful clips show no quantile")
+    nothing = [{**row, "found": dict.fromkeys(LAWS, "nothing moves")} for row in rows(200)]
+    with pytest.raises(UsageError, match="the source sees nothing in any of the lawful clips"):
+        calibrated(nothing, {})
 
 
 def test_sources_share_a_file_and_a_change_by_hand_is_seen(tmp_path: Path):
