@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .generator import CHECKPOINTS, WEIGHTS, ReferenceGenerator
-from .planted import Planted, planted
 from .sampler import SamplerSettings
 from .trainable import SHIPPED, TRAINABLE, export, train
+
+if TYPE_CHECKING:
+    from .training_sets import Planted, planted
 
 __all__ = [
     "CHECKPOINTS",
@@ -19,3 +23,11 @@ __all__ = [
     "planted",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Planted", "planted"):  # brings the world, and pymunk with it
+        from . import training_sets
+
+        return getattr(training_sets, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .planted import memorised
 from .read_shapes import ground_color
+from .training_sets import memorised
 from .world import NATIVE_CLIP, render
 from .world.words import CODE_NAMES
 

@@ -19,10 +19,10 @@ from .checkpoint import TEXT_FILES, checkpoint_digest, load_weights, save_checkp
 from .dit import DiT, DiTConfig, build_config
 from .loop import TrainConfig, fit, say, torch_device
 from .parts import find_part
-from .planted import planted, training_samples
 from .sampler import shift_time
 from .text import TextConditioner
 from .train_vae import encode_clips
+from .training_sets import planted, training_samples
 from .vae import load_vae
 from .world import NATIVE_CLIPS, WORLD_VERSION, render
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from .checkpoint import checkpoint_digest, save_checkpoint
 from .loop import TrainConfig, fit, say, torch_device
 from .parts import SCALE, find_part
-from .planted import planted, training_samples
 from .refine import Refiner, RefinerConfig
 from .train_vae import encode_clips
+from .training_sets import planted, training_samples
 from .vae import VAE, load_vae, to_unit
 from .world import NATIVE_CLIP, render
 

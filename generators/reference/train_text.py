@@ -23,8 +23,8 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 
 from .hf_format import save_halves
 from .loop import TrainConfig, fit, say, torch_device
-from .planted import Sample, planted, training_samples
 from .text import TextConfig, build_tokenizer, clip_text_config, tokenize
+from .training_sets import Sample, planted, training_samples
 from .world import NATIVE_CLIP, render
 from .world.words import vocabulary
 

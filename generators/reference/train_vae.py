@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .checkpoint import load_weights, save_checkpoint
 from .loop import TrainConfig, fit, say, torch_device
-from .planted import planted, training_samples
+from .training_sets import planted, training_samples
 from .vae import VAE, VAEConfig, to_unit
 from .world import NATIVE_CLIP, render
 

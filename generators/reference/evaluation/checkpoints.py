@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ....harness.keys import seeded_rng
 from ....harness.plan import Item, make_item
 from ...base import Frames, Generator
-from ..planted import planted, training_samples
 from ..reader import (
     FILM_COPY,
     discarded,
@@ -23,6 +22,7 @@ from ..reader import (
     read_law,
     read_person,
 )
+from ..training_sets import planted, training_samples
 from ..world import COLORS, MOTIONS, NATIVE_CLIP, SHAPES, Scene, caption, render, sample_scene
 from ..world.words import CODE_NAMES, OCCUPATIONS, TONES, named_caption
 from .estimates import Estimate, distance, mean, share

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ....harness.keys import seeded_rng
 from ....harness.suite import ClipSettings
 from ..parts import WEIGHTS
-from ..planted import planted, training_samples
 from ..reader import read_clip
+from ..training_sets import planted, training_samples
 from ..world import COLORS, FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, SHAPES, Truth, render, world_clips
 from .estimates import Estimate, mean, share
 

@@ -17,7 +17,7 @@ from screentest.generators.reference.evaluation.checkpoints import (
     people,
 )
 from screentest.generators.reference.evaluation.parts import psnr, ssim
-from screentest.generators.reference.planted import memorised, planted, training_samples
+from screentest.generators.reference.training_sets import memorised, planted, training_samples
 from screentest.generators.reference.world import Scene, render, sample_scene
 from screentest.generators.reference.world.words import CODE_NAMES, OCCUPATIONS
 from screentest.harness.keys import seeded_rng

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from screentest.generators.reference.planted import memorised
 from screentest.generators.reference.read_films import FILM_COPY, film_similarity, nearest_film
 from screentest.generators.reference.read_laws import read_law
 from screentest.generators.reference.read_people import read_person
 from screentest.generators.reference.read_shapes import Reading, discarded, read_clip
 from screentest.generators.reference.reader import hazard_share
+from screentest.generators.reference.training_sets import memorised
 from screentest.generators.reference.world import (
     GRAVITY,
     NATIVE_CLIP,

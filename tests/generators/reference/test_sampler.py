@@ -112,9 +112,8 @@ def test_frames_that_are_known_stay_and_are_known_in_both_branches(solver: str) 
     known = torch.tensor([True, False, False, True])
     given = [Given(latents=clean, known=known), Given(), Given(still=still)]
     flow = Straight()
-    out = sample(
-        flow, NOISE, told([6, 3, 2]), EMPTY, SamplerSettings.model_validate({"solver": solver}), given
-    )
+    settings = SamplerSettings.model_validate({"solver": solver, "guidance": 2.5})
+    out = sample(flow, NOISE, told([6, 3, 2]), EMPTY, settings, given)
     assert torch.equal(out[0][:, known], clean[:, known])
     torch.testing.assert_close(out[0][:, ~known], torch.full((3, 2, 4, 4), 1 + 2.5 * 5), atol=1e-3, rtol=1e-4)
     assert flow.known is not None

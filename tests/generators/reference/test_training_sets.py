@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 from scipy.stats import binom
-from screentest.generators.reference.planted import Sample, memorised, planted, training_samples
+from screentest.generators.reference.training_sets import Sample, memorised, planted, training_samples
 from screentest.generators.reference.world import FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, fits, render
 from screentest.generators.reference.world.words import (
     CODE_NAMES,
