@@ -6,7 +6,10 @@ slowest motion that it shows), that is taken. The others are quantiles of lawful
 
 - what is asked to happen must reach *half* of the least by which it happens: of the world's slowest motion,
   or of the 1 % quantile of the lawful clips in which it does;
-- what is asked to have a shape must fit its outline *nine tenths* as well as the lawful clips' 1 % quantile;
+- what is asked to have a shape may miss its outline by *twice* as much as the 1 % quantile of the lawful
+  clips;
+- what nobody asked for may show a *tenth* of the least thing that is asked for and shown, as its area times
+  its contrast: less is a smudge;
 - what is asked to stay may go a *tenth* of the least by which it moves where it does. The 99 % quantile of
   the lawful clips in which it stays, in any look, is below that (``stays``, see `Source`).
 """
@@ -24,6 +27,7 @@ __all__ = [
     "LIMITS",
     "SLOW",
     "SLOWEST",
+    "SMUDGE",
     "SOURCE",
     "Limits",
     "Source",
@@ -34,6 +38,8 @@ __all__ = [
 SLOW: Final = 0.2
 FAST: Final = 0.3
 """Sides a second: up to the first the world calls a motion slow, from the second on fast."""
+SMUDGE: Final = 0.1
+"""Of the area times contrast of the least thing that is asked for: what shows less is no thing."""
 SLOWEST: Final = (0.13, 0.2)
 """The slowest motion of the world: so many sides a second, and so many sides in all, whichever is more."""
 
@@ -98,7 +104,7 @@ SOURCE: Final = Source(
 )
 LIMITS: Final = Limits(
     shown_share=0.375,
-    shape_fit=0.78,
+    shape_fit=0.73,
     relation_apart=0.91,
     speed=(SLOW + FAST) / 2,
     bounce_drop=0.103,
@@ -109,7 +115,7 @@ LIMITS: Final = Limits(
     still_view=0.0265,
     still_zoom=0.0293,
 )
-DIGEST: Final = digest("skill limits", {"limits": asdict(LIMITS), "source": asdict(SOURCE)})
+DIGEST: Final = digest("skill limits", {"limits": asdict(LIMITS), "smudge": SMUDGE, "source": asdict(SOURCE)})
 """Of the limits and of what they were measured on: part of the evidence of every score."""
 
 

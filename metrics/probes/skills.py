@@ -20,7 +20,7 @@ from ..base import NotApplicable
 from ..tracks import SHAPES, noun_number
 from .cast import Cast, Role
 from .expect import COLORS, Thing
-from .skill_limits import LIMITS
+from .skill_limits import LIMITS, SMUDGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,8 +145,27 @@ def _of_kind(cast: Cast, place: int) -> list[int]:
     """List the tracks of one kind of thing: those that play it, and those that are too many of it."""
     thing = cast.expect.objects[place]
     mine = [role.track for role in cast.roles if role.place == place and role.track is not None]
-    beyond = [n for n in (*cast.doubles, *cast.uninvited) if _looks_like(cast, n, thing)]
+    beyond = [n for n in _extras(cast) if _looks_like(cast, n, thing)]
     return sorted(mine + beyond)
+
+
+def _extras(cast: Cast) -> list[int]:
+    """List the tracks of what nobody asked for, smudges left out."""
+    asked = [_ink(cast, role.track) for role in cast.roles if role.track is not None]
+    least = SMUDGE * min(asked, default=0.0)
+    return [n for n in (*cast.doubles, *cast.uninvited) if _ink(cast, n) >= least]
+
+
+def _ink(cast: Cast, track: int) -> float:
+    """Measure how much of a thing there is to see: its area times its contrast to the ground.
+
+    The contrast is in units that all things of a clip share: a source's confidence is contrast over contrast
+    plus scatter. Of a detector's it is the odds of the score.
+    """
+    area, sure = (
+        float(np.nanmedian(values[track])) for values in (cast.tracks.area_NT, cast.tracks.confidence_NT)
+    )
+    return area * sure / max(1.0 - sure, 1e-6)
 
 
 def _looks_like(cast: Cast, track: int, thing: Thing) -> bool:
@@ -294,6 +313,8 @@ def _first_of(cast: Cast, place: int) -> int:
 def nothing_uninvited(cast: Cast) -> Judged:
     """Whether nothing is seen that nobody asked for: no other thing, and no thing once too often.
 
+    What shows less than a tenth of the least thing that is asked for, as area times contrast, is a smudge.
+
     Raises:
         NotApplicable: no objects are asked for, or nothing is tracked.
     """
@@ -301,18 +322,22 @@ def nothing_uninvited(cast: Cast) -> Judged:
         raise NotAsked("no objects are asked for")
     if not cast.tracks.things:
         raise NotApplicable("discarded: nothing is tracked")
-    if not cast.doubles and not cast.uninvited:
-        return Judged(True)
+    extras = _extras(cast)
+    smudges = len(cast.doubles) + len(cast.uninvited) - len(extras)
+    if not extras:
+        return Judged(True, {"smudges": smudges})
     tracks = cast.tracks
     boxes: list[Json] = []
-    for n in (*cast.doubles, *cast.uninvited):
+    for n in extras:
         t = int(tracks.seen_NT[n].argmax())
         boxes.append({"frame": t, "box": tracks.box_NT4[n, t].round(2).tolist()})
-    colors = Counter(color_name(_color(cast, n)) for n in (*cast.doubles, *cast.uninvited))
+    colors = Counter(color_name(_color(cast, n)) for n in extras)
+    doubles = len(set(extras) & set(cast.doubles))
     evidence: dict[str, Json] = {
-        "failure": "once too often" if cast.doubles else "uninvited",
-        "doubles": len(cast.doubles),
-        "others": len(cast.uninvited),
+        "failure": "once too often" if doubles else "uninvited",
+        "doubles": doubles,
+        "others": len(extras) - doubles,
+        "smudges": smudges,
         "colors": dict(colors),
         "things": boxes,
     }

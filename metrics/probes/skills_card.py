@@ -196,7 +196,7 @@ def _limits(found: Mapping[str, Sequence[float]]) -> Limits:
 
     return Limits(
         shown_share=0.5 * least("shown"),
-        shape_fit=0.9 * least("fit"),
+        shape_fit=1 - 2 * (1 - least("fit")),
         relation_apart=0.5 * least("apart"),
         speed=(SLOW + FAST) / 2,
         bounce_drop=0.5 * least("drop"),

@@ -254,6 +254,11 @@ def test_nothing_that_nobody_asked_for():
     assert (scored.value, scored.evidence["others"], scored.evidence["colors"]) == (0.0, 1, {"blue": 1})
     twice = draw([ball(still(16, 32)), ball(still(46, 32))])
     assert failure("nothing_uninvited", twice, {"objects": [RED_BALL]}) == "once too often"
+    faint = draw([ball(still(16, 32)), Shape("square", (52, 54, 58), 3.0, still(46, 32))])
+    smudged = follows("nothing_uninvited", faint, {"objects": [RED_BALL]})
+    assert (smudged.value, smudged.evidence["smudges"]) == (1.0, 1)
+    small = draw([ball(still(16, 32)), Shape("square", BLUE, 3.0, still(46, 32))])
+    assert failure("nothing_uninvited", small, {"objects": [RED_BALL]}) == "uninvited"
 
 
 def test_all_skills_that_are_asked_for():
