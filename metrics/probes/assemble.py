@@ -16,7 +16,7 @@ from .spots import column
 __all__ = ["ClipShape", "assemble"]
 
 _F = NDArray[np.float64]
-_JOINED: Final = 0.14  # of a thing's size: a smaller gap to a part of it is no gap
+_JOINED: Final = 0.14  # of a thing's size, or twice its part's: a smaller gap between them is no gap
 _FIXED: Final = 0.12  # of a thing's size: how far a part of it may move
 _LOOSE: Final = 0.55  # likewise, a part as small as a hand
 _ALIKE: Final = 60.0  # levels between two shades of one color
@@ -117,14 +117,15 @@ def _clings(table_NTK: _F, pair: tuple[int, int], size_N: _F, touching: float) -
     if both.sum() < max(2, 0.9 * here.sum()):
         return False
     size = size_N[whole]
-    near = _JOINED * size if both.sum() >= _TOGETHER * there.sum() else touching
+    crumb = size_N[part] ** 2 < _CRUMB * size**2
+    reach = _JOINED * (size if crumb else min(size, 2 * size_N[part]))
+    near = reach if both.sum() >= _TOGETHER * there.sum() else touching
     a, b = one[both][:, _BOX], two[both][:, _BOX]
     gap = np.maximum(np.maximum(a[:, :2], b[:, :2]) - np.minimum(a[:, 2:], b[:, 2:]), 0.0)
     if (np.hypot(gap[:, 0], gap[:, 1]) > near).mean() > 0.1:
         return False
     places = [column("x"), column("y")]
     offset = one[both][:, places] - two[both][:, places]
-    crumb = size_N[part] ** 2 < _CRUMB * size**2
     if np.ptp(offset, axis=0).max() > (_LOOSE if crumb else _FIXED) * size:
         return False
     tint = np.linalg.norm(np.median(one[both][:, _COLOR], axis=0) - np.median(two[both][:, _COLOR], axis=0))

@@ -39,7 +39,7 @@ _F = NDArray[np.float64]
 RECONSTRUCTED: Final = "reconstructed"
 """The look that the autoencoder gives."""
 _CLEAR: Final = 75.0  # levels of RGB between any thing and a ground that is put behind it
-_MARGIN: Final = 0.02  # sides between a thing that is added and the others
+_MARGIN: Final = 0.05  # sides between a thing that is added and the others, as the world's own relations have
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,9 @@ def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
             lap = min(box[across + 2], rival[across + 2]) - max(box[across], rival[across])
             if lap < near:
                 continue
-            gap[axis] = min(gap[axis], abs(box[axis] - rival[axis + 2]))
-            gap[axis + 2] = min(gap[axis + 2], abs(box[axis + 2] - rival[axis]))
+            # Masks that share a seam may overlap; that is nearer than a gap of the same width.
+            for side, apart in ((axis, box[axis] - rival[axis + 2]), (axis + 2, rival[axis] - box[axis + 2])):
+                gap[side] = min(gap[side], apart if apart > 0 else -0.5 * apart)
     cut = gap < near
     if not cut.any() and seen.visible_NT[at] < _CLEARLY and gap.min() < _FARTHEST * near:
         cut[gap.argmin()] = True

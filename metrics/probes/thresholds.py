@@ -43,6 +43,8 @@ ALARMS: Final = 0.01
 ANY: Final = "any"
 _LEAST: Final = 0.01
 """No threshold is lower: what is milder is nothing that a viewer could see."""
+_LEAST_OF: Final = {"gravity": 0.1}
+"""Nor can a viewer see a gravity that is off by a tenth; a latent autoencoder bends ways by about as much."""
 _LAYOUT: Final = 1
 
 
@@ -142,7 +144,8 @@ def calibrated(
     missing: dict[str, str] = {}
     for law in LAWS:
         try:
-            laws[law] = _largest({look: found[law][look] for look in looks}, alarms)
+            by_look = {look: found[law][look] for look in looks}
+            laws[law] = _largest(by_look, alarms, _LEAST_OF.get(law, _LEAST))
         except UsageError as error:
             missing[law] = str(error)
     if not laws:
@@ -156,11 +159,11 @@ def calibrated(
         ]
         if ratios:
             together[row["look"]].append(max(ratios))
-    laws[ANY] = _largest(together, alarms)
+    laws[ANY] = _largest(together, alarms, _LEAST)
     return SourceThresholds(laws=dict(sorted(laws.items())), missing=missing, settings=dict(settings))
 
 
-def _largest(by_look: Mapping[str, Sequence[float]], alarms: float) -> Quantile:
+def _largest(by_look: Mapping[str, Sequence[float]], alarms: float, least: float) -> Quantile:
     quantiles: dict[str, float] = {}
     for look, severities in sorted(by_look.items()):
         try:
@@ -168,7 +171,7 @@ def _largest(by_look: Mapping[str, Sequence[float]], alarms: float) -> Quantile:
         except UsageError as error:
             raise UsageError(f"in the look {look!r}, {error}") from None
     look = max(quantiles, key=lambda name: quantiles[name])
-    threshold = max(_LEAST, quantiles[look])
+    threshold = max(least, quantiles[look])
     everything = [severity for part in by_look.values() for severity in part]
     above = sum(severity > threshold for severity in everything)
     return Quantile(threshold=threshold, look=look, n=len(everything), above=above, largest=max(everything))

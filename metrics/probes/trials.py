@@ -139,10 +139,13 @@ def film_of(trial: Trial) -> Film | None:
         return None
     scene, more = drawn
     film: Film | None = Film.of(scene, clip)
+    first = trial.violation == "uninvited"  # which has to keep clear of all that is there
+    if more is not None and first:
+        film = film.with_more(more)
     if trial.violation is not None:
         rng = seeded_rng("probe trial", *_name(trial), trial.violation, trial.severity)
         film = plant(film, trial.violation, trial.severity, rng)
-    return film if film is None or more is None else film.with_more(more)
+    return film if film is None or more is None or first else film.with_more(more)
 
 
 def _scenes(trial: Trial, clip: ClipSettings) -> Iterator[tuple[Scene, Thing | None] | None]:

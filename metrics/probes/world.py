@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorldSource", "WorldTracker"]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _BLOCK: Final = 64
 _LONGEST: Final = 160
 _LENGTHS: Final = [column(name) for name in ("x", "y", "left", "top", "right", "bottom")]
@@ -41,7 +41,8 @@ class WorldTracker:
     """Find things as spots of color, block by block of at most 64 frames, and link them over the whole clip.
 
     Frames whose longer side has more than 160 pixels are reduced by area; places are given in the clip's own
-    pixels.
+    pixels. Two things of different colors that rest side by side, all but touching, for the whole clip are
+    taken for one thing of two colors.
     """
 
     def __init__(self) -> None:

@@ -101,7 +101,7 @@ def test_the_first_frame_at_fault_is_that_of_the_truth():
 def test_the_digest_of_the_thresholds_is_in_the_evidence_and_in_the_key():
     film, feature = tracked(Trial("development", 1, "fall", 0))
     digest, sources = packaged_thresholds().digest, packaged_thresholds().sources
-    of_world = thresholds_digest({"world 2": sources["world 2"]})
+    of_world = thresholds_digest({"world 3": sources["world 3"]})
     assert held("gravity", feature, film.expect).evidence["thresholds"] == of_world[:12]
     registered = MEASURES.get("physics.gravity")
     assert registered.version % 1_000_000 == int(digest[:8], 16) % 1_000_000
