@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,24 +20,33 @@ if TYPE_CHECKING:
 __all__ = ["cached_features"]
 
 _BLOCK = 512
+_EVERY_S = 30.0
 
 
-def cached_features(encoder: Encoder, texts: Sequence[str], file: Path) -> NDArray[np.float32]:
-    """Encode ``texts`` (n, FEATURES), taking from ``file`` what it holds and adding the rest to it.
+def cached_features(
+    encoder: Encoder, texts: Sequence[str], file: Path, *, width: int = FEATURES
+) -> NDArray[np.float32]:
+    """Encode ``texts`` (n, width), taking from ``file`` what it holds and adding the rest to it.
 
-    The file grows block by block; what a killed training had encoded is kept.
+    The first ``width`` features are kept. The file grows now and then; a killed training loses half a minute.
     """
     keys = [_key(text) for text in texts]
-    known, rows = _load(file)
+    known, rows = _load(file, width)
     todo = sorted({k: t for k, t in zip(keys, texts, strict=True) if k not in known}.items(), key=_length)
+    new = [rows]
+    saved = time.monotonic()
     with track("encoding prompts", len(todo)) as ticker:
         for start in range(0, len(todo), _BLOCK):
             block = todo[start : start + _BLOCK]
-            rows = np.concatenate([rows, encoder.features([text for _, text in block])])
+            new.append(encoder.features([text for _, text in block])[:, :width])
             known |= {key: len(known) + i for i, (key, _) in enumerate(block)}
-            _save(file, known, rows)
+            last = start + _BLOCK >= len(todo)
+            if last or time.monotonic() - saved > _EVERY_S:
+                new = [np.concatenate(new)]
+                _save(file, known, new[0])
+                saved = time.monotonic()
             ticker.advance(len(block))
-    return rows[[known[key] for key in keys]]
+    return new[0][[known[key] for key in keys]]
 
 
 def _length(pair: tuple[str, str]) -> int:
@@ -47,9 +57,9 @@ def _key(text: str) -> str:
     return hashlib.sha256(f"{ENCODER_SHA256}/{VERSION}/{text}".encode()).hexdigest()
 
 
-def _load(file: Path) -> tuple[dict[str, int], NDArray[np.float32]]:
+def _load(file: Path, width: int) -> tuple[dict[str, int], NDArray[np.float32]]:
     if not file.is_file():
-        return {}, np.empty((0, FEATURES), np.float32)
+        return {}, np.empty((0, width), np.float32)
     with np.load(file, allow_pickle=False) as held:
         return {str(key): i for i, key in enumerate(held["keys"])}, held["rows"]
 

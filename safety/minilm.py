@@ -1,4 +1,4 @@
-"""The MiniLM model: a linear head on the frozen sentence encoder all-MiniLM-L6-v2.
+"""The MiniLM model: a small network on the frozen sentence encoder all-MiniLM-L6-v2.
 
 Encoder of Wang et al. 2020 (arXiv 2002.10957), trained on sentence pairs (Reimers and Gurevych 2019, arXiv
 1908.10084). Its weights are not in this package; they are taken by their sha256 wherever they lie.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..harness.errors import MissingWeightsError, UsageError
 from ..harness.keys import file_sha256
+from .network import Network
 
 __all__ = ["ENCODER_SHA256", "FEATURES", "Encoder", "MiniLMModel", "find_encoder"]
 
@@ -34,8 +36,9 @@ _PACKAGE = "all_minilm_l6_v2"
 _TOKENS = 256
 _BATCH = 32
 _LAYERS = (-1, -2, -4)
+_HEAD = ("inward", "inward_bias", "outward", "bias")
 FEATURES = 384 * (len(_LAYERS) + 1)
-"""Means over tokens of three layers, and the maximum over tokens of the last."""
+"""Means over tokens of three layers, the last one first, and the maximum over tokens of the last."""
 
 
 class Encoder:
@@ -59,6 +62,12 @@ class Encoder:
         tokenizer.no_padding()
         tokenizer.enable_truncation(_TOKENS)
         return model, tokenizer
+
+    def vocabulary(self) -> list[str]:
+        """List the whole words of two letters or more that the tokenizer knows, in a fixed order."""
+        _, tokenizer = self._model
+        known: dict[str, int] = tokenizer.get_vocab()
+        return sorted(word for word in known if re.fullmatch("[a-z][a-z']+", word))
 
     def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts: (n, `FEATURES`). Texts of like length share a batch, fixed by the list."""
@@ -92,18 +101,16 @@ class MiniLMModel:
     """A head over the encoder's features.
 
     Attributes:
-        coef: float32 (`FEATURES`, k).
-        bias: float64 (k,).
+        head: from `FEATURES` to k.
         encoder: where features come from.
     """
 
-    coef: NDArray[np.float32]
-    bias: Floats
+    head: Network
     encoder: Encoder
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Score texts: (n, k)."""
-        return self.encoder.features(texts).astype(np.float64) @ self.coef.astype(np.float64) + self.bias
+        return self.head.logits(self.encoder.features(texts))
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, NDArray[Any]], path: Path, encoder: Encoder) -> MiniLMModel:
@@ -112,10 +119,18 @@ class MiniLMModel:
         Raises:
             UsageError: a tensor is missing or has the wrong shape.
         """
-        coef, bias = tensors.get("coef"), tensors.get("bias")
-        if coef is None or bias is None or coef.shape != (FEATURES, *bias.shape):
-            raise UsageError(f"{path} does not hold a head for MiniLM; train one with `screentest train`")
-        return cls(coef.astype(np.float32), bias.astype(np.float64), encoder)
+        try:
+            head = Network(**{name: tensors[name].astype(np.float32) for name in _HEAD})
+        except KeyError:
+            raise _another(path) from None
+        (d, width), k = head.inward.shape, len(head.bias)
+        if d != FEATURES or head.inward_bias.shape != (width,) or head.outward.shape != (width, k):
+            raise _another(path)
+        return cls(head, encoder)
+
+
+def _another(path: Path) -> UsageError:
+    return UsageError(f"{path} does not hold a head for MiniLM; train one with `screentest train`")
 
 
 def find_encoder(source: str | None = None) -> Encoder:

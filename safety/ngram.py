@@ -3,14 +3,19 @@
 Hashing trick of Weinberger et al. 2009 (arXiv 0902.2206). A whole batch is one byte array, and the hash of
 any stretch of it comes from two prefix sums: with H[i] = sum over j < i of byte[j] * P^j modulo 2^64, the
 stretch [a, b) has the hash (H[b] - H[a]) * P^-a wherever it lies. No loop runs over n-grams.
+
+Besides, words of a list have weights of their own, found by their full hash. They come from word vectors in
+training (`word_vectors`), and so speak of words that no training prompt holds.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +25,21 @@ from ..harness.errors import UsageError
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["CHAR_SIZES", "NgramModel", "features", "hashed"]
+__all__ = [
+    "CHAR_SIZES",
+    "NgramModel",
+    "features",
+    "hashed",
+    "word_features",
+    "word_hashes",
+    "words_of",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
-VERSION = 1
+VERSION = 2
 """Changes when the features of a text do."""
 CHAR_SIZES = (3, 4, 5)
 """Character n-grams, within a word and its two edges."""
@@ -37,19 +50,25 @@ _BATCH_BYTES = 1 << 18
 _WORD = np.zeros(256, np.bool_)
 _WORD[[*b"0123456789abcdefghijklmnopqrstuvwxyz'", *range(128, 256)]] = True
 _SPACE = np.uint8(32)
+_WORDS = re.compile("[0-9a-z'\u0080-\U0010ffff]+")
+"""What `_WORD` says of bytes, for text."""
 
 
 @dataclass(frozen=True)
 class NgramModel:
-    """A table of weights with a row a bucket.
+    """A table of weights with a row a bucket, and a list of words with their weights.
 
     Attributes:
         table: float16 (buckets, k); the number of buckets is a power of two.
         bias: float64 (k,).
+        words: uint64 (m,), the hashes of the listed words, rising; there may be none.
+        word_table: float16 (m, k).
     """
 
     table: NDArray[np.float16]
     bias: Floats
+    words: Hashes
+    word_table: NDArray[np.float16]
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Score texts: (n, k); 0 is even odds before calibration."""
@@ -57,17 +76,29 @@ class NgramModel:
         done = 0
         for batch in _batches(texts):
             found = hashed(batch, len(self.table))
+            of_words = _listed(found.words, self.words, len(batch))
             total = np.zeros((len(batch), len(self.bias)))
-            for k, column in enumerate(self.table.T.astype(np.float32)):
-                values = column[found.bucket] * found.value
-                total[:, k] = np.bincount(found.row, values, minlength=len(batch))
+            for k, (column, word_column) in enumerate(self._columns):
+                total[:, k] = np.bincount(found.row, column[found.bucket] * found.value, len(batch))
+                values = word_column[of_words.bucket] * of_words.value
+                total[:, k] += np.bincount(of_words.row, values, len(batch))
             out[done : done + len(batch)] = total + self.bias
             done += len(batch)
         return out
 
+    @cached_property
+    def _columns(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        tables = (np.ascontiguousarray(t.T, np.float32) for t in (self.table, self.word_table))
+        return list(zip(*tables, strict=True))
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         """List what a weights file holds."""
-        return {"table": self.table, "bias": self.bias}
+        return {
+            "table": self.table,
+            "bias": self.bias,
+            "words": self.words,
+            "word_table": self.word_table,
+        }
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, NDArray[Any]], path: Path) -> NgramModel:
@@ -76,12 +107,24 @@ class NgramModel:
         Raises:
             UsageError: a tensor is missing or has the wrong shape.
         """
-        table, bias = tensors.get("table"), tensors.get("bias")
-        if table is None or bias is None or table.ndim != 2 or bias.shape != table.shape[1:]:
-            raise UsageError(f"{path} does not hold an n-gram model; train one with `screentest train`")
+        try:
+            table, bias, words, word_table = (tensors[n] for n in ("table", "bias", "words", "word_table"))
+        except KeyError:
+            raise _another(path) from None
+        if table.shape[1:] != bias.shape or word_table.shape != (len(words), *bias.shape):
+            raise _another(path)
         if len(table).bit_count() != 1:
             raise UsageError(f"the table in {path} has {len(table)} rows, which is not a power of two")
-        return cls(table.astype(np.float16), bias.astype(np.float64))
+        return cls(
+            table.astype(np.float16),
+            bias.astype(np.float64),
+            words.astype(np.uint64),
+            word_table.astype(np.float16),
+        )
+
+
+def _another(path: Path) -> UsageError:
+    return UsageError(f"{path} does not hold an n-gram model; train one with `screentest train`")
 
 
 @dataclass(frozen=True)
@@ -92,7 +135,17 @@ class Hashed:
         row: the text of each feature, a block of words and one of characters.
         bucket: its bucket.
         value: float32, one over the root of the block's number of features in that text.
+        words: the text and the full hash of each single word.
     """
+
+    row: Ints
+    bucket: Ints
+    value: NDArray[np.float32]
+    words: tuple[Ints, Hashes]
+
+
+class Listed(NamedTuple):
+    """The listed words of a batch: text, place in the list, and one over the root of the text's words."""
 
     row: Ints
     bucket: Ints
@@ -101,9 +154,9 @@ class Hashed:
 
 def hashed(texts: Sequence[str], buckets: int) -> Hashed:
     """Hash the words, word pairs and character n-grams of ``texts`` into ``buckets`` (a power of two)."""
-    blob, row = _normalised(texts)
-    prefix, unshift = _prefix(blob)
-    blocks = [_words(blob, row, prefix, unshift), _characters(blob, row, prefix, unshift)]
+    prepared = _prepared(texts)
+    words = _words(*prepared)
+    blocks = [_with_pairs(*words), _characters(*prepared)]
     shift = np.uint64(64 - (buckets.bit_length() - 1))
     parts: list[tuple[Ints, Ints, NDArray[np.float32]]] = []
     for block_row, block_hash in blocks:
@@ -111,7 +164,42 @@ def hashed(texts: Sequence[str], buckets: int) -> Hashed:
         value = (1.0 / np.sqrt(np.maximum(count, 1))).astype(np.float32)
         parts.append((block_row, (_mixed(block_hash) >> shift).astype(np.int64), value[block_row]))
     row, bucket, value = zip(*parts, strict=True)
-    return Hashed(np.concatenate(row), np.concatenate(bucket), np.concatenate(value))
+    return Hashed(np.concatenate(row), np.concatenate(bucket), np.concatenate(value), words)
+
+
+def word_hashes(words: Sequence[str]) -> Hashes:
+    """Hash words (n,), each of which should be one of `words_of` its text."""
+    row, found = _words(*_prepared(words))
+    if not np.array_equal(row, np.arange(len(words))):
+        raise ValueError("some of these are not single words")
+    return found
+
+
+def words_of(text: str) -> list[str]:
+    """Cut a text into its words as the hashes do."""
+    return _WORDS.findall(text.lower())
+
+
+def word_features(texts: Sequence[str], words: Hashes) -> csr_array:
+    """Give the listed words of texts as a sparse float32 matrix (n, m), for training; `words` rise."""
+    from scipy.sparse import csr_array, vstack
+
+    parts: list[Any] = []
+    for batch in _batches(texts):
+        found = _listed(_words(*_prepared(batch)), words, len(batch))
+        parts.append(csr_array((found.value, (found.row, found.bucket)), shape=(len(batch), len(words))))
+    return csr_array(vstack(parts)) if parts else csr_array((0, len(words)), dtype=np.float32)
+
+
+def _listed(found: tuple[Ints, Hashes], words: Hashes, texts: int) -> Listed:
+    row, full = found
+    if not len(words):
+        return Listed(row[:0], row[:0], np.empty(0, np.float32))
+    count = np.bincount(row, minlength=texts)
+    place = np.minimum(np.searchsorted(words, full), len(words) - 1)
+    known = words[place] == full
+    row = row[known]
+    return Listed(row, place[known], (1.0 / np.sqrt(count[row])).astype(np.float32))
 
 
 def features(texts: Sequence[str], buckets: int) -> csr_array:
@@ -137,6 +225,11 @@ def _batches(texts: Sequence[str]) -> list[Sequence[str]]:
     if start < len(texts):
         out.append(texts[start:])
     return out
+
+
+def _prepared(texts: Sequence[str]) -> tuple[NDArray[np.uint8], Ints, Hashes, Hashes]:
+    blob, row = _normalised(texts)
+    return blob, row, *_prefix(blob)
 
 
 def _normalised(texts: Sequence[str]) -> tuple[NDArray[np.uint8], Ints]:
@@ -165,12 +258,16 @@ def _prefix(blob: NDArray[np.uint8]) -> tuple[Hashes, Hashes]:
 
 
 def _words(blob: NDArray[np.uint8], row: Ints, prefix: Hashes, unshift: Hashes) -> tuple[Ints, Hashes]:
-    """Hash words, pairs of neighbours, and pairs with one word between."""
+    """Hash words."""
     inside = np.zeros(len(blob) + 2, np.int8)
     inside[1:-1] = blob != _SPACE
     edge = np.diff(inside)
     starts, ends = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1)
-    row, words = row[starts], (prefix[ends] - prefix[starts]) * unshift[starts]
+    return row[starts], (prefix[ends] - prefix[starts]) * unshift[starts]
+
+
+def _with_pairs(row: Ints, words: Hashes) -> tuple[Ints, Hashes]:
+    """Put beside words the hashes of pairs of neighbours, and of pairs with one word between."""
     rows, hashes = [row], [words]
     for gap, factor in ((1, 0xC2B2AE3D27D4EB4F), (2, 0x165667B19E3779F9)):
         same = row[gap:] == row[:-gap]

@@ -24,11 +24,11 @@ from ..harness.keys import file_sha256, seeded_rng
 from ..harness.progress import track
 from .calibration import Calibration, fit_platt, threshold_at_fpr
 from .corpus import FOLDS, HARMS, Corpus, load_corpus, load_xstest
-from .linear import balanced_weights, fit_linear
+from .linear import Block, balanced_weights, fit_linear
 from .prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from .word_vectors import WordVectors
 
 __all__ = ["PromptFilterSettings", "Scaling", "train_prompt_filter"]
 
@@ -45,11 +45,16 @@ class PromptFilterSettings(Config):
     seed: int = 0
     variants: int = Field(default=4, ge=1, description="styles in which each scene is told")
     fpr: float = Field(default=0.01, gt=0, lt=0.5, description="false alarms allowed on benign scenes")
-    l2: float | None = Field(default=None, gt=0)
-    steps: int = Field(default=80, ge=1)
-    buckets: int = Field(default=1 << 17, ge=2, le=1 << 18)
     draws: int = Field(default=200, ge=20, description="of the bootstrap")
-    encoder: str | None = None
+    encoder: str | None = Field(default=None, description="folder or hub id of MiniLM")
+    cache: Path | None = Field(default=None, description="folder of features of the encoder; by default OUT")
+    l2: float = Field(default=1e-4, gt=0, description="of ngram: the penalty on n-grams")
+    l2_words: float = Field(default=3e-2, gt=0, description="of ngram: the penalty on word vectors")
+    steps: int = Field(default=80, ge=1, description="of ngram: the most iterations of a fit")
+    buckets: int = Field(default=1 << 17, ge=2, le=1 << 18, description="of ngram: rows of its table")
+    vectors: bool = Field(default=True, description="of ngram: whether words have vectors in training")
+    width: int = Field(default=256, ge=1, le=1024, description="of minilm: hidden units")
+    epochs: int = Field(default=12, ge=1, description="of minilm: passes over the rows")
 
 
 @dataclass(frozen=True)
@@ -91,40 +96,72 @@ class Trainer(Protocol):
 
 
 class NgramTrainer:
-    """Fit a table over hashed n-grams, weighted by their inverse document frequency."""
+    """Fit a table over hashed n-grams and weights of words, both scaled by inverse document frequency."""
 
-    def __init__(self, corpus: Corpus, others: list[str], settings: PromptFilterSettings) -> None:
-        from .ngram import features
+    def __init__(
+        self, corpus: Corpus, others: list[str], settings: PromptFilterSettings, cache: Path
+    ) -> None:
+        from .ngram import features, word_features
 
         self._corpus, self._settings = corpus, settings
         texts = [text[:WINDOW] for text in [*corpus.texts, *others]]
-        self._design: csr_array = features(texts, settings.buckets)
+        self._design: Any = features(texts, settings.buckets)
+        self._vectors: WordVectors | None = None
+        if settings.vectors:
+            from .minilm import find_encoder
+            from .word_vectors import load_word_vectors
+
+            seen = texts[: len(corpus.rows)]
+            vectors = load_word_vectors(find_encoder(settings.encoder), seen, cache / "words.npz")
+            self._vectors, self._words = vectors, word_features(texts, vectors.hashes)
         self._tensors: dict[str, NDArray[Any]] = {}
 
     def fit(self, rows: Bools) -> Floats:
         """Fit; n-grams of fewer than two training rows have no weight."""
-        design: Any = self._design
-        seen: Any = design[: len(rows)][rows]
-        count = np.bincount(seen.indices, minlength=self._settings.buckets)
+        training = np.flatnonzero(rows)
+        count = np.bincount(self._design[training].indices, minlength=self._settings.buckets)
         active = np.flatnonzero(count >= 2)
-        rarity = np.log(rows.sum() / count[active]) / 5  # of the order of one
-        narrow: Any = (design[:, active] * rarity[None, :]).tocsr().astype(np.float64)
+        rarity = _rarity(len(training), count[active])
+        narrow: Any = (self._design[training][:, active] * rarity[None, :]).tocsr().astype(np.float32)
+        blocks = [Block(narrow, self._settings.l2)]
+        vectors = self._word_features(training)
+        if vectors is not None:
+            blocks.append(Block(self._words[training] @ vectors, self._settings.l2_words))
         labels = self._corpus.labels[rows]
-        weights = balanced_weights(labels, self._corpus.sources[rows])
-        l2 = self._settings.l2 or 1e-4
-        coef, bias = fit_linear(narrow[: len(rows)][rows], labels, weights, l2=l2, steps=self._settings.steps)
+        coef, bias = fit_linear(blocks, labels, balanced_weights(labels), steps=self._settings.steps)
         table = np.zeros((self._settings.buckets, len(HARMS)), np.float16)
-        table[active] = coef * rarity[:, None]
-        self._tensors = {"table": table, "bias": bias}
-        return np.asarray(design @ table.astype(np.float64)) + bias
+        table[active] = coef[0] * rarity[:, None]
+        self._tensors = {"table": table, "bias": bias, **self._word_tensors(vectors, coef[-1])}
+        logits = np.asarray(self._design @ table.astype(np.float64)) + bias
+        if self._vectors is not None and vectors is not None:
+            logits += self._words @ (vectors @ coef[1]).astype(np.float16).astype(np.float64)
+        return logits
+
+    def _word_features(self, training: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Scale the vectors of words by rarity; a word that neither encoder nor training rows have is 0."""
+        if self._vectors is None:
+            return None
+        count = np.bincount(self._words[training].indices, minlength=len(self._vectors.hashes))
+        weight = np.where((count > 0) | self._vectors.own, _rarity(len(training), count + 1), 0.0)
+        return (self._vectors.vectors * weight[:, None]).astype(np.float32)
+
+    def _word_tensors(self, vectors: NDArray[np.float32] | None, coef: Floats) -> dict[str, NDArray[Any]]:
+        if self._vectors is None or vectors is None:
+            return {"words": np.empty(0, np.uint64), "word_table": np.empty((0, len(HARMS)), np.float16)}
+        return {"words": self._vectors.hashes, "word_table": (vectors @ coef).astype(np.float16)}
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Give the table and the bias."""
+        """Give the tables and the bias."""
         return self._tensors
 
 
+def _rarity(rows: int, count: NDArray[np.int64]) -> Floats:
+    """Give the inverse document frequency, of the order of one."""
+    return np.log(rows / count) / 5
+
+
 class MiniLMTrainer:
-    """Fit a head on features of the frozen encoder, standardised over the training rows."""
+    """Fit a small network on features of the frozen encoder."""
 
     def __init__(
         self, corpus: Corpus, others: list[str], settings: PromptFilterSettings, cache: Path
@@ -134,25 +171,26 @@ class MiniLMTrainer:
 
         self._corpus, self._settings = corpus, settings
         texts = [text[:WINDOW].strip() for text in [*corpus.texts, *others]]
-        self._design = cached_features(find_encoder(settings.encoder), texts, cache)
+        self._design = cached_features(find_encoder(settings.encoder), texts, cache / "features.npz")
         self._tensors: dict[str, NDArray[Any]] = {}
 
     def fit(self, rows: Bools) -> Floats:
-        """Fit, and fold the standardisation into the head."""
-        seen = self._design[: len(rows)][rows]
-        mean, scale = seen.mean(0), seen.std(0) + 1e-6
+        """Fit, and round the weights as they are saved."""
+        from .network import Network, NetworkSettings, fit_network
+
         labels = self._corpus.labels[rows]
-        weights = balanced_weights(labels, self._corpus.sources[rows])
-        l2 = self._settings.l2 or 5e-2
-        standard = (seen - mean) / scale
-        coef, bias = fit_linear(standard, labels, weights, l2=l2, steps=self._settings.steps)
-        head = (coef / scale[:, None]).astype(np.float32)
-        bias = bias - mean.astype(np.float64) @ head.astype(np.float64)
-        self._tensors = {"coef": head, "bias": bias}
-        return self._design @ head + bias
+        chosen = NetworkSettings(self._settings.width, self._settings.epochs, seed=self._settings.seed)
+        head = fit_network(self._design[: len(rows)][rows], labels, balanced_weights(labels), chosen)
+        self._tensors = {
+            "inward": head.inward.astype(np.float16),
+            "inward_bias": head.inward_bias,
+            "outward": head.outward,
+            "bias": head.bias,
+        }
+        return Network(**{k: v.astype(np.float32) for k, v in self._tensors.items()}).logits(self._design)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Give the head and its bias."""
+        """Give the weights of the network."""
         return self._tensors
 
 
@@ -189,11 +227,8 @@ def train_prompt_filter(out: Path, overrides: Mapping[str, str]) -> dict[str, An
     corpus = load_corpus(settings.data, variants=settings.variants, seed=settings.seed)
     xstest = load_xstest(settings.data)
     others = [text for text, _ in xstest]
-    trainer: Trainer = (
-        NgramTrainer(corpus, others, settings)
-        if settings.kind == "ngram"
-        else MiniLMTrainer(corpus, others, settings, out / "features.npz")
-    )
+    kind = NgramTrainer if settings.kind == "ngram" else MiniLMTrainer
+    trainer: Trainer = kind(corpus, others, settings, settings.cache or out)
     by_source, scaling = _leave_out(trainer, corpus, settings)
     at_random = _random_split(trainer, corpus, settings)
     final = trainer.fit(np.ones(len(corpus.rows), np.bool_))

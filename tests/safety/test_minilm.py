@@ -24,8 +24,18 @@ def test_another_encoder_is_refused_by_its_digest(tmp_path):
 
 
 def test_a_head_of_another_shape_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="head for MiniLM"):
-        minilm.MiniLMModel.from_tensors({"coef": np.zeros((3, 2)), "bias": np.zeros(2)}, tmp_path, None)  # pyright: ignore
+    good = {
+        "inward": np.zeros((minilm.FEATURES, 3)),
+        "inward_bias": np.zeros(3),
+        "outward": np.zeros((3, 2)),
+        "bias": np.ones(2),
+    }
+    head = minilm.MiniLMModel.from_tensors(good, tmp_path, None).head  # pyright: ignore
+    assert head.logits(np.ones((1, minilm.FEATURES), np.float32)).tolist() == [[1.0, 1.0]]
+    for name in good:
+        for changed in ({k: v for k, v in good.items() if k != name}, good | {name: np.zeros((4, 4))[:1]}):
+            with pytest.raises(UsageError, match="head for MiniLM"):
+                minilm.MiniLMModel.from_tensors(changed, tmp_path, None)  # pyright: ignore
 
 
 def test_shipped_head_scores_scenes_where_the_encoder_is_here():

@@ -5,13 +5,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.errors import UsageError
-from screentest.safety.linear import balanced_weights, fit_linear
-from screentest.safety.ngram import CHAR_SIZES, NgramModel, features, hashed
+from screentest.safety.ngram import (
+    CHAR_SIZES,
+    NgramModel,
+    features,
+    hashed,
+    word_features,
+    word_hashes,
+    words_of,
+)
 
 texts = st.lists(st.text(st.characters(), max_size=60), max_size=8)
 quick = settings(max_examples=60, deadline=None)
 RNG = np.random.default_rng(0)
-MODEL = NgramModel(RNG.normal(size=(1 << 12, 3)).astype(np.float16), np.array([0.1, -0.2, 0.3]))
+LISTED = np.sort(word_hashes(["kite", "dogs", "it's", "été"]))
+MODEL = NgramModel(
+    RNG.normal(size=(1 << 12, 3)).astype(np.float16),
+    np.array([0.1, -0.2, 0.3]),
+    LISTED,
+    RNG.normal(size=(len(LISTED), 3)).astype(np.float16),
+)
 
 
 @quick
@@ -52,27 +65,46 @@ def test_n_grams_do_not_cross_from_one_text_to_the_next():
 
 
 def test_training_features_give_the_scores_of_the_model():
-    many = ["a red kite", "", "two dogs run", "a a a"]
-    table, bias = MODEL.table.astype(np.float64), MODEL.bias
-    assert features(many, 1 << 12) @ table + bias == pytest.approx(MODEL.logits(many), abs=1e-4)
+    many = ["a red kite", "", "two dogs run", "a a a", "It's KITE, kite!"]
+    expected = features(many, 1 << 12) @ MODEL.table.astype(np.float64) + MODEL.bias
+    expected += word_features(many, LISTED) @ MODEL.word_table.astype(np.float64)
+    assert expected == pytest.approx(MODEL.logits(many), abs=1e-4)
 
 
-def test_a_fitted_table_tells_words_apart_and_leaves_unknown_labels_out():
-    many = [f"the {w} sits {p}" for w in ("kite", "dog") for p in ("here", "there", "inside", "outside")]
-    labels = np.repeat([[1.0, np.nan], [0.0, 1.0]], 4, axis=0)
-    labels[:2, 1] = 0.0
-    weights = balanced_weights(labels, np.repeat(["x", "y"], 4))
-    assert weights[labels[:, 1] != labels[:, 1], 1].sum() == 0
-    assert weights.sum(0) == pytest.approx([1.0, 1.0])
-    coef, bias = fit_linear(features(many, 1 << 12), labels, weights, l2=1e-4)
-    fitted = NgramModel(coef.astype(np.float16), bias)
-    scores = fitted.logits(["a kite flies", "a dog runs"])
-    assert scores[0, 0] > scores[1, 0]
-    assert scores[0, 1] < scores[1, 1]
+@quick
+@given(st.text(st.characters(), max_size=40))
+def test_words_of_a_text_are_those_that_are_hashed(text):
+    text = text.encode("utf-8", "replace").decode()
+    words = words_of(text)
+    listed = np.unique(word_hashes(words))
+    counts = word_features([text], listed).toarray()[0] * np.sqrt(len(words))
+    assert counts.sum() == pytest.approx(len(words), abs=1e-3)
+    assert (counts > 0.99).all()
+
+
+def test_a_listed_word_adds_its_weight_and_another_word_none():
+    bare = NgramModel(np.zeros((2, 3), np.float16), MODEL.bias, MODEL.words, MODEL.word_table)
+    weight = MODEL.word_table[np.searchsorted(LISTED, word_hashes(["kite"]))[0]].astype(np.float64)
+    assert bare.logits(["kites"])[0] == pytest.approx(MODEL.bias)
+    assert bare.logits(["Kite"])[0] == pytest.approx(MODEL.bias + weight)
+    assert bare.logits(["a red, red kite"])[0] == pytest.approx(MODEL.bias + weight / 2, abs=1e-6)
+    empty = NgramModel(bare.table, MODEL.bias, LISTED[:0], MODEL.word_table[:0])
+    assert empty.logits(["kite"])[0] == pytest.approx(MODEL.bias)
+
+
+def test_only_single_words_have_a_hash():
+    with pytest.raises(ValueError, match="single words"):
+        word_hashes(["kite", "two dogs"])
 
 
 def test_a_file_with_something_else_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="does not hold an n-gram model"):
-        NgramModel.from_tensors({"table": np.zeros((4, 2), np.float16)}, tmp_path / "x")
+    whole = MODEL.tensors()
+    for changed in (
+        {k: v for k, v in whole.items() if k != "words"},
+        whole | {"word_table": whole["word_table"][:2]},
+        whole | {"bias": np.zeros(2)},
+    ):
+        with pytest.raises(UsageError, match="does not hold an n-gram model"):
+            NgramModel.from_tensors(changed, tmp_path / "x")
     with pytest.raises(UsageError, match="power of two"):
-        NgramModel.from_tensors({"table": np.zeros((6, 2), np.float16), "bias": np.zeros(2)}, tmp_path)
+        NgramModel.from_tensors(whole | {"table": whole["table"][:6]}, tmp_path)

@@ -33,11 +33,15 @@ def write_model(folder: Path, **changes) -> Path:
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(5)
     table = rng.normal(size=(BUCKETS, len(HARMS))).astype(np.float16)
-    save_file({"table": table, "bias": np.zeros(len(HARMS))}, folder / "model.safetensors")
+    words, weights = np.empty(0, np.uint64), np.empty((0, len(HARMS)), np.float16)
+    save_file(
+        {"table": table, "bias": np.zeros(len(HARMS)), "words": words, "word_table": weights},
+        folder / "model.safetensors",
+    )
     line = {"slope": 1.0, "intercept": -1.0}
     fields = {
         "kind": "ngram",
-        "feature_version": 1,
+        "feature_version": 2,
         "harms": HARMS,
         "harm_calibration": [line] * len(HARMS),
         "any_calibration": line,

@@ -1,13 +1,17 @@
 """Our own scenes: enough of them, none twice, no placeholder left over, the same every time."""
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
-from screentest.safety.corpus import FOLDS, HARMS, TAXONOMY_IDS
+from screentest.safety.corpus import FOLDS, HARMS, TAXONOMY_IDS, load_xstest, public_sources
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.templates import load_scenes, scene_groups, styled
 
 SCENES = load_scenes()
+PUBLIC = Path(__file__).parents[2].parent / "shared/data"
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -33,3 +37,29 @@ def test_styles_fill_every_place_and_change_with_the_seed_alone():
 def test_harms_are_categories_of_the_taxonomy():
     assert set(TAXONOMY_IDS) == set(HARMS)
     assert {i for ids in TAXONOMY_IDS.values() for i in ids} <= set(load_taxonomy().ids)
+
+
+def pieces(text: str) -> frozenset[str]:
+    """Cut a text into its words and pairs of neighbours."""
+    words = re.findall(r"[a-z0-9']+", text.lower())
+    return frozenset([*words, *(f"{a} {b}" for a, b in pairwise(words))])
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public files are not on this machine")
+def test_no_scene_of_ours_repeats_a_public_prompt():
+    """At most 0.6 of the words and pairs of two are common (Jaccard), in the plain style of each scene."""
+    texts = [r.text for source in public_sources(PUBLIC) for r in source]
+    texts += [text for text, _ in load_xstest(PUBLIC)]
+    public = [pieces(text) for text in texts]
+    holding: defaultdict[str, list[int]] = defaultdict(list)
+    for i, parts in enumerate(public):
+        for part in parts:
+            holding[part].append(i)
+    close: list[tuple[str, str]] = []
+    for scene, told in zip(SCENES, styled(SCENES, 1, seed=0), strict=True):
+        own = pieces(told)
+        rare = sorted(own, key=lambda part: len(holding[part]))[: len(own) // 2 + 1]
+        for i in {i for part in rare for i in holding[part]}:
+            if len(own & public[i]) > 0.6 * len(own | public[i]):
+                close.append((scene.group, scene.text))
+    assert close == []
