@@ -17,6 +17,7 @@ import json
 import math
 import os
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -256,12 +257,14 @@ class ModerationEndpoint(PromptClassifier):
                 f"the prompt classifier {self.name!r} asks an endpoint through the package openai; install "
                 "it with `pip install 'screentest[openai]'`"
             ) from None
-        return OpenAI(
+        client = OpenAI(
             api_key=self._key,
             base_url=self._config.base_url,
             timeout=self._config.timeout_s,
             max_retries=0,
         )
+        weakref.finalize(self, client.close)  # or its connections stay open until a collection of cycles
+        return client
 
 
 def _key(name: str, variable: str | None) -> str:
