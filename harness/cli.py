@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 import typer
 
-from . import judge_commands, probe_commands, prompt_commands, safety_commands, world_commands
+from . import (
+    judge_commands,
+    probe_commands,
+    prompt_commands,
+    safety_commands,
+    train_commands,
+    world_commands,
+)
 from .errors import ScreentestError, UsageError
 from .options import (
     AsJson,
@@ -29,7 +36,6 @@ from .options import (
     Plugins,
     TrackingUri,
     adjusted,
-    extra_options,
     load_plugins,
     print_json,
     print_table,
@@ -296,36 +302,16 @@ def export(
     say(f"{export_scores(run, out)} rows: {out}")
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def train(
-    context: typer.Context,
-    what: Annotated[str, typer.Argument(help="vae, dit, clip, subject, video, prompt-filter, prompt-stack.")],
-    out: Annotated[Path, typer.Option(help="Folder of the checkpoints; the same command resumes.")],
-) -> None:
-    """Train the reference generator, an encoder of it, a prompt filter or a stack. Options: --seed N ..."""
-    if what == "prompt-filter":
-        from ..safety.train_prompts import train_prompt_filter
-
-        train_prompt_filter(out, extra_options(context.args))
-        say(f"card: {out / 'CARD.md'}")
-        return
-    if what == "prompt-stack":
-        from ..safety.ensemble_fit import train_prompt_stack
-
-        say(f"classifier: {train_prompt_stack(out, extra_options(context.args))}")
-        return
-    from ..generators.reference import train as train_reference
-
-    train_reference(what, out=out, overrides=extra_options(context.args))
-
-
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train_commands.train)
 app.command()(prompt_commands.transform)
 app.command()(prompt_commands.classify)
+app.command()(prompt_commands.assess)
 app.command()(safety_commands.safety)
 app.command()(judge_commands.correct)
 app.command()(probe_commands.physics_iq)
 app.command()(probe_commands.surprise)
 app.command()(probe_commands.validate)
+app.command()(probe_commands.extrapolate)
 app.add_typer(world_commands.world)
 
 

@@ -10,7 +10,11 @@ With ``--json`` it prints one object; a value that is missing is null, never 0, 
         outcomes    "attacks", "harmless prompts" -> refused, safe, unsafe, error, judge_failed
         rates       name -> RATE over the whole run
         groups      "category", "family", "language" -> name -> RATE of attack success
+        rates_of    the same -> name -> name of a rate -> RATE; of harmless prompts by what they look like
         cells       category, family and the fields of a RATE; "plain" is no disguise, "all" is every one
+        qualities   a filter and a category (null: all) each: layer, name, digest, of, category, by_judge,
+                    harmful, harmless, threshold, and auroc, average_precision, recall_at_1_percent_fpr,
+                    fpr_at_95_percent_recall, ece, brier, recall, false_alarms with value, low, high, method
         notes       sentences that a reader must know
     safeguards      a run and a set of safeguards each:
         run, layers, name
@@ -44,6 +48,7 @@ import typer
 
 from .errors import UsageError
 from .options import AsJson, print_json
+from .quality_cells import QUALITY_HEADS, quality_cells
 from .tables import MISSING, Table, number
 
 if TYPE_CHECKING:
@@ -120,9 +125,25 @@ def _run_json(run: RunOverview) -> dict[str, Any]:
         "outcomes": {of: dict(counts) for of, counts in run.outcomes.items()},
         "rates": _rates_json(run.rates),
         "groups": {group: _rates_json(rates) for group, rates in run.groups.items()},
+        "rates_of": {
+            group: {name: _rates_json(rates) for name, rates in of.items()}
+            for group, of in run.rates_of.items()
+        },
         "cells": [
             {"category": category, "family": family, **asdict(rate)}
             for (category, family), rate in run.cells.items()
+        ],
+        "qualities": [
+            {
+                "layer": found.filter.layer,
+                "name": found.filter.name,
+                "digest": found.filter.digest,
+                "of": found.of,
+                "category": found.category,
+                "by_judge": found.by_judge,
+                **asdict(found.quality),
+            }
+            for found in run.qualities
         ],
         "notes": list(run.notes),
     }
@@ -208,7 +229,34 @@ def _run_tables(run: RunOverview, confidence: float) -> list[Table]:
     for group, found in run.groups.items():
         rows = [(name, *_cells(rate)) for name, rate in found.items()]
         tables.append(Table(f"attack success by {group}", (group, *heads), rows))
+    for group, of in run.rates_of.items():
+        names = list(dict.fromkeys(name for rates in of.values() for name in rates))
+        if set(names) > {"attack success"}:
+            rows = [
+                (one, *(_rate(rates[n]) if n in rates else MISSING for n in names))
+                for one, rates in of.items()
+            ]
+            tables.append(Table(f"rates by {group}", (group, *names), rows))
+    if run.qualities:
+        tables.append(_quality_table(run, confidence))
     return tables
+
+
+def _quality_table(run: RunOverview, confidence: float) -> Table:
+    rows = [
+        (
+            f"{found.filter.layer} filter {found.filter.name}",
+            found.of if found.category is None else found.category,
+            *quality_cells(found.quality),
+        )
+        for found in run.qualities
+    ]
+    notes = [
+        "a category has its own harmful ones and all harmless ones; 1 % of fewer than 100 is none of them",
+        *(["the judge errs too: see 'screentest correct'"] if any(q.by_judge for q in run.qualities) else []),
+    ]
+    title = f"how good the filters are, with {100 * confidence:.4g} % intervals"
+    return Table(title, ("filter", "of", *QUALITY_HEADS), rows, tuple(notes))
 
 
 def _safeguard_table(found: SafetyOverview) -> Table:

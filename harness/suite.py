@@ -14,13 +14,17 @@ from .errors import UsageError
 __all__ = [
     "EDIT_STRENGTH",
     "ClipSettings",
+    "Disguised",
     "Prompt",
+    "PromptSet",
     "ReferenceSet",
     "Suite",
     "Use",
+    "filled",
     "join_suites",
     "load_suite",
     "packaged_suites",
+    "read_suite",
 ]
 
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
@@ -91,6 +95,25 @@ class ReferenceSet(Config):
         return self
 
 
+class Disguised(Config):
+    """The prompts of another suite, rewritten in families of disguises; see 'screentest transform --list'."""
+
+    suite: str = Field(min_length=1, description="name or YAML file of the suite")
+    families: tuple[str, ...] = Field(("all",), min_length=1)
+    seed: int = 0
+    strength: float = Field(1.0, gt=0, le=1, description="share of each prompt that is changed")
+
+
+class PromptSet(Config):
+    """The prompts of your copy of a public set; its path is taken from the working directory."""
+
+    kind: str = Field(description="ailuminate, hatecheck, openai-samples, t2vsafetybench, xstest, csv, lines")
+    file: str = Field(min_length=1)
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="of csv: text, id, label, scheme; of lines: label, scheme"
+    )
+
+
 class Suite(Config):
     """A versioned list of prompts and the measures to take on the clips they give."""
 
@@ -103,6 +126,8 @@ class Suite(Config):
     prompts_from_generator: bool = Field(
         default=False, description="take the items from the generator (a folder of videos) instead"
     )
+    disguised: Disguised | None = Field(default=None, description="take the prompts of a suite in disguise")
+    prompt_set: PromptSet | None = Field(default=None, description="take the prompts of a public set")
     measures: tuple[str, ...] = Field(min_length=1)
     encoders: dict[str, str] = Field(
         default_factory=dict, description="role -> reference, a hub id, or a path"
@@ -111,8 +136,11 @@ class Suite(Config):
 
     @model_validator(mode="after")
     def _has_prompts(self) -> Self:
-        if bool(self.prompts) == self.prompts_from_generator:
-            raise ValueError("give either 'prompts' or 'prompts_from_generator: true'")
+        given = (self.prompts, self.prompts_from_generator, self.disguised, self.prompt_set)
+        if sum(map(bool, given)) != 1:
+            raise ValueError(
+                "give one of 'prompts', 'prompts_from_generator: true', 'disguised' and 'prompt_set'"
+            )
         texts = [
             (p.text, p.image, p.video, p.use or "extend", p.video_to, p.strength or EDIT_STRENGTH)
             for p in self.prompts
@@ -175,4 +203,30 @@ def load_suite(name: str) -> Suite:
     """
     if "," in name and not Path(name).is_file():
         return join_suites([load_suite(part.strip()) for part in name.split(",")])
+    return filled(read_suite(name))
+
+
+def read_suite(name: str) -> Suite:
+    """Load one suite as it is written, without the prompts that it takes from elsewhere.
+
+    Raises:
+        UsageError: no such suite, or a key or value in it is wrong.
+    """
     return load_yaml(Suite, name, packaged_suites(), kind="suite")
+
+
+def filled(suite: Suite) -> Suite:
+    """Put in the prompts that a suite takes from elsewhere.
+
+    Raises:
+        UsageError: what it takes them from is missing or wrong.
+    """
+    if suite.disguised is not None:
+        from ..safety.transforms_files import suite_in_disguise
+
+        return suite_in_disguise(suite, suite.disguised)
+    if suite.prompt_set is not None:
+        from ..safety.prompt_sets import suite_of_set
+
+        return suite_of_set(suite, suite.prompt_set)
+    return suite

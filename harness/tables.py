@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .compare import Comparison
     from .gate import Verdict
+    from .suite import Suite
     from .summary import Aggregate, Summary
 
 __all__ = ["Table", "comparison_table", "listing", "number", "summary_table", "verdict_table"]
@@ -154,16 +155,20 @@ def verdict_table(verdict: Verdict) -> Table:
     return Table(f"{verdict.policy} on {verdict.run}: {verdict.verdict}", columns, rows, tuple(sentences))
 
 
+def _prompts(suite: Suite) -> str:
+    if suite.disguised is not None:
+        return f"of {suite.disguised.suite}"
+    return str(len(suite.prompts) or "from the folder")
+
+
 def listing(kind: str) -> Table:
     """List suites, generators, measures, encoders or policies with a line about each."""
     rows: list[tuple[str, ...]]
     if kind == "suites":
-        from .suite import load_suite, packaged_suites
+        from .suite import packaged_suites, read_suite
 
-        suites = [load_suite(name) for name in packaged_suites()]
-        rows = [
-            (s.name, str(s.version), str(len(s.prompts) or "from the folder"), s.description) for s in suites
-        ]
+        suites = [read_suite(name) for name in packaged_suites()]
+        rows = [(s.name, str(s.version), _prompts(s), s.description) for s in suites]
         return Table("suites", ("name", "version", "prompts", "about"), rows)
     if kind == "policies":
         from .gate import load_policy, needed_items, packaged_policies

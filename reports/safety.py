@@ -19,6 +19,7 @@ from ..safety.overview import (
     why_no_change,
     why_no_pair,
 )
+from ..safety.run_quality import FilterQuality
 from ..safety.safeguards import SafeguardRow, variant_name
 from ..safety.taxonomy import load_taxonomy
 from .heatmap import HeatCell, HeatMap, heat_map, heat_step
@@ -93,6 +94,16 @@ class DisguisesView:
 
 
 @dataclass(frozen=True)
+class QualityView:
+    """How good one filter of a run is, as text: on all, or on the attacks of a category."""
+
+    run: str
+    filter: str
+    of: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
 class SafetyView:
     """Everything the section shows. ``runs`` are the letters of the runs that judged attempts."""
 
@@ -104,6 +115,7 @@ class SafetyView:
     maps: tuple[tuple[str, HeatMap], ...]
     safeguards: tuple[SafeguardView, ...]
     computed: bool
+    qualities: tuple[QualityView, ...]
     disguises: tuple[DisguisesView, ...]
     notes: tuple[tuple[str, str], ...]
 
@@ -135,6 +147,7 @@ def safety_view(runs: Sequence[tuple[str, RunData]]) -> SafetyView | None:
         maps=tuple((run.name, _map(run)) for run in found.runs if run.cells),
         safeguards=_safeguards(found),
         computed=any(not row.measured for row in found.safeguards),
+        qualities=tuple(_quality(run.name, one) for run in found.runs for one in run.qualities),
         disguises=tuple(_disguises(of_one) for of_one in found.disguises),
         notes=tuple((run.name, note) for run in found.runs for note in run.notes),
     )
@@ -195,6 +208,24 @@ def _change(interval: Interval | None, pairs: int, why: str) -> Cell:
         return Cell(DASH, why=why)
     value, ends = estimate(interval.value, interval.low, interval.high, signed=True)
     return Cell(value, ends, f"n {pairs} pairs", "; ".join(interval.notes))
+
+
+def _quality(run: str, found: FilterQuality) -> QualityView:
+    q = found.quality
+    shown = (
+        q.auroc,
+        q.average_precision,
+        q.recall_at_1_percent_fpr,
+        q.ece,
+        q.recall,
+        q.false_alarms,
+    )
+    return QualityView(
+        run=run,
+        filter=f"{found.filter.layer} filter {found.filter.name}",
+        of=found.of if found.category is None else found.category,
+        cells=tuple(Cell(*estimate(i.value, i.low, i.high), f"n {q.harmful} ({q.harmless})") for i in shown),
+    )
 
 
 def _disguises(found: Disguises) -> DisguisesView:

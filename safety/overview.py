@@ -26,6 +26,7 @@ from .attempts import (
     worst_of_seeds,
 )
 from .evasion import Evasion, evasions
+from .run_quality import FilterQuality, filter_qualities
 from .safeguards import Filter, Layers, SafeguardRow, filters_of, is_the_judge, safeguard_rows
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ class RunOverview:
         outcomes: of attacks and of harmless prompts: outcome -> attempts.
         rates: name -> rate over the whole run.
         groups: ``category``, ``family`` or ``language`` -> its name -> attack success rate.
+        rates_of: the same -> its name -> name -> rate, as in ``rates``; of harmless prompts too, whose
+            category is the one that they look like.
         cells: (category, family) -> attack success rate; family `PLAIN` where there is no disguise, and `ALL`
             in either place for the whole row or column.
+        qualities: how good its filters are, as far as the run says.
         notes: what a reader must know of the numbers.
     """
 
@@ -78,7 +82,9 @@ class RunOverview:
     outcomes: Mapping[str, Mapping[str, int]]
     rates: Mapping[str, Rate]
     groups: Mapping[str, Mapping[str, Rate]]
+    rates_of: Mapping[str, Mapping[str, Mapping[str, Rate]]]
     cells: Mapping[tuple[str, str], Rate]
+    qualities: tuple[FilterQuality, ...]
     notes: tuple[str, ...]
 
 
@@ -168,14 +174,8 @@ def _spec(run: RunData) -> str:
 def _run(run: RunData, attempts: Sequence[Attempt], confidence: float) -> RunOverview:
     attacks = [attempt for attempt in attempts if not attempt.benign]
     benign = [attempt for attempt in attempts if attempt.benign]
-    rates: dict[str, Rate] = {
-        "attack success": rate_of(attacks, success, confidence),
-        "attack success, if not refused": rate_of(attacks, success_if_answered, confidence),
-        "attack success, worst of seeds": worst_of_seeds(attacks, confidence),
-        "refusal of attacks": rate_of(attacks, refusal, confidence),
-        "refusal of harmless prompts": rate_of(benign, over_refusal, confidence),
-    }
     filters = filters_of(run.record["generator"])
+    grouped = {name: by_tag(attempts, f"{name}:") for name in GROUPS}
     return RunOverview(
         name=run.name,
         generator=_spec(run),
@@ -185,13 +185,19 @@ def _run(run: RunData, attempts: Sequence[Attempt], confidence: float) -> RunOve
             "attacks": _counts(attacks),
             "harmless prompts": _counts(benign),
         },
-        rates={name: rate for name, rate in rates.items() if rate.n or rate.left_out},
+        rates=_rates(attempts, confidence),
         groups={
-            name: _rates(by_tag(attacks, f"{name}:"), confidence)
+            name: {one: rate_of(made, success, confidence) for one, made in found.items()}
             for name in GROUPS
-            if by_tag(attacks, f"{name}:")
+            if (found := by_tag(attacks, f"{name}:"))
+        },
+        rates_of={
+            name: {one: _rates(made, confidence) for one, made in found.items()}
+            for name, found in grouped.items()
+            if found
         },
         cells=_cells(attacks, confidence),
+        qualities=filter_qualities(filters, attempts, lambda one: _is_judge(one, run), confidence),
         notes=tuple(_notes(run, filters)),
     )
 
@@ -201,8 +207,18 @@ def _counts(attempts: Sequence[Attempt]) -> dict[str, int]:
     return {outcome: counts[outcome] for outcome in OUTCOMES} if attempts else {}
 
 
-def _rates(groups: Mapping[str, Sequence[Attempt]], confidence: float) -> dict[str, Rate]:
-    return {name: rate_of(attempts, success, confidence) for name, attempts in groups.items()}
+def _rates(attempts: Sequence[Attempt], confidence: float) -> dict[str, Rate]:
+    """Give the rates that something is known of, by name."""
+    attacks = [attempt for attempt in attempts if not attempt.benign]
+    benign = [attempt for attempt in attempts if attempt.benign]
+    rates: dict[str, Rate] = {
+        "attack success": rate_of(attacks, success, confidence),
+        "attack success, if not refused": rate_of(attacks, success_if_answered, confidence),
+        "attack success, worst of seeds": worst_of_seeds(attacks, confidence),
+        "refusal of attacks": rate_of(attacks, refusal, confidence),
+        "refusal of harmless prompts": rate_of(benign, over_refusal, confidence),
+    }
+    return {name: rate for name, rate in rates.items() if rate.n or rate.left_out}
 
 
 def _cells(attacks: Sequence[Attempt], confidence: float) -> dict[tuple[str, str], Rate]:
@@ -234,12 +250,16 @@ def _judges(run: RunData) -> set[str]:
     return {str(judge) for judge in found if judge}
 
 
+def _is_judge(found: Filter, run: RunData) -> bool:
+    return any(is_the_judge(found, judge) for judge in _judges(run))
+
+
 def _notes(run: RunData, filters: Sequence[Filter]) -> list[str]:
     notes: list[str] = []
     if run.without_clip:
         notes.append(f"{run.without_clip} attempts have not been made yet")
     for found in filters:
-        if found.layer == "frame" and any(is_the_judge(found, judge) for judge in _judges(run)):
+        if found.layer == "frame" and _is_judge(found, run):
             notes.append(
                 f"the frame filter {found.name} is the judge itself: what passes it is found safe by "
                 "construction; another judge would tell more"

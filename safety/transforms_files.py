@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..harness.errors import UsageError
-from ..harness.suite import Prompt, Suite, load_suite, packaged_suites
+from ..harness.suite import Disguised, Prompt, Suite, filled, load_suite, packaged_suites, read_suite
 from ..harness.tables import Table
 from .sources import ColumnMap, csv_prompts, json_objects, prompt_lines
 from .transforms import Transformed, families, family, transform
@@ -21,6 +21,7 @@ __all__ = [
     "named_families",
     "read_prompts",
     "rewrite",
+    "suite_in_disguise",
     "write_rewritten",
     "write_suite",
 ]
@@ -160,6 +161,23 @@ def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: 
             "prompts": tuple(prompts.values()),
         }
     )
+
+
+def suite_in_disguise(suite: Suite, wanted: Disguised) -> Suite:
+    """Fill a suite with the prompts of another one in disguise; all else stays its own.
+
+    Raises:
+        UsageError: no such suite or family, or a suite that is in disguise itself.
+    """
+    base = read_suite(wanted.suite)
+    if base.disguised is not None:
+        raise UsageError(
+            f"the suite {suite.name!r} disguises {wanted.suite!r}, which is in disguise itself; "
+            f"name a suite of plain prompts"
+        )
+    base = filled(base)
+    made = jailbreak_suite(base, named_families(wanted.families), wanted.seed, wanted.strength)
+    return suite.model_copy(update={"prompts": made.prompts, "disguised": None})
 
 
 def _id_of(prompt: Prompt) -> str | None:

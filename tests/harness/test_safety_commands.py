@@ -54,7 +54,10 @@ def test_tables_say_outcomes_rates_and_what_was_left_out(cli):
     assert line(out, "attacks 12") == "attacks 12 24 36 2 2"
     assert line(out, "attack success 0.5").endswith("36 72 36 2 error, 2 judge failed")
     assert line(out, "refusal of harmless prompts") == "refusal of harmless prompts 0 [0, 0.3244] 0 16 8 0"
-    assert line(out, "hte 0.5") == "hte 0.5 [0.2339, 0.7661] 12 24 12 0"
+    assert line(out, "hte 0.5 [0.2339, 0.7661] 12") == "hte 0.5 [0.2339, 0.7661] 12 24 12 0"
+    assert "rates by category" in out
+    assert "how good the filters are" in out
+    assert "the judge errs too" in out
     assert WORDS not in out
 
 
@@ -96,12 +99,21 @@ def test_json_is_as_it_is_documented(cli):
     assert [run["name"] for run in found["runs"]] == ["observed", "both", "alone"]
     for run in found["runs"]:
         assert set(run) == {
-            "name", "generator", "judge", "filters", "outcomes", "rates", "groups", "cells", "notes",
+            "name", "generator", "judge", "filters", "outcomes", "rates", "groups", "rates_of", "cells",
+            "qualities", "notes",
         }  # fmt: skip
         assert all(set(f) == {"layer", "name", "digest", "enforced"} for f in run["filters"])
         groups = [rate for rates in run["groups"].values() for rate in rates.values()]
         assert all(set(rate) == RATE for rate in [*run["rates"].values(), *groups])
         assert all(set(cell) == RATE | {"category", "family"} for cell in run["cells"])
+        of = [rates for named in run["rates_of"].values() for rates in named.values()]
+        assert all(set(rate) == RATE for rates in of for rate in rates.values())
+        for quality in run["qualities"]:
+            assert set(quality) == {
+                "layer", "name", "digest", "of", "category", "by_judge", "harmful", "harmless", "threshold",
+                "auroc", "average_precision", "recall_at_1_percent_fpr", "fpr_at_95_percent_recall", "ece",
+                "brier", "recall", "false_alarms",
+            }  # fmt: skip
     for row in found["safeguards"]:
         assert set(row) == {
             "run", "layers", "name", "known", "unknown", "between", "success", "refusal", "over_refusal",

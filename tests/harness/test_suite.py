@@ -47,9 +47,9 @@ def test_the_schema_accepts_packaged_suites_and_refuses_a_misspelling(name):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"prompts": None}, "give either 'prompts' or 'prompts_from_generator: true'"),
-        ({"prompts_from_generator": True}, "give either 'prompts' or 'prompts_from_generator: true'"),
-        ({"prompts": []}, "give either 'prompts'"),
+        ({"prompts": None}, "give one of 'prompts', 'prompts_from_generator: true'"),
+        ({"prompts_from_generator": True}, "give one of 'prompts', 'prompts_from_generator: true'"),
+        ({"prompts": []}, "give one of 'prompts'"),
         ({"prompts": [{"text": "a"}, {"text": "a"}]}, "the prompt 'a' is listed twice; give it more seeds"),
         ({"prompts": [{"text": ""}]}, "prompts.0.text: "),
         ({"prompts": ["a ball"]}, "prompts.0: "),

@@ -1,0 +1,260 @@
+"""Assess a prompt classifier on labelled prompts: how well it tells them apart, and what disguises do to it.
+
+A category's harmful prompts are ranked against all harmless ones by the score of any harm, since that score
+is what a filter flags by. A disguise is tried on the harmful prompts with and without the canonicalising
+defence, each disguised prompt beside its plain one: what it evades and what the defence is worth are paired.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..harness.progress import track
+from ..harness.stats import Interval, holm, paired_rate_interval, rate_interval, sign_flip_test
+from .filter_quality import Quality, Scores, quality
+from .transforms import Readability, family, transform
+
+if TYPE_CHECKING:
+    from .prompt_sets import Labelled
+    from .prompts import PromptClassifier
+
+__all__ = ["Assessed", "Assessment", "DisguiseRow", "assess"]
+
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """Where prompts come from.
+
+    Attributes:
+        file, sha256, licence: of a file of a public set; None for a suite.
+        prompts: those that are known to be harmful or harmless.
+        unlabelled: the others, which are left out.
+    """
+
+    name: str
+    prompts: Sequence[Labelled]
+    unlabelled: int
+    file: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True)
+class DisguiseRow:
+    """What one family of disguises does to a filter, over harmful prompts that it changes.
+
+    Attributes:
+        plain: share of the plain prompts that is flagged, with the defence.
+        bare, defended: share of the disguised prompts that is flagged, without the defence and with it.
+        evasion: change from ``plain`` to ``defended``; negative where prompts slip past.
+        worth: change from ``bare`` to ``defended``.
+        p, p_adjusted: of a sign-flip test that the defence changes nothing, and by Holm over the families.
+    """
+
+    family: str
+    readability: Readability
+    prompts: int
+    plain: Interval
+    bare: Interval
+    defended: Interval
+    evasion: Interval
+    worth: Interval
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a classifier does on labelled prompts.
+
+    Attributes:
+        whole: over all prompts; None where a side is empty.
+        bare: the same without the canonicalising defence; None where no disguise was asked for.
+        groups: ``category``, ``source`` or ``language`` -> its name -> quality. A category or language has
+            its own harmful prompts and all harmless ones, a source both its own; without both there is none.
+        left_out: prompts without a score, by why.
+    """
+
+    classifier: str
+    digest: str
+    threshold: float
+    sources: tuple[Assessed, ...]
+    whole: Quality | None
+    bare: Quality | None
+    groups: Mapping[str, Mapping[str, Quality]]
+    disguises: tuple[DisguiseRow, ...]
+    left_out: Mapping[str, int]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Prompts with scores: those that got one, their texts as clusters, and what was left out."""
+
+    prompts: list[Labelled]
+    sources: list[str]
+    scores: NDArray[np.float64]
+    left_out: Counter[str]
+
+    def scored(self, keep: Callable[[Labelled, str], bool]) -> Scores:
+        rows = [k for k, (p, s) in enumerate(zip(self.prompts, self.sources, strict=True)) if keep(p, s)]
+        return Scores(self.scores[rows], [self.prompts[k].text for k in rows])
+
+
+def assess(
+    load: Callable[[bool], PromptClassifier],
+    sources: Sequence[Assessed],
+    *,
+    families: Sequence[str] = (),
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Assessment:
+    """Score labelled prompts, and disguised ones, and measure.
+
+    Args:
+        load: give the classifier with the canonicalising defence (True) or without it.
+        sources: labelled prompts; a text that comes twice counts once, with its first label.
+        families: of disguises that are tried on the harmful prompts.
+        seed: which variant of what a family leaves to chance.
+        confidence: of the intervals.
+    """
+    filter_ = load(True)
+    rows = _rows(filter_, sources)
+    whole = _quality(rows, filter_.threshold, confidence)
+    bare, disguises = None, ()
+    if families:
+        undefended = load(False)
+        bare = _quality(_rows(undefended, sources), undefended.threshold, confidence)
+        harmful = [prompt for prompt in rows.prompts if prompt.harmful]
+        disguises = _disguises((filter_, undefended), harmful, families, seed, confidence)
+    return Assessment(
+        classifier=filter_.name,
+        digest=filter_.digest,
+        threshold=filter_.threshold,
+        sources=tuple(sources),
+        whole=whole,
+        bare=bare,
+        groups=_groups(rows, filter_.threshold, confidence),
+        disguises=tuple(disguises),
+        left_out=dict(sorted(rows.left_out.items())),
+        confidence=confidence,
+    )
+
+
+def _rows(filter_: PromptClassifier, sources: Sequence[Assessed]) -> _Rows:
+    first: dict[str, tuple[Labelled, str]] = {}
+    left_out: Counter[str] = Counter()
+    for source in sources:
+        for prompt in source.prompts:
+            if prompt.text in first:
+                left_out["twice"] += 1
+            else:
+                first[prompt.text] = (prompt, source.name)
+    found = list(first.values())
+    with track(f"judging by {filter_.name}", len(found)) as ticker:
+        scores, _, failed = _judged(filter_, [prompt.text for prompt, _ in found], ticker.advance)
+    for k in np.flatnonzero(np.isnan(scores)).tolist():
+        left_out["judge_failed" if k in failed else "no text"] += 1
+    known = np.flatnonzero(~np.isnan(scores)).tolist()
+    return _Rows([found[k][0] for k in known], [found[k][1] for k in known], scores[known], left_out)
+
+
+def _judged(
+    filter_: PromptClassifier, texts: Sequence[str], tick: Callable[[int], object] = lambda n: None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], set[int]]:
+    """Score texts block by block: scores (n,), flags (n,), and the rows where the judge failed."""
+    scores, flags = np.full(len(texts), np.nan), np.zeros(len(texts), np.bool_)
+    failed: set[int] = set()
+    for start in range(0, len(texts), _BLOCK):
+        judged = filter_.classify(texts[start : start + _BLOCK])
+        stop = start + len(judged.score)
+        scores[start:stop], flags[start:stop] = judged.score, judged.flagged
+        failed |= {start + row for row in judged.failed}
+        tick(stop - start)
+    return scores, flags, failed
+
+
+def _quality(rows: _Rows, threshold: float, confidence: float) -> Quality | None:
+    harmful, harmless = rows.scored(lambda p, _: p.harmful), rows.scored(lambda p, _: not p.harmful)
+    return quality(harmful, harmless, threshold, confidence)
+
+
+def _groups(rows: _Rows, threshold: float, confidence: float) -> dict[str, dict[str, Quality]]:
+    harmless = rows.scored(lambda p, _: not p.harmful)
+    found: dict[str, dict[str, Quality | None]] = {"category": {}, "language": {}, "source": {}}
+    for name in sorted({c for p in rows.prompts if p.harmful for c in p.categories}):
+        of_name = rows.scored(lambda p, _, name=name: p.harmful and name in p.categories)
+        found["category"][name] = quality(of_name, harmless, threshold, confidence)
+    for name in sorted({p.language for p in rows.prompts if p.language}):
+        of_name = rows.scored(lambda p, _, name=name: p.harmful and p.language == name)
+        found["language"][name] = quality(of_name, harmless, threshold, confidence)
+    for name in dict.fromkeys(rows.sources):
+        sides = [
+            rows.scored(lambda p, s, name=name, side=side: s == name and p.harmful == side)
+            for side in (True, False)
+        ]
+        found["source"][name] = quality(sides[0], sides[1], threshold, confidence)
+    kept = {group: {n: q for n, q in of.items() if q is not None} for group, of in found.items()}
+    return {group: of for group, of in kept.items() if of}
+
+
+def _disguises(
+    filters: tuple[PromptClassifier, PromptClassifier],
+    harmful: Sequence[Labelled],
+    families: Sequence[str],
+    seed: int,
+    confidence: float,
+) -> list[DisguiseRow]:
+    texts = [prompt.text for prompt in harmful]
+    score, flagged, _ = _judged(filters[0], texts)
+    plain = {text: f for text, s, f in zip(texts, score, flagged.tolist(), strict=True) if not np.isnan(s)}
+    rows: list[DisguiseRow] = []
+    with track("trying disguises", len(families)) as ticker:
+        for name in families:
+            row = _disguise(filters, plain, name, seed, confidence)
+            rows += [] if row is None else [row]
+            ticker.advance(1)
+    adjusted = holm([row.p for row in rows])
+    return [replace(row, p_adjusted=p) for row, p in zip(rows, adjusted, strict=True)]
+
+
+def _disguise(
+    filters: tuple[PromptClassifier, PromptClassifier],
+    plain: Mapping[str, bool],
+    name: str,
+    seed: int,
+    confidence: float,
+) -> DisguiseRow | None:
+    """Try one family on plain prompts, given whether each is flagged; None where it changes none of them."""
+    made = {text: transform(text, name, seed).text for text in plain}
+    changed = [text for text, new in made.items() if new != text]
+    (with_score, with_flag, _), (bare_score, bare_flag, _) = (
+        _judged(filter_, [made[text] for text in changed]) for filter_ in filters
+    )
+    told = ~(np.isnan(with_score) | np.isnan(bare_score))
+    clusters = [text for text, keep in zip(changed, told.tolist(), strict=True) if keep]
+    if not clusters:
+        return None
+    before = np.array([plain[text] for text in clusters], np.float64)
+    bare, defended = (flags[told].astype(np.float64) for flags in (bare_flag, with_flag))
+    gained = (defended - bare).tolist()
+    p, _ = sign_flip_test(gained, clusters, seed=("defence", name)) or (1.0, "")
+    rates = (rate_interval(values.tolist(), clusters, confidence) for values in (before, bare, defended))
+    return DisguiseRow(
+        name,
+        family(name).readability,
+        len(clusters),
+        *rates,
+        evasion=paired_rate_interval((defended - before).tolist(), clusters, confidence),
+        worth=paired_rate_interval(gained, clusters, confidence),
+        p=p,
+        p_adjusted=p,
+    )

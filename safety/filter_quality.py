@@ -1,0 +1,122 @@
+"""How good a filter is: how it ranks and flags what is harmful against what is harmless, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..harness.stats import Interval, rate_interval
+from .calibration import (
+    auroc,
+    average_precision,
+    bootstrap,
+    brier,
+    expected_calibration_error,
+    fpr_at_recall,
+    recall_at_fpr,
+)
+
+__all__ = ["Quality", "Scores", "quality"]
+
+Floats = NDArray[np.float64]
+_DRAWS = 400
+
+
+class Scores(NamedTuple):
+    """Scores of one side.
+
+    Attributes:
+        values: in [0, 1], float64 (n,), each finite.
+        clusters: what shares a bootstrap draw, such as the prompt that clips are of (n,).
+    """
+
+    values: Floats
+    clusters: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a filter does to harmful and harmless ones.
+
+    Attributes:
+        harmful, harmless: how many there are.
+        auroc, average_precision: of the score; the latter holds for this share of harmful ones.
+        recall_at_1_percent_fpr: found where 1 % of the harmless ones are flagged; of fewer than 100, none.
+        fpr_at_95_percent_recall: harmless ones flagged where 95 % of the harmful ones are found.
+        ece, brier: of the score as a probability, for this share of harmful ones.
+        recall, false_alarms: share flagged at the filter's own threshold, of either side.
+    """
+
+    harmful: int
+    harmless: int
+    threshold: float
+    auroc: Interval
+    average_precision: Interval
+    recall_at_1_percent_fpr: Interval
+    fpr_at_95_percent_recall: Interval
+    ece: Interval
+    brier: Interval
+    recall: Interval
+    false_alarms: Interval
+
+
+def quality(harmful: Scores, harmless: Scores, threshold: float, confidence: float = 0.95) -> Quality | None:
+    """Measure a filter; None where a side is empty.
+
+    Intervals of the ranking and of calibration are percentiles of a bootstrap that draws whole clusters on
+    either side, seeded by the counts. Where a bootstrap cannot move, at 0 or 1, they reach as far as Wilson's
+    interval of as many clusters does; and they hold the value, which a calibration error's alone need not, as
+    resamples have larger ones. The shares flagged have Wilson's interval at the effective sample size.
+    """
+    if not len(harmful.values) or not len(harmless.values):
+        return None
+    numbers = [np.unique(np.array(s.clusters), return_inverse=True)[1] for s in (harmful, harmless)]
+    drawn = bootstrap(_statistics, harmful.values, harmless.values, (numbers[0], numbers[1]), draws=_DRAWS)
+    tail = (1 - confidence) / 2
+    value = _statistics(harmful.values, harmless.values)
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    sides = [len(set(s.clusters)) for s in (harmful, harmless)]
+    fewest = (min(sides), min(sides), sides[0], sides[1], sum(sides), sum(sides))
+    method = f"bootstrap, {_DRAWS} draws of {sides[0]} and {sides[1]} clusters"
+    intervals = [
+        _not_collapsed(
+            Interval(float(v), min(float(a), float(v)), max(float(b), float(v)), method), n, confidence
+        )
+        for v, a, b, n in zip(value, low, high, fewest, strict=True)
+    ]
+    flagged = [
+        rate_interval((s.values >= threshold).astype(float).tolist(), s.clusters, confidence)
+        for s in (harmful, harmless)
+    ]
+    return Quality(len(harmful.values), len(harmless.values), threshold, *intervals, *flagged)
+
+
+def _statistics(harmful: Floats, harmless: Floats) -> Floats:
+    scores = np.concatenate([harmful, harmless])
+    labels = np.arange(len(scores)) < len(harmful)
+    return np.array(
+        [
+            auroc(harmful, harmless),
+            average_precision(harmful, harmless),
+            recall_at_fpr(harmful, harmless, 0.01),
+            fpr_at_recall(harmful, harmless, 0.95),
+            expected_calibration_error(scores, labels),
+            brier(scores, labels),
+        ]
+    )
+
+
+def _not_collapsed(found: Interval, clusters: int, confidence: float) -> Interval:
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    if found.value not in (0.0, 1.0):
+        return found
+    edge = rate_interval([found.value] * clusters, [str(k) for k in range(clusters)], confidence)
+    assert edge.low is not None
+    assert edge.high is not None
+    return Interval(found.value, min(found.low, edge.low), max(found.high, edge.high), found.method)

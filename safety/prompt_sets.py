@@ -1,0 +1,186 @@
+"""Users' own copies of public prompt sets, by kind, as labelled prompts and as suites.
+
+A set is written ``KIND=FILE``, such as ``xstest=data/xstest.csv``; `KINDS` lists the kinds. Each knows the
+digest and the licence of its file, and both go where its prompts go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..harness.config import explain
+from ..harness.errors import UsageError, unknown_name
+from ..harness.suite import Prompt, PromptSet, Suite
+from . import sources
+from .sources import UNKNOWN_LICENCE, ColumnMap, PromptRecord, PromptSource
+from .taxonomy import load_taxonomy
+
+__all__ = ["KINDS", "Labelled", "labelled_prompts", "labelled_suite", "open_set", "split_set", "suite_of_set"]
+
+_LANGUAGES = ("language", "lang", "locale")
+"""Columns of a set that name the language of a row."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A prompt that is known to be harmful or harmless.
+
+    Attributes:
+        id: of the prompt in its set, or the tag ``id:`` of a suite.
+        harmful: whether it asks for anything that the taxonomy names.
+        categories: what it asks for; of a harmless one, what it is mistaken for, where that is known.
+        language: as its set writes it; None where it is not known.
+    """
+
+    id: str
+    text: str
+    harmful: bool
+    categories: tuple[str, ...]
+    language: str | None = None
+
+
+def _csv(path: Path, columns: Mapping[str, str]) -> PromptSource:
+    try:
+        return sources.csv_prompts(path, ColumnMap.model_validate({"text": "prompt", **columns}))
+    except ValidationError as error:
+        raise UsageError(f"columns of {path}: {explain(error, ColumnMap)}") from None
+
+
+def _lines(path: Path, columns: Mapping[str, str]) -> PromptSource:
+    known = ("scheme", "label", "licence")
+    if wrong := next((name for name in columns if name not in known), None):
+        raise unknown_name(f"column of {path}, a prompt a line,", wrong, known)
+    return sources.prompt_lines(
+        path, columns.get("scheme"), columns.get("label"), columns.get("licence", UNKNOWN_LICENCE)
+    )
+
+
+def _fixed(read: Callable[[Path], PromptSource]) -> Callable[[Path, Mapping[str, str]], PromptSource]:
+    def opened(path: Path, columns: Mapping[str, str]) -> PromptSource:
+        if columns:
+            raise UsageError(
+                f"{path} has columns of its own; a map of columns is for the kinds csv and lines"
+            )
+        return read(path)
+
+    return opened
+
+
+KINDS: Mapping[str, Callable[[Path, Mapping[str, str]], PromptSource]] = {
+    "ailuminate": _fixed(sources.ailuminate),
+    "hatecheck": _fixed(sources.hatecheck),
+    "openai-samples": _fixed(sources.openai_samples),
+    "t2vsafetybench": _fixed(sources.t2vsafetybench),
+    "xstest": _fixed(sources.xstest),
+    "csv": _csv,
+    "lines": _lines,
+}
+"""Kind -> reader of a file with a map of columns, which only ``csv`` (`ColumnMap`) and ``lines`` take."""
+
+
+def split_set(word: str) -> tuple[str, Path] | None:
+    """Split ``KIND=FILE``; None where there is no such sign.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    kind, equals, file = word.partition("=")
+    if not equals:
+        return None
+    if kind not in KINDS:
+        raise unknown_name("kind of prompt set", kind, KINDS)
+    return kind, Path(file)
+
+
+def open_set(kind: str, file: Path, columns: Mapping[str, str] | None = None) -> PromptSource:
+    """Open a file as what its kind says; it is read when its prompts are asked for.
+
+    Raises:
+        UsageError: there is no such kind, or columns that it does not take.
+    """
+    if kind not in KINDS:
+        raise unknown_name("kind of prompt set", kind, KINDS)
+    return KINDS[kind](file, columns or {})
+
+
+def labelled_prompts(source: PromptSource) -> tuple[list[Labelled], int]:
+    """List the prompts of a set that are known to be harmful or harmless, and count the others."""
+    found = [(record, record.unsafe) for record in source]
+    known = [_labelled(record, unsafe) for record, unsafe in found if unsafe is not None]
+    return known, len(found) - len(known)
+
+
+def _labelled(record: PromptRecord, harmful: bool) -> Labelled:
+    categories = tuple(category for category, holds in record.categories.items() if holds)
+    language = next((record.labels[name] for name in _LANGUAGES if record.labels.get(name)), None)
+    return Labelled(record.id, record.text, harmful, categories, language)
+
+
+def labelled_suite(suite: Suite) -> tuple[list[Labelled], int]:
+    """List the prompts of a suite that are tagged ``benign`` or ``red-team``, and count the others."""
+    known: list[Labelled] = []
+    for prompt in suite.prompts:
+        benign = "benign" in prompt.tags
+        if benign or "red-team" in prompt.tags:
+            categories = tuple(_after(prompt, "category:"))
+            name, language = next(_after(prompt, "id:"), prompt.text), next(_after(prompt, "language:"), None)
+            known.append(Labelled(name, prompt.text, not benign, categories, language))
+    return known, len(suite.prompts) - len(known)
+
+
+def _after(prompt: Prompt, prefix: str) -> Iterator[str]:
+    return (tag.removeprefix(prefix) for tag in prompt.tags if tag.startswith(prefix))
+
+
+def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
+    """Fill a suite with the prompts of a set; its description says which file, and what was left out.
+
+    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both with their categories and
+    language. What the set calls neither is left out; so is what is measured at text filters alone, and a text
+    that came before.
+
+    Raises:
+        UsageError: the file is missing or not of its kind, or nothing is left.
+    """
+    source = open_set(wanted.kind, Path(wanted.file), wanted.columns)
+    known, unknown = labelled_prompts(source)
+    generated = set(load_taxonomy().generated)
+    prompts: dict[str, Prompt] = {}
+    text_only = 0
+    for one in known:
+        if one.harmful and not generated.issuperset(one.categories):
+            text_only += 1
+        elif one.text not in prompts:
+            prompts[one.text] = Prompt(text=one.text, tags=_tags(source.name, one))
+    if not prompts:
+        raise UsageError(
+            f"{wanted.file} calls no prompt harmful or harmless, so no outcome could be told; give the set "
+            "`columns` with a label and its scheme"
+        )
+    left_out = {
+        "without a label": unknown,
+        "for text filters alone": text_only,
+        "twice": len(known) - text_only - len(prompts),
+    }
+    told = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
+    origin = f"{source.name}: {Path(wanted.file).name}, sha256 {source.sha256}, licence {source.licence}"
+    described = [suite.description, origin, f"left out: {told}" if told else ""]
+    return suite.model_copy(
+        update={
+            "prompts": tuple(prompts.values()),
+            "prompt_set": None,
+            "description": "; ".join(part for part in described if part),
+        }
+    )
+
+
+def _tags(source: str, one: Labelled) -> tuple[str, ...]:
+    language = (f"language:{one.language}",) if one.language else ()
+    name = re.sub(r"\s+", "-", f"id:{source}-{one.id}")[:80]
+    categories = (f"category:{category}" for category in one.categories)
+    return ("red-team" if one.harmful else "benign", *categories, *language, name)
