@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
@@ -171,13 +172,16 @@ def _jsonl(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt
 def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
     csv.field_size_limit(LONGEST_LINE)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    rows = csv.reader(_guarded(file, text), delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
+    lines = _guarded(file, text)
+    rows = csv.reader(lines, delimiter="\t" if file.suffix.lower() == ".tsv" else ",")
     try:
         header = next(rows, None)
         if header is None:
             raise UsageError(f"{file} is empty; its first row should name its columns")
         wanted = header.index(_column(str(file), header, column))
         for number, cells in enumerate(rows, start=1):
+            if inspect.getgeneratorstate(lines) == inspect.GEN_CLOSED:  # the row asked for more than there is
+                raise UsageError(f"{file}, row {number}: a quotation mark opens here and is never closed")
             if cells:
                 fields = dict(zip(header, cells, strict=False))
                 yield Prompt(_id(fields, number), cells[wanted] if wanted < len(cells) else "")
@@ -187,7 +191,7 @@ def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
         text.detach()  # the stream belongs to the caller
 
 
-def _guarded(file: Path, text: TextIO) -> Iterator[str]:
+def _guarded(file: Path, text: TextIO) -> Generator[str]:
     number = 0
     try:
         while line := text.readline(LONGEST_LINE + 1):

@@ -169,6 +169,7 @@ def test_tables_with_quotes_and_named_columns(tmp_path, tiny):
         ("p.csv", b"id,words\n1,a\n", None, "--column NAME; its columns: 'id', 'words'"),
         ("p.csv", b"", None, "is empty"),
         ("p.csv", b"prompt\na\n\xff\n", None, "not UTF-8"),
+        ("p.csv", b'prompt\na\n"b\nc\n', None, "row 2: a quotation mark opens here and is never closed"),
         ("p.txt", b"a\nb\xe9\n", None, "line 2 is not UTF-8 (byte 0xe9)"),
         ("p.txt", b"a\n", "text", "has no column"),
         ("p.jsonl", b'{"prompt": "a"}\n{"prompt"\n', None, "line 2 is not JSON"),
