@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ...harness.config import Config, explain
 from ...harness.errors import MissingWeightsError, UsageError
-from ...harness.keys import Json, folder_digest
+from ...harness.keys import Json, file_sha256, folder_digest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -87,16 +87,22 @@ def read_config(folder: Path, kind: str, model: type[M]) -> M:
         raise UsageError(f"{folder / 'config.json'}: {explain(error, model)}") from None
 
 
-def load_weights(module: nn.Module, folder: Path) -> None:
-    """Fill ``module`` with the checkpoint's weights, as float32.
+def load_weights(module: nn.Module, folder: Path, kind: str) -> None:
+    """Fill ``module`` with the weights of a checkpoint of this ``kind``, as float32.
 
     Raises:
-        UsageError: the file is damaged or holds the weights of another model.
+        MissingWeightsError: the folder or one of its files is not there.
+        UsageError: a file is damaged, or it holds the weights of another model.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     path = folder / "model.safetensors"
+    stated = read_body(folder, kind).get("weights_sha256")
+    if stated not in (None, file_sha256(path)):
+        raise UsageError(
+            f"{path} is damaged: it has another sha256 than its config.json says; get both again"
+        )
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError, ValueError) as error:
@@ -119,9 +125,15 @@ def save_checkpoint(
 
     folder.mkdir(parents=True, exist_ok=True)
     version = FORMAT_VERSIONS[kind]
-    body = {"kind": kind, "format_version": version, "model": config.model_dump(mode="json"), **more}
     halves = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in tensors.items()}
     write_beside(folder / "model.safetensors", lambda path: save_file(halves, path))
+    body = {
+        "kind": kind,
+        "format_version": version,
+        "model": config.model_dump(mode="json"),
+        "weights_sha256": file_sha256(folder / "model.safetensors"),
+        **more,
+    }
     text = json.dumps(body, indent=2, sort_keys=True) + "\n"
     write_beside(folder / "config.json", lambda path: path.write_text(text, "utf-8"))
 

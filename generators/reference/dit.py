@@ -318,7 +318,7 @@ def load_dit(folder: Path) -> DiT:
         UsageError: it is damaged, or of another format version.
     """
     model = DiT(read_config(folder, "dit", DiTConfig))
-    load_weights(model, folder)
+    load_weights(model, folder, "dit")
     return model.eval()
 
 

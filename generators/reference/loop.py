@@ -36,17 +36,17 @@ Loss = Callable[[int, torch.Generator], Tensor]
 class TrainConfig(Config):
     """How any of the models is trained."""
 
-    steps: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    lr: float = Field(gt=0)
-    seed: int = 0
-    weight_decay: float = Field(default=0.01, ge=0)
+    steps: int = Field(ge=1, description="updates of the weights")
+    batch: int = Field(ge=1, description="samples a step")
+    lr: float = Field(gt=0, description="learning rate of AdamW, while it is held")
+    seed: int = Field(default=0, description="of the first weights, the batches and the noise")
+    weight_decay: float = Field(default=0.01, ge=0, description="of matrices")
     warmup: int = Field(default=100, ge=0, description="steps of linear warm-up")
     hold: float = Field(
         default=0.0, ge=0, le=1, description="part of the steps at full rate, then a cosine to 2 %"
     )
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the running average of the weights")
-    device: str = "auto"
+    device: str = Field(default="auto", description="auto, cpu or cuda")
     dtype: str = Field(default="float32", description="of the arithmetic; weights stay float32")
     checkpoint_minutes: float = Field(default=3.0, ge=0, description="minutes between resumable checkpoints")
     tracking: str = Field(

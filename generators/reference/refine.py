@@ -71,7 +71,7 @@ def load_refiner(folder: Path) -> Refiner:
         UsageError: it is damaged, or of another format version.
     """
     model = Refiner(read_config(folder, "refiner", RefinerConfig))
-    load_weights(model, folder)
+    load_weights(model, folder, "refiner")
     return model.eval()
 
 

@@ -45,7 +45,7 @@ class TrainDit(TrainConfig):
     captions: int = Field(default=4, ge=1, description="wordings of each clip")
     shift: float = Field(default=3.0, gt=0, description="how far times are moved towards noise")
     dropout: float = Field(default=0.1, ge=0, le=1, description="part of the prompts that is emptied")
-    size: str = "small"
+    size: str = Field(default="small", description="of the transformer: nano, small or base")
     start: str = Field(default="", description="folder of a checkpoint to go on from; empty: from nothing")
     name: str = Field(default="base", description="name of the checkpoint that is written")
     early: int = Field(default=0, ge=0, description="step of the 'early' checkpoint; 0 or the end: none")
@@ -66,11 +66,11 @@ def train_dit(config: TrainDit, out: Path) -> Path:
     """
     torch.manual_seed(config.seed)
     device = torch_device(config.device)
-    data = _data(config, out, device)
     text = TextConditioner.load(find_part(out / config.name, "text"), str(device))
     model = DiT(build_config(config.size, text.width))
     if config.start:
-        load_weights(model, Path(config.start))
+        load_weights(model, Path(config.start), "dit")
+    data = _data(config, out, device)
     say(f"transformer of {sum(p.numel() for p in model.parameters()):,} parameters")
 
     def loss(_: int, generator: torch.Generator) -> Tensor:

@@ -43,10 +43,10 @@ class TrainVae(TrainConfig):
 def train_vae(config: TrainVae, out: Path) -> Path:
     """Train the autoencoder, resuming what ``out`` holds, and write the checkpoint ``out/vae``."""
     torch.manual_seed(config.seed)
-    clips_NTHWC = _render(config.clips)
     model = VAE(config.model)
     if config.start:
-        load_weights(model, Path(config.start))
+        load_weights(model, Path(config.start), "vae")
+    clips_NTHWC = _render(config.clips)
     say(f"autoencoder of {sum(p.numel() for p in model.parameters()):,} parameters")
     whole_from = round(config.steps * config.whole_from)
     device = torch_device(config.device)

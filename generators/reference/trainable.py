@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,7 +15,7 @@ from ...harness.errors import UsageError, unknown_name
 from .checkpoint import write_beside
 from .generator import CHECKPOINTS, WEIGHTS
 
-__all__ = ["SHIPPED", "TRAINABLE", "export", "train"]
+__all__ = ["SHIPPED", "TRAINABLE", "export", "settings_of", "train"]
 
 TRAINABLE: Final[dict[str, str]] = {
     "vae": "the video autoencoder",
@@ -51,27 +51,42 @@ def train(what: str, *, out: Path, overrides: Mapping[str, Any]) -> Path:
     Raises:
         UsageError: nothing of that name, a setting that does not exist, or a folder with another run in it.
     """
+    settings, run = _trainer(what)
+    return run(_settings(settings, overrides), out)
+
+
+def settings_of(what: str) -> type[Config]:
+    """Find the training configuration of one of `TRAINABLE`: what can be set.
+
+    Raises:
+        UsageError: nothing of that name.
+    """
+    return _trainer(what)[0]
+
+
+def _trainer(what: str) -> tuple[type[Config], Callable[[Any, Path], Path]]:
+    """Find the training configuration, and what trains by it into a folder."""
     if what not in TRAINABLE:
         raise unknown_name("thing to train", what, TRAINABLE)
     if what == "vae":
         from .train_vae import TrainVae, train_vae
 
-        return train_vae(_settings(TrainVae, overrides), out)
+        return TrainVae, train_vae
     if what == "text":
         from .train_text import TrainText, train_text
 
-        return train_text(_settings(TrainText, overrides), out)
+        return TrainText, train_text
     if what == "refiner":
         from .train_refine import TrainRefiner, train_refiner
 
-        return train_refiner(_settings(TrainRefiner, overrides), out)
+        return TrainRefiner, train_refiner
     if what == "dit":
         from .train_dit import TrainDit, train_dit
 
-        return train_dit(_settings(TrainDit, overrides), out)
+        return TrainDit, train_dit
     from .train_encoders import TrainEncoder, train_encoder
 
-    return train_encoder(what, _settings(TrainEncoder, overrides), out)
+    return TrainEncoder, partial(train_encoder, what)
 
 
 def export(out: Path, *, weights: Path = WEIGHTS, names: Sequence[str] = SHIPPED) -> list[str]:

@@ -145,7 +145,7 @@ def load_vae(folder: Path) -> VAE:
         UsageError: it is damaged, or of another format version.
     """
     model = VAE(read_config(folder, "vae", VAEConfig))
-    load_weights(model, folder)
+    load_weights(model, folder, "vae")
     return model.eval()
 
 

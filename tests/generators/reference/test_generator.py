@@ -177,10 +177,17 @@ def test_another_format_version_is_refused(own_checkpoint: Path, version: int) -
             work(items("a red ball"))
 
 
+def flip_a_bit(path: Path) -> None:
+    held = bytearray(path.read_bytes())
+    held[-1000] ^= 1
+    path.write_bytes(held)
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\x00" * 64), "damaged"),
+        (lambda folder: flip_a_bit(folder / "model.safetensors"), "damaged: it has another sha256"),
         (lambda folder: (folder / "config.json").write_text("{"), "not readable JSON"),
         (lambda folder: rewrite(folder / "config.json", kind="vae"), "not a dit checkpoint"),
         (lambda folder: rewrite(folder / "config.json", model={"width": 48}), "Field required"),
