@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from ..metrics.pairs import PairsResult, Share
     from ..metrics.physics_iq import Estimate, PhysicsIQ, ShotScore
     from ..metrics.probes.card import Card
+    from ..metrics.probes.skills_report import SkillsCard
     from ..metrics.probes.thresholds import ThresholdFile
 
-__all__ = ["physics_iq", "surprise", "validate"]
+__all__ = ["extrapolate", "physics_iq", "surprise", "validate"]
 
 
 class Reduce(StrEnum):
@@ -93,16 +94,22 @@ def surprise(
 
 def validate(
     probes: Annotated[bool, typer.Option("--probes", help="The probes of physical laws.")] = False,
+    skills: Annotated[bool, typer.Option("--skills", help="The skills of following a prompt.")] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Make the thresholds from lawful clips, instead of the card.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder of card.json and CARD.md, or of thresholds.json.")] = Path(
-        "runs/probes"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of card.json and CARD.md, skills.json and SKILLS.md, or thresholds.json."),
+    ] = Path("runs/probes"),
     source: Annotated[str, typer.Option(help="Of the tracks; see the encoder 'tracks'.")] = "world",
     n: Annotated[
         int | None,
-        typer.Option(min=2, max=100_000, help="Violations a law and severity (40); scenes a family (120)."),
+        typer.Option(
+            min=2,
+            max=100_000,
+            help="Violations a law and severity, or clips a skill (40); scenes a family (120).",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
     thresholds: Annotated[
@@ -111,8 +118,24 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
-    if not probes:
-        raise UsageError("say what to validate: --probes, the probes of physical laws")
+    if probes == skills:
+        raise UsageError(
+            "say what to validate: --probes, the probes of physical laws, or --skills, those of prompts"
+        )
+    if skills:
+        if calibrate or thresholds is not None or source != "world":
+            raise UsageError(
+                "--skills takes --out, --n and --seed; its limits are not calibrated by a command"
+            )
+        from ..metrics.probes.skills_report import SKILLS_TEXT, validate_skills
+
+        made = validate_skills(out, n=40 if n is None else n, seed=seed)
+        if as_json:
+            print_json(made.model_dump(mode="json"))
+        else:
+            print_table(skills_table(made))
+            say(f"card: {out / SKILLS_TEXT}")
+        return
     from ..metrics.probes import validation
 
     if calibrate:
@@ -131,6 +154,21 @@ def validate(
     else:
         print_table(card_table(card))
         say(f"card: {out / validation.CARD_TEXT}")
+
+
+def extrapolate(
+    out: Annotated[Path, typer.Option(help="A new folder for the suite, its beginnings and the answers.")],
+    n: Annotated[int, typer.Option(min=2, max=10_000, help="Beginnings of each set.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+) -> None:
+    """Write a suite that asks whether a generator of the reference world learned its laws or its examples."""
+    from ..metrics.probes.extrapolation import SETS, write_sets
+
+    suite = write_sets(out, n, seed)
+    say(f"{n} beginnings of each of {', '.join(SETS)}: {suite}")
+    for name in ("true", "reconstructed"):
+        floor = f"--suite {out / 'floor.yaml'} --generator folder:{out / name}"
+        say(f"floor, {name}: screentest run {floor}")
 
 
 def thresholds_table(file: ThresholdFile) -> Table:
@@ -169,6 +207,25 @@ def card_table(card: Card) -> Table:
     median = card.milliseconds["both"][0]
     notes = (f"{card.clips} clips; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",)
     return Table(f"probes at severity {MEDIUM:g}", columns, rows, notes)
+
+
+def skills_table(card: SkillsCard) -> Table:
+    """Lay out a row a skill: how often it says yes to what is followed, and to what is not."""
+    rows: list[tuple[str, ...]] = []
+    for skill in dict.fromkeys(row.skill for row in card.rows):
+        kept, turned = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))
+        cells = [
+            text
+            for row in (kept, turned)
+            for text in (
+                (number(None),) * 3
+                if row is None
+                else (number(row.yes), _ends(row.low, row.high), str(row.n))
+            )
+        ]
+        rows.append((skill, *cells))
+    columns = ("skill", "yes if followed", "interval", "n", "yes if not", "interval", "n")
+    return Table("skills", columns, rows)
 
 
 def _ends(low: float | None, high: float | None) -> str:

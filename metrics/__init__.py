@@ -107,6 +107,7 @@ _MEASURES_OF = {
     "metrics.motion": ("motion.dynamic_degree", "motion.flicker", "motion.warping_error"),
     "metrics.surprise": ("surprise.max", "surprise.mean"),
     "metrics.validity": ("failure.rate", "refusal.rate"),
+    "metrics.velocity": ("physics.velocity_error",),
     "safety.attempt_measures": (
         "safety.frame_flagged",
         "safety.over_refusal",

@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ...harness.errors import UsageError
 from ..base import NotApplicable
 
-__all__ = ["COLORS", "GRAVITY", "KINDS", "Expectation", "Relation", "Step", "Thing", "read_expectation"]
+__all__ = [
+    "COLORS",
+    "GRAVITY",
+    "KINDS",
+    "Expectation",
+    "Relation",
+    "Step",
+    "Thing",
+    "Way",
+    "read_expectation",
+]
 
 COLORS: Final[dict[str, tuple[int, int, int]]] = {
     "red": (226, 54, 48),
@@ -90,6 +100,17 @@ class Step(_Part):
     motion: str
 
 
+class Way(_Part):
+    """Where one of the objects should be, frame by frame, in sides; None where nobody says.
+
+    A generator answers for the frames from ``first`` on; those before were given to it.
+    """
+
+    object: int = Field(default=0, ge=0)
+    first: int = Field(default=0, ge=0)
+    places: tuple[tuple[float, float] | None, ...]
+
+
 class Expectation(_Part):
     """What a faithful clip shows.
 
@@ -100,6 +121,7 @@ class Expectation(_Part):
         speed: ``slow`` or ``fast``.
         camera: ``pan-left``, ``pan-right``, ``zoom-in``, ``zoom-out`` or ``still``.
         order: events in their order.
+        ways: where things should be, frame by frame.
         family: the reference world's kind of scene, where it is one.
         gravity: sides a second squared; known without saying in the reference world alone.
     """
@@ -110,6 +132,7 @@ class Expectation(_Part):
     relation: Relation | None = None
     camera: str | None = None
     order: tuple[Step, ...] = ()
+    ways: tuple[Way, ...] = ()
     family: str | None = None
     gravity: float | None = Field(default=None, gt=0)
 
@@ -139,7 +162,7 @@ def read_expectation(expect: Mapping[str, Any] | None) -> Expectation:
             raise UsageError(
                 f"the prompt's expect: unknown color {thing.color!r}; known: {', '.join(COLORS)}"
             )
-    places = [step.object for step in read.order]
+    places = [part.object for part in (*read.order, *read.ways)]
     if read.relation is not None:
         places += [read.relation.subject, read.relation.of]
     if places and max(places) >= len(read.objects):

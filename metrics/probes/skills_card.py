@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
 from ...generators.reference.world import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
+from ...harness.config import Config
 from ...harness.errors import unknown_name
 from ...harness.keys import seeded_rng
 from ...harness.stats import rate_interval
@@ -41,8 +42,7 @@ _QUANTILE: Final = 0.01
 _STAYS: Final = ("still", "still view", "still zoom")
 
 
-@dataclass(frozen=True)
-class SkillRow:
+class SkillRow(Config):
     """How often a skill says yes.
 
     Attributes:
@@ -62,7 +62,7 @@ class SkillRow:
     yes: float | None
     low: float | None
     high: float | None
-    left_out: Mapping[str, int]
+    left_out: dict[str, int]
 
 
 def skills_card(
@@ -109,7 +109,14 @@ def _row(
     interval = rate_interval(values, [str(k) for k in range(len(values))], confidence)
     left_out = Counter(reason for reason in said if isinstance(reason, str))
     return SkillRow(
-        skill, asked, looks, len(values), interval.value, interval.low, interval.high, dict(left_out)
+        skill=skill,
+        asked=asked,
+        looks=looks,
+        n=len(values),
+        yes=interval.value,
+        low=interval.low,
+        high=interval.high,
+        left_out=dict(left_out),
     )
 
 
