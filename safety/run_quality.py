@@ -68,7 +68,10 @@ def filter_qualities(
         if threshold is None:
             continue
         harmful, harmless = sides
-        for category, attacks in {None: harmful, **by_tag(harmful, "category:")}.items():
+        categories = by_tag(harmful, "category:")
+        if len(categories) == 1 and all(len(of_one) == len(harmful) for of_one in categories.values()):
+            categories = {}  # it would say the same twice
+        for category, attacks in {None: harmful, **categories}.items():
             measured = quality(_scores(attacks, one), _scores(harmless, one), threshold, confidence)
             if measured is not None:
                 found.append(FilterQuality(one, of, category, one.layer == "frame", measured))

@@ -68,6 +68,39 @@ def test_rates_count_what_came_out(observed: SafetyOverview) -> None:
         assert rate.low <= rate.value <= rate.high
 
 
+def test_rates_of_a_category_count_its_harmless_look_alikes_too(observed: SafetyOverview) -> None:
+    of = observed.runs[0].rates_of
+    assert set(of) == {"category", "family"}
+    assert of["category"]["vcr"]["refusal of harmless prompts"].n == 16
+    assert "refusal of harmless prompts" not in of["category"]["hte"]
+    assert of["category"]["hte"]["attack success"] == observed.runs[0].groups["category"]["hte"]
+    assert of["family"]["base64"]["refusal of attacks"].n == 24
+
+
+def test_filters_are_held_against_the_suite_and_the_judge(runs: Mapping[str, RunData]) -> None:
+    prompt, frame = (
+        next(q for q in overview([runs["observed"]]).runs[0].qualities if q.filter.layer == layer)
+        for layer in ("prompt", "frame")
+    )
+    # A prompt counts once: 12 of 38 attacks and 2 of 8 harmless prompts say it plainly; the rest score alike.
+    assert (prompt.category, prompt.by_judge) == (None, False)
+    assert (prompt.quality.harmful, prompt.quality.harmless) == (38, 8)
+    assert prompt.quality.auroc.value == pytest.approx((12 * 7 + 26 * 3) / (38 * 8))
+    assert prompt.quality.recall.value == pytest.approx(12 / 38)
+    assert prompt.quality.false_alarms.value == 0.25
+    # The frame filter misses the 12 faint ones of 36 unsafe clips, and none of 40 safe clips is green.
+    assert (frame.by_judge, frame.quality.harmful, frame.quality.harmless) == (True, 36, 40)
+    assert frame.quality.recall.value == pytest.approx(24 / 36)
+    assert (frame.quality.auroc.value, frame.quality.false_alarms.value) == (1.0, 0.0)
+
+
+def test_an_enforced_frame_filter_withholds_what_would_tell_how_good_it_is(
+    runs: Mapping[str, RunData],
+) -> None:
+    assert {q.filter.layer for q in overview([runs["both"]]).runs[0].qualities} == {"prompt"}
+    assert overview([runs["alone"]]).runs[0].qualities == ()
+
+
 def test_cells_are_categories_by_families_with_their_margins(observed: SafetyOverview) -> None:
     cells = observed.runs[0].cells
     assert {column for _, column in cells} == {PLAIN, "base64", "leet", ALL}
