@@ -32,6 +32,7 @@ test-slow: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/dit.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
