@@ -18,7 +18,7 @@ from .features import Feature
 from .probes.cast import Cast
 from .probes.findings import LAWS, cast_for, discarded, find_all
 from .probes.motion_laws import Finding
-from .probes.thresholds import ANY, Quantile, packaged_thresholds, thresholds_digest
+from .probes.thresholds import ANY, VARIABLE, Quantile, thresholds_digest, thresholds_in_use
 from .tracks import Tracks, source_number
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["any_law", "discarded_clip", "law_measures"]
 
 _VERSION: Final = 1
-_THRESHOLDS_VERSION: Final = _VERSION * 1_000_000 + int(packaged_thresholds().digest[:8], 16) % 1_000_000
+_THRESHOLDS_VERSION: Final = _VERSION * 1_000_000 + int(thresholds_in_use().digest[:8], 16) % 1_000_000
 """The version of the measures that rest on thresholds: another file of thresholds is another version."""
 _WHAT: Final = {
     "gravity": "Whether what should fall does not fall by the gravity expected",
@@ -171,11 +171,12 @@ def discarded_clip(sample: Sample) -> Scored:
 
 def _limits(tracks: Tracks) -> tuple[Mapping[str, Quantile], str]:
     """Find the thresholds for the source of some tracks, and the first digits of their digest."""
-    for name, part in packaged_thresholds().sources.items():
+    for name, part in thresholds_in_use().sources.items():
         if source_number(name) == tracks.source:
             return part.laws, thresholds_digest({name: part})[:12]
     raise NotApplicable(
-        "the source of these tracks has no thresholds; 'screentest validate --probes --calibrate' makes them"
+        "the source of these tracks has no thresholds: make them with 'screentest validate --probes "
+        f"--calibrate --source ...', and name the file in {VARIABLE}"
     )
 
 

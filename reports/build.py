@@ -32,6 +32,7 @@ from .evidence import Difference, differences, read_verdict, verdict_view
 from .gallery import Card, RunData, build_cards, choose_items, layer_text
 from .heatmap import STEPS, heat_css
 from .safety import safety_view
+from .trust import trust_tables
 from .view import MeasureRow, score_rows
 from .withhold import Withheld
 
@@ -85,6 +86,7 @@ class Missing:
 class _Run:
     data: RunData
     full: FullRun
+    record: Mapping[str, Any]
     head: RunHead
     summary: Summary
     missing: tuple[Missing, ...]
@@ -188,7 +190,7 @@ def _read(store: RunStore, letter: str) -> _Run:
         if item.id in clips and clips[item.id].outcome != "ok"
     )
     reworded = [_withhold_reasons(aggregate, data.withheld) for aggregate in summary.aggregates]
-    return _Run(data, full, head, summary.model_copy(update={"aggregates": tuple(reworded)}), missing)
+    return _Run(data, full, record, head, summary.model_copy(update={"aggregates": tuple(reworded)}), missing)
 
 
 def _withhold_reasons(aggregate: Aggregate, withheld: Withheld) -> Aggregate:
@@ -241,6 +243,7 @@ def _context(
         "intervals": [(row, svg) for row in rows if (svg := _interval_svg(row, runs))],
         "changes": [(row, svg) for row in rows if (svg := _difference_svg(row))],
         "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
+        "trust": trust_tables([(run.data, run.record) for run in runs]),
         "safety": safety_view([(run.head.letter, run.full) for run in runs]),
         "heat_steps": STEPS,
         "cards": cards,

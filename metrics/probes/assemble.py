@@ -75,11 +75,12 @@ def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F) -> Tracks:
 
 
 def _lasting(table_NTK: _F) -> NDArray[np.bool_]:
-    """Leave out flickers: what is seen in one frame only, unless it is whole and as sure as can be."""
+    """Leave out flickers: what is in no two frames in a row, unless it is whole and as sure as can be."""
     seen_NT = ~np.isnan(table_NTK[:, :, 0])
     sure = np.where(seen_NT, table_NTK[:, :, column("confidence")], 0.0).max(axis=1, initial=0.0)
     whole = (seen_NT & (table_NTK[:, :, column("cut")] == 0)).any(axis=1)
-    return (seen_NT.sum(axis=1) > 1) | (whole & (sure > 0.7)) | (seen_NT.shape[1] < 2)
+    stays = (seen_NT[:, 1:] & seen_NT[:, :-1]).any(axis=1)
+    return stays | (whole & (sure > 0.7)) | (seen_NT.shape[1] < 2)
 
 
 def _join_parts(table_NTK: _F, touching: float) -> _F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ _GOES_ON: Final = (0.75, 0.02)  # pixels, and logarithm of the zoom: how far two
 _SPAN: Final = 0.3  # of the longer side: points closer to each other than that may be on one thing
 _AS_ONE: Final = 0.5  # of the points: where fewer agree, they are not the ground
 _SALIENT: Final = 4.0  # standard deviations of the noise
+_SETTLED: Final = 1e-3  # pixels by which a shift still changes when it is as good as found
 _AGREES: Final = 0.4  # pixels from where the camera's motion puts a point
 
 
@@ -35,7 +37,7 @@ class CameraPath:
     """
 
     def __init__(self) -> None:
-        self._last: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+        self._last: _View | None = None
         self._path: list[_Step] = []
         self._before: _Step | None = None
 
@@ -43,13 +45,13 @@ class CameraPath:
         """Take the next frames, and which of their pixels belong to things."""
         for t, frame in enumerate(frames_THWC):
             things = None if things_THW is None else things_THW[t]
-            self._add(*_prepare(frame, things), scale=max(frame.shape[:2]) / _LONGEST)
+            self._add(_View(frame, things), scale=max(frame.shape[:2]) / _LONGEST)
 
-    def _add(self, gray: NDArray[np.uint8], free: NDArray[np.uint8], *, scale: float) -> None:
+    def _add(self, view: _View, *, scale: float) -> None:
         if self._last is None:
             self._path.append((0.0, 0.0, 0.0, np.nan))
         else:
-            step = _step(*self._last, gray, free, self._before)
+            step = _step(self._last, view, self._before)
             self._before = step
             x, y, zoom, agreed = self._path[-1]
             if step is None or (agreed != agreed and len(self._path) > 1):
@@ -60,7 +62,7 @@ class CameraPath:
                 back = max(scale, 1.0)
                 both = agree if agreed != agreed else min(agree, agreed)
                 self._path.append((grown * x + back * dx, grown * y + back * dy, zoom + dz, both))
-        self._last = (gray, free)
+        self._last = view
 
     def finish(self) -> _F:
         """Give shift (x, y), logarithm of the zoom and agreement at each frame: (T, 4).
@@ -76,25 +78,35 @@ class CameraPath:
         return path
 
 
-def _prepare(
-    frame: NDArray[np.uint8], things: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Reduce a frame to gray at a size that is quick to follow, and mark where the ground is free.
+class _View:
+    """A frame reduced to gray at a size that is quick to follow, and where its ground is free of things."""
 
-    Things are painted over with the ground around them, so that their edges are nothing to follow.
-    """
-    import cv2
+    def __init__(self, frame: NDArray[np.uint8], things: NDArray[np.bool_] | None) -> None:
+        import cv2
 
-    gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
-    free = np.ones(gray.shape, np.uint8) if things is None else (~things).astype(np.uint8)
-    scale = _LONGEST / max(gray.shape)
-    if scale < 1:
-        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
-        gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-        free = np.asarray(cv2.resize(free, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-    free = np.asarray(cv2.erode(free, np.ones((5, 5), np.uint8), borderValue=1), np.uint8)
-    painted = np.where(free, gray, _surroundings(gray, free)).astype(np.uint8)
-    return np.asarray(cv2.GaussianBlur(painted, (0, 0), _BLUR), np.uint8), free
+        gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+        free = np.ones(gray.shape, np.uint8) if things is None else (~things).astype(np.uint8)
+        scale = _LONGEST / max(gray.shape)
+        if scale < 1:
+            size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+            gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+            free = np.asarray(cv2.resize(free, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        self._gray = gray
+        self.free = np.asarray(cv2.erode(free, np.ones((5, 5), np.uint8), borderValue=1), np.uint8)
+
+    @cached_property
+    def bare(self) -> bool:
+        """Whether the ground is so even that no point of it can stand out."""
+        ground = self._gray[self.free > 0]
+        return not len(ground) or int(ground.max()) - int(ground.min()) < _CONTRAST
+
+    @cached_property
+    def painted(self) -> NDArray[np.uint8]:
+        """The gray frame, smoothed, its things painted over with the ground: their edges are not followed."""
+        import cv2
+
+        covered = np.where(self.free, self._gray, _surroundings(self._gray, self.free)).astype(np.uint8)
+        return np.asarray(cv2.GaussianBlur(covered, (0, 0), _BLUR), np.uint8)
 
 
 def _surroundings(gray: NDArray[np.uint8], free: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -107,13 +119,7 @@ def _surroundings(gray: NDArray[np.uint8], free: NDArray[np.uint8]) -> NDArray[n
     return np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), mean).astype(np.float32)
 
 
-def _step(
-    gray: NDArray[np.uint8],
-    free: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    free_after: NDArray[np.uint8],
-    before: _Step | None,
-) -> _Step | None:
+def _step(view: _View, after: _View, before: _Step | None) -> _Step | None:
     """Fit one step of the camera, after the one ``before``.
 
     What is followed is any corner of the ground, and where those do not move as one, because they are noise,
@@ -121,18 +127,19 @@ def _step(
     """
     import cv2
 
-    ground = gray[free > 0]
-    if not len(ground) or int(ground.max()) - int(ground.min()) < _CONTRAST:
-        return None  # no point can stand out
+    if view.bare:
+        return None
+    gray, free = view.painted, view.free
     detail = np.abs(gray - _surroundings(gray, free)) * free
     if detail.max(initial=0) < _CONTRAST:
         return None  # nothing to follow
-    step = _follow((gray, after), free, free_after, before)
+    pair = gray, after.painted
+    step = _follow(pair, free, after.free, before)
     if step is None:
         noise = 1.4826 * float(np.median(detail[free > 0]))
         salient = (detail > max(_CONTRAST, _SALIENT * noise)).astype(np.uint8)
         near = np.asarray(cv2.dilate(salient, np.ones((3, 3), np.uint8)))
-        step = _follow((gray, after), np.minimum(free, near), free_after, before)
+        step = _follow(pair, np.minimum(free, near), after.free, before)
     return step
 
 
@@ -190,6 +197,8 @@ def fit_similarity(start_P2: _F, end_P2: _F) -> tuple[float, float, float, float
         if spread > 1e-6:
             zoom = float(weight @ ((start_P2 - center) * (end_P2 - goal)).sum(axis=1)) / spread
             zoom = float(np.clip(zoom, 0.5, 2.0))
-        shift = goal - zoom * center
+        before, shift = shift, goal - zoom * center
+        if np.abs(shift - before).max() < _SETTLED:
+            break
     away = np.sqrt(np.square(end_P2 - zoom * start_P2 - shift).sum(axis=1))
     return float(shift[0]), float(shift[1]), float(np.log(zoom)), float((away < _AGREES).mean())

@@ -83,8 +83,9 @@ class Cast:
             return
         known = camera[followed]
         moved = np.abs(known[:, :2]).max() > _SHIFT * self.tracks.side or np.abs(known[:, 2]).max() > _SHIFT
-        if moved and (not followed.all() or float(camera[-1, 3]) < _AGREEING):
-            raise NotApplicable("the camera moves and cannot be followed to the end")
+        if (moved or asked) and (not followed.all() or float(camera[-1, 3]) < _AGREEING):
+            word = "moves" if moved else "is asked to move"
+            raise NotApplicable(f"the camera {word} and cannot be followed to the end")
 
     @cached_property
     def clear_NT(self) -> NDArray[np.bool_]:
@@ -128,12 +129,14 @@ def cast_of(tracks: Tracks, expect: Expectation) -> Cast:
 
 
 class _Look:
-    """What a track looks like at first."""
+    """What a track looks like at first, before it is hidden: what comes out again may be changed."""
 
     def __init__(self, tracks: Tracks, n: int) -> None:
         seen = np.flatnonzero(tracks.seen_NT[n])
-        whole = seen[tracks.visible_NT[n, seen] > 0.985]
-        early = (whole if len(whole) else seen)[:_EARLY]
+        breaks = np.flatnonzero(np.diff(seen) > 1)
+        first = seen[: breaks[0] + 1] if len(breaks) else seen
+        whole = first[tracks.visible_NT[n, first] > 0.985]
+        early = (whole if len(whole) else first)[:_EARLY]
         self.color: _F = np.median(tracks.color_NT3[n, early], axis=0)
         self.shape: _F = np.median(tracks.shape_NTS[n, early], axis=0)
         self.area = float(np.median(tracks.area_NT[n, early]))

@@ -12,12 +12,15 @@ __all__ = ["Ground", "fit_ground", "foreground"]
 _F = NDArray[np.float32]
 _SAMPLES = 3000
 _ROUNDS = 6
+_SETTLED = 0.01  # levels by which a surface's coefficients still change when it is as good as found
 _BORDER = 0.8  # of the way from the middle to the frame's edge: where the border begins
 _EVEN = 1.5  # levels by which most pixels are off a ground that is as good as found
 _CLOSE = 12.0  # levels of RGB by which pixels are off a surface that they agree with
 _SPREADS = 6.5
 """A texture is gray as a rule: its three channels move together, so that their norm has a long tail."""
 _FAINTEST = 22.0
+_GHOST = 0.15
+"""Of the largest contrast of the block: what has less is a shadow that codecs and autoencoders leave."""
 _HALF = 0.4
 """Of the largest contrast near by: below a half, so that gray beside white still counts as standing out."""
 
@@ -49,7 +52,7 @@ def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
     the frame do not draw the surface to themselves.
     """
     frames, height, width, _ = frames_THWC.shape
-    stride = max(1, int(np.sqrt(height * width * min(frames, 6) / _SAMPLES)))
+    stride = max(1, round(np.sqrt(height * width * min(frames, 6) / _SAMPLES)))
     every = max(1, frames // 6)
     picked = frames_THWC[::every, stride // 2 :: stride, stride // 2 :: stride].astype(np.float64)
     x = _axis(width)[stride // 2 :: stride]
@@ -96,12 +99,16 @@ def _settle(
 ) -> NDArray[np.float64]:
     """Fit a surface from a first guess: pixels that are off it have little weight, the less the sharper."""
     surface = start_K3
+    ridge = 1e-6 * len(basis_PK) * np.eye(6)
     for _ in range(_ROUNDS):
-        away = np.square(color_P3 - basis_PK @ surface).sum(axis=1)
+        off = color_P3 - basis_PK @ surface
+        away = np.einsum("pc,pc->p", off, off)
         scale = max(float(np.median(away)), 3.0)
         weighted = basis_PK * ((1.0 + away / (4.0 * scale)) ** -sharpness)[:, None]
-        ridge = 1e-6 * len(basis_PK) * np.eye(6)
+        before = surface
         surface = np.linalg.solve(weighted.T @ basis_PK + ridge, weighted.T @ color_P3)
+        if np.abs(surface - before).max() < _SETTLED:
+            break
     return surface
 
 
@@ -130,17 +137,25 @@ def foreground(frames_THWC: NDArray[np.uint8], ground: Ground) -> tuple[NDArray[
     if ground.spread > 4.0:  # a noisy ground is smoothed to look for things, not to measure them
         looked = np.stack([np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.8)) for frame in apart])
     contrast = np.sqrt(np.einsum("thwc,thwc->thw", looked, looked))
-    faintest = max(_FAINTEST, _SPREADS * ground.spread)
-    near, around = np.ones((5, 5), np.uint8), np.ones((2 * _RINGS + 1, 2 * _RINGS + 1), np.uint8)
-    mask = np.empty(contrast.shape, np.uint8)
-    brighter = looked.sum(axis=3) > 0
-    for t, frame in enumerate(contrast):
-        least = np.maximum(_HALF * np.asarray(cv2.dilate(frame, near)), faintest)
-        light = np.where(brighter[t], frame, 0.0)
-        dark = frame - light
-        for strong, here in ((light, ~brighter[t]), (dark, brighter[t])):
-            if strong.max(initial=0) * _RINGING > faintest:
-                ringing = _RINGING * np.asarray(cv2.dilate(strong, around))
-                least = np.where(here, np.maximum(least, ringing), least)
-        np.greater(frame, least, out=mask[t], casting="unsafe")
-    return mask, apart
+    faintest = max(_FAINTEST, _SPREADS * ground.spread, _GHOST * float(contrast.max(initial=0)))
+    least = np.maximum(_HALF * _largest_near(contrast, 2), faintest)
+    brighter = np.einsum("thwc->thw", looked) > 0
+    light = np.where(brighter, contrast, 0.0)
+    for strong, here in ((light, ~brighter), (contrast - light, brighter)):
+        if strong.max(initial=0) * _RINGING > faintest:
+            ringing = _RINGING * _largest_near(strong, _RINGS)
+            least = np.where(here, np.maximum(least, ringing), least)
+    return (contrast > least).astype(np.uint8), apart
+
+
+def _largest_near(contrast_THW: _F, reach: int) -> _F:
+    """Give the largest value, all of which are positive, within ``reach`` pixels along either axis."""
+    import cv2
+
+    frames, height, width = contrast_THW.shape
+    # All frames as one picture, with so many empty rows between them that none reaches into the next.
+    rows = np.zeros((frames, height + reach, width), np.float32)
+    rows[:, :height] = contrast_THW
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = np.asarray(cv2.dilate(rows.reshape(-1, width), square), np.float32)
+    return near.reshape(rows.shape)[:, :height]

@@ -23,6 +23,7 @@ _ALIKE: Final = 60.0  # levels between the colors of two looks of one thing
 _NEVER: Final = 1e6
 _OFF: Final = 8.0  # the cost of going on off one's way
 _ENDS: Final = 14.0  # the cost of an end: more than one step off the way, and less than two
+_NEARLY: Final = 0.9  # of the most that is seen of a piece: its place is that of the whole
 _BACK: Final = 3  # spots that say how a piece moves
 
 
@@ -175,11 +176,10 @@ def _far_cost(one: _Piece, two: _Piece, looks: _Looks) -> float:
 def _whole_end(
     piece: _Piece, looks: _Looks, *, last: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Say where a piece is seen whole nearest to an end, how it moves there, and in which frame."""
+    """Say where a piece is seen whole, or nearly so, nearest to an end, how it moves there, and when."""
     rows = np.array(piece.rows)
-    whole = np.flatnonzero(~looks.cut[rows])
-    if not len(whole):
-        whole = np.arange(len(rows))
+    area = looks.area[rows]
+    whole = np.flatnonzero(~looks.cut[rows] | (area > _NEARLY * area.max()))
     part = whole[-_BACK:] if last else whole[:_BACK]
     end, other = (part[-1], part[0]) if last else (part[0], part[-1])
     place = looks.place[rows[end]]

@@ -73,9 +73,7 @@ def _meeting(cast: Cast) -> Meeting:
     axis = away / max(float(np.hypot(*away)), 1e-9)
     tracks = cast.tracks
     halves = [_half(path, axis) for path in paths if path is not None]
-    areas = [
-        float(np.median(tracks.area_NT[role.track, :4])) for role in cast.roles[:2] if role.track is not None
-    ]
+    areas = [_early_area(tracks.area_NT[role.track]) for role in cast.roles[:2] if role.track is not None]
     hinges = [_change(path) for path in (one, two)]
     setoff = None if hinges[1] is None else hinges[1].time
     moves_first = hinges[1].before if hinges[1] is not None else _velocity(two)
@@ -93,6 +91,11 @@ def _meeting(cast: Cast) -> Meeting:
         smaller=min(halves),
         masses=(areas[0], areas[1]),
     )
+
+
+def _early_area(area_T: _F) -> float:
+    """Give the median area in the first frames that show a thing."""
+    return float(np.median(area_T[~np.isnan(area_T)][:4]))
 
 
 def _alone(cast: Cast, role: Role) -> Path | None:

@@ -197,14 +197,14 @@ def _largest_jump(path: Path, role: Role) -> Finding:
         if bounds[k] <= best:
             break
         # By the two or the three frames on either side: a bounce among the three must not be taken for a way.
-        gaps = [
-            _gap(t, traces, slice(max(0, k - back), k + 1), slice(k + 1, min(len(t), k + 2 + on)))
-            for back in (1, 2)
-            for on in (1, 2)
-        ]
-        gap = min(gaps)
         if path.touched_K[k] and (k == 0 or k == len(t) - 2):
             continue  # of a single frame behind a touch, no one can say where it should be
+        gap = np.inf
+        for back, on in ((1, 1), (1, 2), (2, 1), (2, 2)):
+            before, after = slice(max(0, k - back), k + 1), slice(k + 1, min(len(t), k + 2 + on))
+            gap = min(gap, _gap(t, traces, before, after))
+            if gap <= best:
+                break
         if gap > best:
             best, at = gap, int(k)
     here, there = path.place_K2[at], path.place_K2[min(at + 1, len(t) - 1)]

@@ -35,6 +35,8 @@ _SMALLEST: Final = 0.0024  # of the frame's area
 _RING: Final = 2  # pixels around a mask in which its soft edge may lie
 _GOOD_FIT: Final = 0.82
 _MIXED: Final = 0.04
+_FEW: Final = 4  # pixels: fewer do not say what color a thing has
+_PAINT_ROUNDS: Final = 6  # after which the paint of a patterned thing is that of most of it
 _FITS: Final = [COLUMNS.index(f"shape_{name}") for name in OUTLINES]
 
 
@@ -77,32 +79,29 @@ def _components(mask: NDArray[np.uint8], smallest: float) -> _I:
     """Number the connected parts of all frames from 1, holes filled; what is too small is left out."""
     import cv2
 
-    owner = np.zeros(mask.shape, np.int32)
-    number = 0
-    for t, frame in enumerate(mask):
-        if not frame.any():
-            continue
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(frame, connectivity=4)
-        holes = _holes(frame)
-        if holes is not None:
-            count, labels, stats, _ = cv2.connectedComponentsWithStats(frame | holes, connectivity=4)
-        keep = np.zeros(count, np.int32)
-        for k in range(1, count):
-            if stats[k, cv2.CC_STAT_AREA] >= smallest:
-                number += 1
-                keep[k] = number
-        np.take(keep, labels, out=owner[t])
-    return owner
+    frames, height, width = mask.shape
+    # All frames as one picture, with a row of ground above each of them and one below the last.
+    rows = np.zeros((frames * (height + 1) + 1, width), np.uint8)
+    stacked = rows[1:].reshape(frames, height + 1, width)[:, :height]
+    stacked[:] = mask
+    holes = _holes(rows)
+    if holes is not None:
+        rows |= holes
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(rows, connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= smallest
+    large[0] = False  # the ground
+    keep = np.where(large, np.cumsum(large), 0).astype(np.int32)
+    return keep[labels[1:].reshape(frames, height + 1, width)[:, :height]]
 
 
-def _holes(frame: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+def _holes(rows: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Mark the pixels that a mask surrounds, or None where it surrounds none."""
     import cv2
 
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - frame, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - rows, connectivity=8)
     if count < 3:  # the mask and one ground around it
         return None
-    height, width = frame.shape
+    height, width = rows.shape
     x, y = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = x + stats[:, cv2.CC_STAT_WIDTH], y + stats[:, cv2.CC_STAT_HEIGHT]
     inner = (x > 0) & (y > 0) & (right < width) & (bottom < height)
@@ -159,10 +158,7 @@ def _measure_group(
     own = whose == ids[:, None, None]
     others = (whose > 0) & ~own
     color = apart[index]
-    core = own & _around(own, all_of=True)
-    thin = core.sum(axis=(1, 2)) < 4
-    core[thin] = own[thin]
-    paint = _paint(core, color)
+    paint = _paint(*_cores(own), color)
     reach = _around(own, all_of=False)
     beside = _around(others, all_of=False)
     reach = own | (_around(reach, all_of=False) & inside & ~beside)
@@ -194,15 +190,41 @@ def _measure_group(
     return rows
 
 
-def _paint(core: NDArray[np.bool_], color: _F) -> _F:
-    """Average the color (M, 3) of most of the core's pixels: a few of another color do not count."""
-    weight = core.astype(np.float32)
-    paint = np.einsum("mpq,mpqc->mc", weight, color) / weight.sum(axis=(1, 2))[:, None]
-    for _ in range(3):
-        away = np.square(color - paint[:, None, None]).sum(axis=3)
-        weight = core / np.square(1.0 + away / 2000.0)
-        paint = np.einsum("mpq,mpqc->mc", weight, color) / weight.sum(axis=(1, 2))[:, None]
+def _cores(own: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Take off the rim of masks (M, P, P), two pixels wide and one, or as wide as leaves some pixels.
+
+    Codecs that halve the resolution of color blend a thing with its ground two pixels far.
+    """
+    inner = _around(own, all_of=True)
+    core = _around(inner, all_of=True)
+    for mask, wider in ((inner, own), (core, inner)):
+        thin = np.count_nonzero(mask, axis=(1, 2)) < _FEW
+        mask[thin] = wider[thin]
+    return core, inner
+
+
+def _paint(core: NDArray[np.bool_], inner: NDArray[np.bool_], color: _F) -> _F:
+    """Average the color (M, 3) of most of the core's pixels: a few of another color do not count.
+
+    Which color most of a thing has, and which a pattern in its middle, is what the inner mask says.
+    """
+    member, starts, pixels = _pixels(inner, color)
+    paint = np.add.reduceat(pixels, starts, axis=0) / np.bincount(member)[:, None].astype(np.float32)
+    for mask, rounds in ((inner, _PAINT_ROUNDS), (core, 2)):
+        member, starts, pixels = _pixels(mask, color)
+        for _ in range(rounds):
+            off = pixels - paint[member]
+            weight = 1.0 / np.square(1.0 + np.einsum("kc,kc->k", off, off) / 2000.0)
+            total = np.add.reduceat(weight[:, None] * pixels, starts, axis=0)
+            paint = total / np.add.reduceat(weight, starts)[:, None]
     return paint
+
+
+def _pixels(mask: NDArray[np.bool_], color: _F) -> tuple[NDArray[np.int64], NDArray[np.int64], _F]:
+    """List the pixels of masks, none of which is empty: whose each is, where each mask begins, the colors."""
+    at = np.flatnonzero(mask)
+    member = at // mask[0].size
+    return member, np.flatnonzero(np.diff(member, prepend=-1)), color.reshape(-1, 3)[at]
 
 
 def _around(mask: NDArray[np.bool_], *, all_of: bool) -> NDArray[np.bool_]:

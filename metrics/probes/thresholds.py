@@ -2,13 +2,15 @@
 
 They are quantiles of what the probes find in lawful clips, are kept by the source of the tracks, and are
 written by ``screentest validate --probes --calibrate``, never by hand: the file carries its own digest, which
-is part of every score's key.
+is part of every score's key. The package brings those of ``world`` and ``blobs``; a file that the environment
+variable ``SCREENTEST_THRESHOLDS`` names adds those of further sources, or takes the place of the package's.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -26,6 +28,7 @@ from .findings import LAWS
 __all__ = [
     "ALARMS",
     "ANY",
+    "VARIABLE",
     "Quantile",
     "SourceThresholds",
     "ThresholdFile",
@@ -34,10 +37,13 @@ __all__ = [
     "packaged_thresholds",
     "read_thresholds",
     "thresholds_digest",
+    "thresholds_in_use",
     "write_thresholds",
 ]
 
 FILE: Final = Path(__file__).parent / "data" / "thresholds.json"
+VARIABLE: Final = "SCREENTEST_THRESHOLDS"
+"""The environment variable that names a file of one's own."""
 ALARMS: Final = 0.01
 """Share of lawful clips of any one look that may lie above a threshold."""
 ANY: Final = "any"
@@ -223,3 +229,17 @@ def read_thresholds(path: Path) -> ThresholdFile:
 def packaged_thresholds() -> ThresholdFile:
     """Read the thresholds that come with the package."""
     return read_thresholds(FILE)
+
+
+@cache
+def thresholds_in_use() -> ThresholdFile:
+    """Read the packaged thresholds, and those of the file that `VARIABLE` names in the place of theirs.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    packaged, own = packaged_thresholds(), os.environ.get(VARIABLE)
+    if not own:
+        return packaged
+    sources = dict(sorted({**packaged.sources, **read_thresholds(Path(own)).sources}.items()))
+    return ThresholdFile(sources=sources, digest=thresholds_digest(sources))

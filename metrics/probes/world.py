@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorldSource", "WorldTracker"]
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 _BLOCK: Final = 64
 _LONGEST: Final = 160
 _LENGTHS: Final = [column(name) for name in ("x", "y", "left", "top", "right", "bottom")]

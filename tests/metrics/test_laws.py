@@ -23,7 +23,8 @@ from screentest.metrics.probes.findings import LAWS
 from screentest.metrics.probes.plants import plants_of
 from screentest.metrics.probes.thresholds import packaged_thresholds, thresholds_digest
 from screentest.metrics.probes.trials import Trial, frames_of
-from screentest.metrics.tracks import Tracks
+from screentest.metrics.probes.world import WorldSource
+from screentest.metrics.tracks import Tracks, source_name
 
 from .helpers import encode
 from .probes.scenes import BLUE, RED, Shape, draw, still
@@ -101,7 +102,8 @@ def test_the_first_frame_at_fault_is_that_of_the_truth():
 def test_the_digest_of_the_thresholds_is_in_the_evidence_and_in_the_key():
     film, feature = tracked(Trial("development", 1, "fall", 0))
     digest, sources = packaged_thresholds().digest, packaged_thresholds().sources
-    of_world = thresholds_digest({"world 3": sources["world 3"]})
+    world = source_name(WorldSource())
+    of_world = thresholds_digest({world: sources[world]})
     assert held("gravity", feature, film.expect).evidence["thresholds"] == of_world[:12]
     registered = MEASURES.get("physics.gravity")
     assert registered.version % 1_000_000 == int(digest[:8], 16) % 1_000_000
@@ -176,7 +178,7 @@ def test_the_camera_must_be_still_or_followed():
 def test_tracks_of_a_source_without_thresholds_are_not_judged():
     tracks = Tracks.from_feature(follow(Shape("ball", RED, 6.0, falling)))
     unknown = Tracks(**{**tracks.__dict__, "source": 1.0}).to_feature()
-    with pytest.raises(NotApplicable, match="has no thresholds; 'screentest validate --probes --calibrate'"):
+    with pytest.raises(NotApplicable, match="has no thresholds: make them with 'screentest validate"):
         held("gravity", unknown, FALL)
     assert held("discarded", unknown, FALL).value == 0.0
 

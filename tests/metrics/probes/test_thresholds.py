@@ -10,12 +10,17 @@ from screentest.metrics.probes.findings import LAWS
 from screentest.metrics.probes.thresholds import (
     ANY,
     FILE,
+    VARIABLE,
     calibrated,
     conformal,
     packaged_thresholds,
     read_thresholds,
+    thresholds_digest,
+    thresholds_in_use,
     write_thresholds,
 )
+from screentest.metrics.probes.world import WorldSource
+from screentest.metrics.tracks import source_name
 
 
 def rows(n: int, looks: tuple[str, ...] = ("plain", "noise"), scale: float = 1.0) -> list[dict[str, object]]:
@@ -88,8 +93,28 @@ def test_sources_share_a_file_and_a_change_by_hand_is_seen(tmp_path: Path):
 def test_the_packaged_thresholds_were_made_by_the_command():
     packaged = packaged_thresholds()
     assert read_thresholds(FILE) == packaged
-    world = packaged.sources["world 3"]
+    world = packaged.sources[source_name(WorldSource())]
     assert set(world.laws) == {*LAWS, ANY}
     assert world.settings["stage"] == "thresholds"
     assert all(limit.threshold >= 0.01 for limit in world.laws.values())
     assert all(limit.above <= 0.02 * limit.n for limit in world.laws.values())
+
+
+def test_a_file_of_ones_own_adds_sources_and_takes_the_place_of_packaged_ones(tmp_path: Path, monkeypatch):
+    path = tmp_path / "mine.json"
+    write_thresholds(path, "blobs 1", calibrated(rows(120), {"seed": 5}))
+    packaged = packaged_thresholds()
+    thresholds_in_use.cache_clear()
+    monkeypatch.setenv(VARIABLE, str(path))
+    used = thresholds_in_use()
+    assert used.sources["blobs 1"].settings == {"seed": 5}
+    assert {k: v for k, v in used.sources.items() if k != "blobs 1"} == {
+        k: v for k, v in packaged.sources.items() if k != "blobs 1"
+    }
+    assert used.digest == thresholds_digest(used.sources) != packaged.digest
+    thresholds_in_use.cache_clear()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
+    with pytest.raises(UsageError, match=r"none\.json cannot be read"):
+        thresholds_in_use()
+    monkeypatch.delenv(VARIABLE)
+    assert thresholds_in_use() == packaged

@@ -1,0 +1,41 @@
+"""The cards that come with the package are of the probes, and the thresholds, that come with it."""
+
+from __future__ import annotations
+
+from screentest.metrics.probes.card import MEDIUM, Card
+from screentest.metrics.probes.card_text import write_text
+from screentest.metrics.probes.findings import LAWS
+from screentest.metrics.probes.packaged_cards import DATA, packaged_card
+from screentest.metrics.probes.thresholds import packaged_thresholds, thresholds_digest
+from screentest.metrics.probes.world import WorldSource
+from screentest.metrics.tracks import source_name
+
+
+def of_world() -> Card:
+    card = packaged_card(WorldSource().identity())
+    assert card is not None
+    return card
+
+
+def test_the_card_is_of_the_packaged_thresholds():
+    name = source_name(WorldSource())
+    limits = packaged_thresholds().sources[name]
+    assert of_world().settings["thresholds"]["digest"] == thresholds_digest({name: limits})
+    assert (DATA / "world" / "CARD.md").read_text("utf-8") == write_text(of_world(), limits)
+
+
+def test_another_version_of_a_source_has_no_card():
+    identity = {**WorldSource().identity(), "version": 10**6}
+    assert packaged_card(identity) is None
+
+
+def test_what_was_aimed_at_is_reached_by_every_law():
+    """An AUC of at least 0.95 at the medium severity, and at most 2 % false alarms over the five looks."""
+    card = of_world()
+    medium = [c for c in card.cells if (c.look, c.variety, c.severity) == ("plain", "native", MEDIUM)]
+    assert {c.law for c in medium} == set(LAWS)
+    assert all((c.auc.value or 0.0) >= 0.95 for c in medium)
+    lawful = [a for a in card.alarms if a.look == "all but reconstructed"]
+    assert {a.law for a in lawful} >= set(LAWS)
+    assert all(a.rate.value is not None and a.rate.value <= 0.02 for a in lawful)
+    assert card.milliseconds["both"][0] < 20

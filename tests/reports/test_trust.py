@@ -1,0 +1,98 @@
+"""What a page says of its probes: a card's numbers, that there is none, that it is of other thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from screentest.harness.store import Score
+from screentest.metrics.probes.card import Alarms, Card, Cell, Estimate
+from screentest.metrics.probes.findings import LAWS
+from screentest.metrics.probes.skills_card import SkillRow
+from screentest.metrics.probes.skills_report import SkillsCard
+from screentest.reports import trust
+from screentest.reports.trust import Told, trust_tables
+
+WORLD = {"source": "world", "version": 4}
+RECORD = {"encoders": {"tracks": {"source": "world", "identity": {**WORLD, "layout": 2}}}}
+
+
+@dataclass(frozen=True)
+class Run:
+    letter: str = "A"
+    measures: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"physics.gravity": {}})
+    scores: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+
+
+def share(value: float) -> Estimate:
+    return Estimate(value=value, low=max(0.0, value - 0.1), high=min(1.0, value + 0.1), method="Wilson")
+
+
+def a_card() -> Card:
+    about = {"law": "gravity", "variety": "native"}
+    cell = Cell(
+        **about, look="plain", severity=0.5, n=40, scenes=40, auc=share(0.97), found=share(0.8),
+        families={}, left_out={},
+    )  # fmt: skip
+    alarms = [
+        Alarms(**about, look=look, n=n, alarms=1, rate=share(rate))
+        for look, n, rate in (("plain", 90, 0.02), ("reconstructed", 45, 0.3))
+    ]
+    return Card(
+        settings={"source": WORLD, "thresholds": {"digest": "abcdef" * 10}},
+        clips=1234, cells=(cell,), alarms=tuple(alarms), floors=(), milliseconds={}, left_out={},
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = SkillRow(skill="count", asked="kept", looks="plain", n=40, yes=1.0, low=0.9, high=1.0, left_out={})
+    skills = SkillsCard(settings={"source": WORLD}, rows=(row,))
+    known = {"packaged_card": a_card(), "packaged_skills": skills}
+    for name, card in known.items():
+        monkeypatch.setattr(
+            trust, name, lambda identity, card=card: card if identity["source"] == "world" else None
+        )
+
+
+def test_laws_have_their_card_with_the_floors():
+    (table,) = trust_tables([(Run("A"), RECORD), (Run("B"), RECORD)])
+    assert (table.letters, table.missing) == (("A", "B"), "")
+    assert "1,234 clips" in table.about
+    assert [name for name, _ in table.rows] == [f"physics.{law}" for law in (*LAWS, "any")]
+    auc, found, drawn, reconstructed = table.rows[0][1]
+    assert auc == Told("0.97", "[0.87, 1.00]", "40")
+    assert (found.value, drawn.n, reconstructed.value, reconstructed.n) == ("0.80", "90", "0.30", "45")
+    assert set(table.rows[1][1]) == {Told()}
+
+
+def test_skills_have_their_own():
+    both = Run(measures={"physics.gravity": {}, "follows.count": {}})
+    laws, skills = trust_tables([(both, RECORD)])
+    assert laws.rows[0][0] == "physics.gravity"
+    assert skills.rows == (("follows.count", (Told("1.00", "[0.90, 1.00]", "40"), Told(), Told())),)
+
+
+def test_without_a_card_the_page_says_so():
+    blobs = {"encoders": {"tracks": {"identity": {"source": "blobs", "version": 1}}}}
+    (table,) = trust_tables([(Run(), blobs)])
+    assert table.rows == ()
+    assert table.missing.startswith("No validity card for tracks of the source blobs 1")
+
+
+def test_a_card_of_other_thresholds_is_said():
+    def scored(digest: str) -> Run:
+        score = Score("i", "physics.gravity", "ok", 0.0, evidence={"thresholds": digest})
+        return Run(scores={"i": {"physics.gravity": score}})
+
+    (table,) = trust_tables([(scored("abcdefabcdef"), RECORD)])
+    assert table.missing == ""
+    (table,) = trust_tables([(scored("000000000000"), RECORD)])
+    assert table.missing == "The scores are by the thresholds 000000000000, and the card is of abcdefabcdef."
+
+
+def test_a_page_without_probes_says_nothing_of_them():
+    assert trust_tables([(Run(measures={"motion.flicker": {}}), RECORD)]) == []
+    assert trust_tables([(Run(), {"encoders": {"tracks": "world"}}), (Run(), {})]) == []
