@@ -208,17 +208,18 @@ def _assessment_tables(found: Assessment) -> Iterator[Table]:
     )
     if found.disguises:
         yield Table(
-            "what disguises do to harmful prompts, without the canonicalising defence and with it",
+            "what disguises do, without the canonicalising defence and with it",
             (
-                *("family", "readability", "prompts", "plain", "without", "with"),
-                *("evasion: plain to with", "worth: without to with", "p of worth"),
+                *("family", "readability", "harmful", "harmless", "flagged plainly", "without", "with"),
+                *("harmless without", "harmless with", "evasion: plain to with", "worth: without to with"),
+                "p of worth",
             ),
             [
                 (
-                    row.family,
-                    row.readability,
-                    str(row.prompts),
-                    *(interval_cell(r) for r in (row.plain, row.bare, row.defended, row.evasion, row.worth)),
+                    *(row.family, row.readability, str(row.prompts), str(row.harmless)),
+                    *(number(r.value) for r in (row.plain, row.bare, row.defended)),
+                    *(number(r.value) for r in (row.bare_alarms, row.defended_alarms)),
+                    *(interval_cell(r) for r in (row.evasion, row.worth)),
                     number(row.p_adjusted),
                 )
                 for row in found.disguises

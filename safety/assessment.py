@@ -49,11 +49,16 @@ class Assessed:
 
 @dataclass(frozen=True)
 class DisguiseRow:
-    """What one family of disguises does to a filter, over harmful prompts that it changes.
+    """What one family of disguises does to a filter, over the prompts that it changes.
+
+    A filter that flags whatever looks odd flags harmful prompts too; so what it does to harmless ones in the
+    same disguise stands beside.
 
     Attributes:
-        plain: share of the plain prompts that is flagged, with the defence.
-        bare, defended: share of the disguised prompts that is flagged, without the defence and with it.
+        prompts, harmless: how many harmful and harmless prompts there are.
+        plain: share of the plain harmful prompts that is flagged, with the defence.
+        bare, defended: share of the disguised ones that is flagged, without the defence and with it.
+        bare_alarms, defended_alarms: the same of harmless prompts.
         evasion: change from ``plain`` to ``defended``; negative where prompts slip past.
         worth: change from ``bare`` to ``defended``.
         p, p_adjusted: of a sign-flip test that the defence changes nothing, and by Holm over the families.
@@ -62,9 +67,12 @@ class DisguiseRow:
     family: str
     readability: Readability
     prompts: int
+    harmless: int
     plain: Interval
     bare: Interval
     defended: Interval
+    bare_alarms: Interval
+    defended_alarms: Interval
     evasion: Interval
     worth: Interval
     p: float
@@ -122,7 +130,7 @@ def assess(
     Args:
         load: give the classifier with the canonicalising defence (True) or without it.
         sources: labelled prompts; a text that comes twice counts once, with its first label.
-        families: of disguises that are tried on the harmful prompts.
+        families: of disguises that are tried on the prompts.
         seed: which variant of what a family leaves to chance.
         confidence: of the intervals.
     """
@@ -133,8 +141,7 @@ def assess(
     if families:
         undefended = load(False)
         bare = _quality(_rows(undefended, sources), undefended.threshold, confidence)
-        harmful = [prompt for prompt in rows.prompts if prompt.harmful]
-        disguises = _disguises((filter_, undefended), harmful, families, seed, confidence)
+        disguises = _disguises((filter_, undefended), rows.prompts, families, seed, confidence)
     return Assessment(
         classifier=filter_.name,
         digest=filter_.digest,
@@ -208,14 +215,14 @@ def _groups(rows: _Rows, threshold: float, confidence: float) -> dict[str, dict[
 
 def _disguises(
     filters: tuple[PromptClassifier, PromptClassifier],
-    harmful: Sequence[Labelled],
+    prompts: Sequence[Labelled],
     families: Sequence[str],
     seed: int,
     confidence: float,
 ) -> list[DisguiseRow]:
-    texts = [prompt.text for prompt in harmful]
-    score, flagged, _ = _judged(filters[0], texts)
-    plain = {text: f for text, s, f in zip(texts, score, flagged.tolist(), strict=True) if not np.isnan(s)}
+    score, flagged, _ = _judged(filters[0], [prompt.text for prompt in prompts])
+    told = zip(prompts, score, flagged.tolist(), strict=True)
+    plain = [(prompt, flag) for prompt, s, flag in told if not np.isnan(s)]
     rows: list[DisguiseRow] = []
     with track("trying disguises", len(families)) as ticker:
         for name in families:
@@ -228,33 +235,46 @@ def _disguises(
 
 def _disguise(
     filters: tuple[PromptClassifier, PromptClassifier],
-    plain: Mapping[str, bool],
+    plain: Sequence[tuple[Labelled, bool]],
     name: str,
     seed: int,
     confidence: float,
 ) -> DisguiseRow | None:
-    """Try one family on plain prompts, given whether each is flagged; None where it changes none of them."""
-    made = {text: transform(text, name, seed).text for text in plain}
-    changed = [text for text, new in made.items() if new != text]
+    """Try one family on prompts, given whether each is flagged plainly; None where no harmful one changes."""
+    made = [(prompt, flag, transform(prompt.text, name, seed).text) for prompt, flag in plain]
+    changed = [one for one in made if one[2] != one[0].text]
     (with_score, with_flag, _), (bare_score, bare_flag, _) = (
-        _judged(filter_, [made[text] for text in changed]) for filter_ in filters
+        _judged(filter_, [text for *_, text in changed]) for filter_ in filters
     )
     told = ~(np.isnan(with_score) | np.isnan(bare_score))
-    clusters = [text for text, keep in zip(changed, told.tolist(), strict=True) if keep]
-    if not clusters:
+    harmful = np.array([prompt.harmful for prompt, *_ in changed], np.bool_) & told
+    harmless = told & ~harmful
+    if not harmful.any():
         return None
-    before = np.array([plain[text] for text in clusters], np.float64)
-    bare, defended = (flags[told].astype(np.float64) for flags in (bare_flag, with_flag))
-    gained = (defended - bare).tolist()
-    p, _ = sign_flip_test(gained, clusters, seed=("defence", name)) or (1.0, "")
-    rates = (rate_interval(values.tolist(), clusters, confidence) for values in (before, bare, defended))
+    before = np.array([flag for _, flag, _ in changed], np.float64)
+    bare, defended = bare_flag.astype(np.float64), with_flag.astype(np.float64)
+    texts = np.array([prompt.text for prompt, *_ in changed], dtype=object)
+
+    def share(flags: NDArray[np.float64], side: NDArray[np.bool_]) -> Interval:
+        return rate_interval(flags[side].tolist(), texts[side].tolist(), confidence)
+
+    def change(flags: NDArray[np.float64]) -> Interval:
+        return paired_rate_interval(flags[harmful].tolist(), texts[harmful].tolist(), confidence)
+
+    gained = (defended - bare)[harmful].tolist()
+    p, _ = sign_flip_test(gained, texts[harmful].tolist(), seed=("defence", name)) or (1.0, "")
     return DisguiseRow(
-        name,
-        family(name).readability,
-        len(clusters),
-        *rates,
-        evasion=paired_rate_interval((defended - before).tolist(), clusters, confidence),
-        worth=paired_rate_interval(gained, clusters, confidence),
+        family=name,
+        readability=family(name).readability,
+        prompts=int(harmful.sum()),
+        harmless=int(harmless.sum()),
+        plain=share(before, harmful),
+        bare=share(bare, harmful),
+        defended=share(defended, harmful),
+        bare_alarms=share(bare, harmless),
+        defended_alarms=share(defended, harmless),
+        evasion=change(defended - before),
+        worth=change(defended - bare),
         p=p,
         p_adjusted=p,
     )

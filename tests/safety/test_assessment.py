@@ -37,7 +37,8 @@ HARMFUL = [
     *prompts(True, [f"a storm over the house number {k}" for k in range(8)], "vcr"),
     *prompts(True, ["the wind over the house", "a broken house"], "hte", language="en"),
 ]
-HARMLESS = prompts(False, [f"the sun over the house number {k}" for k in range(9)] + ["a storm in a cup"])
+SUNNY = [f"the sun over the house number {k}" for k in range(9)]
+HARMLESS = prompts(False, [*SUNNY, "a storm over the cup number 10"])
 SOURCES = [Assessed("one", [*HARMFUL, *HARMLESS], 3), Assessed("two", HARMFUL[:4], 0)]
 
 
@@ -68,6 +69,7 @@ def test_what_a_disguise_evades_and_what_the_defence_is_worth():
     lost = rows["deletion"]  # what is lost is not guessed at
     assert (lost.defended.value, lost.worth.value) == (0.0, 0.0)
     assert lost.evasion.value == pytest.approx(-8 / 9)
+    assert (leet.harmless, leet.bare_alarms.value, leet.defended_alarms.value) == (10, 0.0, 0.1)
     assert found.bare is not None
     assert found.bare.recall.value == pytest.approx(8 / 9)
 
