@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,7 +23,7 @@ from .parts import find_part
 from .sampler import shift_time
 from .text import TextConditioner
 from .train_vae import encode_clips
-from .training_sets import planted, training_samples
+from .training_sets import Sample, planted, training_samples
 from .vae import load_vae
 from .world import NATIVE_CLIPS, WORLD_VERSION, render
 
@@ -184,40 +185,48 @@ def _data(config: TrainDit, out: Path, device: torch.device) -> _Data:
             "set": which.model_dump(mode="json"),
         },
     )
-    path = out / f"latents-{key[:16]}.safetensors"
-    if not path.exists():
-        model = load_vae(vae)
-        model.to(device)
-        say(f"coding {config.clips} clips")
-        parts: dict[int, Tensor] = {}
-        by_size: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
-
-        def code(waiting: list[tuple[int, Tensor]]) -> None:
-            clips = torch.stack([frames for _, frames in waiting])
-            latents = model.normalise(encode_clips(model, clips, device)).half()
-            held = clips[:, :1].expand(-1, 4, -1, -1, -1)
-            stills = model.normalise(encode_clips(model, held, device)).half()
-            for (index, _), a, b in zip(waiting, latents, stills, strict=True):
-                parts[index] = torch.cat([a.flatten(), b.flatten()])
-            waiting.clear()
-
-        for index, sample in enumerate(samples):
-            frames, _ = render(sample.scene, sample.clip, words=sample.captions[0])
-            waiting = by_size.setdefault(frames.shape, [])
-            waiting.append((index, torch.from_numpy(frames)))
-            if len(waiting) == 16:
-                code(waiting)
-            if index % 2000 == 1999:
-                say(f"{index + 1} clips")
-        for waiting in by_size.values():
-            if waiting:
-                code(waiting)
-        flat = torch.cat([parts[index] for index in range(len(samples))])
-        write_beside(path, lambda beside: save_file({"flat": flat}, beside))
     channels = load_vae(vae).config.latent_channels
     sizes = [(channels, s.clip.frames // 4, s.clip.height // 8, s.clip.width // 8) for s in samples]
-    lengths = [c * (t + 1) * h * w for c, t, h, w in sizes]
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
+    ends = np.cumsum([c * (t + 1) * h * w for c, t, h, w in sizes])
+    starts = [0, *ends[:-1].tolist()]
+    path = out / f"latents-{key[:16]}.safetensors"
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        say(f"coding {len(samples)} clips")
+        coded = _code(samples, starts, int(ends[-1]), vae, device)
+        write_beside(path, lambda beside: save_file({"flat": coded}, beside))
     with safe_open(path, framework="pt") as file:
         flat = file.get_tensor("flat")
     return _Data(flat, starts, sizes, [s.captions for s in samples])
+
+
+def _code(
+    samples: Sequence[Sample], starts: Sequence[int], total: int, vae: Path, device: torch.device
+) -> Tensor:
+    """Code clips and their first pictures, each from its place in ``starts`` on, as one float16 tensor."""
+    model = load_vae(vae).to(device)
+    flat = torch.empty(total, dtype=torch.float16)
+    by_size: dict[tuple[int, ...], list[tuple[int, Tensor]]] = {}
+
+    def code(waiting: list[tuple[int, Tensor]]) -> None:
+        clips = torch.stack([frames for _, frames in waiting])
+        latents = model.normalise(encode_clips(model, clips, device)).half()
+        held = clips[:, :1].expand(-1, 4, -1, -1, -1)
+        stills = model.normalise(encode_clips(model, held, device)).half()
+        for (index, _), a, b in zip(waiting, latents, stills, strict=True):
+            both = torch.cat([a.flatten(), b.flatten()])
+            flat[starts[index] : starts[index] + len(both)] = both
+        waiting.clear()
+
+    for index, sample in enumerate(samples):
+        frames, _ = render(sample.scene, sample.clip, words=sample.captions[0])
+        waiting = by_size.setdefault(frames.shape, [])
+        waiting.append((index, torch.from_numpy(frames)))
+        if len(waiting) == 16:
+            code(waiting)
+        if index % 2000 == 1999:
+            say(f"{index + 1} clips")
+    for waiting in by_size.values():
+        if waiting:
+            code(waiting)
+    return flat

@@ -43,6 +43,12 @@ def test_early_and_base_are_two_steps_of_one_run(trained: Path) -> None:
     assert (clip_of(trained / "early") != clip_of(trained / "base")).any()
 
 
+def test_the_transformer_alone_trains_into_a_new_folder_on_the_shipped_parts(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "run"
+    assert train("dit", out=out, overrides={**DIT, "clips": 3, "early": 0}) == out / "base"
+    assert np.ptp(clip_of(out / "base")) > 0
+
+
 def test_the_same_again_is_finished_already_and_another_setting_is_another_run(trained: Path) -> None:
     before = (trained / "base" / "model.safetensors").read_bytes()
     train("dit", out=trained, overrides=DIT)
