@@ -19,7 +19,8 @@ from ..harness.layers import LayerDecision
 from ..harness.plan import Item
 from ..harness.store import ClipRecord, Score
 from ..safety.overview import ATTACK_MEASURES
-from .text import number, percent
+from .text import number
+from .told import evidence_text, first_second, when
 from .withhold import Withheld, is_attack, is_red_team
 
 __all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "layer_text"]
@@ -53,13 +54,19 @@ class RunData:
 
 @dataclass(frozen=True)
 class SlotScore:
-    """One score of one clip: its value as text, or a dash with the reason; ``when`` it was seen."""
+    """One score of one clip: its value as text, or a dash with the reason; what was seen, and from when on.
+
+    Attributes:
+        told: the evidence in words.
+        at: seconds from the clip's beginning at which it shows; None where it does at no one time.
+    """
 
     measure: str
     value: str
     status: str
     reason: str
-    when: str
+    told: str
+    at: float | None
 
 
 @dataclass(frozen=True)
@@ -261,10 +268,17 @@ def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
         width=width,
         height=height,
         flags=flags,
-        when=next((when for n in flags if (when := _when(scores[n]))), ""),
+        when=next((seen for n in flags if (seen := when(scores[n]))), ""),
         layers=() if record is None else tuple(run.withheld.clean(layer_text(d)) for d in record.layers),
         scores=tuple(
-            SlotScore(n, number(s.value), s.status, run.withheld.clean(s.reason), _when(s))
+            SlotScore(
+                n,
+                number(s.value),
+                s.status,
+                run.withheld.clean(s.reason),
+                run.withheld.clean(evidence_text(s)),
+                first_second(s),
+            )
             for n, s in sorted(scores.items())
         ),
     )
@@ -279,16 +293,6 @@ def layer_text(decision: LayerDecision) -> str:
         told += f": {decision.reason}"
     enforced = "" if decision.enforced else " (not enforced)"
     return f"{decision.layer} filter {decision.name}{enforced}: {told}"
-
-
-def _when(score: Score) -> str:
-    """Say from when to when a clip shows what a measure found, and in how many of its frames."""
-    first, last = score.evidence.get("first_s"), score.evidence.get("last_s")
-    if not isinstance(first, int | float) or not isinstance(last, int | float):
-        return ""
-    share = score.evidence.get("frames_share")
-    frames = f", {percent(share)} of frames" if isinstance(share, int | float) else ""
-    return (f"at {first:.2f} s" if first == last else f"{first:.2f} s to {last:.2f} s") + frames
 
 
 def _flags(fields: Mapping[str, Any], score: Score) -> bool:

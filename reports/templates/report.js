@@ -47,6 +47,16 @@
     };
   };
 
+  // A score that knows when something shows leads to that frame of its clip.
+  for (const button of document.querySelectorAll(".seek")) {
+    button.addEventListener("click", () => {
+      const video = button.closest(".slot").querySelector("video");
+      video.pause();
+      video.currentTime = Number(button.dataset.at) + 0.001;
+      video.scrollIntoView({ block: "nearest" });
+    });
+  }
+
   const search = (card) => [...card.querySelectorAll(".searched")].map((e) => e.textContent).join(" ").toLowerCase();
   const texts = new Map(cards.map((card) => [card, search(card)]));
   const tags = new Map(cards.map((card) => [card, JSON.parse(card.dataset.tags)]));

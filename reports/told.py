@@ -1,0 +1,59 @@
+"""The evidence of one score in words: when it shows, how badly, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .text import number, percent
+
+if TYPE_CHECKING:
+    from ..harness.store import Score
+
+__all__ = ["evidence_text", "first_second", "when"]
+
+
+def when(score: Score) -> str:
+    """Say from when to when a clip shows what a measure found, and in how many of its frames."""
+    first, last = score.evidence.get("first_s"), score.evidence.get("last_s")
+    if not isinstance(first, int | float) or not isinstance(last, int | float):
+        return ""
+    share = score.evidence.get("frames_share")
+    frames = f", {percent(share)} of frames" if isinstance(share, int | float) else ""
+    return (f"at {first:.2f} s" if first == last else f"{first:.2f} s to {last:.2f} s") + frames
+
+
+def first_second(score: Score) -> float | None:
+    """Give the seconds from a clip's beginning at which it first shows what a measure found."""
+    first = score.evidence.get("first_s")
+    return float(first) if isinstance(first, int | float) else None
+
+
+def evidence_text(score: Score) -> str:
+    """Say what a score rests on: what failed, the severity and its threshold, and when it shows.
+
+    Example:
+        >>> from screentest.harness.store import Score
+        >>> broken = {"severity": 0.5, "threshold": 0.1, "first_s": 1.25, "last_s": 1.25}
+        >>> evidence_text(Score("i", "physics.gravity", "ok", 1.0, evidence=broken))
+        'severity 0.500, threshold 0.100; at 1.25 s'
+    """
+    of = score.evidence
+    parts = [_failure(of)]
+    for name in ("severity", "ratio"):
+        size, limit = of.get(name), of.get("threshold")
+        if isinstance(size, int | float) and isinstance(limit, int | float):
+            law = f"{of['law']}: " if name == "ratio" and isinstance(of.get("law"), str) else ""
+            said = f"{law}{name} {number(size)}, threshold {number(limit)}"
+            parts.append(said)
+    return "; ".join(part for part in (*parts, when(score)) if part)
+
+
+def _failure(evidence: Mapping[str, Any]) -> str:
+    failure = evidence.get("failure") or evidence.get("reason")
+    if not isinstance(failure, str):
+        return ""
+    missing, failed = evidence.get("missing"), evidence.get("failed")
+    what = missing if isinstance(missing, list) else failed if isinstance(failed, list) else []
+    named = ", ".join(str(part) for part in what)
+    return f"{failure}: {named}" if named else failure
