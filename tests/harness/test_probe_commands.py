@@ -132,7 +132,12 @@ def test_surprise_without_a_model_is_a_sentence(cli, pairs):
 
 
 def test_validate_says_what_it_needs(cli, tmp_path):
-    assert cli("validate")[::2] == (2, "error: say what to validate: --probes, the probes of physical laws\n")
+    sentence = (
+        "error: say what to validate: --probes, the probes of physical laws, or --skills, those of prompts\n"
+    )
+    assert cli("validate")[::2] == cli("validate", "--probes", "--skills")[::2] == (2, sentence)
+    code, _, err = cli("validate", "--skills", "--source", "blobs")
+    assert (code, "--skills takes --out, --n and --seed" in err) == (2, True)
     code, _, err = cli("validate", "--probes", "--source", "blob")
     assert (code, "the source 'blob' of the encoder 'tracks' is unknown" in err) == (2, True)
     code, _, err = cli("validate", "--probes", "--thresholds", "none.json")
@@ -152,6 +157,37 @@ def test_validate_lays_out_the_card(cli, monkeypatch):
     assert {line.split()[0] for line in out.splitlines() if line.strip()} >= {c.law for c in written.cells}
     code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made", "--json")
     assert (code, json.loads(out)["clips"]) == (0, written.clips)
+
+
+def test_validate_lays_out_the_card_of_the_skills(cli, monkeypatch):
+    from screentest.metrics.probes import skills_report
+    from screentest.metrics.probes.skills_card import SkillRow
+
+    row = SkillRow(
+        skill="count", asked="kept", looks="plain", n=2, yes=0.5, low=0.1, high=0.9, left_out={"x": 1}
+    )
+    monkeypatch.setattr(skills_report, "skills_card", lambda n, seed, tick: [row])
+    code, out, _ = cli("validate", "--skills", "--n", "2", "--out", "deep/made")
+    assert (code, "card: deep/made/SKILLS.md" in out) == (0, True)
+    assert next(line for line in out.splitlines() if line.split()[:2] == ["count", "0.5"])
+    written = skills_report.SkillsCard.model_validate_json(Path("deep/made/skills.json").read_text())
+    assert written.rows == (row,)
+    text = Path("deep/made/SKILLS.md").read_text()
+    assert "| count | kept | 50.0 % [10.0, 90.0] of 2 |  |  |" in text
+    assert "- count, kept, plain: x (1)" in text
+    Path("file").write_text("")
+    code, _, err = cli("validate", "--skills", "--out", "file/made")
+    assert (code, "the folder file/made cannot be made" in err) == (2, True)
+
+
+def test_extrapolate_says_what_to_run(cli, monkeypatch):
+    from screentest.metrics.probes import extrapolation
+
+    monkeypatch.setattr(extrapolation, "write_sets", lambda out, n, seed: out / "suite.yaml")
+    code, out, _ = cli("extrapolate", "--out", "ood", "--n", "3")
+    assert code == 0
+    assert "3 beginnings of each of in, speed, size, combination: ood/suite.yaml" in out
+    assert "screentest run --suite ood/floor.yaml --generator folder:ood/reconstructed" in out
 
 
 def test_calibration_wants_enough_clips(cli, monkeypatch):
