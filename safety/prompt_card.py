@@ -21,6 +21,7 @@ from .calibration import (
     recall_at_fpr,
 )
 from .corpus import HARMS, TAXONOMY_IDS, Corpus, public_sources
+from .prompt_card_suites import suites_markdown
 
 if TYPE_CHECKING:
     from .prompts import TrainedConfig
@@ -70,6 +71,8 @@ BLIND_SPOTS = (
     "Over-refusal on XSTest: no prompt of it was trained on, but groups of our harmless questions follow the "
     "kinds that its paper describes (homonyms, figures of speech, safe targets, history, fiction, "
     "definitions), so the rate holds for known kinds of look-alikes.",
+    "Words that are lost: letters left out or swapped in every word, words run together, other tenses and "
+    "roles, as the table of disguises shows.",
     "Harm that only a sequence shows: each sentence innocent, the whole not.",
     "Words, not intent: news, medicine and history about a harm score higher than plain scenes.",
     "Probabilities hold for the mix of harmful and benign prompts that the card names; with another mix, "
@@ -352,6 +355,7 @@ def _markdown(card: dict[str, Any]) -> str:
         f"- safe prompts of XSTest refused: {_rate(card['xstest']['safe_refused'])}",
         f"- unsafe prompts of XSTest refused: {_rate(card['xstest']['unsafe_refused'])}",
         "",
+        *(suites_markdown(card["suites"]) if card["suites"] else []),
         "## Blind spots",
         "",
         *(f"- {spot}" for spot in card["blind_spots"]),

@@ -46,6 +46,7 @@ class PromptFilterSettings(Config):
     variants: int = Field(default=4, ge=1, description="styles in which each scene is told")
     fpr: float = Field(default=0.01, gt=0, lt=0.5, description="false alarms allowed on benign scenes")
     draws: int = Field(default=200, ge=20, description="of the bootstrap")
+    disguises: bool = Field(default=True, description="whether the card says what disguises do")
     encoder: str | None = Field(default=None, description="folder or hub id of MiniLM")
     cache: Path | None = Field(default=None, description="folder of features of the encoder; by default OUT")
     l2: float = Field(default=1e-4, gt=0, description="of ngram: the penalty on n-grams")
@@ -217,6 +218,7 @@ def train_prompt_filter(out: Path, overrides: Mapping[str, str]) -> dict[str, An
         MissingWeightsError: the encoder of ``minilm`` is not on this machine.
     """
     from .prompt_card import evaluate, write_card
+    from .prompt_card_suites import on_suites
 
     try:
         settings = PromptFilterSettings.model_validate(dict(overrides))
@@ -237,6 +239,7 @@ def train_prompt_filter(out: Path, overrides: Mapping[str, str]) -> dict[str, An
     refused = over >= scaling.threshold
     safe = np.array([is_safe for _, is_safe in xstest])
     card = evaluate(corpus, by_source, at_random, (refused, safe), draws=settings.draws)
+    card["suites"] = on_suites(out, settings.encoder) if settings.disguises else None
     write_card(out, card, settings, config, corpus)
     return card
 

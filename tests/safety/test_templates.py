@@ -6,7 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from screentest.harness.suite import load_suite
 from screentest.safety.corpus import FOLDS, HARMS, TAXONOMY_IDS, load_xstest, public_sources
+from screentest.safety.prompt_card_suites import SUITES
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.templates import load_scenes, scene_groups, styled
 
@@ -47,9 +49,19 @@ def pieces(text: str) -> frozenset[str]:
 
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public files are not on this machine")
 def test_no_scene_of_ours_repeats_a_public_prompt():
-    """At most 0.6 of the words and pairs of two are common (Jaccard), in the plain style of each scene."""
     texts = [r.text for source in public_sources(PUBLIC) for r in source]
     texts += [text for text, _ in load_xstest(PUBLIC)]
+    assert close_scenes(texts) == []
+
+
+def test_no_scene_of_ours_repeats_a_prompt_of_the_suites_that_the_cards_measure_on():
+    suites = [load_suite(name) for name in SUITES]
+    assert close_scenes([prompt.text for suite in suites for prompt in suite.prompts]) == []
+    assert close_scenes([SCENES[0].text]) == [(SCENES[0].group, SCENES[0].text)]
+
+
+def close_scenes(texts: list[str]) -> list[tuple[str, str]]:
+    """Find scenes that share more than 0.6 of words and pairs with a text (Jaccard), told plainly."""
     public = [pieces(text) for text in texts]
     holding: defaultdict[str, list[int]] = defaultdict(list)
     for i, parts in enumerate(public):
@@ -62,4 +74,4 @@ def test_no_scene_of_ours_repeats_a_public_prompt():
         for i in {i for part in rare for i in holding[part]}:
             if len(own & public[i]) > 0.6 * len(own | public[i]):
                 close.append((scene.group, scene.text))
-    assert close == []
+    return close

@@ -63,7 +63,14 @@ def data(tmp_path_factory):
     return folder
 
 
-QUICK = {"variants": "1", "steps": "15", "buckets": "4096", "draws": "20", "vectors": "false"}
+QUICK = {
+    "variants": "1",
+    "steps": "15",
+    "buckets": "4096",
+    "draws": "20",
+    "vectors": "false",
+    "disguises": "false",
+}
 
 
 @pytest.fixture(scope="module")
