@@ -75,10 +75,10 @@ _last = _Last()
 def _law(name: str) -> Callable[[Sample], Scored]:
     def broken(sample: Sample) -> Scored:
         cast = _last.cast(sample)
-        limits, limits_digest = _limits(cast.tracks)
         finding = _last.found(sample)[name]
         if isinstance(finding, str):
             raise NotApplicable(finding)
+        limits, limits_digest = _limits(cast.tracks)
         if name not in limits:
             raise NotApplicable("this law has no threshold for the source of these tracks")
         limit = limits[name].threshold

@@ -207,3 +207,33 @@ def test_the_suite_expects_what_the_world_has_words_for():
         assert set(prompt.text.split()) <= words
     assert {tag for prompt in suite.prompts for tag in prompt.tags} >= set(LAWS)
     assert sum("gravity" in prompt.tags for prompt in suite.prompts) >= 8
+
+
+def test_a_camera_that_is_asked_to_move_must_be_followed_to_the_end():
+    tracks = Tracks.from_feature(follow(Shape("ball", RED, 6.0, lambda t: (10.0 + 2 * t, 32.0))))
+    tracks.camera_T4[:] = 0.0
+    tracks.camera_T4[:, 3] = 1.0
+    expect = {**FALL, "motion": "left", "camera": "zoom-out"}
+    assert held("rigidity", tracks.to_feature(), expect).value == 0.0
+    tracks.camera_T4[2:, 3] = np.nan  # lost before it has moved
+    with pytest.raises(NotApplicable, match="the camera is asked to move and cannot be followed to the end"):
+        held("rigidity", tracks.to_feature(), expect)
+
+
+def test_a_thing_that_comes_late_has_a_mass_all_the_same():
+    one = Shape("ball", RED, 6.0, lambda t: (8.0 + 3 * t, 32.0) if t < 9 else (33.0 + 0.3 * (t - 8), 32.0))
+    two = Shape("square", BLUE, 6.0, lambda t: None if t < 3 else (44.0 + max(0.0, 2.4 * (t - 8)), 32.0))
+    balls = [{"shape": "ball", "color": "red"}, {"shape": "square", "color": "blue"}]
+    expect = {"family": "collision", "objects": balls, "motion": "right"}
+    try:
+        assert np.isfinite(held("momentum", follow(one, two), expect).evidence["severity"])
+    except NotApplicable as why:
+        pytest.fail(f"not judged: {why}")
+
+
+def test_a_color_that_changes_out_of_sight_is_seen_when_the_thing_comes_out():
+    for index in range(3):
+        trial = Trial("development", 3, "occluder", index, law="color", violation="color", severity=1.0)
+        film, feature = tracked(trial)
+        assert held("discarded", feature, film.expect).value == 0.0
+        assert held("color", feature, film.expect).value == 1.0

@@ -74,3 +74,14 @@ def test_names_and_identities_of_a_source_rule():
 
 def test_nothing_is_nothing():
     assert link(np.empty((0, len(COLUMNS))), 5).shape == (0, 5)
+
+
+def test_what_is_hidden_before_it_was_whole_for_long_is_known_again_though_its_color_changes():
+    # The wall's shade cuts all but the first spot; those that show nine tenths of it say how it moves.
+    areas = [120.0, 119.0, 115.0, 90.0, 50.0]
+    spots = [spot(t, 52 - 2.7 * t, 34, area=a, cut=float(t > 0)) for t, a in enumerate(areas)]
+    spots += [
+        spot(15 - t, 11.5 + 2.7 * t, 34, (238, 238, 236), area=a, cut=float(t > 0))
+        for t, a in enumerate(areas)
+    ]
+    assert len(linked(spots, 16)) == 1

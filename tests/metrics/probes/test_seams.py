@@ -57,3 +57,19 @@ def test_a_wall_over_a_third_of_the_frame_is_not_taken_for_the_ground(noise: flo
     ground = fit_ground(frames)
     assert np.abs(ground.color_HW3 - (29, 31, 24)).max() < 4
     assert track(frames).things == 1
+
+
+def test_the_ghost_that_a_codec_leaves_of_a_bright_thing_is_no_thing():
+    moving = Shape("square", WHITE, 8.0, lambda t: (16.0 + 2 * t, 20.0))
+    ghost = Shape("square", (45, 47, 51), 6.0, still(46, 46))  # 26 levels from the ground; the thing has 360
+    frames = draw([moving, ghost], frames=6)
+    assert len(things(frames)) == 1
+    assert len(things(draw([ghost], frames=6))) == 1  # on its own it is a thing
+
+
+def test_what_is_never_there_for_two_frames_is_a_flicker():
+    flicker = Shape("square", (52, 51, 56), 4.0, lambda t: (46.0, 46.0) if t in (2, 4) else None)
+    lasting = Shape("square", (52, 51, 56), 4.0, lambda t: (46.0, 46.0) if t in (2, 3) else None)
+    red = Shape("ball", RED, 7.0, still(20, 20))
+    assert len(things(draw([red, flicker], frames=8))) == 1
+    assert len(things(draw([red, lasting], frames=8))) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from screentest.metrics.probes.ground import fit_ground
@@ -81,3 +82,28 @@ def test_a_pattern_on_a_thing_is_part_of_it():
     assert row[column("area")] == pytest.approx(np.pi * 144, rel=0.04)
     assert row[COLOR] == pytest.approx((205, 160, 100), abs=3)
     assert row[column("mixed")] > 0.05
+
+
+def test_the_color_of_a_sign_is_that_of_most_of_it_wherever_it_is():
+    seen = []
+    for shift in np.linspace(0, 1, 6):
+        x, y = 30.0 + shift, 28.0 + 0.7 * shift
+        mark = [
+            Shape("square", (14, 14, 16), 3.1, still(x, y)),
+            Shape("square", (14, 14, 16), 2.4, still(x, y + 1)),
+        ]
+        (row,) = spots_of([Shape("ball", (255, 40, 140), 7.0, still(x, y)), *mark])
+        seen.append(row[COLOR])
+    assert np.abs(np.array(seen) - (255, 40, 140)).max() < 12
+
+
+def test_colors_at_half_the_resolution_do_not_change_what_color_a_thing_has():
+    frames = draw([Shape("square", PURPLE, 6.0, still(30.5, 31.0))], frames=2)
+    halved = []
+    for frame in frames:
+        coded = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb)
+        small = cv2.resize(coded[:, :, 1:], (32, 32), interpolation=cv2.INTER_AREA)
+        coded[:, :, 1:] = cv2.resize(small, (64, 64), interpolation=cv2.INTER_LINEAR)
+        halved.append(cv2.cvtColor(coded, cv2.COLOR_YCrCb2RGB))
+    rows = find_spots(np.stack(halved), fit_ground(np.stack(halved))).rows_MK
+    assert rows[0, COLOR] == pytest.approx(PURPLE, abs=8)
