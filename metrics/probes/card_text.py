@@ -8,7 +8,7 @@ from typing import Final
 from .card import MEDIUM, SEVERITIES, Alarms, Card, Cell, Estimate
 from .films import DEGRADED, RECONSTRUCTED
 from .findings import LAWS
-from .thresholds import ANY, SourceThresholds
+from .thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
 from .trials import VARIETIES
 
 __all__ = ["write_text"]
@@ -37,6 +37,7 @@ def write_text(card: Card, limits: SourceThresholds) -> str:
 def _head(card: Card, limits: SourceThresholds) -> str:
     made, source = card.settings, card.settings["source"]
     track, laws, both = (card.milliseconds[name] for name in ("tracks", "laws", "both"))
+    least = ", ".join(f"{law} {value:g}" for law, value in LEAST_OF.items())
     name = " ".join(str(source[key]) for key in ("source", "version") if key in source)
     return f"""# Validity card of the probes of physical laws
 
@@ -47,7 +48,7 @@ Intervals are at 95 %, over scenes. A claim about clips from elsewhere does not 
 
 - Thresholds: digest `{made["thresholds"]["digest"][:12]}`, from {limits.laws[ANY].n} lawful clips; for each
   law the largest, over five looks, of the quantile that at most {100 * limits.settings["alarms"]:g} % of
-  lawful clips exceed.
+  lawful clips exceed, and none below {LEAST:g} ({least}), which no viewer would see.
 - Processor time of a clip of 16 x 64 x 64 on one core, in ms, as the median and the 95 % quantile: tracks
   {track[0]:.1f} and {track[1]:.1f}, all laws {laws[0]:.1f} and {laws[1]:.1f}, both {both[0]:.1f} and
   {both[1]:.1f}."""

@@ -28,6 +28,8 @@ from .findings import LAWS
 __all__ = [
     "ALARMS",
     "ANY",
+    "LEAST",
+    "LEAST_OF",
     "VARIABLE",
     "Quantile",
     "SourceThresholds",
@@ -47,9 +49,9 @@ VARIABLE: Final = "SCREENTEST_THRESHOLDS"
 ALARMS: Final = 0.01
 """Share of lawful clips of any one look that may lie above a threshold."""
 ANY: Final = "any"
-_LEAST: Final = 0.01
+LEAST: Final = 0.01
 """No threshold is lower: what is milder is nothing that a viewer could see."""
-_LEAST_OF: Final = {"gravity": 0.1}
+LEAST_OF: Final = {"gravity": 0.1}
 """Nor can a viewer see a gravity that is off by a tenth; a latent autoencoder bends ways by about as much."""
 _LAYOUT: Final = 1
 
@@ -151,7 +153,7 @@ def calibrated(
     for law in LAWS:
         try:
             by_look = {look: found[law][look] for look in looks}
-            laws[law] = _largest(by_look, alarms, _LEAST_OF.get(law, _LEAST))
+            laws[law] = _largest(by_look, alarms, LEAST_OF.get(law, LEAST))
         except UsageError as error:
             missing[law] = str(error)
     if not laws:
@@ -165,7 +167,7 @@ def calibrated(
         ]
         if ratios:
             together[row["look"]].append(max(ratios))
-    laws[ANY] = _largest(together, alarms, _LEAST)
+    laws[ANY] = _largest(together, alarms, LEAST)
     return SourceThresholds(laws=dict(sorted(laws.items())), missing=missing, settings=dict(settings))
 
 
