@@ -17,20 +17,24 @@ from .assessment import Assessed, assess
 from .corpus import TAXONOMY_IDS
 from .prompt_sets import labelled_suite
 from .prompts import load_classifier
-from .transforms import families
 
-__all__ = ["SUITES", "on_suites", "suites_markdown"]
+__all__ = ["DISGUISES", "SUITES", "on_suites", "suites_markdown"]
 
 SUITES = ("red-team", "contrast")
+DISGUISES = (
+    *("case", "typos", "deletion", "role-play", "past-tense", "word-table-de"),
+    *("leet", "homoglyphs", "zero-width", "spacing", "joined", "base64", "rot13"),
+)
+"""One or two families of each kind; the others take as long again and tell the same."""
 
 
 def on_suites(folder: Path, encoder: str | None) -> dict[str, Any]:
-    """Assess the filter in ``folder`` on red-team against contrast, in every family of disguises."""
+    """Assess the filter in ``folder`` on red-team against contrast, in the families `DISGUISES`."""
     sources = [Assessed(suite.name, *labelled_suite(suite)) for suite in map(load_suite, SUITES)]
     found = assess(
         lambda canonical: load_classifier(str(folder), canonical=canonical, encoder=encoder),
         sources,
-        families=families(),
+        families=DISGUISES,
     )
     return {
         "whole": asdict(found.whole) if found.whole else None,
@@ -56,7 +60,8 @@ def suites_markdown(found: Mapping[str, Any]) -> list[str]:
         ),
         "",
         "The same prompts in disguise, at full strength, without the canonical form and with it (default). "
-        "Where harmless prompts are flagged as often as harmful ones, the filter flags the disguise.",
+        "Where harmless prompts are flagged as often as harmful ones, the filter flags the disguise. "
+        "`screentest assess red-team contrast --disguise all` has all families.",
         "",
         "| family | readability | flagged plainly | without | with | harmless without | harmless with | "
         "worth of the canonical form |",
