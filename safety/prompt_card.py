@@ -73,6 +73,8 @@ BLIND_SPOTS = (
     "definitions), so the rate holds for known kinds of look-alikes.",
     "Words that are lost: letters left out or swapped in every word, words run together, other tenses and "
     "roles, as the table of disguises shows.",
+    "A phrase said over and over: `ngram` counts it each time, and from some sixteen times on may flag a "
+    "harmless one.",
     "Harm that only a sequence shows: each sentence innocent, the whole not.",
     "Words, not intent: news, medicine and history about a harm score higher than plain scenes.",
     "Probabilities hold for the mix of harmful and benign prompts that the card names; with another mix, "
