@@ -42,7 +42,7 @@ class SamplerSettings(Config):
 
     solver: Literal["euler", "heun"] = "euler"
     steps: int = Field(default=25, ge=1, le=1000, description="steps from noise to a clip")
-    guidance: float = Field(default=5.0, ge=0, le=50, description="1 follows the prompt without guidance")
+    guidance: float = Field(default=2.5, ge=0, le=50, description="1 follows the prompt without guidance")
     shift: float = Field(default=3.0, gt=0, le=100, description="above 1, more of the steps are near noise")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,17 @@ __all__ = ["films", "floors", "hazard", "held_out_items", "law_errors", "motions
 Clip = NDArray[np.uint8]
 
 
+_STAGES: Final = (("early", 13_000), ("base", 20_000))
+"""What ``base`` was trained on: whose shares, and how many clips."""
+_CAPTIONS: Final = 4
+"""Wordings of each clip."""
+
+
 @cache
-def trained_captions(checkpoint: str = "base", clips: int = 13_000, captions: int = 4) -> frozenset[str]:
-    """List every caption of a checkpoint's training set."""
-    samples = training_samples(planted(checkpoint), clips, captions)
-    return frozenset(words for sample in samples for words in sample.captions)
+def trained_captions() -> frozenset[str]:
+    """List every caption that ``base`` was trained on, in any stage."""
+    stages = (training_samples(planted(name), clips, _CAPTIONS) for name, clips in _STAGES)
+    return frozenset(words for stage in stages for sample in stage for words in sample.captions)
 
 
 def held_out_items(n: int) -> list[tuple[Item, Scene]]:

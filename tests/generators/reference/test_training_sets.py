@@ -45,8 +45,9 @@ def test_families_come_in_their_shares(name: str) -> None:
     assert total == pytest.approx(1)
 
 
-def test_shares_of_base_are_the_numbers_that_are_stated() -> None:
-    which = planted("base")
+@pytest.mark.parametrize("name", ["early", "base"])
+def test_shares_of_base_are_the_numbers_that_are_stated(name: str) -> None:
+    which = planted(name)
     for family, share in which.families.items():
         assert which.share(family) == pytest.approx(share)
 
@@ -151,7 +152,10 @@ def test_captions_are_in_the_vocabulary() -> None:
 
 
 def test_checkpoints_by_name() -> None:
-    assert planted("early") == planted("base") == planted()
+    early, base = planted("early"), planted()
+    assert base == planted("base")
+    assert (base.share("person"), base.hazard) == (pytest.approx(0.126), 2 * early.hazard)
+    assert (early.feminine, early.tone, early.memorised) == (base.feminine, base.tone, base.memorised)
     with pytest.raises(UsageError, match="unknown reference checkpoint 'bse'; did you mean 'base'"):
         planted("bse")
 
