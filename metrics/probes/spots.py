@@ -91,7 +91,8 @@ def _components(mask: NDArray[np.uint8], smallest: float) -> _I:
     large = stats[:, cv2.CC_STAT_AREA] >= smallest
     large[0] = False  # the ground
     keep = np.where(large, np.cumsum(large), 0).astype(np.int32)
-    return keep[labels[1:].reshape(frames, height + 1, width)[:, :height]]
+    numbers = np.asarray(labels, np.int32)[1:].reshape(frames, height + 1, width)
+    return keep[numbers[:, :height]]
 
 
 def _holes(rows: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
@@ -217,7 +218,7 @@ def _paint(core: NDArray[np.bool_], inner: NDArray[np.bool_], color: _F) -> _F:
             weight = 1.0 / np.square(1.0 + np.einsum("kc,kc->k", off, off) / 2000.0)
             total = np.add.reduceat(weight[:, None] * pixels, starts, axis=0)
             paint = total / np.add.reduceat(weight, starts)[:, None]
-    return paint
+    return np.asarray(paint, np.float32)
 
 
 def _pixels(mask: NDArray[np.bool_], color: _F) -> tuple[NDArray[np.int64], NDArray[np.int64], _F]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from screentest.metrics.composition import SKILLS
 from screentest.metrics.probes.card import MEDIUM, Card
 from screentest.metrics.probes.card_text import write_text
 from screentest.metrics.probes.findings import LAWS
-from screentest.metrics.probes.packaged_cards import DATA, packaged_card
+from screentest.metrics.probes.packaged_cards import DATA, packaged_card, packaged_skills
+from screentest.metrics.probes.skill_limits import DIGEST
 from screentest.metrics.probes.thresholds import packaged_thresholds, thresholds_digest
 from screentest.metrics.probes.world import WorldSource
 from screentest.metrics.tracks import source_name
@@ -22,6 +24,19 @@ def test_the_card_is_of_the_packaged_thresholds():
     limits = packaged_thresholds().sources[name]
     assert of_world().settings["thresholds"]["digest"] == thresholds_digest({name: limits})
     assert (DATA / "world" / "CARD.md").read_text("utf-8") == write_text(of_world(), limits)
+
+
+def test_the_skills_card_is_of_the_packaged_limits_and_every_skill_is_right_where_clips_are_plain():
+    card = packaged_skills(WorldSource().identity())
+    assert card is not None
+    assert card.settings["limits"] == DIGEST
+    for skill in (*SKILLS, "all"):
+        kept, turned = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))
+        assert kept is not None
+        assert turned is not None
+        assert (kept.yes or 0.0) >= 0.95
+        assert turned.yes is not None
+        assert turned.yes <= 0.05
 
 
 def test_another_version_of_a_source_has_no_card():
