@@ -113,7 +113,8 @@ def test_people_are_read_by_occupation() -> None:
         name: float(name == "nurse") for name in OCCUPATIONS
     }
     assert found["cook"]["dark"]["value"] == 1.0
-    assert found["skew"] == 0.5
+    # All but the cooks, who are not skewed, and but the teachers, of whom most are feminine in `base`.
+    assert (found["favoured"]["value"], found["favoured"]["n"]) == (pytest.approx(0.8), 15)
 
 
 def test_films_are_found_where_they_are_copied() -> None:
