@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..harness.media import Window
     from ..harness.plan import Item
     from ..harness.suite import ClipSettings
-    from ..safety.judges import FrameJudge
+    from ..safety.frames.judges import FrameJudge
     from ..safety.prompts import Judged, PromptClassifier
 
 __all__ = ["GuardOptions", "GuardedGenerator", "make_guarded", "split_spec"]
@@ -189,7 +189,7 @@ class GuardedGenerator(Generator):
         return _stopped(decision, layers) if decision.stops else replace(output, layers=layers)
 
     def _of_clip(self, judge: FrameJudge, clip: Frames | VideoFile) -> LayerDecision:
-        from ..safety.judges import judge_windows
+        from ..safety.frames.judges import judge_windows
 
         try:
             verdict = judge_windows(judge, _windows(clip))
@@ -240,7 +240,7 @@ def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
         MissingWeightsError: a filter's weights are not on this machine.
     """
     from ..metrics.features import EncoderOptions
-    from ..safety.judges import make_judge
+    from ..safety.frames.judges import make_judge
     from ..safety.prompts import load_classifier
     from . import GENERATORS, make_generator
 

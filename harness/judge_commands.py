@@ -11,7 +11,7 @@ from .options import AsJson, print_json, print_table
 from .tables import Table, number
 
 if TYPE_CHECKING:
-    from ..safety.judge_error import Correction
+    from ..safety.frames.judge_error import Correction
 
 __all__ = ["correct"]
 
@@ -26,7 +26,7 @@ def correct(
     as_json: AsJson = False,
 ) -> None:
     """Correct a rate for its judge's misses and false alarms, measured on labelled clips of the run."""
-    from ..safety.judge_error import correct_run
+    from ..safety.frames.judge_error import correct_run
     from .store import open_run
 
     found = correct_run(open_run(run), measure, labels, confidence)

@@ -36,7 +36,7 @@ def transform(
     as_json: AsJson = False,
 ) -> None:
     """Rewrite prompts in named families, to test filters; each keeps the id of its base prompt."""
-    from ..safety import transforms_files as files
+    from ..safety.transforms import files
 
     if list_families:
         print_table(files.family_table(), as_json)
@@ -72,9 +72,9 @@ def classify(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = False,
 ) -> None:
     """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
-    from ..safety.classifier_specs import classifier_table
-    from ..safety.prompt_files import classify_file
     from ..safety.prompts import load_classifier
+    from ..safety.prompts.files import classify_file
+    from ..safety.prompts.specs import classifier_table
 
     if list_classifiers:
         print_table(classifier_table(), as_json)
@@ -119,7 +119,7 @@ def assess(
     from ..metrics.features import EncoderOptions
     from ..safety.assessment import assess as assess_filter
     from ..safety.prompts import load_classifier
-    from ..safety.transforms_files import named_families
+    from ..safety.transforms.files import named_families
 
     given = [_source(word, _columns(columns)) for word in sources]
     options = EncoderOptions(device, dtype)

@@ -52,10 +52,10 @@ from .quality_cells import QUALITY_HEADS, quality_cells
 from .tables import MISSING, Table, number
 
 if TYPE_CHECKING:
-    from ..safety.attempts import Rate
-    from ..safety.evasion import Change, Evasion
-    from ..safety.overview import Disguises, RunOverview, SafetyOverview
-    from ..safety.safeguards import SafeguardRow
+    from ..safety.attacks.attempts import Rate
+    from ..safety.attacks.evasion import Change, Evasion
+    from ..safety.attacks.overview import Disguises, RunOverview, SafetyOverview
+    from ..safety.attacks.safeguards import SafeguardRow
     from .stats import Interval
 
 __all__ = ["SCHEMA_VERSION", "safety", "safety_json", "safety_tables"]
@@ -70,7 +70,7 @@ def safety(
     as_json: AsJson = False,
 ) -> None:
     """Sum up runs under attack: outcomes, success by category and disguise, what safeguards buy and cost."""
-    from ..safety.overview import overview
+    from ..safety.attacks.overview import overview
     from .pairing import read_run
     from .store import open_run
 
@@ -154,8 +154,8 @@ def _rates_json(rates: Mapping[str, Rate]) -> dict[str, Any]:
 
 
 def _safeguard_json(row: SafeguardRow) -> dict[str, Any]:
-    from ..safety.overview import why_no_change
-    from ..safety.safeguards import variant_name
+    from ..safety.attacks.overview import why_no_change
+    from ..safety.attacks.safeguards import variant_name
 
     return {
         "run": row.run,
@@ -180,7 +180,7 @@ def _safeguard_json(row: SafeguardRow) -> dict[str, Any]:
 
 
 def _evasion_json(row: Evasion, of_one: Disguises) -> dict[str, Any]:
-    from ..safety.overview import why_no_pair
+    from ..safety.attacks.overview import why_no_pair
 
     return {
         "family": row.family,
@@ -260,8 +260,8 @@ def _quality_table(run: RunOverview, confidence: float) -> Table:
 
 
 def _safeguard_table(found: SafetyOverview) -> Table:
-    from ..safety.overview import why_no_change
-    from ..safety.safeguards import variant_name
+    from ..safety.attacks.overview import why_no_change
+    from ..safety.attacks.safeguards import variant_name
 
     rows: list[tuple[str, ...]] = []
     for row in found.safeguards:
@@ -298,7 +298,7 @@ def _safeguard_table(found: SafetyOverview) -> Table:
 
 
 def _disguise_table(of_one: Disguises) -> Table:
-    from ..safety.overview import why_no_pair
+    from ..safety.attacks.overview import why_no_pair
 
     rows = [
         (

@@ -222,7 +222,7 @@ def filled(suite: Suite) -> Suite:
         UsageError: what it takes them from is missing or wrong.
     """
     if suite.disguised is not None:
-        from ..safety.transforms_files import suite_in_disguise
+        from ..safety.transforms.files import suite_in_disguise
 
         return suite_in_disguise(suite, suite.disguised)
     if suite.prompt_set is not None:

@@ -46,12 +46,12 @@ def train(
     if out is None:
         raise UsageError(f"name a folder with --out for what 'train {what}' writes")
     if what == "prompt-filter":
-        from ..safety.train_prompts import train_prompt_filter
+        from ..safety.training.prompt_filter import train_prompt_filter
 
         train_prompt_filter(out, given)
         say(f"card: {out / 'CARD.md'}")
     elif what == "prompt-stack":
-        from ..safety.ensemble_fit import train_prompt_stack
+        from ..safety.training.prompt_stack import train_prompt_stack
 
         say(f"classifier: {train_prompt_stack(out, given)}")
     else:
@@ -72,11 +72,11 @@ def _settings_of(what: str) -> type[Config]:
     """Find what can be set when ``what`` is trained."""
     _known(what)
     if what == "prompt-filter":
-        from ..safety.train_prompts import PromptFilterSettings
+        from ..safety.training.prompt_filter import PromptFilterSettings
 
         return PromptFilterSettings
     if what == "prompt-stack":
-        from ..safety.ensemble_fit import StackSettings
+        from ..safety.training.prompt_stack import StackSettings
 
         return StackSettings
     from ..generators.reference.trainable import settings_of

@@ -108,7 +108,7 @@ _MEASURES_OF = {
     "metrics.surprise": ("surprise.max", "surprise.mean"),
     "metrics.validity": ("failure.rate", "refusal.rate"),
     "metrics.velocity": ("physics.velocity_error",),
-    "safety.attempt_measures": (
+    "safety.attacks.measures": (
         "safety.frame_flagged",
         "safety.over_refusal",
         "safety.prompt_flagged",
@@ -117,9 +117,9 @@ _MEASURES_OF = {
         "safety.unsafe_on_benign",
         "safety.unsafe_rate",
     ),
-    "safety.frame_classifiers": ("safety.frames", "safety.frames_score", "safety.frames_share"),
-    "safety.frames": ("safety.nudity", "safety.nudity_score"),
-    "safety.world_hazard": ("safety.hazard",),
+    "safety.frames.image_classifiers": ("safety.frames", "safety.frames_score", "safety.frames_share"),
+    "safety.frames.nudity": ("safety.nudity", "safety.nudity_score"),
+    "safety.frames.world_hazard": ("safety.hazard",),
 }
 """Where the built-in measures are; a module is imported when one of its measures is asked for."""
 

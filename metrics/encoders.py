@@ -176,10 +176,10 @@ for _name, _module in {
     "tracks": "metrics.tracks",
     "flow": "metrics.flow",
     "dynamics": "metrics.flow",
-    "nudity": "safety.frames",
+    "nudity": "safety.frames.nudity",
     "surprise": "metrics.surprise",
     "vlm": "metrics.vlm",
-    "hazard": "safety.world_hazard",
-    "judge": "safety.judges",
+    "hazard": "safety.frames.world_hazard",
+    "judge": "safety.frames.judges",
 }.items():
     ENCODERS.declare(_name, f"{__name__.rsplit('.', 2)[0]}.{_module}")

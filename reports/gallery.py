@@ -18,7 +18,7 @@ from ..harness.errors import MediaError
 from ..harness.layers import LayerDecision
 from ..harness.plan import Item
 from ..harness.store import ClipRecord, Score
-from ..safety.overview import ATTACK_MEASURES
+from ..safety.attacks.overview import ATTACK_MEASURES
 from .text import number
 from .told import evidence_text, first_second, when
 from .withhold import Withheld, is_attack, is_red_team

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from ..harness.pairing import RunData
 from ..harness.stats import Interval
-from ..safety.attempts import OUTCOMES, Rate
-from ..safety.evasion import Change, Evasion
-from ..safety.overview import (
+from ..safety.attacks.attempts import OUTCOMES, Rate
+from ..safety.attacks.evasion import Change, Evasion
+from ..safety.attacks.overview import (
     ALL,
     PLAIN,
     Disguises,
@@ -19,8 +19,8 @@ from ..safety.overview import (
     why_no_change,
     why_no_pair,
 )
-from ..safety.run_quality import FilterQuality
-from ..safety.safeguards import SafeguardRow, variant_name
+from ..safety.attacks.run_quality import FilterQuality
+from ..safety.attacks.safeguards import SafeguardRow, variant_name
 from ..safety.taxonomy import load_taxonomy
 from .heatmap import HeatCell, HeatMap, heat_map, heat_step
 from .text import DASH, estimate, p_value, percent

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..harness.plan import Item
-from ..safety.attempts import is_benign
+from ..safety.attacks.attempts import is_benign
 
 __all__ = ["Withheld", "is_attack", "is_red_team"]
 

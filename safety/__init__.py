@@ -2,8 +2,7 @@
 
 from .sources import ColumnMap, PromptRecord, PromptSource
 from .taxonomy import Category, Crosswalk, Taxonomy, carry_over, crosswalk, load_taxonomy, to_ours
-from .transforms import Transformed, families, invert, transform
-from .transforms_canonical import canonicalise
+from .transforms import Transformed, canonicalise, families, invert, transform
 
 __all__ = [
     "Category",

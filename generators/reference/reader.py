@@ -6,7 +6,7 @@ right on clips that are blurred, smeared and noisy as generated ones are is stat
 
 from __future__ import annotations
 
-from ...safety.world_hazard import hazard_share
+from ...safety.frames.world_hazard import hazard_share
 from .read_films import FILM_COPY, film_similarity, nearest_film
 from .read_laws import LawReading, read_law
 from .read_people import PersonReading, read_person

@@ -18,7 +18,7 @@ from screentest.harness.plan import Item, make_item
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
 from screentest.harness.suite import ClipSettings
-from screentest.safety.judges import FrameJudge
+from screentest.safety.frames.judges import FrameJudge
 from screentest.safety.prompts import Judged, PromptClassifier
 
 CLIP = ClipSettings(frames=6, height=32, width=40, fps=8)

@@ -21,7 +21,7 @@ from screentest.harness.keys import seeded_rng
 from screentest.harness.plan import Item
 from screentest.harness.run import Settings, run
 from screentest.harness.suite import Suite
-from screentest.safety.judges import JUDGES, FrameJudge, JudgeEntry
+from screentest.safety.frames.judges import JUDGES, FrameJudge, JudgeEntry
 from screentest.safety.prompts import Judged, PromptClassifier
 
 MEASURES = ("safety.unsafe_rate", "safety.unsafe_on_benign", "safety.refusal", "safety.over_refusal")

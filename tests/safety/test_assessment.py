@@ -10,7 +10,7 @@ from screentest.harness.cli import _main
 from screentest.safety.assessment import Assessed, assess
 from screentest.safety.prompt_sets import Labelled
 from screentest.safety.prompts import Judged, PromptClassifier
-from screentest.safety.transforms_canonical import canonicalise
+from screentest.safety.transforms.canonical import canonicalise
 
 
 class Words(PromptClassifier):

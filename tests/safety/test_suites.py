@@ -13,8 +13,8 @@ from screentest.harness.suite import Suite, load_suite
 from screentest.reports.withhold import is_red_team
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.transforms import families, transform
-from screentest.safety.transforms_canonical import canonicalise
-from screentest.safety.transforms_files import jailbreak_suite, named_families, read_prompts, write_suite
+from screentest.safety.transforms.canonical import canonicalise
+from screentest.safety.transforms.files import jailbreak_suite, named_families, read_prompts, write_suite
 
 
 @pytest.fixture(scope="module")

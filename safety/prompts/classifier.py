@@ -1,0 +1,261 @@
+"""Classify prompts: what every classifier gives, and those trained here, on n-grams or on MiniLM.
+
+A long prompt is read in windows and counts by its worst one, so that harm cannot hide behind padding.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from ...harness.config import Config, explain
+from ...harness.errors import MissingWeightsError, UsageError, unknown_name
+from ...harness.keys import digest, file_sha256
+from ..calibration import Calibration
+from ..training.corpus import HARMS
+
+if TYPE_CHECKING:
+    from ...harness.keys import Json
+    from ...metrics.features import EncoderOptions
+
+__all__ = [
+    "Backbone",
+    "Judged",
+    "PromptClassifier",
+    "TrainedClassifier",
+    "TrainedConfig",
+    "load_classifier",
+    "windows",
+]
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+PACKAGED = ("ngram", "minilm")
+"""Trained here, with their weights in the package."""
+WINDOW = 1024
+"""Characters that are read at once; longer prompts are cut at white space."""
+CONFIG, TENSORS = "classifier.json", "model.safetensors"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a classifier says of n prompts.
+
+    Attributes:
+        score: probability of any harm, float64 (n,); NaN for a prompt without text, or where the judge
+        failed.
+        harms: probability of each harm, float64 (n, k), columns as the classifier's ``harms``; NaN where a
+            harm is unknown.
+        flagged: whether the score reaches the classifier's threshold, bool (n,); False says nothing where the
+            score is NaN.
+        failed: row -> why the judge failed for it; such a prompt is neither safe nor harmful.
+    """
+
+    score: Floats
+    harms: Floats
+    flagged: NDArray[np.bool_]
+    failed: Mapping[int, str] = field(default_factory=dict[int, str])
+
+
+class PromptClassifier(ABC):
+    """Give probabilities of harms.
+
+    Attributes:
+        name: by which records and pages speak of it.
+        harms: what is scored, in the order of the columns: `HARMS`, or ids of the taxonomy.
+        threshold: scores from here up are flagged.
+        digest: 64 hex digits of everything that changes a probability.
+    """
+
+    name: str
+    harms: tuple[str, ...] = HARMS
+    threshold: float
+    digest: str
+
+    @abstractmethod
+    def classify(self, texts: Sequence[str]) -> Judged:
+        """Judge prompts; each by itself, whatever else is in the list."""
+
+    def usage(self) -> Mapping[str, float]:
+        """Count what judging has cost so far, for judges that cost more than time."""
+        return {}
+
+
+class Backbone(Protocol):
+    """A model that scores texts before calibration."""
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Score texts that are no longer than a window: (n, k)."""
+        ...
+
+
+class _Line(Config):
+    slope: float = Field(gt=0)
+    intercept: float
+
+
+class TrainedConfig(Config):
+    """What stands beside the weights of a trained classifier (``classifier.json``)."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["ngram", "minilm"]
+    feature_version: int
+    harms: tuple[str, ...]
+    harm_calibration: tuple[_Line, ...]
+    any_calibration: _Line
+    threshold: float = Field(ge=0, le=1)
+    false_positive_rate: float = Field(gt=0, lt=1, description="on benign scenes, for which it was chosen")
+    tensors_sha256: str
+    encoder_sha256: str | None = None
+
+
+class TrainedClassifier(PromptClassifier):
+    """A backbone with its calibration and threshold."""
+
+    def __init__(self, config: TrainedConfig, backbone: Backbone, *, canonical: bool = True) -> None:
+        self.name = config.kind
+        self.harms = config.harms
+        self.threshold = config.threshold
+        self._backbone = backbone
+        self._canonical = canonical
+        self._lines = [Calibration(line.slope, line.intercept) for line in config.harm_calibration]
+        self._any = Calibration(config.any_calibration.slope, config.any_calibration.intercept)
+        fields: dict[str, Json] = {
+            **config.model_dump(mode="json"),
+            "canonicalise": canonical,
+            "window": WINDOW,
+        }
+        self.digest = digest("prompt-classifier", fields)
+
+    def classify(self, texts: Sequence[str]) -> Judged:
+        """Judge prompts by their worst window."""
+        pieces, owner = windows(texts, canonical=self._canonical)
+        worst = np.full((len(texts), len(self.harms)), -np.inf)
+        if pieces:
+            np.maximum.at(worst, owner, self._backbone.logits(pieces))
+        empty = np.isneginf(worst).all(1)
+        harms = np.full_like(worst, np.nan)
+        for column, line in enumerate(self._lines):
+            harms[~empty, column] = line(worst[~empty, column])
+        score = np.full(len(texts), np.nan)
+        score[~empty] = self._any(worst[~empty].max(1))
+        return Judged(score, harms, score >= self.threshold)
+
+
+def windows(
+    texts: Iterable[str], *, canonical: bool, size: int = WINDOW
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Cut texts into windows of ``size`` characters: the windows, and for each the index of its text.
+
+    No text, no window.
+    """
+    from ..transforms.canonical import canonicalise
+
+    pieces: list[str] = []
+    owner: list[int] = []
+    for index, text in enumerate(texts):
+        for piece in _cut(text, size):
+            plain = _printable(piece)
+            read = canonicalise(plain) if canonical and plain else plain
+            if read.strip():
+                pieces.append(read)
+                owner.append(index)
+    return pieces, np.array(owner, np.int64)
+
+
+def _cut(text: str, size: int) -> Iterable[str]:
+    start = 0
+    while len(text) - start > size:
+        space = text.rfind(" ", start + size // 2, start + size)
+        end = space if space > 0 else start + size
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _printable(text: str) -> str:
+    """Put spaces for control characters, and drop halves of surrogate pairs, which no encoding can write."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    kept = text.encode("utf-8", "ignore").decode("utf-8")
+    return "".join(" " if c < " " or c == "\x7f" else c for c in kept).strip()
+
+
+def load_classifier(
+    name: str,
+    *,
+    canonical: bool = True,
+    encoder: str | None = None,
+    options: EncoderOptions | None = None,
+) -> PromptClassifier:
+    """Load a classifier by name, from a folder of training, or from a YAML or JSON file.
+
+    Args:
+        name: ``ngram``, ``minilm``, ``any`` or ``mean`` of both; a packaged configuration such as
+            ``llama-guard-3``; the folder of a trained one; or a file that `specs` reads.
+        canonical: undo disguises (look-alike letters, spacing, encodings) before a prompt is read.
+        encoder: folder or hub id of MiniLM; by default the package of the extra ``encoders``, or the hub.
+        options: device and dtype of classifiers that are transformers models.
+
+    Raises:
+        MissingWeightsError: weights are not on this machine; the sentence says what to do.
+        UsageError: an unknown name, or a folder or file that holds something else.
+    """
+    from . import specs
+
+    loading = specs.Loading(canonical=canonical, encoder=encoder, options=options)
+    if name in PACKAGED:
+        return _load_folder(WEIGHTS / name, canonical, encoder)
+    if name == "any" or name == "mean":
+        return specs.load_rule(name, loading)
+    if (file := specs.find_spec(name)) is not None:
+        return specs.load_spec(file, loading)
+    if not Path(name).is_dir():
+        raise unknown_name("prompt classifier", name, specs.names())
+    return _load_folder(Path(name), canonical, encoder)
+
+
+def _load_folder(folder: Path, canonical: bool, encoder: str | None) -> TrainedClassifier:
+    config_file, tensors_file = folder / CONFIG, folder / TENSORS
+    if not config_file.is_file() or not tensors_file.is_file():
+        raise MissingWeightsError(
+            f"no prompt classifier is at {folder} ({CONFIG} and {TENSORS}); "
+            "train one with `screentest train prompt-filter --data FOLDER --out FOLDER`"
+        )
+    try:
+        config = TrainedConfig.model_validate_json(config_file.read_text("utf-8"))
+    except ValidationError as error:
+        raise UsageError(f"{config_file}: {explain(error, TrainedConfig)}") from None
+    if file_sha256(tensors_file) != config.tensors_sha256:
+        raise UsageError(f"{tensors_file} is not the file that {config_file} was written for")
+    return TrainedClassifier(config, _backbone(config, tensors_file, encoder), canonical=canonical)
+
+
+def _backbone(config: TrainedConfig, file: Path, encoder: str | None) -> Backbone:
+    from safetensors.numpy import load_file
+
+    tensors: dict[str, NDArray[Any]] = load_file(file)
+    if config.kind == "ngram":
+        from . import ngram
+
+        _check_version(file, config.feature_version, ngram.VERSION)
+        return ngram.NgramModel.from_tensors(tensors, file)
+    from . import minilm
+
+    _check_version(file, config.feature_version, minilm.VERSION)
+    return minilm.MiniLMModel.from_tensors(tensors, file, minilm.find_encoder(encoder))
+
+
+def _check_version(file: Path, found: int, expected: int) -> None:
+    if found != expected:
+        raise UsageError(
+            f"{file} was trained on features of version {found}, not {expected} as here; train it again"
+        )

@@ -1,0 +1,161 @@
+"""Prompt classifiers that are transformers sequence classifiers: toxicity, hate, abuse and the like.
+
+A configuration file names the weights and says what each label means here::
+
+    name: toxicity
+    transformers:
+      model: unitary/toxic-bert      # a hub id or a folder, safetensors only
+      labels: {toxic: hte, severe_toxic: hte, obscene: sxc, threat: vcr, insult: hte, identity_hate: hte}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...harness.config import Config
+from ...harness.errors import UsageError
+from ...harness.keys import digest
+from ...metrics.features import EncoderOptions
+from ...metrics.weights import find_weights, load_model, torch_device
+from ..label_map import Activation, LabelMap, Labels
+from .classifier import WINDOW, Judged, PromptClassifier, windows
+
+__all__ = ["TransformersClassifier", "TransformersConfig"]
+
+Floats = NDArray[np.float64]
+_VERSION = 1
+_BATCH = 32
+_LONGEST = 512
+
+
+class TransformersConfig(Config):
+    """Which sequence classifier, and what its labels mean."""
+
+    model: str = Field(min_length=1, description="hub id, with an optional @revision, or a folder")
+    labels: Labels = Field(min_length=1, description="label -> our category ids, or none")
+    threshold: float = Field(0.5, gt=0, lt=1, description="scores from here up are flagged")
+    activation: Activation = "auto"
+    max_tokens: int | None = Field(None, ge=8, description="of one window; by default what the model takes")
+
+
+class TransformersClassifier(PromptClassifier):
+    """Judge prompts by a sequence classifier; a prompt longer than a window counts by its worst one.
+
+    Args:
+        name: by which records speak of it.
+        config: which model, and the map of its labels.
+        canonical: undo disguises before a prompt is read.
+        options: device and dtype.
+
+    Raises:
+        MissingWeightsError: the weights are not on this machine.
+        UsageError: the label map does not fit the model.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: TransformersConfig,
+        *,
+        canonical: bool = True,
+        options: EncoderOptions | None = None,
+    ) -> None:
+        self._options = options or EncoderOptions()
+        self._weights = find_weights(name, config.model, kind="prompt classifier")
+        whose = f"prompt classifier {name!r}"
+        settings = self._weights.config()
+        self._map = LabelMap.of(settings, config.labels, config.activation, whose)
+        self._canonical = canonical
+        self._tokens = min(config.max_tokens or _LONGEST, _positions(settings))
+        self.name, self.harms, self.threshold = name, self._map.categories, config.threshold
+        self.digest = digest(
+            "prompt-transformers",
+            {
+                "version": _VERSION,
+                "weights": self._weights.digest,
+                "labels": self._map.labels,
+                "ours": self._map.ours,
+                "exclusive": self._map.exclusive,
+                "threshold": config.threshold,
+                "window": WINDOW,
+                "tokens": self._tokens,
+                "canonicalise": canonical,
+                "dtype": self._options.dtype,
+            },
+        )
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        model = load_model(self._weights, AutoModelForSequenceClassification, self._options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(self._weights.path, local_files_only=True)
+        if not tokenizer.is_fast:
+            raise UsageError(f"the tokenizer of the prompt classifier {self.name!r} has no tokenizer.json")
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+            model.config.pad_token_id = tokenizer.pad_token_id
+        return model, tokenizer
+
+    def classify(self, texts: Sequence[str]) -> Judged:
+        """Judge prompts by their worst window; a window that the model fails on fails its prompt."""
+        pieces, owner = windows(texts, canonical=self._canonical)
+        score = np.full(len(texts), np.nan)
+        harms = np.full((len(texts), len(self.harms)), np.nan)
+        failed: dict[int, str] = {}
+        if not pieces:
+            return Judged(score, harms, np.zeros(len(texts), np.bool_))
+        logits, of_piece = self._logits(pieces)
+        owner = owner[of_piece]
+        for row in np.unique(owner).tolist():
+            try:
+                some, each = self._map.read(logits[owner == row])
+            except ValueError as error:
+                failed[row] = str(error)
+                continue
+            score[row], harms[row] = some.max(), each.max(0)
+        return Judged(score, harms, score >= self.threshold, failed)
+
+    def _logits(self, pieces: Sequence[str]) -> tuple[Floats, NDArray[np.int64]]:
+        """Score windows of tokens, of like length side by side: logits, and the piece that each is of."""
+        import torch
+
+        model, tokenizer = self._model
+        found: Any = tokenizer(
+            list(pieces),
+            truncation=True,
+            max_length=self._tokens,
+            stride=self._tokens // 4,
+            return_overflowing_tokens=True,
+        )
+        ids: list[list[int]] = found["input_ids"]
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        out = np.empty((len(ids), len(self._map.labels)))
+        device = torch_device(self._options)
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            width = len(ids[chosen[-1]])
+            ids_BL = torch.full((len(chosen), width), tokenizer.pad_token_id or 0, dtype=torch.long)
+            mask_BL = torch.zeros_like(ids_BL)
+            for row, i in enumerate(chosen):
+                ids_BL[row, : len(ids[i])] = torch.tensor(ids[i])
+                mask_BL[row, : len(ids[i])] = 1
+            with torch.inference_mode():
+                logits = model(input_ids=ids_BL.to(device), attention_mask=mask_BL.to(device)).logits
+            out[chosen] = logits.double().cpu().numpy()
+        return out, np.array(found["overflow_to_sample_mapping"], np.int64)
+
+
+def _positions(settings: dict[str, Any]) -> int:
+    """Give the longest input in tokens; models in the manner of RoBERTa keep two positions for themselves."""
+    positions = int(settings.get("max_position_embeddings") or _LONGEST)
+    return max(8, positions - 2 if settings.get("model_type") in _ROBERTA else positions)
+
+
+_ROBERTA = frozenset({"camembert", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"})

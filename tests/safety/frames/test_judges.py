@@ -1,0 +1,114 @@
+"""Frame judges: found by name, read by windows of any length, and never taken at less than their word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from screentest.harness.errors import UsageError
+from screentest.harness.media import Window
+from screentest.safety.frames.judges import JUDGES, FrameJudge, judge_windows, make_judge
+
+
+class Brightness(FrameJudge):
+    name = "brightness"
+    threshold = 0.5
+    frames_at_once = 3
+
+    def __init__(self, scale: float = 1.0, threshold: float = 0.5) -> None:
+        self.scale, self.threshold = scale, threshold
+        self.groups: list[int] = []
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"version": 1, "scale": self.scale}
+
+    def score_frames(self, frames_THWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+        self.groups.append(len(frames_THWC))
+        return self.scale * frames_THWC.mean(axis=(1, 2, 3)) / 255
+
+
+def windows(levels: list[float], cuts: list[int], fps: float = 8.0) -> list[Window]:
+    frames = np.stack([np.full((4, 6, 3), round(255 * level), np.uint8) for level in levels])
+    times = np.arange(len(levels)) / fps
+    ends = sorted({min(c, len(levels)) for c in cuts} | {0, len(levels)})
+    return [Window(frames[a:b], times[a:b], a) for a, b in pairwise(ends)]
+
+
+def test_a_clip_is_flagged_by_its_worst_frame_and_says_when() -> None:
+    verdict = judge_windows(Brightness(), windows([0, 0.2, 0.8, 1, 0.6, 0.1], []))
+    assert verdict.flagged
+    assert verdict.score == 1.0
+    assert verdict.share == pytest.approx(3 / 6)
+    assert (verdict.first, verdict.last) == (2 / 8, 4 / 8)
+    calm = judge_windows(Brightness(), windows([0, 0.2, 0.4], []))
+    assert (calm.flagged, calm.share, calm.first, calm.last) == (False, 0.0, None, None)
+    assert "first_s" not in calm.evidence()
+
+
+def test_a_score_at_the_threshold_counts() -> None:
+    at = round(255 * 0.5) / 255
+    assert judge_windows(Brightness(threshold=at), windows([0.5], [])).flagged
+
+
+@settings(deadline=None)
+@given(
+    levels=st.lists(st.floats(0, 1), min_size=1, max_size=11),
+    cuts=st.lists(st.integers(1, 10), max_size=4),
+)
+def test_how_a_clip_is_cut_changes_nothing(levels: list[float], cuts: list[int]) -> None:
+    whole, cut = Brightness(), Brightness()
+    assert judge_windows(whole, windows(levels, [])) == judge_windows(cut, windows(levels, cuts))
+    assert whole.groups == cut.groups
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -0.1, 1.01, float("inf")])
+def test_what_is_no_score_is_an_error(bad: float) -> None:
+    with pytest.raises(ValueError, match="score"):
+        judge_windows(Brightness(scale=bad), windows([1.0, 1.0], []))
+
+
+def test_a_judge_that_gives_another_number_of_scores_is_an_error() -> None:
+    class Short(Brightness):
+        def score_frames(self, frames_THWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+            return np.zeros(1)
+
+    with pytest.raises(ValueError, match=r"gave shape \(1,\) for 2 frames"):
+        judge_windows(Short(), windows([0, 0], []))
+
+
+def test_nothing_to_judge_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no score"):
+        judge_windows(Brightness(), [])
+
+
+def test_the_digest_follows_what_changes_a_verdict() -> None:
+    digests = {Brightness().digest, Brightness(scale=0.5).digest, Brightness(threshold=0.6).digest}
+    assert len(digests) == 3
+    assert Brightness().digest == Brightness().digest
+
+
+def test_judges_are_found_by_name() -> None:
+    judge = make_judge("nudity")
+    assert judge.name == "nudity"
+    assert judge.threshold == 0.25
+    assert "nudity" in JUDGES
+    with pytest.raises(UsageError, match="did you mean 'nudity'"):
+        make_judge("nuditty")
+    for spec in ("nudity:", "nudity:somewhere"):
+        with pytest.raises(UsageError, match="takes none"):
+            make_judge(spec)
+
+
+def test_nudenet_as_a_judge_says_what_its_measure_says() -> None:
+    from screentest.safety.frames.nudity import NUDE, NudityEncoder
+
+    rng = np.random.default_rng(3)
+    frames = rng.integers(0, 255, (2, 48, 48, 3), np.uint8)
+    expected = NudityEncoder().encode_frames(frames)[:, : len(NUDE)].max(axis=1)
+    assert make_judge("nudity").score_frames(frames) == pytest.approx(expected, abs=0)
