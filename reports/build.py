@@ -32,7 +32,6 @@ from .evidence import Difference, differences, read_verdict, verdict_view
 from .gallery import Card, RunData, build_cards, choose_items, layer_text
 from .heatmap import STEPS, heat_css
 from .safety import safety_view
-from .trust import trust_tables
 from .view import MeasureRow, score_rows
 from .withhold import Withheld
 
@@ -230,6 +229,8 @@ def _record(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _context(
     runs: Sequence[_Run], compared: Mapping[tuple[str, str | None], Difference], options: ReportOptions
 ) -> dict[str, Any]:
+    from .trust import trust_tables  # brings the probes' cards, and the world with them
+
     about = {name: fields for run in reversed(runs) for name, fields in run.data.measures.items()}
     rows = score_rows([run.summary for run in runs], about, compared)
     data = [run.data for run in runs]

@@ -67,7 +67,7 @@ def heat_step(value: float) -> int:
         >>> [heat_step(value) for value in (0.0, 0.001, 0.1, 0.11, 1.0)]
         [0, 1, 1, 2, 10]
     """
-    return min(STEPS, max(0, math.ceil(round(value * STEPS, 9))))
+    return 0 if value == 0 else min(STEPS, max(1, math.ceil(round(value * STEPS, 9))))
 
 
 def heat_shades() -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -74,7 +74,7 @@ def test_the_style_has_a_class_for_every_shade_in_both_schemes() -> None:
 def test_steps_rise_with_the_rate_and_only_none_is_bare(one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert 0 <= heat_step(low) <= heat_step(high) <= STEPS
-    assert (heat_step(low) == 0) == (low < 1e-9)
+    assert (heat_step(low) == 0) == (low == 0)
 
 
 def test_a_map_has_a_cell_for_every_row_and_column() -> None:
