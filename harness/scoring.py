@@ -10,7 +10,7 @@ from pathlib import Path
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
 from ..metrics.features import Encoder, Feature, Incomplete, Stream, TextEncoder
 from .cache import FeatureCache
-from .errors import MediaError, UsageError
+from .errors import MediaError, ScreentestError, UsageError
 from .keys import Json, canonical_json, digest
 from .layers import to_json
 from .media import Clip, ClipInfo, Window, decode, open_clip
@@ -263,4 +263,5 @@ def _problem(measure: Measure, result: Scored) -> str | None:
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+    message = " ".join(str(error).split()) or "no message"
+    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"
