@@ -57,12 +57,17 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do, before it does any of it."""
+    """Everything a run will do, before it does any of it.
+
+    Attributes:
+        starts: sha256 of the files that clips start from, by path: another image of that name, another plan.
+    """
 
     suite: Suite
     generator: Mapping[str, Json]
     units: tuple[Unit, ...]
     digest: str = field(default="")
+    starts: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -119,8 +124,18 @@ def suite_items(suite: Suite) -> tuple[Item, ...]:
     )
 
 
-def make_plan(suite: Suite, items: Sequence[Item], *, generator: Mapping[str, Json], batch_size: int) -> Plan:
-    """Cut ``items`` into units of ``batch_size`` in their order and give the plan its digest."""
+def make_plan(
+    suite: Suite,
+    items: Sequence[Item],
+    *,
+    generator: Mapping[str, Json],
+    batch_size: int,
+    starts: Mapping[str, str] | None = None,
+) -> Plan:
+    """Cut ``items`` into units of ``batch_size`` in their order and give the plan its digest.
+
+    ``starts`` are those of `Plan`; without any, the digest is that of a plan that knows of none.
+    """
     units = tuple(
         Unit(number, tuple(items[start : start + batch_size]))
         for number, start in enumerate(range(0, len(items), batch_size))
@@ -130,4 +145,6 @@ def make_plan(suite: Suite, items: Sequence[Item], *, generator: Mapping[str, Js
         "generator": dict(generator),
         "units": [[item.id for item in unit.items] for unit in units],
     }
-    return Plan(suite, generator, units, digest("plan", identity))
+    if starts:
+        identity["starts"] = dict(starts)
+    return Plan(suite, generator, units, digest("plan", identity), starts or {})

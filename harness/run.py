@@ -20,7 +20,7 @@ from .cache import FeatureCache
 from .errors import ScreentestError, UsageError
 from .keys import Json, file_sha256
 from .media import write_clip
-from .plan import Plan, make_plan, suite_items
+from .plan import Item, Plan, make_plan, suite_items
 from .progress import note, track
 from .record import environment, new_run_fields
 from .reference_sets import ReferenceClips, SetScorer
@@ -131,7 +131,19 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
             )
     else:
         items = suite_items(suite)
-    return make_plan(suite, items, generator=generator.identity(), batch_size=generator.batch_size)
+    return make_plan(
+        suite,
+        items,
+        generator=generator.identity(),
+        batch_size=generator.batch_size,
+        starts=_start_digests(items),
+    )
+
+
+def _start_digests(items: Sequence[Item]) -> dict[str, str]:
+    """Hash the files that items start from; of one that is not there, the generator's check will say so."""
+    paths = {path for item in items for path in (item.image, item.video, item.video_to) if path}
+    return {path: file_sha256(Path(path)) for path in sorted(paths) if Path(path).is_file()}
 
 
 def instruments(suite: Suite, settings: Settings) -> Instruments:

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from .errors import UsageError
-from .keys import Json, canonical_json
+from .keys import Json
 from .layers import LayerDecision, from_json, to_json
 from .media import ClipInfo
+from .mlflow_names import flat_params
 from .plan import Item, Plan
 from .suite import ClipSettings
 
@@ -190,7 +191,8 @@ class RunStore:
         # run.json is written last: a folder with it has all its items.
         (folder / "run.sqlite").unlink(missing_ok=True)
         (folder / "run.sqlite-journal").unlink(missing_ok=True)
-        full = {"schema": SCHEMA, "plan": plan.digest, **record}
+        starts = {"starts": dict(plan.starts)} if plan.starts else {}
+        full = {"schema": SCHEMA, "plan": plan.digest, **starts, **record}
         store = cls(folder, full)
         with store._transaction():
             for statement in _TABLES.split(";"):
@@ -419,15 +421,23 @@ def open_run(folder: Path) -> RunStore:
 
 
 def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
+    there = {
+        "suite": _suite_name(record["suite"]),
+        **flat_params("generator", record["generator"]),
+        **flat_params("starts", record.get("starts", {})),
+    }
+    asked = {
+        "suite": f"{plan.suite.name} v{plan.suite.version}",
+        **flat_params("generator", dict(plan.generator)),
+        **flat_params("starts", dict(plan.starts)),
+    }
     differs = [
-        f"{what} (there: {there}, asked: {asked})"
-        for what, there, asked in (
-            ("suite", _suite_name(record["suite"]), f"{plan.suite.name} v{plan.suite.version}"),
-            ("generator", canonical_json(record["generator"])[:120], canonical_json(plan.generator)[:120]),
-        )
-        if there != asked
+        f"{what} (there: {there.get(what, 'none')[:12]}, asked: {asked.get(what, 'none')[:12]})"
+        for what in dict.fromkeys((*there, *asked))
+        if there.get(what) != asked.get(what)
     ]
-    why = "; ".join(differs) or "the prompts, seeds or clip settings differ"
+    more = f"; and {len(differs) - 3} more" if len(differs) > 3 else ""
+    why = "; ".join(differs[:3]) + more or "the prompts, seeds or clip settings differ"
     return f"{folder} holds a run of another plan: {why}. Choose another --out; nothing was overwritten"
 
 

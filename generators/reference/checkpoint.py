@@ -25,6 +25,7 @@ __all__ = [
     "load_weights",
     "read_body",
     "read_config",
+    "require_whole",
     "save_checkpoint",
 ]
 
@@ -85,6 +86,19 @@ def read_config(folder: Path, kind: str, model: type[M]) -> M:
         return model.model_validate(body.get("model"))
     except ValidationError as error:
         raise UsageError(f"{folder / 'config.json'}: {explain(error, model)}") from None
+
+
+def require_whole(folder: Path, kind: str) -> None:
+    """Hold the weights of a checkpoint of this ``kind`` to the sha256 that its ``config.json`` states.
+
+    Raises:
+        MissingWeightsError, UsageError: as `read_body`, or they have another.
+    """
+    path = folder / "model.safetensors"
+    if read_body(folder, kind).get("weights_sha256") not in (None, file_sha256(path)):
+        raise UsageError(
+            f"{path} is damaged: it has another sha256 than its config.json says; get both again"
+        )
 
 
 def load_weights(module: nn.Module, folder: Path, kind: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ...harness.errors import UsageError, unknown_name
 from ...harness.suite import ClipSettings
 from ..base import Failure, Frames, Generator, Output
-from .checkpoint import TEXT_FILES, checkpoint_digest, read_body
+from .checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .parts import SCALE, WEIGHTS, find_part
 from .sampler import Given, SamplerSettings, item_noise, sample
 from .starts import LATENT_FRAMES, encode_start, read_start
@@ -107,6 +107,7 @@ class ReferenceGenerator(Generator):
                 be read or was trained with another autoencoder or text model.
         """
         known = self._known_clips()
+        require_whole(self.folder, "dit")
         _refuse_other_parts(self.folder)
         starts: set[object] = set()
         for item in items:
@@ -117,7 +118,10 @@ class ReferenceGenerator(Generator):
                     "set its 'clip' to one of these"
                 )
             if not _asks(item):
-                raise UsageError(f"{self.spec} needs a prompt, and that of item {item.id[:12]} is empty")
+                raise UsageError(
+                    f"{self.spec} needs a prompt, and one of the suite's is blank (item {item.id[:12]}); "
+                    "write what its clip should show"
+                )
             if self.cascade and (item.image or item.video):
                 raise UsageError(
                     f"{self.spec} doubles clips of text alone, and the prompt {item.prompt!r} starts from "

@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...harness.errors import UsageError
 from ...harness.keys import digest
 from .checkpoint import TEXT_FILES, checkpoint_digest, load_weights, save_checkpoint, write_beside
 from .dit import DiT, DiTConfig, build_config
@@ -195,8 +196,11 @@ def _data(config: TrainDit, out: Path, device: torch.device) -> _Data:
         say(f"coding {len(samples)} clips")
         coded = _code(samples, starts, int(ends[-1]), vae, device)
         write_beside(path, lambda beside: save_file({"flat": coded}, beside))
-    with safe_open(path, framework="pt") as file:
-        flat = file.get_tensor("flat")
+    try:
+        with safe_open(path, framework="pt") as file:
+            flat = file.get_tensor("flat")
+    except SafetensorError as error:
+        raise UsageError(f"the coded clips {path} are damaged ({error}); remove that file") from None
     return _Data(flat, starts, sizes, [s.captions for s in samples])
 
 

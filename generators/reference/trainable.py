@@ -51,6 +51,8 @@ def train(what: str, *, out: Path, overrides: Mapping[str, Any]) -> Path:
     Raises:
         UsageError: nothing of that name, a setting that does not exist, or a folder with another run in it.
     """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; name a folder for what is trained")
     settings, run = _trainer(what)
     return run(_settings(settings, overrides), out)
 

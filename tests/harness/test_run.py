@@ -125,6 +125,28 @@ def test_another_plan_in_the_folder_is_refused_and_nothing_is_touched(tmp_path, 
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 
 
+def test_a_setting_that_differs_is_named_however_late_it_comes(
+    tmp_path, make_suite, make_generator, cache, monkeypatch
+):
+    generator = make_generator(1)
+    plain = generator.identity()
+    run(make_suite(), generator, tmp_path / "run", Settings(cache))
+    other = {**plain, "sampler": {"note": "x" * 300, "steps": 3}}
+    monkeypatch.setattr(generator, "identity", lambda: other)
+    with pytest.raises(UsageError, match=r"generator\.sampler\.steps \(there: none, asked: 3\)"):
+        run(make_suite(), generator, tmp_path / "run", Settings(cache))
+
+
+def test_another_image_under_the_same_name_is_another_plan(tmp_path, make_suite, generator, cache):
+    image = tmp_path / "start.png"
+    image.write_bytes(b"one")
+    suite = make_suite(prompts=[{"text": "a block", "image": str(image)}])
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    image.write_bytes(b"two")
+    with pytest.raises(UsageError, match=r"another plan: starts\..*start.*png \(there: .*, asked: "):
+        run(suite, generator, tmp_path / "run", Settings(cache))
+
+
 def test_a_folder_with_other_files_is_refused(tmp_path, suite, generator, cache):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(UsageError, match=r"holds other files \(thesis.tex\)"):

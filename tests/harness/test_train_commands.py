@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from screentest.generators.reference import TRAINABLE
+from screentest.generators.reference import TRAINABLE, train
 from screentest.harness.cli import _main
+from screentest.harness.errors import UsageError
 
 
 @pytest.fixture
@@ -62,3 +63,9 @@ def test_wrong_usage_is_said_before_any_work(cli, words, sentence):
     code, out, err = cli(*words)
     assert (code, out) == (2, "")
     assert sentence in " ".join(err.split())
+
+
+def test_a_file_is_no_folder_to_train_into(tmp_path):
+    (tmp_path / "mine.yaml").write_text("x")
+    with pytest.raises(UsageError, match=r"is a file; name a folder"):
+        train("dit", out=tmp_path / "mine.yaml", overrides={})

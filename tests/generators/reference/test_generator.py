@@ -130,7 +130,9 @@ def test_other_sizes_lengths_and_rates_are_refused_in_one_sentence(
 
 @pytest.mark.parametrize("prompt", [None, " "])
 def test_an_empty_prompt_is_refused(tiny_checkpoint: Path, prompt: str | None) -> None:
-    with pytest.raises(UsageError, match=r"needs a prompt, and that of item [0-9a-f]{12} is empty"):
+    with pytest.raises(
+        UsageError, match=r"needs a prompt, and one of .* is blank \(item [0-9a-f]{12}\); write"
+    ):
         ReferenceGenerator(str(tiny_checkpoint)).check(items("a ball", prompt))
 
 
@@ -201,6 +203,12 @@ def test_a_damaged_checkpoint_is_one_sentence(
     with pytest.raises(UsageError, match=says) as error:
         ReferenceGenerator(str(own_checkpoint), settings=FAST).generate(items("a red ball"))
     assert "\n" not in str(error.value)
+
+
+def test_damaged_weights_are_found_before_anything_is_generated(own_checkpoint: Path) -> None:
+    flip_a_bit(own_checkpoint / "model.safetensors")
+    with pytest.raises(UsageError, match="damaged: it has another sha256"):
+        ReferenceGenerator(str(own_checkpoint), settings=FAST).check(items("a red ball"))
 
 
 @pytest.mark.parametrize("clips", [None, [], [{"frames": 0}], 3])

@@ -47,6 +47,10 @@ def test_the_transformer_alone_trains_into_a_new_folder_on_the_shipped_parts(tmp
     out = tmp_path / "new" / "run"
     assert train("dit", out=out, overrides={**DIT, "clips": 3, "early": 0}) == out / "base"
     assert np.ptp(clip_of(out / "base")) > 0
+    (coded,) = out.glob("latents-*.safetensors")
+    coded.write_bytes(coded.read_bytes()[:1000])
+    with pytest.raises(UsageError, match=r"coded clips .* are damaged .*; remove that file"):
+        train("dit", out=out, overrides={**DIT, "clips": 3, "early": 0})
 
 
 def test_the_same_again_is_finished_already_and_another_setting_is_another_run(trained: Path) -> None:
