@@ -104,8 +104,8 @@ def pair_runs(a: RunStore, b: RunStore) -> Pairing:
     """Pair the items of two runs by their id.
 
     Raises:
-        UsageError: the runs are of different suites, or have no item in common; the message says what
-            differs.
+        UsageError: the runs are of different suites, start from different files of one name, or have no
+            item in common; the message says what differs.
     """
     left, right = read_run(a), read_run(b)
     suites = [f"{s.record['suite']['name']} v{s.record['suite']['version']}" for s in (left, right)]
@@ -113,6 +113,13 @@ def pair_runs(a: RunStore, b: RunStore) -> Pairing:
         raise UsageError(
             f"{left.name} is a run of the suite {suites[0]} and {right.name} of {suites[1]}; "
             "only runs of one suite can be compared: run both with the same suite"
+        )
+    starts, others = (side.record.get("starts", {}) for side in (left, right))
+    changed = sorted(path for path in starts.keys() & others.keys() if starts[path] != others[path])
+    if changed:
+        raise UsageError(
+            f"{left.name} and {right.name} start from different files of one name "
+            f"({', '.join(changed[:3])}); run both with the same files"
         )
     shared = tuple(item for item in right.items.values() if item.id in left.items)
     if not shared:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from screentest.harness import media
 from screentest.harness.errors import MediaError, UsageError
+from screentest.harness.pairing import pair_runs
 from screentest.harness.plan import make_item
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.scoring import Scorer
@@ -145,6 +146,12 @@ def test_another_image_under_the_same_name_is_another_plan(tmp_path, make_suite,
     image.write_bytes(b"two")
     with pytest.raises(UsageError, match=r"another plan: starts\..*start.*png \(there: .*, asked: "):
         run(suite, generator, tmp_path / "run", Settings(cache))
+    run(suite, generator, tmp_path / "other", Settings(cache))
+    one, other = (open_run(tmp_path / name) for name in ("run", "other"))
+    with pytest.raises(
+        UsageError, match=r"run and other start from different files of one name \(.*start\.png"
+    ):
+        pair_runs(one, other)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path, suite, generator, cache):
