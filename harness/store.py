@@ -432,13 +432,18 @@ def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
         **flat_params("starts", dict(plan.starts)),
     }
     differs = [
-        f"{what} (there: {there.get(what, 'none')[:12]}, asked: {asked.get(what, 'none')[:12]})"
+        f"{what} (there: {_short(there.get(what))}, asked: {_short(asked.get(what))})"
         for what in dict.fromkeys((*there, *asked))
         if there.get(what) != asked.get(what)
     ]
     more = f"; and {len(differs) - 3} more" if len(differs) > 3 else ""
     why = "; ".join(differs[:3]) + more or "the prompts, seeds or clip settings differ"
     return f"{folder} holds a run of another plan: {why}. Choose another --out; nothing was overwritten"
+
+
+def _short(value: str | None) -> str:
+    """Write a setting in a sentence; of a digest, or anything as long, its beginning tells it from others."""
+    return "none" if value is None else value if len(value) < 64 else f"{value[:12]}..."
 
 
 def _suite_name(suite: Mapping[str, Any]) -> str:

@@ -112,11 +112,7 @@ def load_weights(module: nn.Module, folder: Path, kind: str) -> None:
     from safetensors.torch import load_file
 
     path = folder / "model.safetensors"
-    stated = read_body(folder, kind).get("weights_sha256")
-    if stated not in (None, file_sha256(path)):
-        raise UsageError(
-            f"{path} is damaged: it has another sha256 than its config.json says; get both again"
-        )
+    require_whole(folder, kind)
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError, ValueError) as error:

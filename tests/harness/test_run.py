@@ -126,6 +126,13 @@ def test_another_plan_in_the_folder_is_refused_and_nothing_is_touched(tmp_path, 
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 
 
+def test_long_names_of_suites_are_told_apart_by_their_versions(tmp_path, make_suite, generator, cache):
+    run(make_suite(name="instructions-of-the-kitchen"), generator, tmp_path / "run", Settings(cache))
+    other = make_suite(name="instructions-of-the-kitchen", version=2)
+    with pytest.raises(UsageError, match=r"of-the-kitchen v1, asked: instructions-of-the-kitchen v2\)"):
+        run(other, generator, tmp_path / "run", Settings(cache))
+
+
 def test_a_setting_that_differs_is_named_however_late_it_comes(
     tmp_path, make_suite, make_generator, cache, monkeypatch
 ):
