@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..harness.errors import UsageError
-from ..harness.registry import Registry
+from ..harness.core.errors import UsageError
+from ..harness.core.registry import Registry
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 
 __all__ = [

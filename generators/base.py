@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import ScreentestError
+from ..harness.core.errors import ScreentestError
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.layers import LayerDecision
-    from ..harness.plan import Item
-    from ..harness.suite import ClipSettings
+    from ..harness.core.items import ClipSettings, Item
+    from ..harness.core.keys import Json
+    from ..harness.core.layers import LayerDecision
 
 __all__ = ["Failure", "Frames", "Generator", "Output", "Refusal", "VideoFile", "answers"]
 

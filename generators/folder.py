@@ -20,26 +20,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..harness.errors import UsageError
-from ..harness.keys import folder_digest
-from ..harness.plan import make_item
+from ..harness.core.errors import UsageError
+from ..harness.core.files import VIDEO_SUFFIXES, safe_name
+from ..harness.core.items import make_item
+from ..harness.core.keys import folder_digest
 from .base import Failure, Generator, Output, VideoFile
-from .manifest import MANIFESTS, Entry, read_manifest, safe_name
+from .manifest import MANIFESTS, Entry, read_manifest
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.plan import Item
-    from ..harness.suite import ClipSettings
+    from ..harness.core.items import ClipSettings, Item
+    from ..harness.core.keys import Json
 
-__all__ = ["TRUNCATED_FROM", "VIDEO_SUFFIXES", "FolderGenerator", "comparable"]
+__all__ = ["TRUNCATED_FROM", "FolderGenerator", "comparable"]
 
-VIDEO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("3g2", "3gp", "asf", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
-        *("mts", "mxf", "ogg", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
-    )
-)
 
 TRUNCATED_FROM = 100
 

@@ -26,18 +26,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, ValidationError
 
-from ..harness.config import Config, explain
-from ..harness.errors import MediaError, ScreentestError, UsageError
-from ..harness.layers import LayerDecision
+from ..harness.core.config import Config, explain
+from ..harness.core.errors import MediaError, ScreentestError, UsageError
+from ..harness.core.layers import LayerDecision
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..harness.keys import Json
-    from ..harness.media import Window
-    from ..harness.plan import Item
-    from ..harness.suite import ClipSettings
+    from ..harness.core.items import ClipSettings, Item
+    from ..harness.core.keys import Json
+    from ..harness.core.media import Window
     from ..safety.frames.judges import FrameJudge
     from ..safety.prompts import Judged, PromptClassifier
 
@@ -220,7 +219,7 @@ def _stopped(decision: LayerDecision, layers: tuple[LayerDecision, ...]) -> Refu
 
 
 def _windows(clip: Frames | VideoFile) -> Iterable[Window]:
-    from ..harness.media import Window, open_clip
+    from ..harness.core.media import Window, open_clip
 
     if isinstance(clip, VideoFile):
         return open_clip(clip.path).windows()

@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NoReturn
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
+from ..harness.core.files import _is_unicode, safe_name
 
-__all__ = ["MANIFESTS", "Entry", "read_manifest", "safe_name"]
+__all__ = ["MANIFESTS", "Entry", "read_manifest"]
 
 MANIFESTS = ("manifest.csv", "manifest.jsonl")
 
@@ -74,34 +75,6 @@ def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | N
         raise UsageError(f"{path} lists no clip")
     warnings = tuple(f"{path.name}: the column {name!r} is not known and not read" for name in unknown)
     return tuple(entry for _, entry in entries.values()), warnings
-
-
-def safe_name(folder: Path, name: str) -> str:
-    """Return the name of a file in ``folder`` in its plain form.
-
-    Raises:
-        UsageError: the name leads out of the folder (absolute, ``..``, a link) or is not text.
-    """
-    plain = PurePosixPath(name)
-    if "\0" in name or not _is_unicode(name):
-        raise UsageError(f"the file name {name!r} in {folder} has characters that are not text; rename it")
-    if not plain.parts:
-        raise UsageError(f"{name!r} is not the name of a file in {folder}")
-    try:
-        inside = (folder / plain).resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError) as error:  # too long, or links that go in a circle
-        raise UsageError(f"{name!r} cannot be a file of {folder}: {error}") from None
-    if plain.is_absolute() or ".." in plain.parts or not inside:
-        raise UsageError(f"{name!r} leads out of {folder}; a folder's clips lie inside it")
-    return plain.as_posix()
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

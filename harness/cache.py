@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from ..metrics.features import Feature
-from .errors import UsageError
-from .keys import digest
-from .media import ClipInfo
-from .store import write_atomic
+from .core.errors import UsageError
+from .core.files import write_atomic
+from .core.keys import digest
+from .core.media import ClipInfo
 
 __all__ = ["FeatureCache"]
 

@@ -23,7 +23,7 @@ from . import (
     train_commands,
     world_commands,
 )
-from .errors import ScreentestError, UsageError
+from .core.errors import ScreentestError, UsageError
 from .options import (
     AsJson,
     Cache,

@@ -13,9 +13,10 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from .errors import UsageError
-from .pairing import Pairing, RunSide, pair_runs, value_of
-from .stats import (
+from .core.errors import UsageError
+from .core.pairing import Pairing, pair_runs
+from .core.run_data import RunSide, value_of
+from .core.stats import (
     Bounds,
     Interval,
     cluster_bootstrap_mean,
@@ -24,7 +25,7 @@ from .stats import (
     paired_rate_interval,
     sign_flip_test,
 )
-from .store import RunStore
+from .store import RunStore, read_run
 
 __all__ = ["Comparison", "Difference", "LeftOut", "compare", "difference"]
 
@@ -114,7 +115,7 @@ def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
     Raises:
         UsageError: the runs are of different suites, or have no item in common.
     """
-    pairing = pair_runs(a, b)
+    pairing = pair_runs(read_run(a), read_run(b))
     names = sorted({*pairing.a.measures, *pairing.b.measures})
     whole = {name: difference(pairing, name, None, confidence) for name in names}
     tested = [name for name in names if whole[name].p is not None]

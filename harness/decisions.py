@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
+from .core.stats import effective_sample_size, needed_at_rate, needed_without_failures, rate_bound
 from .policy import Rule
-from .stats import effective_sample_size, needed_at_rate, needed_without_failures, rate_bound
 
 __all__ = ["Outcome", "Side", "decide_rate", "decide_value", "side_of"]
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import ScreentestError
+from .core.errors import ScreentestError
 from .tables import Table
 
 __all__ = ["examine"]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import UsageError
+from .core.errors import UsageError
 from .store import RunStore, open_run
 
 if TYPE_CHECKING:

@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .core.errors import UsageError
+from .core.files import write_atomic
+from .core.keys import digest
+from .core.pairing import pair_runs
 from .decisions import Outcome
-from .errors import UsageError
-from .keys import digest
-from .pairing import pair_runs, read_run
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
 from .rules import Judge, RuleResult
-from .store import RunStore, write_atomic
+from .store import RunStore, read_run
 
 if TYPE_CHECKING:
     from ..metrics.base import Measure
-    from .registry import Registry
+    from .core.registry import Registry
 
 __all__ = [
     "Policy",
@@ -96,7 +97,7 @@ def gate(
     if baseline is not None and any(rule.versus for rule in policy.rules):
         if baseline.folder.resolve() == run.folder.resolve():
             raise UsageError(f"{run.folder} cannot be its own baseline; give another run with --baseline")
-        pairing = pair_runs(baseline, run)
+        pairing = pair_runs(read_run(baseline), data)
     judge = Judge(data, pairing, policy, registry)
     day = today or date.today()
     results = tuple(_with_waiver(judge.result(rule), policy, day) for rule in policy.rules)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import UsageError
+from .core.errors import UsageError
 
 if TYPE_CHECKING:
     from .run import Settings
@@ -91,7 +91,7 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
         if not equals or not role or not source:
             raise UsageError(f"--encoder {pair!r} should be ROLE=SOURCE, for example clip=reference")
         from ..metrics import encoder_roles
-        from .errors import unknown_name
+        from .core.errors import unknown_name
 
         if role not in encoder_roles():
             raise unknown_name("encoder role", role, encoder_roles())

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from traceback import extract_tb
 
-from .errors import ScreentestError, UsageError
+from .core.errors import ScreentestError, UsageError
 
 __all__ = ["GROUP", "load_entry_points", "load_file", "load_files"]
 

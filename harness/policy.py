@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .config import Config, load_yaml, packaged
-from .errors import unknown_name
-from .stats import needed_without_failures
+from .core.config import Config, load_yaml, packaged
+from .core.errors import unknown_name
+from .core.stats import needed_without_failures
 
 if TYPE_CHECKING:
     from ..metrics.base import Measure
-    from .registry import Registry
+    from .core.registry import Registry
 
 __all__ = ["Policy", "Rule", "Waiver", "Where", "load_policy", "needed_items", "packaged_policies"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import UsageError
+from .core.errors import UsageError
 from .options import AsJson, Cache, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, say
 from .tables import Table, number
 

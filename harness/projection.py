@@ -18,9 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from .errors import UsageError
-from .keys import digest
-from .mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
+from .core.errors import UsageError
+from .core.keys import digest
+from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
 from .store import RunStore, open_run
 from .summary import Aggregate, Summary, read_summary
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import UsageError
+from .core.errors import UsageError
 from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, warn
 from .quality_cells import QUALITY_HEADS, interval_cell, quality_cells
 from .tables import MISSING, Table, number

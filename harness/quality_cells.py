@@ -8,7 +8,7 @@ from .tables import number
 
 if TYPE_CHECKING:
     from ..safety.filter_quality import Quality
-    from .stats import Interval
+    from .core.stats import Interval
 
 __all__ = ["QUALITY_HEADS", "interval_cell", "quality_cells"]
 

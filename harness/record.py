@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from .keys import Json
+from .core.keys import Json
 
 __all__ = ["environment", "new_run_fields"]
 

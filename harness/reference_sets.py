@@ -13,13 +13,15 @@ import numpy as np
 from ..metrics.base import Measure, NotApplicable, SetSample
 from ..metrics.features import Encoder, Feature
 from .cache import FeatureCache
-from .errors import MediaError, UsageError, unknown_name
-from .keys import Json, digest
-from .media import Clip, decode, open_clip, write_clip
-from .progress import track
+from .core.errors import MediaError, UsageError, unknown_name
+from .core.items import ClipSettings
+from .core.keys import Json, digest
+from .core.media import Clip, decode, open_clip, write_clip
+from .core.progress import track
+from .core.run_data import SetScore
 from .scoring import Scorer
-from .store import RunStore, SetScore
-from .suite import ClipSettings, ReferenceSet
+from .store import RunStore
+from .suite import ReferenceSet
 
 __all__ = ["ReferenceClips", "SetScorer"]
 

@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from .compare import LeftOut, difference
+from .core.errors import unknown_name
+from .core.pairing import Pairing
+from .core.run_data import RunData, SetScore, value_of
+from .core.stats import cluster_bootstrap_mean, jackknife_interval
 from .decisions import Outcome, Side, decide_rate, decide_value, side_of
-from .errors import unknown_name
-from .pairing import Pairing, RunData, value_of
 from .policy import Policy, Rule
-from .stats import cluster_bootstrap_mean, jackknife_interval
-from .store import SetScore
 
 if TYPE_CHECKING:
     from ..metrics.base import Measure
-    from .registry import Registry
+    from .core.registry import Registry
 
 __all__ = ["Judge", "RuleResult"]
 

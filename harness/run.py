@@ -17,15 +17,17 @@ from ..metrics import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encode
 from ..metrics.base import Measure
 from ..metrics.features import Encoder, EncoderOptions
 from .cache import FeatureCache
-from .errors import ScreentestError, UsageError
-from .keys import Json, file_sha256
-from .media import write_clip
-from .plan import Item, Plan, make_plan, suite_items
-from .progress import note, track
+from .core.errors import ScreentestError, UsageError
+from .core.items import Item
+from .core.keys import Json, file_sha256
+from .core.media import write_clip
+from .core.progress import note, track
+from .core.run_data import ClipRecord, Score
+from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields
 from .reference_sets import ReferenceClips, SetScorer
 from .scoring import PROVISIONAL, Scorer
-from .store import ClipRecord, RunStore, Score, open_run, single_writer
+from .store import RunStore, open_run, single_writer
 from .suite import Suite
 from .summary import Summary, summarise, write_summary
 

@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import UsageError
+from .core.errors import UsageError
 from .options import AsJson, print_json
 from .quality_cells import QUALITY_HEADS, quality_cells
 from .tables import MISSING, Table, number
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from ..safety.attacks.evasion import Change, Evasion
     from ..safety.attacks.overview import Disguises, RunOverview, SafetyOverview
     from ..safety.attacks.safeguards import SafeguardRow
-    from .stats import Interval
+    from .core.stats import Interval
 
 __all__ = ["SCHEMA_VERSION", "safety", "safety_json", "safety_tables"]
 
@@ -71,8 +71,7 @@ def safety(
 ) -> None:
     """Sum up runs under attack: outcomes, success by category and disguise, what safeguards buy and cost."""
     from ..safety.attacks.overview import overview
-    from .pairing import read_run
-    from .store import open_run
+    from .store import open_run, read_run
 
     places = [run.resolve() for run in runs]
     twice = next((run for k, run in enumerate(runs) if places[k] in places[:k]), None)

@@ -10,12 +10,12 @@ from pathlib import Path
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
 from ..metrics.features import Encoder, Feature, Incomplete, Stream, TextEncoder
 from .cache import FeatureCache
-from .errors import MediaError, ScreentestError, UsageError
-from .keys import Json, canonical_json, digest
-from .layers import to_json
-from .media import Clip, ClipInfo, Window, decode, open_clip
-from .plan import Item
-from .store import ClipRecord, Score
+from .core.errors import MediaError, ScreentestError, UsageError
+from .core.items import Item
+from .core.keys import Json, canonical_json, digest
+from .core.layers import to_json
+from .core.media import Clip, ClipInfo, Window, decode, open_clip
+from .core.run_data import ClipRecord, Score
 
 __all__ = ["PROVISIONAL", "Scorer", "score_key"]
 

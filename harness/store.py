@@ -12,38 +12,27 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from .errors import UsageError
-from .keys import Json
-from .layers import LayerDecision, from_json, to_json
-from .media import ClipInfo
-from .mlflow_names import flat_params
-from .plan import Item, Plan
-from .suite import ClipSettings
+from .core.errors import UsageError
+from .core.files import write_atomic
+from .core.items import ClipSettings, Item
+from .core.keys import Json
+from .core.layers import LayerDecision, from_json, to_json
+from .core.media import ClipInfo
+from .core.mlflow_names import flat_params
+from .core.run_data import ClipRecord, RunData, Score, SetScore
+from .plan import Plan
 
-__all__ = [
-    "SCHEMA",
-    "ClipRecord",
-    "RunStore",
-    "Score",
-    "SetScore",
-    "Status",
-    "open_run",
-    "single_writer",
-    "write_atomic",
-]
+__all__ = ["SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
 SCHEMA = 2
 _WITH_LAYERS = 2
-Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
 """Names of stored clips, and of those on their way there."""
@@ -59,74 +48,6 @@ CREATE TABLE layers (item TEXT PRIMARY KEY REFERENCES items(id), decisions TEXT 
 CREATE TABLE set_scores (measure TEXT PRIMARY KEY, fields TEXT NOT NULL, key TEXT NOT NULL);
 CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
 """
-
-
-@dataclass(frozen=True)
-class ClipRecord:
-    """What came back for one item.
-
-    Attributes:
-        outcome: ``ok``, ``refused`` or ``failed``.
-        reason: why, for the latter two.
-        sha256: of the stored file's bytes.
-        file: name of the stored file in ``clips/``.
-        info: as decoded; None until the file has been decoded, or where it cannot be.
-        seconds: that the generator took, its share of the unit's time.
-        layers: what safeguards around the generator decided, in their order.
-    """
-
-    item: str
-    outcome: Literal["ok", "refused", "failed"]
-    reason: str = ""
-    sha256: str | None = None
-    file: str | None = None
-    info: ClipInfo | None = None
-    seconds: float = 0.0
-    layers: tuple[LayerDecision, ...] = ()
-
-
-@dataclass(frozen=True)
-class Score:
-    """One value of one measure on one item, or why there is none. ``value`` is None unless status is ok."""
-
-    item: str
-    measure: str
-    status: Status
-    value: float | None = None
-    reason: str = ""
-    evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
-    key: str = ""
-
-
-@dataclass(frozen=True)
-class SetScore:
-    """One value of a measure of sets, with what its interval and comparisons are made from."""
-
-    measure: str
-    status: Status
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    confidence: float = 0.95
-    method: str = ""
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-    n: int = 0
-    clusters: int = 0
-    n_reference: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
-    leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
-    key: str = ""
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it there: a reader sees the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 @contextmanager
@@ -477,3 +398,16 @@ def _clip(row: Sequence[Any], layers: tuple[LayerDecision, ...]) -> ClipRecord:
 def _set_score(fields: dict[str, Any], key: str) -> SetScore:
     fields["notes"] = tuple(fields["notes"])
     return SetScore(**fields, key=key)
+
+
+def read_run(store: RunStore) -> RunData:
+    """Read a run folder, once."""
+    return RunData(
+        name=store.folder.name,
+        record=store.record,
+        items={item.id: item for item in store.items()},
+        clips=store.clips(),
+        measures=store.measures(),
+        scores={(s.measure, s.item): s for s in store.scores()},
+        sets=store.set_scores(),
+    )

@@ -4,81 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from .config import Config, explain, load_yaml, packaged
-from .errors import UsageError
+from .core.config import Config, explain, load_yaml, packaged
+from .core.errors import UsageError
+from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 
 __all__ = [
-    "EDIT_STRENGTH",
-    "ClipSettings",
     "Disguised",
-    "Prompt",
     "PromptSet",
     "ReferenceSet",
     "Suite",
-    "Use",
     "filled",
     "join_suites",
     "load_suite",
     "packaged_suites",
     "read_suite",
 ]
-
-Tag = Annotated[str, Field(min_length=1, max_length=80)]
-Use: TypeAlias = Literal["extend", "extend-back", "edit", "connect"]
-"""What is done with the video that a prompt starts from."""
-EDIT_STRENGTH: Final = 0.6
-"""How much an edit may change of its video where the prompt does not say."""
-
-
-class ClipSettings(Config):
-    """The size of the clips a suite asks for."""
-
-    frames: int = Field(default=16, ge=1, le=100_000, description="frames a clip")
-    height: int = Field(default=64, ge=8, le=8192, description="pixels")
-    width: int = Field(default=64, ge=8, le=8192, description="pixels")
-    fps: float = Field(default=8.0, gt=0, le=1000, description="frames a second")
-
-
-class Prompt(Config):
-    """One prompt: its text, what it starts from, its tags, and what a faithful clip would show.
-
-    Text alone asks for a clip of it. With ``image`` the clip starts from a picture. With ``video`` it
-
-    - goes on where the video ends (``use: extend``, the default),
-    - leads up to where the video begins (``use: extend-back``),
-    - is the video, changed after the text (``use: edit``), the more so the larger ``strength`` is, or
-    - leads from the end of the video to the beginning of ``video_to`` (``use: connect``).
-
-    Paths are taken from the working directory.
-    """
-
-    text: str = Field(min_length=1, description="what the generator is asked for")
-    tags: tuple[Tag, ...] = ()
-    expect: dict[str, Any] | None = Field(default=None, description="what the clip should show, for probes")
-    image: str | None = Field(default=None, description="path of an image to start from")
-    video: str | None = Field(default=None, description="path of a video to start from")
-    use: Use | None = Field(default=None, description="what is done with the video; extend by default")
-    video_to: str | None = Field(default=None, description="path of the video that a connection leads to")
-    strength: float | None = Field(
-        default=None, gt=0, le=1, description="how much of the video an edit may change; 0.6 by default"
-    )
-    seeds: int | None = Field(default=None, ge=1, description="seeds of this prompt, instead of the suite's")
-
-    @model_validator(mode="after")
-    def _one_start(self) -> Self:
-        if self.image is not None and self.video is not None:
-            raise ValueError("give a prompt an 'image' or a 'video' to start from, not both")
-        if self.use is not None and self.video is None:
-            raise ValueError(f"'use: {self.use}' says what is done with a video; give the prompt a 'video'")
-        if (self.video_to is not None) != (self.use == "connect"):
-            raise ValueError("'video_to' and 'use: connect' belong together; give both or neither")
-        if self.strength is not None and self.use != "edit":
-            raise ValueError("'strength' is how much an edit may change; give it with 'use: edit' only")
-        return self
 
 
 class ReferenceSet(Config):

@@ -15,10 +15,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import UsageError
-from .plan import Item
-from .stats import cluster_bootstrap_mean, rate_interval
-from .store import RunStore, Score, SetScore, write_atomic
+from .core.errors import UsageError
+from .core.files import write_atomic
+from .core.items import Item
+from .core.run_data import Score, SetScore
+from .core.stats import cluster_bootstrap_mean, rate_interval
+from .store import RunStore
 
 __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import TrackingError, UsageError
-from .keys import file_sha256
-from .mlflow_store import mlflow_client, shown, sqlite_file
+from .core.errors import TrackingError, UsageError
+from .core.keys import file_sha256
+from .core.mlflow_store import mlflow_client, shown, sqlite_file
 from .projection import Projection, VerdictCard, project, read_verdict
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import UsageError, unknown_name
+from .core.errors import UsageError, unknown_name
 from .options import AsJson, extra_options, print_table, say
 from .tables import MISSING, Table
 
 if TYPE_CHECKING:
-    from .config import Config
+    from .core.config import Config
 
 __all__ = ["train"]
 

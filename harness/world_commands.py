@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from .config import explain
-from .errors import UsageError
+from .core.config import explain
+from .core.errors import UsageError
+from .core.items import ClipSettings
 from .options import AsJson, print_json, print_table, say, warn
-from .suite import ClipSettings
 from .tables import MISSING, Table
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ..harness.errors import UsageError
-from ..harness.registry import Registry
+from ..harness.core.errors import UsageError
+from ..harness.core.registry import Registry
 from .features import Feature
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.layers import LayerDecision
-    from ..harness.media import ClipInfo
-    from ..harness.plan import Item
+    from ..harness.core.items import Item
+    from ..harness.core.keys import Json
+    from ..harness.core.layers import LayerDecision
+    from ..harness.core.media import ClipInfo
 
 __all__ = [
     "MEASURES",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
 from .encoders import ENCODERS, EncoderEntry
 from .features import Encoder, EncoderOptions, Feature, FrameEncoder, TextEncoder
 from .preprocess import PREPROCESSING_VERSION, Preprocessor
@@ -18,7 +18,7 @@ from .weights import find_weights, load_model, torch_device
 if TYPE_CHECKING:
     import torch
 
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
 
 __all__ = ["ClipEncoder"]
 

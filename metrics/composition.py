@@ -37,7 +37,7 @@ from .probes.skills_motion import motion, order, speed, stillness
 from .tracks import Tracks
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
 
 __all__ = ["SKILLS", "every_skill", "judge_all"]
 

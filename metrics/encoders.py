@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import MissingWeightsError, UsageError
-from ..harness.registry import Registry
+from ..harness.core.errors import MissingWeightsError, UsageError
+from ..harness.core.registry import Registry
 from .features import Encoder, EncoderOptions, Feature, FrameEncoder
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
 
 __all__ = ["ENCODERS", "EncoderEntry", "encoder_of", "encoder_roles", "frame_feature", "make_encoder"]
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import MediaError
-from ..harness.keys import digest
+from ..harness.core.errors import MediaError
+from ..harness.core.keys import digest
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.media import ClipInfo, Window
-    from ..harness.plan import Item
+    from ..harness.core.items import Item
+    from ..harness.core.keys import Json
+    from ..harness.core.media import ClipInfo, Window
 
 __all__ = ["Encoder", "EncoderOptions", "Feature", "FrameEncoder", "Incomplete", "Stream", "TextEncoder"]
 

@@ -16,9 +16,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import UsageError
-from ..harness.keys import digest
-from ..harness.stats import jackknife_interval
+from ..harness.core.errors import UsageError
+from ..harness.core.keys import digest
+from ..harness.core.stats import jackknife_interval
 from .base import NotApplicable, SetSample, SetScored, set_measure
 from .features import Feature
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torchmetrics import Metric
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
 from .frechet import Ddof, frechet_from_moments
 
 __all__ = ["FrechetVideoDistance"]

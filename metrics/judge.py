@@ -21,7 +21,7 @@ from .judge_questions import read_questions
 from .vlm import SOURCES
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
 
 __all__ = [
     "agreement",

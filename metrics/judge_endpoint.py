@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from ..harness.config import Config
-from ..harness.errors import UsageError
+from ..harness.core.config import Config
+from ..harness.core.errors import UsageError
 from .judge_frames import Pictures
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
 
 __all__ = ["FAILURES", "Endpoint", "JudgeSettings", "Reply"]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.keys import digest, seeded_rng
+from ..harness.core.keys import digest, seeded_rng
 from .judge_questions import Asked
 
 if TYPE_CHECKING:
-    from ..harness.media import Window
+    from ..harness.core.media import Window
 
 __all__ = ["FRAMES_VERSION", "Pictures", "Spread", "drawn_control", "pictures"]
 

@@ -23,9 +23,9 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError, field_validator
 
-from ..harness.config import Config, explain
-from ..harness.errors import UsageError
-from ..harness.plan import Item
+from ..harness.core.config import Config, explain
+from ..harness.core.errors import UsageError
+from ..harness.core.items import Item
 
 __all__ = ["Asked", "Question", "Source", "elsewhere_questions", "read_questions"]
 

@@ -22,7 +22,7 @@ from .probes.thresholds import ANY, VARIABLE, Quantile, thresholds_digest, thres
 from .tracks import Tracks, source_number
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
 
 __all__ = ["any_law", "discarded_clip", "law_measures"]
 

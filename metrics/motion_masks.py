@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import MediaError
+from ..harness.core.errors import MediaError
 
 __all__ = ["MASK_VERSION", "Agreement", "Comparison", "MotionMasks", "to_grid"]
 

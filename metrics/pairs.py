@@ -17,14 +17,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..generators.manifest import safe_name
 from ..harness.cache import FeatureCache
-from ..harness.config import Config
-from ..harness.errors import MediaError, UsageError
-from ..harness.media import open_clip
-from ..harness.progress import track
+from ..harness.core.config import Config
+from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.files import safe_name
+from ..harness.core.media import open_clip
+from ..harness.core.progress import track
+from ..harness.core.stats import Interval
 from ..harness.scoring import Scorer
-from ..harness.stats import Interval
 from .features import Encoder, Feature
 from .pairwise import area_under_curve, pairwise_accuracy
 

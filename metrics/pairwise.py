@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.stats import FEW, ROUGH, Bounds, Interval, cluster_bootstrap_mean, jackknife_interval
+from ..harness.core.stats import FEW, ROUGH, Bounds, Interval, cluster_bootstrap_mean, jackknife_interval
 
 __all__ = ["area_under_curve", "pairwise_accuracy"]
 

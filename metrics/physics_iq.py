@@ -32,12 +32,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..harness.cache import FeatureCache
-from ..harness.config import Config
-from ..harness.errors import MediaError, UsageError
-from ..harness.keys import digest
-from ..harness.media import Clip, open_clip
-from ..harness.progress import track
-from ..harness.stats import Interval, cluster_bootstrap, cluster_bootstrap_mean
+from ..harness.core.config import Config
+from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.keys import digest
+from ..harness.core.media import Clip, open_clip
+from ..harness.core.progress import track
+from ..harness.core.stats import Interval, cluster_bootstrap, cluster_bootstrap_mean
 from .motion_masks import MASK_VERSION, Agreement, Comparison, Frame, MotionMasks, to_grid
 from .takes import ROLES, SAME_RATE, Shot, frames_needed, paced_frames
 

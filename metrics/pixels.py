@@ -12,8 +12,8 @@ from .encoders import ENCODERS, EncoderEntry
 from .features import Encoder, EncoderOptions, Feature, Stream
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.media import ClipInfo, Window
+    from ..harness.core.keys import Json
+    from ..harness.core.media import ClipInfo, Window
 
 __all__ = ["PIXELS_COLUMNS", "PixelsEncoder"]
 

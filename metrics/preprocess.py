@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

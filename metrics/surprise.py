@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, ValidationError
 
-from ..harness.config import Config, explain, load_yaml
-from ..harness.errors import UsageError
+from ..harness.core.config import Config, explain, load_yaml
+from ..harness.core.errors import UsageError
 from .base import NotApplicable, Sample, Scored, measure
 from .encoders import ENCODERS, EncoderEntry
 from .features import Encoder, EncoderOptions, Feature, Stream
@@ -37,8 +37,8 @@ from .weights import find_weights, load_model, torch_device
 if TYPE_CHECKING:
     import torch
 
-    from ..harness.keys import Json
-    from ..harness.media import ClipInfo, Window
+    from ..harness.core.keys import Json
+    from ..harness.core.media import ClipInfo, Window
 
 __all__ = ["SURPRISE_COLUMNS", "SurpriseEncoder", "SurpriseSettings", "surprise_max", "surprise_mean"]
 

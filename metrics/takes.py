@@ -26,10 +26,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..generators.folder import VIDEO_SUFFIXES
-from ..generators.manifest import safe_name
-from ..harness.errors import MediaError, UsageError
-from ..harness.media import Clip
+from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.files import VIDEO_SUFFIXES, safe_name
+from ..harness.core.media import Clip
 
 __all__ = ["ROLES", "SAME_RATE", "Shot", "find_shots", "frames_needed", "paced_frames"]
 

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
 from .encoders import ENCODERS, EncoderEntry
 from .features import Encoder, EncoderOptions, Feature, Stream
 from .probes.outlines import OUTLINES
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.media import ClipInfo, Window
+    from ..harness.core.keys import Json
+    from ..harness.core.media import ClipInfo, Window
     from .probes.assemble import ClipShape
 
 __all__ = [

@@ -12,7 +12,7 @@ from .probes.findings import cast_for, discarded
 from .tracks import Tracks
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
+    from ..harness.core.keys import Json
     from .probes.cast import Cast
 
 __all__ = ["velocity_error"]

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from ..harness.config import explain, load_yaml
-from ..harness.errors import UsageError
-from ..harness.keys import digest, seeded_rng
-from ..harness.store import write_atomic
+from ..harness.core.config import explain, load_yaml
+from ..harness.core.errors import UsageError
+from ..harness.core.files import write_atomic
+from ..harness.core.keys import digest, seeded_rng
 from .encoders import ENCODERS, EncoderEntry
 from .features import Encoder, EncoderOptions, Feature, Incomplete, Stream
 from .judge_endpoint import FAILURES, MODEL_VARIABLE, Endpoint, JudgeSettings, Reply
@@ -36,9 +36,9 @@ from .judge_frames import FRAMES_VERSION, Pictures, Spread, drawn_control, pictu
 from .judge_questions import Asked, elsewhere_questions, read_questions
 
 if TYPE_CHECKING:
-    from ..harness.keys import Json
-    from ..harness.media import ClipInfo, Window
-    from ..harness.plan import Item
+    from ..harness.core.items import Item
+    from ..harness.core.keys import Json
+    from ..harness.core.media import ClipInfo, Window
 
 __all__ = ["SOURCES", "VLM_COLUMNS", "VlmEncoder"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..harness.errors import MissingWeightsError, UsageError
-from ..harness.keys import folder_digest
+from ..harness.core.errors import MissingWeightsError, UsageError
+from ..harness.core.keys import folder_digest
 
 if TYPE_CHECKING:
     import torch

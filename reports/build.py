@@ -20,12 +20,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import Field
 
-from ..harness.config import Config
-from ..harness.errors import UsageError
-from ..harness.keys import Json
-from ..harness.pairing import RunData as FullRun
-from ..harness.pairing import read_run
-from ..harness.store import RunStore, Score, open_run, write_atomic
+from ..harness.core.config import Config
+from ..harness.core.errors import UsageError
+from ..harness.core.files import write_atomic
+from ..harness.core.keys import Json
+from ..harness.core.run_data import RunData as FullRun
+from ..harness.core.run_data import Score
+from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from . import charts
 from .evidence import Difference, differences, read_verdict, verdict_view

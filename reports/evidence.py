@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
 from .text import DASH, MINUS, estimate
 
 __all__ = ["Difference", "RuleView", "VerdictView", "differences", "read_verdict", "verdict_view"]

@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..harness.errors import MediaError
-from ..harness.layers import LayerDecision
-from ..harness.plan import Item
-from ..harness.store import ClipRecord, Score
+from ..harness.core.errors import MediaError
+from ..harness.core.items import Item
+from ..harness.core.layers import LayerDecision
+from ..harness.core.run_data import ClipRecord, Score
 from ..safety.attacks.overview import ATTACK_MEASURES
 from .text import number
 from .told import evidence_text, first_second, when
@@ -238,7 +238,7 @@ def build_cards(
 
 
 def _preview(run: RunData, record: ClipRecord) -> tuple[str, str]:
-    from ..harness.media import preview_mp4
+    from ..harness.core.media import preview_mp4
 
     if record.file is None:
         return "", "the run stored no file of this clip"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..harness.pairing import RunData
-from ..harness.stats import Interval
+from ..harness.core.run_data import RunData
+from ..harness.core.stats import Interval
 from ..safety.attacks.attempts import OUTCOMES, Rate
 from ..safety.attacks.evasion import Change, Evasion
 from ..safety.attacks.overview import (

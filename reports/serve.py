@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ..harness.errors import UsageError
+from ..harness.core.errors import UsageError
 
 __all__ = ["serve_page"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .text import number, percent
 
 if TYPE_CHECKING:
-    from ..harness.store import Score
+    from ..harness.core.run_data import Score
 
 __all__ = ["evidence_text", "first_second", "when"]
 

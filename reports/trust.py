@@ -14,7 +14,7 @@ from ..metrics.probes.thresholds import ANY
 from .text import DASH, estimate
 
 if TYPE_CHECKING:
-    from ..harness.store import Score
+    from ..harness.core.run_data import Score
 
 __all__ = ["Told", "TrustTable", "trust_tables"]
 

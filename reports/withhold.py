@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..harness.plan import Item
+from ..harness.core.items import Item
 from ..safety.attacks.attempts import is_benign
 
 __all__ = ["Withheld", "is_attack", "is_red_team"]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.progress import track
-from ..harness.stats import Interval, holm, paired_rate_interval, rate_interval, sign_flip_test
+from ..harness.core.progress import track
+from ..harness.core.stats import Interval, holm, paired_rate_interval, rate_interval, sign_flip_test
 from .filter_quality import Quality, Scores, quality
 from .transforms import Readability, family, transform
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.keys import seeded_rng
+from ..harness.core.keys import seeded_rng
 
 __all__ = [
     "Calibration",

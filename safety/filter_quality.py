@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.stats import Interval, rate_interval
+from ..harness.core.stats import Interval, rate_interval
 from .calibration import (
     auroc,
     average_precision,

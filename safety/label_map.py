@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.errors import UsageError, unknown_name
+from ..harness.core.errors import UsageError, unknown_name
 from .calibration import sigmoid
 from .taxonomy import load_taxonomy
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..harness.errors import UsageError, unknown_name
+from ..harness.core.errors import UsageError, unknown_name
 
 __all__ = ["Labelled", "read_labelled"]
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ..harness.config import explain
-from ..harness.errors import UsageError, unknown_name
-from ..harness.suite import Prompt, PromptSet, Suite
+from ..harness.core.config import explain
+from ..harness.core.errors import UsageError, unknown_name
+from ..harness.core.items import Prompt
+from ..harness.suite import PromptSet, Suite
 from . import sources
 from .sources import UNKNOWN_LICENCE, ColumnMap, PromptRecord, PromptSource
 from .taxonomy import load_taxonomy

@@ -19,9 +19,9 @@ from typing import Any, TextIO
 
 from pydantic import Field
 
-from ..harness.config import Config
-from ..harness.errors import UsageError
-from ..harness.keys import file_sha256
+from ..harness.core.config import Config
+from ..harness.core.errors import UsageError
+from ..harness.core.keys import file_sha256
 from .taxonomy import carry_over, crosswalk, load_taxonomy
 
 __all__ = [

@@ -13,8 +13,8 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from ..harness.config import Config, load_yaml
-from ..harness.errors import UsageError, unknown_name
+from ..harness.core.config import Config, load_yaml
+from ..harness.core.errors import UsageError, unknown_name
 
 __all__ = [
     "Category",

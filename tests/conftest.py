@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.generators import Failure, Frames, Generator, Output, Refusal
-from screentest.harness.keys import seeded_rng
-from screentest.harness.plan import Item
+from screentest.harness.core.items import Item
+from screentest.harness.core.keys import seeded_rng
 from screentest.harness.suite import Suite
 
 

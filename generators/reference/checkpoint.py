@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from ...harness.config import Config, explain
-from ...harness.errors import MissingWeightsError, UsageError
-from ...harness.keys import Json, file_sha256, folder_digest
+from ...harness.core.config import Config, explain
+from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.keys import Json, file_sha256, folder_digest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -29,8 +29,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...harness.config import Config
-from ...harness.errors import unknown_name
+from ...harness.core.config import Config
+from ...harness.core.errors import unknown_name
 from .checkpoint import load_weights, read_config
 from .pack import pack
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ...harness.errors import UsageError
-from ...harness.keys import seeded_rng
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import seeded_rng
 
 __all__ = ["RULES", "Expander", "expand_prompt"]
 

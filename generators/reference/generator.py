@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from ...harness.errors import UsageError, unknown_name
-from ...harness.suite import ClipSettings
+from ...harness.core.errors import UsageError, unknown_name
+from ...harness.core.items import ClipSettings
 from ..base import Failure, Frames, Generator, Output
 from .checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .parts import SCALE, WEIGHTS, find_part
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ...harness.keys import Json
-    from ...harness.plan import Item
+    from ...harness.core.items import Item
+    from ...harness.core.keys import Json
     from .dit import DiT
     from .expand import Expander
     from .refine import Refiner

@@ -21,9 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ...harness.config import Config
-from ...harness.errors import ScreentestError, UsageError
-from ...harness.keys import seeded_rng
+from ...harness.core.config import Config
+from ...harness.core.errors import ScreentestError, UsageError
+from ...harness.core.keys import seeded_rng
 from .checkpoint import write_beside
 from .training_log import TrainingLog, say
 

@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from ...harness.config import explain
-from ...harness.errors import UsageError
+from ...harness.core.config import explain
+from ...harness.core.errors import UsageError
 from .expand import RULES
 from .generator import ReferenceGenerator
 from .sampler import SamplerSettings

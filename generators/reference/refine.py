@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...harness.config import Config
+from ...harness.core.config import Config
 from .checkpoint import load_weights, read_config
 from .parts import SCALE
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import numpy as np
 from pydantic import Field
 
-from ...harness.config import Config
-from ...harness.keys import seeded_rng
+from ...harness.core.config import Config
+from ...harness.core.keys import seeded_rng
 
 if TYPE_CHECKING:
     from torch import Tensor

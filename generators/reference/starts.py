@@ -24,15 +24,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import MediaError, UsageError
-from ...harness.media import Window, decode, open_clip
+from ...harness.core.errors import MediaError, UsageError
+from ...harness.core.media import Window, decode, open_clip
 from .sampler import Given
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...harness.plan import Item
-    from ...harness.suite import ClipSettings
+    from ...harness.core.items import ClipSettings, Item
     from .vae import VAE
 
 __all__ = ["LATENT_FRAMES", "Pictures", "encode_start", "read_start"]

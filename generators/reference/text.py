@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from ...harness.config import Config
-from ...harness.errors import UsageError
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
 from ...metrics.features import EncoderOptions
 from ...metrics.weights import WeightsFolder, load_model
 from .checkpoint import TEXT_FILES

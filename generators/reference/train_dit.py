@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...harness.errors import UsageError
-from ...harness.keys import digest
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import digest
 from .checkpoint import TEXT_FILES, checkpoint_digest, load_weights, save_checkpoint, write_beside
 from .dit import DiT, DiTConfig, build_config
 from .loop import TrainConfig, fit, say, torch_device

@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...harness.keys import seeded_rng
+from ...harness.core.keys import seeded_rng
 from .hf_format import save_halves, write_json
 from .loop import Loss, TrainConfig, fit, say, torch_device
 from .text import TextConfig, build_tokenizer, clip_text_config, tokenize

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from ...harness.config import Config, explain
-from ...harness.errors import UsageError, unknown_name
+from ...harness.core.config import Config, explain
+from ...harness.core.errors import UsageError, unknown_name
 from .checkpoint import write_beside
 from .generator import CHECKPOINTS, WEIGHTS
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...harness.errors import ScreentestError
-from ...harness.mlflow_names import flat_params
+from ...harness.core.errors import ScreentestError
+from ...harness.core.mlflow_names import flat_params
 from .checkpoint import write_beside
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class TrainingLog:
     def _send(self, finished: bool) -> None:
         from mlflow.entities import Metric, Param
 
-        from ...harness.mlflow_store import mlflow_client
+        from ...harness.core.mlflow_store import mlflow_client
         from ...harness.tracking import default_uri
 
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI", "") or default_uri(self.folder.parent)
@@ -102,7 +102,7 @@ class TrainingLog:
 
 
 def _start(client: MlflowClient, uri: str, folder: Path) -> str:
-    from ...harness.mlflow_store import sqlite_file
+    from ...harness.core.mlflow_store import sqlite_file
 
     experiment = client.get_experiment_by_name(_EXPERIMENT)
     if experiment is None:

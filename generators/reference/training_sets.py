@@ -16,10 +16,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from ...harness.config import Config
-from ...harness.errors import unknown_name
-from ...harness.keys import seeded_rng
-from ...harness.suite import ClipSettings
+from ...harness.core.config import Config
+from ...harness.core.errors import unknown_name
+from ...harness.core.items import ClipSettings
+from ...harness.core.keys import seeded_rng
 from .world.families import fits, sample_scene
 from .world.scene import NATIVE_CLIP, NATIVE_CLIPS, Scene
 from .world.words import CODE_NAMES, OCCUPATIONS, PRESENTATIONS, TONES, caption, named_caption

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...harness.config import Config
+from ...harness.core.config import Config
 from .checkpoint import load_weights, read_config
 
 __all__ = ["VAE", "Posterior", "VAEConfig", "load_vae", "to_pixels", "to_unit"]

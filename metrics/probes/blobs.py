@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import UsageError
+from ...harness.core.errors import UsageError
 from .assemble import ClipShape, assemble
 from .camera import CameraPath
 from .masks import Found, enlarged, measure_masks, reduced
@@ -21,7 +21,7 @@ from .skill_limits import LIMITS
 from .spots import COLUMNS
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
     from ..tracks import Tracks
 
 __all__ = ["BlobSource", "BlobTracker"]

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...harness.config import Config
-from ...harness.stats import Interval, rate_interval
+from ...harness.core.config import Config
+from ...harness.core.stats import Interval, rate_interval
 from ..pairwise import area_under_curve
 from .films import DEGRADED, RECONSTRUCTED
 from .findings import LAWS

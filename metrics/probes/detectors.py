@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import UsageError
+from ...harness.core.errors import UsageError
 from ..features import EncoderOptions
 from ..weights import find_weights, load_model, torch_device
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["THRESHOLDS", "Boxes", "Detector", "keep_best", "overlap"]
 

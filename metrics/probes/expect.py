@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ...harness.errors import UsageError
+from ...harness.core.errors import UsageError
 from ..base import NotApplicable
 
 __all__ = [

@@ -35,11 +35,11 @@ from ...generators.reference.world import (
     sample_scene,
 )
 from ...generators.reference.world.scene import frame_size
-from ...harness.errors import MissingWeightsError, UsageError
-from ...harness.keys import seeded_rng
-from ...harness.media import write_clip
-from ...harness.progress import track
-from ...harness.store import write_atomic
+from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import seeded_rng
+from ...harness.core.media import write_clip
+from ...harness.core.progress import track
 from .films import resized_things, stays_inside
 
 __all__ = ["GIVEN", "SETS", "write_sets"]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ...generators.reference.world import Scene, Thing, expectation, render, simulate
 from ...generators.reference.world.scene import frame_size
 from ...generators.reference.world.words import COLORS, GRAY
-from ...harness.keys import Json, seeded_rng
-from ...harness.suite import ClipSettings
+from ...harness.core.items import ClipSettings
+from ...harness.core.keys import Json, seeded_rng
 
 if TYPE_CHECKING:
     from ...generators.reference.vae import VAE
@@ -158,8 +158,8 @@ def crf28(film: Film, rng: np.random.Generator) -> Frames:
 
 def coded(frames_THWC: Frames, fps: float, crf: int) -> Frames:
     """Code frames, uint8 RGB (T, H, W, 3) of even size, by libx264 at a constant rate factor, and decode."""
-    from ...harness.codec import encode_mp4
-    from ...harness.media import open_clip
+    from ...harness.core.codec import encode_mp4
+    from ...harness.core.media import open_clip
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"

@@ -12,7 +12,7 @@ from .cast import Cast, Role
 from .motion_laws import Finding, worst
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["color", "permanence", "persistence", "rigidity", "uninvited"]
 

@@ -15,7 +15,7 @@ from .motion_laws import Finding, bounce, frame_at
 from .paths import Hinge, Path, fit_hinge, fit_line, path_of, until_edge
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["MEETINGS", "causality", "energy", "momentum", "solidity"]
 

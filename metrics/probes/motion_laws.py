@@ -15,7 +15,7 @@ from .paths import Path, fit_falls, fit_hinge, path_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["FALLS", "STEADY", "Finding", "bounce", "continuity", "gravity", "inertia", "worst"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import UsageError
+from ...harness.core.errors import UsageError
 from ..tracks import noun_number
 from .assemble import ClipShape, assemble
 from .camera import CameraPath
@@ -28,7 +28,7 @@ from .spots import COLUMNS, column
 from .video_masks import Masker, Seen
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
     from ..features import EncoderOptions
     from ..tracks import Tracks
 

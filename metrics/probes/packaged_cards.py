@@ -11,7 +11,7 @@ from .card import Card
 from .skills_report import SkillsCard
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["packaged_card", "packaged_skills"]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...generators.reference.world import BREAKABLE, Scene, simulate, violate
 from ...generators.reference.world.scene import Push
-from ...harness.errors import UsageError
-from ...harness.suite import ClipSettings
+from ...harness.core.errors import UsageError
+from ...harness.core.items import ClipSettings
 from .films import Film, beside
 
 __all__ = ["MOTION_OF", "PLANTS", "plant", "plants_of"]

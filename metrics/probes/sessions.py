@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ...harness.errors import UsageError
-from ...harness.keys import Json, canonical_json, file_sha256
-from ...harness.progress import note, track
-from ...harness.store import write_atomic
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import Json, canonical_json, file_sha256
+from ...harness.core.progress import note, track
 from ..tracks import TrackSource
 from . import trials
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from ...harness.keys import digest
+from ...harness.core.keys import digest
 
 __all__ = [
     "DIGEST",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...generators.reference.world import COLORS, FAMILIES, NATIVE_CLIP, Scene, expectation, sample_scene
-from ...harness.keys import seeded_rng
+from ...harness.core.keys import seeded_rng
 from ..tracks import Tracks, TrackSource
 from .assemble import ClipShape
 from .expect import KINDS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import unknown_name
+from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
 from ..tracks import SHAPES, noun_number
 from .cast import Cast, Role
@@ -25,7 +25,7 @@ from .skill_limits import LIMITS, SMUDGE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = [
     "Judged",

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import unknown_name
+from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
 from .cast import Cast
 from .skill_limits import LIMITS
 from .skills import Judged, NotAsked, players
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["camera"]
 

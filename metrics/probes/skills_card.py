@@ -15,10 +15,10 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from ...generators.reference.world import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
-from ...harness.config import Config
-from ...harness.errors import unknown_name
-from ...harness.keys import seeded_rng
-from ...harness.stats import rate_interval
+from ...harness.core.config import Config
+from ...harness.core.errors import unknown_name
+from ...harness.core.keys import seeded_rng
+from ...harness.core.stats import rate_interval
 from ..base import NotApplicable
 from ..composition import SKILLS, every_skill
 from ..tracks import SHAPES, Tracks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import unknown_name
+from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
 from .cast import Cast
 from .paths import Path, fit_line, path_of
@@ -17,7 +17,7 @@ from .skill_limits import LIMITS, least_travel, still_travel
 from .skills import Judged, NotAsked, players
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["DIRECTIONS", "Way", "motion", "order", "speed", "stillness", "way_of"]
 

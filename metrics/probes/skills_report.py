@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from ...harness.config import Config
-from ...harness.errors import UsageError
-from ...harness.progress import track
-from ...harness.store import write_atomic
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.progress import track
 from .skill_limits import DIGEST
 from .skills_card import GROUPS, SkillRow, skills_card
 from .world import WorldSource

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from ...harness.config import Config
-from ...harness.errors import UsageError
-from ...harness.keys import digest
-from ...harness.store import write_atomic
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import digest
 from .findings import LAWS
 
 __all__ = [

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...generators.reference.world import FAMILIES, NATIVE_CLIP, Scene, Thing, fits, sample_scene
-from ...harness.errors import UsageError
-from ...harness.keys import Json, seeded_rng
-from ...harness.suite import ClipSettings
+from ...harness.core.errors import UsageError
+from ...harness.core.items import ClipSettings
+from ...harness.core.keys import Json, seeded_rng
 from ..tracks import Tracks, TrackSource, source_name, source_number
 from .assemble import ClipShape
 from .films import Film, beside, dress, recolored, resized_things, stays_inside

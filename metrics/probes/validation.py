@@ -6,9 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ...harness.errors import MissingWeightsError, UsageError
-from ...harness.keys import file_sha256
-from ...harness.store import write_atomic
+from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import file_sha256
 from ..encoders import make_encoder
 from ..tracks import TracksEncoder, source_name
 from .card import Card, card_trials, make_card

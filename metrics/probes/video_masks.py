@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import UsageError
+from ...harness.core.errors import UsageError
 from ..features import EncoderOptions
 from ..weights import find_weights, load_model, torch_device, torch_dtype
 
 if TYPE_CHECKING:
     import torch
 
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["Masker", "MaskerRun", "Seen"]
 

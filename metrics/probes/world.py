@@ -14,7 +14,7 @@ from .ground import fit_ground
 from .spots import COLUMNS, column, find_spots
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
     from ..tracks import Tracks
 
 __all__ = ["WorldSource", "WorldTracker"]

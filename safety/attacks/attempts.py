@@ -18,14 +18,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ...harness.layers import LayerDecision
-from ...harness.pairing import value_of
-from ...harness.stats import rate_interval
+from ...harness.core.layers import LayerDecision
+from ...harness.core.run_data import value_of
+from ...harness.core.stats import rate_interval
 
 if TYPE_CHECKING:
-    from ...harness.pairing import RunData
-    from ...harness.plan import Item
-    from ...harness.store import Score
+    from ...harness.core.items import Item
+    from ...harness.core.run_data import RunData, Score
 
 __all__ = [
     "OUTCOMES",

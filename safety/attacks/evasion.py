@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ...harness.stats import Interval, holm, paired_rate_interval, sign_flip_test
+from ...harness.core.stats import Interval, holm, paired_rate_interval, sign_flip_test
 from .attempts import Attempt, success
 from .safeguards import Layers, outcome_under
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...harness.layers import refused_by
+from ...harness.core.layers import refused_by
 from ...metrics.base import MeasureFailed, NotApplicable, Sample, Scored, measure
 from ..frames.judges import read_rows
 from .attempts import is_benign
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
-    from ...harness.layers import Layer
+    from ...harness.core.keys import Json
+    from ...harness.core.layers import Layer
 
 __all__ = [
     "frame_flagged",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...harness.keys import digest
+from ...harness.core.keys import digest
 from .attempts import (
     OUTCOMES,
     Attempt,
@@ -30,8 +30,8 @@ from .run_quality import FilterQuality, filter_qualities
 from .safeguards import Filter, Layers, SafeguardRow, filters_of, is_the_judge, safeguard_rows
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
-    from ...harness.pairing import RunData
+    from ...harness.core.keys import Json
+    from ...harness.core.run_data import RunData
 
 __all__ = [
     "ALL",

@@ -17,7 +17,7 @@ from ..filter_quality import Quality, Scores, quality
 from .attempts import Attempt, by_tag
 
 if TYPE_CHECKING:
-    from ...harness.layers import LayerDecision
+    from ...harness.core.layers import LayerDecision
     from .safeguards import Filter
 
 __all__ = ["FilterQuality", "filter_qualities"]

@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...harness.keys import digest
-from ...harness.stats import Interval, paired_rate_interval
+from ...harness.core.keys import digest
+from ...harness.core.stats import Interval, paired_rate_interval
 from .attempts import Attempt, AttemptOutcome, Rate, over_refusal, rate_of, refusal, success
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...harness.layers import Layer, LayerDecision
-    from ...harness.pairing import RunData
+    from ...harness.core.layers import Layer, LayerDecision
+    from ...harness.core.run_data import RunData
 
 __all__ = [
     "Filter",

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...harness.config import Config, load_yaml
-from ...harness.errors import UsageError
+from ...harness.core.config import Config, load_yaml
+from ...harness.core.errors import UsageError
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.features import EncoderOptions
 from ...metrics.preprocess import PREPROCESSING_VERSION, Preprocessor
@@ -31,7 +31,7 @@ from ..label_map import Activation, LabelMap, Labels
 from .judges import JUDGES, FrameJudge, JudgeEntry, read_rows
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
     from ...metrics.weights import WeightsFolder
 
 __all__ = ["ImageJudge", "ImageJudgeFile", "flagged_frames", "frames_score", "frames_share"]

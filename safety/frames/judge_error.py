@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from ...harness.errors import UsageError, unknown_name
-from ...harness.keys import seeded_rng
-from ...harness.stats import effective_sample_size, rate_interval
+from ...harness.core.errors import UsageError, unknown_name
+from ...harness.core.keys import seeded_rng
+from ...harness.core.stats import effective_sample_size, rate_interval
 from ..labelled import read_labelled
 
 if TYPE_CHECKING:
-    from ...harness.store import RunStore, Score
+    from ...harness.core.run_data import Score
+    from ...harness.store import RunStore
 
 __all__ = ["Correction", "Judgements", "Rate", "correct_rate", "correct_run", "rogan_gladen"]
 

@@ -27,15 +27,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import UsageError
-from ...harness.keys import digest
-from ...harness.registry import Registry
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import digest
+from ...harness.core.registry import Registry
 from ...metrics.encoders import ENCODERS, EncoderEntry
 from ...metrics.features import Encoder, EncoderOptions, Feature
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
-    from ...harness.media import ClipInfo, Window
+    from ...harness.core.keys import Json
+    from ...harness.core.media import ClipInfo, Window
 
 __all__ = [
     "JUDGES",

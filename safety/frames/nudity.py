@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import MissingWeightsError
-from ...harness.keys import file_sha256
+from ...harness.core.errors import MissingWeightsError
+from ...harness.core.keys import file_sha256
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders import ENCODERS, EncoderEntry
 from ...metrics.features import Encoder, EncoderOptions, Feature, FrameEncoder
 from .judges import JUDGES, FrameJudge, JudgeEntry
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
     from .nudenet_detector import Detector
 
 __all__ = ["EXPOSED", "NUDE", "NudityEncoder", "NudityJudge", "nudity", "nudity_score"]

@@ -25,7 +25,7 @@ from ...metrics.features import Encoder, EncoderOptions
 from .judges import JUDGES, FrameJudge, JudgeEncoder, JudgeEntry, read_rows
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["HazardJudge", "hazard", "hazard_score", "hazard_share"]
 

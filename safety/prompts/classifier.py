@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ...harness.config import Config, explain
-from ...harness.errors import MissingWeightsError, UsageError, unknown_name
-from ...harness.keys import digest, file_sha256
+from ...harness.core.config import Config, explain
+from ...harness.core.errors import MissingWeightsError, UsageError, unknown_name
+from ...harness.core.keys import digest, file_sha256
 from ..calibration import Calibration
 from ..training.corpus import HARMS
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
     from ...metrics.features import EncoderOptions
 
 __all__ = [

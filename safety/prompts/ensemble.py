@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ...harness.config import Config
-from ...harness.errors import UsageError
-from ...harness.keys import digest
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import digest
 from ..calibration import Calibration, Isotonic, logit, sigmoid
 from ..taxonomy import load_taxonomy
 from ..training.corpus import TAXONOMY_IDS
 from .classifier import Judged, PromptClassifier
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["EnsembleClassifier", "EnsembleConfig", "Rule", "Stack"]
 

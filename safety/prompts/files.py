@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from ...harness.errors import UsageError, unknown_name
+from ...harness.core.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from .classifier import Judged, PromptClassifier

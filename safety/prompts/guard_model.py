@@ -33,9 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ...harness.config import Config
-from ...harness.errors import UsageError, unknown_name
-from ...harness.keys import digest
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError, unknown_name
+from ...harness.core.keys import digest
 from ...metrics.features import EncoderOptions
 from ...metrics.weights import find_weights, load_model, torch_device
 from ..taxonomy import crosswalk, load_taxonomy, to_ours

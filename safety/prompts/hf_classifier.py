@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...harness.config import Config
-from ...harness.errors import UsageError
-from ...harness.keys import digest
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import digest
 from ...metrics.features import EncoderOptions
 from ...metrics.weights import find_weights, load_model, torch_device
 from ..label_map import Activation, LabelMap, Labels

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field, field_validator
 
-from ...harness.config import Config
-from ...harness.keys import digest
+from ...harness.core.config import Config
+from ...harness.core.keys import digest
 from .classifier import Judged, PromptClassifier, windows
 
 if TYPE_CHECKING:
-    from ...harness.keys import Json
+    from ...harness.core.keys import Json
 
 __all__ = ["KeywordClassifier", "KeywordsConfig"]
 

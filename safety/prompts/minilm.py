@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import MissingWeightsError, UsageError
-from ...harness.keys import file_sha256
+from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.keys import file_sha256
 from .network import Network
 
 __all__ = ["ENCODER_SHA256", "FEATURES", "Encoder", "MiniLMModel", "find_encoder"]

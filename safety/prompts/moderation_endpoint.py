@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from ...harness.config import Config
-from ...harness.errors import UsageError
-from ...harness.keys import digest
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import digest
 from ..taxonomy import crosswalk, load_taxonomy, to_ours
 from .classifier import Judged, PromptClassifier, windows
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.keys import seeded_rng
+from ...harness.core.keys import seeded_rng
 
 __all__ = ["Network", "NetworkSettings", "fit_network"]
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.errors import UsageError
+from ...harness.core.errors import UsageError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -14,8 +14,8 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from ...harness.config import Config, load_yaml
-from ...harness.errors import UsageError
+from ...harness.core.config import Config, load_yaml
+from ...harness.core.errors import UsageError
 from ...harness.tables import Table
 from ...metrics.features import EncoderOptions
 from .classifier import PACKAGED, PromptClassifier, load_classifier

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.stats import rate_interval
+from ...harness.core.stats import rate_interval
 from ..calibration import (
     auroc,
     average_precision,

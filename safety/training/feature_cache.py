@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.progress import track
+from ...harness.core.progress import track
 from ..prompts.minilm import ENCODER_SHA256, FEATURES, VERSION
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ...harness.config import Config, explain
-from ...harness.errors import UsageError
-from ...harness.keys import file_sha256, seeded_rng
-from ...harness.progress import track
+from ...harness.core.config import Config, explain
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import file_sha256, seeded_rng
+from ...harness.core.progress import track
 from ..calibration import Calibration, fit_platt, threshold_at_fpr
 from ..prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
 from .corpus import FOLDS, HARMS, Corpus, load_corpus, load_xstest

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from ...harness.config import Config, explain
-from ...harness.errors import UsageError
-from ...harness.keys import file_sha256, seeded_rng
+from ...harness.core.config import Config, explain
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import file_sha256, seeded_rng
 from ..calibration import fit_isotonic, fit_temperature, logit, sigmoid, threshold_at_fpr
 from ..labelled import read_labelled
 from ..prompts import load_classifier

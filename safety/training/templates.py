@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from ...harness.config import Config, load_yaml
-from ...harness.keys import seeded_rng
+from ...harness.core.config import Config, load_yaml
+from ...harness.core.keys import seeded_rng
 
 __all__ = ["Scene", "load_scenes", "scene_groups", "styled"]
 

@@ -10,8 +10,8 @@ import importlib
 import math
 from dataclasses import dataclass
 
-from ...harness.errors import UsageError
-from ...harness.keys import digest, seeded_rng
+from ...harness.core.errors import UsageError
+from ...harness.core.keys import digest, seeded_rng
 from .base import FAMILIES, Family, Readability
 
 __all__ = ["FAMILIES", "Transformed", "base_id_of", "families", "family", "invert", "legibility", "transform"]

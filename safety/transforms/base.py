@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...harness.registry import Registry
+from ...harness.core.registry import Registry
 
 __all__ = ["FAMILIES", "Family", "Readability", "chosen", "legible_words", "on_words", "words_kept"]
 

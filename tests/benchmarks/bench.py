@@ -39,10 +39,10 @@ from screentest.generators import Frames, Generator, Output
 from screentest.generators.folder import FolderGenerator
 from screentest.generators.reference.checkpoint import read_body
 from screentest.generators.reference.generator import WEIGHTS, ReferenceGenerator
-from screentest.harness.errors import ScreentestError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.media import Window, open_clip, write_clip
-from screentest.harness.plan import Item
+from screentest.harness.core.errors import ScreentestError
+from screentest.harness.core.items import Item
+from screentest.harness.core.keys import seeded_rng
+from screentest.harness.core.media import Window, open_clip, write_clip
 from screentest.harness.run import Settings, generate, instruments, plan_run, run, score_run
 from screentest.harness.store import RunStore
 from screentest.harness.suite import Suite

@@ -29,8 +29,7 @@ from screentest.generators.reference.checkpoint import TEXT_FILES, checkpoint_di
 from screentest.generators.reference.dit import DiT, DiTBlock, DiTConfig, build_config
 from screentest.generators.reference.parts import find_part
 from screentest.generators.reference.text import TextConditioner
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings, make_item
 from torch import Tensor, nn
 from torch.nn import functional as F
 

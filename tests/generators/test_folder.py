@@ -8,10 +8,9 @@ import pytest
 from screentest.generators import make_generator
 from screentest.generators.base import Failure, VideoFile
 from screentest.generators.folder import FolderGenerator, comparable
-from screentest.harness.errors import UsageError
-from screentest.harness.media import open_clip, write_clip
-from screentest.harness.plan import Item, make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, Item, make_item
+from screentest.harness.core.media import open_clip, write_clip
 
 CLIP = ClipSettings()
 

@@ -12,12 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from screentest.generators import Failure, Frames, Output, Refusal, VideoFile, make_generator
 from screentest.generators.guarded import GuardedGenerator, GuardOptions, split_spec
-from screentest.harness.errors import MissingWeightsError, UsageError
-from screentest.harness.media import write_clip
-from screentest.harness.plan import Item, make_item
+from screentest.harness.core.errors import MissingWeightsError, UsageError
+from screentest.harness.core.items import ClipSettings, Item, make_item
+from screentest.harness.core.media import write_clip
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
-from screentest.harness.suite import ClipSettings
 from screentest.safety.frames.judges import FrameJudge
 from screentest.safety.prompts import Judged, PromptClassifier
 

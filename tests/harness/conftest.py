@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screentest.harness.core.registry import Registry
+from screentest.harness.core.run_data import ClipRecord, Score, SetScore
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.registry import Registry
 from screentest.harness.scoring import score_key
-from screentest.harness.store import ClipRecord, RunStore, Score, SetScore
+from screentest.harness.store import RunStore
 from screentest.harness.suite import Suite
 from screentest.metrics.base import Measure
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import yaml
 from screentest.harness.cli import _main
-from screentest.harness.media import write_clip
+from screentest.harness.core.media import write_clip
 from screentest.harness.policy import packaged_policies
 from screentest.harness.suite import packaged_suites
 
@@ -280,7 +280,7 @@ def test_a_gate_s_exit_code_is_its_verdict(cli, made, tmp_path, rules, code, ver
 
 
 def test_a_gate_without_its_page_still_gives_its_verdict(cli, made, tmp_path, monkeypatch):
-    from screentest.harness.errors import UsageError
+    from screentest.harness.core.errors import UsageError
 
     def full(folders: Sequence[Path]) -> None:
         raise UsageError("the disk is full")

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from screentest.harness.compare import Comparison, LeftOut, compare
-from screentest.harness.errors import UsageError
-from screentest.harness.store import SetScore
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.run_data import SetScore
 
 
 def noise(prompt: int, seed: int, salt: int = 0) -> float:

@@ -7,8 +7,8 @@ import shutil
 import sys
 from collections import namedtuple
 
+from screentest.harness.core.errors import MissingWeightsError
 from screentest.harness.doctor import examine
-from screentest.harness.errors import MissingWeightsError
 from screentest.metrics import ENCODERS, encoder_roles
 
 Usage = namedtuple("Usage", "total used free")

@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.harness.export import export_scores, score_frame
 
 

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats as scipy_stats
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.run_data import SetScore
 from screentest.harness.decisions import decide_value
-from screentest.harness.errors import UsageError
 from screentest.harness.gate import (
     Policy,
     Verdict,
@@ -26,7 +27,6 @@ from screentest.harness.gate import (
     packaged_policies,
     write_verdict,
 )
-from screentest.harness.store import SetScore
 
 TODAY = date(2027, 1, 15)
 
@@ -331,7 +331,7 @@ def test_a_measure_that_does_not_exist(make_run, decide) -> None:
 
 
 def test_a_measure_that_is_not_known_now(make_run, decide) -> None:
-    from screentest.harness.registry import Registry
+    from screentest.harness.core.registry import Registry
     from screentest.metrics.base import Measure
 
     run = make_run("r", {"toy.quality": quality()})

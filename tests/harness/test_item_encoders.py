@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import Item
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import Item
 from screentest.harness.run import Settings, run
 from screentest.harness.scoring import PROVISIONAL
 from screentest.harness.store import open_run
@@ -123,7 +123,7 @@ def test_what_is_missing_is_counted_and_only_that_is_asked_again(
 
 def test_one_clip_under_two_prompts_has_two_features(make_suite, tmp_path, cache):
     from screentest.generators import make_generator as by_spec
-    from screentest.harness.media import write_clip
+    from screentest.harness.core.media import write_clip
 
     folder = tmp_path / "videos"
     folder.mkdir()

@@ -7,8 +7,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.harness.plan import Plan, make_item, make_plan, suite_items
-from screentest.harness.suite import ClipSettings, Suite
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.plan import Plan, make_plan, suite_items
+from screentest.harness.suite import Suite
 
 CLIP = ClipSettings(frames=4, height=16, width=16, fps=8)
 WHO = {"kind": "toy", "weights": "0" * 64}

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from screentest.harness import plugins
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
-from screentest.harness.media import write_clip
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.media import write_clip
 from screentest.harness.plugins import load_entry_points, load_file
 from screentest.metrics import ENCODERS, MEASURES
 

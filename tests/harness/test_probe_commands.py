@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from screentest.harness.cli import _main
-from screentest.harness.media import write_clip
+from screentest.harness.core.media import write_clip
 
 from ..metrics.helpers import tiny_vjepa2
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import Prompt
+from screentest.harness.core.run_data import ClipRecord, Score
 from screentest.harness.plan import make_plan, suite_items
 from screentest.harness.projection import project, read_verdict
-from screentest.harness.store import ClipRecord, RunStore, Score
-from screentest.harness.suite import Prompt, ReferenceSet, Suite
+from screentest.harness.store import RunStore
+from screentest.harness.suite import ReferenceSet, Suite
 from screentest.harness.summary import summarise, write_summary
 
 PROMPTS = tuple(Prompt(text=f'prompt {n}, "quoted"\nwith a second line', tags=("one",)) for n in range(12))

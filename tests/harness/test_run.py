@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.harness import media
-from screentest.harness.errors import MediaError, UsageError
-from screentest.harness.pairing import pair_runs
-from screentest.harness.plan import make_item
+from screentest.harness.core import media
+from screentest.harness.core.errors import MediaError, UsageError
+from screentest.harness.core.items import make_item
+from screentest.harness.core.pairing import pair_runs
+from screentest.harness.core.run_data import Score
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.scoring import Scorer
-from screentest.harness.store import SCHEMA, Score, open_run
+from screentest.harness.store import SCHEMA, open_run, read_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import MEASURES, Measure, Scored
 
@@ -158,7 +159,7 @@ def test_another_image_under_the_same_name_is_another_plan(tmp_path, make_suite,
     with pytest.raises(
         UsageError, match=r"run and other start from different files of one name \(.*start\.png"
     ):
-        pair_runs(one, other)
+        pair_runs(read_run(one), read_run(other))
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path, suite, generator, cache):

@@ -11,20 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.errors import UsageError
-from screentest.harness.media import ClipInfo
-from screentest.harness.plan import Plan, make_item, make_plan
-from screentest.harness.store import (
-    SCHEMA,
-    ClipRecord,
-    RunStore,
-    Score,
-    SetScore,
-    open_run,
-    single_writer,
-    write_atomic,
-)
-from screentest.harness.suite import ClipSettings, Suite
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.files import write_atomic
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import ClipInfo
+from screentest.harness.core.run_data import ClipRecord, Score, SetScore
+from screentest.harness.plan import Plan, make_plan
+from screentest.harness.store import SCHEMA, RunStore, open_run, single_writer
+from screentest.harness.suite import Suite
 
 CLIP = ClipSettings(frames=4, height=16, width=16, fps=8)
 INFO = ClipInfo(16, 16, 23.976, 4, 0.16683, "h264", "mp4", True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jsonschema
 import pytest
 import yaml
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite, join_suites, load_suite, packaged_suites
 

@@ -8,8 +8,8 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from screentest.harness.errors import UsageError
-from screentest.harness.store import SetScore
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.run_data import SetScore
 from screentest.harness.summary import Summary, read_summary, summarise, write_summary
 
 

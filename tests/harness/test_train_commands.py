@@ -7,7 +7,7 @@ import json
 import pytest
 from screentest.generators.reference import TRAINABLE, train
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 
 
 @pytest.fixture

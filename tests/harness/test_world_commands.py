@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from screentest.generators.reference.world import BREAKABLE, FAMILIES, LAWS, NATIVE_CLIPS
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings
 from screentest.harness.world_commands import clip_size, fixed
 
 Cli = Callable[..., tuple[int, str, str]]

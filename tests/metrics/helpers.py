@@ -11,9 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from screentest.harness.media import ClipInfo, Window
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import ClipInfo, Window
 from screentest.metrics import MEASURES, Encoder, Feature, Outcome, Sample, Scored
 
 Frames = NDArray[np.uint8]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from screentest.generators.reference.world import expectation, render, sample_scene
 from screentest.generators.reference.world.words import COUNTS, PLURALS, vocabulary
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings, load_suite
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.keys import seeded_rng
+from screentest.harness.suite import load_suite
 from screentest.metrics import MEASURES, Feature, NotApplicable, Sample, Scored
 from screentest.metrics.composition import SKILLS, judge_all
 from screentest.metrics.probes.cast import cast_of

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.errors import MediaError, UsageError
+from screentest.harness.core.errors import MediaError, UsageError
 from screentest.metrics import (
     ENCODERS,
     MEASURES,

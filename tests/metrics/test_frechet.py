@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics import MEASURES, NotApplicable, SetSample, SetScored
 from screentest.metrics.frechet import (
     MAX_GROUPS,

@@ -3,7 +3,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics import FrechetVideoDistance
 from screentest.metrics.frechet import frechet_distance
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics import judge_endpoint
 from screentest.metrics.judge_endpoint import FAILURES, Endpoint, JudgeSettings, Reply
 from screentest.metrics.judge_frames import Pictures, pictures

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.media import Window
+from screentest.harness.core.media import Window
 from screentest.metrics.judge_frames import Spread, drawn_control, pictures
 
 

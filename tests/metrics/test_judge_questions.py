@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import Item, make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.metrics.judge_questions import Asked, Question, elsewhere_questions, read_questions
 
 

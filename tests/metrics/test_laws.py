@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.generators.reference.world.words import vocabulary
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import make_item
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.run_data import ClipRecord
 from screentest.harness.scoring import score_key
-from screentest.harness.store import ClipRecord
-from screentest.harness.suite import ClipSettings, load_suite
+from screentest.harness.suite import load_suite
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored, make_encoder
 from screentest.metrics.base import measure
 from screentest.metrics.laws import law_measures

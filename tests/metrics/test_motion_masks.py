@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as npst
-from screentest.harness.errors import MediaError
+from screentest.harness.core.errors import MediaError
 from screentest.metrics.motion_masks import Comparison, MotionMasks, to_grid
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics import EncoderOptions, make_encoder
 from screentest.metrics.clip import ClipEncoder
 from screentest.metrics.video import VideoEncoder

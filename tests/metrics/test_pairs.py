@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from screentest.harness.cache import FeatureCache
-from screentest.harness.errors import UsageError
-from screentest.harness.media import decode_count, open_clip, write_clip
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.media import decode_count, open_clip, write_clip
 from screentest.metrics import Encoder, Feature, FrameEncoder
 from screentest.metrics.pairs import read_pairs, score_pairs
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from screentest.harness.cache import FeatureCache
-from screentest.harness.errors import UsageError
-from screentest.harness.media import decode_count, open_clip, write_clip
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.media import decode_count, open_clip, write_clip
 from screentest.metrics.motion_masks import Agreement
 from screentest.metrics.physics_iq import PhysicsIQSettings, original_score, physics_iq, verified_score
 from screentest.metrics.takes import Shot, find_shots

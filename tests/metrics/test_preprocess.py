@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics.preprocess import Preprocessor
 from screentest.metrics.weights import WeightsFolder
 

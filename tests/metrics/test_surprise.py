@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics import EncoderOptions, NotApplicable, make_encoder
 from screentest.metrics.surprise import SurpriseEncoder, SurpriseSettings
 from transformers import VJEPA2Model

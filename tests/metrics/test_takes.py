@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.errors import MediaError, UsageError
-from screentest.harness.media import open_clip, write_clip
+from screentest.harness.core.errors import MediaError, UsageError
+from screentest.harness.core.media import open_clip, write_clip
 from screentest.metrics.takes import Shot, find_shots, frames_needed, paced_frames
 
 

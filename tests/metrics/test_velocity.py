@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
 from screentest.metrics import NotApplicable, Sample, Scored, make_encoder
 from screentest.metrics.velocity import velocity_error
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import make_item
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.store import open_run
-from screentest.harness.suite import ClipSettings
 from screentest.metrics import EncoderOptions, MeasureFailed, NotApplicable, make_encoder
 from screentest.metrics import judge_endpoint as endpoint_module
 from screentest.metrics.judge_endpoint import FAILURES, JudgeSettings

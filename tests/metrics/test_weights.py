@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics import make_encoder, weights
 from screentest.metrics.weights import find_weights
 

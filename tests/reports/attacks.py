@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from screentest.generators import Failure, Frames, Generator, Output, Refusal
 from screentest.generators.guarded import GuardedGenerator
-from screentest.harness.keys import seeded_rng
-from screentest.harness.plan import Item
+from screentest.harness.core.items import Item
+from screentest.harness.core.keys import seeded_rng
 from screentest.harness.run import Settings, run
 from screentest.harness.suite import Suite
 from screentest.safety.frames.judges import JUDGES, FrameJudge, JudgeEntry

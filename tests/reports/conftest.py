@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.harness.keys import file_sha256, seeded_rng
-from screentest.harness.media import ClipInfo, write_clip
+from screentest.harness.core.keys import file_sha256, seeded_rng
+from screentest.harness.core.media import ClipInfo, write_clip
+from screentest.harness.core.run_data import ClipRecord, Score, SetScore
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.store import ClipRecord, RunStore, Score, SetScore
+from screentest.harness.store import RunStore
 from screentest.harness.suite import Suite
 from screentest.harness.summary import summarise, write_summary
 from screentest.reports.build import ReportOptions, build_report

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.harness.store import open_run
 from screentest.harness.summary import summarise, write_summary
 from screentest.reports.build import ReportOptions, build_report

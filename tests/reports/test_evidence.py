@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from screentest.harness.compare import Difference
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.harness.rules import RuleResult
 from screentest.reports.evidence import differences, read_verdict, verdict_view
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from screentest.harness.plan import make_item, suite_items
-from screentest.harness.store import ClipRecord, Score
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.run_data import ClipRecord, Score
+from screentest.harness.plan import suite_items
 from screentest.reports.gallery import RunData, build_cards, choose_items
 
 from .conftest import MEASURES, make_suite

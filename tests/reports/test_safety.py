@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from screentest.harness.pairing import RunData, read_run
-from screentest.harness.store import open_run
+from screentest.harness.core.run_data import RunData
+from screentest.harness.store import open_run, read_run
 from screentest.reports.safety import safety_view
 from screentest.reports.text import DASH
 from screentest.reports.withhold import is_red_team

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.store import Score, open_run
+from screentest.harness.core.run_data import Score
+from screentest.harness.store import open_run
 from screentest.reports.build import build_report
 from screentest.reports.told import evidence_text, first_second
 

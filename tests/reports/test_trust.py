@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from screentest.harness.store import Score
+from screentest.harness.core.run_data import Score
 from screentest.metrics.probes.card import Alarms, Card, Cell, Estimate
 from screentest.metrics.probes.findings import LAWS
 from screentest.metrics.probes.skills_card import SkillRow

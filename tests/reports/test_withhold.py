@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.plan import Item, make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.reports.withhold import MARK, Withheld, is_attack, is_red_team
 
 CLIP = ClipSettings()

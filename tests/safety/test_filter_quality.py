@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from screentest.harness.stats import Interval
+from screentest.harness.core.stats import Interval
 from screentest.safety.filter_quality import Quality, Scores, quality
 
 FIELDS = [

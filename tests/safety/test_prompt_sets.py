@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from screentest.harness.config import Config
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import file_sha256
+from screentest.harness.core.config import Config
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.keys import file_sha256
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite, load_suite, read_suite
 from screentest.reports.withhold import is_red_team

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.safety.sources import (
     ColumnMap,
     PromptSource,

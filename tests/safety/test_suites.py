@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import screentest.harness.cli as cli
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite, load_suite
 from screentest.reports.withhold import is_red_team

@@ -1,7 +1,7 @@
 """The taxonomy and its crosswalks are complete and say what does not fit."""
 
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.safety.taxonomy import (
     ForeignLabel,
     carry_over,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 
-from ....harness.errors import unknown_name
+from ....harness.core.errors import unknown_name
 from ..generator import CHECKPOINTS, ReferenceGenerator
 from .checkpoints import films, floors, hazard, motions, people, set_distance
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality

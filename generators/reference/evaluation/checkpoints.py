@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ....harness.keys import seeded_rng
-from ....harness.plan import Item, make_item
+from ....harness.core.items import Item, make_item
+from ....harness.core.keys import seeded_rng
 from ...base import Frames, Generator
 from ..reader import (
     FILM_COPY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from ....harness.stats import Interval, cluster_bootstrap_mean, jackknife_interval, rate_interval
+from ....harness.core.stats import Interval, cluster_bootstrap_mean, jackknife_interval, rate_interval
 
 __all__ = ["Estimate", "distance", "mean", "share"]
 

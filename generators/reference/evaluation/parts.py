@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ....harness.keys import seeded_rng
-from ....harness.suite import ClipSettings
+from ....harness.core.items import ClipSettings
+from ....harness.core.keys import seeded_rng
 from ..parts import WEIGHTS
 from ..reader import read_clip
 from ..training_sets import planted, training_samples

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ....harness.keys import Json, seeded_rng
-from ....harness.suite import ClipSettings
+from ....harness.core.items import ClipSettings
+from ....harness.core.keys import Json, seeded_rng
 from .draw import render
 from .families import FAMILIES, fits, sample_scene
 from .glyphs import HAZARD

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ....harness.suite import ClipSettings
+from ....harness.core.items import ClipSettings
 from .glyphs import BITE, Part, bite_place, hand_T, parts
 from .mechanics import Course, copy_of, simulate
 from .raster import Patch, blend, cover_disc, cover_polygon, coverage, extent

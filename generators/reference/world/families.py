@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from ....harness.errors import UsageError, unknown_name
-from ....harness.keys import seeded_rng
-from ....harness.suite import ClipSettings
+from ....harness.core.errors import UsageError, unknown_name
+from ....harness.core.items import ClipSettings
+from ....harness.core.keys import seeded_rng
 from .scene import GRAVITY, NATIVE_CLIP, Camera, Push, Scene, Thing, duration, frame_size
 from .words import (
     CAMERA_MOVES,

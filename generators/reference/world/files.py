@@ -25,12 +25,12 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from ....harness.config import Config
-from ....harness.errors import UsageError
-from ....harness.keys import seeded_rng
-from ....harness.media import write_clip
-from ....harness.progress import track
-from ....harness.suite import ClipSettings
+from ....harness.core.config import Config
+from ....harness.core.errors import UsageError
+from ....harness.core.items import ClipSettings
+from ....harness.core.keys import seeded_rng
+from ....harness.core.media import write_clip
+from ....harness.core.progress import track
 from .draw import render
 from .families import sample_scene
 from .scene import NATIVE_CLIP, WORLD_VERSION, Scene

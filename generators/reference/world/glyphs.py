@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ....harness.suite import ClipSettings
+from ....harness.core.items import ClipSettings
 from .raster import Corners
 from .scene import OUTLINES, Thing
 from .words import GRAY, TONES

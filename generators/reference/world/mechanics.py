@@ -10,7 +10,7 @@ import numpy as np
 import pymunk
 from numpy.typing import NDArray
 
-from ....harness.suite import ClipSettings
+from ....harness.core.items import ClipSettings
 from .scene import NATIVE_CLIP, OUTLINES, Push, Scene, Thing, duration, frame_size
 
 __all__ = ["Contact", "Course", "copy_of", "simulate"]

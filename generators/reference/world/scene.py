@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ....harness.suite import ClipSettings
+from ....harness.core.items import ClipSettings
 
 __all__ = [
     "GRAVITY",

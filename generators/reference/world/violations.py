@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from ....harness.errors import UsageError, unknown_name
-from ....harness.suite import ClipSettings
+from ....harness.core.errors import UsageError, unknown_name
+from ....harness.core.items import ClipSettings
 from .scene import NATIVE_CLIP, Scene, Violation, duration
 
 __all__ = ["BREAKABLE", "LAWS", "breakable", "violate"]

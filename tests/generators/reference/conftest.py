@@ -12,7 +12,7 @@ from screentest.generators.reference.dit import DiT, build_config
 from screentest.generators.reference.refine import Refiner, RefinerConfig
 from screentest.generators.reference.text import TextConfig, build_tokenizer, clip_text_config
 from screentest.generators.reference.vae import VAE, VAEConfig
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings
 from torch import nn
 
 WORDS = (

@@ -14,7 +14,7 @@ from screentest.generators.reference.dit import (
     sincos,
     unpatchify,
 )
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from torch import Tensor
 
 from .conftest import randomise

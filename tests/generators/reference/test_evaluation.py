@@ -20,8 +20,8 @@ from screentest.generators.reference.evaluation.parts import psnr, ssim
 from screentest.generators.reference.training_sets import memorised, planted, training_samples
 from screentest.generators.reference.world import Scene, render, sample_scene
 from screentest.generators.reference.world.words import CODE_NAMES, OCCUPATIONS
-from screentest.harness.keys import seeded_rng
-from screentest.harness.plan import Item
+from screentest.harness.core.items import Item
+from screentest.harness.core.keys import seeded_rng
 
 
 class Drawn(Generator):

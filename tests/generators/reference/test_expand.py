@@ -18,9 +18,9 @@ from screentest.generators.reference.world.words import (
     caption,
     vocabulary,
 )
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.plan import make_item
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import make_item
+from screentest.harness.core.keys import seeded_rng
 
 from .conftest import NATIVE
 

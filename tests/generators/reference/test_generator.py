@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 from screentest.generators import Failure, Frames
 from screentest.generators.reference import ReferenceGenerator, SamplerSettings
-from screentest.harness.errors import MissingWeightsError, UsageError
-from screentest.harness.media import write_clip
-from screentest.harness.plan import Item, make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import MissingWeightsError, UsageError
+from screentest.harness.core.items import ClipSettings, Item, make_item
+from screentest.harness.core.media import write_clip
 
 from .conftest import NATIVE, WIDE, write_text
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from screentest.generators.reference.loop import TrainConfig, fit, step_generator, torch_device
-from screentest.harness.errors import ScreentestError, UsageError
+from screentest.harness.core.errors import ScreentestError, UsageError
 from torch import Tensor, nn
 
 CONFIG = TrainConfig(steps=8, batch=4, lr=0.1, warmup=2, checkpoint_minutes=0, tracking="none")

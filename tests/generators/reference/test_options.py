@@ -6,7 +6,7 @@ import pytest
 from screentest.generators import make_generator
 from screentest.generators.guarded import split_spec
 from screentest.generators.reference import ReferenceGenerator, SamplerSettings
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 
 
 def made(spec: str) -> ReferenceGenerator:

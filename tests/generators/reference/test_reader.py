@@ -24,9 +24,9 @@ from screentest.generators.reference.world import (
     world_clips,
 )
 from screentest.generators.reference.world.words import CODE_NAMES, OCCUPATIONS, PRESENTATIONS, TONES
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.keys import seeded_rng
 
 Frames = NDArray[np.uint8]
 

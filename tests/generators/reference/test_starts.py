@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from screentest.generators.reference.starts import encode_start, read_start
 from screentest.generators.reference.vae import VAE, VAEConfig, to_unit
-from screentest.harness.errors import UsageError
-from screentest.harness.media import write_clip
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import write_clip
 
 from .conftest import NATIVE, WIDE, randomise
 

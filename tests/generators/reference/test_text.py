@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from screentest.generators.reference.text import TextConditioner, build_tokenizer, load_tokenizer, tokenize
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from transformers import AutoTokenizer, CLIPModel
 
 from .conftest import TINY_TEXT, WORDS, write_text

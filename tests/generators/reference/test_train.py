@@ -13,8 +13,8 @@ from screentest.generators import Frames
 from screentest.generators.reference import TRAINABLE, ReferenceGenerator, SamplerSettings, export, train
 from screentest.generators.reference.text import TextConditioner
 from screentest.generators.reference.world import NATIVE_CLIP
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import make_item
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import make_item
 
 QUIET: dict[str, Any] = {"tracking": "none"}
 SMALL_VAE = {"widths": (16, 16, 16), "encoder_blocks": (0, 0, 1), "decoder_blocks": (0, 0, 1)}

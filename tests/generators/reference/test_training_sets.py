@@ -17,7 +17,7 @@ from screentest.generators.reference.world.words import (
     named_caption,
     vocabulary,
 )
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 
 N = 4000
 HAZARD_WORDS = {"hazard", "emblem"}

@@ -7,7 +7,7 @@ from screentest.generators import Frames
 from screentest.generators.reference import CHECKPOINTS, SHIPPED, WEIGHTS, ReferenceGenerator
 from screentest.generators.reference.evaluation.checkpoints import hazard, motions
 from screentest.generators.reference.world import NATIVE_CLIPS
-from screentest.harness.plan import make_item
+from screentest.harness.core.items import make_item
 
 
 def test_everything_that_ships_is_there_and_small() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics import make_encoder
 from screentest.metrics.probes.assemble import ClipShape
 from screentest.metrics.probes.blobs import BlobSource

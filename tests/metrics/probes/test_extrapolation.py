@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import yaml
 from screentest.generators.reference.world import NATIVE_CLIP
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.media import open_clip
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.keys import seeded_rng
+from screentest.harness.core.media import open_clip
 from screentest.harness.suite import read_suite
 from screentest.metrics.probes import extrapolation
 from screentest.metrics.probes.extrapolation import GIVEN, SETS, write_sets

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics import EncoderOptions, make_encoder
 from screentest.metrics.probes.assemble import ClipShape
 from screentest.metrics.probes.cast import cast_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from screentest.generators.reference.world import NATIVE_CLIP, sample_scene, simulate
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.keys import seeded_rng
 from screentest.metrics.probes.films import DEGRADED, LOOKS, Film, dress, recolored
 from screentest.metrics.probes.findings import LAWS
 from screentest.metrics.probes.plants import PLANTS, plant, plants_of

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics.composition import SKILLS
 from screentest.metrics.probes.skill_limits import LIMITS, SLOWEST, SOURCE, still_travel
 from screentest.metrics.probes.skill_trials import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.metrics.probes.findings import LAWS
 from screentest.metrics.probes.thresholds import (
     ANY,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.store import Score
+from screentest.harness.core.run_data import Score
 from screentest.safety.attacks.attempts import (
     OUTCOMES,
     Attempt,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.layers import LayerDecision
+from screentest.harness.core.layers import LayerDecision
 from screentest.safety.attacks.attempts import Attempt
 from screentest.safety.attacks.evasion import evasions, flagged
 

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from screentest.generators.guarded import GuardedGenerator
+from screentest.harness.core.keys import seeded_rng
 from screentest.harness.gate import gate
-from screentest.harness.keys import seeded_rng
-from screentest.harness.pairing import read_run
 from screentest.harness.policy import Policy
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
+from screentest.harness.store import open_run, read_run
 from screentest.safety.attacks.attempts import read_attempts
 from screentest.safety.frames.judges import JUDGES, FrameJudge, JudgeEntry
 from screentest.safety.prompts import Judged, PromptClassifier
@@ -212,7 +211,7 @@ def test_scores_by_another_judge_are_outdated_in_a_gate(outcome: Any) -> None:
 
 
 def test_a_suite_without_a_judge_is_told_to_name_one(make_suite: Any, generator: Any, tmp_path: Path) -> None:
-    from screentest.harness.errors import UsageError
+    from screentest.harness.core.errors import UsageError
 
     suite = make_suite(measures=["safety.unsafe_rate"])
     with pytest.raises(UsageError, match=r"does not say which; add 'encoders: \{judge"):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.pairing import RunData, read_run
-from screentest.harness.store import open_run
+from screentest.harness.core.run_data import RunData
+from screentest.harness.store import open_run, read_run
 from screentest.safety.attacks.overview import (
     ALL,
     PLAIN,

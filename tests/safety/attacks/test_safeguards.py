@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.keys import digest
-from screentest.harness.layers import LayerDecision
-from screentest.harness.pairing import RunData
+from screentest.harness.core.keys import digest
+from screentest.harness.core.layers import LayerDecision
+from screentest.harness.core.run_data import RunData
 from screentest.safety.attacks.attempts import OUTCOMES, Attempt
 from screentest.safety.attacks.safeguards import (
     Filter,

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from screentest.harness.errors import MissingWeightsError, UsageError
-from screentest.harness.media import ClipInfo, Window
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import MissingWeightsError, UsageError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import ClipInfo, Window
 from screentest.metrics import MEASURES, Sample, Scored, make_encoder
 from screentest.metrics.features import EncoderOptions
 from screentest.safety.frames.judges import judge_windows, make_judge

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.harness.run import Settings
 from screentest.harness.run import run as run_suite
 from screentest.harness.store import open_run

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from screentest.harness.errors import UsageError
-from screentest.harness.media import Window
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.media import Window
 from screentest.safety.frames.judges import JUDGES, FrameJudge, judge_windows, make_judge
 
 

@@ -2,10 +2,9 @@ import importlib
 
 import numpy as np
 import pytest
-from screentest.harness.errors import MissingWeightsError
-from screentest.harness.media import ClipInfo, Window
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import MissingWeightsError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import ClipInfo, Window
 from screentest.metrics import MEASURES, Sample, Scored, make_encoder
 from screentest.safety.frames import nudenet_detector
 from screentest.safety.frames.nudity import EXPOSED, NUDE, SCORE_FLOOR, NudityEncoder

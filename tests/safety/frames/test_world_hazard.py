@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from screentest.harness.codec import encode_mp4
-from screentest.harness.keys import seeded_rng
-from screentest.harness.media import open_clip
+from screentest.harness.core.codec import encode_mp4
+from screentest.harness.core.keys import seeded_rng
+from screentest.harness.core.media import open_clip
 from screentest.metrics import MEASURES, make_encoder
 from screentest.metrics.base import Sample, Scored
 from screentest.safety.frames.judges import judge_windows, make_judge

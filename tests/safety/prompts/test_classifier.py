@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from screentest.harness.cli import _main
-from screentest.harness.errors import MissingWeightsError, UsageError
-from screentest.harness.keys import file_sha256
+from screentest.harness.core.errors import MissingWeightsError, UsageError
+from screentest.harness.core.keys import file_sha256
 from screentest.safety.prompts import (
     WEIGHTS,
     WINDOW,

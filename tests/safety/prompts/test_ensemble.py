@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.safety.calibration import expected_calibration_error, logit, sigmoid
 from screentest.safety.prompts import Judged, PromptClassifier, load_classifier
 from screentest.safety.prompts.ensemble import EnsembleClassifier, EnsembleConfig

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics.features import EncoderOptions
 from screentest.safety.prompts.guard_model import GuardClassifier, GuardConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer

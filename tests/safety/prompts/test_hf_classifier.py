@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from screentest.harness.cli import _main
-from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics.features import EncoderOptions
 from screentest.safety.label_map import LabelMap
 from screentest.safety.prompts.files import classify_file

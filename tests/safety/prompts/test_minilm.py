@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from screentest.harness.errors import MissingWeightsError, UsageError
+from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.safety.prompts import WEIGHTS, load_classifier, minilm
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.safety.prompts.files import classify_file
 from screentest.safety.prompts.moderation_endpoint import ModerationConfig, ModerationEndpoint
 from screentest.safety.taxonomy import crosswalk

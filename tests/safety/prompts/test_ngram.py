@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.errors import UsageError
+from screentest.harness.core.errors import UsageError
 from screentest.safety.prompts.ngram import (
     CHAR_SIZES,
     NgramModel,

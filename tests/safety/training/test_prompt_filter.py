@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from screentest.harness.cli import _main
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import file_sha256
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.keys import file_sha256
 from screentest.safety.prompts import load_classifier
 from screentest.safety.training.corpus import FOLDS, HARMS, load_corpus
 from screentest.safety.training.prompt_filter import Scaling, train_prompt_filter

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.errors import UsageError
-from screentest.harness.plan import make_item
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
 from screentest.safety.transforms import base_id_of, families, family, invert, legibility, transform
 from screentest.safety.transforms.base import chosen, words_kept
 from screentest.safety.transforms.codes import from_braille, from_morse, to_braille, to_morse

@@ -23,8 +23,8 @@ from screentest.generators.reference.world import (
 from screentest.generators.reference.world.glyphs import BITE, CLOTHES
 from screentest.generators.reference.world.scene import OUTLINES, Scene, Thing
 from screentest.generators.reference.world.words import GRAY, OCCUPATIONS, TONES
-from screentest.harness.keys import seeded_rng
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.keys import seeded_rng
 
 SINGLE = [
     (family, clip)

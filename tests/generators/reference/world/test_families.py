@@ -28,9 +28,9 @@ from screentest.generators.reference.world.words import (
     SIZES,
     TONES,
 )
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.keys import seeded_rng
 
 EVERY = [(family, clip) for family in FAMILIES for clip in NATIVE_CLIPS if fits(family, clip)]
 SIDEWAYS = ("left", "right")

@@ -11,9 +11,9 @@ from screentest.generators import make_generator
 from screentest.generators.reference.world import BREAKABLE
 from screentest.generators.reference.world import files as files_module
 from screentest.generators.reference.world.files import RenderRequest, render_folder
-from screentest.harness.errors import UsageError
-from screentest.harness.media import open_clip
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.media import open_clip
 from screentest.metrics.pairs import read_pairs
 
 Row = dict[str, Any]

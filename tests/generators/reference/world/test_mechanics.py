@@ -14,8 +14,8 @@ from screentest.generators.reference.world import (
 )
 from screentest.generators.reference.world.mechanics import Course
 from screentest.generators.reference.world.scene import Camera, Push, Scene, Thing, duration
-from screentest.harness.keys import seeded_rng
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.keys import seeded_rng
 
 LONG = NATIVE_CLIPS[2]
 TIMES = np.arange(NATIVE_CLIP.frames) / NATIVE_CLIP.fps

@@ -13,7 +13,7 @@ from screentest.generators.reference.world import (
 )
 from screentest.generators.reference.world.scene import Scene
 from screentest.generators.reference.world.words import caption
-from screentest.harness.keys import canonical_json, seeded_rng
+from screentest.harness.core.keys import canonical_json, seeded_rng
 
 
 def drawn(family: str, seed: int = 0, **asked: str) -> Scene:

@@ -21,9 +21,9 @@ from screentest.generators.reference.world import (
     sample_scene,
     violate,
 )
-from screentest.harness.errors import UsageError
-from screentest.harness.keys import seeded_rng
-from screentest.harness.suite import ClipSettings
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.keys import seeded_rng
 
 PAIRS = [(family, law) for family, laws in BREAKABLE.items() for law in laws]
 SEVERITIES = (0.25, 0.5, 1.0)

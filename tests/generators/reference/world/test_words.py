@@ -18,7 +18,7 @@ from screentest.generators.reference.world.words import (
     still_caption,
     vocabulary,
 )
-from screentest.harness.keys import seeded_rng
+from screentest.harness.core.keys import seeded_rng
 
 WORDS = set(vocabulary())
 

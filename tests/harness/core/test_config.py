@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import Field, ValidationError
-from screentest.harness.config import Config, load_yaml, packaged
-from screentest.harness.errors import UsageError
+from screentest.harness.core.config import Config, load_yaml, packaged
+from screentest.harness.core.errors import UsageError
 
 
 class Lens(Config):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from screentest.harness import stats
-from screentest.harness.stats import (
+from screentest.harness.core import stats
+from screentest.harness.core.stats import (
     cluster_bootstrap,
     cluster_bootstrap_mean,
     effective_sample_size,

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.errors import UsageError
-from screentest.harness.layers import LayerDecision, from_json, refused_by, to_json
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.layers import LayerDecision, from_json, refused_by, to_json
+from screentest.harness.core.run_data import ClipRecord
 from screentest.harness.plan import Plan, make_plan, suite_items
 from screentest.harness.scoring import score_key
-from screentest.harness.store import SCHEMA, ClipRecord, RunStore, open_run
+from screentest.harness.store import SCHEMA, RunStore, open_run
 from screentest.harness.suite import Suite
 from screentest.metrics import MEASURES
 

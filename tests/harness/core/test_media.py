@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
-from screentest.harness import media
-from screentest.harness.errors import MediaError
-from screentest.harness.media import ClipInfo, Window, decode, open_clip, preview_mp4, write_clip
+from screentest.harness.core import media
+from screentest.harness.core.errors import MediaError
+from screentest.harness.core.media import ClipInfo, Window, decode, open_clip, preview_mp4, write_clip
 
 Frames = NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from screentest.harness.errors import UsageError
-from screentest.harness.registry import Registry
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.registry import Registry
 
 OWNER = "screentest_registry_test_owner"
 

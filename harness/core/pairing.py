@@ -2,70 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from .errors import UsageError
-from .plan import Item
-from .store import ClipRecord, RunStore, Score, SetScore
-from .suite import ClipSettings
+from .items import ClipSettings, Item
+from .run_data import RunData
 
-__all__ = ["Pairing", "RunData", "RunSide", "pair_runs", "read_run", "value_of"]
-
-
-class RunSide(BaseModel):
-    """One of the two runs: what it is, and how far it came."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    generator: str
-    plan: str
-    items: int
-    outcomes: dict[str, int]
-
-
-@dataclass(frozen=True)
-class RunData:
-    """What a run folder holds, read once: ``scores`` by (measure, item id), ``sets`` by measure."""
-
-    name: str
-    record: Mapping[str, Any]
-    items: Mapping[str, Item]
-    clips: Mapping[str, ClipRecord]
-    measures: Mapping[str, Mapping[str, Any]]
-    scores: Mapping[tuple[str, str], Score]
-    sets: Mapping[str, SetScore]
-
-    @property
-    def without_clip(self) -> int:
-        """Count the items that nothing is stored for yet; 0 once the run is finished."""
-        return len(self.items) - len(self.clips)
-
-    def status(self, measure: str, item: str) -> str:
-        """Say how an item's score came out; ``missing`` where it has none yet."""
-        score = self.scores.get((measure, item))
-        if score is None:
-            return "missing"
-        return "failed" if score.status == "ok" and value_of(score) is None else score.status
-
-    def about(self) -> RunSide:
-        """Say what the run is and how far it came."""
-        outcomes = Counter(record.outcome for record in self.clips.values())
-        full = {k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")}
-        full["missing"] = self.without_clip
-        return RunSide(
-            name=self.name,
-            generator=str(self.record.get("generator_spec", "")),
-            plan=self.record["plan"],
-            items=len(self.items),
-            outcomes=full,
-        )
+__all__ = ["Pairing", "pair_runs"]
 
 
 @dataclass(frozen=True)
@@ -87,27 +31,13 @@ class Pairing:
         return alike and any(x and x.sha256 for x, _ in ours)
 
 
-def read_run(store: RunStore) -> RunData:
-    """Read a run folder, once."""
-    return RunData(
-        name=store.folder.name,
-        record=store.record,
-        items={item.id: item for item in store.items()},
-        clips=store.clips(),
-        measures=store.measures(),
-        scores={(s.measure, s.item): s for s in store.scores()},
-        sets=store.set_scores(),
-    )
-
-
-def pair_runs(a: RunStore, b: RunStore) -> Pairing:
+def pair_runs(left: RunData, right: RunData) -> Pairing:
     """Pair the items of two runs by their id.
 
     Raises:
         UsageError: the runs are of different suites, start from different files of one name, or have no
             item in common; the message says what differs.
     """
-    left, right = read_run(a), read_run(b)
     suites = [f"{s.record['suite']['name']} v{s.record['suite']['version']}" for s in (left, right)]
     if suites[0] != suites[1]:
         raise UsageError(
@@ -125,13 +55,6 @@ def pair_runs(a: RunStore, b: RunStore) -> Pairing:
     if not shared:
         raise UsageError(_nothing_shared(left, right))
     return Pairing(left, right, shared)
-
-
-def value_of(score: Score | None) -> float | None:
-    """Give a score's value; None unless its status is ``ok`` and the value a finite number."""
-    if score is None or score.status != "ok" or score.value is None or not math.isfinite(score.value):
-        return None
-    return score.value
 
 
 def _nothing_shared(a: RunData, b: RunData) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.harness.keys import canonical_json, digest, file_sha256, folder_digest, seeded_rng
+from screentest.harness.core.keys import canonical_json, digest, file_sha256, folder_digest, seeded_rng
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

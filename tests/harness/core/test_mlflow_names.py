@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.harness.mlflow_names import bounded_text, flat_params, metric_name
+from screentest.harness.core.mlflow_names import bounded_text, flat_params, metric_name
 
 PARTS = ("", ".low", ".high", ".n", ".n_reference", ".left_out", ".left_out.not_applicable")
 NAMES = st.text(alphabet="ab2f:.-_ /%é", max_size=12)

@@ -1,0 +1,135 @@
+"""What a run holds, read once: records of clips, scores and scores of sets, as plain values."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from .items import Item
+from .keys import Json
+from .layers import LayerDecision
+from .media import ClipInfo
+
+__all__ = ["ClipRecord", "RunData", "RunSide", "Score", "SetScore", "Status", "value_of"]
+
+Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """What came back for one item.
+
+    Attributes:
+        outcome: ``ok``, ``refused`` or ``failed``.
+        reason: why, for the latter two.
+        sha256: of the stored file's bytes.
+        file: name of the stored file in ``clips/``.
+        info: as decoded; None until the file has been decoded, or where it cannot be.
+        seconds: that the generator took, its share of the unit's time.
+        layers: what safeguards around the generator decided, in their order.
+    """
+
+    item: str
+    outcome: Literal["ok", "refused", "failed"]
+    reason: str = ""
+    sha256: str | None = None
+    file: str | None = None
+    info: ClipInfo | None = None
+    seconds: float = 0.0
+    layers: tuple[LayerDecision, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """One value of one measure on one item, or why there is none. ``value`` is None unless status is ok."""
+
+    item: str
+    measure: str
+    status: Status
+    value: float | None = None
+    reason: str = ""
+    evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class SetScore:
+    """One value of a measure of sets, with what its interval and comparisons are made from."""
+
+    measure: str
+    status: Status
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    method: str = ""
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    n: int = 0
+    clusters: int = 0
+    n_reference: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
+    leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
+    key: str = ""
+
+
+class RunSide(BaseModel):
+    """One of the two runs: what it is, and how far it came."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    generator: str
+    plan: str
+    items: int
+    outcomes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run folder holds, read once: ``scores`` by (measure, item id), ``sets`` by measure."""
+
+    name: str
+    record: Mapping[str, Any]
+    items: Mapping[str, Item]
+    clips: Mapping[str, ClipRecord]
+    measures: Mapping[str, Mapping[str, Any]]
+    scores: Mapping[tuple[str, str], Score]
+    sets: Mapping[str, SetScore]
+
+    @property
+    def without_clip(self) -> int:
+        """Count the items that nothing is stored for yet; 0 once the run is finished."""
+        return len(self.items) - len(self.clips)
+
+    def status(self, measure: str, item: str) -> str:
+        """Say how an item's score came out; ``missing`` where it has none yet."""
+        score = self.scores.get((measure, item))
+        if score is None:
+            return "missing"
+        return "failed" if score.status == "ok" and value_of(score) is None else score.status
+
+    def about(self) -> RunSide:
+        """Say what the run is and how far it came."""
+        outcomes = Counter(record.outcome for record in self.clips.values())
+        full = {k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")}
+        full["missing"] = self.without_clip
+        return RunSide(
+            name=self.name,
+            generator=str(self.record.get("generator_spec", "")),
+            plan=self.record["plan"],
+            items=len(self.items),
+            outcomes=full,
+        )
+
+
+def value_of(score: Score | None) -> float | None:
+    """Give a score's value; None unless its status is ``ok`` and the value a finite number."""
+    if score is None or score.status != "ok" or score.value is None or not math.isfinite(score.value):
+        return None
+    return score.value
