@@ -238,7 +238,7 @@ def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
         UsageError: an unknown option, filter or generator; the nearest names are in the message.
         MissingWeightsError: a filter's weights are not on this machine.
     """
-    from ..metrics.features import EncoderOptions
+    from ..metrics.encoders.base import EncoderOptions
     from ..safety.frames.judges import make_judge
     from ..safety.prompts import load_classifier
     from . import GENERATORS, make_generator

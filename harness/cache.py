@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..metrics.features import Feature
+from ..metrics.encoders.base import Feature
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest

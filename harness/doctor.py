@@ -50,7 +50,7 @@ def _device() -> Iterator[tuple[str, str, str]]:
 def _weights() -> Iterator[tuple[str, str, str]]:
     from ..generators import make_generator
     from ..generators.reference.generator import CHECKPOINTS
-    from ..metrics import ENCODERS, encoder_roles, make_encoder
+    from .catalog import ENCODERS, encoder_roles, make_encoder
 
     for name in ENCODERS:
         source = "reference" if name in encoder_roles() else None

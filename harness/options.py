@@ -90,7 +90,7 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
         role, equals, source = pair.partition("=")
         if not equals or not role or not source:
             raise UsageError(f"--encoder {pair!r} should be ROLE=SOURCE, for example clip=reference")
-        from ..metrics import encoder_roles
+        from .catalog import encoder_roles
         from .core.errors import unknown_name
 
         if role not in encoder_roles():
@@ -101,7 +101,7 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
 
 def settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = False) -> Settings:
     """Gather what a run does not record in its suite."""
-    from ..metrics.features import EncoderOptions
+    from ..metrics.encoders.base import EncoderOptions
     from .run import Settings
 
     return Settings(cache, EncoderOptions(device, dtype), retry_failed)

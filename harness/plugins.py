@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from traceback import extract_tb
 
+from .catalog import MEASURES
 from .core.errors import ScreentestError, UsageError
 
 __all__ = ["GROUP", "load_entry_points", "load_file", "load_files"]
@@ -27,6 +28,7 @@ def load_entry_points() -> list[str]:
     problems: list[str] = []
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
         try:
+            MEASURES.load()  # a plug-in must not take the name of a built-in measure
             entry.load()
         except (Exception, SystemExit) as error:  # another package's fault must not stop ours
             problems.append(f"the plugin {entry.name!r} ({entry.value}) could not be loaded: {_say(error)}")
@@ -49,6 +51,7 @@ def load_file(path: Path) -> None:
         raise UsageError(f"the plugin {path} is not a Python file; it should end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    MEASURES.load()  # a plug-in must not take the name of a built-in measure
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:

@@ -14,11 +14,11 @@ from .options import AsJson, Cache, Device, DeviceOption, Dtype, DtypeOption, pr
 from .tables import Table, number
 
 if TYPE_CHECKING:
-    from ..metrics.pairs import PairsResult, Share
-    from ..metrics.physics_iq import Estimate, PhysicsIQ, ShotScore
-    from ..metrics.probes.card import Card
-    from ..metrics.probes.skills_report import SkillsCard
-    from ..metrics.probes.thresholds import ThresholdFile
+    from ..metrics.laws.thresholds import ThresholdFile
+    from ..metrics.physics_iq.protocol import Estimate, PhysicsIQ, ShotScore
+    from ..metrics.surprise.pairs import PairsResult, Share
+    from ..metrics.validation.law_card import Card
+    from ..metrics.validation.skill_report import SkillsCard
 
 __all__ = ["extrapolate", "physics_iq", "surprise", "validate"]
 
@@ -51,9 +51,9 @@ def physics_iq(
     as_json: AsJson = False,
 ) -> None:
     """Compare generated continuations with two real takes of each scene (Physics-IQ)."""
-    from ..metrics.physics_iq import PhysicsIQSettings
-    from ..metrics.physics_iq import physics_iq as score
-    from ..metrics.takes import find_shots
+    from ..metrics.physics_iq.protocol import PhysicsIQSettings
+    from ..metrics.physics_iq.protocol import physics_iq as score
+    from ..metrics.physics_iq.takes import find_shots
     from .cache import FeatureCache
 
     chosen = PhysicsIQSettings(seconds=seconds, scale=scale, stretch=stretch)
@@ -79,7 +79,7 @@ def surprise(
 ) -> None:
     """Ask whether a video model finds impossible clips more surprising than possible ones, pair by pair."""
     from ..metrics import EncoderOptions, make_encoder
-    from ..metrics.pairs import read_pairs, score_pairs
+    from ..metrics.surprise.pairs import read_pairs, score_pairs
     from .cache import FeatureCache
 
     listed = read_pairs(pairs)
@@ -127,7 +127,7 @@ def validate(
             raise UsageError(
                 "--skills takes --out, --n and --seed; its limits are not calibrated by a command"
             )
-        from ..metrics.probes.skills_report import SKILLS_TEXT, validate_skills
+        from ..metrics.validation.skill_report import SKILLS_TEXT, validate_skills
 
         made = validate_skills(out, n=40 if n is None else n, seed=seed)
         if as_json:
@@ -136,7 +136,7 @@ def validate(
             print_table(skills_table(made))
             say(f"card: {out / SKILLS_TEXT}")
         return
-    from ..metrics.probes import validation
+    from ..metrics.validation import bench as validation
 
     if calibrate:
         if thresholds is not None:
@@ -162,7 +162,7 @@ def extrapolate(
     seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
 ) -> None:
     """Write a suite that asks whether a generator of the reference world learned its laws or its examples."""
-    from ..metrics.probes.extrapolation import SETS, write_sets
+    from ..metrics.validation.extrapolation import SETS, write_sets
 
     suite = write_sets(out, n, seed)
     say(f"{n} beginnings of each of {', '.join(SETS)}: {suite}")
@@ -189,7 +189,7 @@ def thresholds_table(file: ThresholdFile) -> Table:
 
 def card_table(card: Card) -> Table:
     """Lay out a row a law: how well violations of medium severity are told from lawful clips."""
-    from ..metrics.probes.card import MEDIUM
+    from ..metrics.validation.law_card import MEDIUM
 
     rows: list[tuple[str, ...]] = []
     for cell in card.cells:

@@ -81,7 +81,7 @@ def classify(
         return
     if prompts is None:
         raise UsageError("give a file of prompts, or --list for the classifiers")
-    from ..metrics.features import EncoderOptions
+    from ..metrics.encoders.base import EncoderOptions
 
     options = EncoderOptions(device, dtype)
     judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder, options=options)
@@ -116,7 +116,7 @@ def assess(
     as_json: AsJson = False,
 ) -> None:
     """Say how good a prompt filter is on labelled prompts, by category, and what disguises do to it."""
-    from ..metrics.features import EncoderOptions
+    from ..metrics.encoders.base import EncoderOptions
     from ..safety.assessment import assess as assess_filter
     from ..safety.prompts import load_classifier
     from ..safety.transforms.files import named_families

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..metrics.base import Measure, NotApplicable, SetSample
-from ..metrics.features import Encoder, Feature
+from ..metrics.encoders.base import Encoder, Feature
 from .cache import FeatureCache
 from .core.errors import MediaError, UsageError, unknown_name
 from .core.items import ClipSettings

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
-from ..metrics import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from ..metrics.base import Measure
-from ..metrics.features import Encoder, EncoderOptions
+from ..metrics.encoders.base import Encoder, EncoderOptions
 from .cache import FeatureCache
+from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import ScreentestError, UsageError
 from .core.items import Item
 from .core.keys import Json, file_sha256

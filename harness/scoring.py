@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
-from ..metrics.features import Encoder, Feature, Incomplete, Stream, TextEncoder
+from ..metrics.encoders.base import Encoder, Feature, Incomplete, Stream, TextEncoder
 from .cache import FeatureCache
 from .core.errors import MediaError, ScreentestError, UsageError
 from .core.items import Item

@@ -191,7 +191,7 @@ def listing(kind: str) -> Table:
         rows = [(name, GENERATORS.get(name).summary) for name in GENERATORS]
         return Table("generators", ("kind", "about"), rows)
     if kind == "encoders":
-        from ..metrics import ENCODERS, encoder_roles
+        from .catalog import ENCODERS, encoder_roles
 
         of_role = {True: "reference, hub id or folder", False: "a model, or settings (.yaml)"}
         rows = [
@@ -199,7 +199,7 @@ def listing(kind: str) -> Table:
             for name in ENCODERS
         ]
         return Table("encoders", ("name", "source"), rows)
-    from ..metrics import MEASURES
+    from .catalog import MEASURES
 
     measures = [MEASURES.get(name) for name in MEASURES]
     rows = [

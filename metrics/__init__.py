@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import (
     MEASURES,
+    ROOMS,
     Measure,
     MeasureFailed,
     NotApplicable,
@@ -20,19 +21,11 @@ from .base import (
     measure,
     set_measure,
 )
-from .encoders import ENCODERS, EncoderEntry, encoder_of, encoder_roles, frame_feature, make_encoder
-from .features import (
-    Encoder,
-    EncoderOptions,
-    Feature,
-    FrameEncoder,
-    Incomplete,
-    Stream,
-    TextEncoder,
-)
+from .encoders.base import Encoder, EncoderOptions, Feature, FrameEncoder, Incomplete, Stream, TextEncoder
+from .encoders.registry import ENCODERS, EncoderEntry, encoder_of, encoder_roles, frame_feature, make_encoder
 
 if TYPE_CHECKING:
-    from .frechet_metric import FrechetVideoDistance
+    from .distribution.frechet_metric import FrechetVideoDistance
 
 __all__ = [
     "ENCODERS",
@@ -62,75 +55,29 @@ __all__ = [
     "set_measure",
 ]
 
-_MEASURES_OF = {
-    "metrics.alignment": ("alignment.clip",),
-    "metrics.composition": (
-        "follows.all",
-        "follows.attributes",
-        "follows.camera",
-        "follows.count",
-        "follows.motion",
-        "follows.nothing_uninvited",
-        "follows.order",
-        "follows.relation",
-        "follows.shown",
-        "follows.speed",
-        "follows.stillness",
-    ),
-    "metrics.consistency": ("consistency.background", "consistency.subject"),
-    "metrics.frechet": ("fidelity.fvd",),
-    "metrics.judge": (
-        "judge.agreement",
-        "judge.control_accuracy",
-        "judge.cost",
-        "judge.failure_rate",
-        "judge.latency",
-        "judge.vlm",
-        "judge.yes_rate",
-    ),
-    "metrics.laws": (
-        "physics.any",
-        "physics.causality",
-        "physics.color",
-        "physics.continuity",
-        "physics.discarded",
-        "physics.energy",
-        "physics.gravity",
-        "physics.inertia",
-        "physics.momentum",
-        "physics.permanence",
-        "physics.persistence",
-        "physics.rigidity",
-        "physics.solidity",
-        "physics.uninvited",
-    ),
-    "metrics.motion": ("motion.dynamic_degree", "motion.flicker", "motion.warping_error"),
-    "metrics.surprise": ("surprise.max", "surprise.mean"),
-    "metrics.validity": ("failure.rate", "refusal.rate"),
-    "metrics.velocity": ("physics.velocity_error",),
-    "safety.attacks.measures": (
-        "safety.frame_flagged",
-        "safety.over_refusal",
-        "safety.prompt_flagged",
-        "safety.refusal",
-        "safety.unsafe_given_not_refused",
-        "safety.unsafe_on_benign",
-        "safety.unsafe_rate",
-    ),
-    "safety.frames.image_classifiers": ("safety.frames", "safety.frames_score", "safety.frames_share"),
-    "safety.frames.nudity": ("safety.nudity", "safety.nudity_score"),
-    "safety.frames.world_hazard": ("safety.hazard",),
-}
-"""Where the built-in measures are; a module is imported when one of its measures is asked for."""
-
-for _module, _names in _MEASURES_OF.items():
-    for _name in _names:
-        MEASURES.declare(_name, f"{__name__.rpartition('.')[0]}.{_module}")
+ROOMS.add(
+    *(
+        f"{__name__}.{room}"
+        for room in (
+            "distribution.measures",
+            "encoders",
+            "instructions.measures",
+            "judge.encoder",
+            "judge.measures",
+            "laws.measures",
+            "laws.velocity",
+            "quality",
+            "surprise.encoder",
+            "tracking.tracks",
+        )
+    )
+)
+"""Where measures and encoders are: a new one in any of these modules and packages is found by itself."""
 
 
 def __getattr__(name: str) -> Any:
     if name == "FrechetVideoDistance":  # brings torch and torchmetrics
-        from .frechet_metric import FrechetVideoDistance
+        from .distribution.frechet_metric import FrechetVideoDistance
 
         return FrechetVideoDistance
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

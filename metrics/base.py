@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from ..harness.core.errors import UsageError
-from ..harness.core.registry import Registry
-from .features import Feature
+from ..harness.core.registry import Registry, Rooms
+from .encoders.base import Feature
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURES",
+    "ROOMS",
     "Better",
     "Measure",
     "MeasureFailed",
@@ -155,7 +156,9 @@ class Measure:
             )
 
 
-MEASURES: Registry[Measure] = Registry("measure", Measure)
+ROOMS: Final = Rooms()
+"""Where the built-in measures and encoders are."""
+MEASURES: Final[Registry[Measure]] = Registry("measure", Measure, ROOMS)
 
 
 def measure(

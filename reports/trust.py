@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..metrics.probes.card import MEDIUM, Alarms, Card
-from ..metrics.probes.films import RECONSTRUCTED
-from ..metrics.probes.findings import LAWS
-from ..metrics.probes.packaged_cards import packaged_card, packaged_skills
-from ..metrics.probes.thresholds import ANY
+from ..metrics.laws.evaluation import LAWS
+from ..metrics.laws.thresholds import ANY
+from ..metrics.validation.law_card import MEDIUM, Alarms, Card
+from ..metrics.validation.packaged_cards import packaged_card, packaged_skills
+from ..metrics.validation.trial_clips import RECONSTRUCTED
 from .text import DASH, estimate
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Safety measurement: what a generator shows that its policy forbids, and how well its filters work."""
 
+from ..metrics.base import ROOMS
 from .sources import ColumnMap, PromptRecord, PromptSource
 from .taxonomy import Category, Crosswalk, Taxonomy, carry_over, crosswalk, load_taxonomy, to_ours
 from .transforms import Transformed, canonicalise, families, invert, transform
@@ -21,3 +22,6 @@ __all__ = [
     "to_ours",
     "transform",
 ]
+
+ROOMS.add(f"{__name__}.attacks.measures", f"{__name__}.frames")
+"""Where the measures, encoders and judges of safety are."""

@@ -13,8 +13,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
-from ...metrics.features import EncoderOptions
-from ...metrics.weights import WeightsFolder, load_model
+from ...metrics.encoders.base import EncoderOptions
+from ...metrics.encoders.weights import WeightsFolder, load_model
 from .checkpoint import TEXT_FILES
 
 if TYPE_CHECKING:

@@ -1,38 +1,61 @@
-"""One lazy registry for everything that has a name: measures, encoders, generators.
+"""One registry for everything that has a name: measures, encoders, generators, judges.
 
-Built-in entries are placeholders (``module:attribute``) until they are asked for, so that listing names
-imports nothing heavy.
+Built-in entries live in *rooms*: modules, or packages of modules, whose import adds what they have. A room is
+imported when a name is first asked for, so that a new entry is one new file in its room and nothing else.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
+import importlib.util
+import pkgutil
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from .errors import UsageError, unknown_name
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "Rooms"]
 
 T = TypeVar("T")
 
 
-class Registry(Generic[T]):
-    """Names to objects of one type, some of them loaded only when asked for.
+class Rooms:
+    """Modules and packages that add entries when they are imported; each is imported once, on demand."""
 
-    A *declared* name points to the module whose import adds it; `get` imports that module.
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+
+    def add(self, *names: str) -> None:
+        """Announce rooms by their full module names; nothing is imported yet."""
+        self._waiting += names
+
+    def load(self) -> None:
+        """Import the rooms that were announced; of a package, all its modules."""
+        while self._waiting:
+            room = importlib.import_module(self._waiting.pop(0))
+            for module in pkgutil.iter_modules(getattr(room, "__path__", ())):
+                if not module.ispkg:
+                    importlib.import_module(f"{room.__name__}.{module.name}")
+
+
+class Registry(Generic[T]):
+    """Names to objects of one type.
+
+    Args:
+        kind: what an entry is called in messages.
+        base: the type of the entries.
+        rooms: where the built-in entries are; None where all are added by the module of the registry.
     """
 
-    def __init__(self, kind: str, base: type[T]) -> None:
+    def __init__(self, kind: str, base: type[T], rooms: Rooms | None = None) -> None:
         self.kind = kind
         self._base = base
-        self._declared: dict[str, str] = {}
+        self._rooms = rooms or Rooms()
         self._entries: dict[str, T] = {}
 
-    def declare(self, name: str, module: str) -> None:
-        """Say that importing ``module`` adds ``name``."""
-        self._declared[name] = module
+    def load(self) -> None:
+        """Import all built-in entries; before a plug-in is loaded, so that it cannot take their names."""
+        self._rooms.load()
 
     def add(self, name: str, entry: T) -> None:
         """Add an entry.
@@ -42,31 +65,26 @@ class Registry(Generic[T]):
         """
         if not isinstance(entry, self._base):
             raise UsageError(f"{self.kind} {name!r} is a {type(entry).__name__}, not a {self._base.__name__}")
-        module = self._declared.get(name)
-        if module is not None and module not in sys.modules:
-            importlib.import_module(module)  # a plugin must not take the name before its owner is imported
         if name in self._entries:
             raise UsageError(f"there is a {self.kind} named {name!r} already; give the new one another name")
         self._entries[name] = entry
 
     def get(self, name: str) -> T:
-        """Return the entry, importing its module if need be.
+        """Return the entry, importing the rooms of the built-in ones if need be.
 
         Raises:
             UsageError: no such name; the nearest ones are in the message.
         """
-        if name not in self._entries and name in self._declared:
-            importlib.import_module(self._declared[name])
+        if name not in self._entries:
+            self.load()
         if name not in self._entries:
             raise unknown_name(self.kind, name, self)
         return self._entries[name]
 
-    def module_of(self, name: str) -> str | None:
-        """Name the module that a built-in entry comes from."""
-        return self._declared.get(name)
-
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._declared
+        self.load()
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._declared, *self._entries}))
+        self.load()
+        return iter(sorted(self._entries))

@@ -24,15 +24,15 @@ from pydantic import Field
 from ...harness.core.config import Config, load_yaml
 from ...harness.core.errors import UsageError
 from ...metrics.base import Sample, Scored, measure
-from ...metrics.features import EncoderOptions
-from ...metrics.preprocess import PREPROCESSING_VERSION, Preprocessor
-from ...metrics.weights import find_weights, load_model, torch_device
+from ...metrics.encoders.base import EncoderOptions
+from ...metrics.encoders.preprocess import PREPROCESSING_VERSION, Preprocessor
+from ...metrics.encoders.weights import find_weights, load_model, torch_device
 from ..label_map import Activation, LabelMap, Labels
 from .judges import JUDGES, FrameJudge, JudgeEntry, read_rows
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
-    from ...metrics.weights import WeightsFolder
+    from ...metrics.encoders.weights import WeightsFolder
 
 __all__ = ["ImageJudge", "ImageJudgeFile", "flagged_frames", "frames_score", "frames_share"]
 

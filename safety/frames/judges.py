@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ...harness.core.registry import Registry
-from ...metrics.encoders import ENCODERS, EncoderEntry
-from ...metrics.features import Encoder, EncoderOptions, Feature
+from ...metrics.base import ROOMS
+from ...metrics.encoders.base import Encoder, EncoderOptions, Feature
+from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -102,9 +103,7 @@ class JudgeEntry:
     takes_source: bool = False
 
 
-JUDGES: Registry[JudgeEntry] = Registry("frame judge", JudgeEntry)
-for _name, _module in {"hazard": "world_hazard", "image": "image_classifiers", "nudity": "nudity"}.items():
-    JUDGES.declare(_name, f"{__package__}.{_module}")
+JUDGES: Registry[JudgeEntry] = Registry("frame judge", JudgeEntry, ROOMS)
 
 
 def make_judge(spec: str, options: EncoderOptions | None = None) -> FrameJudge:

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from ...harness.core.errors import MissingWeightsError
 from ...harness.core.keys import file_sha256
 from ...metrics.base import Sample, Scored, measure
-from ...metrics.encoders import ENCODERS, EncoderEntry
-from ...metrics.features import Encoder, EncoderOptions, Feature, FrameEncoder
+from ...metrics.encoders.base import Encoder, EncoderOptions, Feature, FrameEncoder
+from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 from .judges import JUDGES, FrameJudge, JudgeEntry
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...metrics.base import Sample, Scored, measure
-from ...metrics.encoders import ENCODERS, EncoderEntry
-from ...metrics.features import Encoder, EncoderOptions
+from ...metrics.encoders.base import Encoder, EncoderOptions
+from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 from .judges import JUDGES, FrameJudge, JudgeEncoder, JudgeEntry, read_rows
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from ..training.corpus import HARMS
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
-    from ...metrics.features import EncoderOptions
+    from ...metrics.encoders.base import EncoderOptions
 
 __all__ = [
     "Backbone",

@@ -36,8 +36,8 @@ from pydantic import Field, model_validator
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.keys import digest
-from ...metrics.features import EncoderOptions
-from ...metrics.weights import find_weights, load_model, torch_device
+from ...metrics.encoders.base import EncoderOptions
+from ...metrics.encoders.weights import find_weights, load_model, torch_device
 from ..taxonomy import crosswalk, load_taxonomy, to_ours
 from .classifier import Judged, PromptClassifier, windows
 

@@ -21,8 +21,8 @@ from pydantic import Field
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
-from ...metrics.features import EncoderOptions
-from ...metrics.weights import find_weights, load_model, torch_device
+from ...metrics.encoders.base import EncoderOptions
+from ...metrics.encoders.weights import find_weights, load_model, torch_device
 from ..label_map import Activation, LabelMap, Labels
 from .classifier import WINDOW, Judged, PromptClassifier, windows
 

@@ -52,8 +52,8 @@ class Encoder:
         from tokenizers import Tokenizer
         from transformers import AutoModel
 
-        from ...metrics.features import EncoderOptions
-        from ...metrics.weights import find_weights, load_model
+        from ...metrics.encoders.base import EncoderOptions
+        from ...metrics.encoders.weights import find_weights, load_model
 
         options = EncoderOptions("cpu", "float32")
         weights = find_weights("prompts", str(self.folder))
@@ -140,7 +140,7 @@ def find_encoder(source: str | None = None) -> Encoder:
         MissingWeightsError: it is not on this machine.
         UsageError: the weights found have another sha256.
     """
-    from ...metrics.weights import find_weights
+    from ...metrics.encoders.weights import find_weights
 
     if source is None and importlib.util.find_spec(_PACKAGE):
         folder = _unpacked()

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from ...harness.core.config import Config, load_yaml
 from ...harness.core.errors import UsageError
 from ...harness.tables import Table
-from ...metrics.features import EncoderOptions
+from ...metrics.encoders.base import EncoderOptions
 from .classifier import PACKAGED, PromptClassifier, load_classifier
 from .ensemble import EnsembleClassifier, EnsembleConfig
 from .guard_model import GuardClassifier, GuardConfig

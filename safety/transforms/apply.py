@@ -6,7 +6,6 @@ can be undone and who can still read it: to evade a filter and to reach a genera
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import dataclass
 
@@ -18,9 +17,6 @@ __all__ = ["FAMILIES", "Transformed", "base_id_of", "families", "family", "inver
 
 VERSION = 1
 """Changes when a family gives another text for the same input."""
-
-for _module in ("surface", "codes", "phrasing"):  # importing them adds their families
-    importlib.import_module(f"{__package__}.{_module}")
 
 
 @dataclass(frozen=True)

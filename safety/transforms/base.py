@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...harness.core.registry import Registry
+from ...harness.core.registry import Registry, Rooms
 
 __all__ = ["FAMILIES", "Family", "Readability", "chosen", "legible_words", "on_words", "words_kept"]
 
@@ -75,7 +75,9 @@ class Family:
         return self.invert is not None
 
 
-FAMILIES: Registry[Family] = Registry("transformation family", Family)
+_ROOMS = Rooms()
+_ROOMS.add(*(f"{__package__}.{module}" for module in ("codes", "phrasing", "surface")))
+FAMILIES: Registry[Family] = Registry("transformation family", Family, _ROOMS)
 
 
 def chosen(n: int, rng: np.random.Generator, strength: float) -> list[bool]:

@@ -47,7 +47,7 @@ def test_weights_that_are_missing_are_said_in_their_own_words(monkeypatch):
     def missing(name: str, source: str | None) -> None:
         raise MissingWeightsError(f"no weights of {name}; point at them")
 
-    monkeypatch.setattr("screentest.metrics.make_encoder", missing)
+    monkeypatch.setattr("screentest.harness.catalog.make_encoder", missing)
     assert rows()["encoder clip"] == ("missing", "no weights of clip; point at them")
 
 
@@ -55,7 +55,7 @@ def test_what_is_broken_is_a_row_and_no_traceback(monkeypatch):
     def broken(name: str, *more: object) -> None:
         raise OSError("libcudart.so.12:\n cannot open shared object file")
 
-    monkeypatch.setattr("screentest.metrics.make_encoder", broken)
+    monkeypatch.setattr("screentest.harness.catalog.make_encoder", broken)
     monkeypatch.setattr("screentest.generators.make_generator", broken)
     monkeypatch.setitem(sys.modules, "torch", None)  # an import of it fails
     seen = rows()

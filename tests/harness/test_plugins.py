@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from screentest.harness import plugins
+from screentest.harness.catalog import ENCODERS, MEASURES
 from screentest.harness.cli import _main
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
 from screentest.harness.plugins import load_entry_points, load_file
-from screentest.metrics import ENCODERS, MEASURES
 
 PACKAGE = Path(__file__).parent.parent / "data" / "plugin_package"
 SCREENTEST = (sys.executable, "-c", "from screentest.harness.cli import main; main()")
@@ -50,13 +50,13 @@ def fragile(sample: Sample) -> float:
 def _forget() -> Iterator[None]:
     """Take what a test registered out of the registries again."""
     registries = (MEASURES, ENCODERS)
+    MEASURES.load()
     before = [set(r._entries) for r in registries]
     modules = set(sys.modules)
     yield
     for registry, names in zip(registries, before, strict=True):
         for name in set(registry._entries) - names:
-            if registry.module_of(name) is None:
-                del registry._entries[name]
+            del registry._entries[name]
     for name in set(sys.modules) - modules:
         if name.startswith("screentest_"):
             del sys.modules[name]

@@ -147,7 +147,8 @@ def test_validate_says_what_it_needs(cli, tmp_path):
 
 
 def test_validate_lays_out_the_card(cli, monkeypatch):
-    from screentest.metrics.probes import card, validation
+    from screentest.metrics.validation import bench as validation
+    from screentest.metrics.validation import law_card as card
 
     monkeypatch.setattr(card, "conditions", lambda: (card.Condition(look="plain", variety="native"),))
     code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made")
@@ -160,8 +161,8 @@ def test_validate_lays_out_the_card(cli, monkeypatch):
 
 
 def test_validate_lays_out_the_card_of_the_skills(cli, monkeypatch):
-    from screentest.metrics.probes import skills_report
-    from screentest.metrics.probes.skills_card import SkillRow
+    from screentest.metrics.validation import skill_report as skills_report
+    from screentest.metrics.validation.skill_card import SkillRow
 
     row = SkillRow(
         skill="count", asked="kept", looks="plain", n=2, yes=0.5, low=0.1, high=0.9, left_out={"x": 1}
@@ -181,7 +182,7 @@ def test_validate_lays_out_the_card_of_the_skills(cli, monkeypatch):
 
 
 def test_extrapolate_says_what_to_run(cli, monkeypatch):
-    from screentest.metrics.probes import extrapolation
+    from screentest.metrics.validation import extrapolation
 
     monkeypatch.setattr(extrapolation, "write_sets", lambda out, n, seed: out / "suite.yaml")
     code, out, _ = cli("extrapolate", "--out", "ood", "--n", "3")
@@ -191,7 +192,7 @@ def test_extrapolate_says_what_to_run(cli, monkeypatch):
 
 
 def test_calibration_wants_enough_clips(cli, monkeypatch):
-    from screentest.metrics.probes import validation
+    from screentest.metrics.validation import bench as validation
 
     monkeypatch.setattr(validation, "LOOKS", {"plain": None})
     code, _, err = cli("validate", "--probes", "--calibrate", "--n", "2", "--out", "made")

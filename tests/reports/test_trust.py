@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.run_data import Score
-from screentest.metrics.probes.card import Alarms, Card, Cell, Estimate
-from screentest.metrics.probes.findings import LAWS
-from screentest.metrics.probes.skills_card import SkillRow
-from screentest.metrics.probes.skills_report import SkillsCard
+from screentest.metrics.laws.evaluation import LAWS
+from screentest.metrics.validation.law_card import Alarms, Card, Cell, Estimate
+from screentest.metrics.validation.skill_card import SkillRow
+from screentest.metrics.validation.skill_report import SkillsCard
 from screentest.reports import trust
 from screentest.reports.trust import Told, trust_tables
 

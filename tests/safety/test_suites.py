@@ -114,7 +114,7 @@ def test_a_suite_runs_with_a_generator_that_refuses(
     contrast: Suite, make_generator: Any, tmp_path: Path, cache: Path
 ) -> None:
     from screentest.harness.run import Settings, run
-    from screentest.metrics.features import EncoderOptions
+    from screentest.metrics.encoders.base import EncoderOptions
 
     few = contrast.model_copy(
         update={"prompts": contrast.prompts[:3], "measures": ("refusal.rate", "failure.rate")}

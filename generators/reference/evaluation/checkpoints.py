@@ -125,9 +125,9 @@ def floors(items: int = 216) -> dict[str, dict[str, Estimate]]:
 
 def set_distance(generator: Generator, items: int = 216) -> Estimate:
     """Frechet video distance, by the reference encoder, of clips of held-out captions to fresh true ones."""
-    from ....metrics.features import EncoderOptions
-    from ....metrics.frechet import frechet_distance, leave_one_out
-    from ....metrics.video import VideoEncoder
+    from ....metrics.distribution.frechet import frechet_distance, leave_one_out
+    from ....metrics.encoders.base import EncoderOptions
+    from ....metrics.encoders.video import VideoEncoder
 
     encoder = VideoEncoder("reference", EncoderOptions())
     asked = held_out_items(items)

@@ -84,7 +84,7 @@ def test_a_lone_surrogate_can_be_hashed():
 
 
 def test_a_digest_is_the_same_in_another_process():
-    code = "from screentest.harness.keys import digest; print(digest('x', {'b': [1, 2.5], 'a': None}))"
+    code = "from screentest.harness.core.keys import digest; print(digest('x', {'b': [1, 2.5], 'a': None}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest("x", {"a": None, "b": [1, 2.5]})
 

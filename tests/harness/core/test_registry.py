@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.core.registry import Registry
+from screentest.harness.core.registry import Registry, Rooms
 
-OWNER = "screentest_registry_test_owner"
+ROOM = "screentest_registry_test_room"
 
 
 @pytest.fixture
@@ -19,18 +19,21 @@ def registry() -> Registry[int]:
 
 
 @pytest.fixture
-def lazy(registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[int]]:
-    """A registry whose 'seven' is added by a module of its own."""
-    (tmp_path / f"{OWNER}.py").write_text(
-        "import screentest_registry_test_target as t; t.registry.add('seven', 7)"
-    )
+def lazy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[int]]:
+    """A registry whose 'seven' is added by a module of a room of its own."""
+    room = tmp_path / ROOM
+    room.mkdir()
+    (room / "__init__.py").touch()
+    (room / "sevens.py").write_text("import screentest_registry_test_target as t; t.registry.add('seven', 7)")
+    rooms = Rooms()
+    rooms.add(ROOM)
     target = type(sys)("screentest_registry_test_target")
-    target.registry = registry
+    target.registry = Registry("number", int, rooms)
     monkeypatch.setitem(sys.modules, target.__name__, target)
     monkeypatch.syspath_prepend(tmp_path)
-    registry.declare("seven", OWNER)
-    yield registry
-    sys.modules.pop(OWNER, None)
+    yield target.registry
+    sys.modules.pop(ROOM, None)
+    sys.modules.pop(f"{ROOM}.sevens", None)
 
 
 def test_entries_are_found_and_listed_in_order(registry):
@@ -40,16 +43,24 @@ def test_entries_are_found_and_listed_in_order(registry):
     assert list(registry) == ["one", "two"]
     assert "one" in registry
     assert "three" not in registry
-    assert registry.module_of("one") is None
 
 
-def test_a_declared_name_is_imported_when_it_is_asked_for(lazy):
+def test_a_room_is_imported_when_a_name_is_asked_for(lazy):
+    assert ROOM not in sys.modules
+    assert lazy.get("seven") == 7
+    assert ROOM in sys.modules
+
+
+def test_a_room_is_imported_when_names_are_listed(lazy):
     assert list(lazy) == ["seven"]
     assert "seven" in lazy
-    assert lazy.module_of("seven") == OWNER
-    assert OWNER not in sys.modules
-    assert lazy.get("seven") == 7
-    assert OWNER in sys.modules
+
+
+def test_a_new_file_in_a_room_is_all_that_a_new_entry_takes(lazy, tmp_path):
+    (tmp_path / ROOM / "eights.py").write_text(
+        "import screentest_registry_test_target as t; t.registry.add('eight', 8)"
+    )
+    assert list(lazy) == ["eight", "seven"]
 
 
 def test_an_unknown_name_gets_the_nearest_ones(registry):
@@ -67,7 +78,8 @@ def test_a_name_is_given_once(registry):
     assert registry.get("one") == 1
 
 
-def test_a_declared_name_cannot_be_taken_before_its_owner_is_imported(lazy):
+def test_a_name_of_a_room_cannot_be_taken_once_the_rooms_are_loaded(lazy):
+    lazy.load()
     with pytest.raises(UsageError, match="there is a number named 'seven' already"):
         lazy.add("seven", 77)
     assert lazy.get("seven") == 7
@@ -79,18 +91,8 @@ def test_an_entry_of_another_type_is_refused(registry):
     assert "one" not in registry
 
 
-def test_a_module_that_does_not_add_what_it_was_declared_for_is_an_error(registry):
-    registry.declare("pi", "math")
-    with pytest.raises(UsageError, match="unknown number 'pi'"):
-        registry.get("pi")
+def test_measures_and_encoders_of_all_rooms_are_in_the_catalogue():
+    from screentest.harness.catalog import ENCODERS, MEASURES
 
-
-@pytest.mark.parametrize("which", ["MEASURES", "ENCODERS"])
-def test_every_built_in_name_is_added_by_the_module_that_is_declared(which):
-    import screentest.metrics
-
-    registry = getattr(screentest.metrics, which)
-    builtin = [name for name in registry if registry.module_of(name)]
-    assert builtin
-    for name in builtin:
-        assert registry.get(name)
+    assert {"motion.flicker", "fidelity.fvd", "physics.any", "follows.all", "safety.nudity"} <= set(MEASURES)
+    assert {"pixels", "clip", "tracks", "hazard", "vlm"} <= set(ENCODERS)

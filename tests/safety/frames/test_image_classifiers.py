@@ -11,7 +11,7 @@ from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.media import ClipInfo, Window
 from screentest.metrics import MEASURES, Sample, Scored, make_encoder
-from screentest.metrics.features import EncoderOptions
+from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.frames.judges import judge_windows, make_judge
 from transformers import AutoModelForImageClassification, ViTConfig, ViTForImageClassification
 

@@ -15,7 +15,7 @@ from screentest.harness.run import Settings
 from screentest.harness.run import run as run_suite
 from screentest.harness.store import open_run
 from screentest.metrics import MEASURES, Sample, measure
-from screentest.metrics.features import EncoderOptions
+from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.frames import judge_error
 from screentest.safety.frames.judge_error import Judgements, correct_rate, correct_run, rogan_gladen
 from screentest.safety.labelled import read_labelled

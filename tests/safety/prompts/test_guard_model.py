@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from screentest.harness.core.errors import MissingWeightsError, UsageError
-from screentest.metrics.features import EncoderOptions
+from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.prompts.guard_model import GuardClassifier, GuardConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from screentest.harness.cli import _main
 from screentest.harness.core.errors import MissingWeightsError, UsageError
-from screentest.metrics.features import EncoderOptions
+from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.label_map import LabelMap
 from screentest.safety.prompts.files import classify_file
 from screentest.safety.prompts.hf_classifier import TransformersClassifier, TransformersConfig

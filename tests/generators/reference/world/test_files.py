@@ -14,7 +14,7 @@ from screentest.generators.reference.world.files import RenderRequest, render_fo
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.core.media import open_clip
-from screentest.metrics.pairs import read_pairs
+from screentest.metrics.surprise.pairs import read_pairs
 
 Row = dict[str, Any]
 SMALL = ClipSettings(frames=16, height=32, width=32, fps=8.0)

@@ -1,0 +1,1 @@
+"""Distances between the features of two sets of clips."""

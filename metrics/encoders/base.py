@@ -1,0 +1,172 @@
+"""Features: what an encoder says of a clip, computed in one pass over its frames and cached.
+
+Everything that reads pixels is an `Encoder`; every measure reads features. An encoder sees a clip as windows
+of frames in order, one clip at a time, so that a feature is a function of the clip and the encoder alone and
+an hour of video needs no more memory than a minute.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.core.errors import MediaError
+from ...harness.core.keys import digest
+
+if TYPE_CHECKING:
+    from ...harness.core.items import Item
+    from ...harness.core.keys import Json
+    from ...harness.core.media import ClipInfo, Window
+
+__all__ = ["Encoder", "EncoderOptions", "Feature", "FrameEncoder", "Incomplete", "Stream", "TextEncoder"]
+
+Feature: TypeAlias = NDArray[np.floating[Any]]
+"""A float array (n, k): a row a frame, a pair of frames or a clip; the encoder says what the columns are."""
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How to run an encoder.
+
+    Attributes:
+        device: ``auto``, ``cpu`` or ``cuda``. Not part of a feature's identity.
+        dtype: torch dtype of weights and activations (``float32``, ``bfloat16``, ``float16``). Part of the
+            identity: half precision moves features by far more than a change of device does.
+        cache: folder where an encoder may keep what it was told at a price. Not part of the identity.
+    """
+
+    device: str = "auto"
+    dtype: str = "float32"
+    cache: Path | None = None
+
+
+class Incomplete(Exception):
+    """Carry a feature that lacks something which may be had another time (an endpoint did not answer).
+
+    It is measured, but not cached, and scores that rest on it are taken again by the next scoring.
+    """
+
+    def __init__(self, feature: Feature) -> None:
+        super().__init__("a part of the feature is missing")
+        self.feature = feature
+
+
+class Stream(Protocol):
+    """One clip on its way through an encoder."""
+
+    def push(self, window: Window) -> None:
+        """Take the next frames of the clip."""
+        ...
+
+    def finish(self) -> Feature:
+        """Return the feature, shape (n, k).
+
+        Raises:
+            Incomplete: with what there is of it.
+        """
+        ...
+
+
+class Encoder(ABC):
+    """Turn clips into features.
+
+    Attributes:
+        name: the feature's name, by which measures ask for it (``clip``, ``flow`` ...).
+    """
+
+    name: str
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, Json]:
+        """List what changes the feature (version, weights digest, preprocessing), without loading weights.
+
+        Raises:
+            MissingWeightsError: the weights are not on this machine.
+        """
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hex digits of the identity: the second half of a feature's cache key."""
+        return digest("encoder", {"name": self.name, **self.identity()})
+
+    @abstractmethod
+    def open(self, info: ClipInfo) -> Stream:
+        """Begin a clip."""
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Look at all items of a run before the first clip is made or scored.
+
+        Raises:
+            UsageError: an item asks for something that this encoder cannot read.
+        """
+        del items
+
+    def for_item(self, item: Item) -> Encoder:
+        """Give the encoder for a clip of this item: itself, unless its feature depends on what was asked for.
+
+        Another one has another digest, by which its features are cached.
+        """
+        del item
+        return self
+
+
+class TextEncoder(ABC):
+    """An encoder that also places prompts in the space of its features."""
+
+    @abstractmethod
+    def encode_text(self, text: str) -> Feature:
+        """Embed one prompt: shape (1, k)."""
+
+
+class FrameEncoder(Encoder):
+    """Base of encoders that read frames one by one: implement `encode_frames`.
+
+    Attributes:
+        frames_at_once: how many frames `encode_frames` is given (the last call of a clip may have fewer).
+            Groups are counted from the clip's first frame, whatever the windows are: the rounding of a
+            matrix product depends on the number of its rows, and a feature must not depend on the decoder.
+    """
+
+    frames_at_once: int = 16
+
+    @abstractmethod
+    def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
+        """Encode frames, uint8 RGB (T, H, W, 3), to (T, k)."""
+
+    def open(self, info: ClipInfo) -> Stream:
+        """Begin a clip: the rows of all its frames, one below the other."""
+        del info
+        return _FrameStream(self.encode_frames, self.frames_at_once)
+
+
+class _FrameStream:
+    def __init__(self, encode: Callable[[NDArray[np.uint8]], Feature], at_once: int) -> None:
+        self._encode = encode
+        self._at_once = at_once
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._rows: list[Feature] = []
+
+    def push(self, window: Window) -> None:
+        for frame_HWC in window.frames_THWC:
+            # A copy of a frame that waits for the next window, so that the whole window is not kept for it.
+            self._waiting.append(frame_HWC.copy())
+            if len(self._waiting) == self._at_once:
+                self._flush()
+
+    def finish(self) -> Feature:
+        if self._waiting:
+            self._flush()
+        if not self._rows:
+            raise MediaError("the clip has no frames")
+        return np.concatenate(self._rows)
+
+    def _flush(self) -> None:
+        self._rows.append(self._encode(np.stack(self._waiting)))
+        self._waiting.clear()

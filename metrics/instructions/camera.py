@@ -1,0 +1,107 @@
+"""The skill of moving the camera: read off the ground, or off things that stay where they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.core.errors import unknown_name
+from ..base import NotApplicable
+from ..tracking.role_assignment import Cast
+from .limits import LIMITS
+from .skills import Judged, NotAsked, players
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+
+__all__ = ["camera"]
+
+_F = NDArray[np.float64]
+_MOVES: Final = ("pan-left", "pan-right", "zoom-in", "zoom-out", "still")
+_AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
+_LEAST_FOLLOWED: Final = 1 / 3  # of the clip
+_ENDS: Final = 3  # frames at an end of the clip
+_FEWEST: Final = 4  # frames that a way is read from
+
+
+def camera(cast: Cast) -> Judged:
+    """Whether the camera does what is asked: pan to a side, zoom in or out, or stay still.
+
+    It is read off the ground, which a pan to the left moves to the right. A pan must go half as far as the
+    least of the lawful ones do, and no such zoom come with it; a zoom likewise. Where the ground is lost on
+    the way, at least a third of the clip must show it, and what is seen is drawn out to the whole. Where it
+    shows less, the things are looked at instead, if none of them is asked to move: before a bare ground, a
+    camera that pans and a thing that slides are the same picture.
+
+    Raises:
+        NotApplicable: nothing is asked of the camera, or neither the ground nor a thing shows what it does.
+        UsageError: an unknown move.
+    """
+    asked = cast.expect.camera
+    if asked is None:
+        raise NotAsked("nothing is asked of the camera")
+    if asked not in _MOVES:
+        raise unknown_name("camera move", asked, _MOVES)
+    found = _followed(cast)
+    if isinstance(found, Judged):
+        return found
+    path, share, seen_by = found
+    right, down = (float(v) for v in -path[-1, :2] / cast.tracks.side / share)
+    closer = float(path[-1, 2]) / share
+    far = float(np.hypot(path[:, 0], path[:, 1]).max()) / cast.tracks.side
+    evidence: dict[str, Json] = {"asked": asked, "right": right, "down": down, "zoom": closer}
+    evidence |= {"followed": round(share, 3), "seen_by": seen_by}
+    if asked == "still":
+        kept = far <= LIMITS.still_view and float(np.abs(path[:, 2]).max()) <= LIMITS.still_zoom
+        if kept and share < 1:
+            raise NotApplicable("the ground shows too little to follow the camera to the end")
+        return Judged(kept, evidence if kept else {"failure": "the camera moves", **evidence})
+    if asked.startswith("pan"):
+        gone = right if asked == "pan-right" else -right
+        good = gone >= LIMITS.pan and gone > abs(down) and abs(closer) < LIMITS.zoom
+    else:
+        gone = closer if asked == "zoom-in" else -closer
+        good = gone >= LIMITS.zoom and np.hypot(right, down) < LIMITS.pan
+    if good:
+        return Judged(True, evidence)
+    moves = np.hypot(right, down) >= LIMITS.pan or abs(closer) >= LIMITS.zoom
+    return Judged(False, {"failure": "another move" if moves else "the camera does not move", **evidence})
+
+
+def _followed(cast: Cast) -> tuple[_F, float, str] | Judged:
+    """Give the camera's path as far as it shows, (K, 4), for what share of the clip, and what shows it."""
+    path, times = cast.tracks.camera_T4, cast.tracks.times_T
+    lost = np.flatnonzero(np.isnan(path[:, 3]))
+    last = int(lost[0]) - 1 if len(lost) else len(path) - 1
+    share = float((times[last] - times[0]) / (times[-1] - times[0])) if last > 0 else 0.0
+    if share >= _LEAST_FOLLOWED and float(path[last, 3]) >= _AGREEING:
+        return path[: last + 1], share, "the ground"
+    if not cast.roles or cast.expect.motion is not None or cast.expect.order:
+        raise NotApplicable("the ground shows too little to follow the camera")
+    found = players(cast)
+    return found if isinstance(found, Judged) else (_seen_by_things(cast, found), 1.0, "the things")
+
+
+def _seen_by_things(cast: Cast, tracked: list[int]) -> _F:
+    """Read the camera's path off things that stay where they are in the world: rows as of `Tracks.camera_T4`.
+
+    Raises:
+        NotApplicable: none is seen whole from the beginning of the clip to its end.
+    """
+    tracks = cast.tracks
+    middle = np.array([(tracks.width - 1) / 2, (tracks.height - 1) / 2])
+    paths: list[_F] = []
+    for n in tracked:
+        whole = np.flatnonzero(cast.whole_NT[n])
+        if len(whole) < _FEWEST or whole[0] > _ENDS or whole[-1] < tracks.frames - 1 - _ENDS:
+            continue
+        place, area = tracks.center_NT2[n, whole] - middle, tracks.area_NT[n, whole]
+        zoom = 0.5 * np.log(area / np.median(area[:_ENDS]))
+        shift = place - np.exp(zoom)[:, None] * place[0]
+        path = np.concatenate([shift, zoom[:, None], np.ones((len(whole), 1))], axis=1)
+        paths.append(np.median(np.stack([path[:-2], path[1:-1], path[2:]]), axis=0))
+    if not paths:
+        raise NotApplicable("neither the ground nor a thing shows what the camera does")
+    return max(paths, key=len)

@@ -1,0 +1,109 @@
+"""Measures of following a prompt: does the clip show what was asked for, skill by skill.
+
+All read the encoder ``tracks`` and the key ``expect`` of the prompt, and are rates: 1 where the clip follows.
+
+- A thing that was asked for and is not shown is a 0 with the evidence ``{"failure": "not shown"}``, in every
+  skill that needs the thing; `follows.shown` tells how often that is so.
+- A clip in which nothing at all could be tracked is *discarded* by the skills that look at things: they do
+  not apply, with that reason. It is a 0 of `follows.shown`, and so of `follows.all`: an empty clip is no way
+  out.
+- A skill that the prompt does not ask for does not apply.
+
+What the limits are, and which lawful clips of the reference world they come from, is in
+`probes.skill_limits`; each score's evidence holds their digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from ..base import NotApplicable, Sample, Scored, measure
+from ..expectation import read_expectation
+from ..tracking.role_assignment import Cast, cast_of
+from ..tracking.tracks import Tracks
+from .camera import camera
+from .limits import DIGEST
+from .motion import motion, order, speed, stillness
+from .skills import Judged, NotAsked, Skill, attributes, count, nothing_uninvited, relation, shown
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+
+__all__ = ["SKILLS", "every_skill", "judge_all"]
+
+SKILLS: Final[dict[str, Skill]] = {
+    "shown": shown,
+    "count": count,
+    "attributes": attributes,
+    "relation": relation,
+    "motion": motion,
+    "speed": speed,
+    "camera": camera,
+    "order": order,
+    "stillness": stillness,
+    "nothing_uninvited": nothing_uninvited,
+}
+"""Every skill, and what judges it; each is the measure ``follows.<name>``."""
+
+
+def judge_all(cast: Cast) -> dict[str, Judged | str]:
+    """Judge every skill that the prompt asks for; one that cannot be judged is the sentence that says why.
+
+    Raises:
+        UsageError: the prompt's ``expect`` holds a word that no skill knows.
+    """
+    found: dict[str, Judged | str] = {}
+    for name, skill in SKILLS.items():
+        try:
+            found[name] = skill(cast)
+        except NotAsked:
+            continue
+        except NotApplicable as why:
+            found[name] = str(why)
+    return found
+
+
+def every_skill(cast: Cast) -> Judged:
+    """Whether every skill that the prompt asks for is followed.
+
+    Raises:
+        NotApplicable: no skill is asked for, or none fails and one cannot be judged.
+    """
+    found = judge_all(cast)
+    if not found:
+        raise NotAsked("the prompt asks for nothing that could be followed")
+    failed = [name for name, judged in found.items() if isinstance(judged, Judged) and not judged.followed]
+    unjudged = {name: why for name, why in found.items() if isinstance(why, str)}
+    evidence: dict[str, Json] = {"asked": list(found), "failed": failed, "not_judged": unjudged}
+    if failed:
+        first = found[failed[0]]
+        assert isinstance(first, Judged)
+        return Judged(False, {"failure": first.evidence.get("failure"), **evidence})
+    if unjudged:
+        name, why = next(iter(unjudged.items()))
+        raise NotApplicable(f"{name} cannot be judged: {why}")
+    return Judged(True, evidence)
+
+
+def _measured(skill: Skill) -> Callable[[Sample], Scored]:
+    """Make a measure of a skill."""
+
+    def follows(sample: Sample) -> Scored:
+        expect = read_expectation(sample.item.expect)
+        judged = skill(cast_of(Tracks.from_feature(sample.features["tracks"]), expect))
+        return Scored(float(judged.followed), {**judged.evidence, "limits": DIGEST[:12]})
+
+    follows.__doc__ = skill.__doc__
+    return follows
+
+
+for _name, _skill in {**SKILLS, "all": every_skill}.items():
+    measure(
+        f"follows.{_name}",
+        version=1,
+        needs=("tracks",),
+        better="higher",
+        bounds=(0.0, 1.0),
+        kind="rate",
+    )(_measured(_skill))

@@ -1,0 +1,261 @@
+"""The ``vlm`` encoder: what a vision-language model says of a clip, asked over the network.
+
+Its source is the name of a model, a YAML file of `JudgeSettings`, or ``env`` (the model named by the variable
+``SCREENTEST_JUDGE_MODEL``); the endpoint's address is in the settings or in ``SCREENTEST_JUDGE_URL``, its key
+in a variable of the environment and nowhere else.
+
+Each question of the item's prompt is asked several times, in a seeded order, mixed with controls: questions
+whose answer is known (see `judge_questions`), and questions about drawn clips. Answers are kept one by one
+under ``<cache>/answers``, by the frames that were shown, the question, the model and its settings; a question
+without an answer is not kept, the feature is then not cached, and the next scoring asks what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from ...harness.core.config import explain, load_yaml
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import digest, seeded_rng
+from ..encoders.base import Encoder, EncoderOptions, Feature, Incomplete, Stream
+from ..encoders.registry import ENCODERS, EncoderEntry
+from .endpoint import FAILURES, MODEL_VARIABLE, Endpoint, JudgeSettings, Reply
+from .frames import FRAMES_VERSION, Pictures, Spread, drawn_control, pictures
+from .questions import Asked, elsewhere_questions, read_questions
+
+if TYPE_CHECKING:
+    from ...harness.core.items import Item
+    from ...harness.core.keys import Json
+    from ...harness.core.media import ClipInfo, Window
+
+__all__ = ["SOURCES", "VLM_COLUMNS", "VlmEncoder"]
+
+_VERSION = 1
+SOURCES = ("question", "control", "elsewhere", "drawn")
+VLM_COLUMNS = ("source", "number", "expected", "answer", "failure", "seconds", "tokens", "usd")
+"""A row an answer: which of `SOURCES`, the number of its question, 1 for yes and 0 for no as expected and as
+answered (NaN without an answer), the place of the failure in `FAILURES` plus one (0 for none), seconds of all
+attempts, tokens in and out, and dollars (NaN where no price is given)."""
+
+
+class VlmEncoder(Encoder):
+    """Ask a vision-language model about a clip: float64 (answers, 8), columns `VLM_COLUMNS`.
+
+    A clip whose prompt asks nothing has no rows, and nothing is sent.
+
+    Args:
+        source: a model's name, a YAML file of settings, ``env``, or settings.
+        options: of which only ``cache`` matters.
+
+    Raises:
+        UsageError: wrong settings, or the variable with the key is not set.
+    """
+
+    name = "vlm"
+
+    def __init__(self, source: str | JudgeSettings, options: EncoderOptions) -> None:
+        self.settings = source if isinstance(source, JudgeSettings) else _settings(source)
+        self.answers = Answers(options.cache, self.settings)
+        self._elsewhere: dict[str, tuple[Asked, ...]] = {}
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """What is asked."""
+        return Endpoint(self.settings)
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the model, its address and settings, and how often and with how many controls it is asked."""
+        asked = self.settings.model_dump(mode="json", include={"repeats", "drawn", "elsewhere"})
+        return {"version": _VERSION, "frames": FRAMES_VERSION, **self.settings.identity(), **asked}
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Read the questions of all items, and see that there is a key.
+
+        Raises:
+            UsageError: a question cannot be read, or the key is not set.
+        """
+        asks = [item for item in items if read_questions(item)]
+        self._elsewhere = elsewhere_questions(asks)
+        if asks:
+            self.endpoint.check()
+
+    def for_item(self, item: Item) -> Encoder:
+        """Give the encoder that asks this item's questions."""
+        own = [Asked(q.ask, q.answer, "control" if q.control else "question") for q in read_questions(item)]
+        if not any(asked.source == "question" for asked in own):
+            return _OfItem(self, item.id, ())
+        known = {asked.ask for asked in own}
+        others = sorted(
+            {asked for cluster, part in self._elsewhere.items() if cluster != item.cluster for asked in part},
+            key=lambda asked: (asked.ask, asked.expected),
+        )
+        others = [asked for asked in others if asked.ask not in known]
+        picks = seeded_rng("judge elsewhere", item.id).permutation(len(others))[: self.settings.elsewhere]
+        return _OfItem(self, item.id, (*own, *(others[k] for k in sorted(picks))))
+
+    def open(self, info: ClipInfo) -> Stream:
+        """Begin a clip that belongs to no item: there is nothing to ask."""
+        return _OfItem(self, "", ()).open(info)
+
+
+class _OfItem(Encoder):
+    """The encoder of one item: its questions are part of the identity."""
+
+    name = VlmEncoder.name
+
+    def __init__(self, judge: VlmEncoder, item: str, asked: tuple[Asked, ...]) -> None:
+        self.judge, self.item, self.asked = judge, item, asked
+
+    def identity(self) -> Mapping[str, Json]:
+        questions = [[asked.ask, asked.expected, asked.source] for asked in self.asked]
+        return {**self.judge.identity(), "questions": questions, "item": self.item if questions else ""}
+
+    def open(self, info: ClipInfo) -> Stream:
+        del info
+        return _Interview(self)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One answer that is wanted."""
+
+    number: int
+    asked: Asked
+    shown: Pictures
+    repeat: int
+
+
+class _Interview:
+    """One clip on its way through the judge: frames are gathered, and at its end everything is asked."""
+
+    def __init__(self, encoder: _OfItem) -> None:
+        self._encoder = encoder
+        settings = encoder.judge.settings
+        self._spread = Spread(settings.frames, settings.longest)
+
+    def push(self, window: Window) -> None:
+        if self._encoder.asked:
+            self._spread.push(window)
+
+    def finish(self) -> Feature:
+        jobs = self._jobs() if self._encoder.asked else []
+        settings, judge = self._encoder.judge.settings, self._encoder.judge
+        order = seeded_rng("judge order", self._encoder.item).permutation(len(jobs))
+        mixed = [jobs[k] for k in order]
+        replies: dict[int, Reply] = {}
+        with ThreadPoolExecutor(max_workers=settings.parallel) as pool:
+            told = pool.map(lambda job: judge.answers.get_or_ask(judge.endpoint, job), mixed)
+            for place, reply in zip(order, told, strict=True):
+                replies[int(place)] = reply
+        rows = [_row(job, replies[k], settings) for k, job in enumerate(jobs)]
+        feature = np.array(rows, np.float64).reshape(-1, len(VLM_COLUMNS))
+        if np.isnan(feature[:, 3]).any():
+            raise Incomplete(feature)
+        return feature
+
+    def _jobs(self) -> list[_Job]:
+        settings = self._encoder.judge.settings
+        frames, times = self._spread.chosen()
+        shown = pictures(frames, times, settings.quality)
+        jobs: list[_Job] = []
+        for number, asked in enumerate(self._encoder.asked):
+            repeats = settings.repeats if asked.source == "question" else 1
+            jobs += [_Job(number, asked, shown, repeat) for repeat in range(repeats)]
+        for k in range(settings.drawn):
+            asked, drawn = drawn_control(self._encoder.item, k, settings.frames, settings.quality)
+            jobs.append(_Job(len(self._encoder.asked) + k, asked, drawn, 0))
+        return jobs
+
+
+def _row(job: _Job, reply: Reply, settings: JudgeSettings) -> list[float]:
+    prices = settings.usd_per_million_in, settings.usd_per_million_out
+    usd = float("nan")
+    if prices[0] is not None and prices[1] is not None:
+        usd = (reply.tokens_in * prices[0] + reply.tokens_out * prices[1]) / 1e6
+    return [
+        float(SOURCES.index(job.asked.source)),
+        float(job.number),
+        float(job.asked.expected),
+        float("nan") if reply.answer is None else float(reply.answer),
+        float(FAILURES.index(reply.failure) + 1) if reply.failure else 0.0,
+        reply.seconds,
+        float(reply.tokens_in + reply.tokens_out),
+        usd,
+    ]
+
+
+class Answers:
+    """Keep answers, never a failure: ``<cache>/answers/<digest of the frames>/<digest of the rest>.json``.
+
+    The frames that were shown stand for the clip: files that show the same share their answers. Without a
+    cache nothing is kept.
+    """
+
+    def __init__(self, cache: Path | None, settings: JudgeSettings) -> None:
+        self._folder = cache / "answers" if cache is not None else None
+        self._identity = settings.identity()
+
+    def get_or_ask(self, endpoint: Endpoint, job: _Job) -> Reply:
+        """Return the answer that is kept, or ask, and keep what is answered."""
+        fields = {"settings": self._identity, "question": job.asked.ask, "repeat": job.repeat}
+        key = digest("answer", fields)
+        path = self._folder / job.shown.digest / f"{key}.json" if self._folder is not None else None
+        known = _load(path) if path is not None else None
+        if known is not None:
+            return known
+        reply = endpoint.ask(job.shown, job.asked.ask)
+        if reply.answer is not None and path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            record = {
+                **fields,
+                "reply": vars(reply),
+                "asked": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            write_atomic(path, json.dumps(record, indent=1))
+        return reply
+
+
+def _load(path: Path) -> Reply | None:
+    """Read a kept answer; a file that is damaged, or holds none, counts as absent."""
+    try:
+        reply = Reply(**json.loads(path.read_text("utf-8"))["reply"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return reply if isinstance(reply.answer, bool) and not reply.failure else None
+
+
+def _settings(source: str) -> JudgeSettings:
+    if source.endswith((".yaml", ".yml")):
+        return load_yaml(JudgeSettings, source, {}, kind="judge settings")
+    model = source
+    if source == "env":
+        model = os.environ.get(MODEL_VARIABLE, "")
+        if not model:
+            raise UsageError(f"vlm=env takes the model from {MODEL_VARIABLE}, which is not set")
+    fields: dict[str, Any] = {"model": model}
+    try:
+        return JudgeSettings.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(f"the encoder 'vlm': {explain(error, JudgeSettings)}") from None
+
+
+def _build(source: str | None, options: EncoderOptions) -> Encoder:
+    return VlmEncoder(source or "", options)
+
+
+ENCODERS.add(
+    "vlm",
+    EncoderEntry("a vision-language model behind an OpenAI-compatible endpoint", _build, True, shipped=False),
+)

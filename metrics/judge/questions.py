@@ -1,0 +1,111 @@
+"""Questions for a viewer: what a prompt's ``expect`` asks, and questions whose answer is known beforehand.
+
+::
+
+    prompts:
+      - text: a hand takes a bite of a biscuit
+        expect:
+          questions:
+            - {ask: Does the biscuit lack a piece at the end?, answer: yes, elsewhere: no}
+            - {ask: Is there a second biscuit at any time?, answer: no}
+            - {ask: Is an elephant to be seen?, answer: no, control: true}
+
+``answer`` is what a faithful clip would have one say. A ``control`` is known whatever the generator did, and
+measures the judge, not the clip. ``elsewhere`` is the answer for the clips of all other prompts: there the
+question is asked as a control too, so that a judge who says yes to everything is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pydantic import Field, ValidationError, field_validator
+
+from ...harness.core.config import Config, explain
+from ...harness.core.errors import UsageError
+from ...harness.core.items import Item
+
+__all__ = ["Asked", "Question", "Source", "elsewhere_questions", "read_questions"]
+
+Source: TypeAlias = Literal["question", "control", "elsewhere", "drawn"]
+
+
+class Question(Config):
+    """One question of a prompt, to be answered with yes or no."""
+
+    ask: str = Field(min_length=1, max_length=600)
+    answer: bool = Field(description="what a faithful clip has one say: yes or no")
+    control: bool = Field(default=False, description="the answer is known whatever the clip shows")
+    elsewhere: bool | None = Field(default=None, description="the answer for clips of other prompts")
+
+    @field_validator("answer", "control", "elsewhere", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        """Take yes and no as words, too: YAML reads them as true and false, JSON and CSV do not."""
+        if isinstance(value, str) and value.strip().lower() in ("yes", "no"):
+            return value.strip().lower() == "yes"
+        if value is not None and not isinstance(value, bool):
+            raise ValueError(f"should be yes or no, not {value!r}")
+        return value
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as it is put to the judge about one clip, with the answer that is expected or known."""
+
+    ask: str
+    expected: bool
+    source: Source
+
+
+def read_questions(item: Item) -> tuple[Question, ...]:
+    """Read the questions of an item's ``expect``; none where it has none.
+
+    Raises:
+        UsageError: they are not a list of questions; the sentence names the prompt.
+    """
+    raw = (item.expect or {}).get("questions")
+    if raw is None:
+        return ()
+    where = f"the questions of the prompt {_short(item)}"
+    if not isinstance(raw, list | tuple) or not all(isinstance(part, Mapping) for part in raw):
+        raise UsageError(f"{where} should be a list of mappings with 'ask' and 'answer'")
+    try:
+        questions = tuple(Question.model_validate(dict(part)) for part in raw)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {explain(error, Question)}") from None
+    texts = [question.ask for question in questions]
+    if len(set(texts)) < len(texts):
+        raise UsageError(f"{where} hold one question twice; the judge is asked several times anyway")
+    return questions
+
+
+def elsewhere_questions(items: Sequence[Item]) -> dict[str, tuple[Asked, ...]]:
+    """Collect what is known of the clips of other prompts: cluster -> its questions, as asked elsewhere.
+
+    Raises:
+        UsageError: an item's questions cannot be read, or two prompts know different answers to one.
+    """
+    found: dict[str, tuple[Asked, ...]] = {}
+    known: dict[str, bool] = {}
+    for item in items:
+        asked = tuple(
+            Asked(question.ask, question.elsewhere, "elsewhere")
+            for question in read_questions(item)
+            if question.elsewhere is not None
+        )
+        for question in asked:
+            if known.setdefault(question.ask, question.expected) != question.expected:
+                raise UsageError(f"two prompts give {question.ask!r} different answers for 'elsewhere'")
+        if asked:
+            found[item.cluster] = asked
+    return found
+
+
+def _short(item: Item) -> str:
+    """Name a prompt in a message by its beginning; a red-team prompt by its id alone."""
+    if item.prompt is None or any(tag.partition(":")[0] == "red-team" for tag in item.tags):
+        return f"with the id {item.cluster[:12]}"
+    return repr(item.prompt if len(item.prompt) <= 60 else f"{item.prompt[:57]}...")

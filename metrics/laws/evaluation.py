@@ -1,0 +1,98 @@
+"""All laws of one clip at once: what each finds, and why others do not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from ..base import NotApplicable
+from ..expectation import read_expectation
+from ..tracking.role_assignment import Cast, cast_of
+from ..tracking.tracks import Tracks
+from ..tracking.trajectories import path_of
+from .collisions import MEETINGS, causality, energy, momentum, solidity
+from .motion import FALLS, STEADY, Finding, continuity, gravity, inertia
+from .permanence import color, permanence, persistence, rigidity, uninvited
+
+__all__ = ["LAWS", "cast_for", "discarded", "find_all"]
+
+LAWS: Final[dict[str, Callable[[Cast], Finding]]] = {
+    "gravity": gravity,
+    "inertia": inertia,
+    "momentum": momentum,
+    "energy": energy,
+    "permanence": permanence,
+    "continuity": continuity,
+    "solidity": solidity,
+    "rigidity": rigidity,
+    "color": color,
+    "causality": causality,
+    "persistence": persistence,
+    "uninvited": uninvited,
+}
+"""Every law, and what looks for it to be broken."""
+_LONG: Final = 5  # frames: in fewer, what begins to move may not have got anywhere
+_STILL: Final = 0.025  # sides: what never gets farther than that from where it was does not move
+
+
+def cast_for(tracks: Tracks, expect: Mapping[str, Any] | None) -> Cast:
+    """Find out which track is which expected thing.
+
+    Raises:
+        NotApplicable: the prompt does not say what to expect, or names no thing.
+        UsageError: what it says is wrong.
+    """
+    expectation = read_expectation(expect)
+    if not any(thing.count for thing in expectation.objects):
+        raise NotApplicable("the prompt's expect names no objects")
+    return cast_of(tracks, expectation)
+
+
+def discarded(cast: Cast) -> str | None:
+    """Say why a clip says nothing of laws; None for one that does.
+
+    The subject is not shown, is there twice from the first frame on, or stands still though it was asked to
+    move: the clip does not show what happens, and is counted apart.
+    """
+    track = cast.subject.track
+    if track is None:
+        return "the subject is not shown"
+    tracks = cast.tracks
+    first = int(tracks.seen_NT[track].argmax())
+    if any(tracks.seen_NT[n, first] for n in cast.doubles):
+        return "the subject is there more than once from the beginning"
+    if not _should_move(cast):
+        return None
+    try:
+        cast.require_view()
+    except NotApplicable:
+        return None  # no one can tell what moves
+    path = path_of(cast, track)
+    if len(path.frames_K) >= _LONG and path.extent < _STILL:
+        return "the subject stands still, and was asked to move"
+    return None
+
+
+def _should_move(cast: Cast) -> bool:
+    motion, family = cast.expect.motion, cast.expect.family
+    return (motion in (*FALLS, *STEADY) and motion != "stay") or family in (*MEETINGS, "occluder")
+
+
+def find_all(cast: Cast) -> dict[str, Finding | str]:
+    """Hold a clip against every law: what was found, or one sentence that says why a law does not apply."""
+    reason = discarded(cast)
+    found: dict[str, Finding | str] = {}
+    for name, law in LAWS.items():
+        if reason is not None:
+            found[name] = f"discarded: {reason}"
+            continue
+        try:
+            finding = law(cast)
+        except NotApplicable as why:
+            found[name] = str(why)
+            continue
+        assert np.isfinite(finding.severity)
+        found[name] = finding
+    return found

@@ -1,0 +1,265 @@
+"""Laws of one thing's motion: it falls by gravity, keeps its velocity, and is never here and then there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import NotApplicable
+from ..tracking.role_assignment import Cast, Role
+from ..tracking.trajectories import Path, fit_falls, fit_hinge, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ...harness.core.keys import Json
+
+__all__ = ["FALLS", "STEADY", "Finding", "bounce", "continuity", "gravity", "inertia", "worst"]
+
+_F = NDArray[np.float64]
+FALLS: Final = ("fall", "bounce", "throw-left", "throw-right")
+"""Motions that gravity rules."""
+STEADY: Final = ("left", "right", "rise", "stay")
+"""Motions in which nothing changes the velocity but a touch."""
+_RESTING: Final = 0.1
+"""Sides a second: the change of a slower thing's velocity is measured against this speed."""
+_MOMENTS: Final = 5  # between two frames at which ways that are drawn out to each other are compared
+_ERRORS: Final = 2.0
+"""A severity is what is left after so many standard errors: what may be scatter does not count."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How badly a clip keeps a law, and what shows it.
+
+    Attributes:
+        severity: 0 where it is kept; each law says in what unit.
+        first_frame: the first frame at fault, where there is a fault.
+        evidence: plain JSON values.
+    """
+
+    severity: float
+    first_frame: int | None = None
+    evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+
+
+def worst(findings: Iterable[Finding]) -> Finding:
+    """Choose the gravest finding, the earliest of those that are alike.
+
+    Raises:
+        NotApplicable: there is none.
+    """
+    found = list(findings)
+    if not found:
+        raise NotApplicable("too short: no thing is seen whole in enough frames")
+    return max(found, key=lambda f: f.severity)
+
+
+def whole_path(cast: Cast, role: Role, least: int) -> Path | None:
+    """Give the path of a role's track, or None where it is shown whole in fewer than ``least`` frames."""
+    if role.track is None:
+        return None
+    path = path_of(cast, role.track)
+    return path if len(path.frames_K) >= least else None
+
+
+def frame_at(path: Path, time: float) -> int:
+    """Number the first frame of a path that is not before a time."""
+    after = np.flatnonzero(path.times_K >= time - 1e-9)
+    return int(path.frames_K[after[0] if len(after) else -1])
+
+
+def gravity(cast: Cast) -> Finding:
+    """Fit parabolas of one gravity to the subject's fall: the severity is in units of gravity's own effect.
+
+    The larger of ``|g^ - g| / g``, less two standard errors, and the rms left by the parabolas as a share of
+    ``g t^2 / 8``, by which gravity bends the longest part of the way away from a straight line. A thing that
+    does not fall, or falls evenly, has 1. Where nobody knows g, that of the fit takes its place, and only
+    the form of the way, and that it bends downwards, are held against the clip.
+
+    Raises:
+        NotApplicable: nothing is expected to fall, or it is seen whole in too few frames.
+    """
+    if cast.expect.motion not in FALLS:
+        raise NotApplicable("nothing is expected to fall")
+    cast.require_view()
+    path = whole_path(cast, cast.subject, 5)
+    falls = None if path is None else fit_falls(path)
+    if path is None or falls is None:
+        raise NotApplicable("too short: the fall is not seen whole in 5 frames")
+    known = cast.expect.g
+    g = known if known is not None else max(falls.g, 1e-6)
+    away = max(0.0, abs(falls.g - g) - _ERRORS * falls.error) / g
+    bend = g * falls.longest**2 / 8
+    rough = max(0.0, falls.rms - 2 * path.noise) / bend
+    if known is None and falls.g <= 0:
+        away = 1.0
+    severity = min(max(away, rough), 10.0)
+    evidence: dict[str, Json] = {
+        "g": falls.g,
+        "g_expected": known,
+        "g_error": falls.error,
+        "rms": falls.rms,
+        "bounces": [round(time, 3) for time, *_ in falls.bounces],
+        "track": _points(path),
+    }
+    return Finding(severity, int(path.frames_K[0]), evidence)
+
+
+def bounce(cast: Cast) -> Finding:
+    """Measure the restitution of the subject's bounces: the severity is how far the highest is above 1.
+
+    Raises:
+        NotApplicable: the subject is not expected to fall, or is not seen to bounce.
+    """
+    cast.require_view()
+    path = whole_path(cast, cast.subject, 7)
+    falls = None if path is None else fit_falls(path)
+    if path is None or falls is None:
+        raise NotApplicable("too short: the fall is not seen whole in 7 frames")
+    findings: list[Finding] = []
+    for time, before, after, error in falls.bounces:
+        if abs(before) < _RESTING or before * after > 0:
+            continue
+        restitution = abs(after) / abs(before)
+        sure = _ERRORS * error * (1 + restitution) / abs(before)
+        evidence: dict[str, Json] = {"restitution": restitution, "error": sure / _ERRORS, "time": time}
+        severity = min(max(0.0, restitution - 1 - sure), 10.0)
+        findings.append(Finding(severity, frame_at(path, time), evidence))
+    if not findings:
+        raise NotApplicable("no bounce is seen")
+    return worst(findings)
+
+
+def inertia(cast: Cast) -> Finding:
+    """Look for a change of velocity that no touch explains: its size over the speed.
+
+    For each expected thing and each part of its way between touches, the best hinge of two uniform motions;
+    the change of velocity less two standard errors, over the speed before or after (the larger), or over 0.1
+    sides a second where both are slower.
+
+    Raises:
+        NotApplicable: the motion that is expected is not a uniform one, or no part of a way is long enough.
+    """
+    if cast.expect.motion not in STEADY or cast.expect.order:
+        raise NotApplicable("no uniform motion is expected")
+    cast.require_view()
+    findings: list[Finding] = []
+    for role in cast.shown:
+        path = whole_path(cast, role, 6)
+        for part in [] if path is None else path.untouched(6):
+            hinge = fit_hinge(part, least=2)
+            if hinge is None:
+                continue
+            speed = max(float(np.hypot(*hinge.before)), float(np.hypot(*hinge.after)), _RESTING)
+            severity = max(0.0, hinge.change - _ERRORS * hinge.error) / speed
+            evidence: dict[str, Json] = {
+                "object": role.place,
+                "velocity_before": [float(v) for v in hinge.before],
+                "velocity_after": [float(v) for v in hinge.after],
+                "time": hinge.time,
+                "track": _points(part),
+            }
+            findings.append(Finding(min(severity, 10.0), frame_at(part, hinge.time + 1e-6), evidence))
+    return worst(findings)
+
+
+def continuity(cast: Cast) -> Finding:
+    """Look for a jump: the distance in sides that no motion before and after a step explains.
+
+    The ways before and after the step are drawn out to each other; the jump is the smallest distance between
+    them during the step, so that a bounce is none. Of the centroid and the two edges along each axis, the one
+    that moved least counts: a bite moves some of them, a jump all.
+
+    Raises:
+        NotApplicable: no thing is expected, or none is seen whole in 4 frames.
+    """
+    cast.require_view()
+    findings: list[Finding] = []
+    for role in cast.shown:
+        path = whole_path(cast, role, 4)
+        if path is not None:
+            findings.append(_largest_jump(path, role))
+    return worst(findings)
+
+
+def _largest_jump(path: Path, role: Role) -> Finding:
+    t = path.times_K
+    traces = np.stack(
+        [path.place_K2, path.box_K4[:, :2], path.box_K4[:, 2:]]
+    )  # centroid and edges: (3, K, 2)
+    best, at = 0.0, 0
+    bounds = _gaps_by_neighbours(t, traces)
+    for k in np.argsort(-bounds, kind="stable"):
+        if bounds[k] <= best:
+            break
+        # By the two or the three frames on either side: a bounce among the three must not be taken for a way.
+        if path.touched_K[k] and (k == 0 or k == len(t) - 2):
+            continue  # of a single frame behind a touch, no one can say where it should be
+        gap = np.inf
+        for back, on in ((1, 1), (1, 2), (2, 1), (2, 2)):
+            before, after = slice(max(0, k - back), k + 1), slice(k + 1, min(len(t), k + 2 + on))
+            gap = min(gap, _gap(t, traces, before, after))
+            if gap <= best:
+                break
+        if gap > best:
+            best, at = gap, int(k)
+    here, there = path.place_K2[at], path.place_K2[min(at + 1, len(t) - 1)]
+    evidence: dict[str, Json] = {
+        "object": role.place,
+        "from": [float(v) for v in here],
+        "to": [float(v) for v in there],
+        "frames": [int(path.frames_K[at]), int(path.frames_K[min(at + 1, len(t) - 1)])],
+    }
+    return Finding(best, int(path.frames_K[min(at + 1, len(t) - 1)]), evidence)
+
+
+def _gaps_by_neighbours(t: _F, traces_3K2: _F) -> _F:
+    """Measure all gaps by two frames on either side, (K - 1,): no gap is larger; infinite at the ends."""
+    bounds = np.full(len(t) - 1, np.inf)
+    if len(t) < 4:
+        return bounds
+    steps = np.diff(t)[None, :, None]
+    speed = np.diff(traces_3K2, axis=1) / steps
+    apart = np.diff(traces_3K2, axis=1)[:, 1:-1]
+    shares = np.linspace(0.0, 1.0, _MOMENTS)[:, None, None, None]
+    inner = steps[:, 1:-1]
+    away = apart - (1 - shares) * inner * speed[:, 2:] - shares * inner * speed[:, :-2]  # (S, 3, K - 3, 2)
+    nearest = np.abs(away).min(axis=1)
+    bounds[1:-1] = np.hypot(nearest[..., 0], nearest[..., 1]).min(axis=0)
+    return bounds
+
+
+def _gap(t: _F, traces_3K2: _F, before: slice, after: slice) -> float:
+    """Measure the smallest distance between two ways, drawn out to the step between them."""
+    low, high = float(t[before][-1]), float(t[after][0])
+    when = np.linspace(low, high, _MOMENTS)
+    one, two = (_drawn_out(t[part], traces_3K2[:, part], when) for part in (before, after))
+    if one is None and two is None:
+        return 0.0
+    if one is None or two is None:  # a single frame on this side: only the other side says how it moves
+        known, t_end = (two, low) if one is None else (one, high)
+        lone = traces_3K2[:, before if one is None else after][:, 0]
+        assert known is not None
+        apart = known[:, when == t_end][:, 0] - lone
+        return float(np.hypot(*np.abs(apart).min(axis=0)))
+    apart_S2 = np.abs(two - one).min(axis=0)
+    return float(np.hypot(apart_S2[:, 0], apart_S2[:, 1]).min())
+
+
+def _drawn_out(t: _F, traces_3K2: _F, when_S: _F) -> _F | None:
+    """Continue straight ways to other times, (3, S, 2); None for a single frame."""
+    if len(t) < 2:
+        return None
+    end = t - t.mean()
+    slope = (traces_3K2 * end[None, :, None]).sum(axis=1) / np.square(end).sum()
+    return traces_3K2.mean(axis=1)[:, None] + slope[:, None] * (when_S - t.mean())[None, :, None]
+
+
+def _points(path: Path) -> list[Json]:
+    """List a path for a page: frame, x and y in sides."""
+    rows = zip(path.frames_K.tolist(), path.place_K2.round(4).tolist(), strict=True)
+    return [[frame, x, y] for frame, (x, y) in rows]

@@ -1,0 +1,253 @@
+"""Laws of what lasts: things stay, and stay what they are; a mark stays; nothing comes from nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import NotApplicable
+from ..tracking.role_assignment import Cast, Role
+from .motion import Finding, worst
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+
+__all__ = ["color", "permanence", "persistence", "rigidity", "uninvited"]
+
+_F = NDArray[np.float64]
+_OVERLOOKED: Final = 0.3  # of a thing: what shows less may be overlooked
+_BITTEN: Final = 0.06  # of a thing's area: the smallest bite
+_ENOUGH: Final = 0.4  # of a thing: what shows less may have the color of its edge
+_GAP: Final = 2  # frames: what is not seen for longer was hidden
+_SOFT: Final = ("person", "biscuit")
+"""Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
+
+
+def permanence(cast: Cast) -> Finding:
+    """Measure what is gone of the expected things though nothing hides it, or is there once too often.
+
+    Where a thing is not seen, or less of it than should be, it is placed on the straight line between where
+    it was last and where it is next, or on the way it went. What should show there and does not counts for
+    that frame, if it is more than 0.3 of the thing; a double counts as one frame. The severity is the sum
+    over the frames, as a share of the clip.
+
+    Raises:
+        NotApplicable: no expected thing is shown.
+    """
+    if not cast.shown:
+        raise NotApplicable("discarded: nothing of what is expected is shown")
+    frames = cast.tracks.frames
+    lacking = np.zeros(frames)
+    for role in cast.shown:
+        lacking = np.maximum(lacking, _lacking(cast, role))
+    extra = np.zeros(frames, bool)
+    for n in cast.doubles:
+        extra |= cast.tracks.seen_NT[n]
+    fault = np.maximum(lacking, extra)
+    evidence: dict[str, Json] = {
+        "gone_frames": np.flatnonzero(lacking).tolist(),
+        "doubled_frames": np.flatnonzero(extra).tolist(),
+    }
+    first = int((fault > 0).argmax()) if fault.any() else None
+    return Finding(float(fault.mean()), first, evidence)
+
+
+def _lacking(cast: Cast, role: Role) -> _F:
+    """Tell, for each frame, what share of a thing should be seen and is not; 0 up to `_OVERLOOKED`."""
+    tracks, n = cast.tracks, role.track
+    assert n is not None
+    lacking = np.zeros(tracks.frames)
+    seen = tracks.seen_NT[n]
+    known = np.flatnonzero(cast.placed_NT[n])
+    doubtful = np.flatnonzero(tracks.visible_NT[n] < 1 - _OVERLOOKED)
+    doubtful = doubtful[doubtful > int(seen.argmax())]
+    if not len(doubtful) or len(known) < 2:
+        return lacking
+    size = np.nanmedian(tracks.whole_NT4[n, :, 2:] - tracks.whole_NT4[n, :, :2], axis=0)
+    for t in doubtful:
+        place = _where(tracks.times_T, tracks.center_NT2[n], known, int(t))
+        lacking[t] = _shows(cast, n, int(t), place, size) - tracks.visible_NT[n, t]
+    return np.where(lacking > _OVERLOOKED, lacking, 0.0)
+
+
+def _where(times_T: _F, place_T2: _F, known: NDArray[np.int64], t: int) -> _F:
+    """Place a thing at a frame from those in which its place is known."""
+    if t in known:
+        return place_T2[t]
+    before, after = known[known < t], known[known > t]
+    if len(before) and len(after):
+        a, b = before[-1], after[0]
+        share = (times_T[t] - times_T[a]) / (times_T[b] - times_T[a])
+        return place_T2[a] + share * (place_T2[b] - place_T2[a])
+    near = before[-3:] if len(before) else after[:3]
+    if len(near) < 2:
+        return place_T2[near[0]]
+    a, b = near[0], near[-1]
+    slope = (place_T2[b] - place_T2[a]) / (times_T[b] - times_T[a])
+    return place_T2[b] + slope * (times_T[t] - times_T[b])
+
+
+def _shows(cast: Cast, n: int, t: int, place: _F, size: _F) -> float:
+    """Tell what share of a thing at a place would be in the frame and clear of other things."""
+    tracks = cast.tracks
+    low, high = place - size / 2, place + size / 2
+    inside = np.minimum(high, [tracks.width - 0.5, tracks.height - 0.5]) - np.maximum(low, -0.5)
+    shows = float(np.clip(inside / size, 0.0, 1.0).prod())
+    for other in range(tracks.things):
+        box = tracks.box_NT4[other, t]
+        if other != n and not np.isnan(box[0]):
+            lap = np.clip((np.minimum(high, box[2:]) - np.maximum(low, box[:2])) / size, 0.0, 1.0)
+            shows -= float(lap.prod())
+    return shows
+
+
+def uninvited(cast: Cast) -> Finding:
+    """Count frames that show a thing that nobody asked for: the severity is their share of the clip.
+
+    Raises:
+        NotApplicable: nothing is expected, so that nothing is unexpected.
+    """
+    if not cast.expect.objects:
+        raise NotApplicable("no objects are expected")
+    tracks = cast.tracks
+    there = (
+        tracks.seen_NT[list(cast.uninvited)].any(axis=0) if cast.uninvited else np.zeros(tracks.frames, bool)
+    )
+    boxes: list[Json] = []
+    for n in cast.uninvited:
+        t = int(tracks.seen_NT[n].argmax())
+        boxes.append({"frame": t, "box": tracks.box_NT4[n, t].round(2).tolist()})
+    return Finding(float(there.mean()), int(there.argmax()) if there.any() else None, {"things": boxes})
+
+
+def rigidity(cast: Cast) -> Finding:
+    """Measure how far an outline changes: the largest change that lasts for three frames.
+
+    The largest of the changes of the form's moments of order 2, 3 and 4, which turning leaves as they are
+    (see `outlines.form_moments`; from a disc to a square it is 0.6, to a triangle 0.57), and of the change of
+    size (logarithm of the area, halved), less that by the camera's zoom. The first three whole frames are
+    the measure of it. What comes out from behind something near the end is compared by as few frames as
+    there are.
+
+    Raises:
+        NotApplicable: no rigid thing is expected, or none is seen whole in 6 frames.
+    """
+    rigid = [role for role in cast.shown if role.thing.kind not in _SOFT]
+    if cast.shown and not rigid:
+        raise NotApplicable("nothing rigid is expected")
+    cast.require_view()
+    tracks = cast.tracks
+    findings: list[Finding] = []
+    for role in rigid:
+        whole = np.flatnonzero(cast.whole_NT[role.track])
+        if len(whole) < 3 or tracks.seen_NT[role.track].sum() < 6:
+            continue
+        size_K = 0.5 * np.log(tracks.area_NT[role.track, whole]) - np.nan_to_num(tracks.camera_T4[whole, 2])
+        looks = np.concatenate([tracks.form_NT4[role.track, whole, 1:], size_K[:, None]], axis=1)
+        findings.append(_lasting_change(looks, whole, role, spread=False))
+    return worst(findings)
+
+
+def color(cast: Cast) -> Finding:
+    """Measure how far a color changes: the largest change that lasts for three frames, over 255 levels.
+
+    The change is the root mean square over RGB. The first three frames that show enough of a thing are what
+    it is compared with. What comes out from behind something near the end is compared by as few frames as
+    there are.
+
+    Raises:
+        NotApplicable: no thing is expected, or none is seen in 6 frames.
+    """
+    tracks = cast.tracks
+    findings: list[Finding] = []
+    for role in cast.shown:
+        enough = np.flatnonzero(tracks.seen_NT[role.track] & (tracks.visible_NT[role.track] > _ENOUGH))
+        if len(enough) >= 6:
+            looks = tracks.color_NT3[role.track, enough] / 255
+            findings.append(_lasting_change(looks, enough, role, spread=True))
+    return worst(findings)
+
+
+def _lasting_change(looks_KD: _F, frames: NDArray[np.int64], role: Role, *, spread: bool) -> Finding:
+    """Find the largest change from the first frames on that lasts, and where it is half of that."""
+    smooth_KD = _smoothed(looks_KD, frames)
+    change = np.abs(smooth_KD - smooth_KD[0])
+    size = np.sqrt(np.square(change).mean(axis=1)) if spread else change.max(axis=1)
+    at = int(size.argmax())
+    first = int(np.argmax(size > 0.5 * size[at]))
+    evidence: dict[str, Json] = {
+        "object": role.place,
+        "before": smooth_KD[0].round(3).tolist(),
+        "after": smooth_KD[at].round(3).tolist(),
+        "frame": int(frames[at]),
+    }
+    return Finding(float(min(size[at], 10.0)), int(frames[first]), evidence)
+
+
+def _smoothed(looks_KD: _F, frames: NDArray[np.int64]) -> _F:
+    """Take medians of three frames that follow each other, those at an end from the three nearest to it.
+
+    What is seen in fewer than three frames between gaps is what changes least from the first frames.
+    """
+    smooth_KD = np.empty_like(looks_KD)
+    breaks = np.flatnonzero(np.diff(frames) > _GAP) + 1
+    for part in np.split(np.arange(len(frames)), breaks):
+        looks = looks_KD[part]
+        if len(part) >= 3:
+            inner = np.median(np.stack([looks[:-2], looks[1:-1], looks[2:]]), axis=0)
+            smooth_KD[part] = np.concatenate([inner[:1], inner, inner[-1:]])
+        elif not part[0]:
+            smooth_KD[part] = looks.mean(axis=0)
+        else:
+            change = np.abs(looks - smooth_KD[0])
+            smooth_KD[part] = np.take_along_axis(looks, change.argmin(axis=0)[None], axis=0)
+    return smooth_KD
+
+
+def persistence(cast: Cast) -> Finding:
+    """Measure what share of a bite grows back.
+
+    Raises:
+        NotApplicable: no bite is expected, or none is seen, or too few frames follow it.
+    """
+    bitten = [role for role in cast.shown if role.thing.kind == "biscuit"]
+    if not bitten:
+        raise NotApplicable("no bite is expected")
+    findings = [finding for role in bitten if (finding := _regrown(cast, role)) is not None]
+    if not findings:
+        raise NotApplicable("no bite is seen")
+    return worst(findings)
+
+
+def _regrown(cast: Cast, role: Role) -> Finding | None:
+    whole = np.flatnonzero(cast.whole_NT[role.track])
+    area = cast.tracks.area_NT[role.track, whole]
+    if len(area) < 5:
+        raise NotApplicable("too short: the bite is not seen whole in 5 frames")
+    drop = area[:-1] - area[1:]
+    bite = int(drop.argmax()) + 1
+    full = float(np.median(area[max(0, bite - 3) : bite]))
+    left = float(area[bite])
+    if full - left < _BITTEN * full:
+        return None
+    after = area[bite:]
+    if len(after) < 3:
+        raise NotApplicable("too short: fewer than three frames follow the bite")
+    lasting = _medians(after)
+    share = (lasting - left) / (full - left)
+    at = int(share.argmax())
+    first = int(np.argmax(share > 0.5 * share[at]))
+    evidence: dict[str, Json] = {
+        "bitten_frame": int(whole[bite]),
+        "area_before": full,
+        "area_bitten": left,
+        "area_later": float(lasting[at]),
+    }
+    return Finding(float(np.clip(share[at], 0.0, 10.0)), int(whole[bite + first + 1]), evidence)
+
+
+def _medians(values: _F) -> _F:
+    """Take running medians of three."""
+    return np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)

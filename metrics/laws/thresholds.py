@@ -1,0 +1,247 @@
+"""Thresholds: how severe a law must seem broken before a clip is said to break it.
+
+They are quantiles of what the probes find in lawful clips, are kept by the source of the tracks, and are
+written by ``screentest validate --probes --calibrate``, never by hand: the file carries its own digest, which
+is part of every score's key. The package brings those of ``world`` and ``blobs``; a file that the environment
+variable ``SCREENTEST_THRESHOLDS`` names adds those of further sources, or takes the place of the package's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import digest
+from .evaluation import LAWS
+
+__all__ = [
+    "ALARMS",
+    "ANY",
+    "LEAST",
+    "LEAST_OF",
+    "VARIABLE",
+    "Quantile",
+    "SourceThresholds",
+    "ThresholdFile",
+    "calibrated",
+    "conformal",
+    "packaged_thresholds",
+    "read_thresholds",
+    "thresholds_digest",
+    "thresholds_in_use",
+    "write_thresholds",
+]
+
+FILE: Final = Path(__file__).parent / "data" / "thresholds.json"
+VARIABLE: Final = "SCREENTEST_THRESHOLDS"
+"""The environment variable that names a file of one's own."""
+ALARMS: Final = 0.01
+"""Share of lawful clips of any one look that may lie above a threshold."""
+ANY: Final = "any"
+LEAST: Final = 0.01
+"""No threshold is lower: what is milder is nothing that a viewer could see."""
+LEAST_OF: Final = {"gravity": 0.1}
+"""Nor can a viewer see a gravity that is off by a tenth; a latent autoencoder bends ways by about as much."""
+_LAYOUT: Final = 1
+
+
+class Quantile(Config):
+    """A threshold, and what it is a quantile of.
+
+    Attributes:
+        look: the look whose quantile was the largest.
+        n: lawful clips of every look together.
+        above: how many of them lie above the threshold.
+        largest: the largest severity of all.
+    """
+
+    threshold: float
+    look: str
+    n: int
+    above: int
+    largest: float
+
+
+class SourceThresholds(Config):
+    """Thresholds for the tracks of one source.
+
+    Attributes:
+        laws: law (or ``any``) -> quantile.
+        missing: law -> why it has none.
+        settings: what they were made from.
+    """
+
+    laws: dict[str, Quantile]
+    missing: dict[str, str] = Field(default_factory=dict)
+    settings: dict[str, Any]
+
+
+class ThresholdFile(Config):
+    """What the data file holds: ``sources`` is name of a source of tracks -> its thresholds.
+
+    ``digest`` is that of all of them (see `thresholds_digest`).
+    """
+
+    layout: int = Field(default=_LAYOUT, ge=_LAYOUT, le=_LAYOUT)
+    sources: dict[str, SourceThresholds]
+    digest: str
+
+
+def conformal(severities: Sequence[float], alarms: float) -> float:
+    """Give the severity that a further lawful clip exceeds with a probability of at most ``alarms``.
+
+    The ``ceil((n + 1)(1 - alarms))``-th smallest of n severities, if clips are exchangeable (Vovk, Gammerman
+    and Shafer 2005; Papadopoulos et al. 2002): no distribution is assumed, and few clips give a higher
+    threshold, not a riskier one.
+
+    Raises:
+        UsageError: so few clips show no such quantile.
+
+    Example:
+        >>> conformal([0.1, 0.2, 0.3, 0.4], alarms=0.25)
+        0.4
+    """
+    rank = math.ceil((len(severities) + 1) * (1 - alarms) - 1e-9)
+    if rank > len(severities):
+        needed = math.ceil((1 - alarms) / alarms - 1e-9)
+        raise UsageError(
+            f"{len(severities)} lawful clips show no quantile that one in {round(1 / alarms)} exceeds; "
+            f"{needed} are needed: raise --n"
+        )
+    return sorted(severities)[rank - 1]
+
+
+def calibrated(
+    rows: Iterable[Mapping[str, Any]], settings: Mapping[str, Any], *, alarms: float = ALARMS
+) -> SourceThresholds:
+    """Make thresholds from lawful trials: for each law the largest of the quantiles of every look.
+
+    The threshold of ``any`` is for the largest ratio of a severity to its law's threshold, so that holding a
+    clip against twelve laws at once raises no more false alarms than holding it against one. A law that
+    applies to too few of the clips, as the source does not see what it takes, gets none, and says why.
+
+    Args:
+        rows: what `trials.run` gave.
+        settings: what made them, for the record.
+        alarms: share of lawful clips of a look that may lie above a threshold.
+
+    Raises:
+        UsageError: too few clips for any law.
+    """
+    found: dict[str, dict[str, list[float]]] = {law: defaultdict(list) for law in LAWS}
+    kept = [row for row in rows if any(not isinstance(s, str) for s in row["found"].values())]
+    for row in kept:
+        for law, severity in row["found"].items():
+            if not isinstance(severity, str):
+                found[law][row["look"]].append(severity)
+    if not kept:
+        raise UsageError("the source sees nothing in any of the lawful clips")
+    looks = sorted({row["look"] for row in kept})
+    laws: dict[str, Quantile] = {}
+    missing: dict[str, str] = {}
+    for law in LAWS:
+        try:
+            by_look = {look: found[law][look] for look in looks}
+            laws[law] = _largest(by_look, alarms, LEAST_OF.get(law, LEAST))
+        except UsageError as error:
+            missing[law] = str(error)
+    if not laws:
+        raise UsageError(next(iter(missing.values())))
+    together: dict[str, list[float]] = defaultdict(list)
+    for row in kept:
+        ratios = [
+            row["found"][law] / q.threshold
+            for law, q in laws.items()
+            if not isinstance(row["found"][law], str)
+        ]
+        if ratios:
+            together[row["look"]].append(max(ratios))
+    laws[ANY] = _largest(together, alarms, LEAST)
+    return SourceThresholds(laws=dict(sorted(laws.items())), missing=missing, settings=dict(settings))
+
+
+def _largest(by_look: Mapping[str, Sequence[float]], alarms: float, least: float) -> Quantile:
+    quantiles: dict[str, float] = {}
+    for look, severities in sorted(by_look.items()):
+        try:
+            quantiles[look] = conformal(severities, alarms)
+        except UsageError as error:
+            raise UsageError(f"in the look {look!r}, {error}") from None
+    look = max(quantiles, key=lambda name: quantiles[name])
+    threshold = max(least, quantiles[look])
+    everything = [severity for part in by_look.values() for severity in part]
+    above = sum(severity > threshold for severity in everything)
+    return Quantile(threshold=threshold, look=look, n=len(everything), above=above, largest=max(everything))
+
+
+def write_thresholds(path: Path, name: str, made: SourceThresholds) -> ThresholdFile:
+    """Put the thresholds of one source into a file, beside those of other sources that are in it.
+
+    Raises:
+        UsageError: there is a file already that is no file of thresholds.
+    """
+    others = read_thresholds(path).sources if path.exists() else {}
+    sources = dict(sorted({**others, name: made}.items()))
+    whole = ThresholdFile(sources=sources, digest=thresholds_digest(sources))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(whole.model_dump(), indent=1) + "\n")
+    return whole
+
+
+def thresholds_digest(sources: Mapping[str, SourceThresholds]) -> str:
+    """Hash the thresholds of some sources: 64 hex digits."""
+    fields = {name: part.model_dump(exclude_defaults=True) for name, part in sources.items()}
+    return digest("probe thresholds", fields)
+
+
+def read_thresholds(path: Path) -> ThresholdFile:
+    """Read a file of thresholds.
+
+    Raises:
+        UsageError: it cannot be read, holds something else, or was changed by hand.
+    """
+    try:
+        read = ThresholdFile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"the thresholds {path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path} holds no thresholds: {where}: {first['msg']}") from None
+    if read.digest != thresholds_digest(read.sources):
+        raise UsageError(
+            f"{path} was changed after it was written; "
+            "make it again with 'screentest validate --probes --calibrate'"
+        )
+    return read
+
+
+@cache
+def packaged_thresholds() -> ThresholdFile:
+    """Read the thresholds that come with the package."""
+    return read_thresholds(FILE)
+
+
+@cache
+def thresholds_in_use() -> ThresholdFile:
+    """Read the packaged thresholds, and those of the file that `VARIABLE` names in the place of theirs.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    packaged, own = packaged_thresholds(), os.environ.get(VARIABLE)
+    if not own:
+        return packaged
+    sources = dict(sorted({**packaged.sources, **read_thresholds(Path(own)).sources}.items()))
+    return ThresholdFile(sources=sources, digest=thresholds_digest(sources))

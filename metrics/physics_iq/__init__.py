@@ -1,0 +1,1 @@
+"""Physics-IQ: generated continuations against two real takes of each scene."""

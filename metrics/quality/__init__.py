@@ -1,0 +1,1 @@
+"""Measures of single clips: alignment with the prompt, consistency, motion, refusals and failures."""

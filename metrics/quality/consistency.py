@@ -1,0 +1,70 @@
+"""Measures of temporal consistency: whether subject and background stay what they were.
+
+A frozen clip scores 1: read these beside ``motion.dynamic_degree``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base import NotApplicable, Sample, Scored, measure
+from ..encoders.base import Feature
+
+__all__ = ["background_consistency", "frame_consistency", "subject_consistency"]
+
+
+@measure("consistency.subject", version=1, needs=("subject",), better="higher", bounds=(0.0, 1.0))
+def subject_consistency(sample: Sample) -> Scored:
+    """Likeness of each frame to the one before and to the first, by an image backbone (DINO).
+
+    VBench (Huang et al. 2024, "subject consistency"); see `frame_consistency` for the formula.
+
+    Raises:
+        NotApplicable: the clip has one frame.
+    """
+    return frame_consistency(sample.features["subject"])
+
+
+@measure("consistency.background", version=1, needs=("clip",), better="higher", bounds=(0.0, 1.0))
+def background_consistency(sample: Sample) -> Scored:
+    """Likeness of each frame to the one before and to the first, by CLIP.
+
+    VBench (Huang et al. 2024, "background consistency"); see `frame_consistency` for the formula.
+
+    Raises:
+        NotApplicable: the clip has one frame.
+    """
+    return frame_consistency(sample.features["clip"])
+
+
+def frame_consistency(features_TD: Feature) -> Scored:
+    """Average (max(0, cos(f_t, f_t-1)) + max(0, cos(f_t, f_1))) / 2 over t >= 2.
+
+    The clip's mean is the value, so that each clip counts once whatever its length; VBench weights by frames
+    on one process and by clips on several.
+
+    Args:
+        features_TD: one feature a frame, of any length.
+
+    Raises:
+        NotApplicable: fewer than two frames, or a frame without direction (a feature of length 0).
+    """
+    if len(features_TD) < 2:
+        raise NotApplicable("one frame")
+    f_TD = features_TD.astype(np.float64)
+    length_T = np.linalg.norm(f_TD, axis=1)
+    if (length_T == 0).any():
+        raise NotApplicable(f"the feature of frame {int(np.argmin(length_T))} is zero")
+    f_TD = f_TD / length_T[:, None]
+    before_T = np.clip((f_TD[1:] * f_TD[:-1]).sum(axis=1), 0.0, 1.0)
+    first_T = np.clip(f_TD[1:] @ f_TD[0], 0.0, 1.0)
+    both_T = (before_T + first_T) / 2
+    return Scored(
+        float(both_T.mean()),
+        {
+            "to_previous": float(before_T.mean()),
+            "to_first": float(first_T.mean()),
+            "worst_frame": int(both_T.argmin()) + 1,
+            "worst_value": float(both_T.min()),
+        },
+    )

@@ -1,0 +1,93 @@
+"""Measures of motion: flicker, warping error and dynamic degree.
+
+A clip in which nothing moves has no flicker and no warping error, so read the first two beside the third.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base import NotApplicable, Sample, Scored, measure
+
+__all__ = ["DYNAMIC_THRESHOLD", "dynamic_degree", "flicker", "warping_error"]
+
+DYNAMIC_THRESHOLD = 6 / 256
+"""A pair of frames moves when the top 5 % of its flow is above this share of min(H, W) (VBench)."""
+
+
+@measure("motion.flicker", version=1, needs=("pixels",), better="higher", bounds=(0.0, 1.0))
+def flicker(sample: Sample) -> Scored:
+    """Likeness of neighbouring frames: (255 - mean |I_t - I_t+1|) / 255, 1 for a frozen clip.
+
+    The mean is over pixels, channels and pairs, in 8-bit levels. VBench (Huang et al. 2024, "temporal
+    flickering"), which takes it on prompts that ask for still scenes; on moving ones it falls with motion.
+
+    Raises:
+        NotApplicable: the clip has one frame.
+    """
+    difference = sample.features["pixels"][:, 0]
+    if not len(difference):
+        raise NotApplicable("one frame")
+    worst = int(difference.argmax())
+    return Scored(
+        float((255.0 - difference.mean()) / 255.0),
+        {"worst_pair": worst, "worst_value": float((255.0 - difference[worst]) / 255.0)},
+    )
+
+
+@measure("motion.warping_error", version=1, needs=("flow",), better="lower", bounds=(0.0, 3.0))
+def warping_error(sample: Sample) -> Scored:
+    """Change that motion does not explain: mean over pairs of sum M |warp(I_t+1) - I_t|^2 / sum M.
+
+    Colours are in [0, 1] and the square is summed over RGB; M leaves out what is occluded, at a motion
+    boundary or outside the frame (Lai et al. 2018, section 4.2, there with FlowNet2, here with DIS). Pairs
+    without a valid pixel are left out and counted in the evidence.
+
+    Raises:
+        NotApplicable: the clip has one frame, or no pair has a valid pixel (a cut at every frame).
+    """
+    error, valid, motion = sample.features["flow"].T
+    if not len(error):
+        raise NotApplicable("one frame")
+    used = valid > 0
+    if not used.any():
+        raise NotApplicable("no pixel can be followed from any frame to the next")
+    return Scored(
+        float((error[used] / valid[used]).mean()),
+        {
+            "pairs": int(used.sum()),
+            "pairs_left_out": int((~used).sum()),
+            "valid_share": float(valid.mean()),
+            "mean_top_motion": float(motion.mean()),
+        },
+    )
+
+
+@measure(
+    "motion.dynamic_degree", version=1, needs=("dynamics",), better="neither", bounds=(0.0, 1.0), kind="rate"
+)
+def dynamic_degree(sample: Sample) -> Scored:
+    """Whether a clip moves: 1 when enough pairs of frames 1/8 s apart do.
+
+    A pair moves when the mean of its largest 5 % of flow exceeds 6 min(H, W) / 256; of T sampled frames,
+    max(1, round(T / 4)) pairs must (VBench, Huang et al. 2024, there with RAFT, here with DIS). A moving
+    camera alone also makes 1.
+
+    Raises:
+        NotApplicable: fewer than two frames were sampled.
+    """
+    motion, seconds = sample.features["dynamics"].T
+    if not len(motion):
+        raise NotApplicable("fewer than two frames at 8 frames a second")
+    moving = motion > DYNAMIC_THRESHOLD
+    needed = max(1, round((len(motion) + 1) / 4))
+    return Scored(
+        float(moving.sum() >= needed),
+        {
+            "moving_share": float(moving.mean()),
+            "moving_pairs": int(moving.sum()),
+            "needed_pairs": needed,
+            "median_top_motion": float(np.median(motion)),
+            "seconds_apart": float(seconds[0]),
+        },
+    )

@@ -1,0 +1,237 @@
+"""Matched pairs of clips: one that could happen and one that could not, each scored by an encoder.
+
+A CSV file lists them, with the columns ``possible`` and ``impossible`` (files in its folder) and, where
+wanted, ``cluster`` (what a pair belongs to: pairs of one scene are not independent) and ``tag`` (the law that
+is broken, say: a row of the result each). Without a cluster, pairs that share a possible clip share one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ...harness.cache import FeatureCache
+from ...harness.core.config import Config
+from ...harness.core.errors import MediaError, UsageError
+from ...harness.core.files import safe_name
+from ...harness.core.media import open_clip
+from ...harness.core.progress import track
+from ...harness.core.stats import Interval
+from ...harness.scoring import Scorer
+from ..encoders.base import Encoder, Feature
+from .pairwise import area_under_curve, pairwise_accuracy
+
+__all__ = ["Pair", "PairScore", "PairsResult", "Share", "read_pairs", "score_pairs"]
+
+Reduce = Literal["mean", "max"]
+_COLUMNS = ("possible", "impossible")
+_OPTIONAL = ("cluster", "tag")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clips of one scene, by file."""
+
+    possible: Path
+    impossible: Path
+    cluster: str
+    tag: str = ""
+
+
+class PairScore(Config):
+    """The scores of one pair, or why it has none. ``right`` is 1, 0 or, for a tie, 1/2."""
+
+    possible: str
+    impossible: str
+    cluster: str
+    tag: str
+    status: Literal["ok", "left_out"]
+    reason: str = ""
+    scores: dict[str, float] | None = None
+    right: float | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class Share(Config):
+    """A share of pairs with its interval, over all of them or those of one tag."""
+
+    tag: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    n: int
+    clusters: int
+    method: str
+    notes: tuple[str, ...] = ()
+
+
+class PairsResult(Config):
+    """Every pair, how often the impossible clip scored higher, and how well one threshold would do.
+
+    Attributes:
+        encoder: the digest of what scored the clips.
+        accuracy: of matched pairs; first over all, then by tag.
+        area: the area under the ROC curve, over all pairs, matched or not.
+        left_out: reason -> number of pairs.
+    """
+
+    encoder: str
+    reduce: Reduce
+    accuracy: tuple[Share, ...]
+    area: Share
+    left_out: dict[str, int]
+    rows: tuple[PairScore, ...]
+
+
+def read_pairs(path: Path) -> tuple[Pair, ...]:
+    """Read a CSV file of pairs.
+
+    Raises:
+        UsageError: no such file, or a line of it is wrong; the sentence names the line.
+    """
+    pairs: list[Pair] = []
+    for line, row in _rows(path):
+        names: list[str] = []
+        for column in _COLUMNS:
+            try:
+                names.append(safe_name(path.parent, row[column]))
+            except UsageError as error:
+                raise UsageError(f"{path}, line {line}: {error}") from None
+        if names[0] == names[1]:
+            raise UsageError(f"{path}, line {line}, pairs {names[0]} with itself")
+        files = [path.parent / name for name in names]
+        pairs.append(Pair(files[0], files[1], row.get("cluster") or names[0], row.get("tag", "")))
+    if not pairs:
+        raise UsageError(f"{path} lists no pair")
+    return tuple(pairs)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the pairs {path} cannot be read: {error}") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = [(name or "").strip() for name in reader.fieldnames or ()]
+        wrong = [name for name in names if name not in (*_COLUMNS, *_OPTIONAL)]
+        if wrong or not set(_COLUMNS) <= set(names):
+            raise UsageError(
+                f"{path} should have the columns possible, impossible, and if need be cluster, tag"
+            )
+        reader.fieldnames = names
+        for row in reader:
+            if None in row or None in row.values():
+                raise UsageError(f"{path}, line {reader.line_num}, should have {len(names)} cells")
+            yield reader.line_num, {key: value.strip() for key, value in row.items()}
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}, is not CSV: {error}") from None
+
+
+def score_pairs(
+    pairs: Sequence[Pair],
+    encoder: Encoder,
+    cache: FeatureCache,
+    *,
+    reduce: Reduce = "mean",
+    confidence: float = 0.95,
+) -> PairsResult:
+    """Score both clips of every pair by the last column of an encoder's feature, reduced over its rows.
+
+    Args:
+        pairs: the clips.
+        encoder: what looks at them; each clip is decoded once, and its feature cached.
+        cache: where features are kept.
+        reduce: the mean over rows (for comparing within a pair) or the largest.
+        confidence: of the intervals.
+
+    Raises:
+        UsageError: not one pair could be scored; the sentence has the most frequent reason.
+    """
+    scorer = Scorer([], {encoder.name: encoder}, cache)
+    rows: list[PairScore] = []
+    with track("pairs", len(pairs)) as ticker:
+        for pair in pairs:
+            rows.append(_score(pair, scorer, encoder.name, reduce))
+            ticker.advance()
+    good = [row for row in rows if row.status == "ok"]
+    left_out = Counter(row.reason for row in rows if row.status == "left_out")
+    if not good:
+        raise UsageError(
+            f"not one of {len(rows)} pairs could be scored; first reason: {left_out.most_common(1)[0][0]}"
+        )
+    tags = sorted({row.tag for row in good if row.tag})
+    shares = [_accuracy(good, None, confidence)]
+    shares += [_accuracy([row for row in good if row.tag == tag], tag, confidence) for tag in tags]
+    area = area_under_curve(*_columns(good), confidence)
+    return PairsResult(
+        encoder=encoder.digest,
+        reduce=reduce,
+        accuracy=tuple(shares),
+        area=_share(area, None, good, confidence),
+        left_out=dict(sorted(left_out.items(), key=lambda r: (-r[1], r[0]))),
+        rows=tuple(rows),
+    )
+
+
+def _score(pair: Pair, scorer: Scorer, feature: str, reduce: Reduce) -> PairScore:
+    scores: dict[str, float] = {}
+    files: dict[str, str] = {}
+    names = {"possible": pair.possible, "impossible": pair.impossible}
+    bare = PairScore(
+        possible=pair.possible.name,
+        impossible=pair.impossible.name,
+        cluster=pair.cluster,
+        tag=pair.tag,
+        status="left_out",
+    )
+    for role, path in names.items():
+        try:
+            clip = open_clip(path)
+            rows = scorer.encode(clip.sha256, path, [feature])[feature]
+            if not len(rows):
+                raise MediaError(f"{path} has fewer frames than a window of the model takes")
+        except MediaError as error:
+            return bare.model_copy(update={"reason": str(error), "files": files})
+        files[role] = clip.sha256
+        scores[role] = _reduced(rows, reduce)
+    order = (scores["impossible"] > scores["possible"]) - (scores["impossible"] < scores["possible"])
+    found = {"status": "ok", "scores": scores, "right": (order + 1) / 2, "files": files}
+    return bare.model_copy(update=found)
+
+
+def _reduced(rows: Feature, reduce: Reduce) -> float:
+    values = rows[:, -1]
+    return float(values.mean() if reduce == "mean" else values.max())
+
+
+def _columns(rows: Sequence[PairScore]) -> tuple[list[float], list[float], list[str]]:
+    scores = [row.scores or {} for row in rows]
+    return [s["possible"] for s in scores], [s["impossible"] for s in scores], [row.cluster for row in rows]
+
+
+def _accuracy(rows: Sequence[PairScore], tag: str | None, confidence: float) -> Share:
+    return _share(pairwise_accuracy(*_columns(rows), confidence), tag, rows, confidence)
+
+
+def _share(interval: Interval, tag: str | None, rows: Sequence[PairScore], confidence: float) -> Share:
+    """Speak of scenes where the statistics speak of prompts."""
+    return Share(
+        tag=tag,
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        confidence=confidence,
+        n=len(rows),
+        clusters=len({row.cluster for row in rows}),
+        method=interval.method.replace("prompt", "scene"),
+        notes=tuple(note.replace("prompt", "scene") for note in interval.notes),
+    )

@@ -1,0 +1,91 @@
+"""Scores of matched pairs: how often one of two is scored above the other, with an interval.
+
+Two clips of one scene, one possible and one impossible, say; which of them has the higher score is a question
+that neither the scene nor the scale of the score has a part in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.core.stats import FEW, ROUGH, Bounds, Interval, cluster_bootstrap_mean, jackknife_interval
+
+__all__ = ["area_under_curve", "pairwise_accuracy"]
+
+Floats = NDArray[np.float64]
+_BOUNDS: Bounds = (0.0, 1.0)
+
+
+def pairwise_accuracy(
+    low: Sequence[float], high: Sequence[float], clusters: Sequence[str], confidence: float
+) -> Interval:
+    """Give the share of pairs in which ``high`` is above ``low``, a tie counted half; chance is 1/2.
+
+    Args:
+        low: scores that should be the lower of their pair, (n,), finite.
+        high: the others, in the same order.
+        clusters: what each pair belongs to; pairs of one cluster are not independent.
+        confidence: two-sided, in (0, 1).
+
+    Raises:
+        ValueError: a score is not finite, or the lengths differ.
+
+    Example:
+        >>> pairwise_accuracy([1.0, 2.0], [2.0, 2.0], ["a", "b"], 0.95).value
+        0.75
+    """
+    below, above = _finite(low), _finite(high)
+    right = [float(b) for b in (np.sign(above - below) + 1) / 2]
+    return cluster_bootstrap_mean(right, clusters, confidence, seed=("pairwise accuracy",), bounds=_BOUNDS)
+
+
+def area_under_curve(
+    low: Sequence[float], high: Sequence[float], clusters: Sequence[str], confidence: float
+) -> Interval:
+    """Give the share of *all* pairs, matched or not, in which ``high`` is above ``low``, a tie counted half.
+
+    The area under the ROC curve (Mann-Whitney): how well one threshold for all scenes would do. The interval
+    is the delete-one-cluster jackknife; where every pair agrees, which shows no spread, it is what a share q
+    of scenes that do otherwise could still hide: (1 - q)^2, q bounded by the rule of three.
+
+    Args:
+        low: scores that should be the lower ones, (n,), finite.
+        high: the others; ``low[i]`` and ``high[i]`` are of the cluster ``clusters[i]``.
+        clusters: what each pair belongs to.
+        confidence: two-sided, in (0, 1).
+
+    Raises:
+        ValueError: a score is not finite, or the lengths differ.
+    """
+    below, above = _finite(low), _finite(high)
+    if not len(below):
+        return Interval(None, None, None, "none", ("no values",))
+    value = _area(below, above)
+    names = sorted(set(clusters))
+    member = np.array(clusters)
+    if len(names) > 1 and value in (0.0, 1.0):
+        share = 1 - (1 - confidence) / 2
+        hidden = (1 - share) ** (2 / len(names))  # (1 - q)^2, where q is 1 - (1 - share)^(1 / G)
+        notes = ("all pairs agree: the sample shows no spread", *((ROUGH,) if len(names) < FEW else ()))
+        ends = (hidden, 1.0) if value == 1.0 else (0.0, 1 - hidden)
+        return Interval(value, *ends, f"rule of three, {len(names)} prompts", notes)
+    without = {name: _area(below[member != name], above[member != name]) for name in names if len(names) > 1}
+    return jackknife_interval(value, without, confidence, bounds=_BOUNDS)
+
+
+def _area(below: Floats, above: Floats) -> float:
+    """Count by rank, so that a million clips need no table of pairs."""
+    ordered = np.sort(below)
+    wins = np.searchsorted(ordered, above, side="left")
+    ties = np.searchsorted(ordered, above, side="right") - wins
+    return (2 * int(wins.sum()) + int(ties.sum())) / (2 * len(below) * len(above))
+
+
+def _finite(values: Sequence[float]) -> Floats:
+    array = np.array(values, np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("a score is not finite: leave its pair out and count it as left out")
+    return array

@@ -1,0 +1,239 @@
+"""The tracker for anything that has a name: boxes by an open-vocabulary detector, masks by SAM 2.
+
+A source reads ``DETECTOR#noun,noun`` or ``DETECTOR+SAM2#noun,noun``, each model a folder or a hub id, with a
+score at the end for another threshold (``...#ball,gray wall@0.3``). The nouns are those by which the
+``expect`` of the prompts calls its objects: their ``name``, or color and shape (``red ball``).
+
+Without masks every frame is searched, a box counts for the outline of its thing, and boxes are linked over
+time as spots are. With masks, every eighth frame is searched for what is new, and SAM 2 follows each thing
+from the frame in which it is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.core.errors import UsageError
+from .assembly import ClipShape, assemble
+from .camera import CameraPath
+from .detectors import Boxes, Detector, overlap
+from .mask_regions import Found, enlarged, measure_masks, reduced
+from .regions import COLUMNS, column
+from .sam2 import Masker, Seen
+from .tracks import noun_number
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+    from ..encoders.base import EncoderOptions
+    from .tracks import Tracks
+
+__all__ = ["FrameMasks", "NamedTracker", "OpenVocabularySource", "read_source"]
+
+_Frames = NDArray[np.uint8]
+_F = NDArray[np.float64]
+_VERSION: Final = 1
+_TOGETHER: Final = 8  # frames that the detector is given at once, counted from the first
+_SEARCHED: Final = 8  # with masks: every how many frames new things are looked for
+_LONGEST: Final = 320  # pixels of the longer side at which colors, outlines and masks are measured
+_KNOWN: Final = 0.3  # overlap of a box with the mask of a thing that is followed already
+_Thing: TypeAlias = tuple[Found, _F | None]
+"""A thing in a frame, and what its box says of `_FORM`, which is finer than its mask."""
+_FORM: Final = [column(name) for name in ("x", "y", "left", "top", "right", "bottom", "area")]
+
+
+class FindsBoxes(Protocol):
+    """What a tracker needs of a detector."""
+
+    @property
+    def nouns(self) -> tuple[str, ...]:
+        """What it looks for."""
+        ...
+
+    def __call__(self, frames_THWC: _Frames) -> list[Boxes]:
+        """Look at frames: what is in each."""
+        ...
+
+
+class FrameMasks(Protocol):
+    """What a tracker needs of a model of masks: see `video_masks.MaskerRun`."""
+
+    def next(self, frame_HWC: _Frames, boxes_M4: _F, size: tuple[int, int]) -> list[Seen | None]:
+        """Take the next frame and boxes of new things: what is seen of every thing, in masks of a size."""
+        ...
+
+
+class OpenVocabularySource:
+    """The source of a detector and its nouns.
+
+    Args:
+        source: see the module.
+        options: device and dtype of the models.
+
+    Raises:
+        UsageError: no nouns, or models of other kinds.
+        MissingWeightsError: weights are not on this machine.
+    """
+
+    def __init__(self, source: str, options: EncoderOptions) -> None:
+        detector, masker, nouns, threshold = read_source(source)
+        self._detector = Detector(detector, nouns, threshold, options)
+        self._masker = Masker(masker, options) if masker else None
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the version and the identities of the models, without loading them."""
+        return {
+            "source": "open vocabulary",
+            "version": _VERSION,
+            "longest": _LONGEST,
+            "detector": dict(self._detector.identity()),
+            "masks": None if self._masker is None else dict(self._masker.identity()),
+            "searched": 1 if self._masker is None else _SEARCHED,
+        }
+
+    def open(self) -> NamedTracker:
+        """Begin a clip."""
+        return NamedTracker(self._detector, None if self._masker is None else self._masker.open())
+
+
+def read_source(source: str) -> tuple[str, str | None, tuple[str, ...], float | None]:
+    """Read the name of a source: the detector, the masks, the nouns and the threshold.
+
+    Raises:
+        UsageError: it names no nouns, or one twice, or the threshold is no score.
+
+    Example:
+        >>> read_source("google/owlv2-base-patch16-ensemble#ball,gray wall@0.2")
+        ('google/owlv2-base-patch16-ensemble', None, ('ball', 'gray wall'), 0.2)
+    """
+    models, mark, words = source.rpartition("#")
+    words, at, score = words.partition("@")
+    nouns = tuple(" ".join(word.lower().split()) for word in words.split(","))
+    if not mark or not models or not all(nouns):
+        raise UsageError(
+            f"the source {source!r} of the encoder 'tracks' does not say what to look for; add the nouns, as "
+            f"in '{models or source}#ball,wall'"
+        )
+    twice = sorted({noun for noun in nouns if nouns.count(noun) > 1})
+    if twice:
+        raise UsageError(f"the source {source!r} of the encoder 'tracks' looks for {twice[0]!r} twice")
+    detector, masker = _two_models(models)
+    return detector, masker, nouns, _threshold(source, score) if at else None
+
+
+def _two_models(models: str) -> tuple[str, str | None]:
+    if "+" not in models or Path(models).expanduser().is_dir():
+        return models, None
+    detector, _, masker = models.rpartition("+")
+    return detector, masker
+
+
+def _threshold(source: str, score: str) -> float:
+    try:
+        value = float(score)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1:
+        raise UsageError(
+            f"the source {source!r} of the encoder 'tracks' ends in the score {score!r}; a box's least score "
+            "is between 0 and 1, as in 'ball,wall@0.3'"
+        )
+    return value
+
+
+class NamedTracker:
+    """Find named things in the frames of a clip, measure them, and link them over time."""
+
+    def __init__(self, detector: FindsBoxes, masks: FrameMasks | None) -> None:
+        self._detector, self._masks = detector, masks
+        self._labels = [noun_number(noun) for noun in detector.nouns]
+        self._waiting: list[_Frames] = []
+        self._rows: list[_F] = []
+        self._camera = CameraPath()
+        self._nouns_of_things: list[int] = []
+        self._last: list[Seen | None] = []
+        self._done = 0
+        self._scale = 1.0
+
+    def push(self, frames_THWC: _Frames) -> None:
+        """Take the next frames."""
+        for frame in frames_THWC:
+            self._waiting.append(frame.copy())
+            if len(self._waiting) == _TOGETHER:
+                self._flush()
+
+    def finish(self, clip: ClipShape) -> Tracks:
+        """Link what was found."""
+        if self._waiting:
+            self._flush()
+        rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
+        camera = self._camera.finish()
+        camera[:, :2] *= self._scale
+        return assemble(enlarged(rows, self._scale), clip, camera)
+
+    def _flush(self) -> None:
+        frames = np.stack(self._waiting)
+        self._waiting.clear()
+        if self._masks is not None:
+            self._follow(frames, self._masks)
+            return
+        for frame, boxes in zip(frames, self._detector(frames), strict=True):
+            small, scale = reduced(frame, _LONGEST)
+            self._measure(small, scale, _boxes_as_things(boxes, small.shape[:2], scale, self._labels))
+
+    def _follow(self, frames: _Frames, masks: FrameMasks) -> None:
+        for frame in frames:
+            small, scale = reduced(frame, _LONGEST)
+            fresh = self._new_boxes(frame, scale) if self._done % _SEARCHED == 0 else np.empty((0, 4))
+            self._last = masks.next(frame, fresh, (small.shape[0], small.shape[1]))
+            things: list[_Thing] = [
+                (Found(seen.mask_HW, seen.confidence, self._labels[noun], float(n)), None)
+                for n, (seen, noun) in enumerate(zip(self._last, self._nouns_of_things, strict=True))
+                if seen is not None
+            ]
+            self._measure(small, scale, things)
+
+    def _new_boxes(self, frame: _Frames, scale: float) -> _F:
+        """Look for things that are not followed yet: their boxes (M, 4) in the frame's pixels."""
+        (boxes,) = self._detector(frame[None])
+        known = [_box_of(seen.mask_HW) * scale for seen in self._last if seen is not None]
+        fresh = [k for k, box in enumerate(boxes.edges_M4) if all(overlap(box, o) <= _KNOWN for o in known)]
+        self._nouns_of_things += boxes.nouns_M[fresh].tolist()
+        return boxes.edges_M4[fresh]
+
+    def _measure(self, small: _Frames, scale: float, things: list[_Thing]) -> None:
+        self._scale = scale
+        rows = measure_masks(small, self._done, [found for found, _ in things])
+        covered = np.zeros(small.shape[:2], bool)
+        for row, (found, form) in zip(rows, things, strict=True):
+            covered |= found.mask_HW
+            if form is not None:
+                row[_FORM] = form
+        self._rows.append(rows)
+        self._camera.push(small[None], covered[None])
+        self._done += 1
+
+
+def _boxes_as_things(boxes: Boxes, size: tuple[int, ...], scale: float, labels: list[float]) -> list[_Thing]:
+    """Turn boxes into masks of the reduced frame, each with its true place, edges and area there."""
+    height, width = size
+    things: list[_Thing] = []
+    for box, score, noun in zip(boxes.edges_M4 / scale, boxes.scores_M, boxes.nouns_M, strict=True):
+        left, top, right, bottom = (float(edge) for edge in box)
+        x0, y0 = min(int(left), width - 1), min(int(top), height - 1)
+        mask = np.zeros((height, width), bool)
+        mask[y0 : max(y0 + 1, round(bottom)), x0 : max(x0 + 1, round(right))] = True
+        # The edges of boxes are counted from the frame's edge, places from the middle of its first pixel.
+        place = [0.5 * (left + right) - 0.5, 0.5 * (top + bottom) - 0.5]
+        form = np.array([*place, *(box - 0.5), (right - left) * (bottom - top)])
+        things.append((Found(mask, float(score), labels[int(noun)]), form))
+    return things
+
+
+def _box_of(mask_HW: NDArray[np.bool_]) -> _F:
+    ys, xs = np.nonzero(mask_HW)
+    return np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float64)

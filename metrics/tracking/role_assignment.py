@@ -1,0 +1,191 @@
+"""The cast of a clip: which track is which expected thing, and which tracks nobody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import NotApplicable
+from ..expectation import Expectation, Thing
+from .tracks import SHAPES, Tracks, noun_number
+
+__all__ = ["Cast", "Role", "cast_of"]
+
+_F = NDArray[np.float64]
+_OTHER_COLOR: Final = 110.0
+"""Levels of RGB beyond which a color is another one; the world's own are farther apart."""
+_LIKE: Final = 70.0
+_EARLY: Final = 3  # frames from a thing's first that say what it looks like
+_SMALL: Final = 0.1  # of the area of the smallest expected thing: what is smaller is a crumb
+_SECOND: Final = 0.35  # of a person's area: what is smaller is a part of one
+_WRONG_SHAPE: Final = 0.35
+_SHIFT: Final = 0.03  # sides, or logarithm of the zoom: a camera that moved less is still
+_AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
+
+
+@dataclass(frozen=True)
+class Role:
+    """An expected thing, and the track that plays it: None where it is not shown."""
+
+    thing: Thing
+    place: int
+    track: int | None
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Expected things with their tracks, and the tracks that are left.
+
+    Attributes:
+        roles: one for each time that a thing is expected, in the order of `Expectation.objects`.
+        doubles: tracks that look like an expected thing, and are one too many.
+        uninvited: other tracks.
+    """
+
+    tracks: Tracks
+    expect: Expectation
+    roles: tuple[Role, ...]
+    doubles: tuple[int, ...]
+    uninvited: tuple[int, ...]
+
+    @property
+    def subject(self) -> Role:
+        """The first expected thing."""
+        return self.roles[0]
+
+    @property
+    def shown(self) -> tuple[Role, ...]:
+        """The roles that have a track."""
+        return tuple(role for role in self.roles if role.track is not None)
+
+    @property
+    def missing(self) -> tuple[Role, ...]:
+        """The roles that have none."""
+        return tuple(role for role in self.roles if role.track is None)
+
+    def require_view(self) -> None:
+        """Make sure that places can be compared across frames: the camera is still, or was followed.
+
+        Raises:
+            NotApplicable: the camera moves, or was asked to move, and cannot be followed to the end.
+        """
+        camera = self.tracks.camera_T4
+        followed = ~np.isnan(camera[:, 3])
+        asked = self.expect.camera is not None and self.expect.camera != "still"
+        if not followed.any():
+            if asked:
+                raise NotApplicable("the camera is asked to move, and nothing shows whether it does")
+            return
+        known = camera[followed]
+        moved = np.abs(known[:, :2]).max() > _SHIFT * self.tracks.side or np.abs(known[:, 2]).max() > _SHIFT
+        if (moved or asked) and (not followed.all() or float(camera[-1, 3]) < _AGREEING):
+            word = "moves" if moved else "is asked to move"
+            raise NotApplicable(f"the camera {word} and cannot be followed to the end")
+
+    @cached_property
+    def clear_NT(self) -> NDArray[np.bool_]:
+        """Where nothing comes so near to a thing that its outline could be another one's."""
+        return self.tracks.seen_NT & (self.tracks.visible_NT >= 1)
+
+    @cached_property
+    def placed_NT(self) -> NDArray[np.bool_]:
+        """Where it is known where the whole of a thing is."""
+        return ~np.isnan(self.tracks.center_NT2[:, :, 0])
+
+    @cached_property
+    def whole_NT(self) -> NDArray[np.bool_]:
+        """Where a thing is seen as a whole."""
+        return self.tracks.seen_NT & (self.tracks.visible_NT > 0.985)
+
+
+def cast_of(tracks: Tracks, expect: Expectation) -> Cast:
+    """Assign tracks to the expected things by color and outline, at the least total cost.
+
+    A track of another color plays no role: the thing is then not shown, and the track was not asked for. A
+    wrong outline costs, and excludes nothing: a red box may play the red ball, which is for the measures of
+    instruction following to say.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    wanted = [(place, thing) for place, thing in enumerate(expect.objects) for _ in range(thing.count)]
+    looks = [_Look(tracks, n) for n in range(tracks.things)]
+    players: dict[int, int] = {}
+    if wanted and looks:
+        # Assigning nobody costs 1, so that what does not fit at all is left out.
+        cost = np.full((len(wanted), len(looks) + len(wanted)), 1.0)
+        for i, (_, thing) in enumerate(wanted):
+            cost[i, : len(looks)] = [_cost(thing, look) for look in looks]
+        for i, j in zip(*linear_sum_assignment(cost), strict=True):
+            if j < len(looks) and cost[i, j] < 1.0:
+                players[int(i)] = int(j)
+    roles = tuple(Role(thing, place, players.get(i)) for i, (place, thing) in enumerate(wanted))
+    doubles, uninvited = _extras(looks, [n for n in range(len(looks)) if n not in players.values()], roles)
+    return Cast(tracks, expect, roles, doubles, uninvited)
+
+
+class _Look:
+    """What a track looks like at first, before it is hidden: what comes out again may be changed."""
+
+    def __init__(self, tracks: Tracks, n: int) -> None:
+        seen = np.flatnonzero(tracks.seen_NT[n])
+        breaks = np.flatnonzero(np.diff(seen) > 1)
+        first = seen[: breaks[0] + 1] if len(breaks) else seen
+        whole = first[tracks.visible_NT[n, first] > 0.985]
+        early = (whole if len(whole) else first)[:_EARLY]
+        self.color: _F = np.median(tracks.color_NT3[n, early], axis=0)
+        self.shape: _F = np.median(tracks.shape_NTS[n, early], axis=0)
+        self.area = float(np.median(tracks.area_NT[n, early]))
+        self.most = float(np.nanmax(tracks.area_NT[n]))
+        self.label = float(tracks.label_N[n])
+        self.share = len(seen) / tracks.frames
+
+
+def _cost(thing: Thing, look: _Look) -> float:
+    """Cost of a track in a role: under 1 where it may play it."""
+    if look.label == look.label:  # a detector found it by its noun
+        return 0.1 * (1 - look.share) if look.label == noun_number(thing.noun) else 2.0
+    cost = 0.05 * (1 - look.share)
+    if thing.rgb is not None:
+        away = float(np.linalg.norm(look.color - np.array(thing.rgb)))
+        if away > _OTHER_COLOR:
+            return 2.0
+        cost += 0.4 * away / _OTHER_COLOR
+    else:
+        cost += 0.2 / (1.0 + look.area / 100.0)  # any look will do: rather the largest
+    if thing.outline in SHAPES:
+        fit = look.shape[SHAPES.index(thing.outline)]
+        cost += _WRONG_SHAPE * float(look.shape.max() - fit) / 0.3
+    return min(cost, 0.95)
+
+
+def _extras(
+    looks: Sequence[_Look], left: Sequence[int], roles: Sequence[Role]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    played = [looks[role.track] for role in roles if role.track is not None]
+    smallest = min((look.area for look in played), default=0.0)
+    person = any(role.thing.kind == "person" for role in roles)
+    doubles: list[int] = []
+    uninvited: list[int] = []
+    for n in left:
+        look = looks[n]
+        if look.most < _SMALL * smallest:
+            continue
+        if person:  # of whom no color can be asked, and whose hand is no second one
+            if look.most >= _SECOND * smallest:
+                doubles.append(n)
+        elif any(_same(look, other) for other in played):
+            doubles.append(n)
+        else:
+            uninvited.append(n)
+    return tuple(doubles), tuple(uninvited)
+
+
+def _same(one: _Look, two: _Look) -> bool:
+    if one.label == one.label:
+        return one.label == two.label
+    return float(np.linalg.norm(one.color - two.color)) < _LIKE

@@ -1,0 +1,93 @@
+"""The tracker ``world``: colored shapes before any smooth or finely textured ground, without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .assembly import ClipShape, assemble
+from .background import fit_ground
+from .camera import CameraPath
+from .regions import COLUMNS, column, find_spots
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+    from .tracks import Tracks
+
+__all__ = ["WorldSource", "WorldTracker"]
+
+_VERSION: Final = 4
+_BLOCK: Final = 64
+_LONGEST: Final = 160
+_LENGTHS: Final = [column(name) for name in ("x", "y", "left", "top", "right", "bottom")]
+
+
+class WorldSource:
+    """The source ``world``."""
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the version and the settings."""
+        return {"source": "world", "version": _VERSION, "block": _BLOCK, "longest": _LONGEST}
+
+    def open(self) -> WorldTracker:
+        """Begin a clip."""
+        return WorldTracker()
+
+
+class WorldTracker:
+    """Find things as spots of color, block by block of at most 64 frames, and link them over the whole clip.
+
+    Frames whose longer side has more than 160 pixels are reduced by area; places are given in the clip's own
+    pixels. Two things of different colors that rest side by side, all but touching, for the whole clip are
+    taken for one thing of two colors.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._rows: list[NDArray[np.float64]] = []
+        self._camera = CameraPath()
+        self._done = 0
+        self._scale = 1.0
+
+    def push(self, frames_THWC: NDArray[np.uint8]) -> None:
+        """Take the next frames."""
+        for frame in frames_THWC:
+            self._waiting.append(self._reduced(frame))
+            if len(self._waiting) == _BLOCK:
+                self._flush()
+
+    def finish(self, clip: ClipShape) -> Tracks:
+        """Link what was found."""
+        if self._waiting:
+            self._flush()
+        rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
+        # The centre of the top-left pixel is 0, 0 at either size.
+        rows[:, _LENGTHS] = (rows[:, _LENGTHS] + 0.5) * self._scale - 0.5
+        rows[:, column("area")] *= self._scale**2
+        camera = self._camera.finish()
+        camera[:, :2] *= self._scale
+        return assemble(rows, clip, camera)
+
+    def _reduced(self, frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        longest = max(frame_HWC.shape[:2])
+        if longest <= _LONGEST:
+            return frame_HWC.copy()
+        import cv2
+
+        height, width = frame_HWC.shape[:2]
+        self._scale = longest / _LONGEST
+        size = (max(1, round(width / self._scale)), max(1, round(height / self._scale)))
+        return np.asarray(cv2.resize(frame_HWC, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def _flush(self) -> None:
+        frames = np.stack(self._waiting)
+        self._waiting.clear()
+        spots = find_spots(frames, fit_ground(frames))
+        rows = spots.rows_MK.copy()
+        rows[:, 0] += self._done
+        self._rows.append(rows)
+        self._camera.push(frames, None if spots.owner_THW is None else spots.owner_THW > 0)
+        self._done += len(frames)

@@ -1,0 +1,286 @@
+"""Paths: the way of one thing in sides and seconds, where something touched it, and fits to its parts."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .role_assignment import Cast
+
+__all__ = ["Fit", "Hinge", "Path", "fit_falls", "fit_hinge", "fit_line", "path_of", "until_edge"]
+
+_F = NDArray[np.float64]
+_TOUCH: Final = 1 / 64  # sides; at least a pixel
+_CLOSING: Final = 0.15 / 64
+_FLOOR_PX: Final = 0.03
+"""No place is known better than this, in pixels, however well a fit goes through few points."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where a thing is, in the K frames that tell.
+
+    Attributes:
+        frames_K: their numbers.
+        times_K: seconds.
+        place_K2: centroid (x, y) in sides, as a still camera would see it.
+        box_K4: edges in sides, moved with the centroid.
+        touched_K: whether something may have touched it between this frame and the next of the K.
+        noise: what no fit can be better than, in sides.
+    """
+
+    frames_K: NDArray[np.int64]
+    times_K: _F
+    place_K2: _F
+    box_K4: _F
+    touched_K: NDArray[np.bool_]
+    noise: float
+
+    def part(self, start: int, stop: int) -> Path:
+        """Cut out frames ``start`` to ``stop``, the last excluded."""
+        cut = slice(start, stop)
+        return Path(
+            self.frames_K[cut],
+            self.times_K[cut],
+            self.place_K2[cut],
+            self.box_K4[cut],
+            self.touched_K[cut],
+            self.noise,
+        )
+
+    @property
+    def extent(self) -> float:
+        """The longest distance between two places of the path, in sides."""
+        if len(self.place_K2) < 2:
+            return 0.0
+        apart = self.place_K2[:, None] - self.place_K2[None]
+        return float(np.hypot(apart[..., 0], apart[..., 1]).max())
+
+    def untouched(self, least: int) -> list[Path]:
+        """Cut the path where it was touched; parts of fewer than ``least`` frames are left out."""
+        edges = [0, *(int(k) + 1 for k in np.flatnonzero(self.touched_K[:-1])), len(self.frames_K)]
+        parts = [self.part(a, b) for a, b in itertools.pairwise(edges)]
+        return [part for part in parts if len(part.frames_K) >= least]
+
+
+def path_of(cast: Cast, track: int) -> Path:
+    """Gather the path of a track."""
+    tracks = cast.tracks
+    frames = np.flatnonzero(cast.placed_NT[track])
+    side = tracks.side
+    still = tracks.still_NT2[track, frames]
+    moved = still - tracks.center_NT2[track, frames]
+    box = tracks.whole_NT4[track, frames] + np.tile(moved, 2)
+    touched = _touched(cast, track, frames)
+    return Path(frames, tracks.times_T[frames], still / side, box / side, touched, _FLOOR_PX / side)
+
+
+def until_edge(cast: Cast, path: Path) -> Path:
+    """Cut a path where the thing, on its way, would reach the frame's edge before the next frame."""
+    tracks = cast.tracks
+    side = tracks.side
+    ends = np.array([tracks.width, tracks.height]) / side
+    gaps_K4 = np.concatenate([path.box_K4[:, :2], ends - path.box_K4[:, 2:]], axis=1) * side
+    reached = [_reached(gap_K, side) for gap_K in gaps_K4.T]
+    late = np.flatnonzero(np.any(reached, axis=0)) if len(path.frames_K) else np.empty(0, int)
+    return path.part(0, int(late[0]) + 1) if len(late) else path
+
+
+def _touched(cast: Cast, track: int, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say where something that came nearer would have touched before the next frame, or had just touched.
+
+    The frame's edge counts as a wall. What lies near and does not come nearer pushes nothing.
+    """
+    tracks = cast.tracks
+    touched = np.zeros(len(frames), bool)
+    if len(frames) < 2:
+        return touched
+    box = tracks.whole_NT4[track, frames]
+    gaps = [box[:, 0] + 0.5, tracks.width - 0.5 - box[:, 2], box[:, 1] + 0.5, tracks.height - 0.5 - box[:, 3]]
+    gaps += [_box_gap(box, tracks.whole_NT4[n, frames]) for n in range(tracks.things) if n != track]
+    for gap in gaps:
+        ahead, back = _reached(gap, tracks.side), _reached(gap[::-1], tracks.side)[::-1]
+        # A bounce comes and goes; what comes and stays, or rests and goes, is at it in the other frame.
+        comes, goes = ahead[:-1], back[1:]
+        at = gap < max(1.0, _TOUCH * tracks.side)
+        both = (comes & (goes | at[1:])) | (goes & at[:-1])
+        both[0] |= goes[0]  # of the first frame and the last, no one can tell how it came, or goes
+        both[-1] |= comes[-1]
+        touched[:-1] |= both
+        touched[-1] |= ahead[-1]
+    return touched
+
+
+def _reached(gap_K: _F, side: float) -> NDArray[np.bool_]:
+    """Say where a gap that closes would be closed a step later, to within `_TOUCH`."""
+    closing = np.concatenate([[0.0], gap_K[:-1] - gap_K[1:]])
+    return (closing > _CLOSING * side) & (gap_K - 1.25 * closing < max(1.0, _TOUCH * side))
+
+
+def _box_gap(one_T4: _F, two_T4: _F) -> _F:
+    gap = np.maximum(one_T4[:, :2], two_T4[:, :2]) - np.minimum(one_T4[:, 2:], two_T4[:, 2:])
+    return gap.max(axis=1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A least-squares fit.
+
+    Attributes:
+        coefficients_PD: of each of D coordinates.
+        covariance_PP: of the coefficients of one coordinate.
+        rms: what is left, a coordinate and degree of freedom.
+    """
+
+    coefficients_PD: _F
+    covariance_PP: _F
+    rms: float
+
+    def error(self, weights_P: _F) -> float:
+        """Give the standard error of a weighted sum of the coefficients of one coordinate."""
+        return float(np.sqrt(max(0.0, weights_P @ self.covariance_PP @ weights_P)))
+
+
+def _solve(basis_KP: _F, values_KD: _F, noise: float) -> Fit:
+    """Fit values by a basis; no error is smaller than ``noise`` leaves it."""
+    inverse: _F = np.asarray(np.linalg.pinv(basis_KP.T @ basis_KP), np.float64)
+    coefficients = inverse @ (basis_KP.T @ values_KD)
+    left = values_KD - basis_KP @ coefficients
+    free = max(1, (len(values_KD) - basis_KP.shape[1]) * values_KD.shape[1])
+    rms = float(np.sqrt(np.square(left).sum() / free))
+    return Fit(coefficients, inverse * max(rms, noise) ** 2, rms)
+
+
+def fit_line(times_K: _F, place_K2: _F, noise: float) -> Fit:
+    """Fit a uniform motion: coefficients are the place at time 0 and the velocity."""
+    return _solve(np.stack([np.ones_like(times_K), times_K], axis=1), place_K2, noise)
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """A uniform motion that changes once: when, the velocities before and after, and what is left over.
+
+    ``error`` is the standard error of a coordinate of the change.
+    """
+
+    time: float
+    before: _F
+    after: _F
+    error: float
+    rms: float
+
+    @property
+    def change(self) -> float:
+        """How much the velocity changes, in sides a second."""
+        return float(np.hypot(*(self.after - self.before)))
+
+
+def fit_hinge(path: Path, least: int = 3) -> Hinge | None:
+    """Find the best place for one change of velocity; None where fewer than ``least`` frames lie on a side.
+
+    The place is continuous: ``a + b t + c max(0, t - s)``, with s at a frame or between two (Hinkley 1969).
+    """
+    k = len(path.times_K)
+    if k < 2 * least:
+        return None
+    start = float(path.times_K[0])
+    t, place = path.times_K - start, path.place_K2
+    whole = t[least - 1 : k - least + 1]
+    steps = np.diff(whole)
+    when_S = np.concatenate([whole, *(whole[:-1] + share * steps for share in (0.25, 0.5, 0.75))])
+    basis_SK3 = np.empty((len(when_S), k, 3))
+    basis_SK3[:, :, 0] = 1.0
+    basis_SK3[:, :, 1] = t
+    basis_SK3[:, :, 2] = np.maximum(0.0, t - when_S[:, None])
+    turned = basis_SK3.transpose(0, 2, 1)
+    inverse_S33 = np.linalg.inv(turned @ basis_SK3)
+    fits_S32 = inverse_S33 @ (turned @ place)
+    left_S = np.square(place - basis_SK3 @ fits_S32).sum(axis=(1, 2))
+    s = int(left_S.argmin())
+    rms = float(np.sqrt(left_S[s] / max(1, 2 * k - 7)))
+    before = fits_S32[s, 1]
+    return Hinge(
+        time=start + float(when_S[s]),
+        before=before,
+        after=before + fits_S32[s, 2],
+        error=float(np.sqrt(inverse_S33[s, 2, 2])) * max(rms, path.noise),
+        rms=rms,
+    )
+
+
+@dataclass(frozen=True)
+class Falls:
+    """A fall in one or more parts, all by one gravity.
+
+    Attributes:
+        g, error: the acceleration downwards in sides a second squared, and its standard error.
+        rms: what the parabolas leave, in sides.
+        longest: seconds of the longest part.
+        bounces: at each touch between two parts: time, speed before and after (downwards), standard error.
+    """
+
+    g: float
+    error: float
+    rms: float
+    longest: float
+    bounces: tuple[tuple[float, float, float, float], ...]
+
+
+def fit_falls(path: Path) -> Falls | None:
+    """Fit parabolas of one gravity to the height, cut where the thing was touched; None for too few frames.
+
+    ``y = a_k + b_k t + g t^2 / 2`` in part k. A touch that did not change the way is no cut.
+    """
+    t, y = path.times_K, path.place_K2[:, 1:2]
+    if len(t) < 5:
+        return None
+    cuts: list[int] = []
+    fit = _falls(t, y, cuts, path.noise)
+    candidates = [int(k) + 1 for k in np.flatnonzero(path.touched_K[:-1])]
+    while True:
+        tried = [(c, _falls(t, y, sorted([*cuts, c]), path.noise)) for c in candidates if c not in cuts]
+        tried = [(c, f) for c, f in tried if len(t) >= 2 * (len(cuts) + 2) + 1]
+        if not tried or fit.rms <= 2 * path.noise:
+            break
+        cut, better = min(tried, key=lambda pair: pair[1].rms)
+        if better.rms > 0.6 * fit.rms:
+            break
+        cuts, fit = sorted([*cuts, cut]), better
+    edges = [0, *cuts, len(t)]
+    parts = list(itertools.pairwise(edges))
+    if max(b - a for a, b in parts) < 4:
+        return None
+    return Falls(
+        g=float(fit.coefficients_PD[-1, 0]),
+        error=float(np.sqrt(fit.covariance_PP[-1, -1])),
+        rms=fit.rms,
+        longest=max(float(t[b - 1] - t[a]) for a, b in parts),
+        bounces=tuple(_bounce(t, fit, k, edges) for k in range(1, len(parts))),
+    )
+
+
+def _falls(t: _F, y: _F, cuts: list[int], noise: float) -> Fit:
+    edges = [0, *cuts, len(t)]
+    basis = np.zeros((len(t), 2 * (len(edges) - 1) + 1))
+    for k, (a, b) in enumerate(itertools.pairwise(edges)):
+        basis[a:b, 2 * k] = 1.0
+        basis[a:b, 2 * k + 1] = t[a:b]
+    basis[:, -1] = 0.5 * t * t
+    return _solve(basis, y, noise)
+
+
+def _bounce(t: _F, fit: Fit, part: int, edges: list[int]) -> tuple[float, float, float, float]:
+    """Tell when part ``part`` - 1 goes over into the next, and how fast it falls before and after."""
+    c = fit.coefficients_PD[:, 0]
+    (a0, b0), (a1, b1), g = c[2 * part - 2 : 2 * part], c[2 * part : 2 * part + 2], c[-1]
+    low, high = float(t[edges[part] - 1]), float(t[edges[part]])
+    meet = (a0 - a1) / (b1 - b0) if abs(b1 - b0) > 1e-9 else 0.5 * (low + high)
+    time = float(np.clip(meet, low, high))
+    weights = np.zeros((2, len(c)))
+    weights[0, 2 * part - 1] = weights[1, 2 * part + 1] = 1.0
+    weights[:, -1] = time
+    return time, float(b0 + g * time), float(b1 + g * time), max(fit.error(w) for w in weights)

@@ -1,0 +1,119 @@
+"""Calibrate the probes' thresholds, and measure their validity card: what ``screentest validate`` does."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import file_sha256
+from ..encoders.registry import make_encoder
+from ..laws.thresholds import (
+    ALARMS,
+    ThresholdFile,
+    calibrated,
+    packaged_thresholds,
+    read_thresholds,
+    thresholds_digest,
+    write_thresholds,
+)
+from ..tracking.tracks import TracksEncoder, source_name
+from .law_card import Card, card_trials, make_card
+from .law_card_text import write_text
+from .law_trials import lawful_trials
+from .trial_clips import LOOKS
+from .trial_log import hold
+
+if TYPE_CHECKING:
+    from ..tracking.tracks import TrackSource
+
+__all__ = ["CARD", "CARD_TEXT", "THRESHOLDS", "calibrate", "validate"]
+
+THRESHOLDS: Final = "thresholds.json"
+CARD: Final = "card.json"
+CARD_TEXT: Final = "CARD.md"
+_ROWS: Final = "{}-trials.jsonl"
+_LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
+
+
+def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) -> ThresholdFile:
+    """Make the thresholds of a source of tracks from lawful clips, and write them to ``out``/thresholds.json.
+
+    Args:
+        out: folder; thresholds of other sources that are there stay, and an interrupted session goes on.
+        source: as of the encoder ``tracks``.
+        n: scenes of each of the world's families, each in every look.
+        seed: of the scenes.
+
+    Raises:
+        UsageError: n is too small for the quantile, or ``out`` cannot be written.
+    """
+    tracker = _source(source)
+    planned = [trial for look in LOOKS for trial in lawful_trials("thresholds", seed, n, look=look)]
+    settings: dict[str, Any] = {"stage": "thresholds", "seed": seed, "n": n, "looks": list(LOOKS)}
+    rows = hold(planned, tracker, out / _ROWS.format("thresholds"), settings)
+    recorded = {**settings, "alarms": ALARMS, "source": dict(tracker.identity()), "versions": _versions()}
+    made = calibrated(rows, recorded)
+    return write_thresholds(out / THRESHOLDS, source_name(tracker), made)
+
+
+def validate(
+    out: Path, *, source: str = "world", n: int = 40, seed: int = 0, thresholds: Path | None = None
+) -> Card:
+    """Measure the validity card of a source's probes, and write ``out``/card.json and ``out``/CARD.md.
+
+    Args:
+        out: folder; an interrupted session goes on.
+        source: as of the encoder ``tracks``.
+        n: violations of each law at each severity; half as many under other conditions.
+        seed: of the scenes.
+        thresholds: a file that `calibrate` wrote; by default the packaged one.
+
+    Raises:
+        UsageError: there are no thresholds for the source, or ``out`` cannot be written.
+        MissingWeightsError: the reference generator's autoencoder is not on this machine.
+    """
+    tracker = _source(source)
+    file = packaged_thresholds() if thresholds is None else read_thresholds(thresholds)
+    name = source_name(tracker)
+    if name not in file.sources:
+        raise UsageError(
+            f"there are no thresholds for the source {name!r}; make them with "
+            "'screentest validate --probes --calibrate', and name the file with --thresholds"
+        )
+    limits = file.sources[name]
+    autoencoder = _autoencoder_digest()
+    settings: dict[str, Any] = {"stage": "card", "seed": seed, "n": n}
+    rows = hold(card_trials(seed, n), tracker, out / _ROWS.format("card"), settings)
+    recorded = {
+        **settings,
+        "source": dict(tracker.identity()),
+        "thresholds": {"digest": thresholds_digest({name: limits}), "made_by": limits.settings},
+        "versions": _versions(),
+        "autoencoder": autoencoder,
+    }
+    card = make_card(rows, limits, recorded)
+    write_atomic(out / CARD, card.model_dump_json(indent=1) + "\n")
+    write_atomic(out / CARD_TEXT, write_text(card, limits))
+    return card
+
+
+def _source(name: str) -> TrackSource:
+    encoder = make_encoder("tracks", name)
+    assert isinstance(encoder, TracksEncoder)
+    return encoder.source
+
+
+def _versions() -> dict[str, str]:
+    return {library: version(library) for library in _LIBRARIES}
+
+
+def _autoencoder_digest() -> str:
+    from ...generators.reference.parts import WEIGHTS
+
+    path = WEIGHTS / "vae" / "model.safetensors"
+    if not path.is_file():
+        raise MissingWeightsError(f"{path} is missing, which comes with the package; install that again")
+    return file_sha256(path)

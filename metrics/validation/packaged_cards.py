@@ -1,0 +1,44 @@
+"""The validity cards that come with the package: what is known of the probes that made a run's scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .law_card import Card
+from .skill_report import SkillsCard
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+
+__all__ = ["packaged_card", "packaged_skills"]
+
+DATA: Final = Path(__file__).parent / "data"
+
+
+def packaged_card(identity: Mapping[str, Json]) -> Card | None:
+    """Find the card of the laws for tracks of a source by its identity; None where there is none."""
+    return next((card for card in _cards() if _same(card.settings["source"], identity)), None)
+
+
+def packaged_skills(identity: Mapping[str, Json]) -> SkillsCard | None:
+    """Find the card of the skills, likewise; it is of the source ``world``."""
+    card = _skills()
+    return card if card is not None and _same(card.settings["source"], identity) else None
+
+
+@cache
+def _cards() -> tuple[Card, ...]:
+    return tuple(Card.model_validate_json(path.read_bytes()) for path in sorted(DATA.glob("*/card.json")))
+
+
+@cache
+def _skills() -> SkillsCard | None:
+    path = DATA / "world" / "skills.json"
+    return SkillsCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _same(source: Mapping[str, Any], identity: Mapping[str, Json]) -> bool:
+    return all(source.get(key) == identity.get(key) for key in ("source", "version"))

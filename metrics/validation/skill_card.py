@@ -1,0 +1,216 @@
+"""How far the skills can be trusted: their rates on clips of known truth, and where their limits come from.
+
+`skills_card` judges lawful clips of the reference world by prompts that they follow, where every skill should
+say yes, and by prompts that they do not, where it should say no (`skill_trials`). `measure_limits` measures
+what `skill_limits` writes down, on other clips.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from ...generators.reference.world import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
+from ...harness.core.config import Config
+from ...harness.core.errors import unknown_name
+from ...harness.core.keys import seeded_rng
+from ...harness.core.stats import rate_interval
+from ..base import NotApplicable
+from ..expectation import read_expectation
+from ..instructions.limits import FAST, SLOW, SOURCE, Limits, Source
+from ..instructions.measures import SKILLS, every_skill
+from ..instructions.motion import way_of
+from ..instructions.skills import Judged, shape_fits
+from ..tracking.role_assignment import Cast, cast_of
+from ..tracking.shape_tracker import WorldSource
+from ..tracking.tracks import SHAPES, Tracks
+from ..tracking.trajectories import path_of
+from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
+from .trial_clips import DEGRADED, RECONSTRUCTED, Film, dress
+
+__all__ = ["GROUPS", "SkillRow", "measure_limits", "skills_card"]
+
+Asked: TypeAlias = Literal["kept", "turned"]
+_ASKED: Final[tuple[Asked, Asked]] = ("kept", "turned")
+GROUPS: Final = {"plain": ("plain",), "degraded": DEGRADED, RECONSTRUCTED: (RECONSTRUCTED,)}
+"""Groups of looks; the last is what the reference generator's autoencoder leaves of a clip."""
+_QUANTILE: Final = 0.01
+_STAYS: Final = ("still", "still view", "still zoom")
+
+
+class SkillRow(Config):
+    """How often a skill says yes.
+
+    Attributes:
+        skill: its name, or ``all``.
+        asked: ``kept``, by a prompt that the clip follows (1 is right), or ``turned``, by one that it does
+            not follow (0 is right).
+        looks: one of `GROUPS`; the looks of a group take turns.
+        n: clips that were judged.
+        yes, low, high: the share of them that the skill says yes to, and its Wilson interval.
+        left_out: why how many others were not judged.
+    """
+
+    skill: str
+    asked: Asked
+    looks: str
+    n: int
+    yes: float | None
+    low: float | None
+    high: float | None
+    left_out: dict[str, int]
+
+
+def skills_card(
+    n: int,
+    seed: int = 0,
+    *,
+    groups: Sequence[str] = tuple(GROUPS),
+    confidence: float = 0.95,
+    tick: Callable[[int], None] = lambda count: None,
+) -> list[SkillRow]:
+    """Try every skill on ``n`` clips of each group of looks.
+
+    Args:
+        n: clips a skill, prompt and group.
+        seed: of the clips; none is one that the limits were measured on.
+        groups: of `GROUPS`.
+        confidence: of the intervals.
+        tick: is told after each clip, for a progress bar.
+
+    Raises:
+        UsageError: no such group.
+        MissingWeightsError: the autoencoder does not come with this installation.
+    """
+    for group in groups:
+        if group not in GROUPS:
+            raise unknown_name("group of looks", group, GROUPS)
+    rows: list[SkillRow] = []
+    for skill in (*SKILLS, "all"):
+        for looks in groups:
+            answers: list[dict[Asked, Judged | str]] = []
+            for index in range(2 * n if skill in UNPAIRED else n):
+                look = GROUPS[looks][index % len(GROUPS[looks])]
+                answers.append(_try(SkillTrial("card", seed, skill, index, look)))
+                tick(1)
+            rows += [_row(skill, asked, looks, answers, confidence) for asked in _ASKED]
+    return rows
+
+
+def _row(
+    skill: str, asked: Asked, looks: str, answers: Sequence[Mapping[Asked, Judged | str]], confidence: float
+) -> SkillRow:
+    said = [answer[asked] for answer in answers if asked in answer]
+    values = [float(judged.followed) for judged in said if isinstance(judged, Judged)]
+    interval = rate_interval(values, [str(k) for k in range(len(values))], confidence)
+    left_out = Counter(reason for reason in said if isinstance(reason, str))
+    return SkillRow(
+        skill=skill,
+        asked=asked,
+        looks=looks,
+        n=len(values),
+        yes=interval.value,
+        low=interval.low,
+        high=interval.high,
+        left_out=dict(left_out),
+    )
+
+
+def _try(trial: SkillTrial) -> dict[Asked, Judged | str]:
+    """Judge one clip by the prompts that there are for it."""
+    film, frames = frames_of(trial)
+    tracks = track(frames, film.clip.fps, WorldSource())
+    skill = SKILLS.get(trial.skill, every_skill)
+    answers: dict[Asked, Judged | str] = {}
+    for asked, expect in zip(_ASKED, prompts_of(trial, film), strict=True):
+        if expect is None:
+            continue
+        try:
+            answers[asked] = skill(cast_of(tracks, read_expectation(expect)))
+        except NotApplicable as why:
+            answers[asked] = str(why)
+    return answers
+
+
+def measure_limits(
+    source: Source = SOURCE, *, tick: Callable[[int], None] = lambda count: None
+) -> tuple[Limits, Source]:
+    """Measure the limits on lawful clips: ``source.clips`` scenes of each family in each look.
+
+    Returns:
+        The limits, and the source with what was measured of clips in which things stay.
+    """
+    found: dict[str, list[float]] = {}
+    for family in FAMILIES:
+        for index in range(source.clips):
+            rng = seeded_rng("skill limits", source.seed, family, index)
+            film = Film.of(sample_scene(rng, NATIVE_CLIP, family=family), NATIVE_CLIP)
+            for look in source.looks:
+                look_rng = seeded_rng("skill limits", source.seed, family, index, look)
+                tracks = track(dress(film, look, look_rng), film.clip.fps, WorldSource())
+                cast = cast_of(tracks, read_expectation(expectation(film.scene)))
+                for name, value in _values(cast, tracks):
+                    found.setdefault(name, []).append(value)
+                tick(1)
+    stays = tuple(float(np.quantile(found[name], 1 - _QUANTILE)) for name in _STAYS)
+    tracker = int(str(WorldSource().identity()["version"]))
+    return _limits(found), replace(
+        source, world=WORLD_VERSION, tracker=tracker, stays=(stays[0], stays[1], stays[2])
+    )
+
+
+def _values(cast: Cast, tracks: Tracks) -> list[tuple[str, float]]:
+    """List what a lawful clip shows of each quantity that has a limit."""
+    found = [
+        ("shown", float(tracks.seen_NT[role.track].mean())) for role in cast.roles if role.track is not None
+    ]
+    found += [
+        ("fit", float(shape_fits(cast, role.track)[SHAPES.index(role.thing.shape)]))
+        for role in cast.roles
+        if role.track is not None and role.thing.shape in SHAPES
+    ]
+    expect, camera = cast.expect, tracks.camera_T4
+    followed = bool(len(camera)) and not np.isnan(camera[:, 3]).any()
+    if followed:
+        view = float(np.hypot(camera[:, 0], camera[:, 1]).max()) / tracks.side
+        zoom = float(np.abs(camera[:, 2]).max())
+        kind = (expect.camera or "still").partition("-")[0]
+        found += [(f"{kind} view", view), (f"{kind} zoom", zoom)]
+    if expect.relation is not None:
+        apart = SKILLS["relation"](cast).evidence.get("apart")
+        found += [("apart", apart)] if isinstance(apart, float) else []
+    track_of = cast.subject.track
+    if expect.motion in ("stay", "bounce", "throw-left", "throw-right") and track_of is not None:
+        path = path_of(cast, track_of)
+        if len(path.frames_K) >= 4:
+            way = way_of(path, float(tracks.times_T[-1]))
+            if expect.motion == "stay":
+                found.append(("still", path.extent))
+            elif expect.motion == "bounce":
+                found += [("drop", way.drop), ("climb", way.climb)]
+            else:
+                found.append(("arc", way.arc))
+    return found
+
+
+def _limits(found: Mapping[str, Sequence[float]]) -> Limits:
+    def least(name: str) -> float:
+        return float(np.quantile(found[name], _QUANTILE))
+
+    return Limits(
+        shown_share=0.5 * least("shown"),
+        shape_fit=1 - 2 * (1 - least("fit")),
+        relation_apart=0.5 * least("apart"),
+        speed=(SLOW + FAST) / 2,
+        bounce_drop=0.5 * least("drop"),
+        bounce_climb=0.5 * least("climb"),
+        throw_arc=0.5 * least("arc"),
+        pan=0.5 * least("pan view"),
+        zoom=0.5 * least("zoom zoom"),
+        still_view=0.1 * least("pan view"),
+        still_zoom=0.1 * least("zoom zoom"),
+    )

@@ -1,0 +1,105 @@
+"""The card of the skills as files: JSON, and Markdown for readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.progress import track
+from ..instructions.limits import DIGEST
+from ..tracking.shape_tracker import WorldSource
+from .skill_card import GROUPS, SkillRow, skills_card
+
+__all__ = ["SKILLS_CARD", "SKILLS_TEXT", "SkillsCard", "validate_skills"]
+
+SKILLS_CARD: Final = "skills.json"
+SKILLS_TEXT: Final = "SKILLS.md"
+_WORDS: Final = {
+    "plain": "as the world draws them",
+    "degraded": "before other grounds, noisy, coded at crf 28 and resized",
+    "reconstructed": "as the reference autoencoder leaves them",
+}
+
+
+class SkillsCard(Config):
+    """Rows of `skills_card`, and the seed, numbers and digests that made them."""
+
+    settings: dict[str, Any]
+    rows: tuple[SkillRow, ...]
+
+    def get(self, skill: str, asked: str, looks: str) -> SkillRow | None:
+        """Find a row."""
+        wanted = (skill, asked, looks)
+        return next((row for row in self.rows if (row.skill, row.asked, row.looks) == wanted), None)
+
+
+def validate_skills(out: Path, *, n: int = 40, seed: int = 0) -> SkillsCard:
+    """Measure the card of the skills, and write ``out``/skills.json and ``out``/SKILLS.md.
+
+    Args:
+        out: folder.
+        n: clips a skill and group of looks.
+        seed: of the clips.
+
+    Raises:
+        UsageError: the folder cannot be made.
+        MissingWeightsError: the reference generator's autoencoder is not on this machine.
+    """
+    from ..instructions.measures import SKILLS
+    from .skill_trials import UNPAIRED
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {out} cannot be made: {error.strerror}") from None
+    total = sum(2 * n if skill in UNPAIRED else n for skill in (*SKILLS, "all")) * len(GROUPS)
+    with track("clips", total) as ticker:
+        rows = skills_card(n, seed, tick=ticker.advance)
+    settings = {"n": n, "seed": seed, "source": dict(WorldSource().identity()), "limits": DIGEST}
+    card = SkillsCard(settings=settings, rows=tuple(rows))
+    write_atomic(out / SKILLS_CARD, card.model_dump_json(indent=1) + "\n")
+    write_atomic(out / SKILLS_TEXT, _text(card))
+    return card
+
+
+def _text(card: SkillsCard) -> str:
+    made = card.settings
+    skills = list(dict.fromkeys(row.skill for row in card.rows))
+    lines = ["| skill | asked | " + " | ".join(GROUPS) + " |", "| --- " * (2 + len(GROUPS)) + "|"]
+    for skill in skills:
+        for asked in ("kept", "turned"):
+            cells = [_cell(card.get(skill, asked, looks)) for looks in GROUPS]
+            if any(cells):
+                lines.append(f"| {skill} | {asked} | " + " | ".join(cells) + " |")
+    left_out = [
+        f"- {row.skill}, {row.asked}, {row.looks}: {reason} ({count})"
+        for row in card.rows
+        for reason, count in row.left_out.items()
+    ]
+    looks = "; ".join(f"**{name}**: {_WORDS[name]}" for name in GROUPS)
+    return f"""# Card of the skills of following a prompt
+
+How often the measures `follows.*` say yes of lawful clips of the reference world, for tracks of the source
+`world {made["source"]["version"]}`: by prompts that the clip follows (**kept**; 100 % is right), and by
+prompts about the very clip that it does not follow (**turned**: the relation mirrored, the colors swapped,
+another number, the other direction; 0 % is right). Written by
+`screentest validate --skills --n {made["n"]} --seed {made["seed"]}`; limits `{made["limits"][:12]}`. Wilson
+intervals at 95 %, and how many clips.
+
+Looks: {looks}.
+
+{chr(10).join(lines)}
+
+## Left out
+
+{chr(10).join(left_out) or "None."}
+"""
+
+
+def _cell(row: SkillRow | None) -> str:
+    if row is None or row.yes is None or row.low is None or row.high is None:
+        return ""
+    return f"{100 * row.yes:.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] of {row.n}"

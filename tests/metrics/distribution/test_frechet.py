@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from screentest.harness.core.errors import UsageError
+from screentest.metrics import MEASURES, NotApplicable, SetSample, SetScored
+from screentest.metrics.distribution.frechet import (
+    MAX_GROUPS,
+    extrapolate_frechet,
+    frechet_distance,
+    frechet_from_moments,
+)
+
+
+def correlated(n: int, d: int, seed: int, shift: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(1000 + seed).standard_normal((d, d)) / np.sqrt(d) + np.eye(d)
+    return rng.standard_normal((n, d)) @ mixing + shift
+
+
+def by_square_root(x: np.ndarray, y: np.ndarray, ddof: int) -> float:
+    """The textbook formula, sound for well-conditioned covariances."""
+    from scipy.linalg import sqrtm
+
+    s_x, s_y = np.cov(x.T, ddof=ddof), np.cov(y.T, ddof=ddof)
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    return float(gap @ gap + np.trace(s_x + s_y - 2 * np.real(sqrtm(s_x @ s_y))))
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_it_agrees_with_the_matrix_square_root(ddof):
+    x, y = correlated(400, 12, 0), correlated(300, 12, 1, shift=0.5)
+    expected = by_square_root(x, y, ddof)
+    assert frechet_distance(x, y, ddof=ddof) == pytest.approx(expected, rel=1e-9)
+    moments = [m for z in (x, y) for m in (z.mean(axis=0), np.cov(z.T, ddof=ddof))]
+    assert frechet_from_moments(*moments) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "floor"), [(64, 545.0), (256, 297.0)])
+def test_the_sample_size_floor_in_400_dimensions(n: int, floor: float):
+    # N(0, I_400) against itself, computed anew from the definition
+    rng = np.random.default_rng(n)
+    assert frechet_distance(*rng.standard_normal((2, n, 400))) == pytest.approx(floor, rel=0.02)
+
+
+def test_gaussians_in_one_dimension_by_hand():
+    # (m_x - m_y)^2 + (s_x - s_y)^2 with standard deviations 1 and 2 (n), means 0 and 3
+    x, y = np.array([[-1.0], [1.0]]), np.array([[1.0], [5.0]])
+    assert frechet_distance(x, y, ddof=0) == pytest.approx(9.0 + 1.0)
+    assert frechet_distance(x, y, ddof=1) == pytest.approx(9.0 + 2.0)
+
+
+@pytest.mark.parametrize("n", [2, 5, 40])
+def test_identical_sets_are_at_distance_zero_even_when_singular(n: int):
+    x = correlated(n, 20, 3)
+    assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-9)
+    assert frechet_distance(x, x[::-1]) == pytest.approx(0.0, abs=1e-9)
+    covariance = np.cov(x.T)
+    assert frechet_from_moments(x.mean(0), covariance, x.mean(0), covariance) == pytest.approx(0.0, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 8), st.integers(0, 10**6), st.floats(1e-6, 1e6))
+def test_it_is_never_negative_symmetric_and_scales_with_the_square(n, m, d, seed, scale):
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n, d)), rng.standard_normal((m, d))
+    distance = frechet_distance(x, y)
+    assert distance >= 0.0
+    assert frechet_distance(y, x) == pytest.approx(distance, rel=1e-6, abs=1e-9)
+    assert frechet_distance(scale * x, scale * y) == pytest.approx(scale**2 * distance, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.ones((1, 3)), np.ones((5, 3)), "two clips in each set"),
+        (np.ones((4, 3)), np.ones((5, 2)), "shapes"),
+        (np.full((4, 3), np.nan), np.ones((5, 3)), "NaN"),
+    ],
+)
+def test_bad_sets_are_refused_in_a_sentence(x, y, message):
+    with pytest.raises(UsageError, match=message):
+        frechet_distance(x, y)
+
+
+def test_extrapolation_takes_most_of_the_floor_away():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 1024, 16))
+    plain, endless = frechet_distance(x, y), extrapolate_frechet(x, y, rng=np.random.default_rng(1))
+    assert endless.slope > 0
+    assert abs(endless.value) < 0.35 * plain
+    assert endless == extrapolate_frechet(x, y, rng=np.random.default_rng(1))
+    with pytest.raises(UsageError, match="16 clips"):
+        extrapolate_frechet(x[:9], y, rng=rng)
+
+
+def clusters_of(prompts: int, seeds: int) -> list[str]:
+    return [f"prompt {p}" for p in range(prompts) for _ in range(seeds)]
+
+
+def fvd(sample: SetSample) -> SetScored:
+    function = MEASURES.get("fidelity.fvd").set_function
+    assert function is not None
+    return function(sample)
+
+
+def test_the_measure_brackets_its_value_and_says_how_many_clips():
+    x, y = correlated(60, 6, 0, shift=1.0), correlated(200, 6, 1)
+    scored = fvd(SetSample(x, clusters_of(15, 4), y))
+    assert scored.low is not None
+    assert scored.high is not None
+    assert 0 <= scored.low < scored.value < scored.high
+    assert scored.value == frechet_distance(x, y)
+    assert "n = 60 generated and m = 200 reference" in scored.notes[0]
+    assert not any("fewer clips" in note for note in scored.notes)
+    wider = fvd(SetSample(x, clusters_of(15, 4), y, confidence=0.99))
+    assert wider.high is not None
+    assert wider.high > scored.high
+
+
+def test_the_measure_warns_below_the_feature_dimension_and_refuses_one_clip():
+    x = correlated(8, 12, 0)
+    assert any("fewer clips than features" in note for note in fvd(SetSample(x, clusters_of(8, 1), x)).notes)
+    with pytest.raises(NotApplicable, match="two clips"):
+        fvd(SetSample(x[:1], ["a"], x))
+
+
+def test_one_cluster_gives_a_value_without_an_interval():
+    x = correlated(8, 3, 0)
+    scored = fvd(SetSample(x, ["same"] * 8, x + 1))
+    assert scored.value == pytest.approx(3.0)
+    assert (scored.low, scored.high, scored.method) == (None, None, "none")
+    assert any("no interval" in note for note in scored.notes)
+
+
+def test_the_jackknife_is_the_textbook_one_for_clusters():
+    from scipy.stats import t as student
+
+    x, y, clusters = correlated(12, 2, 0, shift=3.0), correlated(50, 2, 1), clusters_of(4, 3)
+    value = frechet_distance(x, y)
+    without = [frechet_distance(np.delete(x, range(3 * g, 3 * g + 3), axis=0), y) for g in range(4)]
+    error = np.sqrt(3 / 4 * np.square(np.array(without) - np.mean(without)).sum())
+    scored = fvd(SetSample(x, clusters, y, 0.9))
+    assert sorted(scored.leave_one_out.values()) == pytest.approx(sorted(without))
+    assert scored.high == pytest.approx(value + student.ppf(0.95, 3) * error)
+
+
+def test_many_clusters_are_deleted_in_groups():
+    x, y = correlated(150, 3, 0), correlated(50, 3, 1)
+    scored = fvd(SetSample(x, clusters_of(150, 1), y))
+    assert 2 <= len(scored.leave_one_out) <= MAX_GROUPS
+    assert scored.method == f"jackknife over {len(scored.leave_one_out)} groups of 150 prompts"
+    fewer = fvd(SetSample(x[:-1], clusters_of(150, 1)[:-1], y))
+    assert set(fewer.leave_one_out) <= set(scored.leave_one_out)
+
+
+@pytest.mark.slow
+def test_the_jackknife_covers_and_the_percentile_bootstrap_does_not():
+    """The distance at these n and m is known by simulation; nominal coverage is 90 %."""
+    dimension, prompts, seeds, m = 8, 20, 2, 400
+    y = np.random.default_rng(0).standard_normal((m, dimension))
+    x_shift = 0.5
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        offsets = np.repeat(rng.standard_normal((prompts, dimension)) * 0.5, seeds, axis=0)
+        return rng.standard_normal((prompts * seeds, dimension)) * np.sqrt(0.75) + offsets + x_shift
+
+    rng = np.random.default_rng(1)
+    target = np.mean([frechet_distance(draw(rng), y) for _ in range(1000)])
+    jackknife = bootstrap = 0
+    trials = 150
+    for _ in range(trials):
+        x = draw(rng)
+        scored = fvd(SetSample(x, clusters_of(prompts, seeds), y, 0.9))
+        assert scored.low is not None
+        assert scored.high is not None
+        jackknife += scored.low <= target <= scored.high
+        chosen = rng.integers(0, prompts, (200, prompts))
+        resampled = [
+            frechet_distance(x.reshape(prompts, seeds, dimension)[c].reshape(-1, dimension), y)
+            for c in chosen
+        ]
+        low, high = np.quantile(resampled, [0.05, 0.95])
+        bootstrap += low <= target <= high
+    assert jackknife / trials > 0.8
+    assert bootstrap / trials < jackknife / trials - 0.1

@@ -1,0 +1,388 @@
+"""A vision-language judge in a run: what is asked, what is kept, what failed, and the measures of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.run import Settings, run, score_run
+from screentest.harness.store import open_run
+from screentest.metrics import EncoderOptions, MeasureFailed, NotApplicable, make_encoder
+from screentest.metrics.judge import endpoint as endpoint_module
+from screentest.metrics.judge.encoder import SOURCES, VLM_COLUMNS, VlmEncoder
+from screentest.metrics.judge.endpoint import FAILURES, JudgeSettings
+from screentest.reports.build import build_report
+
+from ..helpers import encode, pan
+from ..helpers import score as take
+from .stub import Stub, serve
+
+MEASURES = [
+    "judge.vlm", "judge.yes_rate", "judge.control_accuracy", "judge.agreement", "judge.failure_rate",
+    "judge.latency", "judge.cost", "motion.flicker",
+]  # fmt: skip
+BITE = {"ask": "Does the biscuit lack a piece?", "answer": True, "elsewhere": False}
+SECOND = {"ask": "Is there a second biscuit?", "answer": False}
+CAT = {"ask": "Does a cat walk?", "answer": "yes", "elsewhere": "no"}
+ELEPHANT = {"ask": "Is an elephant there?", "answer": "no", "control": True}
+DRAWN_YES, DRAWN_NO = "drawn yes", "drawn no"
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
+    monkeypatch.setattr(endpoint_module, "_FIRST_WAIT_S", 0.01)
+    told = Stub(lambda question, before: truth(question))
+    server = serve(told)
+    yield told
+    server.shutdown()
+    server.server_close()
+
+
+def truth(question: str) -> str:
+    """A judge that sees the clip of the biscuit everywhere, cannot look at drawings and says yes to them."""
+    right = {BITE["ask"]: "yes", SECOND["ask"]: "no", CAT["ask"]: "no", ELEPHANT["ask"]: "no"}
+    return right.get(question, "yes")
+
+
+def judge_file(folder: Path, stub: Stub, **changes: Any) -> str:
+    path = folder / "judge.yaml"
+    fields = {"model": "m", "base_url": stub.url, "repeats": 3, "frames": 3, "timeout_s": 60, "attempts": 2}
+    path.write_text(yaml.safe_dump({**fields, **changes}))
+    return str(path)
+
+
+def suite_of(make_suite: Any, source: str, *questions: list[dict[str, Any]], **changes: Any) -> Any:
+    prompts = [
+        {"text": f"prompt {k}", "expect": {"questions": part} if part else None}
+        for k, part in enumerate(questions)
+    ]
+    fields = {"seeds": 1, "prompts": prompts, "measures": MEASURES, "encoders": {"vlm": source}}
+    return make_suite(**{**fields, **changes})
+
+
+def scores(folder: Path, measure: str) -> list[Any]:
+    return [s for s in open_run(folder).scores() if s.measure == measure]
+
+
+# -- a run
+
+
+def test_a_run_asks_everything_once_and_sums_it_up(make_suite, generator, tmp_path, cache, stub):
+    prices = {"usd_per_million_in": 2.0, "usd_per_million_out": 10.0}
+    suite = suite_of(make_suite, judge_file(tmp_path, stub, **prices), [BITE, SECOND], [CAT, ELEPHANT], [])
+    summary = run(suite, generator, tmp_path / "run", Settings(cache))
+    asked = stub.asked()
+    # three times each for its own prompt, and as a control once for the other prompt that has questions
+    assert asked[BITE["ask"]] == asked[CAT["ask"]] == 3 + 1
+    assert (asked[SECOND["ask"]], asked[ELEPHANT["ask"]]) == (3, 1)
+    assert sum(asked.values()) == 4 + 4 + 3 + 1 + 2 * 2
+    bite, cat = sorted(s.value for s in scores(tmp_path / "run", "judge.vlm") if s.value is not None)[::-1]
+    assert (bite, cat) == (1.0, 0.0)
+    judged = summary.get("judge.vlm")
+    assert (judged.value, judged.n, judged.left_out["not_applicable"]) == (0.5, 2, 1)
+    assert judged.reasons == {"the prompt asks no questions": 1}
+    assert judged.low is not None
+    assert summary.get("judge.yes_rate").value == pytest.approx((0.5 + 0) / 2)
+    # about the biscuit: cat no (right), drawn yes right, drawn no wrong; about the cat: bite yes (wrong),
+    # elephant no (right), drawn yes right, drawn no wrong
+    assert summary.get("judge.control_accuracy").value == pytest.approx((2 / 3 + 2 / 4) / 2)
+    assert summary.get("judge.agreement").value == 1.0
+    assert summary.get("judge.failure_rate").value == 0.0
+    assert summary.get("judge.latency").value > 0
+    recorded = json.loads((tmp_path / "run" / "run.json").read_text())["encoders"]["vlm"]
+    assert (recorded["identity"]["model"], recorded["identity"]["repeats"]) == ("m", 3)
+    assert "s3cret" not in json.dumps(recorded)
+    answers = [6 + 1 + 2, 3 + 1 + 1 + 2]
+    assert summary.get("judge.cost").value == pytest.approx(
+        np.mean([n * (1000 * 2 + 10 * 10) / 1e6 for n in answers])
+    )
+    evidence = [s.evidence for s in scores(tmp_path / "run", "judge.vlm") if s.status == "ok"]
+    by_ask = {q["ask"]: q for e in evidence for q in e["questions"]}
+    assert by_ask[BITE["ask"]] == {
+        "ask": BITE["ask"],
+        "expected": "yes",
+        "yes": 3,
+        "no": 0,
+        "judge_failed": 0,
+    }
+    assert {e["tokens"] for e in evidence} == {1010 * n for n in answers}
+
+
+def test_a_second_run_asks_nothing_even_for_other_files_that_show_the_same(
+    make_suite, make_generator, tmp_path, cache, stub
+):
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [BITE])
+    first = run(suite, make_generator(), tmp_path / "a", Settings(cache))
+    count = len(stub.requests)
+    second = run(suite, make_generator(), tmp_path / "b", Settings(cache))
+    for folder in (cache / "features").iterdir():  # the features are lost, the answers are not
+        for file in folder.glob("*.npz"):
+            file.unlink()
+    third = run(suite, make_generator(), tmp_path / "c", Settings(cache))
+    assert len(stub.requests) == count
+    assert first.aggregates == second.aggregates == third.aggregates
+    run(suite_of(make_suite, judge_file(tmp_path, stub, temperature=1.0), [BITE]), make_generator(),
+        tmp_path / "d", Settings(cache))  # fmt: skip
+    assert len(stub.requests) == 2 * count
+
+
+def test_failures_are_no_answers_are_not_kept_and_only_they_are_asked_again(
+    make_suite, make_generator, tmp_path, cache, stub
+):
+    """One question always fails and one of three repeats of the other does: then both are mended."""
+    faults: Counter[str] = Counter()
+
+    def answer(question: str, before: int) -> Any:
+        if question == SECOND["ask"] or (question == BITE["ask"] and before == 0):
+            faults[question] += 1
+            return "it is hard to say"
+        return truth(question)
+
+    stub.answer = answer
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [BITE], [SECOND])
+    out = tmp_path / "run"
+    summary = run(suite, make_generator(), out, Settings(cache))
+    judged = summary.get("judge.vlm")
+    assert (judged.value, judged.n, judged.left_out["failed"]) == (1.0, 1, 1)
+    reason = "judge_failed: an answer that is neither yes nor no (3 times)"
+    assert judged.reasons == {reason: 1}
+    assert summary.get("judge.yes_rate").n == 1
+    # of 3 + 2 controls 1 failed; of 3 + 1 (bite is asked elsewhere) + 2 controls 3 failed
+    assert sorted(s.value for s in scores(out, "judge.failure_rate")) == pytest.approx([1 / 5, 3 / 6])
+    told = next(s for s in scores(out, "judge.failure_rate") if s.value == pytest.approx(0.5))
+    assert told.evidence["failures"] == {"an answer that is neither yes nor no": 3}
+    kept = [json.loads(p.read_text()) for p in cache.glob("answers/*/*.json")]
+    assert all(record["reply"]["answer"] is not None for record in kept)
+    assert len(kept) == (5 - 1) + (6 - 3)
+
+    before = len(stub.requests)
+    stub.answer = lambda question, before: truth(question)
+    summary = run(suite, make_generator(), out, Settings(cache))
+    again = Counter(r["messages"][1]["content"][-1]["text"].split("\n")[0] for r in stub.requests[before:])
+    assert again == {f"Question: {BITE['ask']}": 1, f"Question: {SECOND['ask']}": 3}
+    assert (summary.get("judge.vlm").value, summary.get("judge.vlm").n) == (1.0, 2)
+    assert summary.get("judge.failure_rate").value == 0.0
+    count = len(stub.requests)
+    run(suite, make_generator(), out, Settings(cache))
+    assert len(stub.requests) == count
+
+
+def test_a_judge_that_is_down_leaves_the_other_measures_and_is_asked_later(
+    make_suite, make_generator, tmp_path, cache, stub
+):
+    stub.answer = lambda question, before: 401
+    suite = suite_of(make_suite, judge_file(tmp_path, stub, parallel=1), [BITE], [SECOND], [CAT])
+    summary = run(suite, make_generator(), tmp_path / "run", Settings(cache))
+    assert summary.get("judge.vlm").value is None
+    assert summary.get("judge.vlm").left_out["failed"] == 3
+    assert summary.get("judge.control_accuracy").value is None
+    assert summary.get("judge.failure_rate").value == 1.0
+    assert summary.get("motion.flicker").n == 3
+    assert len(stub.requests) == 5  # and then no more
+    stub.answer = lambda question, before: truth(question)
+    summary = score_run(tmp_path / "run", suite, Settings(cache))
+    assert summary.get("judge.vlm").n == 3
+
+
+def test_a_refused_item_is_no_question_for_the_judge(make_suite, make_generator, tmp_path, cache, stub):
+    prompts = [{"text": "refuse this", "expect": {"questions": [BITE]}}]
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), prompts=prompts)
+    summary = run(suite, make_generator(), tmp_path / "run", Settings(cache))
+    assert summary.get("judge.vlm").left_out["refused"] == 1
+    assert stub.requests == []
+
+
+def test_what_a_judge_writes_is_text_and_nothing_else(make_suite, make_generator, tmp_path, cache, stub):
+    """It names no file, is in no reason and on no page, and cannot break the table."""
+    hostile = "yes. <script>alert(1)</script> ../../../etc/passwd\0 {{7*7}} " + "x" * 5000
+    stub.answer = lambda question, before: hostile
+    question = {"ask": "Is <b>it</b> ../there?", "answer": True}
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [question])
+    out = tmp_path / "run"
+    summary = run(suite, make_generator(), out, Settings(cache))
+    assert summary.get("judge.vlm").value == 1.0
+    page = build_report([out]).read_text()
+    table = json.dumps([[s.reason, s.evidence] for s in open_run(out).scores()])
+    for text in (page, table):
+        assert "alert(1)" not in text
+        assert "passwd" not in text
+    assert "<b>it</b>" not in page
+    for path in cache.glob("answers/**/*"):
+        assert set(path.stem) <= set("0123456789abcdef")
+        if path.is_file():
+            assert len(json.loads(path.read_text())["reply"]["text"]) == 200
+
+
+# -- the encoder
+
+
+def encoder(tmp_path: Path, stub: Stub, **changes: Any) -> VlmEncoder:
+    made = make_encoder("vlm", judge_file(tmp_path, stub, **changes), EncoderOptions(cache=tmp_path / "c"))
+    assert isinstance(made, VlmEncoder)
+    return made
+
+
+def item(*questions: dict[str, Any], prompt: str = "one") -> Any:
+    return make_item(prompt, 0, ClipSettings(), expect={"questions": list(questions)})
+
+
+def test_rows_are_in_the_order_of_the_questions_whatever_the_order_of_asking(tmp_path, stub):
+    judge = encoder(tmp_path, stub, drawn=1, parallel=1)
+    rows = encode(judge.for_item(item(BITE, SECOND, ELEPHANT)), pan(9, size=24))
+    assert rows.shape == (3 + 3 + 1 + 1, len(VLM_COLUMNS))
+    assert [SOURCES[int(k)] for k in rows[:, 0]] == ["question"] * 6 + ["control", "drawn"]
+    assert rows[:, 1].tolist() == [0, 0, 0, 1, 1, 1, 2, 3]
+    assert rows[:, 2].tolist() == [1, 1, 1, 0, 0, 0, 0, 1]
+    assert rows[:, 3].tolist() == [1, 1, 1, 0, 0, 0, 0, 1]
+    assert np.isnan(rows[:, 7]).all()
+    mixed = [request["messages"][1]["content"][-1]["text"] for request in stub.requests]
+    assert len(set(mixed[:3])) > 1 or len(set(mixed[3:6])) > 1
+
+
+def test_how_the_decoder_cuts_a_clip_changes_no_question(tmp_path, stub):
+    frames = pan(11, size=24)
+    encode(encoder(tmp_path, stub).for_item(item(BITE)), frames)
+    count = len(stub.requests)
+    encode(encoder(tmp_path, stub).for_item(item(BITE)), frames, cuts=(1, 4, 9))
+    assert len(stub.requests) == count
+
+
+def test_digests_hold_the_questions_the_model_and_the_address(tmp_path, stub):
+    judge = encoder(tmp_path, stub)
+    assert judge.for_item(item(BITE)).digest == judge.for_item(item(BITE)).digest
+    digests = {judge.for_item(item(*part)).digest for part in ([BITE], [SECOND], [BITE, SECOND], [])}
+    assert len(digests) == 4
+    assert encoder(tmp_path, stub, timeout_s=9).digest == judge.digest
+    assert encoder(tmp_path, stub, repeats=2).digest != judge.digest
+    assert encoder(tmp_path, stub, base_url="http://elsewhere/v1").digest != judge.digest
+
+
+def test_controls_from_other_prompts_are_never_asked_of_their_own(tmp_path, stub):
+    judge = encoder(tmp_path, stub, elsewhere=5)
+    own, other = item(BITE, prompt="one"), item(CAT, SECOND, prompt="two")
+    judge.prepare([own, other])
+    asked = judge.for_item(own).asked  # type: ignore[attr-defined]
+    assert [(a.ask, a.expected, a.source) for a in asked] == [
+        (BITE["ask"], True, "question"), (CAT["ask"], False, "elsewhere"),
+    ]  # fmt: skip
+    assert encode(judge.for_item(item(prompt="three")), pan(3, size=24)).shape == (0, len(VLM_COLUMNS))
+    assert stub.requests == []
+
+
+def test_a_damaged_answer_is_asked_again(tmp_path, stub):
+    judge = encoder(tmp_path, stub, repeats=1, drawn=0)
+    encode(judge.for_item(item(BITE)), pan(3, size=24))
+    (kept,) = (tmp_path / "c").glob("answers/*/*.json")
+    for damage in (
+        "",
+        "{}",
+        '{"reply": {"answer": null}}',
+        '{"reply": {"answer": "yes", "failure": ""}}',
+        "\0",
+    ):
+        kept.write_text(damage)
+        count = len(stub.requests)
+        assert encode(judge.for_item(item(BITE)), pan(3, size=24))[0, 3] == 1
+        assert len(stub.requests) == count + 1
+
+
+def test_settings_are_a_model_a_file_or_the_environment(tmp_path, stub, monkeypatch):
+    plain = make_encoder("vlm", "some-model")
+    assert isinstance(plain, VlmEncoder)
+    assert plain.settings == JudgeSettings(model="some-model")
+    monkeypatch.delenv("SCREENTEST_JUDGE_MODEL", raising=False)
+    with pytest.raises(UsageError, match="vlm=env takes the model from SCREENTEST_JUDGE_MODEL"):
+        make_encoder("vlm", "env")
+    monkeypatch.setenv("SCREENTEST_JUDGE_MODEL", "theirs")
+    from_environment = make_encoder("vlm", "env")
+    assert isinstance(from_environment, VlmEncoder)
+    assert from_environment.settings.model == "theirs"
+    with pytest.raises(UsageError, match="unknown key 'repeat'; did you mean 'repeats'"):
+        encoder(tmp_path, stub, repeat=2)
+
+
+def test_questions_and_the_key_are_looked_at_before_anything_is_made(
+    make_suite, generator, tmp_path, cache, stub, monkeypatch
+):
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [{"ask": "x?", "answer": "perhaps"}])
+    with pytest.raises(
+        UsageError, match="the questions of the prompt 'prompt 0': answer: should be yes or no"
+    ):
+        run(suite, generator, tmp_path / "run", Settings(cache))
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(UsageError, match=r"does not say which; .*\(a model, or a file of settings\)"):
+        run(suite_of(make_suite, "x", [BITE], encoders={}), generator, tmp_path / "run", Settings(cache))
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [BITE])
+    with pytest.raises(UsageError, match="environment variable OPENAI_API_KEY, which is not set"):
+        run(suite, generator, tmp_path / "run", Settings(cache))
+    assert generator.asked == []
+
+
+# -- the measures, on rows
+
+
+def rows(*answers: tuple[str, int, int, float, int]) -> dict[str, np.ndarray]:
+    """Make a feature of (source, number, expected, answer, failure) with one second and no price each."""
+    table = [[SOURCES.index(a[0]), *a[1:], 1.0, 10.0, np.nan] for a in answers]
+    return {"vlm": np.array(table, np.float64).reshape(-1, len(VLM_COLUMNS))}
+
+
+def judged(name: str, feature: dict[str, np.ndarray], *questions: dict[str, Any]) -> Any:
+    from screentest.metrics import MEASURES as KNOWN
+    from screentest.metrics import Sample, Scored
+
+    function = KNOWN.get(name).function
+    assert function is not None
+    value = function(Sample(item(*questions), "ok", None, feature))
+    return value if isinstance(value, Scored) else Scored(value)
+
+
+NAN = float("nan")
+
+
+def test_each_question_weighs_the_same_and_a_failed_repeat_is_no_no():
+    feature = rows(
+        ("question", 0, 1, 1, 0), ("question", 0, 1, 0, 0), ("question", 0, 1, NAN, 1),
+        ("question", 1, 0, 0, 0),
+        ("drawn", 2, 1, 0, 0),
+    )  # fmt: skip
+    result = judged("judge.vlm", feature, BITE, SECOND)
+    assert result.value == (1 / 2 + 1) / 2
+    assert result.evidence["questions"][0] == {
+        "ask": BITE["ask"], "expected": "yes", "yes": 1, "no": 1, "judge_failed": 1,
+    }  # fmt: skip
+    assert judged("judge.yes_rate", feature, BITE, SECOND).value == 1 / 3
+    assert judged("judge.control_accuracy", feature, BITE, SECOND).value == 0.0
+    assert judged("judge.failure_rate", feature, BITE, SECOND).value == 1 / 5
+    assert judged("judge.agreement", feature, BITE, SECOND).value == 0.5
+
+
+def test_agreement_is_the_share_of_the_more_frequent_answer():
+    feature = rows(*[("question", 0, 1, answer, 0) for answer in (1, 1, 0)],
+                   *[("question", 1, 1, 0, 0) for _ in range(3)])  # fmt: skip
+    assert judged("judge.agreement", feature, BITE, SECOND).value == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_a_clip_without_an_answer_has_failed_and_one_without_a_question_does_not_apply():
+    silent = rows(("question", 0, 1, NAN, 1), ("drawn", 1, 1, NAN, 2))
+    for name in ("vlm", "yes_rate", "control_accuracy", "latency"):
+        with pytest.raises(MeasureFailed, match=r"^judge_failed: no (answer in time|connection)"):
+            judged(f"judge.{name}", silent, BITE)
+    assert judged("judge.failure_rate", silent, BITE).value == 1.0
+    assert FAILURES[0] == "no answer in time"
+    for name in ("vlm", "yes_rate", "control_accuracy", "agreement", "failure_rate", "latency", "cost"):
+        with pytest.raises(NotApplicable, match="asks no questions"):
+            take(f"judge.{name}", rows())
+    once = rows(("question", 0, 1, 1, 0))
+    for name, why in (("agreement", "asked once"), ("control_accuracy", "no controls"), ("cost", "no price")):
+        with pytest.raises(NotApplicable, match=why):
+            judged(f"judge.{name}", once, BITE)

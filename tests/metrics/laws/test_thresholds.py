@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from screentest.harness.core.errors import UsageError
+from screentest.metrics.laws.evaluation import LAWS
+from screentest.metrics.laws.thresholds import (
+    ANY,
+    FILE,
+    VARIABLE,
+    calibrated,
+    conformal,
+    packaged_thresholds,
+    read_thresholds,
+    thresholds_digest,
+    thresholds_in_use,
+    write_thresholds,
+)
+from screentest.metrics.tracking.shape_tracker import WorldSource
+from screentest.metrics.tracking.tracks import source_name
+
+
+def rows(n: int, looks: tuple[str, ...] = ("plain", "noise"), scale: float = 1.0) -> list[dict[str, object]]:
+    """Lawful clips whose severities are 1/n to 1, twice as large in the second look."""
+    return [
+        {"look": look, "found": dict.fromkeys(LAWS, scale * (k + 1) * (1 + place) / n)}
+        for place, look in enumerate(looks)
+        for k in range(n)
+    ]
+
+
+def test_a_further_clip_exceeds_the_quantile_as_rarely_as_said():
+    rng = np.random.default_rng(0)
+    alarms = [rng.random() > conformal(rng.random(39).tolist(), 0.1) for _ in range(4000)]
+    assert 0.085 < np.mean(alarms) < 0.115
+
+
+def test_too_few_clips_show_no_quantile():
+    assert conformal([float(k) for k in range(99)], 0.01) == 98.0
+    with pytest.raises(UsageError, match="98 lawful clips show no quantile that one in 100 exceeds; 99 are"):
+        conformal([0.0] * 98, 0.01)
+    with pytest.raises(UsageError, match="in the look 'noise', 20 lawful clips show no quantile"):
+        calibrated(rows(20), {})
+
+
+def test_the_look_with_the_largest_quantile_decides_and_nothing_invisible_is_a_fault():
+    made = calibrated(rows(200), {"seed": 3})
+    assert made.settings == {"seed": 3}
+    for law in LAWS:
+        limit = made.laws[law]
+        assert (limit.look, limit.threshold, limit.n, limit.above) == ("noise", pytest.approx(1.99), 400, 1)
+    assert made.laws[ANY].threshold == pytest.approx(1.0)
+    faint = calibrated(rows(200, scale=1e-4), {})
+    assert {law: limit.threshold for law, limit in faint.laws.items() if limit.threshold != 0.01} == {
+        "gravity": 0.1,
+        ANY: pytest.approx(2e-4 * 199 / 200 / 0.01),
+    }
+
+
+def test_a_law_that_hardly_ever_applies_has_no_threshold_and_says_why():
+    some = [{**row, "found": {**row["found"], "energy": "nothing falls"}} for row in rows(200)[:-2]]  # type: ignore[dict-item]
+    made = calibrated([*some, *rows(200)[-2:]], {})
+    assert set(made.laws) == {*LAWS, ANY} - {"energy"}
+    assert set(made.missing) == {"energy"}
+    assert made.missing["energy"].startswith("in the look 'noise', 2 lawful clips show no quantile")
+    nothing = [{**row, "found": dict.fromkeys(LAWS, "nothing moves")} for row in rows(200)]
+    with pytest.raises(UsageError, match="the source sees nothing in any of the lawful clips"):
+        calibrated(nothing, {})
+
+
+def test_sources_share_a_file_and_a_change_by_hand_is_seen(tmp_path: Path):
+    path = tmp_path / "thresholds.json"
+    one = write_thresholds(path, "world 1", calibrated(rows(120), {}))
+    two = write_thresholds(path, "blobs 1", calibrated(rows(120, scale=2.0), {}))
+    assert sorted(read_thresholds(path).sources) == ["blobs 1", "world 1"]
+    assert two.sources["world 1"] == one.sources["world 1"]
+    assert one.digest != two.digest
+    changed = json.loads(path.read_text())
+    changed["sources"]["world 1"]["laws"]["gravity"]["threshold"] = 9.0
+    path.write_text(json.dumps(changed))
+    with pytest.raises(UsageError, match="was changed after it was written; make it again with"):
+        read_thresholds(path)
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="holds no thresholds: sources: Field required"):
+        read_thresholds(path)
+    with pytest.raises(UsageError, match=r"none\.json cannot be read: No such file"):
+        read_thresholds(tmp_path / "none.json")
+
+
+def test_the_packaged_thresholds_were_made_by_the_command():
+    packaged = packaged_thresholds()
+    assert read_thresholds(FILE) == packaged
+    world = packaged.sources[source_name(WorldSource())]
+    assert set(world.laws) == {*LAWS, ANY}
+    assert world.settings["stage"] == "thresholds"
+    assert all(limit.threshold >= 0.01 for limit in world.laws.values())
+    assert all(limit.above <= 0.02 * limit.n for limit in world.laws.values())
+
+
+def test_a_file_of_ones_own_adds_sources_and_takes_the_place_of_packaged_ones(tmp_path: Path, monkeypatch):
+    path = tmp_path / "mine.json"
+    write_thresholds(path, "blobs 1", calibrated(rows(120), {"seed": 5}))
+    packaged = packaged_thresholds()
+    thresholds_in_use.cache_clear()
+    monkeypatch.setenv(VARIABLE, str(path))
+    used = thresholds_in_use()
+    assert used.sources["blobs 1"].settings == {"seed": 5}
+    assert {k: v for k, v in used.sources.items() if k != "blobs 1"} == {
+        k: v for k, v in packaged.sources.items() if k != "blobs 1"
+    }
+    assert used.digest == thresholds_digest(used.sources) != packaged.digest
+    thresholds_in_use.cache_clear()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
+    with pytest.raises(UsageError, match=r"none\.json cannot be read"):
+        thresholds_in_use()
+    monkeypatch.delenv(VARIABLE)
+    assert thresholds_in_use() == packaged

@@ -1,0 +1,127 @@
+"""The trials of the skills, and what they say of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from screentest.harness.core.errors import UsageError
+from screentest.metrics.instructions.limits import LIMITS, SLOWEST, SOURCE, still_travel
+from screentest.metrics.instructions.measures import SKILLS
+from screentest.metrics.validation.skill_card import measure_limits, skills_card
+from screentest.metrics.validation.skill_trials import (
+    SKILL_FAMILIES,
+    SkillTrial,
+    counterfactual,
+    film_of,
+    frames_of,
+    prompts_of,
+)
+
+ONE, TWO = {"shape": "ball", "color": "red"}, {"shape": "square", "color": "blue"}
+
+
+def test_a_trial_is_a_function_of_its_name():
+    trial = SkillTrial("test", 0, "relation", 3, "noise")
+    film, frames = frames_of(trial)
+    assert (frames_of(trial)[1] == frames).all()
+    assert film.scene.family == "relation"
+    assert (frames_of(SkillTrial("test", 0, "relation", 4, "noise"))[1] != frames).any()
+    for skill, families in SKILL_FAMILIES.items():
+        assert film_of(SkillTrial("test", 0, skill, 1)).scene.family == families[1 % len(families)]
+    assert "speed" in film_of(SkillTrial("test", 0, "speed", 0)).scene.facts
+
+
+@pytest.mark.parametrize(
+    ("skill", "expect", "index", "changed"),
+    [
+        ("relation", {"relation": {"subject": 0, "is": "above", "of": 1}}, 0, {"relation": "below"}),
+        ("motion", {"motion": "left"}, 0, {"motion": "right"}),
+        ("speed", {"speed": "slow"}, 0, {"speed": "fast"}),
+        ("camera", {"camera": "pan-left"}, 0, {"camera": "pan-right"}),
+        ("camera", {"camera": "pan-left"}, 1, {"camera": "zoom-in"}),
+        ("camera", {"camera": "zoom-out"}, 2, {"camera": "still"}),
+    ],
+)
+def test_words_are_turned_round(skill, expect, index, changed):
+    turned = counterfactual(skill, {"objects": [ONE, TWO], "family": "any", **expect}, index)
+    assert turned is not None
+    (key, value), *_ = changed.items()
+    assert (turned[key]["is"] if key == "relation" else turned[key]) == value
+
+
+def test_objects_are_turned_round():
+    both = {"objects": [ONE, TWO], "family": "any"}
+    swapped = counterfactual("attributes", both, 0)
+    assert swapped is not None
+    assert [thing["color"] for thing in swapped["objects"]] == ["blue", "red"]
+    alone = counterfactual("attributes", {"objects": [ONE]}, 0)
+    assert alone is not None
+    assert alone["objects"][0]["shape"] != "ball"
+    more = counterfactual("shown", both, 5)
+    assert more is not None
+    assert more["objects"][2]["color"] not in ("red", "blue")
+    fewer = counterfactual("nothing_uninvited", {**both, "relation": {}}, 0)
+    assert fewer == {"objects": [ONE], "family": "any"}
+    for index, count in ((0, 3), (1, 1)):
+        other = counterfactual("count", {"objects": [{**ONE, "count": 2}]}, index)
+        assert other is not None
+        assert other["objects"][0]["count"] == count
+    steps = [{"object": 0, "motion": "left"}, {"object": 1, "motion": "right"}]
+    turned = counterfactual("order", {"objects": [ONE, TWO], "order": steps}, 0)
+    assert turned is not None
+    assert turned["order"] == steps[::-1]
+
+
+def test_what_moves_is_for_the_no_of_stillness_alone():
+    for index, family in enumerate(SKILL_FAMILIES["stillness"]):
+        trial = SkillTrial("test", 0, "stillness", index)
+        kept, turned = prompts_of(trial, film_of(trial))
+        assert (kept is None, turned is None) == ((False, True) if family == "still" else (True, False))
+
+
+def test_a_card_has_a_row_for_every_skill_prompt_and_group():
+    rows = skills_card(2, 1, groups=("plain",))
+    assert [(row.skill, row.asked) for row in rows] == [
+        (skill, asked) for skill in (*SKILLS, "all") for asked in ("kept", "turned")
+    ]
+    for row in rows:
+        assert row.n + sum(row.left_out.values()) == 2
+        if row.n:
+            assert row.low is not None
+            assert row.high is not None
+            assert row.low <= (row.yes or 0.0) <= row.high
+    with pytest.raises(UsageError, match="unknown group of looks 'plane'; did you mean 'plain'"):
+        skills_card(1, groups=("plane",))
+
+
+def test_limits_leave_room_between_what_stays_and_what_moves():
+    extent, view, zoom = SOURCE.stays
+    assert 0 < extent < still_travel(15 / 8) < 0.2 * SLOWEST[1]
+    assert 0 < view < LIMITS.still_view < 0.5 * LIMITS.pan
+    assert 0 < zoom < LIMITS.still_zoom < 0.5 * LIMITS.zoom
+
+
+@pytest.mark.slow
+def test_limits_are_measured_again():
+    """Of the first dozen of the sixty scenes that the limits are from the quantiles are near theirs."""
+    again, source = measure_limits(replace(SOURCE, clips=12))
+    for name, value in asdict(again).items():
+        assert value == pytest.approx(asdict(LIMITS)[name], rel=0.25), name
+    assert source.world == SOURCE.world
+    assert np.all(
+        np.array(source.stays) <= np.array([still_travel(15 / 8), LIMITS.still_view, LIMITS.still_zoom])
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["plain", "degraded"])
+def test_skills_say_yes_to_what_is_followed_and_no_to_what_is_not(group):
+    for row in skills_card(40, 7, groups=(group,)):
+        assert row.n >= 20, row
+        assert row.yes is not None
+        if row.asked == "kept":
+            assert row.yes >= 0.95, row
+        else:
+            assert row.yes <= 0.05, row

@@ -1,0 +1,92 @@
+"""Trials and sessions of them: the same anywhere, and whole after an interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from screentest.metrics.laws.evaluation import LAWS
+from screentest.metrics.tracking.shape_tracker import WorldSource
+from screentest.metrics.validation import law_trials as trials
+from screentest.metrics.validation import trial_log as sessions
+from screentest.metrics.validation.law_trials import (
+    STAGES,
+    VARIETIES,
+    Trial,
+    film_of,
+    lawful_trials,
+    planted_trials,
+)
+
+PLANNED = [Trial("development", 0, family, 0) for family in ("uniform", "fall", "still")]
+
+
+def hold(path: Path, seed: int = 0) -> list[dict[str, object]]:
+    rows = sessions.hold(PLANNED, WorldSource(), path, {"seed": seed})
+    return [{name: value for name, value in row.items() if name != "ms"} for row in rows]
+
+
+def test_a_session_that_was_killed_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = hold(tmp_path / "whole.jsonl")
+    assert [row["family"] for row in whole] == ["uniform", "fall", "still"]
+    lines = (tmp_path / "whole.jsonl").read_text().splitlines()
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text("\n".join([*lines[:2], lines[2][:40]]))
+    ran: list[Trial] = []
+    run = trials.run
+    monkeypatch.setattr(trials, "run", lambda trial, source: ran.append(trial) or run(trial, source))
+    assert hold(torn) == whole
+    assert ran == PLANNED[1:]
+    assert hold(torn) == whole
+    assert len(ran) == 2
+    assert len(torn.read_text().splitlines()) == 4
+
+
+def test_rows_of_other_settings_are_thrown_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "rows.jsonl"
+    hold(path)
+    hold(path, seed=1)
+    assert "is of other settings or other code: it is made anew" in capsys.readouterr().err
+    head = json.loads(path.read_text().splitlines()[0])["session"]
+    assert head["settings"] == {"seed": 1}
+    assert set(head["code"]) >= {
+        "metrics/tracking/regions.py",
+        "metrics/validation/violations.py",
+        "metrics/tracking/tracks.py",
+        "generators/reference/world/draw.py",
+    }
+
+
+def test_the_same_trial_is_the_same_clip_and_stages_share_none():
+    trial = Trial("development", 0, "uniform", 0)
+    one, two = film_of(trial), film_of(trial)
+    assert one is not None
+    assert two is not None
+    assert one.scene == two.scene
+    scenes = [film_of(Trial(stage, 0, "uniform", 0)) for stage in STAGES]
+    places = {film.scene.things[0].x for film in scenes if film is not None}
+    assert len(places) == len(STAGES)
+    card = [film_of(Trial("card", 0, "collision", k)) for k in range(4)]
+    colors = {thing.color for film in card if film is not None for thing in film.scene.things}
+    assert colors == {"yellow", "purple"}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_violation_has_a_lawful_twin_of_the_same_scene(law: str):
+    for variety in VARIETIES:
+        template = Trial("development", 0, "", 0, variety=variety, severity=0.5)
+        for broken in planted_trials(template, law, 2):
+            film, twin = film_of(broken), film_of(broken.twin)
+            assert broken.twin.law is None
+            if film is not None:
+                assert twin is not None
+                assert film.expect == twin.expect
+
+
+def test_lawful_trials_are_of_every_family_that_has_room():
+    assert len({trial.family for trial in lawful_trials("card", 0, 2)}) == 14
+    assert len(lawful_trials("card", 0, 2)) == 28
+    more = film_of(Trial("development", 0, "still", 0, variety="together"))
+    assert more is not None
+    assert len(more.expect["objects"]) == 2
