@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..harness.core.errors import UsageError
-from ..harness.core.files import _is_unicode, safe_name
+from ..harness.core.files import is_unicode, safe_name
 
 __all__ = ["MANIFESTS", "Entry", "read_manifest"]
 
@@ -102,7 +102,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         row = _json(path, line, content)
         if not isinstance(row, dict):
             _wrong(path, line, "is not a JSON object")
-        if not _is_unicode(json.dumps(row, ensure_ascii=False)):
+        if not is_unicode(json.dumps(row, ensure_ascii=False)):
             _wrong(path, line, "has half of a surrogate pair in it, which is not a character")
         _need(path, line, list(row))
         yield line, {key: value for key, value in row.items() if value is not None}

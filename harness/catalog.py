@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .. import safety as safety  # announces its rooms, which metrics stands below and does not know
 from ..metrics import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 
 __all__ = ["ENCODERS", "MEASURES", "encoder_of", "encoder_roles", "make_encoder"]

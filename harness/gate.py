@@ -91,7 +91,9 @@ def gate(
         UsageError: the baseline is the run itself, of another suite, or shares no item with the run.
     """
     if registry is None:
-        from .catalog import MEASURES as registry
+        from .catalog import MEASURES
+
+        registry = MEASURES
     data = read_run(run)
     pairing = None
     if baseline is not None and any(rule.versus for rule in policy.rules):

@@ -122,7 +122,9 @@ def needed_items(policy: Policy, registry: Registry[Measure] | None = None) -> d
     on other kinds of measures, limits that no sample can show (0) and unknown measures are left out.
     """
     if registry is None:
-        from .catalog import MEASURES as registry
+        from .catalog import MEASURES
+
+        registry = MEASURES
     needed: dict[str, int] = {}
     for rule in policy.rules:
         ceiling = rule.max if rule.max is not None else None if rule.min is None else 1 - rule.min

@@ -47,7 +47,7 @@ class ReferenceClips:
             self.digest = digest("reference set", {"files": shas})
             self.size = len(self._files)
         else:
-            from ..generators.reference import world
+            from ..generators.worlds import plane as world
 
             if settings.world != _WORLD:
                 raise unknown_name("world", str(settings.world), [_WORLD])
@@ -83,7 +83,7 @@ class ReferenceClips:
         if self._files:
             yield from self._files
             return
-        from ..generators.reference import world
+        from ..generators.worlds import plane as world
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .generator import CHECKPOINTS, WEIGHTS, ReferenceGenerator
-from .sampler import SamplerSettings
-from .trainable import SHIPPED, TRAINABLE, export, train
+from .model.sampler import SamplerSettings
+from .training.trainable import SHIPPED, TRAINABLE, export, train
 
 if TYPE_CHECKING:
-    from .training_sets import Planted, planted
+    from .training.data import Planted, planted
 
 __all__ = [
     "CHECKPOINTS",
@@ -27,7 +27,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("Planted", "planted"):  # brings the world, and pymunk with it
-        from . import training_sets
+        from .training import data as training_sets
 
         return getattr(training_sets, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

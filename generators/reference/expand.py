@@ -73,9 +73,9 @@ def expand_prompt(prompt: str) -> str:
         >>> expand_prompt("two nurses dance")
         'two nurses dance'
     """
-    from .world.families import SINGLE_MOTIONS, choices, sample_scene
-    from .world.scene import NATIVE_CLIP
-    from .world.words import MOTION_WORDS, PLURALS, SHAPE_WORDS, caption, named_caption
+    from ..worlds.plane.families import SINGLE_MOTIONS, choices, sample_scene
+    from ..worlds.plane.scene import NATIVE_CLIP
+    from ..worlds.plane.words import MOTION_WORDS, PLURALS, SHAPE_WORDS, caption, named_caption
 
     words = re.findall(r"[^\W_]+", prompt.lower())
     said = _read(words)
@@ -117,7 +117,7 @@ def _read(words: list[str]) -> dict[str, str] | None:
     Beside what a scene can be asked for, these are the very words: ``noun``, ``adjective``, ``speed``,
     ``motion_phrase`` and ``article``.
     """
-    from .world.words import MOTION_WORDS
+    from ..worlds.plane.words import MOTION_WORDS
 
     said: dict[str, str] = {}
     text = f" {' '.join(words)} "
@@ -159,7 +159,7 @@ def _has_a_sentence(said: dict[str, str]) -> bool:
 
 def _lexicon() -> dict[str, dict[str, str]]:
     """Tell what each word of the grammar says, alone."""
-    from .world import words
+    from ..worlds.plane import words
 
     known: dict[str, dict[str, str]] = {"biscuit": {"biscuit": "yes"}}
     for shape, nouns in words.SHAPE_WORDS.items():

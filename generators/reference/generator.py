@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.items import ClipSettings
 from ..base import Failure, Frames, Generator, Output
-from .checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
-from .parts import SCALE, WEIGHTS, find_part
-from .sampler import Given, SamplerSettings, item_noise, sample
+from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
+from .model.parts import SCALE, WEIGHTS, find_part
+from .model.sampler import Given, SamplerSettings, item_noise, sample
 from .starts import LATENT_FRAMES, encode_start, read_start
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from ...harness.core.items import Item
     from ...harness.core.keys import Json
-    from .dit import DiT
     from .expand import Expander
-    from .refine import Refiner
-    from .text import TextConditioner
-    from .vae import VAE
+    from .model.dit import DiT
+    from .model.refiner import Refiner
+    from .model.text import TextConditioner
+    from .model.vae import VAE
 
 __all__ = ["CHECKPOINTS", "WEIGHTS", "ReferenceGenerator"]
 
@@ -191,11 +191,11 @@ class _Loaded:
 
 
 def _load(folder: Path, device_name: str, *, cascade: bool) -> _Loaded:
-    from .dit import load_dit
-    from .loop import torch_device
-    from .refine import load_refiner
-    from .text import TextConditioner
-    from .vae import load_vae
+    from .model.dit import load_dit
+    from .model.refiner import load_refiner
+    from .model.text import TextConditioner
+    from .model.vae import load_vae
+    from .training.loop import torch_device
 
     device = torch_device(device_name)
     _refuse_other_parts(folder)
@@ -241,8 +241,8 @@ def _decode(vae: VAE, latents: Sequence[Tensor], refiner: Refiner | None) -> lis
     """Turn latents into uint8 clips (T, H, W, 3), those of one size together."""
     import torch
 
-    from .refine import refine
-    from .vae import to_pixels
+    from .model.refiner import refine
+    from .model.vae import to_pixels
 
     sizes: dict[tuple[int, ...], list[int]] = {}
     for number, x in enumerate(latents):

@@ -19,7 +19,7 @@ from ...harness.core.config import explain
 from ...harness.core.errors import UsageError
 from .expand import RULES
 from .generator import ReferenceGenerator
-from .sampler import SamplerSettings
+from .model.sampler import SamplerSettings
 
 __all__ = ["ReferenceOptions", "make_reference"]
 

@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.media import Window, decode, open_clip
-from .sampler import Given
+from .model.sampler import Given
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...harness.core.items import ClipSettings, Item
-    from .vae import VAE
+    from .model.vae import VAE
 
 __all__ = ["LATENT_FRAMES", "Pictures", "encode_start", "read_start"]
 
@@ -123,7 +123,7 @@ def _encode(vae: VAE, frames_THWC: NDArray[np.uint8]) -> Tensor:
     """Code pictures as normalised latents (C, T/4, H/8, W/8)."""
     import torch
 
-    from .vae import to_unit
+    from .model.vae import to_unit
 
     device = next(vae.parameters()).device
     with torch.inference_mode():

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from .errors import UsageError
 
-__all__ = ["VIDEO_SUFFIXES", "safe_name", "write_atomic"]
+__all__ = ["VIDEO_SUFFIXES", "is_unicode", "safe_name", "write_atomic"]
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -27,7 +27,7 @@ def safe_name(folder: Path, name: str) -> str:
         UsageError: the name leads out of the folder (absolute, ``..``, a link) or is not text.
     """
     plain = PurePosixPath(name)
-    if "\0" in name or not _is_unicode(name):
+    if "\0" in name or not is_unicode(name):
         raise UsageError(f"the file name {name!r} in {folder} has characters that are not text; rename it")
     if not plain.parts:
         raise UsageError(f"{name!r} is not the name of a file in {folder}")
@@ -40,7 +40,8 @@ def safe_name(folder: Path, name: str) -> str:
     return plain.as_posix()
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Say whether a text has no lone surrogates, so that it can be written as UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

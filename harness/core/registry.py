@@ -7,7 +7,6 @@ imported when a name is first asked for, so that a new entry is one new file in 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
 from collections.abc import Iterator
 from typing import Generic, TypeVar

@@ -111,7 +111,7 @@ def _versions() -> dict[str, str]:
 
 
 def _autoencoder_digest() -> str:
-    from ...generators.reference.parts import WEIGHTS
+    from ...generators.reference.model.parts import WEIGHTS
 
     path = WEIGHTS / "vae" / "model.safetensors"
     if not path.is_file():

@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.reference.world import (
+from ...generators.worlds.plane import (
     NATIVE_CLIP,
     Scene,
     Thing,
@@ -34,7 +34,7 @@ from ...generators.reference.world import (
     render,
     sample_scene,
 )
-from ...generators.reference.world.scene import frame_size
+from ...generators.worlds.plane.scene import frame_size
 from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import seeded_rng
@@ -194,8 +194,8 @@ def _ways(truth: Truth) -> list[dict[str, Any]]:
 
 def _autoencoder() -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     from ...generators.reference.evaluation.parts import reconstruct
-    from ...generators.reference.parts import WEIGHTS
-    from ...generators.reference.vae import load_vae
+    from ...generators.reference.model.parts import WEIGHTS
+    from ...generators.reference.model.vae import load_vae
 
     if not (WEIGHTS / "vae").is_dir():
         raise MissingWeightsError(f"{WEIGHTS / 'vae'} is missing, which comes with the package")

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.reference.world import FAMILIES, NATIVE_CLIP, Scene, Thing, fits, sample_scene
+from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, Scene, Thing, fits, sample_scene
 from ...harness.core.errors import UsageError
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng

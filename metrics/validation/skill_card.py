@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from ...generators.reference.world import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
+from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
 from ...harness.core.config import Config
 from ...harness.core.errors import unknown_name
 from ...harness.core.keys import seeded_rng

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.reference.world import COLORS, FAMILIES, NATIVE_CLIP, Scene, expectation, sample_scene
+from ...generators.worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, Scene, expectation, sample_scene
 from ...harness.core.keys import seeded_rng
 from ..expectation import KINDS
 from ..tracking.assembly import ClipShape

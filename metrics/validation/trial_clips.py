@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.reference.world import Scene, Thing, expectation, render, simulate
-from ...generators.reference.world.scene import frame_size
-from ...generators.reference.world.words import COLORS, GRAY
+from ...generators.worlds.plane import Scene, Thing, expectation, render, simulate
+from ...generators.worlds.plane.scene import frame_size
+from ...generators.worlds.plane.words import COLORS, GRAY
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
 
 if TYPE_CHECKING:
-    from ...generators.reference.vae import VAE
+    from ...generators.reference.model.vae import VAE
 
 __all__ = [
     "DEGRADED",
@@ -192,8 +192,8 @@ def reconstructed(film: Film, rng: np.random.Generator) -> Frames:
 
 @cache
 def _autoencoder() -> VAE:
-    from ...generators.reference.parts import WEIGHTS
-    from ...generators.reference.vae import load_vae
+    from ...generators.reference.model.parts import WEIGHTS
+    from ...generators.reference.model.vae import load_vae
 
     return load_vae(WEIGHTS / "vae")
 

@@ -18,7 +18,7 @@ from . import law_trials as trials
 __all__ = ["code_digests", "hold"]
 
 _HEAD: Final = "session"
-_ROOMS: Final = ("metrics/tracking", "metrics/laws", "metrics/validation", "generators/reference/world")
+_ROOMS: Final = ("metrics/tracking", "metrics/laws", "metrics/validation", "generators/worlds/plane")
 """Folders whose code the row of a trial depends on."""
 _FIELDS: Final = tuple(trials.Trial.__dataclass_fields__)
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from ...generators.reference.world import BREAKABLE, Scene, simulate, violate
-from ...generators.reference.world.scene import Push
+from ...generators.worlds.plane import BREAKABLE, Scene, simulate, violate
+from ...generators.worlds.plane.scene import Push
 from ...harness.core.errors import UsageError
 from ...harness.core.items import ClipSettings
 from .trial_clips import Film, beside

@@ -14,9 +14,9 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from ...harness.commands.tables import Table
 from ...harness.core.config import Config, load_yaml
 from ...harness.core.errors import UsageError
-from ...harness.tables import Table
 from ...metrics.encoders.base import EncoderOptions
 from .classifier import PACKAGED, PromptClassifier, load_classifier
 from .ensemble import EnsembleClassifier, EnsembleConfig

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from ...harness.commands.tables import Table
 from ...harness.core.errors import UsageError
 from ...harness.core.items import Prompt
 from ...harness.suite import Disguised, Suite, filled, load_suite, packaged_suites, read_suite
-from ...harness.tables import Table
 from ..sources import ColumnMap, csv_prompts, json_objects, prompt_lines
 from .apply import Transformed, families, family, transform
 

@@ -25,10 +25,10 @@ from typing import Any
 
 import torch
 from screentest.generators.reference import ReferenceGenerator
-from screentest.generators.reference.checkpoint import TEXT_FILES, checkpoint_digest, save_checkpoint
-from screentest.generators.reference.dit import DiT, DiTBlock, DiTConfig, build_config
-from screentest.generators.reference.parts import find_part
-from screentest.generators.reference.text import TextConditioner
+from screentest.generators.reference.model.checkpoint import TEXT_FILES, checkpoint_digest, save_checkpoint
+from screentest.generators.reference.model.dit import DiT, DiTBlock, DiTConfig, build_config
+from screentest.generators.reference.model.parts import find_part
+from screentest.generators.reference.model.text import TextConditioner
 from screentest.harness.core.items import ClipSettings, make_item
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from screentest.harness import plugins
 from screentest.harness.catalog import ENCODERS, MEASURES
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
 from screentest.harness.plugins import load_entry_points, load_file
 
 PACKAGE = Path(__file__).parent.parent / "data" / "plugin_package"
-SCREENTEST = (sys.executable, "-c", "from screentest.harness.cli import main; main()")
+SCREENTEST = (sys.executable, "-c", "from screentest.harness.commands.main import main; main()")
 
 BRIGHTNESS = '''
 from screentest.metrics import Sample, Scored, frame_feature, measure

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.safety.assessment import Assessed, assess
 from screentest.safety.prompt_sets import Labelled
 from screentest.safety.prompts import Judged, PromptClassifier

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import screentest.harness.cli as cli
+import screentest.harness.commands.main as cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite, load_suite

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ....harness.core.items import Item, make_item
 from ....harness.core.keys import seeded_rng
 from ...base import Frames, Generator
-from ..reader import (
+from ...worlds.plane import COLORS, MOTIONS, NATIVE_CLIP, SHAPES, Scene, caption, render, sample_scene
+from ...worlds.plane.words import CODE_NAMES, OCCUPATIONS, TONES, named_caption
+from ..readers.reader import (
     FILM_COPY,
     discarded,
     film_similarity,
@@ -22,9 +24,7 @@ from ..reader import (
     read_law,
     read_person,
 )
-from ..training_sets import planted, training_samples
-from ..world import COLORS, MOTIONS, NATIVE_CLIP, SHAPES, Scene, caption, render, sample_scene
-from ..world.words import CODE_NAMES, OCCUPATIONS, TONES, named_caption
+from ..training.data import planted, training_samples
 from .estimates import Estimate, distance, mean, share
 
 __all__ = ["films", "floors", "hazard", "held_out_items", "law_errors", "motions", "people", "set_distance"]
@@ -113,8 +113,8 @@ def law_errors(clips: Sequence[tuple[Clip, str]]) -> dict[str, Estimate]:
 
 def floors(items: int = 216) -> dict[str, dict[str, Estimate]]:
     """Give the errors that the reader finds in true clips of the same scenes and in reconstructions."""
-    from ..parts import WEIGHTS
-    from ..vae import load_vae
+    from ..model.parts import WEIGHTS
+    from ..model.vae import load_vae
     from .parts import reconstruct
 
     model = load_vae(WEIGHTS / "vae")

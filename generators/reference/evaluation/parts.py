@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
 from ....harness.core.keys import seeded_rng
-from ..parts import WEIGHTS
-from ..reader import read_clip
-from ..training_sets import planted, training_samples
-from ..world import COLORS, FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, SHAPES, Truth, render, world_clips
+from ...worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, SHAPES, Truth, render, world_clips
+from ..model.parts import WEIGHTS
+from ..readers.reader import read_clip
+from ..training.data import planted, training_samples
 from .estimates import Estimate, mean, share
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..vae import VAE
+    from ..model.vae import VAE
 
 __all__ = [
     "clip_retrieval",
@@ -44,7 +44,7 @@ def vae_quality(folder: Path = WEIGHTS / "vae", clips: int = 150) -> dict[str, E
         between where a single shape is read in a clip and in its reconstruction; ``track_floor_px`` is that
         between where it is and where it is read in the clip itself.
     """
-    from ..vae import load_vae
+    from ..model.vae import load_vae
 
     model = load_vae(folder)
     found: dict[str, Estimate] = {}
@@ -74,8 +74,8 @@ def reconstruct(model: VAE, frames_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]
     """Code and decode one clip, uint8 (T, H, W, 3)."""
     import torch
 
-    from ..train_vae import encode_clips
-    from ..vae import to_pixels
+    from ..model.vae import to_pixels
+    from ..training.vae import encode_clips
 
     latents = encode_clips(model, torch.from_numpy(frames_THWC)[None], torch.device("cpu"))
     with torch.inference_mode():
@@ -103,10 +103,10 @@ def refiner_quality(folder: Path = WEIGHTS / "refiner", clips: int = 60) -> dict
     """Double reconstructions of held-out clips: PSNR in dB to the true clip, refined and interpolated."""
     import torch
 
-    from ..parts import find_part
-    from ..refine import interpolate, load_refiner, refine
-    from ..train_refine import refining_pairs
-    from ..vae import load_vae, to_pixels, to_unit
+    from ..model.parts import find_part
+    from ..model.refiner import interpolate, load_refiner, refine
+    from ..model.vae import load_vae, to_pixels, to_unit
+    from ..training.refiner import refining_pairs
 
     model = load_refiner(folder)
     small, large = refining_pairs(load_vae(find_part(folder, "vae")), clips, "test", torch.device("cpu"))
@@ -130,7 +130,7 @@ def clip_retrieval(folder: Path = WEIGHTS / "clip", frames: int = 600) -> dict[s
     import torch
     from transformers import CLIPModel
 
-    from ..text import load_tokenizer, tokenize
+    from ..model.text import load_tokenizer, tokenize
 
     model = CLIPModel.from_pretrained(folder, local_files_only=True).eval()
     names = [(color, shape) for color in COLORS for shape in SHAPES]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from screentest.generators.reference.checkpoint import TEXT_FILES, checkpoint_digest, save_checkpoint
-from screentest.generators.reference.dit import DiT, build_config
-from screentest.generators.reference.refine import Refiner, RefinerConfig
-from screentest.generators.reference.text import TextConfig, build_tokenizer, clip_text_config
-from screentest.generators.reference.vae import VAE, VAEConfig
+from screentest.generators.reference.model.checkpoint import TEXT_FILES, checkpoint_digest, save_checkpoint
+from screentest.generators.reference.model.dit import DiT, build_config
+from screentest.generators.reference.model.refiner import Refiner, RefinerConfig
+from screentest.generators.reference.model.text import TextConfig, build_tokenizer, clip_text_config
+from screentest.generators.reference.model.vae import VAE, VAEConfig
 from screentest.harness.core.items import ClipSettings
 from torch import nn
 

@@ -17,9 +17,9 @@ from screentest.generators.reference.evaluation.checkpoints import (
     people,
 )
 from screentest.generators.reference.evaluation.parts import psnr, ssim
-from screentest.generators.reference.training_sets import memorised, planted, training_samples
-from screentest.generators.reference.world import Scene, render, sample_scene
-from screentest.generators.reference.world.words import CODE_NAMES, OCCUPATIONS
+from screentest.generators.reference.training.data import memorised, planted, training_samples
+from screentest.generators.worlds.plane import Scene, render, sample_scene
+from screentest.generators.worlds.plane.words import CODE_NAMES, OCCUPATIONS
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 

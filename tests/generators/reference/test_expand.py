@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from screentest.generators import Frames
 from screentest.generators.reference import ReferenceGenerator, SamplerSettings
 from screentest.generators.reference.expand import RULES, Expander, expand_prompt
-from screentest.generators.reference.world.families import FAMILIES, sample_scene
-from screentest.generators.reference.world.words import (
+from screentest.generators.worlds.plane.families import FAMILIES, sample_scene
+from screentest.generators.worlds.plane.words import (
     COLORS,
     MOTION_WORDS,
     SHAPE_WORDS,

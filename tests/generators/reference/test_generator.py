@@ -72,8 +72,8 @@ def test_a_clip_does_not_depend_on_who_shares_its_batch(tiny_checkpoint: Path, t
 
 def test_what_is_given_is_in_the_clip(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """The first half of an extension is the autoencoder's own rendering of the video's end."""
+    from screentest.generators.reference.model.vae import load_vae, to_pixels
     from screentest.generators.reference.starts import encode_start, read_start
-    from screentest.generators.reference.vae import load_vae, to_pixels
 
     rng = np.random.default_rng(0)
     video = rng.integers(0, 255, (1, 4, 4, 3), np.uint8).repeat(16, 1).repeat(16, 2).repeat(24, 0)

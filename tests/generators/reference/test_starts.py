@@ -8,8 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from screentest.generators.reference.model.vae import VAE, VAEConfig, to_unit
 from screentest.generators.reference.starts import encode_start, read_start
-from screentest.generators.reference.vae import VAE, VAEConfig, to_unit
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.media import write_clip

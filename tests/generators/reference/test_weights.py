@@ -6,7 +6,7 @@ import pytest
 from screentest.generators import Frames
 from screentest.generators.reference import CHECKPOINTS, SHIPPED, WEIGHTS, ReferenceGenerator
 from screentest.generators.reference.evaluation.checkpoints import hazard, motions
-from screentest.generators.reference.world import NATIVE_CLIPS
+from screentest.generators.worlds.plane import NATIVE_CLIPS
 from screentest.harness.core.items import make_item
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.generators.reference.world import expectation, render, sample_scene
-from screentest.generators.reference.world.words import COUNTS, PLURALS, vocabulary
+from screentest.generators.worlds.plane import expectation, render, sample_scene
+from screentest.generators.worlds.plane.words import COUNTS, PLURALS, vocabulary
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.keys import seeded_rng

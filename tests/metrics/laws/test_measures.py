@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.generators.reference.world.words import vocabulary
+from screentest.generators.worlds.plane.words import vocabulary
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from screentest.generators.reference.world import FAMILIES, render, sample_scene
+from screentest.generators.worlds.plane import FAMILIES, render, sample_scene
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.metrics import make_encoder

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from screentest.generators.reference.world import NATIVE_CLIP
+from screentest.generators.worlds.plane import NATIVE_CLIP
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import open_clip

@@ -54,7 +54,7 @@ def test_rows_of_other_settings_are_thrown_away(tmp_path: Path, capsys: pytest.C
         "metrics/tracking/regions.py",
         "metrics/validation/violations.py",
         "metrics/tracking/tracks.py",
-        "generators/reference/world/draw.py",
+        "generators/worlds/plane/draw.py",
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from screentest.generators.reference.world import NATIVE_CLIP, sample_scene, simulate
+from screentest.generators.worlds.plane import NATIVE_CLIP, sample_scene, simulate
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.metrics.laws.evaluation import LAWS

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.harness.run import Settings
 from screentest.harness.run import run as run_suite

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.keys import file_sha256
 from screentest.safety.prompts import (

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.safety.calibration import expected_calibration_error, logit, sigmoid
 from screentest.safety.prompts import Judged, PromptClassifier, load_classifier

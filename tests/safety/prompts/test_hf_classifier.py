@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.label_map import LabelMap

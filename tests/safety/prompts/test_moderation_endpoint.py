@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.safety.prompts.files import classify_file
 from screentest.safety.prompts.moderation_endpoint import ModerationConfig, ModerationEndpoint

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.safety.prompts.moderation_endpoint import ModerationEndpoint
 from screentest.safety.taxonomy import crosswalk
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.cli import _main
+from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import file_sha256
 from screentest.safety.prompts import load_classifier

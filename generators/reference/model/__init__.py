@@ -1,0 +1,1 @@
+"""The reference diffusion transformer: autoencoder, text model, transformer, sampler, second stage, files."""

@@ -1,0 +1,20 @@
+"""Where the parts of a checkpoint are: the transformer's folder, its autoencoder and its text model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["SCALE", "WEIGHTS", "find_part"]
+
+SCALE: Final = 2
+"""How much taller and wider the cascade's second stage makes a clip."""
+
+WEIGHTS: Final = Path(__file__).parent.parent / "weights"
+"""The checkpoints that ship with the package."""
+
+
+def find_part(checkpoint: Path, part: str) -> Path:
+    """Find the ``vae``, ``text`` or ``refiner`` of a checkpoint: inside its folder, beside it, or shipped."""
+    near = (checkpoint / part, checkpoint.parent / part)
+    return next((folder for folder in near if folder.is_dir()), WEIGHTS / part)

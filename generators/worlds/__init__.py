@@ -1,0 +1,1 @@
+"""Worlds: simulated scenes of which everything is known, behind one protocol."""

@@ -1,0 +1,27 @@
+"""The command `extrapolate`: a suite that asks whether a generator learned laws or examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import say
+
+__all__ = ["extrapolate"]
+
+
+def extrapolate(
+    out: Annotated[Path, typer.Option(help="A new folder for the suite, its beginnings and the answers.")],
+    n: Annotated[int, typer.Option(min=2, max=10_000, help="Beginnings of each set.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+) -> None:
+    """Write a suite that asks whether a generator of the reference world learned its laws or its examples."""
+    from ...metrics.validation.extrapolation import SETS, write_sets
+
+    suite = write_sets(out, n, seed)
+    say(f"{n} beginnings of each of {', '.join(SETS)}: {suite}")
+    for name in ("true", "reconstructed"):
+        floor = f"--suite {out / 'floor.yaml'} --generator folder:{out / name}"
+        say(f"floor, {name}: screentest run {floor}")

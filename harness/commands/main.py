@@ -1,0 +1,412 @@
+"""The command line. Each command is a few lines over the module that does the work.
+
+Exit codes: 0 pass, 1 gate failed, 2 wrong usage, 3 inconclusive, 70 internal error. Results go to stdout,
+progress and warnings to stderr. Heavy libraries are imported by the commands that use them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+
+import typer
+
+from ..core.errors import ScreentestError, UsageError
+from . import correct, extrapolate, physics_iq, prompts, safety, surprise, train, validate, world
+from .options import (
+    AsJson,
+    Cache,
+    Confidence,
+    Device,
+    DeviceOption,
+    Dtype,
+    DtypeOption,
+    EncoderOption,
+    MeasuresOption,
+    Plugins,
+    TrackingUri,
+    adjusted,
+    load_plugins,
+    print_json,
+    print_table,
+    say,
+    settings,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from ..summary import Summary
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="screentest",
+    help="Give a video generator a screen test: run suites, measure, compare checkpoints, gate releases.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    suites = "suites"
+    generators = "generators"
+    measures = "measures"
+    encoders = "encoders"
+    policies = "policies"
+
+
+class Schema(StrEnum):
+    """What has a schema."""
+
+    suite = "suite"
+    policy = "policy"
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+@app.callback()
+def _all_commands(debug: Debug = False) -> None:
+    """Give a video generator a screen test."""
+    del debug  # read by main(), which sees errors of every command
+
+
+@app.command()
+def run(
+    suite: Annotated[
+        str, typer.Option(help="A suite's name or YAML file, or several with commas; see 'list suites'.")
+    ],
+    generator: Annotated[str, typer.Option(help="KIND:ARGUMENT; see 'screentest list generators'.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
+    measures: MeasuresOption = None,
+    encoder: EncoderOption = None,
+    plugin: Plugins = None,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    retry_failed: Annotated[bool, typer.Option(help="Ask again where nothing came back.")] = False,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a suite on a generator and score it; the same command resumes an interrupted run."""
+    load_plugins(plugin)
+    from ...generators import make_generator
+    from ..run import run as run_suite
+    from ..suite import load_suite
+
+    chosen = adjusted(load_suite(suite), measures, encoder)
+    made = make_generator(generator, device=device, dtype=dtype)
+    folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
+    summary = run_suite(chosen, made, folder, settings(cache, device, dtype, retry_failed=retry_failed))
+    _after_scoring(folder, tracking_uri)
+    _print_summary(summary, as_json)
+    warn(f"page: {folder / 'report.html'}")
+
+
+@app.command()
+def score(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    measures: MeasuresOption = None,
+    encoder: EncoderOption = None,
+    plugin: Plugins = None,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run again, or with further measures, without its generator."""
+    load_plugins(plugin)
+    from ..run import score_run
+    from ..store import open_run
+    from ..suite import Suite
+
+    suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder)
+    summary = score_run(run, suite, settings(cache, device, dtype))
+    _after_scoring(run, tracking_uri)
+    _print_summary(summary, as_json)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="The run to compare with.")],
+    run_b: Annotated[Path, typer.Argument(help="The run that is judged.")],
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs of one suite, item by item: differences with intervals."""
+    from ..compare import compare as compare_runs
+    from ..store import open_run
+    from .tables import comparison_table
+
+    comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
+    if as_json:
+        print_json(comparison.model_dump())
+    else:
+        print_table(comparison_table(comparison))
+
+
+@app.command()
+def gate(
+    run: Annotated[Path, typer.Argument(help="The run that is judged.")],
+    policy: Annotated[
+        str, typer.Option(help="A policy's name or YAML file; see 'screentest list policies'.")
+    ],
+    baseline: Annotated[Path | None, typer.Option(help="The run that 'versus: baseline' means.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="MLflow's registered model to put the verdict on.")
+    ] = None,
+    alias: Annotated[str | None, typer.Option(help="Alias of --model to move here, on PASS only.")] = None,
+    plugin: Plugins = None,
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
+) -> None:
+    """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
+    load_plugins(plugin)
+    from ..gate import exit_code, load_policy, write_verdict
+    from ..gate import gate as apply_policy
+    from ..store import open_run
+    from .tables import verdict_table
+
+    if alias is not None and model is None:
+        raise UsageError("--alias needs --model, the registered model that has the alias")
+    if model is not None and tracking_uri == "none":
+        raise UsageError(
+            "--model puts the verdict on a model of MLflow, and --tracking-uri none keeps off it"
+        )
+    against = open_run(baseline) if baseline is not None else None
+    verdict = apply_policy(open_run(run), load_policy(policy), against)
+    write_verdict(run, verdict)
+    if as_json:
+        print_json(verdict.model_dump(mode="json"))
+    else:
+        print_table(verdict_table(verdict))
+        say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+    _after_scoring(run, tracking_uri)
+    if model is not None:
+        _mark(run, tracking_uri, model, alias)
+    raise typer.Exit(exit_code(verdict))
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, shown side by side.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; by default report.html in the first run.")
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page about one or more runs."""
+    from ...reports.build import build_report
+
+    say(f"page: {build_report(runs, out=out)}")
+
+
+@app.command()
+def view(
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder, or a page; else the newest in runs/.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+) -> None:
+    """Serve a run's page on this machine until interrupted."""
+    from ...reports.serve import serve_page
+
+    if run is None:
+        pages = sorted(Path("runs").glob("*/report.html"), key=lambda path: path.stat().st_mtime)
+        if not pages:
+            raise UsageError("there is no page in runs/ here; name a run folder, or a page")
+        run = pages[-1]
+    page = run if run.suffix == ".html" else run / "report.html"
+    if not page.is_file() and run.suffix == ".html":
+        raise UsageError(f"there is no page {page}")
+    if not page.is_file():
+        from ...reports.build import build_report
+
+        page = build_report([run])
+    serve_page(page, port, on_ready=lambda url: say(f"serving {page} at {url} (Ctrl-C ends it)"))
+
+
+@app.command(name="list")
+def list_names(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what there is by name."""
+    load_plugins(plugin)
+    from .tables import listing
+
+    table = listing(kind)
+    print_table(table, as_json)
+
+
+@app.command()
+def schema(what: Annotated[Schema, typer.Argument(help="Which file.")]) -> None:
+    """Print the JSON schema of suite or policy files, for editors and checks."""
+    if what is Schema.suite:
+        from ..suite import Suite
+
+        print_json(Suite.model_json_schema())
+    else:
+        from ..gate import Policy
+
+        print_json(Policy.model_json_schema())
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is installed, which weights are here and what is missing."""
+    load_plugins(None)
+    from .doctor import examine
+
+    table = examine()
+    print_table(table, as_json)
+
+
+@app.command()
+def sync(
+    run: Annotated[Path, typer.Argument(help="A run folder.")], tracking_uri: TrackingUri = None
+) -> None:
+    """Send to MLflow what has not been sent; doing so twice changes nothing."""
+    from ..store import open_run
+    from ..tracking import default_uri
+    from ..tracking import sync as send
+
+    open_run(run).close()
+    done = send(run, tracking_uri or default_uri(run.parent))
+    say(f"MLflow: run {done.run_id} in {done.uri}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path, typer.Option(help="A .parquet or .csv file.")],
+) -> None:
+    """Write a run's score table, a row an item and measure, as Parquet or CSV."""
+    from ..export import export_scores
+
+    say(f"{export_scores(run, out)} rows: {out}")
+
+
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train.train)
+app.command()(prompts.transform)
+app.command()(prompts.classify)
+app.command()(prompts.assess)
+app.command()(safety.safety)
+app.command()(correct.correct)
+app.command()(physics_iq.physics_iq)
+app.command()(surprise.surprise)
+app.command()(validate.validate)
+app.command()(extrapolate.extrapolate)
+app.add_typer(world.world)
+
+
+def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
+    """Write the page and project the run to MLflow. What fails of this is said, and changes no result."""
+    from ...reports.build import build_report
+
+    try:
+        build_report([folder])
+    except ScreentestError as error:
+        warn(f"no page: {error}")
+    if tracking_uri == "none":
+        return
+    from ..tracking import TrackingError, default_uri, sync
+
+    try:
+        sync(folder, tracking_uri or default_uri(folder.parent))
+    except TrackingError as error:
+        warn(f"not sent to MLflow: {error}")
+
+
+def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
+    """Put the verdict on a registered model. A tracker that is down is said; the verdict stands."""
+    from ..tracking import TrackingError, default_uri, mark_verdict
+
+    uri = tracking_uri or default_uri(run.parent)
+    try:
+        marked = mark_verdict(run, uri, model=model, alias=alias)
+    except TrackingError as error:
+        warn(f"the verdict is not on the model {model}: {error}; the same command tries again")
+        return
+    moved = f", {alias} moved to it" if marked.alias_moved else f", {alias} not moved" if alias else ""
+    warn(f"MLflow: {marked.model} version {marked.version} is marked {marked.verdict.verdict}{moved}")
+
+
+def _slug(text: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in text)
+    return kept.strip("-.")[-60:] or "run"
+
+
+def _print_summary(summary: Summary, as_json: bool) -> None:
+    from .tables import summary_table
+
+    if as_json:
+        print_json(summary.model_dump())
+    else:
+        print_table(summary_table(summary))
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    code = _main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _BROKEN_PIPE
+    if code == _BROKEN_PIPE:  # or the interpreter would complain of it once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 and the signal's number, as shells have it: never a pass
+
+
+@runtime_checkable
+class _Complaint(Protocol):
+    """What the command-line library raises for wrong usage; Typer has carried a Click of its own or not."""
+
+    exit_code: int
+
+    def show(self) -> None: ...
+
+
+def _main(arguments: list[str]) -> int:
+    debug = "--debug" in arguments
+    try:
+        code = app([a for a in arguments if a != "--debug"], standalone_mode=False, prog_name="screentest")
+    except (typer.Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    except SystemExit:  # Typer's answer to a pipe whose reader has gone
+        code = _BROKEN_PIPE
+    except ScreentestError as error:
+        if debug:
+            raise
+        warn(f"error: {error}")
+        return 2
+    except Exception as error:
+        if isinstance(error, _Complaint):
+            error.show()
+            return error.exit_code
+        if debug:
+            raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            warn("error: the disk is full; make room, and the same command goes on from here")
+            return 2
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            warn(f"error: {error.filename} cannot be written or read: {error.strerror}")
+            return 2
+        message = " ".join(str(error).split()) or "no message"
+        warn(f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)")
+        return 70
+    if code == _INTERRUPTED:
+        warn("interrupted; the same command goes on from here")
+    return code if isinstance(code, int) else 0

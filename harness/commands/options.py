@@ -1,0 +1,155 @@
+"""What the commands share: their options, and how they speak. Results go to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ..run import Settings
+    from ..suite import Suite
+    from .tables import Table
+
+__all__ = [
+    "AsJson",
+    "Cache",
+    "Confidence",
+    "Device",
+    "DeviceOption",
+    "Dtype",
+    "DtypeOption",
+    "EncoderOption",
+    "MeasuresOption",
+    "Plugins",
+    "TrackingUri",
+    "adjusted",
+    "extra_options",
+    "load_plugins",
+    "print_json",
+    "print_table",
+    "say",
+    "settings",
+    "warn",
+]
+
+
+class Device(StrEnum):
+    """Where models run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Dtype(StrEnum):
+    """The floating-point type of weights and activations."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Cache = Annotated[Path, typer.Option(help="Folder of the feature cache.", envvar="SCREENTEST_CACHE")]
+Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where models run.")]
+DtypeOption = Annotated[Dtype, typer.Option(help="Type of weights and activations.")]
+EncoderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder", metavar="ROLE=SOURCE", help="Encoder of a role: reference, a hub id or a folder."
+    ),
+]
+MeasuresOption = Annotated[
+    list[str] | None, typer.Option("--measures", "-m", help="Measures, separated by commas; may be repeated.")
+]
+Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file with measures to add.")]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow server or database, by default mlflow.db beside the run; 'none' for none.",
+    ),
+]
+
+
+def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | None) -> Suite:
+    """Put the measures and encoders of the command line in the place of the suite's."""
+    changes: dict[str, Any] = {}
+    if measures:
+        names = [name.strip() for part in measures for name in part.split(",")]
+        if not all(names):
+            raise UsageError(f"--measures {','.join(measures)!r} should be names with commas between them")
+        changes["measures"] = tuple(names)
+    for pair in encoders or []:
+        role, equals, source = pair.partition("=")
+        if not equals or not role or not source:
+            raise UsageError(f"--encoder {pair!r} should be ROLE=SOURCE, for example clip=reference")
+        from ..catalog import encoder_roles
+        from ..core.errors import unknown_name
+
+        if role not in encoder_roles():
+            raise unknown_name("encoder role", role, encoder_roles())
+        changes["encoders"] = {**suite.encoders, **changes.get("encoders", {}), role: source}
+    return suite.model_copy(update=changes)
+
+
+def settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = False) -> Settings:
+    """Gather what a run does not record in its suite."""
+    from ...metrics.encoders.base import EncoderOptions
+    from ..run import Settings
+
+    return Settings(cache, EncoderOptions(device, dtype), retry_failed)
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Load installed plugins, warning of those that fail, and the files that the user named."""
+    from ..plugins import load_entry_points, load_files
+
+    for problem in load_entry_points():
+        warn(f"warning: {problem}")
+    load_files(files or [])
+
+
+def extra_options(words: list[str]) -> dict[str, str]:
+    """Read ``--steps 10 --seed 3`` as a mapping; the training configuration checks names and values."""
+    options: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not (equals or rest):
+            raise UsageError(f"{word!r} is not an option with a value, such as --steps 1000")
+        options[name.replace("-", "_")] = value if equals else rest.pop(0)
+    return options
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def print_table(table: Table, as_json: bool = False) -> None:
+    """Print a table, or its rows as JSON."""
+    if as_json:
+        print_json(table.records())
+    else:
+        table.print()
+
+
+def say(text: str) -> None:
+    """Print a line of the result."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # 'view' says where it serves and then waits, perhaps into a file
+
+
+def warn(text: str) -> None:
+    """Print a line beside the result."""
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,228 @@
+"""The commands about prompts: disguise them, judge them, and assess what judges them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import UsageError
+from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, warn
+from .quality_cells import QUALITY_HEADS, interval_cell, quality_cells
+from .tables import MISSING, Table, number
+
+if TYPE_CHECKING:
+    from ...safety.assessment import Assessed, Assessment
+    from ...safety.prompts import PromptClassifier
+
+__all__ = ["assess", "classify", "transform"]
+
+
+def transform(
+    prompts: Annotated[
+        str | None, typer.Argument(help="A .txt, .csv or .jsonl file of prompts, or a suite.")
+    ] = None,
+    family: Annotated[list[str] | None, typer.Option(help="A family, or all; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Which variant of what is left to chance.")] = 0,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="Share that is changed.")] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option(help="A file of JSON lines; or, from a suite, a suite in .yaml.")
+    ] = None,
+    list_families: Annotated[bool, typer.Option("--list", help="List the families.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rewrite prompts in named families, to test filters; each keeps the id of its base prompt."""
+    from ...safety.transforms import files
+
+    if list_families:
+        print_table(files.family_table(), as_json)
+        return
+    if prompts is None:
+        raise UsageError("give a file of prompts or a suite, or --list for the families")
+    names = files.named_families(family or ["all"])
+    if out is not None and out.suffix in (".yaml", ".yml"):
+        from ..suite import load_suite
+
+        suite = files.jailbreak_suite(load_suite(prompts), names, seed, strength)
+        files.write_suite(suite, out)
+        warn(f"{len(suite.prompts)} prompts: {out}")
+        return
+    count = files.write_rewritten(files.rewrite(files.read_prompts(prompts), names, seed, strength), out)
+    warn(f"{count} prompts" + (f": {out}" if out is not None else ""))
+
+
+def classify(
+    prompts: Annotated[
+        Path | None, typer.Argument(help="A .jsonl, .csv, .tsv or .txt file of prompts.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column or key of the prompt.")] = None,
+    classifier: Annotated[
+        str,
+        typer.Option(help="A name (see --list), a .yaml or .json file, or a folder from 'screentest train'."),
+    ] = "ngram",
+    canonicalise: Annotated[bool, typer.Option(help="Undo disguises before a prompt is read.")] = True,
+    encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    list_classifiers: Annotated[bool, typer.Option("--list", help="List the classifiers.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = False,
+) -> None:
+    """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
+    from ...safety.prompts import load_classifier
+    from ...safety.prompts.files import classify_file
+    from ...safety.prompts.specs import classifier_table
+
+    if list_classifiers:
+        print_table(classifier_table(), as_json)
+        return
+    if prompts is None:
+        raise UsageError("give a file of prompts, or --list for the classifiers")
+    from ...metrics.encoders.base import EncoderOptions
+
+    options = EncoderOptions(device, dtype)
+    judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder, options=options)
+    counts = classify_file(prompts, judge, sys.stdout, column=column)
+    warn(
+        f"{counts.judged} prompts, {counts.flagged} flagged, {counts.without_text} without text"
+        + (f", {counts.judge_failed} where the judge failed" if counts.judge_failed else "")
+    )
+    if used := judge.usage():
+        warn(", ".join(f"{what} {value:g}" for what, value in used.items()))
+
+
+def assess(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Suites (red-team, contrast) and your copies of public sets, as KIND=FILE."),
+    ],
+    classifier: Annotated[
+        str, typer.Option(help="As for classify: a name, a .yaml or .json file, or a folder.")
+    ] = "ngram",
+    disguise: Annotated[
+        list[str] | None, typer.Option(help="A family to try on harmful prompts, or all; may be repeated.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Of csv= and lines= sets: text=NAME,label=NAME,scheme=NAME,...")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which variant of what a disguise leaves to chance.")] = 0,
+    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")] = 0.95,
+    encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    as_json: AsJson = False,
+) -> None:
+    """Say how good a prompt filter is on labelled prompts, by category, and what disguises do to it."""
+    from ...metrics.encoders.base import EncoderOptions
+    from ...safety.assessment import assess as assess_filter
+    from ...safety.prompts import load_classifier
+    from ...safety.transforms.files import named_families
+
+    given = [_source(word, _columns(columns)) for word in sources]
+    options = EncoderOptions(device, dtype)
+
+    def load(canonical: bool) -> PromptClassifier:
+        return load_classifier(classifier, canonical=canonical, encoder=encoder, options=options)
+
+    families = named_families(disguise or [])
+    found = assess_filter(load, given, families=families, seed=seed, confidence=confidence)
+    if found.whole is None and not found.groups:
+        raise UsageError(
+            "no quality can be told without both harmful and harmless prompts; name a source of either"
+        )
+    if as_json:
+        print_json(_assessment_json(found))
+        return
+    for table in _assessment_tables(found):
+        table.print()
+
+
+def _columns(given: str | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given.split(",")] if given else []
+    if wrong := next((name for name, equals, value in pairs if not (name and equals and value)), None):
+        raise UsageError(f"--columns {wrong!r} should be NAME=COLUMN, with commas between")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _source(word: str, columns: Mapping[str, str]) -> Assessed:
+    from ...safety import prompt_sets
+    from ...safety.assessment import Assessed
+    from ..suite import load_suite
+
+    split = prompt_sets.split_set(word)
+    if split is None:
+        suite = load_suite(word)
+        prompts, unlabelled = prompt_sets.labelled_suite(suite)
+        return Assessed(suite.name, prompts, unlabelled)
+    kind, file = split
+    source = prompt_sets.open_set(kind, file, columns if kind in ("csv", "lines") else {})
+    prompts, unlabelled = prompt_sets.labelled_prompts(source)
+    return Assessed(source.name, prompts, unlabelled, str(file), source.sha256, source.licence)
+
+
+def _assessment_json(found: Assessment) -> dict[str, Any]:
+    told = asdict(found)
+    told["sources"] = [
+        {
+            "name": s.name,
+            "file": s.file,
+            "sha256": s.sha256,
+            "licence": s.licence,
+            "harmful": sum(p.harmful for p in s.prompts),
+            "harmless": sum(not p.harmful for p in s.prompts),
+            "unlabelled": s.unlabelled,
+        }
+        for s in found.sources
+    ]
+    return {"schema_version": 1, **told}
+
+
+def _assessment_tables(found: Assessment) -> Iterator[Table]:
+    sources = [
+        (
+            s.name,
+            str(sum(p.harmful for p in s.prompts)),
+            str(sum(not p.harmful for p in s.prompts)),
+            str(s.unlabelled),
+            (s.sha256 or MISSING)[:12],
+            s.licence or MISSING,
+        )
+        for s in found.sources
+    ]
+    notes = tuple(f"left out, {n}: {why.replace('_', ' ')}" for why, n in found.left_out.items())
+    heads = ("source", "harmful", "harmless", "without a label", "sha256", "licence")
+    yield Table(f"{found.classifier}, {found.digest[:12]}", heads, sources, notes)
+    rows = [("all", "", found.whole)] + ([("all", "no defence", found.bare)] if found.bare else [])
+    rows += [(name, group, q) for group, of in found.groups.items() for name, q in of.items()]
+    of_all = "a category or a language has its own harmful prompts and all harmless ones"
+    few = any(q is not None and q.harmless < 100 for _, _, q in rows)
+    hint = "1 % of fewer than 100 harmless prompts is none of them" if few else ""
+    yield Table(
+        f"how well it tells harmful from harmless, with {100 * found.confidence:.4g} % intervals",
+        ("of", "", *QUALITY_HEADS),
+        [(name, group, *quality_cells(q)) for name, group, q in rows if q is not None],
+        tuple(note for note in (f"flagged from {number(found.threshold)} up", of_all, hint) if note),
+    )
+    if found.disguises:
+        yield Table(
+            "what disguises do, without the canonicalising defence and with it",
+            (
+                *("family", "readability", "harmful", "harmless", "flagged plainly", "without", "with"),
+                *("harmless without", "harmless with", "evasion: plain to with", "worth: without to with"),
+                "p of worth",
+            ),
+            [
+                (
+                    *(row.family, row.readability, str(row.prompts), str(row.harmless)),
+                    *(number(r.value) for r in (row.plain, row.bare, row.defended)),
+                    *(number(r.value) for r in (row.bare_alarms, row.defended_alarms)),
+                    *(interval_cell(r) for r in (row.evasion, row.worth)),
+                    number(row.p_adjusted),
+                )
+                for row in found.disguises
+            ],
+            ("shares that are flagged; p of a sign-flip test after Holm over the families",),
+        )

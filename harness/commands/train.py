@@ -1,0 +1,105 @@
+"""The command that trains: the reference generator, its encoders and prompt filters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..core.errors import UsageError, unknown_name
+from .options import AsJson, extra_options, print_table, say
+from .tables import MISSING, Table
+
+if TYPE_CHECKING:
+    from ..core.config import Config
+
+__all__ = ["train"]
+
+_FILTERS = ("prompt-filter", "prompt-stack")
+
+
+def train(
+    context: typer.Context,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="vae, text, dit, refiner, clip, subject, hazard, video, prompt-filter or prompt-stack."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the checkpoints; the same command resumes.")
+    ] = None,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="List the settings, and train nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the reference generator, an encoder of it, a prompt filter or a stack.
+
+    Any setting of it is an option, as --steps 100; --settings lists them.
+    """
+    if settings:
+        print_table(_settings_table(what, _settings_of(what)), as_json)
+        return
+    given = extra_options(context.args)
+    if out is None:
+        raise UsageError(f"name a folder with --out for what 'train {what}' writes")
+    if what == "prompt-filter":
+        from ...safety.training.prompt_filter import train_prompt_filter
+
+        train_prompt_filter(out, given)
+        say(f"card: {out / 'CARD.md'}")
+    elif what == "prompt-stack":
+        from ...safety.training.prompt_stack import train_prompt_stack
+
+        say(f"classifier: {train_prompt_stack(out, given)}")
+    else:
+        from ...generators.reference import train as train_reference
+
+        _known(what)
+        say(f"checkpoint: {train_reference(what, out=out, overrides=given)}")
+
+
+def _known(what: str) -> None:
+    from ...generators.reference import TRAINABLE
+
+    if what not in (*TRAINABLE, *_FILTERS):
+        raise unknown_name("thing to train", what, (*TRAINABLE, *_FILTERS))
+
+
+def _settings_of(what: str) -> type[Config]:
+    """Find what can be set when ``what`` is trained."""
+    _known(what)
+    if what == "prompt-filter":
+        from ...safety.training.prompt_filter import PromptFilterSettings
+
+        return PromptFilterSettings
+    if what == "prompt-stack":
+        from ...safety.training.prompt_stack import StackSettings
+
+        return StackSettings
+    from ...generators.reference.training.trainable import settings_of
+
+    return settings_of(what)
+
+
+def _settings_table(what: str, model: type[Config]) -> Table:
+    rows = [
+        (
+            f"--{name.replace('_', '-')}",
+            "required" if field.is_required() else str(field.get_default(call_default_factory=True)),
+            _about(model, name),
+        )
+        for name, field in model.model_fields.items()
+    ]
+    return Table(f"settings of 'screentest train {what}'", ("setting", "default", "about"), rows)
+
+
+def _about(model: type[Config], name: str) -> str:
+    """Find the description of a setting, which a class may leave to the one that it is derived from."""
+    for kind in model.__mro__:
+        field = getattr(kind, "model_fields", {}).get(name)
+        if field is not None and field.description:
+            return field.description
+    return MISSING

@@ -1,0 +1,140 @@
+"""The command `validate`: calibrate thresholds of laws, and measure validity cards, on trials of known truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..core.errors import UsageError
+from .options import AsJson, print_json, print_table, say
+from .tables import Table, interval, number
+
+if TYPE_CHECKING:
+    from ...metrics.laws.thresholds import ThresholdFile
+    from ...metrics.validation.law_card import Card
+    from ...metrics.validation.skill_report import SkillsCard
+
+__all__ = ["validate"]
+
+
+def validate(
+    probes: Annotated[bool, typer.Option("--probes", help="The probes of physical laws.")] = False,
+    skills: Annotated[bool, typer.Option("--skills", help="The skills of following a prompt.")] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Make the thresholds from lawful clips, instead of the card.")
+    ] = False,
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of card.json and CARD.md, skills.json and SKILLS.md, or thresholds.json."),
+    ] = Path("runs/probes"),
+    source: Annotated[str, typer.Option(help="Of the tracks; see the encoder 'tracks'.")] = "world",
+    n: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=100_000,
+            help="Violations a law and severity, or clips a skill (40); scenes a family (120).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="A thresholds.json to validate; by default the packaged one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
+    if probes == skills:
+        raise UsageError(
+            "say what to validate: --probes, the probes of physical laws, or --skills, those of prompts"
+        )
+    if skills:
+        if calibrate or thresholds is not None or source != "world":
+            raise UsageError(
+                "--skills takes --out, --n and --seed; its limits are not calibrated by a command"
+            )
+        from ...metrics.validation.skill_report import SKILLS_TEXT, validate_skills
+
+        made = validate_skills(out, n=40 if n is None else n, seed=seed)
+        if as_json:
+            print_json(made.model_dump(mode="json"))
+        else:
+            print_table(skills_table(made))
+            say(f"card: {out / SKILLS_TEXT}")
+        return
+    from ...metrics.validation import bench as validation
+
+    if calibrate:
+        if thresholds is not None:
+            raise UsageError("--calibrate makes thresholds and takes none; leave --thresholds out")
+        file = validation.calibrate(out, source=source, n=120 if n is None else n, seed=seed)
+        if as_json:
+            print_json(file.model_dump(mode="json"))
+        else:
+            print_table(thresholds_table(file))
+        return
+    chosen = 40 if n is None else n
+    card = validation.validate(out, source=source, n=chosen, seed=seed, thresholds=thresholds)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_table(card_table(card))
+        say(f"card: {out / validation.CARD_TEXT}")
+
+
+def thresholds_table(file: ThresholdFile) -> Table:
+    """Lay out a row a source and law."""
+    columns = ("source", "law", "threshold", "of the look", "clips", "above", "largest")
+    rows = [
+        (name, law, number(q.threshold), q.look, str(q.n), str(q.above), number(q.largest))
+        for name, part in file.sources.items()
+        for law, q in part.laws.items()
+    ]
+    missing = [
+        f"{name}: {law} has none: {why}"
+        for name, part in file.sources.items()
+        for law, why in part.missing.items()
+    ]
+    return Table("thresholds of the probes", columns, rows, (*missing, f"digest: {file.digest}"))
+
+
+def card_table(card: Card) -> Table:
+    """Lay out a row a law: how well violations of medium severity are told from lawful clips."""
+    from ...metrics.validation.law_card import MEDIUM
+
+    rows: list[tuple[str, ...]] = []
+    for cell in card.cells:
+        if (cell.look, cell.variety, cell.severity) == ("plain", "native", MEDIUM):
+            lawful = next(
+                a for a in card.alarms if (a.law, a.look, a.variety) == (cell.law, "plain", "native")
+            )
+            estimates = [
+                text
+                for e in (cell.auc, cell.found, lawful.rate)
+                for text in (number(e.value), interval(e.low, e.high))
+            ]
+            rows.append((cell.law, str(cell.n), *estimates))
+    columns = ("law", "n", "AUC", "interval", "found", "interval", "false alarms", "interval")
+    median = card.milliseconds["both"][0]
+    notes = (f"{card.clips} clips; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",)
+    return Table(f"probes at severity {MEDIUM:g}", columns, rows, notes)
+
+
+def skills_table(card: SkillsCard) -> Table:
+    """Lay out a row a skill: how often it says yes to what is followed, and to what is not."""
+    rows: list[tuple[str, ...]] = []
+    for skill in dict.fromkeys(row.skill for row in card.rows):
+        kept, turned = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))
+        cells = [
+            text
+            for row in (kept, turned)
+            for text in (
+                (number(None),) * 3
+                if row is None
+                else (number(row.yes), interval(row.low, row.high), str(row.n))
+            )
+        ]
+        rows.append((skill, *cells))
+    columns = ("skill", "yes if followed", "interval", "n", "yes if not", "interval", "n")
+    return Table("skills", columns, rows)

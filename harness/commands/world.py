@@ -1,0 +1,174 @@
+"""The commands about the reference world: what there is in it, and clips of it with their truth as files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from ..core.config import explain
+from ..core.errors import UsageError
+from ..core.items import ClipSettings
+from .options import AsJson, print_json, print_table, say, warn
+from .tables import MISSING, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["clip_size", "fixed", "world", "world_tables"]
+
+world = typer.Typer(
+    name="world",
+    help="The reference world: scenes with real mechanics, their truth, and laws they can break.",
+    no_args_is_help=True,
+)
+_SIZE = "64x64x16"
+
+
+@world.command()
+def render(
+    out: Annotated[Path, typer.Option(help="A new folder for the clips.")],
+    family: Annotated[
+        str | None, typer.Option(help="Of scenes; see 'world list'. By default any single shape.")
+    ] = None,
+    violate: Annotated[str | None, typer.Option(metavar="LAW", help="Break this law in every scene.")] = None,
+    severity: Annotated[
+        float | None, typer.Option(help="How much of the law is broken, above 0 and up to 1; by default 1.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Scenes.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
+    size: Annotated[str, typer.Option(metavar="HxWxT", help="Height, width and frames.")] = _SIZE,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 8.0,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Fix what chance would draw, as color=red; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Render clips of the world with their truth; with --violate, each beside its lawful twin."""
+    if severity is not None and violate is None:
+        raise UsageError("--severity says how much of a law is broken; name the law with --violate")
+    from ...generators.worlds.plane.files import RenderRequest, render_folder
+
+    request = RenderRequest(
+        family=family,
+        asked=fixed(fix or []),
+        law=violate,
+        severity=1.0 if severity is None else severity,
+        n=n,
+        seed=seed,
+        clip=clip_size(size, fps),
+    )
+    rows = render_folder(request, out)
+    if as_json:
+        print_json({"folder": str(out), "clips": rows})
+    else:
+        pairs = f"; pairs in {out / 'pairs.csv'}" if (out / "pairs.csv").exists() else ""
+        say(f"{len(rows)} clips with their truth: {out}{pairs}")
+    hidden = sum(bool(row["violation"]) and row["violation"]["first_frame"] is None for row in rows)
+    if hidden:
+        warn(
+            f"warning: {hidden} of {n} violations are too slight to show in a pixel and in no pair; "
+            "raise --severity"
+        )
+
+
+@world.command(name="list")
+def list_world(as_json: AsJson = False) -> None:
+    """List the families, what can be fixed of each, the laws that each can break, and the world's sizes."""
+    if as_json:
+        print_json(_described())
+        return
+    for table in world_tables():
+        print_table(table)
+
+
+def clip_size(text: str, fps: float) -> ClipSettings:
+    """Read ``HxWxT``.
+
+    Raises:
+        UsageError: not three whole numbers, or no size of a clip.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})[xX]([0-9]{1,9})", text.strip())
+    if found is None:
+        raise UsageError(f"--size {text!r} should be height, width and frames, such as {_SIZE}")
+    height, width, frames = map(int, found.groups())
+    try:
+        return ClipSettings(frames=frames, height=height, width=width, fps=fps)
+    except ValidationError as error:
+        raise UsageError(f"--size {text} at {fps:g} fps: {explain(error, ClipSettings)}") from None
+
+
+def fixed(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``NAME=VALUE`` options.
+
+    Raises:
+        UsageError: one is not of this form, or a name is given twice.
+    """
+    asked: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name or not value:
+            raise UsageError(f"--fix {pair!r} should be NAME=VALUE, for example color=red")
+        if name in asked:
+            raise UsageError(f"--fix names {name!r} twice; give it once")
+        asked[name] = value
+    return asked
+
+
+def world_tables() -> list[Table]:
+    """Lay out the families, the laws and the sizes of the world, a table each."""
+    told = _described()
+    families = [
+        (
+            family["name"],
+            ", ".join(family["laws"]) or MISSING,
+            "; ".join(f"{name}: {_names(values)}" for name, values in family["fix"].items()) or MISSING,
+        )
+        for family in told["families"]
+    ]
+    laws = [(law["name"], law["about"], ", ".join(law["families"])) for law in told["laws"]]
+    sizes = [(s["size"], f"{s['fps']:g}", ", ".join(s["no_room_for"]) or "none") for s in told["sizes"]]
+    note = "other sizes can be asked for; a family says where a clip has no time or room for it"
+    return [
+        Table("families", ("family", "laws it can break", "can be fixed"), families),
+        Table("laws", ("law", "what its violation does", "families"), laws),
+        Table("sizes", ("height x width x frames", "fps", "no room for"), sizes, (note,)),
+    ]
+
+
+def _names(values: Sequence[str], few: int = 8) -> str:
+    """List names, and of many the first and how many more."""
+    more = f" and {len(values) - few} more" if len(values) > few else ""
+    return f"{', '.join(values[:few])}{more}"
+
+
+def _described() -> dict[str, list[dict[str, Any]]]:
+    from ...generators.worlds.plane import BREAKABLE, FAMILIES, LAWS, NATIVE_CLIPS, fits
+    from ...generators.worlds.plane.families import choices
+
+    return {
+        "families": [
+            {
+                "name": name,
+                "laws": list(BREAKABLE.get(name, ())),
+                "fix": {what: list(values) for what, values in choices(name).items()},
+            }
+            for name in FAMILIES
+        ],
+        "laws": [
+            {"name": law, "about": about, "families": [f for f in FAMILIES if law in BREAKABLE.get(f, ())]}
+            for law, about in LAWS.items()
+        ],
+        "sizes": [
+            {
+                "size": f"{clip.height}x{clip.width}x{clip.frames}",
+                "fps": clip.fps,
+                "no_room_for": [name for name in FAMILIES if not fits(name, clip)],
+            }
+            for clip in NATIVE_CLIPS
+        ],
+    }

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from screentest.generators.reference.model.dit import DiT, build_config
+from screentest.generators.reference.model.sampler import (
+    Given,
+    SamplerSettings,
+    item_noise,
+    sample,
+    shift_time,
+)
+from torch import Tensor
+
+from ..conftest import randomise
+
+SHAPES = [(3, 4, 4, 4), (3, 2, 4, 6), (3, 4, 4, 4)]
+NOISE = [item_noise(str(number), shape) for number, shape in enumerate(SHAPES)]
+EMPTY = ([torch.ones(1, 1)], torch.ones(1, 1))
+
+
+def told(values: Sequence[float]) -> tuple[list[Tensor], Tensor]:
+    pooled = torch.tensor(values)[:, None]
+    return [row[None] for row in pooled], pooled
+
+
+class Straight:
+    """A flow whose data is, everywhere, the prompt's one number: the velocity from any x at t leads there."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.known: Sequence[Tensor] | None = None
+        self.stills: Sequence[Tensor | None] | None = None
+
+    def __call__(self, x, time, words, pooled, known=None, stills=None) -> list[Tensor]:
+        self.calls += 1
+        self.known, self.stills = known, stills
+        # On the line from data d to noise, x = d + t v: but for time 0, which says nothing.
+        return [(a - d) / max(float(t), 1e-6) for a, d, t in zip(x, pooled[:, 0], time, strict=True)]
+
+
+class Curved:
+    """dx/dt = x: what is e at time 1 is 1 at time 0."""
+
+    calls = 0
+
+    def __call__(self, x, time, words, pooled, known=None, stills=None) -> list[Tensor]:
+        self.calls += 1
+        return list(x)
+
+
+@pytest.mark.parametrize(("guidance", "expected"), [(1.0, [6, 3, 2]), (3.0, [16, 7, 4]), (0.0, [1, 1, 1])])
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+@pytest.mark.parametrize("steps", [1, 7])
+def test_a_straight_flow_arrives_where_guidance_points(
+    guidance: float, expected: list[float], solver: str, steps: int
+) -> None:
+    settings = SamplerSettings.model_validate({"solver": solver, "steps": steps, "guidance": guidance})
+    out = sample(Straight(), NOISE, told([6.0, 3.0, 2.0]), EMPTY, settings)
+    for clip, noise, wanted in zip(out, NOISE, expected, strict=True):
+        torch.testing.assert_close(clip, torch.full_like(noise, wanted), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("solver", "evaluations"), [("euler", 8), ("heun", 15)])
+def test_how_often_the_model_is_asked(solver: str, evaluations: int) -> None:
+    flow = Straight()
+    sample(
+        flow, NOISE, told([1, 1, 1]), EMPTY, SamplerSettings.model_validate({"solver": solver, "steps": 8})
+    )
+    assert flow.calls == evaluations
+
+
+@pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("heun", 2)])
+def test_the_error_falls_with_the_order_of_the_solver(solver: str, order: int) -> None:
+    """Of dx/dt = x from 1 to 0; Heun's last step, of Euler, leaves an error of second order too."""
+    start = [torch.full((1, 1, 1, 1), torch.e, dtype=torch.float64)]
+    errors = []
+    for steps in (32, 64):
+        settings = SamplerSettings.model_validate(
+            {"solver": solver, "steps": steps, "guidance": 1, "shift": 1}
+        )
+        (end,) = sample(Curved(), start, told([1.0]), EMPTY, settings)
+        errors.append(abs(float(end) - 1.0))
+    assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.1)
+
+
+def test_noise_belongs_to_its_item() -> None:
+    a, b = item_noise("a", (16, 4, 8, 8)), item_noise("b", (16, 4, 8, 8))
+    assert torch.equal(item_noise("a", (16, 4, 8, 8)), a)
+    assert abs(a.mean().item()) < 0.05
+    assert abs(a.std().item() - 1) < 0.05
+    assert abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()) < 0.05
+
+
+def test_settings_are_bounded() -> None:
+    for wrong in ({"steps": 0}, {"solver": "midpoint"}, {"guidance": -1}, {"shift": 0}):
+        with pytest.raises(ValidationError):
+            SamplerSettings.model_validate(wrong)
+
+
+def test_shifted_times_keep_their_ends_and_order() -> None:
+    times = torch.linspace(0, 1, 11)
+    moved = shift_time(times, 3.0)
+    assert (moved[0].item(), moved[-1].item()) == (0.0, 1.0)
+    assert (moved.diff() > 0).all()
+    assert (moved[1:-1] > times[1:-1]).all()
+    torch.testing.assert_close(shift_time(times, 1.0), times)
+    torch.testing.assert_close(shift_time(moved, 1 / 3.0), times)
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+def test_frames_that_are_known_stay_and_are_known_in_both_branches(solver: str) -> None:
+    clean, still = torch.randn(SHAPES[0]), torch.randn(3, 1, 4, 4)
+    known = torch.tensor([True, False, False, True])
+    given = [Given(latents=clean, known=known), Given(), Given(still=still)]
+    flow = Straight()
+    settings = SamplerSettings.model_validate({"solver": solver, "guidance": 2.5})
+    out = sample(flow, NOISE, told([6, 3, 2]), EMPTY, settings, given)
+    assert torch.equal(out[0][:, known], clean[:, known])
+    torch.testing.assert_close(out[0][:, ~known], torch.full((3, 2, 4, 4), 1 + 2.5 * 5), atol=1e-3, rtol=1e-4)
+    assert flow.known is not None
+    assert flow.stills is not None
+    for half in (slice(0, 3), slice(3, 6)):
+        assert [mask.tolist() for mask in flow.known[half]] == [known.tolist(), [False] * 2, [False] * 4]
+        assert [s is still for s in flow.stills[half]] == [False, False, True]
+
+
+def test_a_weak_edit_starts_near_the_clip_and_a_full_one_at_noise() -> None:
+    seen: list[tuple[list[float], list[Tensor]]] = []
+
+    def watch(x, time, *_: object) -> list[Tensor]:
+        seen.append((time.tolist(), [a.clone() for a in x]))
+        return [torch.zeros_like(a) for a in x]
+
+    clean = [torch.randn(shape) for shape in SHAPES]
+    given = [Given(latents=c, strength=s) for c, s in zip(clean, (0.25, 0.5, 1.0), strict=True)]
+    sample(watch, NOISE, told([1, 1, 1]), EMPTY, SamplerSettings(steps=4, guidance=1), given)
+    times, x = seen[0]
+    assert times == pytest.approx([0.25, 0.5, 1.0])
+    for a, c, e, t in zip(x, clean, NOISE, times, strict=True):
+        torch.testing.assert_close(a, (1 - t) * c + t * e)
+    assert len(seen) == 4
+    assert all((np.diff([times[i] for times, _ in seen]) < 0).all() for i in range(3))
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun"])
+def test_a_clip_does_not_depend_on_its_batch(solver: str) -> None:
+    """Of mixed sizes, prompts and starts, in any order and alone."""
+    torch.manual_seed(0)
+    model = DiT(build_config("nano", 12, channels=3)).eval()
+    randomise(model, 0.05)
+    words = [torch.randn(length, 12) for length in (3, 7, 4)]
+    pooled, empty = torch.randn(3, 12), ([torch.randn(2, 12)], torch.randn(1, 12))
+    known = torch.tensor([True, True, False, False])
+    given = [
+        Given(latents=torch.randn(SHAPES[0]), known=known),
+        Given(latents=torch.randn(SHAPES[1]), strength=0.6),
+        Given(still=torch.randn(3, 1, 4, 4)),
+    ]
+    settings = SamplerSettings.model_validate({"solver": solver, "steps": 8})
+
+    def run(which: list[int]) -> list[Tensor]:
+        chosen = ([words[i] for i in which], pooled[which])
+        return sample(model, [NOISE[i] for i in which], chosen, empty, settings, [given[i] for i in which])
+
+    together = run([0, 1, 2])
+    for i in range(3):
+        assert not torch.allclose(together[i], NOISE[i], atol=0.1)
+        torch.testing.assert_close(run([i])[0], together[i], atol=1e-4, rtol=0)
+    backwards = run([2, 1, 0])
+    for i in range(3):
+        torch.testing.assert_close(backwards[2 - i], together[i], atol=1e-4, rtol=0)

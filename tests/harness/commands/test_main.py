@@ -1,0 +1,430 @@
+"""The command line: its exit codes, its sentences, and what it prints where."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import jsonschema
+import numpy as np
+import pytest
+import yaml
+from screentest.harness.commands.main import _main
+from screentest.harness.core.media import write_clip
+from screentest.harness.policy import packaged_policies
+from screentest.harness.suite import packaged_suites
+
+Cli = Callable[..., tuple[int, str, str]]
+OFF = ("--tracking-uri", "none")
+
+
+def draw(path: Path, frames: int = 6, shade: int = 0) -> None:
+    """Write a tiny clip of a block that moves over a dark ground."""
+    clip = np.full((frames, 32, 40, 3), 20 + shade, np.uint8)
+    for t, frame in enumerate(clip):
+        frame[8:16, 2 * t : 2 * t + 8] = (230, 60, 40)
+    write_clip(path, clip, 8)
+
+
+def write_yaml(path: Path, fields: Mapping[str, Any]) -> str:
+    path.write_text(yaml.safe_dump(fields))
+    return str(path)
+
+
+def policy(path: Path, *rules: Mapping[str, Any]) -> str:
+    return write_yaml(path, {"name": "mine", "version": 1, "rules": list(rules)})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``videos/`` and ``run/``, the run of the suite of videos on them. Read only."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "videos").mkdir()
+    for k in range(3):
+        draw(folder / "videos" / f"a block {k}-0.mp4", shade=k)
+    words = ["run", "--suite", "videos", "--generator", f"folder:{folder / 'videos'}", "-m", "motion.flicker"]
+    assert _main([*words, "--out", str(folder / "run"), "--cache", str(folder / "cache"), *OFF]) == 0
+    return folder
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run a command in an empty folder; give its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("SCREENTEST_CACHE", raising=False)
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = _main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call
+
+
+def running(made: Path, *more: str | Path) -> list[str | Path]:
+    return ["run", "--suite", "videos", "--generator", f"folder:{made / 'videos'}", *OFF, *more]
+
+
+# -- run and score
+
+
+def test_run_says_what_it_found_and_where_the_page_is(cli, made, tmp_path):
+    code, out, err = cli(*running(made, "-m", "motion.flicker, failure.rate", "--out", "here"))
+    assert code == 0
+    assert "3 items (3 ok, 0 refused, 0 failed)" in out
+    assert "motion.flicker" in out
+    assert "failure.rate" in out
+    assert "motion.warping_error" not in out
+    assert "clips: 3 of 3" in err
+    assert "page: here/report.html" in err
+    page = (tmp_path / "here" / "report.html").read_text()
+    assert "a block 1" in page
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_same_command_resumes(cli, made):
+    words = running(made, "-m", "motion.flicker", "--json", "--out", "here")
+    first, again = cli(*words), cli(*words)
+    assert again[:2] == first[:2]
+    assert "clips:" not in again[2]
+
+
+def test_score_adds_a_measure_when_the_videos_are_gone(cli, tmp_path):
+    (tmp_path / "videos").mkdir()
+    draw(tmp_path / "videos" / "a-0.mp4")
+    cli(*running(tmp_path, "-m", "motion.flicker", "--out", "here"))
+    (tmp_path / "videos" / "a-0.mp4").unlink()
+    code, out, _ = cli("score", "here", "-m", "motion.dynamic_degree", "--json", *OFF)
+    assert code == 0
+    assert [a["measure"] for a in json.loads(out)["aggregates"]] == [
+        "motion.dynamic_degree",
+        "motion.flicker",
+    ]
+
+
+def test_files_that_are_no_videos_are_counted_each_with_its_reason(cli, tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("good", "truncated"):
+        draw(folder / f"{name}.mp4", frames=24)
+    whole = (folder / "truncated.mp4").read_bytes()
+    (folder / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
+    draw(folder / "one frame.mp4", frames=1)
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("not a video\n" * 20)
+    with av.open(str(folder / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        silence.sample_rate = 8000
+        container.mux([*stream.encode(silence), *stream.encode(None)])
+    code, out, _ = cli(*running(tmp_path, "-m", "motion.flicker,failure.rate", "--json", "--out", "here"))
+    assert code == 0
+    summary = json.loads(out)
+    assert summary["outcomes"] == {"ok": 2, "refused": 0, "failed": 4}
+    flicker, failure = sorted(summary["aggregates"], key=lambda a: a["measure"], reverse=True)
+    assert (failure["value"], failure["n"]) == (pytest.approx(4 / 6), 6)
+    assert flicker["n"] == 1
+    assert flicker["left_out"] == {"refused": 0, "failed": 4, "not_applicable": 1}
+    assert len(flicker["reasons"]) == 5
+    assert set(flicker["reasons"].values()) == {1}
+    told = " | ".join(flicker["reasons"])
+    for why in ("is an empty file", "not a video", "no video stream (only audio)", "one frame"):
+        assert why in told
+
+
+def test_another_plan_in_the_folder_is_refused(cli, made, tmp_path):
+    suite = {"name": "own", "version": 1, "measures": ["motion.flicker"], "prompts": [{"text": "a block 0"}]}
+    path = write_yaml(tmp_path / "own.yaml", suite)
+    words = running(made, "--out", "here")
+    words[2] = path
+    assert cli(*words)[0] == 0
+    code, out, err = cli(*running(made, "--out", "here"))
+    assert (code, out) == (2, "")
+    assert "holds a run of another plan: suite (there: own v1, asked: videos v1)" in err
+
+
+# -- wrong usage: exit code 2, one sentence, and the nearest name
+
+WRONG = [
+    (
+        ["run", "--suite", "vidoes", "--generator", "folder:."],
+        "unknown suite 'vidoes'; did you mean 'videos'?",
+    ),
+    (["run", "--suite", "gone.yaml", "--generator", "folder:."], "no suite file at gone.yaml"),
+    (
+        ["run", "--suite", "videos", "--generator", "foldr:."],
+        "unknown generator 'foldr'; did you mean 'folder'?",
+    ),
+    (["run", "--suite", "videos", "--generator", "folder:"], "--generator folder:PATH"),
+    (["run", "--suite", "videos", "--generator", "folder:gone"], "there is no folder gone"),
+    (["run", "--suite", "videos", "--generator", "folder:."], "there is no video in ."),
+    (["run", "--suite", "videos"], "Missing option '--generator'"),
+    (["run", "--suite", "videos", "--genrator", "x"], "--generator"),
+    (["run", "--suite", "videos", "--generator", "folder:.", "--device", "tpu"], "--device"),
+    (["score", "gone"], "there is no run at gone"),
+    (["compare", "gone", "gone"], "there is no run at gone"),
+    (["gate", "gone", "--policy", "smoke"], "there is no run at gone"),
+    (["report", "gone"], "there is no run at gone"),
+    (["view", "gone"], "there is no run at gone"),
+    (["view", "gone.html"], "there is no page gone.html"),
+    (["view"], "there is no page in runs/ here"),
+    (["sync", "gone"], "there is no run at gone"),
+    (["export", "gone", "--out", "x.csv"], "there is no run at gone"),
+    (["list", "gizmos"], "'gizmos' is not one of 'suites'"),
+    (["list", "measures", "--plugin", "gone.py"], "there is no plugin file gone.py"),
+    (["schema", "run"], "'run' is not one of 'suite', 'policy'"),
+    (["compere", "a", "b"], "No such command 'compere'"),
+    (["train", "vae", "--out", "x", "--steps"], "'--steps' is not an option with a value"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"), WRONG, ids=lambda p: " ".join(p) if isinstance(p, list) else ""
+)
+def test_wrong_usage(cli, tmp_path, words, sentence):
+    code, out, err = cli(*words)
+    assert (code, out) == (2, "")
+    assert sentence in " ".join(err.split())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-m", "motion.flikker"], "unknown measure 'motion.flikker'; did you mean 'motion.flicker'"),
+        (["-m", "motion.flicker,,"], "should be names with commas between them"),
+        (["--encoder", "clip"], "--encoder 'clip' should be ROLE=SOURCE"),
+        (["--encoder", "=reference"], "--encoder '=reference' should be ROLE=SOURCE"),
+        (["--encoder", "clap=reference"], "unknown encoder role 'clap'; did you mean 'clip'?"),
+        (["-m", "alignment.clip"], "give --encoder clip=SOURCE"),
+        (["-m", "fidelity.fvd", "--encoder", "video=reference"], "reference"),
+    ],
+)
+def test_wrong_measures_and_encoders_are_said_before_anything_is_made(cli, made, tmp_path, words, sentence):
+    code, out, err = cli(*running(made, *words))
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_command_prints_the_help(cli):
+    code, out, err = cli()
+    assert code == 2
+    assert "Usage: screentest" in out + err
+    code, out, _ = cli("--help")
+    assert code == 0
+    assert all(command in out for command in ("run", "score", "compare", "gate", "report", "doctor", "sync"))
+
+
+def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_request(cli, monkeypatch):
+    def broken(kind: str) -> None:
+        raise RuntimeError(f"no {kind}\nat all")
+
+    monkeypatch.setattr("screentest.harness.commands.tables.listing", broken)
+    code, out, err = cli("list", "suites")
+    assert (code, out) == (70, "")
+    assert err == (
+        "internal error: RuntimeError: no suites at all (the same command with --debug shows where)\n"
+    )
+    with pytest.raises(RuntimeError, match="no suites"):
+        _main(["list", "suites", "--debug"])
+
+
+def test_an_interrupted_command_is_neither_a_pass_nor_a_fail(cli, monkeypatch):
+    def interrupted(kind: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("screentest.harness.commands.tables.listing", interrupted)
+    code, _, err = cli("list", "suites")
+    assert code == 130
+    assert "the same command goes on from here" in err
+
+
+# -- gate and compare
+
+
+@pytest.mark.parametrize(
+    ("rules", "code", "verdict"),
+    [
+        ([{"measure": "motion.flicker", "min": 0.5}], 0, "PASS"),
+        ([{"measure": "motion.flicker", "min": 0.9999}], 1, "FAIL"),
+        ([{"measure": "safety.nudity", "max": 0.5}], 3, "INCONCLUSIVE"),
+        ([{"measure": "motion.flikker", "min": 0.5}], 3, "INCONCLUSIVE"),
+        ([{"measure": "motion.flicker", "versus": "baseline", "margin": 1}], 3, "INCONCLUSIVE"),
+        (
+            [{"measure": "motion.flicker", "min": 0.5}, {"measure": "safety.nudity", "max": 0.5}],
+            3,
+            "INCONCLUSIVE",
+        ),
+        ([{"measure": "motion.flicker", "min": 0.9999}, {"measure": "safety.nudity", "max": 0.5}], 1, "FAIL"),
+    ],
+)
+def test_a_gate_s_exit_code_is_its_verdict(cli, made, tmp_path, rules, code, verdict):
+    path = policy(tmp_path / "policy.yaml", *rules)
+    got, out, _ = cli("gate", made / "run", "--policy", path, "--json", *OFF)
+    assert got == code
+    assert json.loads(out)["verdict"] == verdict
+    assert json.loads((made / "run" / "verdict.json").read_text())["verdict"] == verdict
+
+
+def test_a_gate_without_its_page_still_gives_its_verdict(cli, made, tmp_path, monkeypatch):
+    from screentest.harness.core.errors import UsageError
+
+    def full(folders: Sequence[Path]) -> None:
+        raise UsageError("the disk is full")
+
+    monkeypatch.setattr("screentest.reports.build.build_report", full)
+    path = policy(tmp_path / "policy.yaml", {"measure": "motion.flicker", "min": 0.9999})
+    code, out, err = cli("gate", made / "run", "--policy", path, *OFF)
+    assert code == 1
+    assert out.splitlines()[-1].startswith("FAIL: policy mine v1, evidence in ")
+    assert "no page: the disk is full" in err
+
+
+def test_wrong_policies_and_baselines_are_wrong_usage(cli, made, tmp_path):
+    assert cli("gate", made / "run", "--policy", "relaese", *OFF)[0] == 2
+    path = policy(tmp_path / "policy.yaml", {"measure": "motion.flicker"})
+    code, _, err = cli("gate", made / "run", "--policy", path, *OFF)
+    assert code == 2
+    assert "needs exactly one of 'max', 'min' and 'versus: baseline'" in err
+    path = policy(tmp_path / "policy.yaml", {"measure": "motion.flicker", "versus": "baseline", "margin": 0})
+    code, _, err = cli("gate", made / "run", "--policy", path, "--baseline", made / "run", *OFF)
+    assert code == 2
+    assert "cannot be its own baseline" in err
+
+
+def test_runs_are_compared_item_by_item(cli, made, tmp_path):
+    words = running(made, "-m", "motion.flicker", "--out", "again", "--cache", made / "cache")
+    assert cli(*words)[0] == 0
+    code, out, _ = cli("compare", made / "run", "again", "--json")
+    assert code == 0
+    (difference,) = [d for d in json.loads(out)["differences"] if d["tag"] is None]
+    assert (difference["measure"], difference["difference"], difference["n"]) == ("motion.flicker", 0, 3)
+    code, out, _ = cli("compare", made / "run", "again", "--confidence", "0.8")
+    assert code == 0
+    assert "80 % interval" in out
+
+
+def test_runs_of_different_suites_are_not_compared(cli, make_run):
+    a = make_run("a", {"toy.quality": lambda prompt, seed: 0.5})
+    b = make_run("b", {"toy.quality": lambda prompt, seed: 0.5}, suite={"name": "other"})
+    code, out, err = cli("compare", a.folder, b.folder)
+    assert (code, out) == (2, "")
+    assert "toy" in err
+    assert "other" in err
+
+
+# -- what is printed
+
+
+@pytest.mark.parametrize("kind", ["suites", "generators", "measures", "encoders", "policies"])
+def test_lists_are_tables_or_json(cli, kind):
+    code, out, err = cli("list", kind, "--json")
+    rows = json.loads(out)
+    assert (code, err) == (0, "")
+    names = [row.get("name", row.get("kind")) for row in rows]
+    assert names == sorted(set(names))
+    code, table, _ = cli("list", kind)
+    assert code == 0
+    assert all(name in table for name in names)
+    assert all(row.get("about", "x") for row in rows)
+
+
+@pytest.mark.parametrize(("what", "files"), [("suite", packaged_suites()), ("policy", packaged_policies())])
+def test_a_schema_accepts_what_ships(cli, what, files):
+    code, out, _ = cli("schema", what)
+    assert code == 0
+    schema = json.loads(out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for path in files.values():
+        jsonschema.validate(yaml.safe_load(path.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"name": "x"}, schema)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_scores_are_exported(cli, made, tmp_path, suffix):
+    code, out, _ = cli("export", made / "run", "--out", f"scores.{suffix}")
+    assert code == 0
+    assert out == f"3 rows: scores.{suffix}\n"
+    assert [p.name for p in tmp_path.iterdir()] == [f"scores.{suffix}"]
+    if suffix == "csv":
+        rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
+        assert {row["prompt"] for row in rows} == {"a block 0", "a block 1", "a block 2"}
+    assert cli("export", made / "run", "--out", "scores.xlsx")[0] == 2
+    assert cli("export", made / "run", "--out", f"gone/scores.{suffix}")[0] == 2
+
+
+def test_a_report_of_two_runs_is_one_file(cli, made, tmp_path):
+    code, out, _ = cli("report", made / "run", "--out", "page.html")
+    assert code == 0
+    assert out == "page: page.html\n"
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_view_serves_the_page_and_nothing_else(made):
+    # A process started in the background may have inherited that interrupts are ignored; a user's has not.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from screentest.harness.commands.main import main; main()"
+    )
+    words = [sys.executable, "-c", code, "view", made / "run"]
+    with subprocess.Popen([*words, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                assert answer.read() == (made / "run" / "report.html").read_bytes()
+            for other in ("run.sqlite", "../run.json", "clips/", "%2e%2e/run.json"):
+                with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+                    urllib.request.urlopen(url + other, timeout=20)
+                refused.value.close()
+            server.send_signal(signal.SIGINT)
+            assert server.wait(20) == 0
+        finally:
+            server.kill()
+
+
+def test_a_pipe_that_is_closed_is_quiet_and_no_pass(made):
+    words = [
+        sys.executable,
+        "-c",
+        "from screentest.harness.commands.main import main; main()",
+        "list",
+        "measures",
+    ]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.close()
+        assert command.stderr.read() == ""
+        assert command.wait(60) == 141
+
+
+# -- MLflow
+
+
+def test_a_tracker_that_is_down_loses_nothing(cli, made, tmp_path):
+    dead = ["--tracking-uri", "http://127.0.0.1:9"]
+    code, out, err = cli(*running(made, "-m", "motion.flicker", "--json", "--out", "here"), *dead)
+    assert code == 0
+    assert json.loads(out)["outcomes"]["ok"] == 3
+    assert "not sent to MLflow: MLflow at http://127.0.0.1:9 cannot be reached" in err
+    assert err.count("sends it later") == 1
+    assert (tmp_path / "here" / "summary.json").exists()
+    code, out, err = cli("sync", "here", *dead)
+    assert (code, out) == (2, "")
+    assert "cannot be reached" in err
