@@ -12,7 +12,7 @@ import numpy as np
 
 from ..metrics.base import Measure, NotApplicable, SetSample
 from ..metrics.encoders.base import Encoder, Feature
-from .cache import FeatureCache
+from ..metrics.encoders.cache import FeatureCache
 from .core.errors import MediaError, UsageError, unknown_name
 from .core.items import ClipSettings
 from .core.keys import Json, digest

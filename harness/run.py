@@ -15,7 +15,7 @@ from pathlib import Path
 from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
 from ..metrics.base import Measure
 from ..metrics.encoders.base import Encoder, EncoderOptions
-from .cache import FeatureCache
+from ..metrics.encoders.cache import FeatureCache
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import ScreentestError, UsageError
 from .core.items import Item

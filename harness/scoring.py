@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
-from ..metrics.encoders.base import Encoder, Feature, Incomplete, Stream, TextEncoder
-from .cache import FeatureCache
-from .core.errors import MediaError, ScreentestError, UsageError
+from ..metrics.encoders.base import Encoder, Feature, TextEncoder
+from ..metrics.encoders.cache import FeatureCache
+from ..metrics.encoders.encode import Encoded, describe, encode_clip
+from .core.errors import MediaError
 from .core.items import Item
 from .core.keys import Json, canonical_json, digest
 from .core.layers import to_json
-from .core.media import Clip, ClipInfo, Window, decode, open_clip
 from .core.run_data import ClipRecord, Score
 
 __all__ = ["PROVISIONAL", "Scorer", "score_key"]
@@ -42,16 +42,6 @@ def score_key(measure: Measure, record: ClipRecord, prompt: str | None, encoders
     if record.layers:
         fields["layers"] = to_json(record.layers)
     return digest("score", fields)
-
-
-@dataclass(frozen=True)
-class _Encoded:
-    """The features of one clip, for those that could not be made, why, and which of them are incomplete."""
-
-    info: ClipInfo
-    features: Mapping[str, Feature]
-    problems: Mapping[str, str]
-    incomplete: frozenset[str] = frozenset()
 
 
 class Scorer:
@@ -92,7 +82,7 @@ class Scorer:
 
         A file that cannot be decoded makes the record, and every score, ``failed`` with the reason.
         """
-        encoded: _Encoded | None = None
+        encoded: Encoded | None = None
         if record.outcome == "ok" and record.sha256 is not None and path is not None:
             try:
                 encoded = self._encode(item, record.sha256, path)
@@ -110,14 +100,14 @@ class Scorer:
         Raises:
             MediaError: the file cannot be decoded, or an encoder failed on it.
         """
-        encoded = self._encode_clip(sha256, path, {name: self._encoders[name] for name in names})
+        encoded = encode_clip(sha256, path, {name: self._encoders[name] for name in names}, self._cache)
         for problem in encoded.problems.values():
             raise MediaError(f"{path}: {problem}")
         return dict(encoded.features)
 
-    def _encode(self, item: Item, sha256: str, path: Path) -> _Encoded:
+    def _encode(self, item: Item, sha256: str, path: Path) -> Encoded:
         encoders = {n: e.for_item(item) for n, e in self._encoders.items() if not n.endswith(TEXT)}
-        encoded = self._encode_clip(sha256, path, encoders)
+        encoded = encode_clip(sha256, path, encoders, self._cache)
         if item.prompt is None:
             return encoded
         features, problems = dict(encoded.features), dict(encoded.problems)
@@ -126,45 +116,8 @@ class Scorer:
                 try:
                     features[name] = self._text(name, item.prompt)
                 except Exception as error:  # a prompt that the tokenizer cannot read, for one
-                    problems[name] = f"the prompt could not be encoded for {name!r}: {_describe(error)}"
+                    problems[name] = f"the prompt could not be encoded for {name!r}: {describe(error)}"
         return replace(encoded, features=features, problems=problems)
-
-    def _encode_clip(self, sha256: str, path: Path, encoders: Mapping[str, Encoder]) -> _Encoded:
-        """Take what is cached; make the rest in one pass over the frames."""
-        features: dict[str, Feature] = {}
-        for name, encoder in encoders.items():
-            cached = self._cache.get(sha256, encoder.digest)
-            if cached is not None:
-                features[name] = cached
-        missing = {name: encoder for name, encoder in encoders.items() if name not in features}
-        info = self._cache.get_info(sha256)
-        if info is not None and not missing:
-            return _Encoded(info, features, {})
-        if not path.is_file():
-            raise _damaged(path, "is gone")
-        clip = open_clip(path)
-        if clip.sha256 != sha256:
-            raise _damaged(path, "has changed")
-        made = self._pass(clip, missing)
-        self._cache.put_info(sha256, made.info)
-        for name, feature in made.features.items():
-            if name not in made.incomplete:
-                self._cache.put(sha256, missing[name].digest, feature)
-        return replace(made, features={**features, **made.features})
-
-    def _pass(self, clip: Clip, encoders: Mapping[str, Encoder]) -> _Encoded:
-        sinks = {name: _Sink(encoder.open(clip.info)) for name, encoder in encoders.items()}
-        info = decode(clip, list(sinks.values()))
-        made: dict[str, Feature] = {}
-        problems: dict[str, str] = {}
-        for name, sink in sinks.items():
-            feature = sink.finish()
-            if feature is None:
-                problems[name] = f"the encoder {name!r} failed: {sink.problem}"
-            else:
-                made[name] = feature
-        incomplete = frozenset(name for name, sink in sinks.items() if sink.incomplete)
-        return _Encoded(info, made, problems, incomplete)
 
     def _text(self, name: str, prompt: str) -> Feature:
         encoder = self._encoders[name]
@@ -178,7 +131,7 @@ class Scorer:
         return feature
 
     def _measure(
-        self, measure: Measure, item: Item, record: ClipRecord, encoded: _Encoded | None, key: str
+        self, measure: Measure, item: Item, record: ClipRecord, encoded: Encoded | None, key: str
     ) -> Score:
         if record.outcome != "ok" and not measure.every_outcome:
             return Score(item.id, measure.name, record.outcome, reason=record.reason, key=key)
@@ -194,7 +147,7 @@ class Scorer:
         except MeasureFailed as why:
             return Score(item.id, measure.name, "failed", reason=str(why), key=key)
         except Exception as error:  # a measure, perhaps a user's own, must not end the run
-            return Score(item.id, measure.name, "failed", reason=_describe(error), key=key)
+            return Score(item.id, measure.name, "failed", reason=describe(error), key=key)
         problem = _problem(measure, result)
         if problem is not None:
             return Score(item.id, measure.name, "failed", reason=problem, key=key)
@@ -202,41 +155,6 @@ class Scorer:
         if encoded is not None and encoded.incomplete & set(measure.needs):
             evidence = {**evidence, PROVISIONAL: True}
         return Score(item.id, measure.name, "ok", result.value, evidence=evidence, key=key)
-
-
-class _Sink:
-    """An encoder's stream that remembers its own failure, so that other encoders go on."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self.problem: str | None = None
-        self.incomplete = False
-
-    def push(self, window: Window) -> None:
-        if self.problem is None:
-            try:
-                self._stream.push(window)
-            except Exception as error:
-                self.problem = _describe(error)
-
-    def finish(self) -> Feature | None:
-        if self.problem is None:
-            try:
-                return self._stream.finish()
-            except Incomplete as what:
-                self.incomplete = True
-                return what.feature
-            except Exception as error:
-                self.problem = _describe(error)
-        return None
-
-
-def _damaged(path: Path, how: str) -> UsageError:
-    """Build the error for a run folder that lost a clip: nothing of that is the generator's fault."""
-    return UsageError(
-        f"the stored clip {path} {how}; restore it, or delete it and let 'screentest run --retry-failed' "
-        "make it again. No score was changed"
-    )
 
 
 def _call(measure: Measure, sample: Sample) -> Scored:
@@ -260,8 +178,3 @@ def _problem(measure: Measure, result: Scored) -> str | None:
     except (TypeError, ValueError) as error:
         return f"its evidence is not plain JSON: {error}"
     return None
-
-
-def _describe(error: Exception) -> str:
-    message = " ".join(str(error).split()) or "no message"
-    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from .core.config import Config, explain, load_yaml, packaged
-from .core.errors import UsageError
+from .core.config import Config, load_yaml, packaged
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 
-__all__ = [
-    "Disguised",
-    "PromptSet",
-    "ReferenceSet",
-    "Suite",
-    "filled",
-    "join_suites",
-    "load_suite",
-    "packaged_suites",
-    "read_suite",
-]
+__all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites", "read_suite"]
 
 
 class ReferenceSet(Config):
@@ -100,56 +88,6 @@ def packaged_suites() -> dict[str, Path]:
     return packaged("suites")
 
 
-def join_suites(suites: Sequence[Suite]) -> Suite:
-    """Make one suite of several: all their prompts, each with its seeds, and all their measures.
-
-    Raises:
-        UsageError: they differ in the clips they ask for, in an encoder of a role or in the reference set,
-            or share a prompt.
-    """
-    first = suites[0]
-    encoders: dict[str, str] = {}
-    for suite in suites:
-        for what in ("clip", "reference_set", "prompts_from_generator"):
-            if getattr(suite, what) != getattr(first, what):
-                raise UsageError(
-                    f"the suites {first.name!r} and {suite.name!r} cannot be one: {what} differs"
-                )
-        for role, source in suite.encoders.items():
-            if encoders.setdefault(role, source) != source:
-                raise UsageError(
-                    f"the suites cannot be one: the encoder {role!r} is {encoders[role]!r} and {source!r}; "
-                    f"make it the same in both"
-                )
-    prompts = [p.model_copy(update={"seeds": p.seeds or s.seeds}) for s in suites for p in s.prompts]
-    fields = {
-        **first.model_dump(),
-        "name": "_".join(suite.name for suite in suites)[:60],
-        "version": max(suite.version for suite in suites),
-        "description": "; ".join(suite.description for suite in suites),
-        "seeds": 1,
-        "prompts": [prompt.model_dump() for prompt in prompts],
-        "measures": tuple(dict.fromkeys(m for suite in suites for m in suite.measures)),
-        "encoders": encoders,
-    }
-    try:
-        return Suite.model_validate(fields)
-    except ValidationError as error:
-        raise UsageError(f"the suites cannot be one: {explain(error, Suite)}") from None
-
-
-def load_suite(name: str) -> Suite:
-    """Load a suite by the name of a packaged one, or by the path of a YAML file; with commas, several as one.
-
-    Raises:
-        UsageError: no such suite (with the nearest names), or a key or value in it is wrong, or suites that
-            cannot be one.
-    """
-    if "," in name and not Path(name).is_file():
-        return join_suites([load_suite(part.strip()) for part in name.split(",")])
-    return filled(read_suite(name))
-
-
 def read_suite(name: str) -> Suite:
     """Load one suite as it is written, without the prompts that it takes from elsewhere.
 
@@ -157,20 +95,3 @@ def read_suite(name: str) -> Suite:
         UsageError: no such suite, or a key or value in it is wrong.
     """
     return load_yaml(Suite, name, packaged_suites(), kind="suite")
-
-
-def filled(suite: Suite) -> Suite:
-    """Put in the prompts that a suite takes from elsewhere.
-
-    Raises:
-        UsageError: what it takes them from is missing or wrong.
-    """
-    if suite.disguised is not None:
-        from ..safety.transforms.files import suite_in_disguise
-
-        return suite_in_disguise(suite, suite.disguised)
-    if suite.prompt_set is not None:
-        from ..safety.prompt_sets import suite_of_set
-
-        return suite_of_set(suite, suite.prompt_set)
-    return suite

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .core.errors import TrackingError, UsageError
 from .core.keys import file_sha256
-from .core.mlflow_store import mlflow_client, shown, sqlite_file
+from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file
 from .projection import Projection, VerdictCard, project, read_verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["Marked", "Synced", "default_uri", "mark_verdict", "sync"]
+__all__ = ["Marked", "Synced", "mark_verdict", "sync"]
 
 T = TypeVar("T")
 
@@ -69,11 +69,6 @@ class Marked:
     verdict: VerdictCard
     alias: str | None
     alias_moved: bool
-
-
-def default_uri(runs_dir: Path) -> str:
-    """Name the SQLite store beside the runs; its artifacts go to ``mlartifacts`` in the same folder."""
-    return f"sqlite:///{runs_dir.resolve() / 'mlflow.db'}"
 
 
 def sync(folder: Path, uri: str | None = None, *, timeout: int = 10) -> Synced:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from .base import (
     MEASURES,
-    ROOMS,
     Measure,
     MeasureFailed,
     NotApplicable,
@@ -23,6 +22,7 @@ from .base import (
 )
 from .encoders.base import Encoder, EncoderOptions, Feature, FrameEncoder, Incomplete, Stream, TextEncoder
 from .encoders.registry import ENCODERS, EncoderEntry, encoder_of, encoder_roles, frame_feature, make_encoder
+from .rooms import ROOMS
 
 if TYPE_CHECKING:
     from .distribution.frechet_metric import FrechetVideoDistance
@@ -68,7 +68,7 @@ ROOMS.add(
             "laws.velocity",
             "quality",
             "surprise.encoder",
-            "tracking.tracks",
+            "tracking.encoder",
         )
     )
 )

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from ..harness.core.errors import UsageError
-from ..harness.core.registry import Registry, Rooms
+from ..harness.core.registry import Registry
 from .encoders.base import Feature
+from .rooms import ROOMS
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURES",
-    "ROOMS",
     "Better",
     "Measure",
     "MeasureFailed",
@@ -156,8 +156,6 @@ class Measure:
             )
 
 
-ROOMS: Final = Rooms()
-"""Where the built-in measures and encoders are."""
 MEASURES: Final[Registry[Measure]] = Registry("measure", Measure, ROOMS)
 
 

@@ -1,6 +1,6 @@
 """Safety measurement: what a generator shows that its policy forbids, and how well its filters work."""
 
-from ..metrics.base import ROOMS
+from ..metrics.rooms import ROOMS
 from .sources import ColumnMap, PromptRecord, PromptSource
 from .taxonomy import Category, Crosswalk, Taxonomy, carry_over, crosswalk, load_taxonomy, to_ours
 from .transforms import Transformed, canonicalise, families, invert, transform

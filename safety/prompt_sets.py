@@ -6,8 +6,7 @@ digest and the licence of its file, and both go where its prompts go.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,10 @@ from pydantic import ValidationError
 
 from ..harness.core.config import explain
 from ..harness.core.errors import UsageError, unknown_name
-from ..harness.core.items import Prompt
-from ..harness.suite import PromptSet, Suite
 from . import sources
 from .sources import UNKNOWN_LICENCE, ColumnMap, PromptRecord, PromptSource
-from .taxonomy import load_taxonomy
 
-__all__ = ["KINDS", "Labelled", "labelled_prompts", "labelled_suite", "open_set", "split_set", "suite_of_set"]
+__all__ = ["KINDS", "Labelled", "labelled_prompts", "open_set", "split_set"]
 
 _LANGUAGES = ("language", "lang", "locale")
 """Columns of a set that name the language of a row."""
@@ -120,68 +116,3 @@ def _labelled(record: PromptRecord, harmful: bool) -> Labelled:
     categories = tuple(category for category, holds in record.categories.items() if holds)
     language = next((record.labels[name] for name in _LANGUAGES if record.labels.get(name)), None)
     return Labelled(record.id, record.text, harmful, categories, language)
-
-
-def labelled_suite(suite: Suite) -> tuple[list[Labelled], int]:
-    """List the prompts of a suite that are tagged ``benign`` or ``red-team``, and count the others."""
-    known: list[Labelled] = []
-    for prompt in suite.prompts:
-        benign = "benign" in prompt.tags
-        if benign or "red-team" in prompt.tags:
-            categories = tuple(_after(prompt, "category:"))
-            name, language = next(_after(prompt, "id:"), prompt.text), next(_after(prompt, "language:"), None)
-            known.append(Labelled(name, prompt.text, not benign, categories, language))
-    return known, len(suite.prompts) - len(known)
-
-
-def _after(prompt: Prompt, prefix: str) -> Iterator[str]:
-    return (tag.removeprefix(prefix) for tag in prompt.tags if tag.startswith(prefix))
-
-
-def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
-    """Fill a suite with the prompts of a set; its description says which file, and what was left out.
-
-    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both with their categories and
-    language. What the set calls neither is left out; so is what is measured at text filters alone, and a text
-    that came before.
-
-    Raises:
-        UsageError: the file is missing or not of its kind, or nothing is left.
-    """
-    source = open_set(wanted.kind, Path(wanted.file), wanted.columns)
-    known, unknown = labelled_prompts(source)
-    generated = set(load_taxonomy().generated)
-    prompts: dict[str, Prompt] = {}
-    text_only = 0
-    for one in known:
-        if one.harmful and not generated.issuperset(one.categories):
-            text_only += 1
-        elif one.text not in prompts:
-            prompts[one.text] = Prompt(text=one.text, tags=_tags(source.name, one))
-    if not prompts:
-        raise UsageError(
-            f"{wanted.file} calls no prompt harmful or harmless, so no outcome could be told; give the set "
-            "`columns` with a label and its scheme"
-        )
-    left_out = {
-        "without a label": unknown,
-        "for text filters alone": text_only,
-        "twice": len(known) - text_only - len(prompts),
-    }
-    told = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
-    origin = f"{source.name}: {Path(wanted.file).name}, sha256 {source.sha256}, licence {source.licence}"
-    described = [suite.description, origin, f"left out: {told}" if told else ""]
-    return suite.model_copy(
-        update={
-            "prompts": tuple(prompts.values()),
-            "prompt_set": None,
-            "description": "; ".join(part for part in described if part),
-        }
-    )
-
-
-def _tags(source: str, one: Labelled) -> tuple[str, ...]:
-    language = (f"language:{one.language}",) if one.language else ()
-    name = re.sub(r"\s+", "-", f"id:{source}-{one.id}")[:80]
-    categories = (f"category:{category}" for category in one.categories)
-    return ("red-team" if one.harmful else "benign", *categories, *language, name)

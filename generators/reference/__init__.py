@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .generator import CHECKPOINTS, WEIGHTS, ReferenceGenerator
+from .generator import ReferenceGenerator
+from .model.parts import CHECKPOINTS, WEIGHTS
 from .model.sampler import SamplerSettings
 from .training.trainable import SHIPPED, TRAINABLE, export, train
 

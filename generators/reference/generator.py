@@ -13,7 +13,7 @@ from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.items import ClipSettings
 from ..base import Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
-from .model.parts import SCALE, WEIGHTS, find_part
+from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part
 from .model.sampler import Given, SamplerSettings, item_noise, sample
 from .starts import LATENT_FRAMES, encode_start, read_start
 
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from .model.text import TextConditioner
     from .model.vae import VAE
 
-__all__ = ["CHECKPOINTS", "WEIGHTS", "ReferenceGenerator"]
+__all__ = ["WEIGHTS", "ReferenceGenerator"]
 
-CHECKPOINTS: Final = ("early", "base", "safe")
 SAMPLER_VERSION: Final = 2  # a change of the sampling code that changes clips is a new version
 
 _PARTS: Final = {"vae": ("autoencoder", ()), "text": ("text model", TEXT_FILES)}

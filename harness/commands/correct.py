@@ -27,9 +27,9 @@ def correct(
 ) -> None:
     """Correct a rate for its judge's misses and false alarms, measured on labelled clips of the run."""
     from ...safety.frames.judge_error import correct_run
-    from ..store import open_run
+    from ..store import open_run, read_run
 
-    found = correct_run(open_run(run), measure, labels, confidence)
+    found = correct_run(read_run(open_run(run)), measure, labels, confidence)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:

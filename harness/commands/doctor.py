@@ -49,7 +49,7 @@ def _device() -> Iterator[tuple[str, str, str]]:
 
 def _weights() -> Iterator[tuple[str, str, str]]:
     from ...generators import make_generator
-    from ...generators.reference.generator import CHECKPOINTS
+    from ...generators.reference.model.parts import CHECKPOINTS
     from ..catalog import ENCODERS, encoder_roles, make_encoder
 
     for name in ENCODERS:

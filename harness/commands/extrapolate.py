@@ -18,9 +18,10 @@ def extrapolate(
     seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
 ) -> None:
     """Write a suite that asks whether a generator of the reference world learned its laws or its examples."""
+    from ...generators.reference.model.reconstruction import Reconstruction
     from ...metrics.validation.extrapolation import SETS, write_sets
 
-    suite = write_sets(out, n, seed)
+    suite = write_sets(out, n, Reconstruction(), seed)
     say(f"{n} beginnings of each of {', '.join(SETS)}: {suite}")
     for name in ("true", "reconstructed"):
         floor = f"--suite {out / 'floor.yaml'} --generator folder:{out / name}"

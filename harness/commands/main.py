@@ -100,7 +100,7 @@ def run(
     load_plugins(plugin)
     from ...generators import make_generator
     from ..run import run as run_suite
-    from ..suite import load_suite
+    from ..suite_loading import load_suite
 
     chosen = adjusted(load_suite(suite), measures, encoder)
     made = make_generator(generator, device=device, dtype=dtype)
@@ -276,8 +276,8 @@ def sync(
     run: Annotated[Path, typer.Argument(help="A run folder.")], tracking_uri: TrackingUri = None
 ) -> None:
     """Send to MLflow what has not been sent; doing so twice changes nothing."""
+    from ..core.mlflow_store import default_uri
     from ..store import open_run
-    from ..tracking import default_uri
     from ..tracking import sync as send
 
     open_run(run).close()
@@ -319,7 +319,8 @@ def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
         warn(f"no page: {error}")
     if tracking_uri == "none":
         return
-    from ..tracking import TrackingError, default_uri, sync
+    from ..core.mlflow_store import default_uri
+    from ..tracking import TrackingError, sync
 
     try:
         sync(folder, tracking_uri or default_uri(folder.parent))
@@ -329,7 +330,8 @@ def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
 
 def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
     """Put the verdict on a registered model. A tracker that is down is said; the verdict stands."""
-    from ..tracking import TrackingError, default_uri, mark_verdict
+    from ..core.mlflow_store import default_uri
+    from ..tracking import TrackingError, mark_verdict
 
     uri = tracking_uri or default_uri(run.parent)
     try:

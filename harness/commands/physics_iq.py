@@ -35,10 +35,10 @@ def physics_iq(
     as_json: AsJson = False,
 ) -> None:
     """Compare generated continuations with two real takes of each scene (Physics-IQ)."""
+    from ...metrics.encoders.cache import FeatureCache
     from ...metrics.physics_iq.protocol import PhysicsIQSettings
     from ...metrics.physics_iq.protocol import physics_iq as score
     from ...metrics.physics_iq.takes import find_shots
-    from ..cache import FeatureCache
 
     chosen = PhysicsIQSettings(seconds=seconds, scale=scale, stretch=stretch)
     shots = find_shots(takes, generated, manifest)

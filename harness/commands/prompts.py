@@ -37,21 +37,20 @@ def transform(
 ) -> None:
     """Rewrite prompts in named families, to test filters; each keeps the id of its base prompt."""
     from ...safety.transforms import files
+    from ..suite_loading import jailbreak_suite, load_suite, read_prompts, write_suite
 
     if list_families:
-        print_table(files.family_table(), as_json)
+        print_table(family_table(), as_json)
         return
     if prompts is None:
         raise UsageError("give a file of prompts or a suite, or --list for the families")
     names = files.named_families(family or ["all"])
     if out is not None and out.suffix in (".yaml", ".yml"):
-        from ..suite import load_suite
-
-        suite = files.jailbreak_suite(load_suite(prompts), names, seed, strength)
-        files.write_suite(suite, out)
+        suite = jailbreak_suite(load_suite(prompts), names, seed, strength)
+        write_suite(suite, out)
         warn(f"{len(suite.prompts)} prompts: {out}")
         return
-    count = files.write_rewritten(files.rewrite(files.read_prompts(prompts), names, seed, strength), out)
+    count = files.write_rewritten(files.rewrite(read_prompts(prompts), names, seed, strength), out)
     warn(f"{count} prompts" + (f": {out}" if out is not None else ""))
 
 
@@ -74,7 +73,6 @@ def classify(
     """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
     from ...safety.prompts import load_classifier
     from ...safety.prompts.files import classify_file
-    from ...safety.prompts.specs import classifier_table
 
     if list_classifiers:
         print_table(classifier_table(), as_json)
@@ -150,12 +148,12 @@ def _columns(given: str | None) -> dict[str, str]:
 def _source(word: str, columns: Mapping[str, str]) -> Assessed:
     from ...safety import prompt_sets
     from ...safety.assessment import Assessed
-    from ..suite import load_suite
+    from ..suite_loading import labelled_suite, load_suite
 
     split = prompt_sets.split_set(word)
     if split is None:
         suite = load_suite(word)
-        prompts, unlabelled = prompt_sets.labelled_suite(suite)
+        prompts, unlabelled = labelled_suite(suite)
         return Assessed(suite.name, prompts, unlabelled)
     kind, file = split
     source = prompt_sets.open_set(kind, file, columns if kind in ("csv", "lines") else {})
@@ -226,3 +224,22 @@ def _assessment_tables(found: Assessment) -> Iterator[Table]:
             ],
             ("shares that are flagged; p of a sign-flip test after Holm over the families",),
         )
+
+
+def family_table() -> Table:
+    """List the families of disguises."""
+    from ...safety.transforms import families, family
+
+    rows = [
+        (name, f.readability, "yes" if f.reversible else "no", f.summary)
+        for name in families()
+        for f in (family(name),)
+    ]
+    return Table("transformation families", ("family", "readability", "reversible", "about"), rows)
+
+
+def classifier_table() -> Table:
+    """List the prompt classifiers by name, with what they are."""
+    from ...safety.prompts.loading import listed_classifiers
+
+    return Table("prompt classifiers", ("name", "what"), listed_classifiers())

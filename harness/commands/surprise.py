@@ -48,8 +48,8 @@ def surprise(
 ) -> None:
     """Ask whether a video model finds impossible clips more surprising than possible ones, pair by pair."""
     from ...metrics import EncoderOptions, make_encoder
+    from ...metrics.encoders.cache import FeatureCache
     from ...metrics.surprise.pairs import read_pairs, score_pairs
-    from ..cache import FeatureCache
 
     listed = read_pairs(pairs)
     made = make_encoder("surprise", encoder, EncoderOptions(device, dtype))

@@ -46,9 +46,13 @@ def train(
     if out is None:
         raise UsageError(f"name a folder with --out for what 'train {what}' writes")
     if what == "prompt-filter":
+        from ...safety.assessment import Assessed
+        from ...safety.training.card_suites import SUITES
         from ...safety.training.prompt_filter import train_prompt_filter
+        from ..suite_loading import labelled_suite, load_suite
 
-        train_prompt_filter(out, given)
+        suites = [Assessed(suite.name, *labelled_suite(suite)) for suite in map(load_suite, SUITES)]
+        train_prompt_filter(out, given, suites)
         say(f"card: {out / 'CARD.md'}")
     elif what == "prompt-stack":
         from ...safety.training.prompt_stack import train_prompt_stack
@@ -72,7 +76,7 @@ def _settings_of(what: str) -> type[Config]:
     """Find what can be set when ``what`` is trained."""
     _known(what)
     if what == "prompt-filter":
-        from ...safety.training.prompt_filter import PromptFilterSettings
+        from ...safety.training.settings import PromptFilterSettings
 
         return PromptFilterSettings
     if what == "prompt-stack":

@@ -1,4 +1,4 @@
-"""The command `validate`: calibrate thresholds of laws, and measure validity cards, on trials of known truth."""
+"""The command `validate`: thresholds of laws and validity cards, from trials of known truth."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def validate(
         raise UsageError(
             "say what to validate: --probes, the probes of physical laws, or --skills, those of prompts"
         )
+    from ...generators.reference.model.reconstruction import Reconstruction
+
     if skills:
         if calibrate or thresholds is not None or source != "world":
             raise UsageError(
@@ -56,7 +58,7 @@ def validate(
             )
         from ...metrics.validation.skill_report import SKILLS_TEXT, validate_skills
 
-        made = validate_skills(out, n=40 if n is None else n, seed=seed)
+        made = validate_skills(out, Reconstruction(), n=40 if n is None else n, seed=seed)
         if as_json:
             print_json(made.model_dump(mode="json"))
         else:
@@ -75,7 +77,9 @@ def validate(
             print_table(thresholds_table(file))
         return
     chosen = 40 if n is None else n
-    card = validation.validate(out, source=source, n=chosen, seed=seed, thresholds=thresholds)
+    card = validation.validate(
+        out, Reconstruction(), source=source, n=chosen, seed=seed, thresholds=thresholds
+    )
     if as_json:
         print_json(card.model_dump(mode="json"))
     else:

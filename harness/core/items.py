@@ -14,12 +14,8 @@ from .keys import Json, digest
 __all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item"]
 
 Tag = Annotated[str, Field(min_length=1, max_length=80)]
-
-
 Use: TypeAlias = Literal["extend", "extend-back", "edit", "connect"]
 """What is done with the video that a prompt starts from."""
-
-
 EDIT_STRENGTH: Final = 0.6
 """How much an edit may change of its video where the prompt does not say."""
 

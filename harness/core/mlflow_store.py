@@ -23,7 +23,7 @@ from .errors import ScreentestError, TrackingError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["mlflow_client", "shown", "sqlite_file"]
+__all__ = ["default_uri", "mlflow_client", "shown", "sqlite_file"]
 
 _LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "requests", "urllib3", "google")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -194,3 +194,8 @@ def _without_secrets(text: str, uri: str) -> str:
 def shown(uri: str) -> str:
     """Give ``uri`` without a user name and password, to print."""
     return _without_secrets(uri, uri)
+
+
+def default_uri(runs_dir: Path) -> str:
+    """Name the SQLite store beside the runs; its artifacts go to ``mlartifacts`` in the same folder."""
+    return f"sqlite:///{runs_dir.resolve() / 'mlflow.db'}"

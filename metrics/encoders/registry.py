@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.registry import Registry
-from ..base import ROOMS
+from ..rooms import ROOMS
 from .base import Encoder, EncoderOptions, Feature, FrameEncoder
 
 if TYPE_CHECKING:

@@ -31,13 +31,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...harness.cache import FeatureCache
 from ...harness.core.config import Config
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.keys import digest
 from ...harness.core.media import Clip, open_clip
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval, cluster_bootstrap, cluster_bootstrap_mean
+from ..encoders.cache import FeatureCache
 from .motion_masks import MASK_VERSION, Agreement, Comparison, Frame, MotionMasks, to_grid
 from .takes import ROLES, SAME_RATE, Shot, frames_needed, paced_frames
 

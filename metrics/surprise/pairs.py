@@ -17,15 +17,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...harness.cache import FeatureCache
 from ...harness.core.config import Config
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.files import safe_name
-from ...harness.core.media import open_clip
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval
-from ...harness.scoring import Scorer
 from ..encoders.base import Encoder, Feature
+from ..encoders.cache import FeatureCache
+from ..encoders.encode import encode_file
 from .pairwise import area_under_curve, pairwise_accuracy
 
 __all__ = ["Pair", "PairScore", "PairsResult", "Share", "read_pairs", "score_pairs"]
@@ -156,11 +155,10 @@ def score_pairs(
     Raises:
         UsageError: not one pair could be scored; the sentence has the most frequent reason.
     """
-    scorer = Scorer([], {encoder.name: encoder}, cache)
     rows: list[PairScore] = []
     with track("pairs", len(pairs)) as ticker:
         for pair in pairs:
-            rows.append(_score(pair, scorer, encoder.name, reduce))
+            rows.append(_score(pair, encoder, cache, reduce))
             ticker.advance()
     good = [row for row in rows if row.status == "ok"]
     left_out = Counter(row.reason for row in rows if row.status == "left_out")
@@ -182,7 +180,7 @@ def score_pairs(
     )
 
 
-def _score(pair: Pair, scorer: Scorer, feature: str, reduce: Reduce) -> PairScore:
+def _score(pair: Pair, encoder: Encoder, cache: FeatureCache, reduce: Reduce) -> PairScore:
     scores: dict[str, float] = {}
     files: dict[str, str] = {}
     names = {"possible": pair.possible, "impossible": pair.impossible}
@@ -195,13 +193,12 @@ def _score(pair: Pair, scorer: Scorer, feature: str, reduce: Reduce) -> PairScor
     )
     for role, path in names.items():
         try:
-            clip = open_clip(path)
-            rows = scorer.encode(clip.sha256, path, [feature])[feature]
+            sha256, rows = encode_file(path, encoder, cache)
             if not len(rows):
                 raise MediaError(f"{path} has fewer frames than a window of the model takes")
         except MediaError as error:
             return bare.model_copy(update={"reason": str(error), "files": files})
-        files[role] = clip.sha256
+        files[role] = sha256
         scores[role] = _reduced(rows, reduce)
     order = (scores["impossible"] > scores["possible"]) - (scores["impossible"] < scores["possible"])
     found = {"status": "ok", "scores": scores, "right": (order + 1) / 2, "files": files}

@@ -11,9 +11,9 @@ from .association import link
 from .occlusion import Seen, centers
 from .outlines import OUTLINES
 from .regions import column
-from .tracks import Tracks
+from .tracks import ClipShape, Tracks
 
-__all__ = ["ClipShape", "assemble"]
+__all__ = ["assemble"]
 
 _F = NDArray[np.float64]
 _JOINED: Final = 0.14  # of a thing's size, or twice its part's: a smaller gap between them is no gap
@@ -28,13 +28,6 @@ _BOX: Final = [column(name) for name in ("left", "top", "right", "bottom")]
 _COLOR: Final = [column(name) for name in ("red", "green", "blue")]
 _SHAPE: Final = [column(f"shape_{name}") for name in OUTLINES]
 _FORM: Final = [column(name) for name in ("spread", "z2", "z3", "z4")]
-
-
-class ClipShape:
-    """Size, rate and times of a clip."""
-
-    def __init__(self, height: int, width: int, fps: float, times_T: _F) -> None:
-        self.height, self.width, self.fps, self.times_T = height, width, fps, times_T
 
 
 def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F) -> Tracks:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
-from ..instructions.limits import LIMITS
-from .assembly import ClipShape, assemble
+from .assembly import assemble
 from .camera import CameraPath
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .regions import COLUMNS
+from .tracks import ClipShape
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -42,6 +42,9 @@ _GHOST: Final = (
 _SHADE: Final = 0.3  # of the ground's brightness: what a soft shadow takes away
 _DOUBTFUL: Final = 0.2  # of the frames
 _AROUND: Final = 3  # pixels around one that say what the ground is there
+_STILL_VIEW, _STILL_ZOOM = 0.0265, 0.0293
+"""How far a camera that counts as still may shift, in sides, and zoom, as a logarithm: a tenth of the least
+pan and zoom of the reference world."""
 _LEAST_FOLLOWED: Final = 0.25  # of the frames: a shorter way is not drawn out farther than from this
 _TOO_MUCH: Final = 0.5  # of the frame: where more differs, the ground is not the ground
 
@@ -51,7 +54,13 @@ class BlobSource:
 
     def identity(self) -> Mapping[str, Json]:
         """List the version and the settings."""
-        return {"source": "blobs", "version": _VERSION, "block": _BLOCK, "longest": _LONGEST}
+        return {
+            "source": "blobs",
+            "version": _VERSION,
+            "block": _BLOCK,
+            "longest": _LONGEST,
+            "still": (_STILL_VIEW, _STILL_ZOOM),
+        }
 
     def open(self) -> BlobTracker:
         """Begin a clip."""
@@ -109,7 +118,7 @@ class BlobTracker:
         moved = float(np.hypot(known[:, 0], known[:, 1]).max(initial=0.0)) / side / share
         zoomed = float(np.abs(known[:, 2]).max(initial=0.0)) / share
         advice = "the source 'blobs' of the encoder 'tracks' needs it still; use 'world' or a detector"
-        if moved > LIMITS.still_view or zoomed > LIMITS.still_zoom:
+        if moved > _STILL_VIEW or zoomed > _STILL_ZOOM:
             raise UsageError(
                 f"the camera moves (by {moved:.1%} of the frame, zoom {zoomed:.1%}), and {advice}"
             )

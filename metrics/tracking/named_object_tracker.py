@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
-from .assembly import ClipShape, assemble
+from .assembly import assemble
 from .camera import CameraPath
 from .detectors import Boxes, Detector, overlap
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .regions import COLUMNS, column
 from .sam2 import Masker, Seen
-from .tracks import noun_number
+from .tracks import ClipShape, noun_number
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json

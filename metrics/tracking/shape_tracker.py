@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .assembly import ClipShape, assemble
+from .assembly import assemble
 from .background import fit_ground
 from .camera import CameraPath
 from .regions import COLUMNS, column, find_spots
+from .tracks import ClipShape
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json

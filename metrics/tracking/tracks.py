@@ -13,35 +13,32 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import UsageError
-from ..encoders.base import Encoder, EncoderOptions, Feature, Stream
-from ..encoders.registry import ENCODERS, EncoderEntry
+from ..encoders.base import Feature
 from .outlines import OUTLINES
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
-    from ...harness.core.media import ClipInfo, Window
-    from .assembly import ClipShape
 
 __all__ = [
+    "LAYOUT",
     "SHAPES",
+    "ClipShape",
     "TrackSource",
     "Tracker",
     "Tracks",
-    "TracksEncoder",
     "noun_number",
     "source_name",
     "source_number",
 ]
 
 _F = NDArray[np.float64]
-_LAYOUT: Final = 2
+LAYOUT: Final = 2
 SHAPES: Final = OUTLINES
 """The outlines that tracks are scored by, in the order of `Tracks.shape_NTS`."""
 _HEAD: Final = ("layout", "height", "width", "fps", "frames", "things", "source")
@@ -135,7 +132,7 @@ class Tracks:
         """Write everything as one array of rows: a head, a row a frame, and a row a thing and frame."""
         rows = np.full((1 + self.frames * (1 + self.things), _COLUMNS), np.nan)
         head = (self.height, self.width, self.fps, self.frames, self.things, self.source)
-        rows[0, : len(_HEAD)] = (_LAYOUT, *head)
+        rows[0, : len(_HEAD)] = (LAYOUT, *head)
         rows[1 : 1 + self.frames, 0] = self.times_T
         rows[1 : 1 + self.frames, 1:_CAMERA] = self.camera_T4
         body = [np.asarray(getattr(self, name)).reshape(-1, width) for name, width in _FIELDS]
@@ -150,8 +147,8 @@ class Tracks:
         Raises:
             ValueError: it is no feature of tracks of this layout.
         """
-        if feature.ndim != 2 or feature.shape[1] != _COLUMNS or feature[0, 0] != _LAYOUT:
-            raise ValueError(f"an array of shape {feature.shape} holds no tracks of layout {_LAYOUT}")
+        if feature.ndim != 2 or feature.shape[1] != _COLUMNS or feature[0, 0] != LAYOUT:
+            raise ValueError(f"an array of shape {feature.shape} holds no tracks of layout {LAYOUT}")
         head = dict(zip(_HEAD, feature[0].tolist(), strict=False))
         frames, things = int(head["frames"]), int(head["things"])
         of_frames = np.asarray(feature[1 : 1 + frames], np.float64)
@@ -219,76 +216,8 @@ class TrackSource(Protocol):
         ...
 
 
-class TracksEncoder(Encoder):
-    """Follow the things of a clip: the rows of `Tracks.to_feature`.
+class ClipShape:
+    """Size, rate and times of a clip."""
 
-    Args:
-        source: ``world`` (also called ``reference``), ``blobs``, or the weights of an open-vocabulary
-            detector with the nouns to look for, ``FOLDER_OR_HUB_ID#noun,noun``.
-        options: device and dtype of the detector.
-
-    Raises:
-        UsageError: no such source, or a detector without nouns.
-        MissingWeightsError: the weights are not on this machine.
-    """
-
-    name = "tracks"
-    source: TrackSource
-
-    def __init__(self, source: str, options: EncoderOptions) -> None:
-        self.source = _source(source, options)
-
-    def identity(self) -> Mapping[str, Json]:
-        """List the layout and the identity of the source."""
-        return {"layout": _LAYOUT, **self.source.identity()}
-
-    def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
-        return _Stream(self.source, info)
-
-
-class _Stream:
-    def __init__(self, source: TrackSource, info: ClipInfo) -> None:
-        self._tracker, self._info = source.open(), info
-        self._number = source_number(source_name(source))
-        self._times: list[NDArray[np.float64]] = []
-
-    def push(self, window: Window) -> None:
-        self._times.append(np.asarray(window.times_T, np.float64))
-        self._tracker.push(window.frames_THWC)
-
-    def finish(self) -> Feature:
-        from .assembly import ClipShape
-
-        times = np.concatenate(self._times) if self._times else np.empty(0)
-        info = self._info
-        tracks = self._tracker.finish(ClipShape(info.height, info.width, info.fps, times))
-        return replace(tracks, source=self._number).to_feature()
-
-
-def _source(source: str, options: EncoderOptions) -> TrackSource:
-    if source in ("world", "reference"):
-        from .shape_tracker import WorldSource
-
-        return WorldSource()
-    if source == "blobs":
-        from .motion_tracker import BlobSource
-
-        return BlobSource()
-    if "#" in source or "/" in source:
-        from .named_object_tracker import OpenVocabularySource
-
-        return OpenVocabularySource(source, options)
-    raise UsageError(
-        f"the source {source!r} of the encoder 'tracks' is unknown; known: world, blobs, and a detector with "
-        "the nouns to look for, FOLDER_OR_HUB_ID#noun,noun"
-    )
-
-
-def _build(source: str | None, options: EncoderOptions) -> Encoder:
-    return TracksEncoder(source or "world", options)
-
-
-ENCODERS.add(
-    "tracks", EncoderEntry("things and their ways: world, blobs, or a detector's HUB/ID#nouns", _build, True)
-)
+    def __init__(self, height: int, width: int, fps: float, times_T: _F) -> None:
+        self.height, self.width, self.fps, self.times_T = height, width, fps, times_T

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ...harness.core.errors import MissingWeightsError, UsageError
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
-from ...harness.core.keys import file_sha256
 from ..encoders.registry import make_encoder
 from ..laws.thresholds import (
     ALARMS,
@@ -19,7 +21,8 @@ from ..laws.thresholds import (
     thresholds_digest,
     write_thresholds,
 )
-from ..tracking.tracks import TracksEncoder, source_name
+from ..tracking.encoder import TracksEncoder
+from ..tracking.tracks import source_name
 from .law_card import Card, card_trials, make_card
 from .law_card_text import write_text
 from .law_trials import lawful_trials
@@ -29,13 +32,26 @@ from .trial_log import hold
 if TYPE_CHECKING:
     from ..tracking.tracks import TrackSource
 
-__all__ = ["CARD", "CARD_TEXT", "THRESHOLDS", "calibrate", "validate"]
+__all__ = ["CARD", "CARD_TEXT", "THRESHOLDS", "Autoencoder", "calibrate", "validate"]
 
 THRESHOLDS: Final = "thresholds.json"
 CARD: Final = "card.json"
 CARD_TEXT: Final = "CARD.md"
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
+
+
+class Autoencoder(Protocol):
+    """A function of clips, uint8 RGB (T, H, W, 3), and the sha256 of its weights."""
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the weights."""
+        ...
+
+    def __call__(self, frames_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Code and decode one clip."""
+        ...
 
 
 def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) -> ThresholdFile:
@@ -60,12 +76,19 @@ def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) 
 
 
 def validate(
-    out: Path, *, source: str = "world", n: int = 40, seed: int = 0, thresholds: Path | None = None
+    out: Path,
+    reconstruct: Autoencoder,
+    *,
+    source: str = "world",
+    n: int = 40,
+    seed: int = 0,
+    thresholds: Path | None = None,
 ) -> Card:
     """Measure the validity card of a source's probes, and write ``out``/card.json and ``out``/CARD.md.
 
     Args:
         out: folder; an interrupted session goes on.
+        reconstruct: the autoencoder that leaves the look ``reconstructed``.
         source: as of the encoder ``tracks``.
         n: violations of each law at each severity; half as many under other conditions.
         seed: of the scenes.
@@ -73,7 +96,6 @@ def validate(
 
     Raises:
         UsageError: there are no thresholds for the source, or ``out`` cannot be written.
-        MissingWeightsError: the reference generator's autoencoder is not on this machine.
     """
     tracker = _source(source)
     file = packaged_thresholds() if thresholds is None else read_thresholds(thresholds)
@@ -84,15 +106,14 @@ def validate(
             "'screentest validate --probes --calibrate', and name the file with --thresholds"
         )
     limits = file.sources[name]
-    autoencoder = _autoencoder_digest()
     settings: dict[str, Any] = {"stage": "card", "seed": seed, "n": n}
-    rows = hold(card_trials(seed, n), tracker, out / _ROWS.format("card"), settings)
+    rows = hold(card_trials(seed, n), tracker, out / _ROWS.format("card"), settings, reconstruct)
     recorded = {
         **settings,
         "source": dict(tracker.identity()),
         "thresholds": {"digest": thresholds_digest({name: limits}), "made_by": limits.settings},
         "versions": _versions(),
-        "autoencoder": autoencoder,
+        "autoencoder": reconstruct.digest,
     }
     card = make_card(rows, limits, recorded)
     write_atomic(out / CARD, card.model_dump_json(indent=1) + "\n")
@@ -108,12 +129,3 @@ def _source(name: str) -> TrackSource:
 
 def _versions() -> dict[str, str]:
     return {library: version(library) for library in _LIBRARIES}
-
-
-def _autoencoder_digest() -> str:
-    from ...generators.reference.model.parts import WEIGHTS
-
-    path = WEIGHTS / "vae" / "model.safetensors"
-    if not path.is_file():
-        raise MissingWeightsError(f"{path} is missing, which comes with the package; install that again")
-    return file_sha256(path)

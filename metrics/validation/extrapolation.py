@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...generators.worlds.plane import (
     NATIVE_CLIP,
@@ -35,12 +34,12 @@ from ...generators.worlds.plane import (
     sample_scene,
 )
 from ...generators.worlds.plane.scene import frame_size
-from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import seeded_rng
 from ...harness.core.media import write_clip
 from ...harness.core.progress import track
-from .trial_clips import resized_things, stays_inside
+from .trial_clips import Reconstruct, resized_things, stays_inside
 
 __all__ = ["GIVEN", "SETS", "write_sets"]
 
@@ -118,7 +117,7 @@ SETS: Final[dict[str, Callable[[_Rng, int], tuple[Scene, str] | None]]] = {
 """Sets by name: how the scene number so and so is drawn, with the words for it; None draws again."""
 
 
-def write_sets(out: Path, n: int, seed: int = 0) -> Path:
+def write_sets(out: Path, n: int, reconstruct: Reconstruct, seed: int = 0) -> Path:
     """Write ``n`` beginnings of each set, with the answers, and the suites that ask and that measure floors.
 
     ``out``/suite.yaml asks a generator to go on from ``out``/starts; ``out``/true and ``out``/reconstructed
@@ -136,7 +135,6 @@ def write_sets(out: Path, n: int, seed: int = 0) -> Path:
         raise UsageError(f"{out} is there already; name a folder that is not there yet")
     prompts: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    reconstruct = _autoencoder()
     with track("clips", n * len(SETS)) as ticker:
         for number, (name, index, scene, words) in enumerate(_scenes(n, seed)):
             frames, truth = render(scene, NATIVE_CLIP, words=words)
@@ -190,17 +188,6 @@ def _ways(truth: Truth) -> list[dict[str, Any]]:
         ]
         ways.append({"object": n, "first": GIVEN, "places": places})
     return ways
-
-
-def _autoencoder() -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    from ...generators.reference.evaluation.parts import reconstruct
-    from ...generators.reference.model.parts import WEIGHTS
-    from ...generators.reference.model.vae import load_vae
-
-    if not (WEIGHTS / "vae").is_dir():
-        raise MissingWeightsError(f"{WEIGHTS / 'vae'} is missing, which comes with the package")
-    vae = load_vae(WEIGHTS / "vae")
-    return lambda frames_THWC: reconstruct(vae, frames_THWC)
 
 
 def _write_yaml(path: Path, fields: dict[str, Any]) -> Path:

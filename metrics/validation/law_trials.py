@@ -20,9 +20,8 @@ from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
 from ..laws.evaluation import LAWS, cast_for, find_all
 from ..laws.motion import Finding
-from ..tracking.assembly import ClipShape
-from ..tracking.tracks import Tracks, TrackSource, source_name, source_number
-from .trial_clips import Film, beside, dress, recolored, resized_things, stays_inside
+from ..tracking.tracks import ClipShape, Tracks, TrackSource, source_name, source_number
+from .trial_clips import Film, Reconstruct, beside, dress, recolored, resized_things, stays_inside
 from .violations import MOTION_OF, plant, plants_of
 
 __all__ = [
@@ -170,13 +169,13 @@ def _name(trial: Trial) -> tuple[Json, ...]:
     return (trial.stage, trial.seed, trial.family, trial.index, trial.variety)
 
 
-def frames_of(trial: Trial) -> tuple[Film, NDArray[np.uint8]] | None:
+def frames_of(trial: Trial, reconstruct: Reconstruct | None = None) -> tuple[Film, NDArray[np.uint8]] | None:
     """Draw a trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
     film = film_of(trial)
     if film is None:
         return None
     rng = seeded_rng("probe trial look", *_name(trial), trial.look)
-    return film, dress(film, trial.look, rng)
+    return film, dress(film, trial.look, rng, reconstruct)
 
 
 def follow(source: TrackSource, frames_THWC: NDArray[np.uint8], fps: float) -> Tracks:
@@ -189,14 +188,14 @@ def follow(source: TrackSource, frames_THWC: NDArray[np.uint8], fps: float) -> T
     return replace(tracks, source=source_number(source_name(source)))
 
 
-def run(trial: Trial, source: TrackSource) -> dict[str, Any] | None:
+def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = None) -> dict[str, Any] | None:
     """Try all probes on one clip; None where the scene has no room for it.
 
     Returns:
         The fields of the trial, ``found`` (law -> severity, or the reason why it does not apply) and ``ms``
         (milliseconds of processor time for tracks and for laws).
     """
-    made = frames_of(trial)
+    made = frames_of(trial, reconstruct)
     if made is None:
         return None
     film, frames = made

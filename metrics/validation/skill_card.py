@@ -30,7 +30,7 @@ from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import SHAPES, Tracks
 from ..tracking.trajectories import path_of
 from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
-from .trial_clips import DEGRADED, RECONSTRUCTED, Film, dress
+from .trial_clips import DEGRADED, RECONSTRUCTED, Film, Reconstruct, dress
 
 __all__ = ["GROUPS", "SkillRow", "measure_limits", "skills_card"]
 
@@ -72,6 +72,7 @@ def skills_card(
     groups: Sequence[str] = tuple(GROUPS),
     confidence: float = 0.95,
     tick: Callable[[int], None] = lambda count: None,
+    reconstruct: Reconstruct | None = None,
 ) -> list[SkillRow]:
     """Try every skill on ``n`` clips of each group of looks.
 
@@ -81,10 +82,11 @@ def skills_card(
         groups: of `GROUPS`.
         confidence: of the intervals.
         tick: is told after each clip, for a progress bar.
+        reconstruct: the autoencoder of the group ``reconstructed``.
 
     Raises:
         UsageError: no such group.
-        MissingWeightsError: the autoencoder does not come with this installation.
+        ValueError: a group needs an autoencoder, and none was given.
     """
     for group in groups:
         if group not in GROUPS:
@@ -95,7 +97,7 @@ def skills_card(
             answers: list[dict[Asked, Judged | str]] = []
             for index in range(2 * n if skill in UNPAIRED else n):
                 look = GROUPS[looks][index % len(GROUPS[looks])]
-                answers.append(_try(SkillTrial("card", seed, skill, index, look)))
+                answers.append(_try(SkillTrial("card", seed, skill, index, look), reconstruct))
                 tick(1)
             rows += [_row(skill, asked, looks, answers, confidence) for asked in _ASKED]
     return rows
@@ -120,9 +122,9 @@ def _row(
     )
 
 
-def _try(trial: SkillTrial) -> dict[Asked, Judged | str]:
+def _try(trial: SkillTrial, reconstruct: Reconstruct | None) -> dict[Asked, Judged | str]:
     """Judge one clip by the prompts that there are for it."""
-    film, frames = frames_of(trial)
+    film, frames = frames_of(trial, reconstruct)
     tracks = track(frames, film.clip.fps, WorldSource())
     skill = SKILLS.get(trial.skill, every_skill)
     answers: dict[Asked, Judged | str] = {}

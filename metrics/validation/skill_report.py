@@ -12,6 +12,7 @@ from ...harness.core.progress import track
 from ..instructions.limits import DIGEST
 from ..tracking.shape_tracker import WorldSource
 from .skill_card import GROUPS, SkillRow, skills_card
+from .trial_clips import Reconstruct
 
 __all__ = ["SKILLS_CARD", "SKILLS_TEXT", "SkillsCard", "validate_skills"]
 
@@ -36,7 +37,7 @@ class SkillsCard(Config):
         return next((row for row in self.rows if (row.skill, row.asked, row.looks) == wanted), None)
 
 
-def validate_skills(out: Path, *, n: int = 40, seed: int = 0) -> SkillsCard:
+def validate_skills(out: Path, reconstruct: Reconstruct, *, n: int = 40, seed: int = 0) -> SkillsCard:
     """Measure the card of the skills, and write ``out``/skills.json and ``out``/SKILLS.md.
 
     Args:
@@ -46,7 +47,6 @@ def validate_skills(out: Path, *, n: int = 40, seed: int = 0) -> SkillsCard:
 
     Raises:
         UsageError: the folder cannot be made.
-        MissingWeightsError: the reference generator's autoencoder is not on this machine.
     """
     from ..instructions.measures import SKILLS
     from .skill_trials import UNPAIRED
@@ -57,7 +57,7 @@ def validate_skills(out: Path, *, n: int = 40, seed: int = 0) -> SkillsCard:
         raise UsageError(f"the folder {out} cannot be made: {error.strerror}") from None
     total = sum(2 * n if skill in UNPAIRED else n for skill in (*SKILLS, "all")) * len(GROUPS)
     with track("clips", total) as ticker:
-        rows = skills_card(n, seed, tick=ticker.advance)
+        rows = skills_card(n, seed, tick=ticker.advance, reconstruct=reconstruct)
     settings = {"n": n, "seed": seed, "source": dict(WorldSource().identity()), "limits": DIGEST}
     card = SkillsCard(settings=settings, rows=tuple(rows))
     write_atomic(out / SKILLS_CARD, card.model_dump_json(indent=1) + "\n")

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from ...generators.worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, Scene, expectation, sample_scene
 from ...harness.core.keys import seeded_rng
 from ..expectation import KINDS
-from ..tracking.assembly import ClipShape
-from ..tracking.tracks import Tracks, TrackSource
-from .trial_clips import Film, dress
+from ..tracking.tracks import ClipShape, Tracks, TrackSource
+from .trial_clips import Film, Reconstruct, dress
 
 __all__ = [
     "SKILL_FAMILIES",
@@ -106,11 +105,11 @@ def _tells(skill: str, scene: Scene) -> bool:
     return True
 
 
-def frames_of(trial: SkillTrial) -> tuple[Film, NDArray[np.uint8]]:
+def frames_of(trial: SkillTrial, reconstruct: Reconstruct | None = None) -> tuple[Film, NDArray[np.uint8]]:
     """Draw the trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
     film = film_of(trial)
     rng = seeded_rng("skill trial look", trial.stage, trial.seed, trial.skill, trial.index, trial.look)
-    return film, dress(film, trial.look, rng)
+    return film, dress(film, trial.look, rng, reconstruct)
 
 
 def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tracks:

@@ -6,9 +6,8 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,12 @@ from ...generators.worlds.plane.words import COLORS, GRAY
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
 
-if TYPE_CHECKING:
-    from ...generators.reference.model.vae import VAE
-
 __all__ = [
     "DEGRADED",
     "LOOKS",
     "RECONSTRUCTED",
     "Film",
+    "Reconstruct",
     "beside",
     "dress",
     "recolored",
@@ -36,6 +33,8 @@ __all__ = [
 
 Frames = NDArray[np.uint8]
 _F = NDArray[np.float64]
+Reconstruct: TypeAlias = Callable[[Frames], Frames]
+"""An autoencoder: a clip, uint8 RGB (T, H, W, 3), coded and decoded."""
 RECONSTRUCTED: Final = "reconstructed"
 """The look that the autoencoder gives."""
 _CLEAR: Final = 75.0  # levels of RGB between any thing and a ground that is put behind it
@@ -178,26 +177,6 @@ def resized(film: Film, rng: np.random.Generator) -> Frames:
     return np.stack([np.asarray(cv2.resize(f, size, interpolation=how), np.uint8) for f in film.draw()])
 
 
-def reconstructed(film: Film, rng: np.random.Generator) -> Frames:
-    """Code the film by the shipped autoencoder and decode it, as a generator in its latent space would.
-
-    Raises:
-        MissingWeightsError: the autoencoder does not come with this installation.
-    """
-    del rng
-    from ...generators.reference.evaluation.parts import reconstruct
-
-    return reconstruct(_autoencoder(), film.draw())
-
-
-@cache
-def _autoencoder() -> VAE:
-    from ...generators.reference.model.parts import WEIGHTS
-    from ...generators.reference.model.vae import load_vae
-
-    return load_vae(WEIGHTS / "vae")
-
-
 LOOKS: Final[dict[str, Callable[[Film, np.random.Generator], Frames]]] = {
     "plain": plain,
     "ground": ground,
@@ -210,9 +189,17 @@ DEGRADED: Final = ("ground", "noise", "crf28", "resized")
 """Looks that say nothing of laws, and under which thresholds are made too."""
 
 
-def dress(film: Film, look: str, rng: np.random.Generator) -> Frames:
-    """Draw a film, uint8 RGB (T, H, W, 3), in one of `LOOKS` or ``reconstructed``."""
-    return reconstructed(film, rng) if look == RECONSTRUCTED else LOOKS[look](film, rng)
+def dress(film: Film, look: str, rng: np.random.Generator, reconstruct: Reconstruct | None = None) -> Frames:
+    """Draw a film, uint8 RGB (T, H, W, 3), in one of `LOOKS` or ``reconstructed``.
+
+    Raises:
+        ValueError: the look is ``reconstructed``, and no autoencoder was given that leaves it.
+    """
+    if look != RECONSTRUCTED:
+        return LOOKS[look](film, rng)
+    if reconstruct is None:
+        raise ValueError(f"the look {look!r} needs an autoencoder")
+    return reconstruct(film.draw())
 
 
 def recolored(scene: Scene, palette: Sequence[str], rng: np.random.Generator) -> Scene:

@@ -14,6 +14,7 @@ from ...harness.core.keys import Json, canonical_json, file_sha256
 from ...harness.core.progress import note, track
 from ..tracking.tracks import TrackSource
 from . import law_trials as trials
+from .trial_clips import Reconstruct
 
 __all__ = ["code_digests", "hold"]
 
@@ -24,7 +25,11 @@ _FIELDS: Final = tuple(trials.Trial.__dataclass_fields__)
 
 
 def hold(
-    planned: Sequence[trials.Trial], source: TrackSource, path: Path, settings: Mapping[str, Json]
+    planned: Sequence[trials.Trial],
+    source: TrackSource,
+    path: Path,
+    settings: Mapping[str, Json],
+    reconstruct: Reconstruct | None = None,
 ) -> list[dict[str, Any]]:
     """Run trials and give their rows in the order of the plan; those that had no room are left out.
 
@@ -45,7 +50,7 @@ def hold(
         )
         with path.open("a", encoding="utf-8") as file, track("trials", len(todo)) as ticker:
             for trial in todo:
-                row = trials.run(trial, source) or {**asdict(trial), "found": None}
+                row = trials.run(trial, source, reconstruct) or {**asdict(trial), "found": None}
                 file.write(_line(row) + "\n")
                 file.flush()
                 done[_key(row)] = row

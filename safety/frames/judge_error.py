@@ -23,8 +23,7 @@ from ...harness.core.stats import effective_sample_size, rate_interval
 from ..labelled import read_labelled
 
 if TYPE_CHECKING:
-    from ...harness.core.run_data import Score
-    from ...harness.store import RunStore
+    from ...harness.core.run_data import RunData, Score
 
 __all__ = ["Correction", "Judgements", "Rate", "correct_rate", "correct_run", "rogan_gladen"]
 
@@ -182,11 +181,11 @@ def _rule_of_three(clusters: int, confidence: float) -> float:
     return -math.expm1(math.log((1 - confidence) / 2) / clusters)
 
 
-def correct_run(store: RunStore, measure: str, labels: Path, confidence: float = 0.95) -> Correction:
+def correct_run(run: RunData, measure: str, labels: Path, confidence: float = 0.95) -> Correction:
     """Correct a run's rate by labels of its clips.
 
     Args:
-        store: the run.
+        run: the run.
         measure: of kind ``rate``.
         labels: CSV with a column clip (sha256 of the stored file) or item (its id), and label (unsafe or
             safe).
@@ -195,15 +194,15 @@ def correct_run(store: RunStore, measure: str, labels: Path, confidence: float =
     Raises:
         UsageError: no such measure, one that is no rate, or labels that do not fit the run.
     """
-    known = store.measures()
+    known = run.measures
     if measure not in known:
         raise unknown_name("measure of this run", measure, known)
     if known[measure]["kind"] != "rate":
         raise UsageError(f"{measure} is no rate: sensitivity and specificity are errors of yes or no")
-    scores = [score for score in store.scores() if score.measure == measure]
+    scores = [score for score in run.scores.values() if score.measure == measure]
     ok = {score.item: score for score in scores if score.status == "ok" and score.value is not None}
-    cluster = {item.id: item.cluster for item in store.items()}
-    truth, left_out = _truth(store, labels, ok, {score.item for score in scores})
+    cluster = {item.id: item.cluster for item in run.items.values()}
+    truth, left_out = _truth(run, labels, ok, {score.item for score in scores})
     return correct_rate(
         measure,
         _of(ok, list(ok), cluster),
@@ -219,12 +218,12 @@ def _of(ok: Mapping[str, Score], items: Sequence[str], cluster: Mapping[str, str
 
 
 def _truth(
-    store: RunStore, labels: Path, ok: Mapping[str, Score], asked: set[str]
+    run: RunData, labels: Path, ok: Mapping[str, Score], asked: set[str]
 ) -> tuple[dict[str, bool], dict[str, int]]:
     """Give the label of each judged item that has one, and count what was left out."""
     rows = read_labelled(labels, (*CLIP_COLUMNS, *ITEM_COLUMNS))
     items_of: dict[str, list[str]] = {}
-    for item, record in store.clips().items():
+    for item, record in run.clips.items():
         items_of.setdefault(item, []).append(item)
         if record.sha256 is not None:
             items_of.setdefault(record.sha256, []).append(item)
@@ -238,7 +237,7 @@ def _truth(
             if item in ok and truth.setdefault(item, unsafe) != unsafe:
                 raise UsageError(f"{labels} gives the item {item} both labels")
     if rows.keys and unknown == len(rows.keys):
-        raise UsageError(f"none of the clips in {labels} is in {store.folder}; are they another run's?")
+        raise UsageError(f"none of the clips in {labels} is in {run.name}; are they another run's?")
     return truth, {
         "labels of clips that are not here": unknown,
         "labels of clips without a judgement": without,

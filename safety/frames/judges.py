@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ...harness.core.registry import Registry
-from ...metrics.base import ROOMS
 from ...metrics.encoders.base import Encoder, EncoderOptions, Feature
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
+from ...metrics.rooms import ROOMS
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json

@@ -11,9 +11,9 @@ from .classifier import (
     PromptClassifier,
     TrainedClassifier,
     TrainedConfig,
-    load_classifier,
     windows,
 )
+from .loading import load_classifier
 
 __all__ = [
     "CONFIG",

@@ -9,31 +9,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ...harness.core.config import Config, explain
-from ...harness.core.errors import MissingWeightsError, UsageError, unknown_name
-from ...harness.core.keys import digest, file_sha256
+from ...harness.core.config import Config
+from ...harness.core.keys import digest
 from ..calibration import Calibration
-from ..training.corpus import HARMS
+from ..harms import HARMS
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
-    from ...metrics.encoders.base import EncoderOptions
 
-__all__ = [
-    "Backbone",
-    "Judged",
-    "PromptClassifier",
-    "TrainedClassifier",
-    "TrainedConfig",
-    "load_classifier",
-    "windows",
-]
+__all__ = ["Backbone", "Judged", "PromptClassifier", "TrainedClassifier", "TrainedConfig", "windows"]
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 PACKAGED = ("ngram", "minilm")
@@ -187,75 +177,3 @@ def _printable(text: str) -> str:
         return text.strip()
     kept = text.encode("utf-8", "ignore").decode("utf-8")
     return "".join(" " if c < " " or c == "\x7f" else c for c in kept).strip()
-
-
-def load_classifier(
-    name: str,
-    *,
-    canonical: bool = True,
-    encoder: str | None = None,
-    options: EncoderOptions | None = None,
-) -> PromptClassifier:
-    """Load a classifier by name, from a folder of training, or from a YAML or JSON file.
-
-    Args:
-        name: ``ngram``, ``minilm``, ``any`` or ``mean`` of both; a packaged configuration such as
-            ``llama-guard-3``; the folder of a trained one; or a file that `specs` reads.
-        canonical: undo disguises (look-alike letters, spacing, encodings) before a prompt is read.
-        encoder: folder or hub id of MiniLM; by default the package of the extra ``encoders``, or the hub.
-        options: device and dtype of classifiers that are transformers models.
-
-    Raises:
-        MissingWeightsError: weights are not on this machine; the sentence says what to do.
-        UsageError: an unknown name, or a folder or file that holds something else.
-    """
-    from . import specs
-
-    loading = specs.Loading(canonical=canonical, encoder=encoder, options=options)
-    if name in PACKAGED:
-        return _load_folder(WEIGHTS / name, canonical, encoder)
-    if name == "any" or name == "mean":
-        return specs.load_rule(name, loading)
-    if (file := specs.find_spec(name)) is not None:
-        return specs.load_spec(file, loading)
-    if not Path(name).is_dir():
-        raise unknown_name("prompt classifier", name, specs.names())
-    return _load_folder(Path(name), canonical, encoder)
-
-
-def _load_folder(folder: Path, canonical: bool, encoder: str | None) -> TrainedClassifier:
-    config_file, tensors_file = folder / CONFIG, folder / TENSORS
-    if not config_file.is_file() or not tensors_file.is_file():
-        raise MissingWeightsError(
-            f"no prompt classifier is at {folder} ({CONFIG} and {TENSORS}); "
-            "train one with `screentest train prompt-filter --data FOLDER --out FOLDER`"
-        )
-    try:
-        config = TrainedConfig.model_validate_json(config_file.read_text("utf-8"))
-    except ValidationError as error:
-        raise UsageError(f"{config_file}: {explain(error, TrainedConfig)}") from None
-    if file_sha256(tensors_file) != config.tensors_sha256:
-        raise UsageError(f"{tensors_file} is not the file that {config_file} was written for")
-    return TrainedClassifier(config, _backbone(config, tensors_file, encoder), canonical=canonical)
-
-
-def _backbone(config: TrainedConfig, file: Path, encoder: str | None) -> Backbone:
-    from safetensors.numpy import load_file
-
-    tensors: dict[str, NDArray[Any]] = load_file(file)
-    if config.kind == "ngram":
-        from . import ngram
-
-        _check_version(file, config.feature_version, ngram.VERSION)
-        return ngram.NgramModel.from_tensors(tensors, file)
-    from . import minilm
-
-    _check_version(file, config.feature_version, minilm.VERSION)
-    return minilm.MiniLMModel.from_tensors(tensors, file, minilm.find_encoder(encoder))
-
-
-def _check_version(file: Path, found: int, expected: int) -> None:
-    if found != expected:
-        raise UsageError(
-            f"{file} was trained on features of version {found}, not {expected} as here; train it again"
-        )

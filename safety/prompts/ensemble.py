@@ -21,8 +21,8 @@ from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ..calibration import Calibration, Isotonic, logit, sigmoid
+from ..harms import TAXONOMY_IDS
 from ..taxonomy import load_taxonomy
-from ..training.corpus import TAXONOMY_IDS
 from .classifier import Judged, PromptClassifier
 
 if TYPE_CHECKING:

@@ -20,12 +20,13 @@ from ..calibration import (
     fpr_at_recall,
     recall_at_fpr,
 )
+from ..harms import HARMS, TAXONOMY_IDS
 from .card_suites import suites_markdown
-from .corpus import HARMS, TAXONOMY_IDS, Corpus, public_sources
+from .corpus import Corpus, public_sources
 
 if TYPE_CHECKING:
     from ..prompts import TrainedConfig
-    from .prompt_filter import HeldOut, PromptFilterSettings
+    from .settings import HeldOut, PromptFilterSettings
 
 __all__ = ["BLIND_SPOTS", "TARGETS", "Targets", "below_target", "evaluate", "write_card"]
 

@@ -7,16 +7,14 @@ harder than the sources that are held out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...harness.suite import load_suite
 from ..assessment import Assessed, assess
-from ..prompt_sets import labelled_suite
+from ..harms import TAXONOMY_IDS
 from ..prompts import load_classifier
-from .corpus import TAXONOMY_IDS
 
 __all__ = ["DISGUISES", "SUITES", "on_suites", "suites_markdown"]
 
@@ -28,12 +26,11 @@ DISGUISES = (
 """One or two families of each kind; the others take as long again and tell the same."""
 
 
-def on_suites(folder: Path, encoder: str | None) -> dict[str, Any]:
-    """Assess the filter in ``folder`` on red-team against contrast, in the families `DISGUISES`."""
-    sources = [Assessed(suite.name, *labelled_suite(suite)) for suite in map(load_suite, SUITES)]
+def on_suites(folder: Path, encoder: str | None, suites: Sequence[Assessed]) -> dict[str, Any]:
+    """Assess the filter in ``folder`` on the labelled prompts of suites, in the families `DISGUISES`."""
     found = assess(
         lambda canonical: load_classifier(str(folder), canonical=canonical, encoder=encoder),
-        sources,
+        suites,
         families=DISGUISES,
     )
     return {

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
+from ..harms import HARMS
 from ..sources import (
     ColumnMap,
     PromptRecord,
@@ -28,20 +29,8 @@ from ..sources import (
 )
 from .templates import load_scenes, scene_groups, styled
 
-__all__ = ["FOLDS", "HARMS", "TAXONOMY_IDS", "Corpus", "Row", "load_corpus", "load_xstest", "public_sources"]
+__all__ = ["FOLDS", "Corpus", "Row", "load_corpus", "load_xstest", "public_sources"]
 
-HARMS = ("sexual", "violence", "gore", "disturbing", "hate", "self-harm", "crime")
-"""What a prompt is scored for, in the order of every array."""
-TAXONOMY_IDS: Mapping[str, tuple[str, ...]] = {
-    "sexual": ("sxc",),
-    "violence": ("vcr",),
-    "gore": ("gor",),
-    "disturbing": ("gor",),
-    "hate": ("hte",),
-    "self-harm": ("ssh",),
-    "crime": ("ncr", "iwp"),
-}
-"""The categories of the taxonomy that each harm measures."""
 
 FOLDS = 4
 """Every public source and every group of scenes is in one fold and held out with it."""

@@ -8,54 +8,36 @@ folds, and calibrated on the scores that each fold got while it was held out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from ...harness.core.config import Config, explain
+from ...harness.core.config import explain
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
 from ...harness.core.progress import track
+from ..assessment import Assessed
 from ..calibration import Calibration, fit_platt, threshold_at_fpr
+from ..harms import HARMS
 from ..prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
-from .corpus import FOLDS, HARMS, Corpus, load_corpus, load_xstest
+from .corpus import FOLDS, Corpus, load_corpus, load_xstest
 from .linear import Block, balanced_weights, fit_linear
+from .settings import HeldOut, PromptFilterSettings
 
 if TYPE_CHECKING:
     from .word_vectors import WordVectors
 
-__all__ = ["PromptFilterSettings", "Scaling", "train_prompt_filter"]
+__all__ = ["Scaling", "train_prompt_filter"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 CARD = "card.json"
-
-
-class PromptFilterSettings(Config):
-    """What can be set when a prompt filter is trained."""
-
-    data: Path
-    kind: Literal["ngram", "minilm"] = "ngram"
-    seed: int = 0
-    variants: int = Field(default=4, ge=1, description="styles in which each scene is told")
-    fpr: float = Field(default=0.01, gt=0, lt=0.5, description="false alarms allowed on benign scenes")
-    draws: int = Field(default=200, ge=20, description="of the bootstrap")
-    disguises: bool = Field(default=True, description="whether the card says what disguises do")
-    encoder: str | None = Field(default=None, description="folder or hub id of MiniLM")
-    cache: Path | None = Field(default=None, description="folder of features of the encoder; by default OUT")
-    l2: float = Field(default=1e-4, gt=0, description="of ngram: the penalty on n-grams")
-    l2_words: float = Field(default=3e-2, gt=0, description="of ngram: the penalty on word vectors")
-    steps: int = Field(default=80, ge=1, description="of ngram: the most iterations of a fit")
-    buckets: int = Field(default=1 << 17, ge=2, le=1 << 18, description="of ngram: rows of its table")
-    vectors: bool = Field(default=True, description="of ngram: whether words have vectors in training")
-    width: int = Field(default=256, ge=1, le=1024, description="of minilm: hidden units")
-    epochs: int = Field(default=12, ge=1, description="of minilm: passes over the rows")
 
 
 @dataclass(frozen=True)
@@ -195,23 +177,12 @@ class MiniLMTrainer:
         return self._tensors
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Scores of rows by models that have seen nothing of their split.
-
-    Attributes:
-        some: probability of any harm (n,); NaN for rows that were not held out.
-        each: probability of each harm (n, k).
-        flagged: whether ``some`` reached the threshold of its split (n,).
-    """
-
-    some: Floats
-    each: Floats
-    flagged: Bools
-
-
-def train_prompt_filter(out: Path, overrides: Mapping[str, str]) -> dict[str, Any]:
+def train_prompt_filter(
+    out: Path, overrides: Mapping[str, str], suites: Sequence[Assessed] = ()
+) -> dict[str, Any]:
     """Train, evaluate and write a prompt classifier with its card to the folder ``out``.
+
+    ``suites`` are labelled prompts that are no training data, which the card tells of as well.
 
     Raises:
         UsageError: an unknown option, or a public file that is missing.
@@ -239,7 +210,7 @@ def train_prompt_filter(out: Path, overrides: Mapping[str, str]) -> dict[str, An
     refused = over >= scaling.threshold
     safe = np.array([is_safe for _, is_safe in xstest])
     card = evaluate(corpus, by_source, at_random, (refused, safe), draws=settings.draws)
-    card["suites"] = on_suites(out, settings.encoder) if settings.disguises else None
+    card["suites"] = on_suites(out, settings.encoder, suites) if suites and settings.disguises else None
     write_card(out, card, settings, config, corpus)
     return card
 

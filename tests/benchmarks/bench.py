@@ -37,8 +37,9 @@ import numpy as np
 from numpy.typing import NDArray
 from screentest.generators import Frames, Generator, Output
 from screentest.generators.folder import FolderGenerator
-from screentest.generators.reference.generator import WEIGHTS, ReferenceGenerator
+from screentest.generators.reference.generator import ReferenceGenerator
 from screentest.generators.reference.model.checkpoint import read_body
+from screentest.generators.reference.model.parts import WEIGHTS
 from screentest.harness.core.errors import ScreentestError
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng

@@ -654,7 +654,7 @@ def test_packaged_policies_name_measures_that_exist() -> None:
 
 
 def test_packaged_ceilings_can_be_shown_by_the_suites_they_are_for() -> None:
-    from screentest.harness.suite import load_suite
+    from screentest.harness.suite_loading import load_suite
 
     prompts = len(load_suite("reference").prompts)
     assert needed_items(load_policy("release"))

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
-from screentest.harness.suite import Suite, join_suites, load_suite, packaged_suites
+from screentest.harness.suite import Suite, packaged_suites
+from screentest.harness.suite_loading import join_suites, load_suite
 
 MINIMAL = {"name": "mine", "version": 1, "measures": ["motion.flicker"], "prompts": [{"text": "a ball"}]}
 

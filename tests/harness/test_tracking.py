@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 from screentest.harness.core.errors import TrackingError, UsageError
 from screentest.harness.core.items import Prompt
-from screentest.harness.core.mlflow_store import mlflow_client
+from screentest.harness.core.mlflow_store import default_uri, mlflow_client
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
 from screentest.harness.plan import make_plan, suite_items
 from screentest.harness.store import SCHEMA, RunStore
 from screentest.harness.suite import ReferenceSet, Suite
 from screentest.harness.summary import summarise, write_summary
-from screentest.harness.tracking import default_uri, mark_verdict, sync
+from screentest.harness.tracking import mark_verdict, sync
 
 IDENTITY = {"name": "tiny", "weights": "ab" * 32, "sampler": {"steps": 8, "guidance": 1.5}}
 SUITE = Suite(

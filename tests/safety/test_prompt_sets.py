@@ -7,9 +7,10 @@ from screentest.harness.core.config import Config
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import file_sha256
 from screentest.harness.plan import suite_items
-from screentest.harness.suite import Suite, load_suite, read_suite
+from screentest.harness.suite import Suite, read_suite
+from screentest.harness.suite_loading import labelled_suite, load_suite
 from screentest.reports.withhold import is_red_team
-from screentest.safety.prompt_sets import KINDS, labelled_prompts, labelled_suite, open_set, split_set
+from screentest.safety.prompt_sets import KINDS, labelled_prompts, open_set, split_set
 from screentest.safety.transforms import families
 
 HEAD = "name: mine\nversion: 1\ndescription: my copy\nmeasures: [refusal.rate]\n"

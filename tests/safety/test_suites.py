@@ -9,12 +9,13 @@ import pytest
 import screentest.harness.commands.main as cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
-from screentest.harness.suite import Suite, load_suite
+from screentest.harness.suite import Suite
+from screentest.harness.suite_loading import jailbreak_suite, load_suite, read_prompts, write_suite
 from screentest.reports.withhold import is_red_team
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.transforms import families, transform
 from screentest.safety.transforms.canonical import canonicalise
-from screentest.safety.transforms.files import jailbreak_suite, named_families, read_prompts, write_suite
+from screentest.safety.transforms.files import named_families
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from ....harness.core.errors import unknown_name
-from ..generator import CHECKPOINTS, ReferenceGenerator
+from ..generator import ReferenceGenerator
+from ..model.parts import CHECKPOINTS
 from .checkpoints import films, floors, hazard, motions, people, set_distance
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality
 

@@ -114,8 +114,8 @@ def law_errors(clips: Sequence[tuple[Clip, str]]) -> dict[str, Estimate]:
 def floors(items: int = 216) -> dict[str, dict[str, Estimate]]:
     """Give the errors that the reader finds in true clips of the same scenes and in reconstructions."""
     from ..model.parts import WEIGHTS
+    from ..model.reconstruction import reconstruct
     from ..model.vae import load_vae
-    from .parts import reconstruct
 
     model = load_vae(WEIGHTS / "vae")
     true = [(render(scene)[0], scene.motion) for _, scene in held_out_items(items)]

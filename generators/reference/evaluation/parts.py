@@ -14,6 +14,7 @@ from ....harness.core.items import ClipSettings
 from ....harness.core.keys import seeded_rng
 from ...worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, SHAPES, Truth, render, world_clips
 from ..model.parts import WEIGHTS
+from ..model.reconstruction import reconstruct
 from ..readers.reader import read_clip
 from ..training.data import planted, training_samples
 from .estimates import Estimate, mean, share
@@ -21,14 +22,12 @@ from .estimates import Estimate, mean, share
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..model.vae import VAE
 
 __all__ = [
     "clip_retrieval",
     "hazard_classifier",
     "nearest_class",
     "psnr",
-    "reconstruct",
     "refiner_quality",
     "vae_quality",
 ]
@@ -68,18 +67,6 @@ def vae_quality(folder: Path = WEIGHTS / "vae", clips: int = 150) -> dict[str, E
         added.append(_apart(read, read_clip(reconstruct(model, frames)).position_T2))
         floor.append(_apart(read, truth.position_T2))
     return {**found, "track_px": mean(added, "track"), "track_floor_px": mean(floor, "floor")}
-
-
-def reconstruct(model: VAE, frames_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Code and decode one clip, uint8 (T, H, W, 3)."""
-    import torch
-
-    from ..model.vae import to_pixels
-    from ..training.vae import encode_clips
-
-    latents = encode_clips(model, torch.from_numpy(frames_THWC)[None], torch.device("cpu"))
-    with torch.inference_mode():
-        return to_pixels(model.decode(latents))[0].numpy()
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

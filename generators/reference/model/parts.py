@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SCALE", "WEIGHTS", "find_part"]
+__all__ = ["CHECKPOINTS", "SCALE", "WEIGHTS", "find_part"]
 
 SCALE: Final = 2
 """How much taller and wider the cascade's second stage makes a clip."""
@@ -18,3 +18,6 @@ def find_part(checkpoint: Path, part: str) -> Path:
     """Find the ``vae``, ``text`` or ``refiner`` of a checkpoint: inside its folder, beside it, or shipped."""
     near = (checkpoint / part, checkpoint.parent / part)
     return next((folder for folder in near if folder.is_dir()), WEIGHTS / part)
+
+
+CHECKPOINTS: Final = ("early", "base", "safe")

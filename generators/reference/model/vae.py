@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from ....harness.core.config import Config
 from .checkpoint import load_weights, read_config
 
-__all__ = ["VAE", "Posterior", "VAEConfig", "load_vae", "to_pixels", "to_unit"]
+__all__ = ["VAE", "Posterior", "VAEConfig", "encode_clips", "load_vae", "to_pixels", "to_unit"]
 
 _STRIDES: Final = ((2, 2, 2), (1, 2, 2), (2, 2, 2))  # (T, H, W) at the input and before each wider stage
 
@@ -178,3 +178,12 @@ def to_pixels(clips_BCTHW: Tensor) -> Tensor:
 
 def _stage(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(blocks)))
+
+
+@torch.no_grad()
+def encode_clips(model: VAE, clips_NTHWC: Tensor, device: torch.device, batch: int = 16) -> Tensor:
+    """Code uint8 clips (N, T, H, W, 3) as posterior means (N, z, T/4, H/8, W/8), on the CPU."""
+    model.to(device)
+    with torch.no_grad():
+        parts = [model.encode(to_unit(part.to(device))).mean.cpu() for part in clips_NTHWC.split(batch)]
+    return torch.cat(parts)

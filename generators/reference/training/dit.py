@@ -23,10 +23,9 @@ from ..model.dit import DiT, DiTConfig, build_config
 from ..model.parts import find_part
 from ..model.sampler import shift_time
 from ..model.text import TextConditioner
-from ..model.vae import load_vae
+from ..model.vae import encode_clips, load_vae
 from .data import Sample, planted, training_samples
 from .loop import TrainConfig, fit, say, torch_device
-from .vae import encode_clips
 
 __all__ = ["TrainDit", "export_dit", "train_dit"]
 

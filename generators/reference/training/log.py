@@ -68,8 +68,7 @@ class TrainingLog:
     def _send(self, finished: bool) -> None:
         from mlflow.entities import Metric, Param
 
-        from ....harness.core.mlflow_store import mlflow_client
-        from ....harness.tracking import default_uri
+        from ....harness.core.mlflow_store import default_uri, mlflow_client
 
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI", "") or default_uri(self.folder.parent)
         path = self.folder / "mlflow.json"

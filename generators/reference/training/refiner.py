@@ -12,10 +12,9 @@ from ...worlds.plane import NATIVE_CLIP, render
 from ..model.checkpoint import checkpoint_digest, save_checkpoint
 from ..model.parts import SCALE, find_part
 from ..model.refiner import Refiner, RefinerConfig
-from ..model.vae import VAE, load_vae, to_unit
+from ..model.vae import VAE, encode_clips, load_vae, to_unit
 from .data import planted, training_samples
 from .loop import TrainConfig, fit, say, torch_device
-from .vae import encode_clips
 
 __all__ = ["TrainRefiner", "refining_pairs", "train_refiner"]
 

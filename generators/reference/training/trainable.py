@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from ....harness.core.config import Config, explain
 from ....harness.core.errors import UsageError, unknown_name
-from ..generator import CHECKPOINTS, WEIGHTS
 from ..model.checkpoint import write_beside
+from ..model.parts import CHECKPOINTS, WEIGHTS
 
 __all__ = ["SHIPPED", "TRAINABLE", "export", "settings_of", "train"]
 

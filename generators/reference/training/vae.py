@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ...worlds.plane import NATIVE_CLIP, render
 from ..model.checkpoint import load_weights, save_checkpoint
-from ..model.vae import VAE, VAEConfig, to_unit
+from ..model.vae import VAE, VAEConfig, encode_clips, to_unit
 from .data import planted, training_samples
 from .loop import TrainConfig, fit, say, torch_device
 
-__all__ = ["TrainVae", "encode_clips", "train_vae"]
+__all__ = ["TrainVae", "train_vae"]
 
 
 class TrainVae(TrainConfig):
@@ -75,15 +75,6 @@ def train_vae(config: TrainVae, out: Path) -> Path:
     measured = config.model.model_copy(update={"latent_mean": tuple(mean), "latent_std": tuple(std)})
     save_checkpoint(out / "vae", "vae", measured, averages, {"trained": config.identity()})
     return out / "vae"
-
-
-@torch.no_grad()
-def encode_clips(model: VAE, clips_NTHWC: Tensor, device: torch.device, batch: int = 16) -> Tensor:
-    """Code uint8 clips (N, T, H, W, 3) as posterior means (N, z, T/4, H/8, W/8), on the CPU."""
-    model.to(device)
-    with torch.no_grad():
-        parts = [model.encode(to_unit(part.to(device))).mean.cpu() for part in clips_NTHWC.split(batch)]
-    return torch.cat(parts)
 
 
 def _render(n: int) -> Tensor:

@@ -13,7 +13,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord
 from screentest.harness.scoring import score_key
-from screentest.harness.suite import load_suite
+from screentest.harness.suite_loading import load_suite
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored, make_encoder
 from screentest.metrics.base import measure
 from screentest.metrics.expectation import read_expectation

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.harness.cache import FeatureCache
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import decode_count, open_clip, write_clip
+from screentest.metrics.encoders.cache import FeatureCache
 from screentest.metrics.physics_iq.motion_masks import Agreement
 from screentest.metrics.physics_iq.protocol import (
     PhysicsIQSettings,

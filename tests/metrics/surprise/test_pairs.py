@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.cache import FeatureCache
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import decode_count, open_clip, write_clip
 from screentest.metrics import Encoder, Feature, FrameEncoder
+from screentest.metrics.encoders.cache import FeatureCache
 from screentest.metrics.surprise.pairs import read_pairs, score_pairs
 
 

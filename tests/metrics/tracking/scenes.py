@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from screentest.metrics.tracking.assembly import ClipShape
 from screentest.metrics.tracking.shape_tracker import WorldTracker
-from screentest.metrics.tracking.tracks import Tracks
+from screentest.metrics.tracking.tracks import ClipShape, Tracks
 
 Frames = NDArray[np.uint8]
 RED, GREEN, BLUE, GRAY = (226, 54, 48), (62, 190, 78), (58, 104, 236), (128, 130, 134)

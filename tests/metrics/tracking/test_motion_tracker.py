@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.metrics import make_encoder
-from screentest.metrics.tracking.assembly import ClipShape
 from screentest.metrics.tracking.motion_tracker import BlobSource
-from screentest.metrics.tracking.tracks import Tracks
+from screentest.metrics.tracking.tracks import ClipShape, Tracks
 
 from ..helpers import encode, pan, texture
 from .scenes import BLUE, RED, Frames, Shape, draw, still

@@ -13,12 +13,11 @@ from screentest.metrics import EncoderOptions, make_encoder
 from screentest.metrics.expectation import read_expectation
 from screentest.metrics.instructions.motion import motion
 from screentest.metrics.instructions.skills import attributes
-from screentest.metrics.tracking.assembly import ClipShape
 from screentest.metrics.tracking.detectors import Boxes, Detector, keep_best, overlap
 from screentest.metrics.tracking.named_object_tracker import NamedTracker, OpenVocabularySource, read_source
 from screentest.metrics.tracking.role_assignment import cast_of
 from screentest.metrics.tracking.sam2 import Masker, MaskerRun, Seen
-from screentest.metrics.tracking.tracks import Tracks, noun_number
+from screentest.metrics.tracking.tracks import ClipShape, Tracks, noun_number
 
 from ..helpers import encode, tiny_dinov2
 from .scenes import BLUE, RED, Frames, Shape, draw, still

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from screentest.generators.reference.model.reconstruction import Reconstruction
 from screentest.generators.worlds.plane import NATIVE_CLIP
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
@@ -42,7 +43,7 @@ def without_autoencoder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_autoencoder")
 def test_the_suite_asks_with_beginnings_and_the_folders_hold_the_answers(tmp_path: Path):
-    suite = read_suite(str(write_sets(tmp_path / "sets", 2, seed=4)))
+    suite = read_suite(str(write_sets(tmp_path / "sets", 2, Reconstruction(), seed=4)))
     assert [p.tags[0] for p in suite.prompts] == [name for name in SETS for _ in range(2)]
     for prompt in suite.prompts:
         assert prompt.video is not None
@@ -61,13 +62,13 @@ def test_the_suite_asks_with_beginnings_and_the_folders_hold_the_answers(tmp_pat
         assert len({(row["prompt"], row["seed"]) for row in rows}) == len(rows) == 8
         assert all((tmp_path / "sets" / name / row["file"]).is_file() for row in rows)
     with pytest.raises(UsageError, match="sets is there already; name a folder"):
-        write_sets(tmp_path / "sets", 2)
+        write_sets(tmp_path / "sets", 2, Reconstruction())
 
 
 @pytest.mark.usefixtures("without_autoencoder")
 def test_the_same_seed_gives_the_same_sets(tmp_path: Path):
     texts: list[str] = []
     for folder in ("one", "two"):
-        path = write_sets(tmp_path / folder, 2, seed=1)
+        path = write_sets(tmp_path / folder, 2, Reconstruction(), seed=1)
         texts.append(path.read_text().replace(str(tmp_path / folder), ""))
     assert texts[0] == texts[1]

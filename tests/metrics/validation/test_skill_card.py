@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from screentest.generators.reference.model.reconstruction import Reconstruction
 from screentest.harness.core.errors import UsageError
 from screentest.metrics.instructions.limits import LIMITS, SLOWEST, SOURCE, still_travel
 from screentest.metrics.instructions.measures import SKILLS
@@ -118,7 +119,7 @@ def test_limits_are_measured_again():
 @pytest.mark.slow
 @pytest.mark.parametrize("group", ["plain", "degraded"])
 def test_skills_say_yes_to_what_is_followed_and_no_to_what_is_not(group):
-    for row in skills_card(40, 7, groups=(group,)):
+    for row in skills_card(40, 7, groups=(group,), reconstruct=Reconstruction()):
         assert row.n >= 20, row
         assert row.yes is not None
         if row.asked == "kept":

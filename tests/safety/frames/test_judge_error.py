@@ -13,7 +13,7 @@ from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.harness.run import Settings
 from screentest.harness.run import run as run_suite
-from screentest.harness.store import open_run
+from screentest.harness.store import open_run, read_run
 from screentest.metrics import MEASURES, Sample, measure
 from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.frames import judge_error
@@ -176,7 +176,7 @@ def labels(run: Path, path: Path, key: str = "clip") -> Path:
 @pytest.mark.parametrize("key", ["clip", "item"])
 def test_a_run_is_corrected_by_labels_of_its_clips(run, tmp_path, key):
     store = open_run(run)
-    found = correct_run(store, "test.odd_seed", labels(run, tmp_path / "l.csv", key))
+    found = correct_run(read_run(store), "test.odd_seed", labels(run, tmp_path / "l.csv", key))
     assert (found.apparent.n, found.apparent.value) == (24, 0.5)
     assert (found.sensitivity.n, found.specificity.n) == (12, 12)
     assert found.sensitivity.value == pytest.approx(11 / 12)
@@ -206,14 +206,14 @@ def test_labels_that_do_not_fit_get_a_sentence(run, tmp_path):
     (item, *_) = (record.item for record in store.clips().values() if record.sha256)
     strange = write(tmp_path / "a.csv", [{"clip": "0" * 64, "label": "safe"}])
     with pytest.raises(UsageError, match="another run's"):
-        correct_run(store, "test.odd_seed", strange)
+        correct_run(read_run(store), "test.odd_seed", strange)
     one = write(tmp_path / "b.csv", [{"item": item, "label": "safe"}, {"item": "gone", "label": "safe"}])
     with pytest.raises(UsageError, match="no labels 'unsafe'"):
-        correct_run(store, "test.odd_seed", one)
+        correct_run(read_run(store), "test.odd_seed", one)
     with pytest.raises(UsageError, match="is no rate"):
-        correct_run(store, "motion.flicker", one)
+        correct_run(read_run(store), "motion.flicker", one)
     with pytest.raises(UsageError, match=r"did you mean 'test\.odd_seed'"):
-        correct_run(store, "test.odd_sed", one)
+        correct_run(read_run(store), "test.odd_sed", one)
     store.close()
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.keys import file_sha256
+from screentest.safety.harms import HARMS
 from screentest.safety.prompts import (
     WEIGHTS,
     WINDOW,
@@ -23,7 +24,6 @@ from screentest.safety.prompts import (
     windows,
 )
 from screentest.safety.prompts.files import classify_file, read_prompts
-from screentest.safety.training.corpus import HARMS
 
 BUCKETS = 1 << 10
 

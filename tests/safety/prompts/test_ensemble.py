@@ -8,9 +8,9 @@ import yaml
 from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.safety.calibration import expected_calibration_error, logit, sigmoid
+from screentest.safety.harms import HARMS
 from screentest.safety.prompts import Judged, PromptClassifier, load_classifier
 from screentest.safety.prompts.ensemble import EnsembleClassifier, EnsembleConfig
-from screentest.safety.training.corpus import HARMS
 from screentest.safety.training.prompt_stack import StackSettings, fit_logistic, fit_stack, train_prompt_stack
 
 NOT = float("nan")

@@ -10,8 +10,9 @@ import pytest
 from screentest.harness.commands.main import _main
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import file_sha256
+from screentest.safety.harms import HARMS
 from screentest.safety.prompts import load_classifier
-from screentest.safety.training.corpus import FOLDS, HARMS, load_corpus
+from screentest.safety.training.corpus import FOLDS, load_corpus
 from screentest.safety.training.prompt_filter import Scaling, train_prompt_filter
 
 NUMBERS = [

@@ -6,10 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from screentest.harness.suite import load_suite
+from screentest.harness.suite_loading import load_suite
+from screentest.safety.harms import HARMS, TAXONOMY_IDS
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.training.card_suites import SUITES
-from screentest.safety.training.corpus import FOLDS, HARMS, TAXONOMY_IDS, load_xstest, public_sources
+from screentest.safety.training.corpus import FOLDS, load_xstest, public_sources
 from screentest.safety.training.templates import load_scenes, scene_groups, styled
 
 SCENES = load_scenes()

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..metrics.encoders.base import Feature
-from .core.errors import UsageError
-from .core.files import write_atomic
-from .core.keys import digest
-from .core.media import ClipInfo
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import digest
+from ...harness.core.media import ClipInfo
+from .base import Feature
 
 __all__ = ["FeatureCache"]
 

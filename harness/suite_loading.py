@@ -1,0 +1,278 @@
+"""Loading of suites: packaged or from files, several as one, with prompts taken from elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..safety.prompt_sets import Labelled, labelled_prompts, open_set
+from ..safety.sources import ColumnMap, csv_prompts, json_objects, prompt_lines
+from ..safety.taxonomy import load_taxonomy
+from ..safety.transforms.apply import transform
+from ..safety.transforms.files import named_families
+from .core.config import explain
+from .core.errors import UsageError
+from .core.items import Prompt
+from .suite import Disguised, PromptSet, Suite, packaged_suites, read_suite
+
+__all__ = [
+    "filled",
+    "jailbreak_suite",
+    "join_suites",
+    "labelled_suite",
+    "load_suite",
+    "read_prompts",
+    "suite_in_disguise",
+    "suite_of_set",
+    "write_suite",
+]
+
+_TEXT_NAMES = ("text", "prompt", "prompt_text")
+
+
+def read_prompts(source: str) -> Iterator[tuple[str | None, str]]:
+    """Stream (id, text) of a suite, a text file of one prompt a line, a CSV or a file of JSON lines.
+
+    CSV and JSON lines have the prompt under text, prompt or prompt_text, and may have an id.
+
+    Raises:
+        UsageError: the file is missing, of another kind, or wrong in itself.
+    """
+    path = Path(source)
+    if source in packaged_suites() or path.suffix in (".yaml", ".yml"):
+        return ((_id_of(prompt), prompt.text) for prompt in load_suite(source).prompts)
+    if path.suffix == ".txt":
+        return ((None, record.text) for record in prompt_lines(path))
+    if path.suffix == ".csv":
+        return _csv(path)
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
+        return _json_lines(path)
+    raise UsageError(
+        f"{source!r} is no suite ({', '.join(packaged_suites())}) and no .txt, .csv, .jsonl or .yaml file"
+    )
+
+
+def _csv(path: Path) -> Iterator[tuple[str | None, str]]:
+    header = _csv_header(path)
+    text = next((name for name in _TEXT_NAMES if name in header), _TEXT_NAMES[0])
+    id_column = "id" if "id" in header else None
+    records = csv_prompts(path, ColumnMap(text=text, id=id_column))
+    return ((record.id if id_column else None, record.text) for record in records)
+
+
+def _csv_header(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []  # reading the rows says what is wrong
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str | None, str]]:
+    for number, row in json_objects(path):
+        text = next((row[name] for name in _TEXT_NAMES if name in row), None)
+        if not isinstance(text, str):
+            raise UsageError(f"{path}, line {number}: there is no text under {', '.join(_TEXT_NAMES)}")
+        yield (str(row["id"]) if "id" in row else None), text
+
+
+def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: float = 1.0) -> Suite:
+    """Make a suite of rewritten prompts, each with its tags, its family and the id of its base prompt.
+
+    Runs of the base suite and of this one are paired by that id: it is ``base:ID`` here and ``id:ID`` there.
+    What a family leaves as it was is left out, since the base suite has it, and so is a text that another
+    family has made already.
+
+    Raises:
+        UsageError: nothing is left.
+    """
+    prompts: dict[str, Prompt] = {}
+    for prompt in base.prompts:
+        base_id = _id_of(prompt)
+        kept = tuple(tag for tag in prompt.tags if not tag.startswith("id:"))
+        for name in names:
+            made = transform(prompt.text, name, seed, strength, base_id)
+            if made.text != prompt.text and made.text.strip() and made.text not in prompts:
+                tags = (*kept, "jailbreak", f"family:{name}", f"readability:{made.readability}")
+                named = (f"base:{base_id}",) if base_id is not None else ()
+                fields = {"text": made.text, "tags": (*tags, *named)}
+                prompts[made.text] = Prompt.model_validate({**prompt.model_dump(), **fields})
+    if not prompts:
+        raise UsageError(f"the families leave every prompt of the suite {base.name!r} as it is")
+    return base.model_copy(
+        update={
+            "name": f"{base.name}-jailbreak"[:60],
+            "description": f"prompts of {base.name} rewritten: {', '.join(names)}",
+            "prompts": tuple(prompts.values()),
+        }
+    )
+
+
+def suite_in_disguise(suite: Suite, wanted: Disguised) -> Suite:
+    """Fill a suite with the prompts of another one in disguise; all else stays its own.
+
+    Raises:
+        UsageError: no such suite or family, or a suite that is in disguise itself.
+    """
+    base = read_suite(wanted.suite)
+    if base.disguised is not None:
+        raise UsageError(
+            f"the suite {suite.name!r} disguises {wanted.suite!r}, which is in disguise itself; "
+            f"name a suite of plain prompts"
+        )
+    base = filled(base)
+    made = jailbreak_suite(base, named_families(wanted.families), wanted.seed, wanted.strength)
+    return suite.model_copy(update={"prompts": made.prompts, "disguised": None})
+
+
+def _id_of(prompt: Prompt) -> str | None:
+    """Find the id among a prompt's tags."""
+    return next((tag.removeprefix("id:") for tag in prompt.tags if tag.startswith("id:")), None)
+
+
+def write_suite(suite: Suite, out: Path) -> None:
+    """Write a suite as YAML in ASCII, beside and renamed."""
+    import yaml
+
+    beside = out.with_name(f".{out.name}.part")
+    try:
+        beside.write_text(
+            yaml.safe_dump(suite.model_dump(mode="json", exclude_defaults=True), sort_keys=False), "ascii"
+        )
+        beside.replace(out)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror or error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def labelled_suite(suite: Suite) -> tuple[list[Labelled], int]:
+    """List the prompts of a suite that are tagged ``benign`` or ``red-team``, and count the others."""
+    known: list[Labelled] = []
+    for prompt in suite.prompts:
+        benign = "benign" in prompt.tags
+        if benign or "red-team" in prompt.tags:
+            categories = tuple(_after(prompt, "category:"))
+            name, language = next(_after(prompt, "id:"), prompt.text), next(_after(prompt, "language:"), None)
+            known.append(Labelled(name, prompt.text, not benign, categories, language))
+    return known, len(suite.prompts) - len(known)
+
+
+def _after(prompt: Prompt, prefix: str) -> Iterator[str]:
+    return (tag.removeprefix(prefix) for tag in prompt.tags if tag.startswith(prefix))
+
+
+def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
+    """Fill a suite with the prompts of a set; its description says which file, and what was left out.
+
+    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both with their categories and
+    language. What the set calls neither is left out; so is what is measured at text filters alone, and a text
+    that came before.
+
+    Raises:
+        UsageError: the file is missing or not of its kind, or nothing is left.
+    """
+    source = open_set(wanted.kind, Path(wanted.file), wanted.columns)
+    known, unknown = labelled_prompts(source)
+    generated = set(load_taxonomy().generated)
+    prompts: dict[str, Prompt] = {}
+    text_only = 0
+    for one in known:
+        if one.harmful and not generated.issuperset(one.categories):
+            text_only += 1
+        elif one.text not in prompts:
+            prompts[one.text] = Prompt(text=one.text, tags=_tags(source.name, one))
+    if not prompts:
+        raise UsageError(
+            f"{wanted.file} calls no prompt harmful or harmless, so no outcome could be told; give the set "
+            "`columns` with a label and its scheme"
+        )
+    left_out = {
+        "without a label": unknown,
+        "for text filters alone": text_only,
+        "twice": len(known) - text_only - len(prompts),
+    }
+    told = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
+    origin = f"{source.name}: {Path(wanted.file).name}, sha256 {source.sha256}, licence {source.licence}"
+    described = [suite.description, origin, f"left out: {told}" if told else ""]
+    return suite.model_copy(
+        update={
+            "prompts": tuple(prompts.values()),
+            "prompt_set": None,
+            "description": "; ".join(part for part in described if part),
+        }
+    )
+
+
+def _tags(source: str, one: Labelled) -> tuple[str, ...]:
+    language = (f"language:{one.language}",) if one.language else ()
+    name = re.sub(r"\s+", "-", f"id:{source}-{one.id}")[:80]
+    categories = (f"category:{category}" for category in one.categories)
+    return ("red-team" if one.harmful else "benign", *categories, *language, name)
+
+
+def join_suites(suites: Sequence[Suite]) -> Suite:
+    """Make one suite of several: all their prompts, each with its seeds, and all their measures.
+
+    Raises:
+        UsageError: they differ in the clips they ask for, in an encoder of a role or in the reference set,
+            or share a prompt.
+    """
+    first = suites[0]
+    encoders: dict[str, str] = {}
+    for suite in suites:
+        for what in ("clip", "reference_set", "prompts_from_generator"):
+            if getattr(suite, what) != getattr(first, what):
+                raise UsageError(
+                    f"the suites {first.name!r} and {suite.name!r} cannot be one: {what} differs"
+                )
+        for role, source in suite.encoders.items():
+            if encoders.setdefault(role, source) != source:
+                raise UsageError(
+                    f"the suites cannot be one: the encoder {role!r} is {encoders[role]!r} and {source!r}; "
+                    f"make it the same in both"
+                )
+    prompts = [p.model_copy(update={"seeds": p.seeds or s.seeds}) for s in suites for p in s.prompts]
+    fields = {
+        **first.model_dump(),
+        "name": "_".join(suite.name for suite in suites)[:60],
+        "version": max(suite.version for suite in suites),
+        "description": "; ".join(suite.description for suite in suites),
+        "seeds": 1,
+        "prompts": [prompt.model_dump() for prompt in prompts],
+        "measures": tuple(dict.fromkeys(m for suite in suites for m in suite.measures)),
+        "encoders": encoders,
+    }
+    try:
+        return Suite.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(f"the suites cannot be one: {explain(error, Suite)}") from None
+
+
+def load_suite(name: str) -> Suite:
+    """Load a suite by the name of a packaged one, or by the path of a YAML file; with commas, several as one.
+
+    Raises:
+        UsageError: no such suite (with the nearest names), or a key or value in it is wrong, or suites that
+            cannot be one.
+    """
+    if "," in name and not Path(name).is_file():
+        return join_suites([load_suite(part.strip()) for part in name.split(",")])
+    return filled(read_suite(name))
+
+
+def filled(suite: Suite) -> Suite:
+    """Put in the prompts that a suite takes from elsewhere.
+
+    Raises:
+        UsageError: what it takes them from is missing or wrong.
+    """
+    if suite.disguised is not None:
+        return suite_in_disguise(suite, suite.disguised)
+    if suite.prompt_set is not None:
+        return suite_of_set(suite, suite.prompt_set)
+    return suite
