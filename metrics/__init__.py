@@ -25,6 +25,7 @@ from .encoders.registry import ENCODERS, EncoderEntry, encoder_of, encoder_roles
 from .rooms import ROOMS
 
 if TYPE_CHECKING:
+    from .distribution.frechet import frechet_distance, frechet_distance_from_moments
     from .distribution.frechet_metric import FrechetVideoDistance
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "encoder_of",
     "encoder_roles",
     "frame_feature",
+    "frechet_distance",
+    "frechet_distance_from_moments",
     "make_encoder",
     "measure",
     "set_measure",
@@ -75,9 +78,17 @@ ROOMS.add(
 """Where measures and encoders are: a new one in any of these modules and packages is found by itself."""
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FrechetVideoDistance":  # brings torch and torchmetrics
-        from .distribution.frechet_metric import FrechetVideoDistance
+_LAZY = {
+    "FrechetVideoDistance": "frechet_metric",
+    "frechet_distance": "frechet",
+    "frechet_distance_from_moments": "frechet",
+}
+"""Public names of `distribution` and their modules, imported when asked for: some bring torch."""
 
-        return FrechetVideoDistance
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f".distribution.{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,14 +1,19 @@
 """The Frechet distance between two sets of clips, how sure it is, and what it would be of endless sets.
 
 For Gaussians with the sets' means and covariances the squared distance is
-|m_x - m_y|^2 + tr(S_x) + tr(S_y) - 2 tr((S_x S_y)^(1/2)) (Dowson and Landau 1982). With centred and scaled
-features A, B such that S_x = A'A and S_y = B'B, the last trace is the nuclear norm of A B'. That needs no
-square root of a product of matrices, is negative by rounding at most (then 0), and is exact for singular
-covariances, which is what few clips give.
+|m_x - m_y|^2 + tr(S_x) + tr(S_y) - 2 tr((S_x S_y)^(1/2)) (Dowson and Landau 1982). With any factors A, B such
+that S_x = A'A and S_y = B'B, the last trace is the nuclear norm of A B': no square root of a product of
+matrices, which loses half of the digits, and negative by rounding at most (then 0).
+
+What the factor of a set is depends on its size. Up to D + 1 rows it is the centred rows themselves, written
+in n - 1 contrasts. Above, it is the Cholesky factor of the covariance; where the covariance is singular or
+nearly so, as constant or repeated features make it, it is the R of a QR decomposition of the rows, which is
+slower and keeps every digit.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -22,9 +27,11 @@ from ..encoders.base import Feature
 
 __all__ = [
     "Extrapolation",
+    "SmallSetWarning",
     "extrapolate_frechet",
     "frechet_distance",
-    "frechet_from_moments",
+    "frechet_distance_from_moments",
+    "frechet_value",
     "leave_one_out",
 ]
 
@@ -33,6 +40,16 @@ Ddof: TypeAlias = Literal[0, 1]
 
 MAX_GROUPS = 64
 """Above this many clusters the jackknife deletes groups of clusters, so that its cost stays bounded."""
+
+SINGULAR = 1e-13
+"""Reciprocal condition number under which a covariance is factored without Cholesky."""
+
+LARGEST = 1e140
+"""Features beyond this would overflow in the sums of squares."""
+
+
+class SmallSetWarning(UserWarning):
+    """Say that a set has no more rows than features, so that a distance is mostly sample size."""
 
 
 def frechet_distance(x: Feature, y: Feature, *, ddof: Ddof = 1) -> float:
@@ -49,38 +66,111 @@ def frechet_distance(x: Feature, y: Feature, *, ddof: Ddof = 1) -> float:
 
     Raises:
         UsageError: a set has fewer than two rows, the widths differ, or a value is not finite.
+
+    Warns:
+        SmallSetWarning: a set has no more rows than features.
+
+    Example:
+        >>> import numpy as np
+        >>> clips = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+        >>> round(frechet_distance(clips, clips + 1.0), 6)
+        2.0
     """
-    _check(x, y)
-    mean_x, factor_x = _factor(x, ddof)
-    mean_y, factor_y = _factor(y, ddof)
-    return _combine(mean_x, factor_x, mean_y, factor_y)
+    value = frechet_value(x, y, ddof)
+    warn_if_small(min(len(x), len(y)), x.shape[1])
+    return value
 
 
-def frechet_from_moments(mean_x: Matrix, covariance_x: Matrix, mean_y: Matrix, covariance_y: Matrix) -> float:
+def frechet_distance_from_moments(
+    mean_x: Matrix, covariance_x: Matrix, mean_y: Matrix, covariance_y: Matrix
+) -> float:
     """Return the squared Frechet distance from means (D,) and covariances (D, D) alone.
 
-    Covariances are factored by symmetric eigen-decomposition; eigenvalues that rounding made negative are 0.
+    A singular covariance is factored by symmetric eigen-decomposition, without the eigenvalues that rounding
+    alone makes. Sets of few clips have more exact distances from their features (`frechet_distance`).
+
+    Raises:
+        UsageError: the shapes do not fit, a value is not finite, or a covariance is not symmetric or has
+            negative eigenvalues beyond rounding.
     """
-    return _combine(mean_x, _factor_of(covariance_x), mean_y, _factor_of(covariance_y))
+    shapes = [np.shape(m) for m in (mean_x, covariance_x, mean_y, covariance_y)]
+    width = len(mean_x)
+    if not width or shapes != [(width,), (width, width)] * 2:
+        raise UsageError(
+            f"the moments have shapes {shapes}; expected a mean (D,) and a covariance (D, D) a set"
+        )
+    _check_size("moment", mean_x, covariance_x, mean_y, covariance_y)
+    gap = mean_x.astype(np.float64) - mean_y
+    return _combine(gap, _factor_of_covariance(covariance_x), _factor_of_covariance(covariance_y))
 
 
-def _factor(x: Feature, ddof: Ddof) -> tuple[Matrix, Matrix]:
-    """Return the mean and a matrix A of at most D rows with A'A = covariance."""
-    rows = x.astype(np.float64)
+def warn_if_small(rows: int, width: int) -> None:
+    """Warn of a set of ``rows`` clips in ``width`` dimensions whose covariance cannot have full rank."""
+    if rows <= width:
+        warnings.warn(
+            f"a set of {rows} clips does not exceed the feature dimension {width}: the covariance is "
+            "singular, the distance mostly sample size; compare it with distances at equal n and m only",
+            SmallSetWarning,
+            stacklevel=3,
+        )
+
+
+def frechet_value(x: Feature, y: Feature, ddof: Ddof = 1) -> float:
+    """Return `frechet_distance` without its warning, for callers that say how many clips there are."""
+    _check(x, y)
+    origin = y[0].astype(np.float64)
+    mean_x, factor_x = _factor(x, origin, ddof)
+    mean_y, factor_y = _factor(y, origin, ddof)
+    return _combine(mean_x - mean_y, factor_x, factor_y)
+
+
+def _factor(x: Feature, origin: Matrix, ddof: Ddof) -> tuple[Matrix, Matrix]:
+    """Return the mean less ``origin``, and a matrix A of at most D rows with A'A = covariance.
+
+    Both are taken from a row, not from 0, which would cost the digits that features far from 0 share.
+    """
+    rows = x.astype(np.float64) - origin
     mean = rows.mean(axis=0)
-    centred = (rows - mean) / np.sqrt(len(rows) - ddof)
-    if len(centred) > centred.shape[1]:
-        centred = np.asarray(np.linalg.qr(centred, mode="r"), np.float64)
-    return mean, centred
+    rows -= mean
+    n, width = rows.shape
+    scale = 1.0 / (n - ddof)
+    if n <= width + 1:
+        # The Householder reflection that takes (1, ..., 1) to the first axis, whose row is then 0.
+        return mean, (rows[1:] + rows[0] / (np.sqrt(n) - 1.0)) * np.sqrt(scale)
+    factor = _cholesky((rows.T @ rows) * scale)
+    if factor is None:
+        factor = np.asarray(np.linalg.qr(rows * np.sqrt(scale), mode="r"), np.float64)
+    return mean, factor
 
 
-def _factor_of(covariance: Matrix) -> Matrix:
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    return np.sqrt(values.clip(min=0.0))[:, None] * vectors.T
+def _factor_of_covariance(covariance: Matrix) -> Matrix:
+    symmetric = (covariance.astype(np.float64) + covariance.T) / 2
+    rounding = 1e-6 * float(np.abs(np.diagonal(symmetric)).max(initial=0.0))
+    if float(np.abs(symmetric - covariance).max(initial=0.0)) > rounding:
+        raise UsageError("a covariance is not symmetric")
+    factor = _cholesky(symmetric)
+    if factor is not None:
+        return factor
+    values, vectors = np.linalg.eigh(symmetric)
+    if float(values[0]) < -rounding:
+        raise UsageError(f"a covariance has the negative eigenvalue {values[0]:.3g}")
+    kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.sqrt(values[kept])[:, None] * vectors[:, kept].T
 
 
-def _combine(mean_x: Matrix, factor_x: Matrix, mean_y: Matrix, factor_y: Matrix) -> float:
-    gap = mean_x - mean_y
+def _cholesky(covariance: Matrix) -> Matrix | None:
+    """Return the upper factor of a well-conditioned covariance, None of another."""
+    from scipy.linalg import get_lapack_funcs
+
+    factor, condition = get_lapack_funcs(("potrf", "pocon"), (covariance,))
+    upper, failed = factor(covariance, lower=0, clean=1)
+    if failed:
+        return None
+    reciprocal, _ = condition(upper, float(np.abs(covariance).sum(axis=0).max()), uplo="U")
+    return np.asarray(upper, np.float64) if reciprocal > SINGULAR else None
+
+
+def _combine(gap: Matrix, factor_x: Matrix, factor_y: Matrix) -> float:
     traces = np.square(factor_x).sum() + np.square(factor_y).sum()
     nuclear = np.linalg.svd(factor_x @ factor_y.T, compute_uv=False).sum()
     return max(0.0, float(gap @ gap + traces - 2.0 * nuclear))
@@ -93,8 +183,19 @@ def _check(x: Feature, y: Feature) -> None:
         )
     if min(len(x), len(y)) < 2:
         raise UsageError(f"a Frechet distance needs two clips in each set; got {len(x)} and {len(y)}")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise UsageError("a feature is NaN or infinite, so the sets have no distance")
+    if not x.shape[1]:
+        raise UsageError("the features have no columns")
+    _check_size("feature", x, y)
+
+
+def _check_size(what: str, *arrays: Feature) -> None:
+    largest = float(np.max([np.maximum(array.max(), -array.min()) for array in arrays]))  # NaN if any is NaN
+    if not np.isfinite(largest):
+        raise UsageError(f"a {what} is NaN or infinite, so the sets have no distance")
+    if largest > LARGEST:
+        raise UsageError(
+            f"a {what} is beyond {LARGEST:.0e}, whose square float64 cannot hold; scale both sets"
+        )
 
 
 @dataclass(frozen=True)
@@ -132,8 +233,8 @@ def extrapolate_frechet(
         raise UsageError(f"an extrapolation needs at least 16 clips in each set; got {len(x)} and {len(y)}")
     sizes = sorted({int(size) for size in np.linspace(largest / 2, largest, points)})
     distances = [
-        frechet_distance(
-            x[rng.choice(len(x), size, replace=False)], y[rng.choice(len(y), size, replace=False)], ddof=ddof
+        frechet_value(
+            x[rng.choice(len(x), size, replace=False)], y[rng.choice(len(y), size, replace=False)], ddof
         )
         for size in sizes
     ]
@@ -164,8 +265,10 @@ def leave_one_out(x: Feature, y: Feature, clusters: Sequence[str]) -> dict[str, 
     of_row = np.array([group_of[name] for name in clusters])
     if len(groups) < 2 or any((of_row != group).sum() < 2 for group in groups):
         return {}
-    mean_y, factor_y = _factor(y, 1)
-    return {group: _combine(*_factor(x[of_row != group], 1), mean_y, factor_y) for group in groups}
+    origin = y[0].astype(np.float64)
+    mean_y, factor_y = _factor(y, origin, 1)
+    without = {group: _factor(x[of_row != group], origin, 1) for group in groups}
+    return {group: _combine(mean - mean_y, factor, factor_y) for group, (mean, factor) in without.items()}
 
 
 def _group(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The Frechet video distance as a torchmetrics metric: sums that merge across shards and processes."""
+"""The Frechet video distance as a torchmetrics metric: moments that merge across shards and processes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import torch
 from torchmetrics import Metric
 
 from ...harness.core.errors import UsageError
-from .frechet import Ddof, frechet_from_moments
+from .frechet import Ddof, frechet_distance_from_moments, warn_if_small
 
 __all__ = ["FrechetVideoDistance"]
 
 
 class FrechetVideoDistance(Metric):
-    """Squared Frechet distance between real and generated features, kept as float64 sums.
+    """Squared Frechet distance between real and generated features, kept as float64 moments.
 
-    The state is the number of rows, their sum and the sum of their outer products, of each set; states add up
-    over batches, shards and processes. For features at hand, `frechet_distance` is more accurate.
+    The state of each set is its number of rows, its mean and its centred sums of products, which merge over
+    batches, shards and processes without loss for features far from 0 (Chan, Golub and LeVeque 1983). For
+    features at hand, `frechet_distance` is more accurate where clips are fewer than features.
 
     Args:
         feature_dim: D.
@@ -38,18 +39,15 @@ class FrechetVideoDistance(Metric):
     is_differentiable = False
     full_state_update = False
 
+    real: torch.Tensor
+    fake: torch.Tensor
+
     def __init__(self, feature_dim: int, *, ddof: Ddof = 1, **settings: Any) -> None:
         super().__init__(**settings)
         self.feature_dim = feature_dim
         self.ddof: Ddof = ddof
         for name in ("real", "fake"):
-            self.add_state(f"{name}_n", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
-            self.add_state(f"{name}_sum", torch.zeros(feature_dim, dtype=torch.float64), dist_reduce_fx="sum")
-            self.add_state(
-                f"{name}_outer",
-                torch.zeros(feature_dim, feature_dim, dtype=torch.float64),
-                dist_reduce_fx="sum",
-            )
+            self.add_state(name, _moments(torch.zeros(0, feature_dim)), dist_reduce_fx=merge_moments)
 
     def update(self, features: torch.Tensor, real: bool) -> None:
         """Add the features of some clips, (n, D), to the real or the generated set.
@@ -61,24 +59,72 @@ class FrechetVideoDistance(Metric):
             raise UsageError(f"features have shape {tuple(features.shape)}; expected (n, {self.feature_dim})")
         if not bool(torch.isfinite(features).all()):
             raise UsageError("a feature is NaN or infinite, so the sets have no distance")
-        x_ND = features.detach().double()
         name = "real" if real else "fake"
-        for state, term in (("n", len(x_ND)), ("sum", x_ND.sum(dim=0)), ("outer", x_ND.T @ x_ND)):
-            setattr(self, f"{name}_{state}", getattr(self, f"{name}_{state}") + term)
+        state = getattr(self, name)
+        batch = _moments(features.detach().to(state.device))
+        setattr(self, name, merge_moments(torch.stack([state, batch])))
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: a batch is of one set, so that it has no distance of its own to return.
+
+        Raises:
+            UsageError: always, and nothing has changed.
+        """
+        raise UsageError(
+            "one batch of one set has no Frechet distance; call `update(features, real=...)` for each batch "
+            "and `compute()` at the end"
+        )
 
     def compute(self) -> torch.Tensor:
         """Return the distance, a float64 scalar.
 
         Raises:
             UsageError: a set has fewer than two clips.
+
+        Warns:
+            SmallSetWarning: a set has no more clips than features.
         """
         moments: list[Any] = []
+        sizes: list[int] = []
         for name in ("real", "fake"):
-            n = int(getattr(self, f"{name}_n"))
+            state = getattr(self, name).cpu()
+            n = int(state[0, 0])
             if n < 2:
                 raise UsageError(f"a Frechet distance needs two clips in each set; the {name} set has {n}")
-            mean_D = getattr(self, f"{name}_sum") / n
-            outer_DD = getattr(self, f"{name}_outer") - n * torch.outer(mean_D, mean_D)
-            moments += [mean_D.cpu().numpy(), (outer_DD / (n - self.ddof)).cpu().numpy()]
-        device = getattr(self, "real_sum").device  # noqa: B009
-        return torch.tensor(frechet_from_moments(*moments), dtype=torch.float64, device=device)
+            sizes.append(n)
+            moments += [state[1].numpy(), (state[2:] / (n - self.ddof)).numpy()]
+        warn_if_small(min(sizes), self.feature_dim)
+        distance = frechet_distance_from_moments(*moments)
+        return torch.tensor(distance, dtype=torch.float64, device=self.real.device)
+
+
+def merge_moments(states: torch.Tensor) -> torch.Tensor:
+    """Merge the moments of K sets, (K, D + 2, D), into those of their union, (D + 2, D).
+
+    The rows of one set's moments are its number of clips (in the first column), its mean, and its centred sum
+    of outer products.
+    """
+    merged = states[0]
+    for state in states[1:]:
+        n_a, n_b = merged[0, 0], state[0, 0]
+        share = n_b / (n_a + n_b).clamp(min=1.0)
+        gap_D = torch.where(n_a > 0, state[1] - merged[1], 0.0)
+        mean_D = torch.where(n_a > 0, merged[1] + gap_D * share, state[1])
+        centred_DD = merged[2:] + state[2:] + torch.outer(gap_D, gap_D) * (n_a * share)
+        merged = torch.cat([(merged[0] + state[0])[None], mean_D[None], centred_DD])
+    return merged
+
+
+def _moments(features: torch.Tensor) -> torch.Tensor:
+    """Return the moments of rows (n, D) as `merge_moments` has them; zeros for no rows."""
+    x_ND = features.double()
+    n, width = x_ND.shape
+    state = x_ND.new_zeros(width + 2, width)
+    if n:
+        origin_D = x_ND[0]  # the mean is summed from a row, not from 0, and so keeps its last digits
+        mean_D = origin_D + (x_ND - origin_D).mean(dim=0)
+        centred_ND = x_ND - mean_D
+        state[0, 0] = n
+        state[1] = mean_D
+        state[2:] = centred_ND.T @ centred_ND
+    return state

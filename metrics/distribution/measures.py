@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...harness.core.stats import jackknife_interval
 from ..base import NotApplicable, SetSample, SetScored, set_measure
-from .frechet import MAX_GROUPS, frechet_distance, leave_one_out
+from .frechet import MAX_GROUPS, frechet_value, leave_one_out
 
 __all__ = ["frechet_video_distance"]
 
@@ -21,7 +21,7 @@ def frechet_video_distance(sample: SetSample) -> SetScored:
     x, y = sample.features, sample.reference
     if min(len(x), len(y)) < 2:
         raise NotApplicable(f"a distance needs two clips in each set; there are {len(x)} and {len(y)}")
-    value = frechet_distance(x, y)
+    value = frechet_value(x, y)
     notes = [f"n = {len(x)} generated and m = {len(y)} reference clips, {x.shape[1]} features"]
     if min(len(x), len(y)) <= x.shape[1]:
         notes.append(

@@ -125,7 +125,7 @@ def floors(items: int = 216) -> dict[str, dict[str, Estimate]]:
 
 def set_distance(generator: Generator, items: int = 216) -> Estimate:
     """Frechet video distance, by the reference encoder, of clips of held-out captions to fresh true ones."""
-    from ....metrics.distribution.frechet import frechet_distance, leave_one_out
+    from ....metrics.distribution.frechet import frechet_value, leave_one_out
     from ....metrics.encoders.base import EncoderOptions
     from ....metrics.encoders.video import VideoEncoder
 
@@ -140,7 +140,7 @@ def set_distance(generator: Generator, items: int = 216) -> Estimate:
     fresh = np.concatenate([encoder.encode(render(sample_scene(rng))[0]) for _ in range(2 * items)])
     features = np.concatenate(made)
     names = [str(index) for index in range(len(features))]
-    return distance(frechet_distance(features, fresh), leave_one_out(features, fresh, names), len(features))
+    return distance(frechet_value(features, fresh), leave_one_out(features, fresh, names), len(features))
 
 
 def hazard(generator: Generator, items: int = 100) -> dict[str, Estimate]:

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,9 +8,10 @@ from screentest.harness.core.errors import UsageError
 from screentest.metrics import MEASURES, NotApplicable, SetSample, SetScored
 from screentest.metrics.distribution.frechet import (
     MAX_GROUPS,
+    SmallSetWarning,
     extrapolate_frechet,
     frechet_distance,
-    frechet_from_moments,
+    frechet_distance_from_moments,
 )
 
 
@@ -33,14 +36,16 @@ def test_it_agrees_with_the_matrix_square_root(ddof):
     expected = by_square_root(x, y, ddof)
     assert frechet_distance(x, y, ddof=ddof) == pytest.approx(expected, rel=1e-9)
     moments = [m for z in (x, y) for m in (z.mean(axis=0), np.cov(z.T, ddof=ddof))]
-    assert frechet_from_moments(*moments) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance_from_moments(*moments) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "floor"), [(64, 545.0), (256, 297.0)])
 def test_the_sample_size_floor_in_400_dimensions(n: int, floor: float):
     # N(0, I_400) against itself, computed anew from the definition
     rng = np.random.default_rng(n)
-    assert frechet_distance(*rng.standard_normal((2, n, 400))) == pytest.approx(floor, rel=0.02)
+    with pytest.warns(SmallSetWarning, match=f"a set of {n} clips does not exceed the feature dimension 400"):
+        distance = frechet_distance(*rng.standard_normal((2, n, 400)))
+    assert distance == pytest.approx(floor, rel=0.02)
 
 
 def test_gaussians_in_one_dimension_by_hand():
@@ -50,15 +55,19 @@ def test_gaussians_in_one_dimension_by_hand():
     assert frechet_distance(x, y, ddof=1) == pytest.approx(9.0 + 2.0)
 
 
+@pytest.mark.filterwarnings("ignore::screentest.metrics.distribution.frechet.SmallSetWarning")
 @pytest.mark.parametrize("n", [2, 5, 40])
 def test_identical_sets_are_at_distance_zero_even_when_singular(n: int):
     x = correlated(n, 20, 3)
     assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-9)
     assert frechet_distance(x, x[::-1]) == pytest.approx(0.0, abs=1e-9)
     covariance = np.cov(x.T)
-    assert frechet_from_moments(x.mean(0), covariance, x.mean(0), covariance) == pytest.approx(0.0, abs=1e-9)
+    assert frechet_distance_from_moments(x.mean(0), covariance, x.mean(0), covariance) == pytest.approx(
+        0.0, abs=1e-9
+    )
 
 
+@pytest.mark.filterwarnings("ignore::screentest.metrics.distribution.frechet.SmallSetWarning")
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 8), st.integers(0, 10**6), st.floats(1e-6, 1e6))
 def test_it_is_never_negative_symmetric_and_scales_with_the_square(n, m, d, seed, scale):
@@ -76,11 +85,85 @@ def test_it_is_never_negative_symmetric_and_scales_with_the_square(n, m, d, seed
         (np.ones((1, 3)), np.ones((5, 3)), "two clips in each set"),
         (np.ones((4, 3)), np.ones((5, 2)), "shapes"),
         (np.full((4, 3), np.nan), np.ones((5, 3)), "NaN"),
+        (np.full((4, 3), 1e200) * np.arange(4)[:, None], np.ones((5, 3)), "beyond 1e"),
     ],
 )
 def test_bad_sets_are_refused_in_a_sentence(x, y, message):
     with pytest.raises(UsageError, match=message):
         frechet_distance(x, y)
+
+
+def by_qr(x: np.ndarray, y: np.ndarray) -> float:
+    """The distance from orthogonal decompositions of the rows alone, which no condition number harms."""
+    factors = [np.linalg.qr((z - z.mean(axis=0)) / np.sqrt(len(z) - 1), mode="r") for z in (x, y)]
+    nuclear = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
+    gap = x.mean(axis=0) - y.mean(axis=0)
+    return float(gap @ gap + sum(np.square(f).sum() for f in factors) - 2 * nuclear)
+
+
+@pytest.mark.parametrize("decades", [0, 2, 4, 6, 8, 10])
+@pytest.mark.parametrize(("n", "m", "d"), [(40, 35, 12), (13, 14, 12), (12, 60, 12), (300, 200, 64)])
+@pytest.mark.filterwarnings("ignore::screentest.metrics.distribution.frechet.SmallSetWarning")
+def test_every_path_gives_the_same_value_whatever_the_condition(n: int, m: int, d: int, decades: int):
+    rng = np.random.default_rng(d)
+    turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    mixing = 10.0 ** -np.linspace(0, decades, d)[:, None] * turn
+    x, y = rng.standard_normal((n, d)) @ mixing, 1.3 * rng.standard_normal((m, d)) @ mixing + 0.1
+    assert frechet_distance(x, y) == pytest.approx(by_qr(x, y), rel=1e-9)
+
+
+@pytest.mark.parametrize("fault", ["a constant feature", "a repeated feature", "repeated clips", "one clip"])
+def test_singular_covariances_keep_their_digits(fault: str):
+    x, y = correlated(60, 8, 0), correlated(50, 8, 1, shift=0.3)
+    if fault == "a constant feature":
+        x[:, 2] = y[:, 2] = 7.0
+    elif fault == "a repeated feature":
+        x[:, 2], y[:, 2] = x[:, 5], y[:, 5]
+    elif fault == "repeated clips":
+        x = np.tile(x[:4], (15, 1))
+    else:
+        x = np.tile(x[:1], (60, 1))
+    assert frechet_distance(x, y) == pytest.approx(by_qr(x, y), rel=1e-9)
+    assert frechet_distance(x, x) == pytest.approx(0.0, abs=1e-12)
+    moments = [f(z) for z in (x, y) for f in (lambda z: z.mean(0), lambda z: np.cov(z.T))]
+    assert frechet_distance_from_moments(*moments) == pytest.approx(by_qr(x, y), rel=1e-7)
+
+
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e6, 1e8])
+def test_features_far_from_zero_keep_their_digits(far: float):
+    x, y = correlated(200, 6, 0), correlated(150, 6, 1, shift=2.0)
+    near = frechet_distance(x, y)
+    # the features themselves are rounded to about far * 1e-16
+    assert frechet_distance(x + far, y + far) == pytest.approx(near, rel=1e-15 * far + 1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(10, 30))
+def test_it_knows_no_order_and_no_axes(seed: int, d: int, n: int):
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n, d)), rng.standard_normal((n + 3, d)) + 0.5
+    turn = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    distance = frechet_distance(x, y)
+    assert frechet_distance(rng.permutation(x), rng.permutation(y)) == pytest.approx(distance, rel=1e-9)
+    assert frechet_distance(x @ turn + 3.0, y @ turn + 3.0) == pytest.approx(distance, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(mean=m["mean"][:2]), "shapes"),
+        (lambda m: m["covariance"].__setitem__((0, 1), np.inf), "NaN or infinite"),
+        (lambda m: m["covariance"].__setitem__((0, 1), 5.0), "not symmetric"),
+        (lambda m: m["covariance"].__setitem__((0, 0), -5.0), "negative eigenvalue"),
+    ],
+)
+def test_moments_of_no_set_are_refused(change, message):
+    x = correlated(20, 3, 0)
+    moments = {"mean": x.mean(axis=0), "covariance": np.cov(x.T)}
+    good = list(copy.deepcopy(moments).values())
+    change(moments)
+    with pytest.raises(UsageError, match=message):
+        frechet_distance_from_moments(*good, *moments.values())
 
 
 def test_extrapolation_takes_most_of_the_floor_away():
