@@ -27,9 +27,15 @@ from .rooms import ROOMS
 if TYPE_CHECKING:
     from .distribution.frechet import frechet_distance, frechet_distance_from_moments
     from .distribution.frechet_metric import FrechetVideoDistance
+    from .distribution.i3d import I3D
+    from .distribution.kernel import polynomial_mmd
+    from .distribution.kernel_metric import KernelVideoDistance
+    from .distribution.neighbours import precision_recall_density_coverage
+    from .distribution.vendi import vendi_score
 
 __all__ = [
     "ENCODERS",
+    "I3D",
     "MEASURES",
     "Encoder",
     "EncoderEntry",
@@ -38,6 +44,7 @@ __all__ = [
     "FrameEncoder",
     "FrechetVideoDistance",
     "Incomplete",
+    "KernelVideoDistance",
     "Measure",
     "MeasureFailed",
     "NotApplicable",
@@ -55,7 +62,10 @@ __all__ = [
     "frechet_distance_from_moments",
     "make_encoder",
     "measure",
+    "polynomial_mmd",
+    "precision_recall_density_coverage",
     "set_measure",
+    "vendi_score",
 ]
 
 ROOMS.add(
@@ -80,8 +90,13 @@ ROOMS.add(
 
 _LAZY = {
     "FrechetVideoDistance": "frechet_metric",
+    "I3D": "i3d",
+    "KernelVideoDistance": "kernel_metric",
     "frechet_distance": "frechet",
     "frechet_distance_from_moments": "frechet",
+    "polynomial_mmd": "kernel",
+    "precision_recall_density_coverage": "neighbours",
+    "vendi_score": "vendi",
 }
 """Public names of `distribution` and their modules, imported when asked for: some bring torch."""
 

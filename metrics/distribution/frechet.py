@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
-from ...harness.core.keys import digest
 from ..encoders.base import Feature
+from .groups import kept_without
 
 __all__ = [
     "Extrapolation",
@@ -37,9 +37,6 @@ __all__ = [
 
 Matrix: TypeAlias = NDArray[np.float64]
 Ddof: TypeAlias = Literal[0, 1]
-
-MAX_GROUPS = 64
-"""Above this many clusters the jackknife deletes groups of clusters, so that its cost stays bounded."""
 
 SINGULAR = 1e-13
 """Reciprocal condition number under which a covariance is factored without Cholesky."""
@@ -243,33 +240,20 @@ def extrapolate_frechet(
 
 
 def leave_one_out(x: Feature, y: Feature, clusters: Sequence[str]) -> dict[str, float]:
-    """Give the distance without each cluster in turn: what its jackknife interval is made from.
-
-    The jackknife (Tukey 1958; by groups, Kott 2001) and not a percentile bootstrap: a resample repeats rows,
-    so it holds only about 63 % of the clips, and as the distance grows as sets shrink its whole distribution
-    lies above the estimate.
+    """Give the distance without each cluster in turn, the reference set held fixed: see `groups`.
 
     Args:
         x: features of the generated set, (n, D).
-        y: features of the reference set, (m, D), held fixed.
+        y: features of the reference set, (m, D).
         clusters: the cluster of each row of ``x``.
 
     Returns:
-        Cluster -> distance. Above `MAX_GROUPS` clusters, group -> distance, with each cluster's group drawn
-        from its name alone, so that two runs of one suite have the same groups. Empty where there are not
-        two groups, or one of them leaves fewer than two clips.
+        Cluster or group -> distance; empty where there are not two, or one leaves fewer than two clips.
     """
-    names = sorted(set(clusters))
-    group_of = {name: name if len(names) <= MAX_GROUPS else _group(name) for name in names}
-    groups = sorted(set(group_of.values()))
-    of_row = np.array([group_of[name] for name in clusters])
-    if len(groups) < 2 or any((of_row != group).sum() < 2 for group in groups):
-        return {}
     origin = y[0].astype(np.float64)
     mean_y, factor_y = _factor(y, origin, 1)
-    without = {group: _factor(x[of_row != group], origin, 1) for group in groups}
-    return {group: _combine(mean - mean_y, factor, factor_y) for group, (mean, factor) in without.items()}
-
-
-def _group(name: str) -> str:
-    return f"group {int(digest('jackknife group', {'cluster': name})[:8], 16) % MAX_GROUPS}"
+    distances: dict[str, float] = {}
+    for group, kept in kept_without(clusters, least=2).items():
+        mean_x, factor_x = _factor(x[kept], origin, 1)
+        distances[group] = _combine(mean_x - mean_y, factor_x, factor_y)
+    return distances

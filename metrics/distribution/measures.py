@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ...harness.core.stats import jackknife_interval
 from ..base import NotApplicable, SetSample, SetScored, set_measure
-from .frechet import MAX_GROUPS, frechet_value, leave_one_out
+from .frechet import frechet_value, leave_one_out
+from .groups import MAX_GROUPS
 
 __all__ = ["frechet_video_distance"]
 

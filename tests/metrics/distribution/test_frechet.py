@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from screentest.harness.core.errors import UsageError
 from screentest.metrics import MEASURES, NotApplicable, SetSample, SetScored
 from screentest.metrics.distribution.frechet import (
-    MAX_GROUPS,
     SmallSetWarning,
     extrapolate_frechet,
     frechet_distance,
     frechet_distance_from_moments,
 )
+from screentest.metrics.distribution.groups import MAX_GROUPS
 
 
 def correlated(n: int, d: int, seed: int, shift: float = 0.0) -> np.ndarray:

@@ -1,0 +1,126 @@
+"""Precision, recall, density and coverage: fidelity apart from diversity, by nearest neighbours.
+
+Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", with improved precision
+and recall as in Kynkaanniemi et al. 2019. The ball of a clip reaches to its k-th nearest neighbour in its own
+set; a clip at exactly that distance is outside, as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...harness.core.errors import UsageError
+from ..encoders.base import Feature
+from .groups import check_sets, kept_without
+
+__all__ = ["Prdc", "prdc_leave_one_out", "precision_recall_density_coverage"]
+
+Matrix: TypeAlias = NDArray[np.float64]
+
+
+class Prdc(NamedTuple):
+    """Fidelity and diversity of a generated set; higher is better.
+
+    Attributes:
+        precision: share of generated clips within the ball of a real one, in [0, 1].
+        recall: share of real clips within the ball of a generated one, in [0, 1].
+        density: mean number of real balls that a generated clip lies in, over k; about 1 for equal
+            distributions, and above it where generated clips crowd where real ones do.
+        coverage: share of real clips whose ball holds a generated one, in [0, 1].
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def precision_recall_density_coverage(real: Feature, fake: Feature, *, nearest_k: int = 5) -> Prdc:
+    """Return precision, recall, density and coverage of generated clips against real ones.
+
+    Args:
+        real: features of the reference set, (m, D).
+        fake: features of the generated set, (n, D).
+        nearest_k: k, the neighbour that a ball reaches to.
+
+    Raises:
+        UsageError: a set has no more than k rows or fewer than two, the widths differ, a value is not finite,
+            or a real clip has k copies, so that its ball is empty.
+
+    Example:
+        >>> import numpy as np
+        >>> real = np.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> precision_recall_density_coverage(real, real[:2] + 0.5, nearest_k=1)
+        Prdc(precision=1.0, recall=0.75, density=2.0, coverage=0.75)
+    """
+    _check(real, fake, nearest_k)
+    return _prdc(_radii(real, nearest_k), _distances(fake, fake), _distances(real, fake), nearest_k)
+
+
+def prdc_leave_one_out(
+    real: Feature, fake: Feature, clusters: Sequence[str], *, nearest_k: int = 5
+) -> dict[str, Prdc]:
+    """Give the four values without each cluster of generated clips in turn, the real set held fixed.
+
+    Args:
+        real: features of the reference set, (m, D).
+        fake: features of the generated set, (n, D).
+        clusters: the cluster of each row of ``fake``.
+        nearest_k: k.
+
+    Returns:
+        Cluster or group (see `groups`) -> values; empty where there are not two, or one leaves no more than k
+        clips.
+    """
+    _check(real, fake, nearest_k)
+    radii, within, across = _radii(real, nearest_k), _distances(fake, fake), _distances(real, fake)
+    return {
+        group: _prdc(radii, within[np.ix_(kept, kept)], across[:, kept], nearest_k)
+        for group, kept in kept_without(clusters, least=nearest_k + 1).items()
+    }
+
+
+def _prdc(real_radii: Matrix, within: Matrix, across: Matrix, k: int) -> Prdc:
+    """Combine the real radii (m,), distances within the generated set (n, n) and across the sets (m, n)."""
+    in_real_ball = across < real_radii[:, None]
+    in_fake_ball = across < _kth(within, k)
+    return Prdc(
+        precision=float(in_real_ball.any(axis=0).mean()),
+        recall=float(in_fake_ball.any(axis=1).mean()),
+        density=float(in_real_ball.sum(axis=0).mean() / k),
+        coverage=float(in_real_ball.any(axis=1).mean()),
+    )
+
+
+def _radii(real: Feature, k: int) -> Matrix:
+    radii = _kth(_distances(real, real), k)
+    if not radii.all():
+        raise UsageError(
+            f"{int((radii == 0).sum())} of {len(real)} real clips have {k} copies in their set, so that "
+            "nothing is near them; remove the copies or raise nearest_k"
+        )
+    return radii
+
+
+def _kth(within: Matrix, k: int) -> Matrix:
+    return np.partition(within, k, axis=1)[:, k]  # the nearest is the clip itself
+
+
+def _distances(a: Feature, b: Feature) -> Matrix:
+    """Return squared distances from differences: a product of matrices loses the ties that balls end at."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(a.astype(np.float64), b.astype(np.float64), "sqeuclidean"), np.float64)
+
+
+def _check(real: Feature, fake: Feature, k: int) -> None:
+    check_sets(real, fake, "precision and recall")
+    if not 1 <= k < min(len(real), len(fake)):
+        raise UsageError(
+            f"nearest_k = {k} needs more than {max(k, 1)} clips in each set and a k of 1 or more; there are "
+            f"{len(real)} real and {len(fake)} generated clips"
+        )
