@@ -34,6 +34,7 @@ test-slow: $(READY)
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/dit.py
+	$(BIN)/python tests/benchmarks/distribution.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -14,8 +14,8 @@ slower and keeps every digit.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -37,6 +37,12 @@ __all__ = [
 
 Matrix: TypeAlias = NDArray[np.float64]
 Ddof: TypeAlias = Literal[0, 1]
+
+FEWEST_EXTRAPOLATED = 16
+"""Clips in each set that an extrapolation needs."""
+
+EXTRAPOLATED_GROUPS = 16
+"""Groups of the jackknife of an extrapolation, each of which costs a distance at every size."""
 
 SINGULAR = 1e-13
 """Reciprocal condition number under which a covariance is factored without Cholesky."""
@@ -204,16 +210,25 @@ class Extrapolation:
         slope: of the distance over 1/n.
         sizes: the subset sizes n.
         distances: the distance at each size.
+        leave_one_out: cluster or group -> the value without it; empty where no clusters were given, there are
+            not two, or one leaves fewer than 16 clips.
     """
 
     value: float
     slope: float
     sizes: tuple[int, ...]
     distances: tuple[float, ...]
+    leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def extrapolate_frechet(
-    x: Feature, y: Feature, *, rng: np.random.Generator, points: int = 12, ddof: Ddof = 1
+    x: Feature,
+    y: Feature,
+    *,
+    rng: np.random.Generator,
+    points: int = 12,
+    ddof: Ddof = 1,
+    clusters: Sequence[str] | None = None,
 ) -> Extrapolation:
     """Fit the distance linearly over 1/n and read it at 0 (Chong and Forsyth 2020, "FID infinity").
 
@@ -221,19 +236,41 @@ def extrapolate_frechet(
     that size is drawn from both sets without replacement. The 1/n law holds for n well above the feature
     dimension; below it the extrapolation still lowers the bias but does not remove it.
 
+    Args:
+        x: features of the generated set, (n, D).
+        y: features of the reference set, (m, D).
+        rng: what subsets are drawn from.
+        points: how many sizes.
+        ddof: as in `frechet_distance`.
+        clusters: the cluster of each row of ``x``, for ``leave_one_out``: the subsets without a cluster are
+            those with it, as far as they can be, so that the draw itself does not widen an interval.
+
     Raises:
         UsageError: a set has fewer than 16 rows, or as `frechet_distance`.
     """
     _check(x, y)
-    largest = min(len(x), len(y))
-    if largest < 16:
-        raise UsageError(f"an extrapolation needs at least 16 clips in each set; got {len(x)} and {len(y)}")
-    sizes = sorted({int(size) for size in np.linspace(largest / 2, largest, points)})
-    distances = [
-        frechet_value(
-            x[rng.choice(len(x), size, replace=False)], y[rng.choice(len(y), size, replace=False)], ddof
+    if min(len(x), len(y)) < FEWEST_EXTRAPOLATED:
+        raise UsageError(
+            f"an extrapolation needs at least {FEWEST_EXTRAPOLATED} clips in each set; "
+            f"got {len(x)} and {len(y)}"
         )
-        for size in sizes
+    # A subset of s rows is the s rows with the smallest keys.
+    keys_x, keys_y = rng.random((points, len(x))), rng.random((points, len(y)))
+    whole = _extrapolate(x, y, keys_x, keys_y, ddof)
+    kept_rows = kept_without(clusters or [], least=FEWEST_EXTRAPOLATED, most=EXTRAPOLATED_GROUPS)
+    without = {
+        group: _extrapolate(x[kept], y, keys_x[:, kept], keys_y, ddof).value
+        for group, kept in kept_rows.items()
+    }
+    return replace(whole, leave_one_out=without)
+
+
+def _extrapolate(x: Feature, y: Feature, keys_x: Matrix, keys_y: Matrix, ddof: Ddof) -> Extrapolation:
+    largest = min(len(x), len(y))
+    sizes = [int(size) for size in np.linspace(largest / 2, largest, len(keys_x))]
+    distances = [
+        frechet_value(x[np.argsort(of_x)[:size]], y[np.argsort(of_y)[:size]], ddof)
+        for size, of_x, of_y in zip(sizes, keys_x, keys_y, strict=True)
     ]
     slope, value = np.polyfit(1.0 / np.array(sizes), np.array(distances), 1)
     return Extrapolation(float(value), float(slope), tuple(sizes), tuple(distances))

@@ -21,27 +21,30 @@ MAX_GROUPS = 64
 """Above this many clusters the jackknife deletes groups of clusters, so that its cost stays bounded."""
 
 
-def groups_of(clusters: Sequence[str]) -> list[str]:
-    """Return the group of each row: its cluster, or above `MAX_GROUPS` clusters one drawn from its name.
+def groups_of(clusters: Sequence[str], most: int = MAX_GROUPS) -> list[str]:
+    """Return the group of each row: its cluster, or above ``most`` clusters one drawn from its name.
 
     Two runs of one suite so have the same groups, and can be compared group by group.
     """
     names = sorted(set(clusters))
-    group_of = {name: name if len(names) <= MAX_GROUPS else _group(name) for name in names}
+    group_of = {name: name if len(names) <= most else _group(name, most) for name in names}
     return [group_of[name] for name in clusters]
 
 
-def kept_without(clusters: Sequence[str], *, least: int) -> Mapping[str, NDArray[np.bool_]]:
+def kept_without(
+    clusters: Sequence[str], *, least: int, most: int = MAX_GROUPS
+) -> Mapping[str, NDArray[np.bool_]]:
     """Return group -> which rows are left without it, (n,).
 
     Args:
         clusters: the cluster (prompt) of each row.
         least: how many rows the statistic needs.
+        most: groups there may be.
 
     Returns:
         Empty where there are not two groups, or one of them leaves fewer than ``least`` rows.
     """
-    of_row = np.array(groups_of(clusters))
+    of_row = np.array(groups_of(clusters, most))
     kept = {str(group): of_row != group for group in sorted(set(of_row.tolist()))}
     if len(kept) < 2 or any(rows.sum() < least for rows in kept.values()):
         return {}
@@ -69,5 +72,5 @@ def check_sets(x: NDArray[np.floating], y: NDArray[np.floating], what: str) -> N
         raise UsageError("a feature is NaN or infinite, so the sets have no distance")
 
 
-def _group(name: str) -> str:
-    return f"group {int(digest('jackknife group', {'cluster': name})[:8], 16) % MAX_GROUPS}"
+def _group(name: str, most: int) -> str:
+    return f"group {int(digest('jackknife group', {'cluster': name})[:8], 16) % most}"

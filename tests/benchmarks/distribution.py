@@ -8,6 +8,7 @@ is faster. Nothing is asserted: a time is no test.
 
 frechet  `frechet_distance` of features against torchmetrics' sums, covariances and Frechet core
 moments  `frechet_distance_from_moments` against torchmetrics' core alone
+kernel   `polynomial_mmd` of all clips against torchmetrics' `poly_mmd`
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from screentest.metrics import frechet_distance, frechet_distance_from_moments
+from screentest.metrics import frechet_distance, frechet_distance_from_moments, polynomial_mmd
 from torchmetrics.image.fid import _compute_fid  # pyright: ignore[reportPrivateUsage]
+from torchmetrics.image.kid import poly_mmd
 
 Array = NDArray[np.float64]
 SHAPES = [(2048, 16), (2048, 64), (2048, 128), (2048, 400), (2048, 768), (500, 400), (64, 400), (100, 768)]
@@ -62,7 +64,15 @@ def from_moments(n: int, d: int) -> tuple[Callable[[], float], Callable[[], floa
     return lambda: frechet_distance_from_moments(*ours), lambda: float(_compute_fid(*theirs))
 
 
-BENCHES = {"frechet": frechet, "moments": from_moments}
+def kernel(n: int, d: int) -> tuple[Callable[[], float], Callable[[], float]]:
+    x, y = features(n, d)
+    return (
+        lambda: polynomial_mmd(x, y),
+        lambda: float(poly_mmd(torch.from_numpy(x), torch.from_numpy(y))),
+    )
+
+
+BENCHES = {"frechet": frechet, "moments": from_moments, "kernel": kernel}
 
 
 def seconds(function: Callable[[], float], calls: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from screentest.harness.core.stats import jackknife_interval
 from screentest.metrics import polynomial_mmd, precision_recall_density_coverage, vendi_score
+from screentest.metrics.distribution.frechet import Extrapolation, extrapolate_frechet
 from screentest.metrics.distribution.kernel import mmd_leave_one_out, polynomial_kernel
 from screentest.metrics.distribution.neighbours import Prdc, prdc_leave_one_out
 from screentest.metrics.distribution.vendi import vendi_leave_one_out
@@ -32,10 +33,18 @@ def of_prdc(name: str) -> tuple[Statistic, LeaveOneOut]:
     return value, without
 
 
+def extrapolated(x: np.ndarray, clusters: list[str] | None = None) -> Extrapolation:
+    return extrapolate_frechet(x, REAL, rng=np.random.default_rng(0), clusters=clusters)
+
+
 STATISTICS: dict[str, tuple[Statistic, LeaveOneOut]] = {
     "kernel distance": (
         lambda x: polynomial_mmd(x, REAL),
         lambda x: mmd_leave_one_out(x, REAL, CLUSTERS, polynomial_kernel()),
+    ),
+    "extrapolated Frechet distance": (
+        lambda x: extrapolated(x).value,
+        lambda x: extrapolated(x, CLUSTERS).leave_one_out,
     ),
     "vendi": (vendi_score, lambda x: vendi_leave_one_out(x, CLUSTERS)),
     **{name: of_prdc(name) for name in Prdc._fields},

@@ -177,6 +177,18 @@ def test_extrapolation_takes_most_of_the_floor_away():
         extrapolate_frechet(x[:9], y, rng=rng)
 
 
+def test_an_extrapolation_without_a_cluster_is_of_nearly_the_same_subsets():
+    x, y = correlated(80, 3, 0, shift=0.5), correlated(90, 3, 1)
+    fit = extrapolate_frechet(x, y, rng=np.random.default_rng(0), clusters=clusters_of(40, 2))
+    assert 2 <= len(fit.leave_one_out) <= 16
+    assert fit.value == extrapolate_frechet(x, y, rng=np.random.default_rng(0)).value
+    one = extrapolate_frechet(x, y, rng=np.random.default_rng(0), clusters=clusters_of(10, 8))
+    assert len(one.leave_one_out) == 10
+    redrawn = [extrapolate_frechet(x, y, rng=np.random.default_rng(seed)).value for seed in range(10)]
+    assert np.std(list(one.leave_one_out.values())) < np.std(redrawn)
+    assert extrapolate_frechet(x, y, rng=np.random.default_rng(0), clusters=["a"] * 80).leave_one_out == {}
+
+
 def clusters_of(prompts: int, seeds: int) -> list[str]:
     return [f"prompt {p}" for p in range(prompts) for _ in range(seeds)]
 
@@ -206,6 +218,24 @@ def test_the_measure_warns_below_the_feature_dimension_and_refuses_one_clip():
     assert any("fewer clips than features" in note for note in fvd(SetSample(x, clusters_of(8, 1), x)).notes)
     with pytest.raises(NotApplicable, match="two clips"):
         fvd(SetSample(x[:1], ["a"], x))
+
+
+@pytest.mark.parametrize("name", ["fidelity.fvd_infinity", "fidelity.kvd"])
+def test_the_distances_without_sample_size_bracket_their_values(name: str):
+    function = MEASURES.get(name).set_function
+    assert function is not None
+    x, y = correlated(60, 6, 0, shift=1.0), correlated(200, 6, 1)
+    sample = SetSample(x, clusters_of(15, 4), y)
+    scored = function(sample)
+    assert scored.low is not None
+    assert scored.high is not None
+    assert scored.low < scored.value < scored.high
+    assert scored == function(sample)
+    assert "n = 60 generated and m = 200 reference" in scored.notes[0]
+    assert len(scored.leave_one_out) == 15
+    with pytest.raises(NotApplicable, match="clips in each set"):
+        function(SetSample(x[:1], ["a"], y))
+    assert function(SetSample(x, ["same"] * 60, y)).method == "none"
 
 
 def test_one_cluster_gives_a_value_without_an_interval():
