@@ -9,6 +9,9 @@ Which clip belongs to which prompt and seed is said, in this order, by
 
 A prompt is found by a file name after `comparable` has been applied to both, and a name whose prompt has at
 least `TRUNCATED_FROM` characters also stands for a longer prompt that begins with it.
+
+A folder in it that holds numbered pictures stands for one clip as a file does, at the rate of the suite
+(`frame_folders`). What has the name of a video and cannot be read as one is listed with the reason.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..harness.core.errors import UsageError
-from ..harness.core.files import VIDEO_SUFFIXES, safe_name
+from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.files import VIDEO_SUFFIXES, Survey, survey_videos, why_left_out
 from ..harness.core.items import make_item
 from ..harness.core.keys import folder_digest
-from .base import Failure, Generator, Output, VideoFile
+from .base import Failure, Frames, Generator, Output, VideoFile
+from .frame_folders import find_frame_folders, has_transparency, read_frames
 from .manifest import MANIFESTS, Entry, read_manifest
 
 if TYPE_CHECKING:
@@ -59,8 +63,10 @@ class FolderGenerator(Generator):
 
     def identity(self) -> Mapping[str, Json]:
         """List the digest of the manifest's and the clips' names and contents; the path has no part in it."""
-        names = {*MANIFESTS, *self._names}
-        there = sorted(name for name in names if (self.folder / name).is_file())
+        there = {name for name in (*MANIFESTS, *self._names) if (self.folder / name).is_file()}
+        for name in self._names & self._frame_folders.keys():
+            there.update(f"{name}/{frame}" for frame in self._frame_folders[name])
+        there = sorted(name for name in there if (self.folder / name).is_file())
         return {"kind": "folder", "digest": folder_digest(self.folder, there)}
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...]:
@@ -98,15 +104,26 @@ class FolderGenerator(Generator):
                     f"nothing says which prompts the clips in {self.folder} are for; add a manifest.csv with "
                     "the columns file, prompt, seed, or name the files '{prompt}-{seed}.mp4'"
                 )
-            raise UsageError(f"not one of the {len(items)} clips asked for is in {self.folder}")
+            left_out = self._left_out()
+            raise UsageError(
+                f"not one of the {len(items)} clips asked for is in {self.folder}"
+                + (f" (left out: {left_out})" if left_out else "")
+            )
         self._refuse_shared(items, found)
         missing = [
             item.source or f"{item.prompt!r} with seed {item.seed}"
             for item, name in zip(items, found, strict=True)
             if name is None
         ]
-        surplus = sorted(set(self._videos) - {name for name in found if name is not None})
+        used = {name for name in found if name is not None}
+        surplus = sorted(set(self._videos) - used)
         warnings = [] if self._manifest is None else list(self._manifest[1])
+        warnings += self._about_frames(used, items)
+        left_out = self._left_out()
+        if left_out:
+            count = len(self._survey.left_out)
+            what = "1 entry" if count == 1 else f"{count} entries"
+            warnings.append(f"{what} of {self.folder} left out: {left_out}")
         if self._manifest is None and any(item.source and item.prompt for item in items):
             prompts = len({item.cluster for item in items})
             warnings.append(
@@ -121,11 +138,38 @@ class FolderGenerator(Generator):
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
         """Return each item's file, or a `Failure` where the folder has none."""
-        names = [self._find(item) for item in items]
-        return [
-            VideoFile(self.folder / name) if name else Failure("no file for this prompt and seed")
-            for name in names
-        ]
+        return [self._output(item) for item in items]
+
+    def _output(self, item: Item) -> Output:
+        name = self._find(item)
+        if name is None:
+            wanted = self._wanted(item)
+            if wanted is None:
+                return Failure("no file for this prompt and seed")
+            return Failure(f"{wanted} is {why_left_out(self.folder, wanted)}")
+        if name not in self._frame_folders:
+            return VideoFile(self.folder / name)
+        try:
+            return Frames(read_frames(self.folder / name, self._frame_folders[name]), item.clip.fps)
+        except MediaError as error:
+            return Failure(str(error).replace(f"{self.folder}/", ""))
+
+    def _left_out(self) -> str:
+        """List all that has the name of a video and is none that can be read, each with its reason."""
+        return "; ".join(f"{name} is {reason}" for name, reason in self._survey.left_out.items())
+
+    def _about_frames(self, used: set[str], items: Sequence[Item]) -> list[str]:
+        """Say which folders are read as clips, and what is made up for what they do not state."""
+        names = sorted(used & self._frame_folders.keys())
+        if not names:
+            return []
+        rates = " and ".join(f"{rate:g}" for rate in sorted({item.clip.fps for item in items}))
+        verb = "folder of pictures is" if len(names) == 1 else "folders of pictures are"
+        said = [f"{len(names)} {verb} read at {rates} frames a second, as the suite asks: {_some(names)}"]
+        clear = [n for n in names if has_transparency(self.folder / n / self._frame_folders[n][0])]
+        if clear:
+            said.append(f"transparent parts of the pictures are composed over white: {_some(clear)}")
+        return said
 
     def _refuse_shared(self, items: Sequence[Item], found: Sequence[str | None]) -> None:
         """Refuse a file name that two prompts lead to, by truncation or by characters it cannot hold."""
@@ -141,13 +185,25 @@ class FolderGenerator(Generator):
 
     @cached_property
     def _videos(self) -> tuple[str, ...]:
-        """Names of the video files, relative to the folder; hidden files and folders are left out."""
+        """Names of the clips, relative to the folder: files, and folders of frames."""
+        return tuple(sorted((*self._survey.videos, *self._frame_folders)))
+
+    @cached_property
+    def _survey(self) -> Survey:
+        """The video files, and what is left out; folders of frames and their pictures are not left out."""
         if not self.folder.is_dir():
             raise UsageError(f"there is no folder {self.folder}")
-        names = (path.relative_to(self.folder) for path in self.folder.rglob("*"))
-        shown = (n for n in names if n.suffix.lower() in VIDEO_SUFFIXES and not _hidden(n))
-        videos = [n for n in shown if (self.folder / n).is_file()]
-        return tuple(sorted(safe_name(self.folder, n.as_posix()) for n in videos))
+        seen = survey_videos(self.folder)
+        frames = {f"{name}/{frame}" for name, frames in self._frame_folders.items() for frame in frames}
+        known = frames | self._frame_folders.keys()
+        return Survey(seen.videos, {n: reason for n, reason in seen.left_out.items() if n not in known})
+
+    @cached_property
+    def _frame_folders(self) -> dict[str, tuple[str, ...]]:
+        found = find_frame_folders(self.folder)
+        if "." in found:
+            raise UsageError(f"{self.folder} holds the frames of one clip; give the folder that it lies in")
+        return found
 
     @cached_property
     def _manifest(self) -> tuple[tuple[Entry, ...], tuple[str, ...]] | None:
@@ -159,10 +215,12 @@ class FolderGenerator(Generator):
         if self._manifest is not None:
             return self._manifest[0]
         if not videos:
+            left_out = self._left_out()
+            looked = f"looked for {' '.join(sorted(VIDEO_SUFFIXES))} and folders of numbered pictures"
             raise UsageError(
-                f"there is no video in {self.folder} (looked for {' '.join(sorted(VIDEO_SUFFIXES))})"
+                f"there is no video in {self.folder} ({f'left out: {left_out}' if left_out else looked})"
             )
-        matches = ((name, _VBENCH.fullmatch(Path(name).stem)) for name in videos)
+        matches = ((name, _VBENCH.fullmatch(self._title(name))) for name in videos)
         return tuple(
             Entry(name, match["prompt"], int(match["k"])) if match else Entry(name, None, 0)
             for name, match in matches
@@ -187,13 +245,23 @@ class FolderGenerator(Generator):
     def _key(self, prompt: str) -> str:
         return comparable(prompt) if self._manifest is None else unicodedata.normalize("NFC", prompt).strip()
 
+    def _title(self, name: str) -> str:
+        """Take the ending off a file's name; a folder's has none."""
+        return Path(name).name if name in self._frame_folders else Path(name).stem
+
+    def _wanted(self, item: Item) -> str | None:
+        """Return the name that the item's clip should have, whether or not it is there."""
+        if item.source is not None or item.prompt is None:
+            return item.source
+        key = self._key(item.prompt)
+        return self._by_prompt.get((key, item.seed)) or self._truncated(key, item.seed)
+
     def _find(self, item: Item) -> str | None:
-        """Return the name of the item's file, or None where the folder has none."""
-        name = item.source
-        if name is None and item.prompt is not None:
-            key = self._key(item.prompt)
-            name = self._by_prompt.get((key, item.seed)) or self._truncated(key, item.seed)
-        return name if name in self._names and (self.folder / str(name)).is_file() else None
+        """Return the name of the item's clip, or None where the folder has none that can be read."""
+        name = self._wanted(item)
+        if name is None or name not in self._names:
+            return None
+        return name if name in self._frame_folders or not why_left_out(self.folder, name) else None
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -214,10 +282,6 @@ class FolderGenerator(Generator):
 def _is_sentence(prompt: str | None) -> bool:
     """Tell the prompt of 'a cat runs-0.mp4' from the counter's stem of 'clip-1.mp4'."""
     return prompt is not None and len(prompt.split()) > 1
-
-
-def _hidden(name: Path) -> bool:
-    return any(part.startswith(".") for part in name.parts)
 
 
 def _some(names: Sequence[str], few: int = 8) -> str:

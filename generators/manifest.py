@@ -125,7 +125,7 @@ def _entry(path: Path, line: int, row: Mapping[str, Any]) -> Entry:
     if not isinstance(prompt, str | None) or not isinstance(group, str | None):
         _wrong(path, line, "has a prompt or a group that is not text")
     try:
-        name = safe_name(path.parent, file.strip())
+        name = safe_name(path.parent, file.strip(), links=False)
     except UsageError as error:
         _wrong(path, line, str(error))
     return Entry(

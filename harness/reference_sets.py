@@ -13,11 +13,13 @@ import numpy as np
 from ..metrics.base import Measure, NotApplicable, SetSample
 from ..metrics.encoders.base import Encoder, Feature
 from ..metrics.encoders.cache import FeatureCache
+from .core.clip_info import DECODING_VERSION
 from .core.errors import MediaError, UsageError, unknown_name
+from .core.files import VIDEO_SUFFIXES, survey_videos
 from .core.items import ClipSettings
 from .core.keys import Json, digest
 from .core.media import Clip, decode, open_clip, write_clip
-from .core.progress import track
+from .core.progress import note, track
 from .core.run_data import SetScore
 from .scoring import Scorer
 from .store import RunStore
@@ -44,7 +46,7 @@ class ReferenceClips:
         if settings.folder is not None:
             self._files = _videos_in(Path(settings.folder))
             shas = sorted(c.sha256 for c in self._files)
-            self.digest = digest("reference set", {"files": shas})
+            self.digest = digest("reference set", {"files": shas, "decoding": DECODING_VERSION})
             self.size = len(self._files)
         else:
             from ..generators.worlds import plane as world
@@ -98,11 +100,19 @@ def _videos_in(folder: Path) -> tuple[Clip, ...]:
             f"the reference set's folder {folder} does not exist; point reference_set.folder at one"
         )
     clips: list[Clip] = []
+    left_out = {name: f"is {why}" for name, why in survey_videos(folder, outside=True).left_out.items()}
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
         try:
             clips.append(open_clip(path))
-        except MediaError:
-            continue  # a folder of videos may hold a licence or a list beside them
+        except MediaError as error:
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                reason = str(error).removeprefix(f"{path} ")
+                left_out.setdefault(path.relative_to(folder).as_posix(), reason)
+            # else: a folder of videos may hold a licence or a list beside them
+    if left_out:
+        what = "1 entry" if len(left_out) == 1 else f"{len(left_out)} entries"
+        told = "; ".join(f"{name} {why}" for name, why in sorted(left_out.items()))
+        note(f"warning: {what} of the reference set's folder {folder} left out: {told}")
     if len(clips) < 2:
         raise UsageError(
             f"the reference set's folder {folder} holds {len(clips)} videos; at least 2 are needed"

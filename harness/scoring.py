@@ -11,6 +11,7 @@ from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
 from ..metrics.encoders.base import Encoder, Feature, TextEncoder
 from ..metrics.encoders.cache import FeatureCache
 from ..metrics.encoders.encode import Encoded, describe, encode_clip
+from .core.clip_info import DECODING_VERSION
 from .core.errors import MediaError
 from .core.items import Item
 from .core.keys import Json, canonical_json, digest
@@ -35,6 +36,7 @@ def score_key(measure: Measure, record: ClipRecord, prompt: str | None, encoders
         "outcome": record.outcome,
         "reason": record.reason,
         "clip": record.sha256,
+        "decoding": DECODING_VERSION,
         "encoders": dict(encoders),
     }
     if any(name.endswith(TEXT) for name in encoders):

@@ -238,7 +238,7 @@ def build_cards(
 
 
 def _preview(run: RunData, record: ClipRecord) -> tuple[str, str]:
-    from ..harness.core.media import preview_mp4
+    from ..harness.core.previews import preview_mp4
 
     if record.file is None:
         return "", "the run stored no file of this clip"

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from .errors import UsageError
 
-__all__ = ["VIDEO_SUFFIXES", "is_unicode", "safe_name", "write_atomic"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "Survey",
+    "is_animated_webp",
+    "is_unicode",
+    "is_webp",
+    "kind_of_file",
+    "safe_name",
+    "survey_videos",
+    "why_left_out",
+    "write_atomic",
+]
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -20,8 +35,13 @@ def write_atomic(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def safe_name(folder: Path, name: str) -> str:
+def safe_name(folder: Path, name: str, *, links: bool = True) -> str:
     """Return the name of a file in ``folder`` in its plain form.
+
+    Args:
+        folder: where the file is said to lie.
+        name: as it was given.
+        links: whether links are followed, and one that leads out of the folder refused.
 
     Raises:
         UsageError: the name leads out of the folder (absolute, ``..``, a link) or is not text.
@@ -32,7 +52,7 @@ def safe_name(folder: Path, name: str) -> str:
     if not plain.parts:
         raise UsageError(f"{name!r} is not the name of a file in {folder}")
     try:
-        inside = (folder / plain).resolve().is_relative_to(folder.resolve())
+        inside = not links or (folder / plain).resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError) as error:  # too long, or links that go in a circle
         raise UsageError(f"{name!r} cannot be a file of {folder}: {error}") from None
     if plain.is_absolute() or ".." in plain.parts or not inside:
@@ -52,7 +72,98 @@ def is_unicode(text: str) -> bool:
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("3g2", "3gp", "asf", "avi", "flv", "gif", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg"),
-        *("mts", "mxf", "ogg", "ogv", "ts", "vob", "webm", "wmv", "y4m"),
+        *("264", "265", "3g2", "3gp", "apng", "asf", "avi", "avif", "flv", "gif", "h264", "h265", "hevc"),
+        *("ivf", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf"),
+        *("obu", "ogg", "ogv", "ts", "vob", "webm", "webp", "wmv", "y4m"),
     )
 )
+
+
+def kind_of_file(path: Path) -> str | None:
+    """Say what ``path`` is where it is not a file, as the end of "it is ..."; None where it is a file."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to a file that is not there" if path.is_symlink() else "missing"
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            return "a link that leads back to itself"
+        return f"a name that cannot be read ({_reason(error)})"
+    if stat.S_ISREG(mode):
+        return None
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe (fifo)",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "not a file")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The videos of a folder: names relative to it, and of what only looks like one, why it is left out."""
+
+    videos: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def survey_videos(folder: Path, *, outside: bool = False) -> Survey:
+    """Look for videos in a folder and the folders in it, by their names; hidden ones are passed over.
+
+    What has the name of a video and is a folder, a pipe, a broken link, a still picture or, unless files
+    ``outside`` of the folder are wanted, a link that leads out of it, is left out with the reason.
+    """
+    videos: list[str] = []
+    left_out: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if any(part.startswith(".") for part in name.split("/")):
+            continue
+        kind = kind_of_file(path)
+        if kind == "a folder" and path.is_symlink():
+            left_out[name] = "a link to a folder, which is not followed"
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
+            reason = why_left_out(folder, name, outside=outside)
+            if reason is None:
+                videos.append(name)
+            else:
+                left_out[name] = reason
+    return Survey(tuple(videos), left_out)
+
+
+def why_left_out(folder: Path, name: str, *, outside: bool = False) -> str | None:
+    """Say why a file of a folder is not read as a video, as the end of "it is ..."; None where it is."""
+    path = folder / name
+    if not is_unicode(name):
+        return "named in characters that are not text; rename it"
+    kind = kind_of_file(path)
+    if kind is not None:
+        return kind
+    if not outside and not path.resolve().is_relative_to(folder.resolve()):
+        return "a link to a file outside of the folder; copy the file into it"
+    try:
+        with path.open("rb") as file:
+            head = file.read(32)
+    except OSError as error:
+        return f"a file that cannot be read ({_reason(error)})"
+    suffix = path.suffix.lower()
+    still = (suffix == ".webp" and not is_animated_webp(head)) or (
+        suffix == ".avif" and head[8:12] == b"avif"
+    )
+    return "a still image" if still else None
+
+
+def is_webp(head: bytes) -> bool:
+    """Say whether a file that begins with these bytes, 21 at least, is WebP."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+
+def is_animated_webp(head: bytes) -> bool:
+    """Say whether a WebP file that begins with these bytes is animated (its extended header says so)."""
+    return is_webp(head) and head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0x02)

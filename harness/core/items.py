@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from .config import Config
+from .errors import MediaError
 from .keys import Json, digest
+from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
 
 __all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item"]
 
@@ -23,10 +25,19 @@ EDIT_STRENGTH: Final = 0.6
 class ClipSettings(Config):
     """The size of the clips a suite asks for."""
 
-    frames: int = Field(default=16, ge=1, le=100_000, description="frames a clip")
+    frames: int = Field(default=16, ge=1, le=MAX_FRAMES, description="frames a clip")
     height: int = Field(default=64, ge=8, le=8192, description="pixels")
     width: int = Field(default=64, ge=8, le=8192, description="pixels")
-    fps: float = Field(default=8.0, gt=0, le=1000, description="frames a second")
+    fps: float = Field(default=8.0, ge=MIN_FPS, le=MAX_FPS, description="frames a second")
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        try:
+            check_size("a clip of this suite", self.width, self.height)
+            check_frames("a clip of this suite", self.frames, self.width, self.height)
+        except MediaError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class Prompt(Config):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,16 +26,24 @@ class Timing:
 
     The time of a frame is its time stamp's distance from the first one's. A frame without a time stamp is
     shown ``1 / rate`` after its predecessor, and one with a stamp that is not after it, half of that.
+
+    Args:
+        rate: declared frames a second.
+        presentation: whether the container stores times of presentation. AVI does not: those that FFmpeg
+            gives there are guesses, and the frames are shown at the times of decoding, one after the other.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, *, presentation: bool = True) -> None:
         self.rate = rate
         self.frames = 0
         self.packets = 0
-        self._origin = 0.0
+        self._presentation = presentation
         self._last = 0.0
+        self._length: float | None = None
         self._tick = 0.0
         self._gaps = (float("inf"), 0.0)
+        self._decoding: deque[int | None] = deque()  # times of the packets whose frames are still to come
+        self._first: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._backwards = {"pts": 0, "dts": 0}
         self._video = Span()
@@ -49,43 +58,55 @@ class Timing:
             self.packets += 1
             if not packet.is_discard:
                 self._video.add(packet)
+                if packet.size:
+                    self._decoding.append(packet.dts)
 
     def add(self, frame: VideoFrame) -> float:
         """Return the time of the next frame, in seconds after the first."""
         stamp, self._tick = self._stamp(frame), float(frame.time_base or 0)
         if self.frames == 0:
-            self._origin = stamp or 0.0
             time = 0.0
         else:
             step = 1.0 / self.rate
-            time = self._last + step if stamp is None else stamp - self._origin
+            time = self._last + step if stamp is None else stamp
             if time <= self._last:
                 time = self._last + step / 2
             gap = time - self._last
             self._gaps = (min(self._gaps[0], gap), max(self._gaps[1], gap))
         self.frames += 1
         self._last = time
+        self._length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else None
         return time
 
     def _stamp(self, frame: VideoFrame) -> float | None:
-        """Choose between a frame's two time stamps, in seconds: the one that ran backwards less often.
+        """Choose between a frame's two times, in seconds after the first: the one that ran backwards less.
 
-        FFmpeg's own tools choose so (``best_effort_timestamp``): some AVI and MP4 files carry presentation
-        times that are not in the order of presentation, and their decoding times are then the true ones.
+        FFmpeg's own tools choose so (``best_effort_timestamp``): some MP4 files carry presentation times that
+        are not in the order of presentation, and their decoding times are then the true ones. Packets are
+        decoded in the order of these and give one frame each, so that the k-th frame is shown at the k-th.
         """
-        pts, dts = frame.pts, frame.dts
+        dts = self._decoding.popleft() if self._decoding else None
+        pts = frame.pts if self._presentation else None
         for kind, value in (("pts", pts), ("dts", dts)):
             if value is not None:
+                self._first.setdefault(kind, value)
                 self._backwards[kind] += value <= self._newest.get(kind, value - 1)
                 self._newest[kind] = value
         trusted = dts is None or self._backwards["pts"] <= self._backwards["dts"]
-        value = pts if pts is not None and trusted else dts
-        return None if value is None or frame.time_base is None else float(value * frame.time_base)
+        kind, value = ("pts", pts) if pts is not None and trusted else ("dts", dts)
+        if value is None or frame.time_base is None:
+            return None
+        return float((value - self._first[kind]) * frame.time_base)
 
     @property
     def fps(self) -> float:
         """Mean frames a second by the time stamps; of a single frame, the declared rate."""
         return (self.frames - 1) / self._last if self.frames > 1 else self.rate
+
+    @property
+    def duration(self) -> float:
+        """Seconds to the end of the last frame: it is shown as long as it says, or as others on average."""
+        return self._last + (self._length or 1.0 / self.fps)
 
     @property
     def variable_rate(self) -> bool:

@@ -1,7 +1,7 @@
 """The feature cache: what encoders said of clips, by clip and encoder, shared by all runs.
 
-    <cache>/features/<clip sha>/<encoder digest>.npz     a feature, shape (n, k)
-    <cache>/features/<clip sha>/info.json                what decoding told of the clip
+    <cache>/features/v2/<clip sha>/<encoder digest>.npz  a feature, shape (n, k); v2 is the decoding's version
+    <cache>/features/v2/<clip sha>/info.json             what decoding told of the clip
     <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
     <cache>/sets/<reference set digest>/<encoder digest>.npz
 
@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ...harness.core.clip_info import DECODING_VERSION, ClipInfo
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import digest
-from ...harness.core.media import ClipInfo
 from .base import Feature
 
 __all__ = ["FeatureCache"]
 
-_INFO_VERSION = 1
+_INFO_VERSION = 2
 
 
 class FeatureCache:
@@ -80,7 +80,8 @@ class FeatureCache:
         _save(self._set(set_digest, encoder_digest), features)
 
     def _clip(self, clip_sha: str) -> Path:
-        return self.folder / "features" / clip_sha
+        # How a file is decoded decides what its features are: those of another version are not read.
+        return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha
 
     def _feature(self, clip_sha: str, encoder_digest: str) -> Path:
         return self._clip(clip_sha) / f"{encoder_digest}.npz"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -148,15 +149,12 @@ def test_a_column_that_is_not_known_is_a_warning(tmp_path: Path) -> None:
         ("file,prompt,seed\n/etc/x.mp4,a,1\n", "line 2, '/etc/x.mp4' leads out"),
         ("file,prompt,seed\nsub/../../x.mp4,a,1\n", "leads out"),
         ("file,prompt,seed\nsub/../x.mp4,a,1\n", "leads out"),
-        ("file,prompt,seed\nlink.mp4,a,1\n", "leads out"),
         ("file,prompt,seed\n.,a,1\n", "is not the name of a file"),
     ],
 )
 def test_each_mistake_in_a_csv_manifest_has_its_sentence(tmp_path: Path, text: str, words: str) -> None:
     folder = tmp_path / "clips"
     put(folder, "x.mp4", "y.mp4")
-    put(tmp_path, "outside.mp4")
-    (folder / "link.mp4").symlink_to(tmp_path / "outside.mp4")
     with pytest.raises(UsageError, match=words) as caught:
         manifest(folder, text).own_items(CLIP)
     assert "\n" not in str(caught.value)
@@ -201,15 +199,45 @@ def test_wrong_folders_have_their_sentences(tmp_path: Path) -> None:
         FolderGenerator(tmp_path).own_items(CLIP)
 
 
-def test_a_link_that_leads_out_is_refused_and_one_that_stays_is_not(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_listed_with_its_reason_and_the_rest_is_served(tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     put(folder, "x.mp4")
     (folder / "y.mp4").symlink_to("x.mp4")
-    assert len(FolderGenerator(folder).own_items(CLIP)) == 2
     put(tmp_path, "outside.mp4")
     (folder / "z.mp4").symlink_to(tmp_path / "outside.mp4")
-    with pytest.raises(UsageError, match="leads out"):
-        FolderGenerator(folder).own_items(CLIP)
+    os.mkfifo(folder / "pipe.mp4")
+    generator = FolderGenerator(folder)
+    items = generator.own_items(CLIP)
+    assert [item.source for item in items] == ["x.mp4", "y.mp4"]
+    assert generator.check(items) == [
+        f"2 entries of {folder} left out: pipe.mp4 is a named pipe (fifo); z.mp4 is a link to a file outside "
+        "of the folder; copy the file into it"
+    ]
+
+
+def test_a_manifest_that_names_what_cannot_be_read_fails_that_item_with_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    put(folder, "x.mp4")
+    put(tmp_path, "outside.mp4")
+    (folder / "link.mp4").symlink_to(tmp_path / "outside.mp4")
+    os.mkfifo(folder / "pipe.mp4")
+    generator = manifest(folder, "file,prompt,seed\nx.mp4,a,1\nlink.mp4,b,1\npipe.mp4,c,1\ngone.mp4,d,1\n")
+    items = generator.own_items(CLIP)
+    assert generator.generate(items) == [
+        VideoFile(folder / "x.mp4"),
+        Failure("link.mp4 is a link to a file outside of the folder; copy the file into it"),
+        Failure("pipe.mp4 is a named pipe (fifo)"),
+        Failure("gone.mp4 is missing"),
+    ]
+    left_out, missing = generator.check(items)
+    assert missing == "3 of 4 clips are missing: link.mp4, pipe.mp4, gone.mp4"
+    assert left_out.startswith(f"2 entries of {folder} left out: link.mp4 is a link")
+
+
+def test_a_folder_of_which_nothing_can_be_read_says_why(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(UsageError, match=r"no video in .* \(left out: pipe.mp4 is a named pipe"):
+        FolderGenerator(tmp_path).own_items(CLIP)
 
 
 def test_two_files_for_one_prompt_and_seed_are_refused(tmp_path: Path) -> None:

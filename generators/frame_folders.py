@@ -1,0 +1,144 @@
+"""Folders of numbered pictures, each of which is one clip: ``a cat runs-0/0001.png`` and so on."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..harness.core.errors import MediaError
+from ..harness.core.files import VIDEO_SUFFIXES, is_animated_webp
+from ..harness.core.limits import check_frames, check_size
+from ..harness.core.rgb import over_white
+
+__all__ = ["PICTURE_SUFFIXES", "find_frame_folders", "has_transparency", "read_frames"]
+
+PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+
+MAX_BYTES = 2 * 2**30
+"""Of all pixels of such a clip, which is held in memory at once."""
+
+_NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>[0-9]{1,12})")
+
+
+def find_frame_folders(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Find the folders in ``folder`` that hold the frames of a clip: name -> its pictures, in order.
+
+    Such a folder has two pictures at least and no video. All its pictures are of one format, and their names
+    are one text (which may be empty) and a number. Hidden files and folders are passed over, links to folders
+    not followed. Names are relative to ``folder``; its own, where it holds frames itself, is ``.``.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        frames = _frames(Path(root), [name for name in files if not name.startswith(".")])
+        if frames:
+            found[Path(root).relative_to(folder).as_posix()] = frames
+    return found
+
+
+def _frames(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
+    videos = {Path(name).suffix.lower() for name in names} & (VIDEO_SUFFIXES - PICTURE_SUFFIXES)
+    matches = [_NUMBERED.fullmatch(Path(name).stem) for name in pictures]
+    kinds = {
+        (match["start"], Path(name).suffix.lower()) if match else None
+        for name, match in zip(pictures, matches, strict=True)
+    }
+    if len(pictures) < 2 or videos or len(kinds) != 1 or None in kinds:
+        return ()
+    if pictures[0].lower().endswith(".webp") and any(_is_animated(folder / name) for name in pictures):
+        return ()
+    return tuple(sorted(pictures, key=_number))
+
+
+def _is_animated(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return is_animated_webp(file.read(32))
+    except OSError:
+        return False
+
+
+def _number(name: str) -> int:
+    match = _NUMBERED.fullmatch(Path(name).stem)
+    assert match is not None
+    return int(match["number"])
+
+
+def has_transparency(path: Path) -> bool:
+    """Say whether a picture declares transparent parts; False where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def read_frames(folder: Path, names: Sequence[str]) -> NDArray[np.uint8]:
+    """Read the numbered pictures of a folder, uint8 RGB (T, H, W, 3); what is transparent lies over white.
+
+    Raises:
+        MediaError: a number is missing or given twice, the pictures differ in size, are too large or too
+            many, have more than 8 bits a channel, or one of them cannot be read.
+    """
+    _check_numbers(folder, names)
+    first = _read(folder / names[0])
+    height, width = first.shape[:2]
+    check_frames(str(folder), len(names), width, height)
+    if len(names) * first.nbytes > MAX_BYTES:
+        raise MediaError(
+            f"{folder} has {len(names)} frames of {width}x{height} pixels, more than a folder of frames may "
+            f"have ({MAX_BYTES // 2**30} GiB); make a video of them"
+        )
+    frames_THWC = np.empty((len(names), height, width, 3), np.uint8)
+    for number, name in enumerate(names):
+        frame_HWC = _read(folder / name)
+        if frame_HWC.shape != first.shape:
+            raise MediaError(
+                f"{folder} changes its frame size from {width}x{height} to "
+                f"{frame_HWC.shape[1]}x{frame_HWC.shape[0]} at {name}"
+            )
+        frames_THWC[number] = frame_HWC
+    return frames_THWC
+
+
+def _check_numbers(folder: Path, names: Sequence[str]) -> None:
+    numbers = [_number(name) for name in names]
+    twice = [number for number, count in Counter(numbers).items() if count > 1]
+    if twice:
+        raise MediaError(f"{folder} has frame {twice[0]} twice")
+    for before, after in pairwise(numbers):
+        if after != before + 1:
+            many = after > before + 2
+            gone = f"frames {before + 1} to {after - 1} are" if many else f"frame {before + 1} is"
+            raise MediaError(f"{folder} is not whole: {gone} missing")
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    if not path.is_file():
+        raise MediaError(f"{path} is not a file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is looked at here
+            opened = Image.open(path)
+        with opened as image:
+            check_size(str(path), *image.size)
+            if image.mode.startswith(("I", "F")):
+                raise MediaError(f"{path} has more than 8 bits a channel; save it with 8")
+            return over_white(np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8))[0]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MediaError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
