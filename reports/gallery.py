@@ -78,6 +78,7 @@ class Slot:
         source: data URI of the preview, empty where there is none; ``note`` then says why.
         flags: safety measures that flag the clip; ``when`` says where in it, as the first of them does.
         layers: what safeguards decided, a sentence each.
+        about: what is to be known of the clip's file, a sentence each (interlaced, an assumed rate ...).
     """
 
     letter: str
@@ -91,6 +92,7 @@ class Slot:
     when: str
     layers: tuple[str, ...]
     scores: tuple[SlotScore, ...]
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,7 @@ def _preview(run: RunData, record: ClipRecord) -> tuple[str, str]:
         data = preview_mp4(run.folder / "clips" / record.file)
     except MediaError as error:
         # The sentence may name where the run lies; the page says what inside the run it is about.
-        return "", f"cannot be shown: {error}".replace(f"{run.folder}/", "")
+        return "", f"\N{EM DASH} cannot be shown: {error}".replace(f"{run.folder}/", "")
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii"), ""
 
 
@@ -281,6 +283,7 @@ def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
             )
             for n, s in sorted(scores.items())
         ),
+        about=() if info is None else info.notes,
     )
 
 

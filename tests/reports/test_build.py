@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import sqlite3
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -181,8 +182,25 @@ def test_clip_that_cannot_be_read_says_so(make_run: MakeRun) -> None:
         clip.write_bytes(b"not a video")
     page = _page(build_report([folder]))
     assert not [t for t, _ in page.tags if t == "video"]
-    assert "cannot be shown" in page.text
+    assert "\N{EM DASH} cannot be shown" in page.text
     assert str(folder) not in page.text
+
+
+def test_what_is_to_be_known_of_a_file_stands_beside_its_clip(make_run: MakeRun) -> None:
+    folder = make_run()
+    store = open_run(folder)
+    noted = [
+        replace(record, info=replace(record.info, notes=("it is interlaced", "25 a second are assumed")))
+        for record in store.clips().values()
+        if record.info is not None
+    ]
+    store.put_unit(noted, [])
+    assert {record.info.notes for record in store.clips().values() if record.info} == {
+        ("it is interlaced", "25 a second are assumed")
+    }
+    page = _page(build_report([folder]))
+    assert "The file: it is interlaced." in page.text
+    assert "The file: 25 a second are assumed." in page.text
 
 
 def test_two_runs_are_side_by_side_with_their_differences(two_page: Path) -> None:
