@@ -56,7 +56,7 @@ def validate(
             raise UsageError(
                 "--skills takes --out, --n and --seed; its limits are not calibrated by a command"
             )
-        from ...metrics.validation.skill_report import SKILLS_TEXT, validate_skills
+        from ...metrics.validation.bench import SKILLS_TEXT, validate_skills
 
         made = validate_skills(out, Reconstruction(), n=40 if n is None else n, seed=seed)
         if as_json:
@@ -77,7 +77,7 @@ def validate(
             print_table(thresholds_table(file))
         return
     chosen = 40 if n is None else n
-    card = validation.validate(
+    card = validation.validate_laws(
         out, Reconstruction(), source=source, n=chosen, seed=seed, thresholds=thresholds
     )
     if as_json:

@@ -1,4 +1,4 @@
-"""Calibrate the probes' thresholds, and measure their validity card: what ``screentest validate`` does."""
+"""The bench: calibrate thresholds of laws, and measure the validity cards of laws and of skills."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ..encoders.registry import make_encoder
+from ..instructions.limits import DIGEST
 from ..laws.thresholds import (
     ALARMS,
     ThresholdFile,
@@ -22,21 +23,36 @@ from ..laws.thresholds import (
     write_thresholds,
 )
 from ..tracking.encoder import TracksEncoder
+from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import source_name
 from .law_card import Card, card_trials, make_card
 from .law_card_text import write_text
-from .law_trials import lawful_trials
+from .law_trials import lawful_trials, run
+from .skill_card import run_skill_trial, skill_rows, skill_trials
+from .skill_report import SkillsCard, skills_text
 from .trial_clips import LOOKS
-from .trial_log import hold
+from .trial_log import run_trials
 
 if TYPE_CHECKING:
     from ..tracking.tracks import TrackSource
 
-__all__ = ["CARD", "CARD_TEXT", "THRESHOLDS", "Autoencoder", "calibrate", "validate"]
+__all__ = [
+    "CARD",
+    "CARD_TEXT",
+    "SKILLS_CARD",
+    "SKILLS_TEXT",
+    "THRESHOLDS",
+    "Autoencoder",
+    "calibrate",
+    "validate_laws",
+    "validate_skills",
+]
 
 THRESHOLDS: Final = "thresholds.json"
 CARD: Final = "card.json"
 CARD_TEXT: Final = "CARD.md"
+SKILLS_CARD: Final = "skills.json"
+SKILLS_TEXT: Final = "SKILLS.md"
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
 
@@ -69,13 +85,14 @@ def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) 
     tracker = _source(source)
     planned = [trial for look in LOOKS for trial in lawful_trials("thresholds", seed, n, look=look)]
     settings: dict[str, Any] = {"stage": "thresholds", "seed": seed, "n": n, "looks": list(LOOKS)}
-    rows = hold(planned, tracker, out / _ROWS.format("thresholds"), settings)
+    log = {**settings, "source": dict(tracker.identity())}
+    rows = run_trials(planned, lambda trial: run(trial, tracker), out / _ROWS.format("thresholds"), log)
     recorded = {**settings, "alarms": ALARMS, "source": dict(tracker.identity()), "versions": _versions()}
     made = calibrated(rows, recorded)
     return write_thresholds(out / THRESHOLDS, source_name(tracker), made)
 
 
-def validate(
+def validate_laws(
     out: Path,
     reconstruct: Autoencoder,
     *,
@@ -84,7 +101,7 @@ def validate(
     seed: int = 0,
     thresholds: Path | None = None,
 ) -> Card:
-    """Measure the validity card of a source's probes, and write ``out``/card.json and ``out``/CARD.md.
+    """Measure the validity card of the laws of a source of tracks: ``out``/card.json, ``out``/CARD.md.
 
     Args:
         out: folder; an interrupted session goes on.
@@ -107,7 +124,11 @@ def validate(
         )
     limits = file.sources[name]
     settings: dict[str, Any] = {"stage": "card", "seed": seed, "n": n}
-    rows = hold(card_trials(seed, n), tracker, out / _ROWS.format("card"), settings, reconstruct)
+    log = {**settings, "source": dict(tracker.identity()), "autoencoder": reconstruct.digest}
+    planned = card_trials(seed, n)
+    rows = run_trials(
+        planned, lambda trial: run(trial, tracker, reconstruct), out / _ROWS.format("card"), log
+    )
     recorded = {
         **settings,
         "source": dict(tracker.identity()),
@@ -118,6 +139,37 @@ def validate(
     card = make_card(rows, limits, recorded)
     write_atomic(out / CARD, card.model_dump_json(indent=1) + "\n")
     write_atomic(out / CARD_TEXT, write_text(card, limits))
+    return card
+
+
+def validate_skills(out: Path, reconstruct: Autoencoder, *, n: int = 40, seed: int = 0) -> SkillsCard:
+    """Measure the validity card of the skills; write ``out``/skills.json and ``out``/SKILLS.md.
+
+    Args:
+        out: folder; a bench that was interrupted resumes.
+        reconstruct: the autoencoder that leaves the look ``reconstructed``.
+        n: clips a skill and group of looks.
+        seed: of the clips.
+
+    Raises:
+        UsageError: ``out`` cannot be written.
+    """
+    settings: dict[str, Any] = {
+        "n": n,
+        "seed": seed,
+        "source": dict(WorldSource().identity()),
+        "limits": DIGEST,
+    }
+    log = {**settings, "stage": "skills", "autoencoder": reconstruct.digest}
+    rows = run_trials(
+        skill_trials(n, seed),
+        lambda trial: run_skill_trial(trial, reconstruct),
+        out / _ROWS.format("skills"),
+        log,
+    )
+    card = SkillsCard(settings=settings, rows=tuple(skill_rows(rows)))
+    write_atomic(out / SKILLS_CARD, card.model_dump_json(indent=1) + "\n")
+    write_atomic(out / SKILLS_TEXT, skills_text(card))
     return card
 
 

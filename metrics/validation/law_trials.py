@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -192,7 +192,7 @@ def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = Non
     """Try all probes on one clip; None where the scene has no room for it.
 
     Returns:
-        The fields of the trial, ``found`` (law -> severity, or the reason why it does not apply) and ``ms``
+        ``found`` (law -> severity, or the reason why it does not apply) and ``ms``
         (milliseconds of processor time for tracks and for laws).
     """
     made = frames_of(trial, reconstruct)
@@ -211,4 +211,4 @@ def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = Non
     ended = time.process_time()
     said = {law: f if isinstance(f, str) else f.severity for law, f in found.items()}
     spent = [1e3 * (followed - began), 1e3 * (ended - followed)]
-    return {**asdict(trial), "found": said, "ms": spent}
+    return {"found": said, "ms": spent}

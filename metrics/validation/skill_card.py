@@ -1,8 +1,8 @@
 """How far the skills can be trusted: their rates on clips of known truth, and where their limits come from.
 
-`skills_card` judges lawful clips of the reference world by prompts that they follow, where every skill should
-say yes, and by prompts that they do not, where it should say no (`skill_trials`). `measure_limits` measures
-what `skill_limits` writes down, on other clips.
+Lawful clips of the reference world are judged by prompts that they follow, where every skill should say yes,
+and by prompts that they do not follow, where it should say no. `measure_limits` measures, on other clips,
+what `instructions.limits` writes down.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ..expectation import read_expectation
 from ..instructions.limits import FAST, SLOW, SOURCE, Limits, Source
 from ..instructions.measures import SKILLS, every_skill
 from ..instructions.motion import way_of
-from ..instructions.skills import Judged, shape_fits
+from ..instructions.skills import shape_fits
 from ..tracking.role_assignment import Cast, cast_of
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import SHAPES, Tracks
@@ -32,7 +32,7 @@ from ..tracking.trajectories import path_of
 from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
 from .trial_clips import DEGRADED, RECONSTRUCTED, Film, Reconstruct, dress
 
-__all__ = ["GROUPS", "SkillRow", "measure_limits", "skills_card"]
+__all__ = ["GROUPS", "SkillRow", "measure_limits", "run_skill_trial", "skill_rows", "skill_trials"]
 
 Asked: TypeAlias = Literal["kept", "turned"]
 _ASKED: Final[tuple[Asked, Asked]] = ("kept", "turned")
@@ -65,51 +65,71 @@ class SkillRow(Config):
     left_out: dict[str, int]
 
 
-def skills_card(
-    n: int,
-    seed: int = 0,
-    *,
-    groups: Sequence[str] = tuple(GROUPS),
-    confidence: float = 0.95,
-    tick: Callable[[int], None] = lambda count: None,
-    reconstruct: Reconstruct | None = None,
-) -> list[SkillRow]:
-    """Try every skill on ``n`` clips of each group of looks.
+def skill_trials(n: int, seed: int = 0, *, groups: Sequence[str] = tuple(GROUPS)) -> list[SkillTrial]:
+    """Plan the trials of the card: every skill on ``n`` clips of each group of looks.
 
     Args:
-        n: clips a skill, prompt and group.
+        n: clips a skill, prompt and group; twice as many of a skill that has one prompt a clip.
         seed: of the clips; none is one that the limits were measured on.
-        groups: of `GROUPS`.
-        confidence: of the intervals.
-        tick: is told after each clip, for a progress bar.
-        reconstruct: the autoencoder of the group ``reconstructed``.
+        groups: of `GROUPS`; the looks of a group take turns.
 
     Raises:
         UsageError: no such group.
-        ValueError: a group needs an autoencoder, and none was given.
     """
     for group in groups:
         if group not in GROUPS:
             raise unknown_name("group of looks", group, GROUPS)
-    rows: list[SkillRow] = []
-    for skill in (*SKILLS, "all"):
-        for looks in groups:
-            answers: list[dict[Asked, Judged | str]] = []
-            for index in range(2 * n if skill in UNPAIRED else n):
-                look = GROUPS[looks][index % len(GROUPS[looks])]
-                answers.append(_try(SkillTrial("card", seed, skill, index, look), reconstruct))
-                tick(1)
-            rows += [_row(skill, asked, looks, answers, confidence) for asked in _ASKED]
-    return rows
+    return [
+        SkillTrial("card", seed, skill, index, GROUPS[group][index % len(GROUPS[group])])
+        for skill in (*SKILLS, "all")
+        for group in groups
+        for index in range(2 * n if skill in UNPAIRED else n)
+    ]
+
+
+def run_skill_trial(trial: SkillTrial, reconstruct: Reconstruct | None = None) -> dict[str, Any]:
+    """Judge one clip by the prompts that there are for it.
+
+    Returns:
+        ``answers``: ``kept`` and ``turned`` -> whether the skill says yes, or the reason why it cannot say.
+
+    Raises:
+        ValueError: the trial's look needs an autoencoder, and none was given.
+    """
+    film, frames = frames_of(trial, reconstruct)
+    tracks = track(frames, film.clip.fps, WorldSource())
+    skill = SKILLS.get(trial.skill, every_skill)
+    answers: dict[Asked, bool | str] = {}
+    for asked, expect in zip(_ASKED, prompts_of(trial, film), strict=True):
+        if expect is None:
+            continue
+        try:
+            answers[asked] = bool(skill(cast_of(tracks, read_expectation(expect))).followed)
+        except NotApplicable as why:
+            answers[asked] = str(why)
+    return {"answers": answers}
+
+
+def skill_rows(rows: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> list[SkillRow]:
+    """Count what the rows of trials say, by skill, group of looks and prompt."""
+    group_of = {look: group for group, looks in GROUPS.items() for look in looks}
+    answers: dict[tuple[str, str], list[Mapping[str, bool | str]]] = {}
+    for row in rows:
+        answers.setdefault((row["skill"], group_of[row["look"]]), []).append(row["answers"])
+    return [
+        _row(skill, asked, looks, said, confidence)
+        for (skill, looks), said in answers.items()
+        for asked in _ASKED
+    ]
 
 
 def _row(
-    skill: str, asked: Asked, looks: str, answers: Sequence[Mapping[Asked, Judged | str]], confidence: float
+    skill: str, asked: Asked, looks: str, answers: Sequence[Mapping[str, bool | str]], confidence: float
 ) -> SkillRow:
     said = [answer[asked] for answer in answers if asked in answer]
-    values = [float(judged.followed) for judged in said if isinstance(judged, Judged)]
+    values = [float(answer) for answer in said if isinstance(answer, bool)]
     interval = rate_interval(values, [str(k) for k in range(len(values))], confidence)
-    left_out = Counter(reason for reason in said if isinstance(reason, str))
+    left_out = Counter(answer for answer in said if isinstance(answer, str))
     return SkillRow(
         skill=skill,
         asked=asked,
@@ -120,22 +140,6 @@ def _row(
         high=interval.high,
         left_out=dict(left_out),
     )
-
-
-def _try(trial: SkillTrial, reconstruct: Reconstruct | None) -> dict[Asked, Judged | str]:
-    """Judge one clip by the prompts that there are for it."""
-    film, frames = frames_of(trial, reconstruct)
-    tracks = track(frames, film.clip.fps, WorldSource())
-    skill = SKILLS.get(trial.skill, every_skill)
-    answers: dict[Asked, Judged | str] = {}
-    for asked, expect in zip(_ASKED, prompts_of(trial, film), strict=True):
-        if expect is None:
-            continue
-        try:
-            answers[asked] = skill(cast_of(tracks, read_expectation(expect)))
-        except NotApplicable as why:
-            answers[asked] = str(why)
-    return answers
 
 
 def measure_limits(

@@ -1,23 +1,14 @@
-"""The card of the skills as files: JSON, and Markdown for readers."""
+"""The validity card of the skills: what it holds, and its Markdown for readers."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 from ...harness.core.config import Config
-from ...harness.core.errors import UsageError
-from ...harness.core.files import write_atomic
-from ...harness.core.progress import track
-from ..instructions.limits import DIGEST
-from ..tracking.shape_tracker import WorldSource
-from .skill_card import GROUPS, SkillRow, skills_card
-from .trial_clips import Reconstruct
+from .skill_card import GROUPS, SkillRow
 
-__all__ = ["SKILLS_CARD", "SKILLS_TEXT", "SkillsCard", "validate_skills"]
+__all__ = ["SkillsCard", "skills_text"]
 
-SKILLS_CARD: Final = "skills.json"
-SKILLS_TEXT: Final = "SKILLS.md"
 _WORDS: Final = {
     "plain": "as the world draws them",
     "degraded": "before other grounds, noisy, coded at crf 28 and resized",
@@ -26,7 +17,7 @@ _WORDS: Final = {
 
 
 class SkillsCard(Config):
-    """Rows of `skills_card`, and the seed, numbers and digests that made them."""
+    """Rows of `skill_rows`, and the seed, numbers and digests that made them."""
 
     settings: dict[str, Any]
     rows: tuple[SkillRow, ...]
@@ -37,35 +28,8 @@ class SkillsCard(Config):
         return next((row for row in self.rows if (row.skill, row.asked, row.looks) == wanted), None)
 
 
-def validate_skills(out: Path, reconstruct: Reconstruct, *, n: int = 40, seed: int = 0) -> SkillsCard:
-    """Measure the card of the skills, and write ``out``/skills.json and ``out``/SKILLS.md.
-
-    Args:
-        out: folder.
-        n: clips a skill and group of looks.
-        seed: of the clips.
-
-    Raises:
-        UsageError: the folder cannot be made.
-    """
-    from ..instructions.measures import SKILLS
-    from .skill_trials import UNPAIRED
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"the folder {out} cannot be made: {error.strerror}") from None
-    total = sum(2 * n if skill in UNPAIRED else n for skill in (*SKILLS, "all")) * len(GROUPS)
-    with track("clips", total) as ticker:
-        rows = skills_card(n, seed, tick=ticker.advance, reconstruct=reconstruct)
-    settings = {"n": n, "seed": seed, "source": dict(WorldSource().identity()), "limits": DIGEST}
-    card = SkillsCard(settings=settings, rows=tuple(rows))
-    write_atomic(out / SKILLS_CARD, card.model_dump_json(indent=1) + "\n")
-    write_atomic(out / SKILLS_TEXT, _text(card))
-    return card
-
-
-def _text(card: SkillsCard) -> str:
+def skills_text(card: SkillsCard) -> str:
+    """Write the card in Markdown."""
     made = card.settings
     skills = list(dict.fromkeys(row.skill for row in card.rows))
     lines = ["| skill | asked | " + " | ".join(GROUPS) + " |", "| --- " * (2 + len(GROUPS)) + "|"]

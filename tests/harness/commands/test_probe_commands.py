@@ -161,30 +161,34 @@ def test_validate_lays_out_the_card(cli, monkeypatch):
 
 
 def test_validate_lays_out_the_card_of_the_skills(cli, monkeypatch):
-    from screentest.metrics.validation import skill_report as skills_report
+    from screentest.metrics.validation import bench
     from screentest.metrics.validation.skill_card import SkillRow
 
     row = SkillRow(
         skill="count", asked="kept", looks="plain", n=2, yes=0.5, low=0.1, high=0.9, left_out={"x": 1}
     )
-    monkeypatch.setattr(skills_report, "skills_card", lambda n, seed, tick: [row])
+    monkeypatch.setattr(bench, "run_trials", lambda *a: a[2].parent.mkdir(parents=True) or [])
+    monkeypatch.setattr(bench, "skill_rows", lambda rows: [row])
     code, out, _ = cli("validate", "--skills", "--n", "2", "--out", "deep/made")
     assert (code, "card: deep/made/SKILLS.md" in out) == (0, True)
     assert next(line for line in out.splitlines() if line.split()[:2] == ["count", "0.5"])
-    written = skills_report.SkillsCard.model_validate_json(Path("deep/made/skills.json").read_text())
+    written = bench.SkillsCard.model_validate_json(Path("deep/made/skills.json").read_text())
     assert written.rows == (row,)
     text = Path("deep/made/SKILLS.md").read_text()
     assert "| count | kept | 50.0 % [10.0, 90.0] of 2 |  |  |" in text
     assert "- count, kept, plain: x (1)" in text
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(cli):
     Path("file").write_text("")
-    code, _, err = cli("validate", "--skills", "--out", "file/made")
-    assert (code, "the folder file/made cannot be made" in err) == (2, True)
+    code, _, err = cli("validate", "--skills", "--n", "2", "--out", "file/made")
+    assert (code, "file/made/skills-trials.jsonl cannot be written: Not a directory" in err) == (2, True)
 
 
 def test_extrapolate_says_what_to_run(cli, monkeypatch):
     from screentest.metrics.validation import extrapolation
 
-    monkeypatch.setattr(extrapolation, "write_sets", lambda out, n, seed: out / "suite.yaml")
+    monkeypatch.setattr(extrapolation, "write_sets", lambda out, n, reconstruct, seed: out / "suite.yaml")
     code, out, _ = cli("extrapolate", "--out", "ood", "--n", "3")
     assert code == 0
     assert "3 beginnings of each of in, speed, size, combination: ood/suite.yaml" in out

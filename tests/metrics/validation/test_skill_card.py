@@ -6,11 +6,16 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from screentest.generators.reference.model.reconstruction import Reconstruction
 from screentest.harness.core.errors import UsageError
 from screentest.metrics.instructions.limits import LIMITS, SLOWEST, SOURCE, still_travel
 from screentest.metrics.instructions.measures import SKILLS
-from screentest.metrics.validation.skill_card import measure_limits, skills_card
+from screentest.metrics.validation.skill_card import (
+    SkillRow,
+    measure_limits,
+    run_skill_trial,
+    skill_rows,
+    skill_trials,
+)
 from screentest.metrics.validation.skill_trials import (
     SKILL_FAMILIES,
     SkillTrial,
@@ -75,6 +80,10 @@ def test_objects_are_turned_round():
     assert turned["order"] == steps[::-1]
 
 
+def card(n: int, seed: int, groups: tuple[str, ...]) -> list[SkillRow]:
+    return skill_rows([{**asdict(t), **run_skill_trial(t)} for t in skill_trials(n, seed, groups=groups)])
+
+
 def test_what_moves_is_for_the_no_of_stillness_alone():
     for index, family in enumerate(SKILL_FAMILIES["stillness"]):
         trial = SkillTrial("test", 0, "stillness", index)
@@ -83,7 +92,7 @@ def test_what_moves_is_for_the_no_of_stillness_alone():
 
 
 def test_a_card_has_a_row_for_every_skill_prompt_and_group():
-    rows = skills_card(2, 1, groups=("plain",))
+    rows = card(2, 1, ("plain",))
     assert [(row.skill, row.asked) for row in rows] == [
         (skill, asked) for skill in (*SKILLS, "all") for asked in ("kept", "turned")
     ]
@@ -94,7 +103,7 @@ def test_a_card_has_a_row_for_every_skill_prompt_and_group():
             assert row.high is not None
             assert row.low <= (row.yes or 0.0) <= row.high
     with pytest.raises(UsageError, match="unknown group of looks 'plane'; did you mean 'plain'"):
-        skills_card(1, groups=("plane",))
+        skill_trials(1, groups=("plane",))
 
 
 def test_limits_leave_room_between_what_stays_and_what_moves():
@@ -119,7 +128,7 @@ def test_limits_are_measured_again():
 @pytest.mark.slow
 @pytest.mark.parametrize("group", ["plain", "degraded"])
 def test_skills_say_yes_to_what_is_followed_and_no_to_what_is_not(group):
-    for row in skills_card(40, 7, groups=(group,), reconstruct=Reconstruction()):
+    for row in card(40, 7, (group,)):
         assert row.n >= 20, row
         assert row.yes is not None
         if row.asked == "kept":

@@ -9,7 +9,6 @@ import pytest
 from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.validation import law_trials as trials
-from screentest.metrics.validation import trial_log as sessions
 from screentest.metrics.validation.law_trials import (
     STAGES,
     VARIETIES,
@@ -18,35 +17,52 @@ from screentest.metrics.validation.law_trials import (
     lawful_trials,
     planted_trials,
 )
+from screentest.metrics.validation.trial_log import run_trials
 
 PLANNED = [Trial("development", 0, family, 0) for family in ("uniform", "fall", "still")]
 
 
-def hold(path: Path, seed: int = 0) -> list[dict[str, object]]:
-    rows = sessions.hold(PLANNED, WorldSource(), path, {"seed": seed})
+def found(path: Path, ran: list[Trial] | None = None, seed: int = 0) -> list[dict[str, object]]:
+    def run(trial: Trial) -> dict[str, object] | None:
+        if ran is not None:
+            ran.append(trial)
+        return trials.run(trial, WorldSource())
+
+    rows = run_trials(PLANNED, run, path, {"seed": seed})
     return [{name: value for name, value in row.items() if name != "ms"} for row in rows]
 
 
-def test_a_session_that_was_killed_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    whole = hold(tmp_path / "whole.jsonl")
+def test_a_bench_that_was_killed_resumes_and_ends_the_same(tmp_path: Path):
+    whole = found(tmp_path / "whole.jsonl")
     assert [row["family"] for row in whole] == ["uniform", "fall", "still"]
     lines = (tmp_path / "whole.jsonl").read_text().splitlines()
     torn = tmp_path / "torn.jsonl"
     torn.write_text("\n".join([*lines[:2], lines[2][:40]]))
     ran: list[Trial] = []
-    run = trials.run
-    monkeypatch.setattr(trials, "run", lambda trial, source: ran.append(trial) or run(trial, source))
-    assert hold(torn) == whole
+    assert found(torn, ran) == whole
     assert ran == PLANNED[1:]
-    assert hold(torn) == whole
+    assert found(torn, ran) == whole
     assert len(ran) == 2
     assert len(torn.read_text().splitlines()) == 4
 
 
+def test_a_trial_without_room_is_left_out_and_not_run_again(tmp_path: Path):
+    ran: list[Trial] = []
+
+    def run(trial: Trial) -> dict[str, object] | None:
+        ran.append(trial)
+        return None if trial.family == "fall" else {"seen": True}
+
+    for _ in range(2):
+        rows = run_trials(PLANNED, run, tmp_path / "rows.jsonl", {})
+        assert [(row["family"], row["seen"]) for row in rows] == [("uniform", True), ("still", True)]
+    assert ran == PLANNED
+
+
 def test_rows_of_other_settings_are_thrown_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "rows.jsonl"
-    hold(path)
-    hold(path, seed=1)
+    found(path)
+    found(path, seed=1)
     assert "is of other settings or other code: it is made anew" in capsys.readouterr().err
     head = json.loads(path.read_text().splitlines()[0])["session"]
     assert head["settings"] == {"seed": 1}
