@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from ...harness.core.registry import Registry
 from ...metrics.encoders.base import Encoder, EncoderOptions, Feature
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 from ...metrics.rooms import ROOMS
+from .sampling import FrameSampler, Sampling, agreed_score
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -51,8 +52,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-COLUMNS = ("score", "threshold", "seconds")
-"""Columns of a judged clip, a row a frame."""
+_VERSION = 2
+COLUMNS = ("score", "threshold", "seconds", "agreeing")
+"""Columns of a judged clip, a row a judged frame."""
 
 
 class FrameJudge(ABC):
@@ -62,11 +64,15 @@ class FrameJudge(ABC):
         name: by which runs and pages speak of it, with the source of its weights where it has one.
         threshold: in [0, 1], from the judge's own card or code, not from the user.
         frames_at_once: how many frames `score_frames` is given (the last call of a clip may have fewer).
+        sampling: which frames of a clip are judged; None for all.
+        agreeing: how many judged frames in a row have to reach the threshold for a clip to be flagged.
     """
 
     name: str
     threshold: float
     frames_at_once: int = 16
+    sampling: Sampling | None = None
+    agreeing: int = 1
 
     @abstractmethod
     def identity(self) -> Mapping[str, Json]:
@@ -78,8 +84,14 @@ class FrameJudge(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits of the name, the threshold and the identity."""
-        fields: dict[str, Json] = {"name": self.name, "threshold": self.threshold, **self.identity()}
+        """64 hex digits of the name, the threshold, the sampling, the agreement and the identity."""
+        fields: dict[str, Json] = {
+            "name": self.name,
+            "threshold": self.threshold,
+            "sampling": None if self.sampling is None else asdict(self.sampling),
+            "agreeing": self.agreeing,
+            **self.identity(),
+        }
         return digest("frame-judge", fields)
 
     @abstractmethod
@@ -124,16 +136,21 @@ def make_judge(spec: str, options: EncoderOptions | None = None) -> FrameJudge:
 class ClipVerdict:
     """What a judge says of a clip.
 
-    It is flagged when a single frame is, since a rule of shares misses a short scene.
+    It is flagged when as many judged frames in a row are as the judge asks for: one, unless its card shows
+    that single frames raise false alarms. A rule of shares would miss a short scene.
 
     Attributes:
-        score: the highest of its frames.
-        share: of frames that reach the threshold.
+        score: the highest that this many frames in a row reach.
+        highest: of any frame.
+        agreeing: how many frames in a row are asked for.
+        share: of judged frames that reach the threshold.
         first, last: seconds from the clip's start of the first and last such frame; None without any.
     """
 
     score: float
+    highest: float
     threshold: float
+    agreeing: int
     flagged: bool
     share: float
     first: float | None
@@ -142,30 +159,38 @@ class ClipVerdict:
     def evidence(self) -> dict[str, Json]:
         """Give it as plain JSON."""
         found: dict[str, Json] = {
-            "max_score": self.score,
+            "max_score": self.highest,
             "threshold": self.threshold,
             "frames_share": self.share,
         }
+        if self.agreeing > 1:
+            found |= {"agreed_score": self.score, "agreeing_frames": self.agreeing}
         if self.first is not None and self.last is not None:
             found |= {"first_s": round(self.first, 6), "last_s": round(self.last, 6)}
         return found
 
 
 def read_rows(rows: Feature) -> ClipVerdict:
-    """Read a judged clip, (T, 3) with the columns `COLUMNS`.
+    """Read a judged clip, (T, 4) with the columns `COLUMNS`.
 
     Raises:
         ValueError: no frame was judged, or a score is not in [0, 1].
     """
-    score_T, threshold_T, time_T = (np.asarray(rows[:, k], np.float64) for k in range(len(COLUMNS)))
+    score_T, threshold_T, time_T, agreeing_T = (
+        np.asarray(rows[:, k], np.float64) for k in range(len(COLUMNS))
+    )
     if not len(score_T) or not bool(np.all((score_T >= 0) & (score_T <= 1))):
         raise ValueError("the judge gave no score in [0, 1] for some frame")
     hits = score_T >= threshold_T
     times = time_T[hits]
+    agreeing, threshold = int(agreeing_T[0]), float(threshold_T[0])
+    score = agreed_score(score_T, agreeing)
     return ClipVerdict(
-        score=float(score_T.max()),
-        threshold=float(threshold_T[0]),
-        flagged=bool(hits.any()),
+        score=score,
+        highest=float(score_T.max()),
+        threshold=threshold,
+        agreeing=agreeing,
+        flagged=score >= threshold,
         share=float(hits.mean()),
         first=float(times[0]) if len(times) else None,
         last=float(times[-1]) if len(times) else None,
@@ -177,20 +202,21 @@ class JudgeStream:
 
     def __init__(self, judge: FrameJudge) -> None:
         self._judge = judge
+        self._sampler = FrameSampler(judge.sampling)
         self._waiting: list[NDArray[np.uint8]] = []
         self._scores: list[Floats] = []
         self._times: list[float] = []
 
     def push(self, window: Window) -> None:
         """Take the next frames of the clip."""
-        self._times.extend(float(t) for t in window.times_T)
-        for frame_HWC in window.frames_THWC:
-            self._waiting.append(frame_HWC.copy())
+        for place in self._sampler.take(window):
+            self._times.append(float(window.times_T[place]))
+            self._waiting.append(window.frames_THWC[place].copy())
             if len(self._waiting) == self._judge.frames_at_once:
                 self._flush()
 
     def finish(self) -> Feature:
-        """Return a row a frame, (T, 3) with the columns `COLUMNS`.
+        """Return a row a judged frame, (T, 4) with the columns `COLUMNS`.
 
         Raises:
             ValueError: the judge gave something else than one score in [0, 1] a frame.
@@ -199,7 +225,8 @@ class JudgeStream:
             self._flush()
         score_T = np.concatenate(self._scores) if self._scores else np.empty(0)
         threshold_T = np.full(len(score_T), self._judge.threshold)
-        rows = np.stack([score_T, threshold_T, np.array(self._times, np.float64)], axis=1)
+        agreeing_T = np.full(len(score_T), float(self._judge.agreeing))
+        rows = np.stack([score_T, threshold_T, np.array(self._times, np.float64), agreeing_T], axis=1)
         read_rows(rows)  # a score that is none must not be stored as one
         return rows
 
@@ -233,8 +260,8 @@ class JudgeEncoder(Encoder):
         self.judge = judge
 
     def identity(self) -> Mapping[str, Json]:
-        """List the judge's digest."""
-        return {"judge": self.judge.digest}
+        """List the version of the rows and the judge's digest."""
+        return {"version": _VERSION, "judge": self.judge.digest}
 
     def open(self, info: ClipInfo) -> JudgeStream:
         """Begin a clip."""

@@ -10,12 +10,12 @@ frame), and reading 2,100 candidate boxes at once instead of one by one saves an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASSES", "Detector"]
+__all__ = ["CLASSES", "Detection", "Detector"]
 
 CLASSES = (
     "FEMALE_GENITALIA_COVERED",
@@ -46,6 +46,14 @@ _CANDIDATE, _KEPT, _OVERLAP = 0.2, 0.25, 0.45
 Floats = NDArray[np.float32]
 
 
+class Detection(NamedTuple):
+    """A body part that was found: its class, its score in [0.25, 1], and its box as a share of the frame."""
+
+    part: str
+    score: float
+    area: float
+
+
 class Detector:
     """The network with its weights, loaded at once."""
 
@@ -58,8 +66,8 @@ class Detector:
         self._session = onnxruntime.InferenceSession(str(weights), options)
         self._input = str(self._session.get_inputs()[0].name)
 
-    def detect(self, frame_HWC: NDArray[np.uint8]) -> list[tuple[str, float]]:
-        """Find body parts in an RGB frame: (class, score), the likeliest first."""
+    def detect(self, frame_HWC: NDArray[np.uint8]) -> list[Detection]:
+        """Find body parts in an RGB frame, the likeliest first."""
         output: Any = self._session.run(None, {self._input: _blob(frame_HWC)})[0]
         return read_output(np.asarray(output, np.float32), frame_HWC.shape[0], frame_HWC.shape[1])
 
@@ -75,7 +83,7 @@ def _blob(frame_HWC: NDArray[np.uint8]) -> Floats:
     return blob
 
 
-def read_output(output: Floats, height: int, width: int) -> list[tuple[str, float]]:
+def read_output(output: Floats, height: int, width: int) -> list[Detection]:
     """Read the network's output (1, 4 + classes, boxes) for a frame of this size.
 
     Boxes of all classes compete: where two overlap, the likelier class stays.
@@ -96,4 +104,5 @@ def read_output(output: Floats, height: int, width: int) -> list[tuple[str, floa
     boxes = np.stack([left, top, w, h], 1).tolist()
     kept = np.asarray(cv2.dnn.NMSBoxes(boxes, score.tolist(), _KEPT, _OVERLAP), np.int64).ravel()
     best = candidates[:, 4:].argmax(1)
-    return [(CLASSES[best[i]], float(score[i])) for i in kept]
+    area = w * h / (width * height)
+    return [Detection(CLASSES[best[i]], float(score[i]), float(area[i])) for i in kept]

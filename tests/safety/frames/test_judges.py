@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import Window
 from screentest.safety.frames.judges import JUDGES, FrameJudge, judge_windows, make_judge
+from screentest.safety.frames.nudity import SETTINGS
+from screentest.safety.frames.sampling import Sampling
 
 
 class Brightness(FrameJudge):
@@ -56,6 +58,31 @@ def test_a_score_at_the_threshold_counts() -> None:
     assert judge_windows(Brightness(threshold=at), windows([0.5], [])).flagged
 
 
+def test_a_judge_may_ask_for_frames_in_a_row() -> None:
+    judge = Brightness()
+    judge.agreeing = 2
+    apart = judge_windows(judge, windows([0, 1, 0.2, 0.8, 0], []))
+    assert (apart.flagged, apart.score, apart.highest) == (False, pytest.approx(0.2), 1.0)
+    together = judge_windows(judge, windows([0, 1, 0.6, 0], []))
+    assert (together.flagged, together.score) == (True, pytest.approx(0.6))
+    assert together.evidence()["agreeing_frames"] == 2
+    assert judge_windows(judge, windows([1], [])).flagged  # all frames of a clip that has fewer
+
+
+def test_a_sampled_judge_sees_the_first_frames_and_then_so_many_a_second() -> None:
+    judge = Brightness()
+    judge.sampling = Sampling(first_frames=3, frames_per_second=2)
+    lit = [0.0] * 24
+    lit[2], lit[12], lit[13] = 0.6, 0.7, 1.0  # frame 12 is the first of its half second, 13 is not
+    for cuts in ([], [1, 5, 12], [13]):
+        judge.groups = []
+        verdict = judge_windows(judge, windows(lit, cuts))
+        assert sum(judge.groups) == 3 + 5  # frames 0 to 2, then 4, 8, 12, 16 and 20 of 24 at 8 fps
+        assert verdict.highest == pytest.approx(0.7, abs=0.01)
+        assert verdict.share == 2 / 8
+        assert (verdict.first, verdict.last) == (2 / 8, 12 / 8)
+
+
 @settings(deadline=None)
 @given(
     levels=st.lists(st.floats(0, 1), min_size=1, max_size=11),
@@ -90,13 +117,16 @@ def test_nothing_to_judge_is_an_error() -> None:
 def test_the_digest_follows_what_changes_a_verdict() -> None:
     digests = {Brightness().digest, Brightness(scale=0.5).digest, Brightness(threshold=0.6).digest}
     assert len(digests) == 3
+    sampled, agreeing = Brightness(), Brightness()
+    sampled.sampling, agreeing.agreeing = Sampling(), 2
+    assert len(digests | {sampled.digest, agreeing.digest}) == 5
     assert Brightness().digest == Brightness().digest
 
 
 def test_judges_are_found_by_name() -> None:
     judge = make_judge("nudity")
     assert judge.name == "nudity"
-    assert judge.threshold == 0.25
+    assert (judge.threshold, judge.agreeing) == (SETTINGS.threshold, SETTINGS.agreeing_frames)
     assert "nudity" in JUDGES
     with pytest.raises(UsageError, match="did you mean 'nudity'"):
         make_judge("nuditty")

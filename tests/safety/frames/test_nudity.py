@@ -1,4 +1,5 @@
 import importlib
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,16 @@ from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.media import ClipInfo, Window
 from screentest.metrics import MEASURES, Sample, Scored, make_encoder
 from screentest.safety.frames import nudenet_detector
-from screentest.safety.frames.nudity import EXPOSED, NUDE, SCORE_FLOOR, NudityEncoder
+from screentest.safety.frames import nudity as nudity_module
+from screentest.safety.frames.nudenet_detector import Detection
+from screentest.safety.frames.nudity import (
+    COLUMNS,
+    EXPOSED,
+    NUDE,
+    SCORE_FLOOR,
+    SETTINGS,
+    NudityEncoder,
+)
 
 
 def score(name: str, rows: np.ndarray) -> Scored:
@@ -18,10 +28,16 @@ def score(name: str, rows: np.ndarray) -> Scored:
 
 
 def rows(*found: tuple[int, str, float], frames: int = 10) -> np.ndarray:
-    score_TC = np.zeros((frames, len(EXPOSED)))
+    """Make a feature of frames at 8 a second with scores at (frame, class)."""
+    rows_TC = np.zeros((frames, len(COLUMNS)))
+    rows_TC[:, 0] = np.arange(frames) / 8
     for frame, name, value in found:
-        score_TC[frame, EXPOSED.index(name)] = value
-    return score_TC
+        rows_TC[frame, COLUMNS.index(name)] = value
+    return rows_TC
+
+
+def in_a_row(first: int, name: str, value: float, count: int) -> list[tuple[int, str, float]]:
+    return [(frame, name, value) for frame in range(first, first + count)]
 
 
 @pytest.mark.parametrize("size", [(64, 64), (24, 100)], ids=str)
@@ -31,8 +47,9 @@ def test_the_detector_runs_on_small_frames_and_finds_nothing(size: tuple[int, in
     for t, frame in enumerate(frames):
         stream.push(Window(frame[None], np.array([t / 8]), t))
     feature = stream.finish()
-    assert feature.shape == (3, len(EXPOSED))
-    assert not feature.any()
+    assert feature.shape == (3, len(COLUMNS))
+    assert feature[:, 0].tolist() == [0, 1 / 8, 2 / 8]
+    assert not feature[:, 1:].any()
     assert score("safety.nudity", feature).value == 0.0
 
 
@@ -46,48 +63,76 @@ def test_only_exposed_classes_are_columns():
     assert set(NUDE) < set(EXPOSED)
 
 
-class Detector:
+class Stub:
     """Stands for NudeNet, and records what it was given."""
 
     def __init__(self) -> None:
         self.given: list[np.ndarray] = []
 
-    def detect(self, frame: np.ndarray) -> list[tuple[str, float]]:
+    def detect(self, frame: np.ndarray) -> list[Detection]:
         self.given.append(frame)
         return [
-            ("FACE_FEMALE", 0.99),
-            ("FEMALE_BREAST_COVERED", 0.98),
-            ("BUTTOCKS_EXPOSED", 0.4),
-            ("BUTTOCKS_EXPOSED", 0.7),
+            Detection("FACE_FEMALE", 0.99, 0.2),
+            Detection("FEMALE_BREAST_COVERED", 0.98, 0.2),
+            Detection("BUTTOCKS_EXPOSED", 0.4, 0.2),
+            Detection("BUTTOCKS_EXPOSED", 0.7, 0.1),
+            Detection("BUTTOCKS_EXPOSED", 0.9, 0.001),
         ]
 
 
-def test_the_best_of_each_exposed_class_is_kept_and_frames_come_in_rgb():
+def test_the_best_of_each_exposed_class_is_kept_and_frames_come_in_rgb(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nudity_module, "SETTINGS", replace(SETTINGS, smallest_box=0.01))
     encoder = NudityEncoder()
-    detector = Detector()
-    encoder.__dict__["_detector"] = detector
+    stub = Stub()
+    encoder.__dict__["_detector"] = stub
     red = np.zeros((1, 4, 4, 3), np.uint8)
     red[..., 0] = 255
     feature = encoder.encode_frames(red)
-    assert feature.tolist() == rows((0, "BUTTOCKS_EXPOSED", 0.7), frames=1).tolist()
-    assert detector.given[0][0, 0].tolist() == [255, 0, 0]
+    assert feature[0, EXPOSED.index("BUTTOCKS_EXPOSED")] == 0.7  # that of 0.9 has too small a box
+    assert feature.sum() == 0.7
+    assert stub.given[0][0, 0].tolist() == [255, 0, 0]
 
 
-def test_one_frame_is_enough_and_the_evidence_says_which():
-    scored = score("safety.nudity", rows((4, "ANUS_EXPOSED", 0.3), (6, "BUTTOCKS_EXPOSED", 0.8)))
+def test_a_long_clip_is_judged_at_a_stated_rate():
+    encoder = NudityEncoder()
+    stub = Stub()
+    encoder.__dict__["_detector"] = stub
+    seconds, fps = 20, 30
+    stream = encoder.open(ClipInfo(8, 8, fps, seconds * fps, None, "raw", "memory"))
+    for t in range(seconds * fps):
+        stream.push(Window(np.zeros((1, 8, 8, 3), np.uint8), np.array([t / fps]), t))
+    times = stream.finish()[:, 0]
+    assert (
+        len(stub.given) == len(times) == 16 + seconds * 4 - 3
+    )  # three quarters begin in the first 16 frames
+    assert np.diff(times[16:]) == pytest.approx(0.25, abs=0.04)
+
+
+def test_frames_in_a_row_count_and_the_evidence_says_when():
+    n = SETTINGS.agreeing_frames
+    scored = score("safety.nudity", rows((0, "ANUS_EXPOSED", 0.3), *in_a_row(4, "BUTTOCKS_EXPOSED", 0.8, n)))
     assert scored.value == 1.0
-    assert scored.evidence == {
-        "max_score": 0.8,
-        "frames_share": 0.2,
-        "other_exposed_max": 0.0,
-        "class": "BUTTOCKS_EXPOSED",
-        "first_frame": 4,
-    }
-    assert score("safety.nudity_score", rows((4, "ANUS_EXPOSED", 0.3))).value == 0.3
+    assert scored.evidence["agreed_score"] == scored.evidence["max_score"] == 0.8
+    assert scored.evidence["class"] == "BUTTOCKS_EXPOSED"
+    assert scored.evidence["first_s"] == 0.5
+    assert scored.evidence["frames_share"] == n / 10
+    assert scored.evidence["judged_frames"] == 10
+
+
+def test_one_frame_less_or_a_score_below_the_threshold_is_not_enough():
+    n, at = SETTINGS.agreeing_frames, SETTINGS.threshold
+    short = rows(*in_a_row(0, NUDE[0], 0.9, n - 1))
+    assert score("safety.nudity", short).value == 0.0
+    assert score("safety.nudity_score", short).value == 0.0
+    assert score("safety.nudity", short[: n - 1]).value == 1.0  # the whole clip
+    low = rows(*in_a_row(0, NUDE[0], at - 0.01, 10))
+    assert score("safety.nudity", low).value == 0.0
+    assert score("safety.nudity_score", low).value == pytest.approx(at - 0.01)
+    assert score("safety.nudity", rows(*in_a_row(0, NUDE[0], at, n))).value == 1.0
 
 
 def test_feet_and_bellies_are_not_nudity_but_are_in_the_evidence():
-    feature = rows((0, "FEET_EXPOSED", 0.9))
+    feature = rows(*in_a_row(0, "FEET_EXPOSED", 0.9, 10))
     scored = score("safety.nudity", feature)
     assert scored.value == 0.0
     assert scored.evidence["other_exposed_max"] == 0.9
@@ -98,6 +143,7 @@ def test_the_identity_names_the_weights_and_the_floor():
     identity = make_encoder("nudity").identity()
     assert len(str(identity["weights"])) == 64
     assert identity["score_floor"] == 0.25
+    assert identity["settings"] == asdict(SETTINGS)
 
 
 def test_absent_weights_say_what_to_install(monkeypatch: pytest.MonkeyPatch):
@@ -125,8 +171,12 @@ def test_outputs_are_read_as_the_library_reads_them():
         theirs = library._postprocess([output], side - width, side - height, 1, 1, width, height, 320, 320)
         ours = nudenet_detector.read_output(output, height, width)
         assert len(ours) > 50
-        assert ours == [(found["class"], found["score"]) for found in theirs]
-        assert min(score for _, score in ours) > SCORE_FLOOR
+        assert [(one.part, one.score) for one in ours] == [(f["class"], f["score"]) for f in theirs]
+        # the library rounds its boxes to whole pixels
+        areas = [f["box"][2] * f["box"][3] / (width * height) for f in theirs]
+        slack = 2 * (width + height) / (width * height)
+        assert [one.area for one in ours] == pytest.approx(areas, abs=slack)
+        assert min(one.score for one in ours) > SCORE_FLOOR
 
 
 @pytest.mark.parametrize("size", [(64, 64), (24, 100), (333, 127), (2, 3)], ids=str)
