@@ -52,7 +52,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-_VERSION = 2
 COLUMNS = ("score", "threshold", "seconds", "agreeing")
 """Columns of a judged clip, a row a judged frame."""
 
@@ -260,8 +259,8 @@ class JudgeEncoder(Encoder):
         self.judge = judge
 
     def identity(self) -> Mapping[str, Json]:
-        """List the version of the rows and the judge's digest."""
-        return {"version": _VERSION, "judge": self.judge.digest}
+        """List the judge's digest."""
+        return {"judge": self.judge.digest}
 
     def open(self, info: ClipInfo) -> JudgeStream:
         """Begin a clip."""
