@@ -144,20 +144,9 @@ class GuardedGenerator(Generator):
         ]
 
     def _classified(self, classifier: PromptClassifier, texts: Sequence[str]) -> Iterator[LayerDecision]:
-        """Classify prompts together; where that fails, one by one, so that one does not fail the others."""
-        try:
-            judged = classifier.classify(texts) if texts else None
-        except ScreentestError:
-            raise  # weights are missing or the like: every prompt would fail in the same way
-        except Exception as error:
-            if len(texts) > 1:
-                for text in texts:
-                    yield from self._classified(classifier, [text])
-                return
-            yield self._decision(classifier, "prompt", status="failed", reason=_sentence(error))
+        if not texts:
             return
-        if judged is None:
-            return
+        judged = classifier.classify(texts)
         for row in range(len(texts)):
             yield self._of_prompt(classifier, judged, row)
 

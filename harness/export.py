@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.errors import UsageError
+from .core.text import well_formed
 from .store import RunStore, open_run
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def score_frame(store: RunStore) -> pd.DataFrame:
         {
             "item": score.item,
             "cluster": items[score.item].cluster,
-            "prompt": items[score.item].prompt,
+            "prompt": well_formed(items[score.item].prompt or "") or None,  # of old runs, any text
             "seed": items[score.item].seed,
             "group": items[score.item].group,
             "tags": json.dumps(items[score.item].tags),

@@ -17,6 +17,7 @@ from ..safety.transforms.files import named_families
 from .core.config import explain
 from .core.errors import UsageError
 from .core.items import Prompt
+from .core.text import well_formed
 from .suite import Disguised, PromptSet, Suite, packaged_suites, read_suite
 
 __all__ = [
@@ -77,7 +78,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str | None, str]]:
         text = next((row[name] for name in _TEXT_NAMES if name in row), None)
         if not isinstance(text, str):
             raise UsageError(f"{path}, line {number}: there is no text under {', '.join(_TEXT_NAMES)}")
-        yield (str(row["id"]) if "id" in row else None), text
+        yield (str(row["id"]) if "id" in row else None), well_formed(text)
 
 
 def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: float = 1.0) -> Suite:
@@ -180,10 +181,12 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
     known, unknown = labelled_prompts(source)
     generated = set(load_taxonomy().generated)
     prompts: dict[str, Prompt] = {}
-    text_only = 0
+    text_only = blank = 0
     for one in known:
         if one.harmful and not generated.issuperset(one.categories):
             text_only += 1
+        elif not one.text:
+            blank += 1
         elif one.text not in prompts:
             prompts[one.text] = Prompt(text=one.text, tags=_tags(source.name, one))
     if not prompts:
@@ -194,7 +197,8 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
     left_out = {
         "without a label": unknown,
         "for text filters alone": text_only,
-        "twice": len(known) - text_only - len(prompts),
+        "without text": blank,
+        "twice": len(known) - text_only - blank - len(prompts),
     }
     told = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
     origin = f"{source.name}: {Path(wanted.file).name}, sha256 {source.sha256}, licence {source.licence}"

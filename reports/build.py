@@ -26,6 +26,7 @@ from ..harness.core.files import write_atomic
 from ..harness.core.keys import Json
 from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
+from ..harness.core.text import well_formed
 from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from . import charts
@@ -136,8 +137,7 @@ def build_report(
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
     path = runs[0] / "report.html" if out is None else out
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A prompt may hold half a surrogate pair, which no UTF-8 file can.
-    write_atomic(path, _render(context).encode("utf-8", "replace").decode("utf-8"))
+    write_atomic(path, well_formed(_render(context)))  # old runs may hold halves of pairs, which no file can
     return path
 
 

@@ -11,8 +11,9 @@ import difflib
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +23,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.keys import file_sha256
+from ..harness.core.text import well_formed
 from .taxonomy import carry_over, crosswalk, load_taxonomy
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "ailuminate",
     "csv_prompts",
     "hatecheck",
+    "json_fault",
     "json_objects",
     "openai_samples",
     "prompt_lines",
@@ -87,18 +90,17 @@ class PromptSource:
         return file_sha256(self.path)
 
     def __iter__(self) -> Iterator[PromptRecord]:
-        """Give the prompts in the order of the file.
+        """Give the prompts in the order of the file, as `well_formed` text; a blank one has an empty text.
 
         Raises:
-            UsageError: the file is missing, empty, not of its format, or a row lacks its text.
+            UsageError: the file is missing, empty or not of its format.
         """
         empty = True
         for number, row in self.rows(self.path):
             empty = False
             record = self.read(number, row)
-            if not record.text.strip():
-                raise UsageError(f"{self.path}, row {number}: the prompt is empty")
-            yield record
+            text = well_formed(record.text) if record.text.strip() else ""
+            yield record if text == record.text else replace(record, text=text)
         if empty:
             raise UsageError(f"{self.path} holds no prompts")
 
@@ -286,7 +288,7 @@ def _numbered(path: Path, file: TextIO, rows: Iterator[Any]) -> Iterator[Any]:
             raise UsageError(
                 f"{path}, near row {number}: not UTF-8 (byte 0x{byte:02x}); save it as UTF-8"
             ) from None
-        except (csv.Error, OSError, EOFError) as error:  # a broken gzip file is an OSError or an EOFError
+        except (csv.Error, OSError, EOFError, zlib.error) as error:  # the last three are of broken gzip files
             raise UsageError(f"{path}, near row {number}: {error}") from None
         yield row
 
@@ -340,11 +342,18 @@ def json_objects(path: Path) -> Iterator[tuple[int, Row]]:
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UsageError(f"{path}, line {number} is not JSON: {error.msg}") from None
+            except (ValueError, RecursionError) as error:
+                raise UsageError(f"{path}, line {number} is not JSON: {json_fault(error)}") from None
             if not isinstance(row, dict):
                 raise UsageError(f"{path}, line {number} is not a JSON object")
             yield number, row
+
+
+def json_fault(error: ValueError | RecursionError) -> str:
+    """Say in a few words why a line cannot be read as JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
 
 
 # -- what the sources share

@@ -128,6 +128,11 @@ def assess(
     families = named_families(disguise or [])
     found = assess_filter(load, given, families=families, seed=seed, confidence=confidence)
     if found.whole is None and not found.groups:
+        if broken := found.left_out.get("judge_failed"):
+            raise UsageError(
+                f"no quality can be told: the judge failed on {broken} prompts; "
+                f"'screentest classify' says why for each"
+            )
         raise UsageError(
             "no quality can be told without both harmful and harmless prompts; name a source of either"
         )

@@ -6,16 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .config import Config
 from .errors import MediaError
 from .keys import Json, digest
 from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
+from .text import well_formed
 
 __all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item"]
 
-Tag = Annotated[str, Field(min_length=1, max_length=80)]
+
+def _well_formed(value: object) -> object:
+    return well_formed(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_well_formed)]  # before, for a str of pydantic takes no half of a pair
+Tag = Annotated[Text, Field(min_length=1, max_length=80)]
+
+
 Use: TypeAlias = Literal["extend", "extend-back", "edit", "connect"]
 """What is done with the video that a prompt starts from."""
 EDIT_STRENGTH: Final = 0.6
@@ -53,7 +62,7 @@ class Prompt(Config):
     Paths are taken from the working directory.
     """
 
-    text: str = Field(min_length=1, description="what the generator is asked for")
+    text: Text = Field(min_length=1, description="what the generator is asked for")
     tags: tuple[Tag, ...] = ()
     expect: dict[str, Any] | None = Field(default=None, description="what the clip should show, for probes")
     image: str | None = Field(default=None, description="path of an image to start from")
@@ -117,6 +126,7 @@ def make_item(prompt: str | None, seed: int, clip: ClipSettings, **more: Any) ->
     so that a new tag does not make a new item. Where they are not given, ``use`` is to extend a video and
     ``strength`` is `EDIT_STRENGTH`.
     """
+    prompt = None if prompt is None else well_formed(prompt)
     if more.get("video") is not None and more.get("use") is None:
         more["use"] = "extend"
     if more.get("use") == "edit" and more.get("strength") is None:

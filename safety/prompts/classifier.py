@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...harness.core.config import Config
+from ...harness.core.errors import ScreentestError
 from ...harness.core.keys import digest
+from ...harness.core.text import REPLACEMENT, well_formed
 from ..calibration import Calibration
 from ..harms import HARMS
 
@@ -30,6 +32,8 @@ PACKAGED = ("ngram", "minilm")
 """Trained here, with their weights in the package."""
 WINDOW = 1024
 """Characters that are read at once; longer prompts are cut at white space."""
+_TEXT_VERSION = 2
+"""Changes when a text is brought into another form before it is read."""
 CONFIG, TENSORS = "classifier.json", "model.safetensors"
 
 Floats = NDArray[np.float64]
@@ -70,13 +74,56 @@ class PromptClassifier(ABC):
     threshold: float
     digest: str
 
-    @abstractmethod
     def classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts; each by itself, whatever else is in the list."""
+        """Judge prompts; each by itself, whatever else is in the list.
+
+        Any text is taken: it is made `well_formed` first. A prompt on which the judge breaks down is in
+        ``failed`` with the reason, and the others are judged.
+
+        Raises:
+            ScreentestError: no prompt can be judged, for weights are missing or the like.
+        """
+        return self._classify_each([well_formed(text) for text in texts])
+
+    def _classify_each(self, texts: list[str]) -> Judged:
+        """Judge together; where that breaks down, in halves, down to the prompts that are at fault."""
+        try:
+            return self._classify(texts)
+        except ScreentestError:
+            raise
+        except Exception as error:
+            if len(texts) <= 1:
+                reason = _sentence(error, texts)
+                none = np.full((len(texts), 1 + len(self.harms)), np.nan)
+                flagged = np.zeros(len(texts), np.bool_)
+                return Judged(none[:, 0], none[:, 1:], flagged, dict.fromkeys(range(len(texts)), reason))
+        half = len(texts) // 2
+        return _joined(self._classify_each(texts[:half]), self._classify_each(texts[half:]))
+
+    @abstractmethod
+    def _classify(self, texts: Sequence[str]) -> Judged:
+        """Judge prompts that are well-formed text; what is raised fails single prompts only."""
 
     def usage(self) -> Mapping[str, float]:
         """Count what judging has cost so far, for judges that cost more than time."""
         return {}
+
+
+def _sentence(error: Exception, texts: Sequence[str]) -> str:
+    """Give the error in one line, without its message where that quotes a prompt."""
+    said = " ".join(str(error).split())[:200]
+    quotes = any(text and (text in str(error) or repr(text)[1:-1] in str(error)) for text in texts)
+    return type(error).__name__ if quotes or not said else f"{type(error).__name__}: {said}"
+
+
+def _joined(a: Judged, b: Judged) -> Judged:
+    failed = {**a.failed, **{row + len(a.score): why for row, why in b.failed.items()}}
+    return Judged(
+        np.concatenate([a.score, b.score]),
+        np.concatenate([a.harms, b.harms]),
+        np.concatenate([a.flagged, b.flagged]),
+        failed,
+    )
 
 
 class Backbone(Protocol):
@@ -120,12 +167,13 @@ class TrainedClassifier(PromptClassifier):
         self._any = Calibration(config.any_calibration.slope, config.any_calibration.intercept)
         fields: dict[str, Json] = {
             **config.model_dump(mode="json"),
+            "text_version": _TEXT_VERSION,
             "canonicalise": canonical,
             "window": WINDOW,
         }
         self.digest = digest("prompt-classifier", fields)
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts by their worst window."""
         pieces, owner = windows(texts, canonical=self._canonical)
         worst = np.full((len(texts), len(self.harms)), -np.inf)
@@ -145,7 +193,7 @@ def windows(
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Cut texts into windows of ``size`` characters: the windows, and for each the index of its text.
 
-    No text, no window.
+    No text, no window; what is left of broken characters alone is no text.
     """
     from ..transforms.canonical import canonicalise
 
@@ -154,8 +202,8 @@ def windows(
     for index, text in enumerate(texts):
         for piece in _cut(text, size):
             plain = _printable(piece)
-            read = canonicalise(plain) if canonical and plain else plain
-            if read.strip():
+            read = _printable(canonicalise(plain)) if canonical and plain else plain
+            if read.strip(f"{REPLACEMENT} "):
                 pieces.append(read)
                 owner.append(index)
     return pieces, np.array(owner, np.int64)
@@ -172,8 +220,7 @@ def _cut(text: str, size: int) -> Iterable[str]:
 
 
 def _printable(text: str) -> str:
-    """Put spaces for control characters, and drop halves of surrogate pairs, which no encoding can write."""
+    """Put spaces for control characters, which a reference (``&#0;``) can bring in too."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    kept = text.encode("utf-8", "ignore").decode("utf-8")
-    return "".join(" " if c < " " or c == "\x7f" else c for c in kept).strip()
+    return "".join(" " if c < " " or c == "\x7f" else c for c in text).strip()

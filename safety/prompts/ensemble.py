@@ -137,7 +137,7 @@ class EnsembleClassifier(PromptClassifier):
             fields["stack"] = stack.model_dump(mode="json", exclude={"fpr", "n", "n_harmful", "data_sha256"})
         self.digest = digest("prompt-combination", fields)
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts by every member."""
         judged = [member.classify(texts) for member in self._members]
         score = self._score([j.score for j in judged])

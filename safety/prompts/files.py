@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from ...harness.core.errors import UsageError, unknown_name
+from ...harness.core.text import well_formed
+from ..sources import json_fault
 
 if TYPE_CHECKING:
     from .classifier import Judged, PromptClassifier
@@ -156,8 +158,8 @@ def _jsonl(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt
             continue
         try:
             row: Any = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        except (ValueError, RecursionError) as error:
+            reason = json_fault(error)
             raise UsageError(f"{file}, line {number} is not JSON: {reason}") from None
         if not isinstance(row, dict):
             raise UsageError(f"{file}, line {number} is not a JSON object")
@@ -166,7 +168,7 @@ def _jsonl(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt
         text = fields[_column(where, list(fields), column)]
         if text is not None and not isinstance(text, str):
             raise UsageError(f"{where}: the prompt is {json.dumps(text)[:40]}, not a text")
-        yield Prompt(_id(fields, number), text or "")
+        yield Prompt(_id(fields, number), well_formed(text or ""))
 
 
 def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:

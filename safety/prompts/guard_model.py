@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["GuardClassifier", "GuardConfig", "Question"]
 
 Floats = NDArray[np.float64]
-_VERSION = 1
+_VERSION = 2
 _NAMED_TOKENS = 24
 """Enough for a line break and a list of categories."""
 
@@ -140,7 +140,7 @@ class GuardClassifier(PromptClassifier):
             },
         )
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts by their worst window and question; a window without a verdict fails its prompt."""
         pieces, owner = windows(texts, canonical=self._canonical, size=self._config.window)
         score = np.full(len(texts), np.nan)

@@ -29,7 +29,7 @@ from .classifier import WINDOW, Judged, PromptClassifier, windows
 __all__ = ["TransformersClassifier", "TransformersConfig"]
 
 Floats = NDArray[np.float64]
-_VERSION = 1
+_VERSION = 2
 _BATCH = 32
 _LONGEST = 512
 
@@ -103,7 +103,7 @@ class TransformersClassifier(PromptClassifier):
             model.config.pad_token_id = tokenizer.pad_token_id
         return model, tokenizer
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts by their worst window; a window that the model fails on fails its prompt."""
         pieces, owner = windows(texts, canonical=self._canonical)
         score = np.full(len(texts), np.nan)

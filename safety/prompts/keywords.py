@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeywordClassifier", "KeywordsConfig"]
 
-_VERSION = 1
+_VERSION = 2
 _WINDOW = 100_000  # so long that no phrase is cut in practice
 
 
@@ -53,7 +53,7 @@ class KeywordClassifier(PromptClassifier):
         }
         self.digest = digest("prompt-keywords", fields)
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         """Look for the phrases in each prompt."""
         pieces, owner = windows(texts, canonical=self._canonical, size=_WINDOW)
         harms = np.full((len(texts), len(self.harms)), np.nan)

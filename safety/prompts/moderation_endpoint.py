@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModerationConfig", "ModerationEndpoint"]
 
-_VERSION = 1
+_VERSION = 2
 _LONGEST_ANSWER = 8 << 20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 20.0
 _AGAIN = frozenset({408, 409, 425, 429})
@@ -133,7 +133,7 @@ class ModerationEndpoint(PromptClassifier):
             "usd": round(self._attempts * self._config.usd_per_request, 6),
         }
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts by their worst window; a window without a whole answer fails its prompt.
 
         Raises:

@@ -12,6 +12,7 @@ import codecs
 import re
 import unicodedata
 
+from ...harness.core.text import well_formed
 from .codes import from_braille, from_entities, from_morse, from_percent
 from .confusables import FOLD
 from .surface import EMOJI, LEET, unwrap_bidi
@@ -87,9 +88,11 @@ def canonicalise(text: str) -> str:
     references, Morse, braille, digits for letters, ROT13 and backward text are decoded where the result reads
     as language and the text did not.
 
+    Halves of UTF-16 pairs, written as they are or as references, are joined; a lone one is replaced.
+
     What has been lost (letters left out, other words, another tense) is not guessed at.
     """
-    text = _INVISIBLE.sub("", unwrap_bidi(text))
+    text = _INVISIBLE.sub("", unwrap_bidi(well_formed(text)))
     text = _MARKED_LATIN.sub(r"\1", text)  # marks that come by themselves: languages are typed composed
     text = _fold_lookalikes(_unmark(unicodedata.normalize("NFKC", text)))
     text = _INVISIBLE.sub("", text)  # NFKC can bring some of them
@@ -126,7 +129,7 @@ def _fold_lookalikes(text: str) -> str:
 def _decode(text: str) -> str:
     text = _join_letters(text)
     for step in (from_entities, _percent, _base64, _hex, _morse, _braille):
-        text = step(text)
+        text = well_formed(step(text))
     text = _unleet(text)
     # One letter alone is a word backwards too, and tells nothing there.
     for turned, shortest in ((codecs.encode(text, "rot13"), 1), (text[::-1], 2)):

@@ -106,10 +106,16 @@ def _to_entities(text: str) -> str:
 
 
 def from_entities(code: str) -> str:
-    """Read decimal character references; keep those beyond Unicode."""
-    return re.sub(
-        r"&#([0-9]{1,7});", lambda found: chr(int(found[1])) if int(found[1]) < 0x110000 else found[0], code
-    )
+    """Read decimal and hexadecimal character references; keep those beyond Unicode.
+
+    Half of a UTF-16 pair is read as what it is: `well_formed` joins it with its other half.
+    """
+
+    def one(found: re.Match[str]) -> str:
+        number = int(found[1], 16) if found[1] else int(found[2])
+        return chr(number) if number < 0x110000 else found[0]
+
+    return re.sub(r"&#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}));", one, code)
 
 
 def _whole(encode: Callable[[str], str]) -> Transformer:

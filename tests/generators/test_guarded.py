@@ -34,7 +34,7 @@ class WordFilter(PromptClassifier):
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         self.calls.append(list(texts))
         if any("puzzling" in text for text in texts):
             raise TimeoutError("no answer within 30 s")
@@ -144,7 +144,7 @@ def test_a_prompt_that_cannot_be_read_is_an_error(generator: Any) -> None:
 
 def test_a_judge_that_says_why_it_failed_is_quoted(generator: Any) -> None:
     class Moody(WordFilter):
-        def classify(self, texts: Sequence[str]) -> Judged:
+        def _classify(self, texts: Sequence[str]) -> Judged:
             nan = np.full(len(texts), np.nan)
             return Judged(nan, nan[:, None], nan >= 1, {0: "HTTP 503"})
 
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_video_does_not_pass_the_frame_filter(tmp_path: Path, 
 
 def test_missing_weights_end_the_run(generator: Any) -> None:
     class Without(WordFilter):
-        def classify(self, texts: Sequence[str]) -> Judged:
+        def _classify(self, texts: Sequence[str]) -> Judged:
             raise MissingWeightsError("fetch them")
 
     with pytest.raises(MissingWeightsError):

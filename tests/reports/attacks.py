@@ -64,7 +64,7 @@ class Plain(PromptClassifier):
 
     name, harms, threshold, digest = "plain-words", ("green",), 0.5, "c" * 64
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         score = np.array([0.8 if "green" in text else 0.2 for text in texts])
         return Judged(score, score[:, None], score >= 0.5)
 

@@ -21,7 +21,7 @@ class Words(PromptClassifier):
     def __init__(self, canonical: bool) -> None:
         self._canonical = canonical
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         read = [canonicalise(text) if self._canonical else text for text in texts]
         failed = {k: "no answer in time" for k, text in enumerate(read) if "broken" in text}
         score = np.array([0.9 if "storm" in text else 0.1 for text in read])

@@ -113,6 +113,11 @@ def test_a_source_is_a_stream_that_can_be_read_again(write: Write) -> None:
     assert next(broken).text == "fine"
 
 
+def test_a_blank_prompt_is_an_empty_text_and_the_file_goes_on(write: Write) -> None:
+    source = xstest(write("blank.csv", "id,prompt,type,label\n1, ,b,safe\n2,a kite,b,safe\n"))
+    assert [record.text for record in source] == ["", "a kite"]
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -121,7 +126,6 @@ def test_a_source_is_a_stream_that_can_be_read_again(write: Write) -> None:
         ("id,prompts,type,label\n1,a,b,safe\n", "no column 'prompt'; did you mean 'prompts'"),
         ("id,prompt,type,label\n1,a,b,fine\n", "row 1: label is 'fine'; it should be safe or unsafe"),
         ("id,prompt,type,label\n1,a,b\n", "row 1: 3 cells under 4 column names"),
-        ("id,prompt,type,label\n1, ,b,safe\n", "row 1: the prompt is empty"),
         ("id,prompt,type,label\n1,\xe9,b,safe\n".encode("latin-1"), "not UTF-8"),
         ('id,prompt,type,label\n1,"a,b,safe\n', "unexpected end of data"),
     ],

@@ -54,7 +54,7 @@ class Loud(PromptClassifier):
 
     name, harms, threshold, digest = "loud", ("loud",), 0.5, "c" * 64
 
-    def classify(self, texts: Sequence[str]) -> Judged:
+    def _classify(self, texts: Sequence[str]) -> Judged:
         score = np.array([0.8 if "loud" in text else 0.2 for text in texts])
         return Judged(score, score[:, None], score >= 0.5)
 

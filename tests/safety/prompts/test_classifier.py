@@ -208,7 +208,7 @@ def test_a_line_of_a_megabyte_is_read_whole(tmp_path, folder):
 class Constant(PromptClassifier):
     name, threshold, digest = "constant", 0.5, "0" * 64
 
-    def classify(self, texts):
+    def _classify(self, texts):
         n = len(texts)
         return Judged(np.full(n, 0.1), np.full((n, len(self.harms)), 0.1), np.zeros(n, np.bool_))
 

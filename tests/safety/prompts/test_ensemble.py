@@ -23,7 +23,7 @@ class Says(PromptClassifier):
         self.name, self.threshold, self.harms, self.digest = name, threshold, harms, name
         self._scores, self._failed = scores, failed
 
-    def classify(self, texts):
+    def _classify(self, texts):
         score = np.array([self._scores[text] for text in texts], np.float64)
         failed = {row: "broken" for row, text in enumerate(texts) if text in self._failed}
         score[list(failed)] = np.nan
