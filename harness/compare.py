@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,7 +27,10 @@ from .core.stats import (
 )
 from .store import RunStore, read_run
 
-__all__ = ["Comparison", "Difference", "LeftOut", "compare", "difference"]
+__all__ = ["SAME_CLIPS", "Comparison", "Difference", "LeftOut", "compare", "difference", "pairs_of"]
+
+SAME_CLIPS = "same clips"
+"""The method of a difference that is 0 because both runs hold the very same clips."""
 
 Direction: TypeAlias = Literal[
     "better", "worse", "different", "no difference shown", "no interval", "not comparable"
@@ -168,31 +171,41 @@ def difference(pairing: Pairing, measure: str, tag: str | None, confidence: floa
     return _of_items(base, pairing, _difference_bounds(fields["bounds"]))
 
 
-def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
-    items = [i for i in pairing.items if base.tag is None or base.tag in i.tags]
-    pairs: list[tuple[str, str, float, float]] = []
+class Pair(NamedTuple):
+    """One item with its prompt's cluster and its value in both runs."""
+
+    item: str
+    cluster: str
+    a: float
+    b: float
+
+
+def pairs_of(pairing: Pairing, measure: str, tag: str | None) -> tuple[list[Pair], tuple[LeftOut, ...]]:
+    """Pair the values of one measure, in the order of the items' ids; count the items that give no pair."""
+    items = [i for i in pairing.items if tag is None or tag in i.tags]
+    pairs: list[Pair] = []
     left_out: Counter[tuple[str, str]] = Counter()
     # Sorted by item id, so that the order of rows cannot change the last bit.
     for item in sorted(items, key=lambda i: i.id):
-        x = value_of(pairing.a.scores.get((base.measure, item.id)))
-        y = value_of(pairing.b.scores.get((base.measure, item.id)))
+        x = value_of(pairing.a.scores.get((measure, item.id)))
+        y = value_of(pairing.b.scores.get((measure, item.id)))
         if x is None or y is None:
-            statuses = (
-                pairing.a.status(base.measure, item.id),
-                pairing.b.status(base.measure, item.id),
-            )
-            left_out[statuses] += 1
+            left_out[pairing.a.status(measure, item.id), pairing.b.status(measure, item.id)] += 1
         else:
-            pairs.append((item.id, item.cluster, x, y))
-    missing = tuple(LeftOut(a=a, b=b, items=n) for (a, b), n in sorted(left_out.items()))
+            pairs.append(Pair(item.id, item.cluster, x, y))
+    return pairs, tuple(LeftOut(a=a, b=b, items=n) for (a, b), n in sorted(left_out.items()))
+
+
+def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
+    pairs, missing = pairs_of(pairing, base.measure, base.tag)
     if not pairs:
         reason = "no item has a value in both runs"
         return base.model_copy(update={"left_out": missing, "reason": reason})
-    clusters = [cluster for _, cluster, _, _ in pairs]
-    changes = [y - x for _, _, x, y in pairs]
+    clusters = [pair.cluster for pair in pairs]
+    changes = [pair.b - pair.a for pair in pairs]
     seed = ("compare", base.measure, base.tag or "")
-    if not any(changes) and pairing.same_clips([item for item, *_ in pairs]):
-        interval = Interval(0.0, 0.0, 0.0, "same clips", ("both runs hold the very same clips",))
+    if not any(changes) and pairing.same_clips([pair.item for pair in pairs]):
+        interval = Interval(0.0, 0.0, 0.0, SAME_CLIPS, ("both runs hold the very same clips",))
     elif base.kind == "rate":
         interval = paired_rate_interval(changes, clusters, base.confidence)
     else:
@@ -200,8 +213,8 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
     p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")
     return base.model_copy(
         update={
-            "a": math.fsum(x for *_, x, _ in pairs) / len(pairs),
-            "b": math.fsum(y for *_, y in pairs) / len(pairs),
+            "a": math.fsum(pair.a for pair in pairs) / len(pairs),
+            "b": math.fsum(pair.b for pair in pairs) / len(pairs),
             **_interval_fields(interval, base.better),
             "p": p,
             "test": test,

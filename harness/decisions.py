@@ -10,10 +10,18 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-from .core.stats import effective_sample_size, needed_at_rate, needed_without_failures, rate_bound
+from .core.stats import (
+    Bounds,
+    effective_sample_size,
+    mean_bound,
+    needed_without_failures,
+    prompts_to_clear,
+    rate_bound,
+    unseen_prompts,
+)
 from .policy import Rule
 
-__all__ = ["Outcome", "Side", "decide_rate", "decide_value", "side_of"]
+__all__ = ["Outcome", "Side", "decide_mean", "decide_rate", "decide_value", "side_of"]
 
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 Side: TypeAlias = Literal["max", "min", "both"]
@@ -32,7 +40,7 @@ def decide_rate(
     rate = math.fsum(failing) / len(failing)
     upper = rate_bound(failing, clusters, confidence, "upper")
     lower = rate_bound(failing, clusters, confidence, "lower")
-    effective, prompts = effective_sample_size(failing, clusters), len(set(clusters))
+    prompts = len(set(clusters))
     least = needed_without_failures(ceiling, confidence) if 0 < ceiling < 1 else None
     outcome = _outcome("max", lower, upper, ceiling)
     needed = None
@@ -41,17 +49,81 @@ def decide_rate(
             outcome = "FAIL" if prompts >= least else outcome
             needed = least
         else:
-            trials = needed_at_rate(rate, ceiling, confidence)
-            # Prompts are worth more trials the less their seeds agree; take that from this sample.
-            needed = None if trials is None else max(least, math.ceil(trials * prompts / effective))
+            needed = prompts_to_clear(failing, clusters, confidence, "upper", ceiling, (0.0, 1.0))
+    one_each = len(failing) == prompts
     return {
         "outcome": outcome,
         "value": rate if rule.max is not None else 1 - rate,
         "bound": upper if rule.max is not None else 1 - upper,
-        "effective_n": effective,
+        "effective_n": effective_sample_size(failing, clusters),
         "needed": needed if outcome == "INCONCLUSIVE" else None,
-        "method": "Clopper-Pearson, one-sided, at the effective sample size",
+        "method": f"{'Clopper-Pearson' if one_each else 'Gaffke'}, one-sided, over {prompts} prompts",
     }
+
+
+def decide_mean(
+    side: Side,
+    values: Sequence[float],
+    clusters: Sequence[str],
+    limit: float,
+    confidence: float,
+    bounds: Bounds,
+) -> dict[str, Any]:
+    """Decide a limit on the mean of clustered values by its one-sided bounds (`mean_bound`).
+
+    With ``side`` "both", the limit is a distance from 0 that neither bound may pass. ``bound`` is None, and
+    the outcome INCONCLUSIVE, where the values have no bound on the side that decides; a note says why.
+    """
+    prompts = len(set(clusters))
+    value = math.fsum(values) / len(values)
+    low = mean_bound(values, clusters, confidence, "lower", bounds)
+    high = mean_bound(values, clusters, confidence, "upper", bounds)
+    evidence: dict[str, Any] = {"value": value, "method": f"Gaffke, one-sided, over {prompts} prompts"}
+    far = {"max": (high,), "min": (low,), "both": (low, high)}[side]
+    if None in far:
+        least = unseen_prompts(confidence)
+        note = (
+            f"under {least} prompts, a mean without an end to its range has no bound at this confidence"
+            if prompts < least
+            else "all prompts have the same value, and the measure's range has no end: no bound"
+        )
+        # The near bound can still show that the limit is not kept.
+        near = {"max": low, "min": high, "both": None}[side]
+        failed = near is not None and _outcome(side, near, near, limit) == "FAIL"
+        return evidence | {
+            "outcome": "FAIL" if failed else "INCONCLUSIVE",
+            "bound": near if failed else None,
+            "needed": None if failed or prompts >= least else least,
+            "notes": (note,),
+        }
+    # Where the near side has no end, it lies as far out as can be, and decides nothing.
+    decided = decide_value(
+        side, value, (value if low is None else low, value if high is None else high), limit, prompts
+    )
+    if (low is None or high is None) and decided["outcome"] == "FAIL":
+        decided["outcome"] = "INCONCLUSIVE"
+    if decided["outcome"] == "INCONCLUSIVE":
+        decided["needed"] = _needed(side, values, clusters, limit, confidence, bounds)
+    return evidence | decided
+
+
+def _needed(
+    side: Side,
+    values: Sequence[float],
+    clusters: Sequence[str],
+    limit: float,
+    confidence: float,
+    bounds: Bounds,
+) -> int | None:
+    """Count the prompts that would clear the limit, were they like those that are here."""
+    needs: list[int | None] = []
+    if side != "min":
+        needs.append(prompts_to_clear(values, clusters, confidence, "upper", limit, bounds))
+    if side != "max":
+        floor = -limit if side == "both" else limit
+        needs.append(prompts_to_clear(values, clusters, confidence, "lower", floor, bounds))
+    known = [n for n in needs if n is not None]
+    return max(*known, len(set(clusters)) + 1) if len(known) == len(needs) else None
 
 
 def decide_value(

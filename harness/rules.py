@@ -2,10 +2,13 @@
 
 A rule passes only if its one-sided confidence bound clears the limit, so a small sample cannot pass by luck:
 
-- rates: the exact Clopper-Pearson bound at the effective sample size;
-- means: the cluster bootstrap; sets: the delete-one-prompt jackknife; against a baseline: the paired
-  difference of `compare` must not be worse than the margin (non-inferiority; for a measure of which neither
-  direction is better it must lie within the margin on both sides).
+- rates and means: Gaffke's bound over prompts, which holds for few prompts, skew and rare events and is, of
+  a rate with one clip a prompt, the exact Clopper-Pearson bound (`core.stats.bounds` says what is proved);
+- sets: the delete-one-prompt jackknife;
+- against a baseline: the same bounds of the paired difference of `compare`, which must not be worse than the
+  margin (non-inferiority; for a measure of which neither direction is better it must lie within the margin
+  on both sides). The difference of a mean is bounded as one without an end to its range: two runs hardly
+  differ by the whole range of their measure, and to allow for it would ask for hundreds of prompts.
 
 All that is not decided by evidence is INCONCLUSIVE: too few prompts, too many items without a value, a
 missing, outdated or unfinished measurement.
@@ -22,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .compare import LeftOut, difference
+from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
 from .core.errors import unknown_name
 from .core.pairing import Pairing
 from .core.run_data import RunData, SetScore, value_of
-from .core.stats import cluster_bootstrap_mean, jackknife_interval
-from .decisions import Outcome, Side, decide_rate, decide_value, side_of
+from .core.stats import jackknife_interval
+from .decisions import Outcome, Side, decide_mean, decide_rate, decide_value, side_of
 from .policy import Policy, Rule
 
 if TYPE_CHECKING:
@@ -229,15 +232,11 @@ class Judge:
             if not set(values) <= {0.0, 1.0}:
                 raise _Cannot(f"{name} is a rate and has values that are neither 0 nor 1", **evidence)
             return evidence | decide_rate(rule, values, clusters, confidence)
-        interval = cluster_bootstrap_mean(
-            values,
-            clusters,
-            2 * confidence - 1,
-            seed=("gate", name, rule.tag or ""),
-            bounds=tuple(fields["bounds"]),
-        )
-        evidence |= {"value": interval.value, "method": interval.method, "notes": interval.notes}
-        return evidence | _bounded(side_of(rule), interval.low, interval.high, limit, evidence)
+        low, high = fields["bounds"]
+        if (low is not None and min(values) < low) or (high is not None and max(values) > high):
+            raise _Cannot(f"a value of {name} lies outside its range [{low}, {high}]", **evidence)
+        decided = decide_mean(side_of(rule), values, clusters, limit, confidence, (low, high))
+        return _with_bound(evidence | decided)
 
     def _of_set(self, rule: Rule, limit: float) -> dict[str, Any]:
         name, wanted = rule.measure, 2 * self.policy.confidence - 1
@@ -294,10 +293,15 @@ class Judge:
             "notes": row.notes,
         }
         evidence["value"] = row.difference
-        if row.better == "higher":
-            return evidence | _bounded("min", row.low, row.high, -limit, evidence)
-        side: Side = "max" if row.better == "lower" else "both"
-        return evidence | _bounded(side, row.low, row.high, limit, evidence)
+        side: Side = "min" if row.better == "higher" else "max" if row.better == "lower" else "both"
+        signed = -limit if side == "min" else limit
+        if kind == "set" or row.method == SAME_CLIPS:
+            return evidence | _bounded(side, row.low, row.high, signed, evidence)
+        pairs, _ = pairs_of(pairing, name, rule.tag)
+        changes, clusters = [pair.b - pair.a for pair in pairs], [pair.cluster for pair in pairs]
+        bounds = (-1.0, 1.0) if kind == "rate" else (None, None)
+        decided = decide_mean(side, changes, clusters, signed, self.policy.confidence, bounds)
+        return _with_bound(evidence | decided)
 
     def _set_score(self, data: RunData, name: str) -> tuple[SetScore, float]:
         score = data.sets.get(name)
@@ -318,6 +322,12 @@ class Judge:
                 **counts,
             )
         return score, score.value
+
+
+def _with_bound(evidence: dict[str, Any]) -> dict[str, Any]:
+    if evidence["bound"] is None:
+        raise _Cannot(f"no confidence bound can be given for it: {evidence['notes'][0]}", **evidence)
+    return evidence
 
 
 def _bounded(

@@ -1,0 +1,67 @@
+"""Intervals, bounds, tests and sample sizes: how sure a number is.
+
+Clips of one prompt are alike, so everywhere the prompt (the *cluster*) is what is resampled, counted and
+flipped, never the clip.
+
+- `means`, `rates`, `differences`, `sets`: two-sided intervals, as they are shown;
+- `bounds`: one-sided bounds of means and rates that hold for few prompts, for skew and for rare events, as
+  gates read them;
+- `significance`: tests of paired differences, and p-values adjusted for their number;
+- `power`: how many prompts it takes, and what a number of prompts can show.
+
+All randomness is derived from the seed given. Clusters are taken in the order of their names and sums run
+without BLAS, so that the same table gives the same number to the last bit, in whatever order it comes.
+"""
+
+from __future__ import annotations
+
+from .bounds import mean_bound, prompts_to_clear, rate_bound, unseen_prompts
+from .differences import Standing, newcombe_interval, paired_rate_interval, standing
+from .interval import FEW, ROUGH, Bounds, Interval
+from .means import cluster_bootstrap, cluster_bootstrap_mean
+from .power import (
+    components,
+    detectable_effect,
+    mean_power,
+    needed_at_rate,
+    needed_without_failures,
+    prompt_spread,
+    prompts_for_effect,
+    prompts_for_rate,
+    rate_power,
+)
+from .rates import effective_sample_size, rate_interval
+from .sets import jackknife_interval
+from .significance import benjamini_hochberg, holm, sign_flip_test
+
+__all__ = [
+    "FEW",
+    "ROUGH",
+    "Bounds",
+    "Interval",
+    "Standing",
+    "benjamini_hochberg",
+    "cluster_bootstrap",
+    "cluster_bootstrap_mean",
+    "components",
+    "detectable_effect",
+    "effective_sample_size",
+    "holm",
+    "jackknife_interval",
+    "mean_bound",
+    "mean_power",
+    "needed_at_rate",
+    "needed_without_failures",
+    "newcombe_interval",
+    "paired_rate_interval",
+    "prompt_spread",
+    "prompts_for_effect",
+    "prompts_for_rate",
+    "prompts_to_clear",
+    "rate_bound",
+    "rate_interval",
+    "rate_power",
+    "sign_flip_test",
+    "standing",
+    "unseen_prompts",
+]

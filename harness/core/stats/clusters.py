@@ -1,0 +1,41 @@
+"""Values gathered by prompt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Floats", "blocks", "by_cluster"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_BLOCK = 200_000
+"""Draws in a block of resamples: small enough for a processor's cache."""
+
+
+def by_cluster(values: Sequence[float], clusters: Sequence[str]) -> tuple[Floats, Floats]:
+    """Sum values and count them by cluster, the clusters in the order of their names: two arrays (G,).
+
+    Raises:
+        ValueError: a value is not finite, or there are not as many clusters as values.
+    """
+    members: dict[str, list[float]] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} among the values: leave it out and count it as left out")
+        members.setdefault(cluster, []).append(value)
+    names = sorted(members)
+    sums = np.array([math.fsum(members[name]) for name in names], dtype=np.float64)
+    counts = np.array([len(members[name]) for name in names], dtype=np.float64)
+    return sums, counts
+
+
+def blocks(groups: int, total: int) -> Iterator[int]:
+    """Cut ``total`` resamples of ``groups`` clusters into blocks of bounded memory."""
+    block = max(1, _BLOCK // groups)
+    for start in range(0, total, block):
+        yield min(block, total - start)

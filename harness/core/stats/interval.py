@@ -1,0 +1,49 @@
+"""A value with its interval, and what every kind of interval has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["FEW", "NO_VALUES", "ROUGH", "Bounds", "Interval", "check_confidence", "cut", "one_prompt"]
+
+FEW = 10
+"""Clusters under which an interval is rough."""
+ROUGH = "few prompts: a rough interval"
+
+Bounds: TypeAlias = tuple[float | None, float | None]
+"""The range of a measure, low and high; None for no end."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its two-sided interval; all three are None where there is nothing to say them from."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    notes: tuple[str, ...] = ()
+
+
+NO_VALUES = Interval(None, None, None, "none", ("no values",))
+
+
+def one_prompt(value: float) -> Interval:
+    """Give a value without an interval, because one prompt shows no spread."""
+    return Interval(value, None, None, "none", ("one prompt only: no interval can be given",))
+
+
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence outside (0, 1)."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence of {confidence} is not between 0 and 1")
+
+
+def cut(value: float, low: float, high: float, bounds: Bounds) -> tuple[float, float]:
+    """Cut an interval to the measure's range; never past the value, which rounding may put outside."""
+    if bounds[0] is not None:
+        low = max(low, bounds[0])
+    if bounds[1] is not None:
+        high = min(high, bounds[1])
+    return min(low, value), max(high, value)

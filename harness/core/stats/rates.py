@@ -1,0 +1,68 @@
+"""Intervals of rates: Wilson's, at the number of independent trials that a clustered sample is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .clusters import by_cluster
+from .interval import NO_VALUES, Interval, check_confidence
+
+__all__ = ["effective_sample_size", "rate_interval", "wilson"]
+
+
+def effective_sample_size(values: Sequence[float], clusters: Sequence[str]) -> float:
+    """Give the number of independent trials that a clustered 0/1 sample is worth, in [1, n].
+
+    ``p (1-p) / var(p)`` with the between-cluster variance of p, times the squared ratio of Student's t at n-1
+    and at G-1, because that variance is estimated from G clusters (Korn and Graubard 1998). Where all values
+    agree the sample cannot tell how alike the clips of a prompt are, and each prompt counts once.
+
+    Raises:
+        ValueError: there are no values, or one is neither 0 nor 1.
+    """
+    sums, counts = by_cluster(values, clusters)
+    if not values or not set(values) <= {0.0, 1.0}:
+        raise ValueError("a rate needs values, each of them 0 or 1")
+    groups, n = len(sums), len(values)
+    p = math.fsum(values) / n
+    if groups == n:
+        return float(n)
+    if groups < 2 or p in (0.0, 1.0):
+        return float(groups)
+    variance = groups / (groups - 1) * math.fsum((sums - p * counts) ** 2) / n**2
+    # A spread of rounding errors: the prompts agree to the last clip, and no more than n can be claimed.
+    if variance < 1e-20:
+        return float(n)
+    from scipy import stats
+
+    shrink = (float(stats.t.ppf(0.975, n - 1)) / float(stats.t.ppf(0.975, groups - 1))) ** 2
+    return min(float(n), max(1.0, p * (1 - p) / variance * shrink))
+
+
+def rate_interval(values: Sequence[float], clusters: Sequence[str], confidence: float) -> Interval:
+    """Give the share of ones among ``values`` (0 or 1) and its Wilson interval at the effective sample size.
+
+    A sample with one event shows as little of how alike the clips of a prompt are as one with none; so the
+    interval reaches at least as far as that of as many prompts without any event (or with nothing else).
+    """
+    check_confidence(confidence)
+    if not values:
+        return NO_VALUES
+    p = math.fsum(values) / len(values)
+    n = effective_sample_size(values, clusters)
+    groups = len(set(clusters))
+    low = min(wilson(p, n, confidence)[0], wilson(1.0, groups, confidence)[0])
+    high = max(wilson(p, n, confidence)[1], wilson(0.0, groups, confidence)[1])
+    return Interval(p, low, high, f"Wilson, effective n {n:.4g} of {len(values)}")
+
+
+def wilson(p: float, n: float, confidence: float) -> tuple[float, float]:
+    """Give Wilson's score interval (Wilson 1927) of a rate ``p`` seen in ``n`` trials."""
+    from scipy import stats
+
+    z = float(stats.norm.ppf(1 - (1 - confidence) / 2))
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    # At p = 0 or 1 the end is exact; rounding would leave it a hair inside.
+    return 0.0 if p == 0 else max(0.0, centre - half), 1.0 if p == 1 else min(1.0, centre + half)

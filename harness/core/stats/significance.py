@@ -1,0 +1,100 @@
+"""Tests of paired differences, and p-values adjusted for their number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..keys import Json, seeded_rng
+from .clusters import blocks, by_cluster
+
+__all__ = ["benjamini_hochberg", "holm", "sign_flip_test"]
+
+FLIPS = 9999
+EXACT = 14
+"""Prompts up to which every pattern of signs is tried."""
+
+
+def sign_flip_test(
+    differences: Sequence[float], clusters: Sequence[str], *, seed: Json
+) -> tuple[float, str] | None:
+    """Test that paired differences are around 0, flipping the sign of whole prompts: (p, the test's name).
+
+    This is the paired permutation test, by prompt: exchanging the two runs of a prompt flips the sign of its
+    difference. Exact where prompts differ by equal amounts (the sign test; of a rate with one clip a prompt,
+    McNemar's exact test) or at most `EXACT` prompts differ; beyond that ``FLIPS`` seeded flips, the observed
+    one counted in (Phipson and Smyth 2010). `scipy.stats.permutation_test` gives the same p, and is what the
+    tests hold it to; it sorts where a flip of signs is enough, and is slower. None without values.
+    """
+    if not differences:
+        return None
+    sums, _ = by_cluster(differences, clusters)
+    sums = sums[sums != 0]
+    groups = len(sums)
+    if groups == 0:
+        return 1.0, "exact sign test, no prompt differs"
+    sizes = np.abs(sums)
+    if sizes.min() == sizes.max():
+        from scipy import stats
+
+        p = float(stats.binomtest(int((sums > 0).sum()), groups).pvalue)
+        return p, f"exact sign test, {groups} prompts differ"
+    # Flips that tie with what was seen count, whatever the last bit of their sum.
+    seen = abs(math.fsum(sums)) - 1e-12 * math.fsum(sizes)
+    if groups <= EXACT:
+        signs = 1.0 - 2.0 * ((np.arange(2**groups)[:, None] >> np.arange(groups)) & 1)
+        hits = int((np.abs((signs * sums).sum(axis=1)) >= seen).sum())
+        return hits / 2**groups, f"exact sign-flip test, {groups} prompts differ"
+    rng = seeded_rng("sign flips", seed)
+    hits = 0
+    for size in blocks(groups, FLIPS):
+        signs = 1.0 - 2.0 * rng.integers(0, 2, size=(size, groups))
+        hits += int((np.abs((signs * sums).sum(axis=1)) >= seen).sum())
+    return (1 + hits) / (1 + FLIPS), f"sign-flip test, {groups} prompts differ, {FLIPS} flips"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that any false finding among them is rare (Holm 1979), in the order given.
+
+    Raises:
+        ValueError: one is not in [0, 1].
+
+    Example:
+        >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+    """
+    _check(p_values)
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    running = 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that false findings are a small share of all findings (Benjamini and Hochberg 1995).
+
+    Weaker than `holm`, and fit for many slices that are looked through, not for a decision.
+
+    Raises:
+        ValueError: one is not in [0, 1].
+
+    Example:
+        >>> [round(p, 4) for p in benjamini_hochberg([0.01, 0.04, 0.03])]
+        [0.03, 0.04, 0.04]
+    """
+    _check(p_values)
+    if not p_values:
+        return []
+    from scipy import stats
+
+    return [float(p) for p in stats.false_discovery_control(p_values)]
+
+
+def _check(p_values: Sequence[float]) -> None:
+    if not all(0 <= p <= 1 for p in p_values):
+        raise ValueError("a p-value is not between 0 and 1")
