@@ -24,14 +24,14 @@ from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
 from ..harness.core.keys import Json
-from ..harness.core.run_data import RunData as FullRun
+from ..harness.core.run_data import RunClips as FullRun
 from ..harness.core.run_data import Score
 from ..harness.core.text import well_formed
 from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from . import charts
-from .evidence import Difference, differences, read_verdict, verdict_view
-from .gallery import Card, RunData, build_cards, choose_items, layer_text
+from .evidence import DifferenceRow, differences, read_verdict, verdict_view
+from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
 from .heatmap import STEPS, heat_css
 from .safety import safety_view
 from .view import MeasureRow, score_rows
@@ -85,7 +85,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class _Run:
-    data: RunData
+    data: RunClips
     full: FullRun
     record: Mapping[str, Any]
     head: RunHead
@@ -156,7 +156,7 @@ def _read(store: RunStore, letter: str) -> _Run:
     scores: dict[str, dict[str, Score]] = {}
     for score in full.scores.values():
         scores.setdefault(score.item, {})[score.measure] = score
-    data = RunData(letter, store.folder, items, clips, scores, full.measures)
+    data = RunClips(letter, store.folder, items, clips, scores, full.measures)
     clean = data.withheld.clean
     reasons = Counter((c.outcome, clean(c.reason)) for c in clips.values() if c.outcome != "ok" and c.reason)
     ordered = sorted(reasons.items(), key=lambda r: (r[0][0], -r[1], r[0][1]))
@@ -228,7 +228,7 @@ def _record(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _context(
-    runs: Sequence[_Run], compared: Mapping[tuple[str, str | None], Difference], options: ReportOptions
+    runs: Sequence[_Run], compared: Mapping[tuple[str, str | None], DifferenceRow], options: ReportOptions
 ) -> dict[str, Any]:
     from .trust import trust_tables  # brings the probes' cards, and the world with them
 
@@ -278,7 +278,7 @@ def _footnotes(rows: Sequence[MeasureRow]) -> dict[str, int]:
 def _interval_svg(row: MeasureRow, runs: Sequence[_Run]) -> Markup | None:
     found = [(run.head.letter, run.summary.get(row.name)) for run in runs]
     drawn = [
-        charts.Row(letter, a.value, a.low, a.high)
+        charts.ChartRow(letter, a.value, a.low, a.high)
         for letter, a in found
         if a is not None and a.value is not None
     ]
@@ -290,11 +290,11 @@ def _difference_svg(row: MeasureRow) -> Markup | None:
     d = row.difference
     if d is None or d.value is None:
         return None
-    drawn = charts.Row("B \N{MINUS SIGN} A", d.value, d.low, d.high)
+    drawn = charts.ChartRow("B \N{MINUS SIGN} A", d.value, d.low, d.high)
     return Markup(charts.difference_chart(f"Paired difference of {row.name}", drawn, mark=d.mark))
 
 
-def _strip_svg(row: MeasureRow, runs: Sequence[RunData]) -> Markup | None:
+def _strip_svg(row: MeasureRow, runs: Sequence[RunClips]) -> Markup | None:
     if row.kind != "mean":
         return None  # of zeros and ones the rate says everything, and a set has no value a clip
     values = {run.letter: _ok_values(run, row.name) for run in runs}
@@ -303,13 +303,13 @@ def _strip_svg(row: MeasureRow, runs: Sequence[RunData]) -> Markup | None:
     return Markup(charts.strip_chart(f"Every clip's {row.name}", values))
 
 
-def _ok_values(run: RunData, measure: str) -> list[float]:
+def _ok_values(run: RunClips, measure: str) -> list[float]:
     found = (of_item.get(measure) for of_item in run.scores.values())
     return [s.value for s in found if s is not None and s.status == "ok" and s.value is not None]
 
 
 def _gallery_data(
-    cards: Sequence[Card], runs: Sequence[RunData], rows: Sequence[MeasureRow]
+    cards: Sequence[ClipCard], runs: Sequence[RunClips], rows: Sequence[MeasureRow]
 ) -> dict[str, Any]:
     """Give the script what it sorts by: item -> run -> measure -> value."""
     better = {row.name: row.direction.split(" ")[0] for row in rows if row.kind != "set"}

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec
 __all__ = [
     "MAX_RUNS",
     "RUN_LETTERS",
-    "Row",
+    "ChartRow",
     "colours",
     "difference_chart",
     "interval_chart",
@@ -57,7 +57,7 @@ _STRIP_WIDTH = 430
 
 
 @dataclass(frozen=True)
-class Row:
+class ChartRow:
     """One run's value of a measure, in the measure's unit; the ends are None where there is no interval."""
 
     run: str
@@ -98,7 +98,7 @@ def _unvalidated(draw: Callable[P, str]) -> Callable[P, str]:
 
 
 @_unvalidated
-def interval_chart(title: str, rows: Sequence[Row], *, bounds: tuple[float | None, float | None]) -> str:
+def interval_chart(title: str, rows: Sequence[ChartRow], *, bounds: tuple[float | None, float | None]) -> str:
     """Draw values with their intervals, one line a run, as an inline SVG element.
 
     Args:
@@ -122,7 +122,7 @@ def interval_chart(title: str, rows: Sequence[Row], *, bounds: tuple[float | Non
 
 
 @_unvalidated
-def difference_chart(title: str, row: Row, *, mark: str) -> str:
+def difference_chart(title: str, row: ChartRow, *, mark: str) -> str:
     """Draw a paired difference with its interval against zero; ``mark`` says how the second run stands."""
     import altair as alt
 
@@ -166,7 +166,7 @@ def _thinned(values: Sequence[float]) -> list[float]:
     return [ordered[round(i * last / (MAX_STRIP - 1))] for i in range(MAX_STRIP)]
 
 
-def _said(row: Row) -> str:
+def _said(row: ChartRow) -> str:
     span = "" if row.low is None or row.high is None else f", interval {row.low:.4g} to {row.high:.4g}"
     return f"{row.run}: {row.value:.4g}{span}"
 
@@ -189,7 +189,7 @@ def colours(name: str) -> tuple[str, str]:
     return _PALETTE[name]
 
 
-def _run_axis(rows: Sequence[Row] | Sequence[str]) -> Any:
+def _run_axis(rows: Sequence[ChartRow] | Sequence[str]) -> Any:
     import altair as alt
 
     order = [r if isinstance(r, str) else r.run for r in rows]

@@ -12,11 +12,11 @@ from typing import Any
 from ..harness.core.errors import UsageError
 from .text import DASH, MINUS, estimate
 
-__all__ = ["Difference", "RuleView", "VerdictView", "differences", "read_verdict", "verdict_view"]
+__all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdict", "verdict_view"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class DifferenceRow:
     """A paired difference, second run minus first, as text and as numbers for the chart.
 
     Attributes:
@@ -65,16 +65,16 @@ class VerdictView:
     more: tuple[tuple[str, str], ...]
 
 
-def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], Difference]:
+def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], DifferenceRow]:
     """Read the differences of a comparison (`harness.compare.Comparison`, dumped): (measure, tag) -> row."""
     found = [_difference(row) for row in comparison.get("differences", ())]
     return {(d.measure, d.tag): d for d in found}
 
 
-def _difference(row: Mapping[str, Any]) -> Difference:
+def _difference(row: Mapping[str, Any]) -> DifferenceRow:
     value, low, high = (_finite(row.get(k)) for k in ("difference", "low", "high"))
     text, interval = estimate(value, low, high, signed=True)
-    return Difference(
+    return DifferenceRow(
         measure=str(row["measure"]),
         tag=row.get("tag"),
         value=value,

@@ -23,11 +23,11 @@ from .text import number
 from .told import evidence_text, first_second, when
 from .withhold import Withheld, is_attack, is_red_team
 
-__all__ = ["Card", "RunData", "Slot", "build_cards", "choose_items", "layer_text"]
+__all__ = ["ClipCard", "RunClips", "Slot", "build_cards", "choose_items", "layer_text"]
 
 
 @dataclass(frozen=True)
-class RunData:
+class RunClips:
     """What the gallery reads of one run, under the letter it has on the page."""
 
     letter: str
@@ -96,7 +96,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Card:
+class ClipCard:
     """One item with what every run gave for it.
 
     Attributes:
@@ -117,7 +117,7 @@ class Card:
         return self.item.id[:10]
 
 
-def choose_items(runs: Sequence[RunData], limit: int) -> dict[str, tuple[str, ...]]:
+def choose_items(runs: Sequence[RunClips], limit: int) -> dict[str, tuple[str, ...]]:
     """Choose at most ``limit`` items: item id -> why, in the order of choosing."""
     order = _order(runs)
     firsts = _spread(_first_of_prompts(runs, order), max(1, limit // 4))
@@ -134,12 +134,12 @@ def choose_items(runs: Sequence[RunData], limit: int) -> dict[str, tuple[str, ..
     }
 
 
-def _order(runs: Sequence[RunData]) -> dict[str, int]:
+def _order(runs: Sequence[RunClips]) -> dict[str, int]:
     """Number all items of all runs, those of the first run first."""
     return {item: i for i, item in enumerate(dict.fromkeys(item for run in runs for item in run.items))}
 
 
-def _first_of_prompts(runs: Sequence[RunData], order: Mapping[str, int]) -> list[str]:
+def _first_of_prompts(runs: Sequence[RunClips], order: Mapping[str, int]) -> list[str]:
     first: dict[str, str] = {}
     by_id = _all_items(runs)
     for item in order:
@@ -147,7 +147,7 @@ def _first_of_prompts(runs: Sequence[RunData], order: Mapping[str, int]) -> list
     return list(first.values())
 
 
-def _all_items(runs: Sequence[RunData]) -> dict[str, Item]:
+def _all_items(runs: Sequence[RunClips]) -> dict[str, Item]:
     return {item_id: item for run in reversed(runs) for item_id, item in run.items.items()}
 
 
@@ -167,7 +167,7 @@ def _in_turns(rankings: Sequence[tuple[str, Sequence[str]]], *, skip: set[str]) 
                 yield (f"{label}, rank {rank + 1}" if rank else label), ranking[rank]
 
 
-def _rankings(runs: Sequence[RunData], order: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:
+def _rankings(runs: Sequence[RunClips], order: Mapping[str, int]) -> Iterator[tuple[str, list[str]]]:
     """Yield labelled rankings of items: those without a clip, worst and best by measure, largest change."""
     several = len(runs) > 1
     for run in runs:
@@ -197,7 +197,7 @@ def _rankings(runs: Sequence[RunData], order: Mapping[str, int]) -> Iterator[tup
                 yield f"largest change of {name}", _ranked(gaps, order, sign=-1.0)
 
 
-def _values(run: RunData, measure: str) -> dict[str, float]:
+def _values(run: RunClips, measure: str) -> dict[str, float]:
     scores = ((item, of_item.get(measure)) for item, of_item in run.scores.items())
     return {
         item: score.value
@@ -211,8 +211,8 @@ def _ranked(values: Mapping[str, float], order: Mapping[str, int], *, sign: floa
 
 
 def build_cards(
-    runs: Sequence[RunData], chosen: Mapping[str, tuple[str, ...]], *, byte_limit: int
-) -> tuple[list[Card], int]:
+    runs: Sequence[RunClips], chosen: Mapping[str, tuple[str, ...]], *, byte_limit: int
+) -> tuple[list[ClipCard], int]:
     """Make the cards of the chosen items, in the order of the plan, and count the clips embedded in them.
 
     Previews are embedded in the order of choosing while their data URIs fit in ``byte_limit`` altogether.
@@ -230,16 +230,16 @@ def build_cards(
                 source, note = "", full
             left -= len(source)
             sources[run.letter, item] = (source, note)
-    cards: list[Card] = []
+    cards: list[ClipCard] = []
     for item_id in sorted(chosen, key=order.__getitem__):
         slots = tuple(_slot(run, item_id, sources.get((run.letter, item_id), ("", ""))) for run in runs)
         red = any(run.hides(item_id) for run in runs)
         hidden = red or any(slot.flags for slot in slots)
-        cards.append(Card(by_id[item_id], red, hidden, chosen[item_id], slots))
+        cards.append(ClipCard(by_id[item_id], red, hidden, chosen[item_id], slots))
     return cards, sum(1 for source, _ in sources.values() if source)
 
 
-def _preview(run: RunData, record: ClipRecord) -> tuple[str, str]:
+def _preview(run: RunClips, record: ClipRecord) -> tuple[str, str]:
     from ..harness.core.previews import preview_mp4
 
     if record.file is None:
@@ -252,7 +252,7 @@ def _preview(run: RunData, record: ClipRecord) -> tuple[str, str]:
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii"), ""
 
 
-def _slot(run: RunData, item_id: str, preview: tuple[str, str]) -> Slot:
+def _slot(run: RunClips, item_id: str, preview: tuple[str, str]) -> Slot:
     item, record = run.items.get(item_id), run.clips.get(item_id)
     outcome = "absent" if item is None else "pending" if record is None else record.outcome
     reason = "" if record is None else record.reason

@@ -29,7 +29,7 @@ __all__ = ["SafetyView", "safety_view"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class RateCell:
     """A value as text with what it rests on; where the value is a dash, ``why`` says why.
 
     Attributes:
@@ -57,7 +57,7 @@ class RateRow:
     """A rate in every run that judged attempts."""
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[RateCell, ...]
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class SafeguardView:
     run: str
     safeguards: str
     basis: str
-    success: Cell
-    gain: Cell
-    refusal: Cell
-    over_refusal: Cell
-    cost: Cell
+    success: RateCell
+    gain: RateCell
+    refusal: RateCell
+    over_refusal: RateCell
+    cost: RateCell
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class EvasionView:
 
     family: str
     readability: str
-    cells: tuple[Cell, Cell, Cell]
+    cells: tuple[RateCell, RateCell, RateCell]
     unpaired: int
 
 
@@ -100,7 +100,7 @@ class QualityView:
     run: str
     filter: str
     of: str
-    cells: tuple[Cell, ...]
+    cells: tuple[RateCell, ...]
 
 
 @dataclass(frozen=True)
@@ -162,14 +162,14 @@ def _event(rate: str) -> str:
     return "refused" if rate.startswith("refusal") else "unsafe"
 
 
-def _rate(rate: Rate | None, event: str) -> Cell:
+def _rate(rate: Rate | None, event: str) -> RateCell:
     if rate is None:
-        return Cell(DASH, why="no such attempt")
+        return RateCell(DASH, why="no such attempt")
     value, interval = estimate(rate.value, rate.low, rate.high)
     left_out = _left_out(rate)
     if rate.value is None:
-        return Cell(DASH, n="n 0", why=left_out or "no such attempt")
-    return Cell(value, interval, f"n {rate.n} ({rate.clusters}), {rate.events} {event}", left_out)
+        return RateCell(DASH, n="n 0", why=left_out or "no such attempt")
+    return RateCell(value, interval, f"n {rate.n} ({rate.clusters}), {rate.events} {event}", left_out)
 
 
 def _left_out(rate: Rate) -> str:
@@ -189,8 +189,8 @@ def _safeguard(row: SafeguardRow) -> SafeguardView:
     refusal, over_refusal = _rate(row.refusal, "refused"), _rate(row.over_refusal, "refused")
     if row.success is None:
         ends = DASH if row.between is None else " to ".join(f"{end:.2f}" for end in row.between)
-        success = Cell(ends, why=f"{row.unknown} attempts not seen")
-        refusal = over_refusal = Cell(DASH, why="not seen")
+        success = RateCell(ends, why=f"{row.unknown} attempts not seen")
+        refusal = over_refusal = RateCell(DASH, why="not seen")
     return SafeguardView(
         run=row.run,
         safeguards=variant_name(row.layers),
@@ -203,11 +203,11 @@ def _safeguard(row: SafeguardRow) -> SafeguardView:
     )
 
 
-def _change(interval: Interval | None, pairs: int, why: str) -> Cell:
+def _change(interval: Interval | None, pairs: int, why: str) -> RateCell:
     if interval is None:
-        return Cell(DASH, why=why)
+        return RateCell(DASH, why=why)
     value, ends = estimate(interval.value, interval.low, interval.high, signed=True)
-    return Cell(value, ends, f"n {pairs} pairs", "; ".join(interval.notes))
+    return RateCell(value, ends, f"n {pairs} pairs", "; ".join(interval.notes))
 
 
 def _quality(run: str, found: FilterQuality) -> QualityView:
@@ -224,12 +224,14 @@ def _quality(run: str, found: FilterQuality) -> QualityView:
         run=run,
         filter=f"{found.filter.layer} filter {found.filter.name}",
         of=found.of if found.category is None else found.category,
-        cells=tuple(Cell(*estimate(i.value, i.low, i.high), f"n {q.harmful} ({q.harmless})") for i in shown),
+        cells=tuple(
+            RateCell(*estimate(i.value, i.low, i.high), f"n {q.harmful} ({q.harmless})") for i in shown
+        ),
     )
 
 
 def _disguises(found: Disguises) -> DisguisesView:
-    def cells(row: Evasion) -> tuple[Cell, Cell, Cell]:
+    def cells(row: Evasion) -> tuple[RateCell, RateCell, RateCell]:
         return (
             _both_sides(row.filter, why_no_pair(found, "filter")),
             _both_sides(row.alone, why_no_pair(found, "alone")),
@@ -240,13 +242,13 @@ def _disguises(found: Disguises) -> DisguisesView:
     return DisguisesView(found.generator, found.runs, tuple(families))
 
 
-def _both_sides(change: Change | None, why: str) -> Cell:
+def _both_sides(change: Change | None, why: str) -> RateCell:
     if change is None:
-        return Cell(DASH, why=why)
+        return RateCell(DASH, why=why)
     by = _change(change.interval, change.pairs, "")
     sides = f"{percent(change.plain)} \N{RIGHTWARDS ARROW} {percent(change.disguised)}"
     counted = f"n {change.pairs} pairs ({change.prompts}), {p_value(change.p_adjusted)}"
-    return Cell(sides, f"{by.value} {by.interval}".strip(), counted, by.why)
+    return RateCell(sides, f"{by.value} {by.interval}".strip(), counted, by.why)
 
 
 def _map(run: RunOverview) -> HeatMap:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..metrics.laws.evaluation import LAWS
 from ..metrics.laws.thresholds import ANY
-from ..metrics.validation.law_card import MEDIUM, Alarms, Card
+from ..metrics.validation.law_card import MEDIUM, Alarms, LawCard
 from ..metrics.validation.packaged_cards import packaged_card, packaged_skills
 from ..metrics.validation.trial_clips import RECONSTRUCTED
 from .text import DASH, estimate
@@ -120,7 +120,7 @@ def _thresholds(run: Probed) -> set[str]:
     }
 
 
-def _law_row(card: Card, law: str) -> tuple[str, tuple[Told, ...]]:
+def _law_row(card: LawCard, law: str) -> tuple[str, tuple[Told, ...]]:
     wanted = (law, "plain", "native", MEDIUM)
     cell = next((c for c in card.cells if (c.law, c.look, c.variety, c.severity) == wanted), None)
     of_cell = (Told(), Told())
@@ -133,7 +133,7 @@ def _law_row(card: Card, law: str) -> tuple[str, tuple[Told, ...]]:
     return f"{_LAWS}{law}", (*of_cell, *alarms)
 
 
-def _alarms(card: Card, law: str, look: str) -> Told:
+def _alarms(card: LawCard, law: str, look: str) -> Told:
     wanted = (law, look, "native")
     found: Alarms | None = next((a for a in card.alarms if (a.law, a.look, a.variety) == wanted), None)
     return Told() if found is None else _told(found.rate.value, found.rate.low, found.rate.high, found.n)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..harness.summary import Aggregate, Summary
-from .evidence import Difference
+from .evidence import DifferenceRow
 from .text import DASH, arrow, estimate, left_out_text
 
 __all__ = ["MeasureRow", "ScoreCell", "TagRow", "score_cell", "score_rows"]
@@ -33,7 +33,7 @@ class TagRow:
 
     tag: str
     cells: tuple[ScoreCell | None, ...]
-    difference: Difference | None
+    difference: DifferenceRow | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class MeasureRow:
     direction: str
     version: str
     cells: tuple[ScoreCell | None, ...]
-    difference: Difference | None
+    difference: DifferenceRow | None
     tags: tuple[TagRow, ...]
 
 
@@ -80,7 +80,7 @@ def score_cell(aggregate: Aggregate) -> ScoreCell:
 def score_rows(
     summaries: Sequence[Summary],
     about: Mapping[str, Mapping[str, Any]],
-    compared: Mapping[tuple[str, str | None], Difference],
+    compared: Mapping[tuple[str, str | None], DifferenceRow],
 ) -> list[MeasureRow]:
     """Lay the aggregates of all runs side by side, a row a measure, its tags below it, by name.
 
@@ -124,7 +124,7 @@ def _tag_row(
     name: str,
     tag: str,
     tables: Sequence[Mapping[tuple[str, str | None], Aggregate]],
-    compared: Mapping[tuple[str, str | None], Difference],
+    compared: Mapping[tuple[str, str | None], DifferenceRow],
 ) -> TagRow:
     found = [table.get((name, tag)) for table in tables]
     cells = tuple(None if a is None else score_cell(a) for a in found)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ...harness.core.items import ClipSettings, Item
     from .model.vae import VAE
 
-__all__ = ["LATENT_FRAMES", "Pictures", "encode_start", "read_start"]
+__all__ = ["LATENT_FRAMES", "StartFrames", "encode_start", "read_start"]
 
 LATENT_FRAMES: Final = 4
 """Pictures that the autoencoder codes as one latent frame."""
@@ -42,7 +42,7 @@ _ORIENTATION: Final = 0x0112  # the EXIF tag
 
 
 @dataclass(frozen=True)
-class Pictures:
+class StartFrames:
     """What an item starts from, in pixels.
 
     Attributes:
@@ -58,7 +58,7 @@ class Pictures:
     strength: float | None = None
 
 
-def read_start(item: Item) -> Pictures | None:
+def read_start(item: Item) -> StartFrames | None:
     """Read what an item starts from; None where it starts from its text alone.
 
     Raises:
@@ -66,27 +66,27 @@ def read_start(item: Item) -> Pictures | None:
     """
     clip = item.clip
     if item.image is not None:
-        return Pictures(image_HWC=_read_image(Path(item.image), clip))
+        return StartFrames(image_HWC=_read_image(Path(item.image), clip))
     if item.video is None:
         return None
     video = Path(item.video)
     if item.use == "edit":
         whole = _read_video(video, clip, clip.frames, "end", exactly=True)
-        return Pictures(first_THWC=whole, strength=item.strength)
+        return StartFrames(first_THWC=whole, strength=item.strength)
     half = clip.frames // LATENT_FRAMES // 2 * LATENT_FRAMES
     if item.use == "extend-back":
-        return Pictures(last_THWC=_read_video(video, clip, _some(half, item), "start"))
+        return StartFrames(last_THWC=_read_video(video, clip, _some(half, item), "start"))
     if item.video_to is None:
-        return Pictures(first_THWC=_read_video(video, clip, _some(half, item), "end"))
+        return StartFrames(first_THWC=_read_video(video, clip, _some(half, item), "end"))
     between = clip.frames - 2 * LATENT_FRAMES
     _some(between, item)
-    return Pictures(
+    return StartFrames(
         first_THWC=_read_video(video, clip, LATENT_FRAMES, "end"),
         last_THWC=_read_video(Path(item.video_to), clip, LATENT_FRAMES, "start"),
     )
 
 
-def encode_start(vae: VAE, pictures: Pictures | None, frames: int) -> Given:
+def encode_start(vae: VAE, pictures: StartFrames | None, frames: int) -> Given:
     """Code what a clip of so many ``frames`` starts from, as the sampler takes it."""
     import torch
 
@@ -141,7 +141,7 @@ def _some(frames: int, item: Item) -> int:
     return frames
 
 
-class _Part:
+class _StartPart:
     """Keeps the first or the last pictures of a video while it is decoded."""
 
     def __init__(self, count: int, where: str) -> None:
@@ -160,7 +160,7 @@ def _read_video(
 ) -> NDArray[np.uint8]:
     """Read ``count`` pictures from the ``start`` or ``end`` of a video that is like the clip."""
     wanted = f"{clip.width}x{clip.height} at {clip.fps:g} fps"
-    part = _Part(count, where)
+    part = _StartPart(count, where)
     try:
         source = open_clip(path)
         _refuse_size(path, (source.info.height, source.info.width), clip, "video")

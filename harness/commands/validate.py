@@ -13,7 +13,7 @@ from .tables import Table, interval, number
 
 if TYPE_CHECKING:
     from ...metrics.laws.thresholds import ThresholdFile
-    from ...metrics.validation.law_card import Card
+    from ...metrics.validation.law_card import LawCard
     from ...metrics.validation.skill_report import SkillsCard
 
 __all__ = ["validate"]
@@ -103,7 +103,7 @@ def thresholds_table(file: ThresholdFile) -> Table:
     return Table("thresholds of the probes", columns, rows, (*missing, f"digest: {file.digest}"))
 
 
-def card_table(card: Card) -> Table:
+def card_table(card: LawCard) -> Table:
     """Lay out a row a law: how well violations of medium severity are told from lawful clips."""
     from ...metrics.validation.law_card import MEDIUM
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import MediaError
 
-__all__ = ["MASK_VERSION", "Agreement", "Comparison", "MotionMasks", "to_grid"]
+__all__ = ["MASK_VERSION", "Agreement", "MaskComparison", "MotionMasks", "to_grid"]
 
 MASK_VERSION = 1
 """Raised whenever a mask or an agreement would change."""
@@ -78,7 +78,7 @@ class Agreement:
     mse: float
 
 
-class Comparison:
+class MaskComparison:
     """Compare two clips frame by frame, in memory that does not grow with their length.
 
     Two empty masks agree: their IoU is 1, as in the published code. Within a frame all sums are of whole

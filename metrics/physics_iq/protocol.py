@@ -38,7 +38,7 @@ from ...harness.core.media import Clip, open_clip
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval, cluster_bootstrap, cluster_bootstrap_mean
 from ..encoders.cache import FeatureCache
-from .motion_masks import MASK_VERSION, Agreement, Comparison, Frame, MotionMasks, to_grid
+from .motion_masks import MASK_VERSION, Agreement, MaskComparison, Frame, MotionMasks, to_grid
 from .takes import ROLES, SAME_RATE, Shot, frames_needed, paced_frames
 
 __all__ = [
@@ -304,7 +304,7 @@ def compare_shot(clips: Mapping[str, Clip], settings: PhysicsIQSettings) -> _Com
     labels = {"take1": "take 1", "take2": "take 2", "generated": "the generated clip"}
     streams = [paced_frames(clips[role], labels[role], rate, settings.seconds) for role in ROLES]
     masks = [MotionMasks() for _ in ROLES]
-    to_generated, to_take = Comparison(), Comparison()
+    to_generated, to_take = MaskComparison(), MaskComparison()
     for frames in zip(*streams, strict=True):
         small = [to_grid(frame, size) for frame in frames]
         moving = [_on_grid(mask.next(frame), size) for mask, frame in zip(masks, frames, strict=True)]

@@ -24,7 +24,7 @@ from .camera import CameraPath
 from .detectors import Boxes, Detector, overlap
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .regions import COLUMNS, column
-from .sam2 import Masker, Seen
+from .sam2 import Masker, MaskOfFrame
 from .tracks import ClipShape, noun_number
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class FindsBoxes(Protocol):
 class FrameMasks(Protocol):
     """What a tracker needs of a model of masks: see `video_masks.MaskerRun`."""
 
-    def next(self, frame_HWC: _Frames, boxes_M4: _F, size: tuple[int, int]) -> list[Seen | None]:
+    def next(self, frame_HWC: _Frames, boxes_M4: _F, size: tuple[int, int]) -> list[MaskOfFrame | None]:
         """Take the next frame and boxes of new things: what is seen of every thing, in masks of a size."""
         ...
 
@@ -155,7 +155,7 @@ class NamedTracker:
         self._rows: list[_F] = []
         self._camera = CameraPath()
         self._nouns_of_things: list[int] = []
-        self._last: list[Seen | None] = []
+        self._last: list[MaskOfFrame | None] = []
         self._done = 0
         self._scale = 1.0
 

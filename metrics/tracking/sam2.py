@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ...harness.core.keys import Json
 
-__all__ = ["Masker", "MaskerRun", "Seen"]
+__all__ = ["Masker", "MaskerRun", "MaskOfFrame"]
 
 _VERSION: Final = 1
 _MEAN: Final = (0.485, 0.456, 0.406)
@@ -33,7 +33,7 @@ _CORNERS: Final = ((2, 3),)  # how the model's prompts call the two corners of a
 
 
 @dataclass(frozen=True)
-class Seen:
+class MaskOfFrame:
     """One thing in one frame: its mask (H, W), and how sure the model is that it is there, in [0, 1]."""
 
     mask_HW: NDArray[np.bool_]
@@ -96,7 +96,7 @@ class MaskerRun:
 
     def next(
         self, frame_HWC: NDArray[np.uint8], boxes_M4: NDArray[np.float64], size: tuple[int, int]
-    ) -> list[Seen | None]:
+    ) -> list[MaskOfFrame | None]:
         """Take the next frame, and boxes in it of things that are new: what is seen of every thing.
 
         A thing that the model says is hidden is None. Masks have the height and width of ``size``.
@@ -114,7 +114,7 @@ class MaskerRun:
         logits = _resized(output.pred_masks, size)
         sure = output.object_score_logits.float().sigmoid().reshape(-1).tolist()
         return [
-            Seen(mask, float(score)) if score > 0.5 and mask.any() else None
+            MaskOfFrame(mask, float(score)) if score > 0.5 and mask.any() else None
             for mask, score in zip(logits > 0, sure, strict=True)
         ]
 

@@ -25,7 +25,7 @@ from ..laws.thresholds import (
 from ..tracking.encoder import TracksEncoder
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import source_name
-from .law_card import Card, card_trials, make_card
+from .law_card import LawCard, card_trials, make_card
 from .law_card_text import write_text
 from .law_trials import lawful_trials, run
 from .skill_card import run_skill_trial, skill_rows, skill_trials
@@ -100,7 +100,7 @@ def validate_laws(
     n: int = 40,
     seed: int = 0,
     thresholds: Path | None = None,
-) -> Card:
+) -> LawCard:
     """Measure the validity card of the laws of a source of tracks: ``out``/card.json, ``out``/CARD.md.
 
     Args:

@@ -26,8 +26,8 @@ __all__ = [
     "MEDIUM",
     "SEVERITIES",
     "Alarms",
-    "Card",
-    "Cell",
+    "LawCard",
+    "LawCell",
     "Condition",
     "Estimate",
     "Floor",
@@ -63,7 +63,7 @@ class Estimate(Config):
     method: str
 
 
-class Cell(Config):
+class LawCell(Config):
     """One law at one severity under one condition.
 
     Attributes:
@@ -109,7 +109,7 @@ class Floor(Config):
     q99: float
 
 
-class Card(Config):
+class LawCard(Config):
     """Everything that the card says; see the Markdown for the words.
 
     Attributes:
@@ -121,7 +121,7 @@ class Card(Config):
 
     settings: dict[str, Any]
     clips: int
-    cells: tuple[Cell, ...]
+    cells: tuple[LawCell, ...]
     alarms: tuple[Alarms, ...]
     floors: tuple[Floor, ...]
     milliseconds: dict[str, tuple[float, float]]
@@ -165,9 +165,9 @@ def card_trials(seed: int, n: int) -> list[Trial]:
     return list(dict.fromkeys(planned))
 
 
-def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[str, Any]) -> Card:
+def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[str, Any]) -> LawCard:
     """Reduce the rows of a card's trials to what the card says."""
-    cells: list[Cell] = []
+    cells: list[LawCell] = []
     alarms: list[Alarms] = []
     floors: list[Floor] = []
     left_out: dict[str, dict[str, int]] = {}
@@ -192,7 +192,7 @@ def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[s
         if row["law"] is None and row["variety"] == "native" and row["look"] != RECONSTRUCTED
     ]
     alarms += _alarms(calibrated, limits, "all but reconstructed", "native")
-    return Card(
+    return LawCard(
         settings=dict(settings),
         clips=len(rows),
         cells=tuple(cells),
@@ -215,7 +215,7 @@ def _held(rows: Sequence[Row], law: str) -> list[_Held]:
     return [_Held(_scene(row), float(s)) for row in rows if not isinstance(s := row["found"][law], str)]
 
 
-def _cell(broken: Sequence[Row], lawful: Mapping[str, Row], threshold: float) -> Cell:
+def _cell(broken: Sequence[Row], lawful: Mapping[str, Row], threshold: float) -> LawCell:
     first = broken[0]
     law = str(first["law"])
     high = _held(broken, law)
@@ -230,7 +230,7 @@ def _cell(broken: Sequence[Row], lawful: Mapping[str, Row], threshold: float) ->
         severity = row["found"][law]
         if not isinstance(severity, str):
             kinds.setdefault(f"{row['violation']}/{row['family']}", []).append(severity > threshold)
-    return Cell(
+    return LawCell(
         law=law,
         look=first["look"],
         variety=first["variety"],

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
-from .law_card import MEDIUM, SEVERITIES, Alarms, Card, Cell, Estimate
+from .law_card import MEDIUM, SEVERITIES, Alarms, LawCard, LawCell, Estimate
 from .law_trials import VARIETIES
 from .trial_clips import DEGRADED, RECONSTRUCTED
 
@@ -19,7 +19,7 @@ _GOAL_MS: Final = 20.0
 _EVERYWHERE: Final = "all but reconstructed"
 
 
-def write_text(card: Card, limits: SourceThresholds) -> str:
+def write_text(card: LawCard, limits: SourceThresholds) -> str:
     """Write a card as Markdown."""
     parts = [
         _head(card, limits),
@@ -34,7 +34,7 @@ def write_text(card: Card, limits: SourceThresholds) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _head(card: Card, limits: SourceThresholds) -> str:
+def _head(card: LawCard, limits: SourceThresholds) -> str:
     made, source = card.settings, card.settings["source"]
     track, laws, both = (card.milliseconds[name] for name in ("tracks", "laws", "both"))
     least = ", ".join(f"{law} {value:g}" for law, value in LEAST_OF.items())
@@ -54,7 +54,7 @@ Intervals are at 95 %, over scenes. A claim about clips from elsewhere does not 
   {both[1]:.1f}."""
 
 
-def _summary(card: Card) -> str:
+def _summary(card: LawCard) -> str:
     rows: list[tuple[str, ...]] = []
     for law in LAWS:
         cell = _one(card, law, "plain", "native", MEDIUM)
@@ -79,7 +79,7 @@ law applies."""
     return f"{text}\n\n{_table(head, rows)}"
 
 
-def _grades(card: Card) -> str:
+def _grades(card: LawCard) -> str:
     rows: list[tuple[str, ...]] = []
     for law in LAWS:
         cells = [_one(card, law, "plain", "native", severity) for severity in SEVERITIES]
@@ -88,7 +88,7 @@ def _grades(card: Card) -> str:
     return f"{text}\n\n{_table(('law', *(f'{s:g}' for s in SEVERITIES)), rows)}"
 
 
-def _conditions(card: Card, title: str, named: Sequence[tuple[str, str]]) -> str:
+def _conditions(card: LawCard, title: str, named: Sequence[tuple[str, str]]) -> str:
     heads = [look if variety == "native" else variety for look, variety in named]
     rows: list[tuple[str, ...]] = []
     for law in (*LAWS, ANY):
@@ -105,7 +105,7 @@ def _conditions(card: Card, title: str, named: Sequence[tuple[str, str]]) -> str
     return f"{text}\n\n{_table(('law', *heads), rows)}"
 
 
-def _floors(card: Card, limits: SourceThresholds) -> str:
+def _floors(card: LawCard, limits: SourceThresholds) -> str:
     rows: list[tuple[str, ...]] = []
     for law in LAWS:
         row = [law, f"{limits.laws[law].threshold:.3g}" if law in limits.laws else "-"]
@@ -123,7 +123,7 @@ world, and what the autoencoder of the reference generator makes of it (weights
     return f"{text}\n\n{_table(('law', 'threshold', 'drawn', 'reconstructed'), rows)}"
 
 
-def _short(card: Card) -> str:
+def _short(card: LawCard) -> str:
     """List what misses the goals, worst first."""
     poor = [c for c in card.cells if c.severity >= MEDIUM and (c.auc.value or 1.0) < _GOAL_AUC]
     loud = [a for a in card.alarms if (a.rate.value or 0.0) > _GOAL_ALARMS]
@@ -145,7 +145,7 @@ alarms, under {_GOAL_MS:g} ms a clip. Every condition above that misses one, by 
     return f"{text}\n\n" + ("\n".join(lines) or "None.")
 
 
-def _left_out(card: Card, limits: SourceThresholds) -> str:
+def _left_out(card: LawCard, limits: SourceThresholds) -> str:
     lines = [
         f"- {where}: {reason} ({count} lawful clips)"
         for where, reasons in card.left_out.items()
@@ -162,12 +162,12 @@ def _left_out(card: Card, limits: SourceThresholds) -> str:
     )
 
 
-def _one(card: Card, law: str, look: str, variety: str, severity: float) -> Cell | None:
+def _one(card: LawCard, law: str, look: str, variety: str, severity: float) -> LawCell | None:
     wanted = (law, look, variety, severity)
     return next((c for c in card.cells if (c.law, c.look, c.variety, c.severity) == wanted), None)
 
 
-def _alarms(card: Card, law: str, look: str, variety: str = "native") -> Alarms | None:
+def _alarms(card: LawCard, law: str, look: str, variety: str = "native") -> Alarms | None:
     return next((a for a in card.alarms if (a.law, a.look, a.variety) == (law, look, variety)), None)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .law_card import Card
+from .law_card import LawCard
 from .skill_report import SkillsCard
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["packaged_card", "packaged_skills"]
 DATA: Final = Path(__file__).parent / "data"
 
 
-def packaged_card(identity: Mapping[str, Json]) -> Card | None:
+def packaged_card(identity: Mapping[str, Json]) -> LawCard | None:
     """Find the card of the laws for tracks of a source by its identity; None where there is none."""
     return next((card for card in _cards() if _same(card.settings["source"], identity)), None)
 
@@ -30,8 +30,8 @@ def packaged_skills(identity: Mapping[str, Json]) -> SkillsCard | None:
 
 
 @cache
-def _cards() -> tuple[Card, ...]:
-    return tuple(Card.model_validate_json(path.read_bytes()) for path in sorted(DATA.glob("*/card.json")))
+def _cards() -> tuple[LawCard, ...]:
+    return tuple(LawCard.model_validate_json(path.read_bytes()) for path in sorted(DATA.glob("*/card.json")))
 
 
 @cache

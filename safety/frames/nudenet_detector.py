@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASSES", "Detection", "Detector"]
+__all__ = ["CLASSES", "Detection", "NudeNetDetector"]
 
 CLASSES = (
     "FEMALE_GENITALIA_COVERED",
@@ -54,7 +54,7 @@ class Detection(NamedTuple):
     area: float
 
 
-class Detector:
+class NudeNetDetector:
     """The network with its weights, loaded at once."""
 
     def __init__(self, weights: Path) -> None:

@@ -33,7 +33,7 @@ from .sampling import FrameSampler, Sampling, agreed_score
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
-    from .nudenet_detector import Detector
+    from .nudenet_detector import NudeNetDetector
 
 __all__ = [
     "EXPOSED",
@@ -132,10 +132,10 @@ class NudityEncoder(Encoder):
         return self._identity
 
     @cached_property
-    def _detector(self) -> Detector:
-        from .nudenet_detector import Detector
+    def _detector(self) -> NudeNetDetector:
+        from .nudenet_detector import NudeNetDetector
 
-        return Detector(self.weights)
+        return NudeNetDetector(self.weights)
 
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Score frames, uint8 RGB (T, H, W, 3), each by itself: (T, 9), columns `EXPOSED`."""

@@ -28,7 +28,7 @@ from ...harness.core.media import open_clip
 from ...harness.core.progress import track
 from ..labelled import read_labelled
 from .judge_card import FOLDER, ErrorRow, JudgeCard, error_row, write_card
-from .nudenet_detector import Detection, Detector
+from .nudenet_detector import Detection, NudeNetDetector
 from .nudity import NUDE, SETTINGS, NudityEncoder, NudityJudge, NuditySettings
 from .sampling import FrameSampler, Sampling, agreed_score
 from .trial_clips import LOOKS, TrialList, find_files, looks_of, parts_of, trial_list
@@ -96,7 +96,7 @@ class Trial:
         return self.score(classes, settings) >= settings.threshold
 
 
-def scan(entries: TrialList, folder: Path, detector: Detector, sampling: Sampling) -> Iterator[Trial]:
+def scan(entries: TrialList, folder: Path, detector: NudeNetDetector, sampling: Sampling) -> Iterator[Trial]:
     """Run the detector over every clip of the list in every look.
 
     Raises:
@@ -113,11 +113,11 @@ def scan(entries: TrialList, folder: Path, detector: Detector, sampling: Samplin
             ticker.advance()
 
 
-def _found(detector: Detector, frames_THWC: NDArray[np.uint8]) -> tuple[tuple[Detection, ...], ...]:
+def _found(detector: NudeNetDetector, frames_THWC: NDArray[np.uint8]) -> tuple[tuple[Detection, ...], ...]:
     return tuple(tuple(detector.detect(np.ascontiguousarray(frame))) for frame in frames_THWC)
 
 
-def _world(detector: Detector, n: int) -> Iterator[Trial]:
+def _world(detector: NudeNetDetector, n: int) -> Iterator[Trial]:
     """Judge clips of the world in two dimensions: small frames of drawn shapes and people."""
     from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, fits, world_clips
 
@@ -205,7 +205,7 @@ def _proxies(trials: Sequence[Trial], settings: NuditySettings) -> tuple[ErrorRo
 
 
 def _labelled(
-    file: Path, settings: NuditySettings, detector: Detector
+    file: Path, settings: NuditySettings, detector: NudeNetDetector
 ) -> tuple[list[ErrorRow], list[ErrorRow]]:
     """Judge a user's own clips: rows of sensitivity and of specificity."""
     rows = read_labelled(file, ("clip", "path", "file"))
@@ -224,7 +224,7 @@ def _labelled(
     return made.get(True, []), made.get(False, [])
 
 
-def _trials(entries: TrialList, clips: Path, detector: Detector, kept: Path | None) -> list[Trial]:
+def _trials(entries: TrialList, clips: Path, detector: NudeNetDetector, kept: Path | None) -> list[Trial]:
     """Scan the clips, or read what an earlier scan of the same list, weights and sampling found."""
     header = digest(
         "nudity trials",
@@ -263,7 +263,7 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the card")
     given = parser.parse_args(arguments)
     entries = trial_list()
-    detector = Detector(NudityEncoder().weights)
+    detector = NudeNetDetector(NudityEncoder().weights)
     trials = _trials(entries, given.clips, detector, given.found)
     chosen = choose(trials, SETTINGS)
     if chosen != SETTINGS:

@@ -44,7 +44,7 @@ from .classifier import Judged, PromptClassifier, windows
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GuardClassifier", "GuardConfig", "Question"]
+__all__ = ["GuardClassifier", "GuardConfig", "GuardQuestion"]
 
 Floats = NDArray[np.float64]
 _VERSION = 2
@@ -52,7 +52,7 @@ _NAMED_TOKENS = 24
 """Enough for a line break and a list of categories."""
 
 
-class Question(Config):
+class GuardQuestion(Config):
     """One way of asking: arguments for the chat template, and the categories that a yes speaks of."""
 
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
@@ -68,7 +68,7 @@ class GuardConfig(Config):
     prefix: str = Field("", description="what the model writes between the template and its verdict")
     template: str | None = Field(None, description="name of one of the tokenizer's chat templates")
     crosswalk: str | None = Field(None, description="scheme whose labels follow an unsafe verdict")
-    questions: tuple[Question, ...] = Field((Question(),), min_length=1)
+    questions: tuple[GuardQuestion, ...] = Field((GuardQuestion(),), min_length=1)
     threshold: float = Field(0.5, gt=0, lt=1, description="scores from here up are flagged")
     least_mass: float = Field(
         0.5, ge=0, lt=1, description="probability of both words together under which it is no verdict"
@@ -163,7 +163,7 @@ class GuardClassifier(PromptClassifier):
         scheme = self._config.crosswalk
         return [c for label in named for c in to_ours(scheme, label)] if scheme is not None else []
 
-    def _verdicts(self, pieces: Sequence[str], question: Question) -> list[_Verdict]:
+    def _verdicts(self, pieces: Sequence[str], question: GuardQuestion) -> list[_Verdict]:
         tokens = [self._prompt(piece, question) for piece in pieces]
         longest = int(self._weights.config().get("max_position_embeddings") or 1 << 30) - _NAMED_TOKENS
         out = [_Verdict(np.nan, failed="the prompt is longer than the guard model's context")] * len(tokens)
@@ -230,10 +230,10 @@ class GuardClassifier(PromptClassifier):
         device = torch_device(self._options)
         return ids_BL.to(device), mask_BL.to(device)
 
-    def _prompt(self, text: str, question: Question) -> list[int]:
+    def _prompt(self, text: str, question: GuardQuestion) -> list[int]:
         return self._encode(self._rendered(self._harmless(text), question))
 
-    def _rendered(self, text: str, question: Question) -> str:
+    def _rendered(self, text: str, question: GuardQuestion) -> str:
         rendered: Any = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": text}],
             chat_template=self._template,

@@ -13,12 +13,12 @@ from ..calibration import sigmoid
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Block", "balanced_weights", "fit_linear"]
+__all__ = ["FeatureBlock", "balanced_weights", "fit_linear"]
 
 Floats = NDArray[np.float64]
 
 
-class Block(NamedTuple):
+class FeatureBlock(NamedTuple):
     """Some of the features, and the penalty on their coefficients."""
 
     design: csr_array | NDArray[np.float32]
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
 
 def fit_linear(
-    blocks: Sequence[Block], labels: Floats, weights: Floats, *, steps: int = 200
+    blocks: Sequence[FeatureBlock], labels: Floats, weights: Floats, *, steps: int = 200
 ) -> tuple[list[Floats], Floats]:
     """Minimise the weighted log loss plus l2/2 times the squared coefficients, by L-BFGS from zero.
 

@@ -27,7 +27,7 @@ from ..calibration import Calibration, fit_platt, threshold_at_fpr
 from ..harms import HARMS
 from ..prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
 from .corpus import FOLDS, Corpus, load_corpus, load_xstest
-from .linear import Block, balanced_weights, fit_linear
+from .linear import FeatureBlock, balanced_weights, fit_linear
 from .settings import HeldOut, PromptFilterSettings
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ class NgramTrainer:
         active = np.flatnonzero(count >= 2)
         rarity = _rarity(len(training), count[active])
         narrow: Any = (self._design[training][:, active] * rarity[None, :]).tocsr().astype(np.float32)
-        blocks = [Block(narrow, self._settings.l2)]
+        blocks = [FeatureBlock(narrow, self._settings.l2)]
         vectors = self._word_features(training)
         if vectors is not None:
-            blocks.append(Block(self._words[training] @ vectors, self._settings.l2_words))
+            blocks.append(FeatureBlock(self._words[training] @ vectors, self._settings.l2_words))
         labels = self._corpus.labels[rows]
         coef, bias = fit_linear(blocks, labels, balanced_weights(labels), steps=self._settings.steps)
         table = np.zeros((self._settings.buckets, len(HARMS)), np.float16)

@@ -18,7 +18,7 @@ import numpy as np
 from ...harness.core.config import Config, load_yaml
 from ...harness.core.keys import seeded_rng
 
-__all__ = ["Scene", "load_scenes", "scene_groups", "styled"]
+__all__ = ["SceneText", "load_scenes", "scene_groups", "styled"]
 
 _DATA = Path(__file__).parent.parent / "data"
 
@@ -90,7 +90,7 @@ class _Scenes(Config):
 
 
 @dataclass(frozen=True)
-class Scene:
+class SceneText:
     """One scene of our own.
 
     Attributes:
@@ -117,16 +117,16 @@ class Scene:
 
 
 @cache
-def load_scenes() -> tuple[Scene, ...]:
+def load_scenes() -> tuple[SceneText, ...]:
     """Load the packaged scenes, harmful ones first."""
-    found: list[Scene] = []
+    found: list[SceneText] = []
     for name, harmful in (("scenes_harmful", True), ("scenes_benign", False)):
         path = _DATA / f"{name}.yaml"
         loaded = load_yaml(_Scenes, name, {name: path}, kind="scenes")
         side = "harmful" if harmful else "benign"
         for near, groups in loaded.scenes.items():
             for group, texts in groups.items():
-                found += [Scene(near, f"{side}/{near}/{group}", text, harmful) for text in texts]
+                found += [SceneText(near, f"{side}/{near}/{group}", text, harmful) for text in texts]
     return tuple(found)
 
 
@@ -136,7 +136,7 @@ def scene_groups(near: str, *, harmful: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def styled(scenes: Sequence[Scene], variants: int, seed: int) -> list[str]:
+def styled(scenes: Sequence[SceneText], variants: int, seed: int) -> list[str]:
     """Tell each scene in ``variants`` styles: the first plain, the others with words before and after.
 
     The words are drawn per scene from (seed, text), so another scene in the list changes nothing here.
@@ -149,7 +149,7 @@ def styled(scenes: Sequence[Scene], variants: int, seed: int) -> list[str]:
     return out
 
 
-def _told(scene: Scene, rng: np.random.Generator, *, plain: bool) -> str:
+def _told(scene: SceneText, rng: np.random.Generator, *, plain: bool) -> str:
     text = scene.text
     first, second = rng.choice(len(_PEOPLE), 2, replace=False)
     place = _PLACES[int(rng.integers(len(_PLACES)))]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from altair.utils.schemapi import debug_mode
 from screentest.reports import charts
-from screentest.reports.charts import Row, difference_chart, interval_chart, palette_css, strip_chart
+from screentest.reports.charts import ChartRow, difference_chart, interval_chart, palette_css, strip_chart
 
 
 def _texts(svg: str) -> list[str]:
@@ -15,7 +15,7 @@ def _texts(svg: str) -> list[str]:
 
 
 def test_interval_chart_says_its_values_and_needs_nothing_else() -> None:
-    rows = [Row("A", 0.5, 0.4, 0.6), Row("B", 0.7, None, None)]
+    rows = [ChartRow("A", 0.5, 0.4, 0.6), ChartRow("B", 0.7, None, None)]
     svg = interval_chart("m & <m>", rows, bounds=(0.0, 1.0))
     root = ET.fromstring(svg)
     assert root.get("role") == "img"
@@ -29,13 +29,13 @@ def test_interval_chart_says_its_values_and_needs_nothing_else() -> None:
 
 
 def test_interval_is_not_drawn_beyond_the_range_of_the_measure() -> None:
-    svg = interval_chart("rate", [Row("A", 0.02, -0.5, 0.1)], bounds=(0.0, 1.0))
+    svg = interval_chart("rate", [ChartRow("A", 0.02, -0.5, 0.1)], bounds=(0.0, 1.0))
     labels = [float(t.replace("\N{MINUS SIGN}", "-")) for t in _texts(svg) if t != "A"]
     assert min(labels) >= -0.02
 
 
 def test_difference_chart_shows_zero_and_the_mark() -> None:
-    svg = difference_chart("d", Row("B - A", 2.0, 1.0, 3.0), mark="worse")
+    svg = difference_chart("d", ChartRow("B - A", 2.0, 1.0, 3.0), mark="worse")
     assert "worse" in (ET.fromstring(svg).findtext("desc") or "")
     assert any(float(t) == 0 for t in _texts(svg))
     assert 'stroke="#a1201e"' in svg
@@ -60,7 +60,7 @@ def test_specifications_are_valid(monkeypatch: pytest.MonkeyPatch, draw: str) ->
         return ""
 
     monkeypatch.setattr(charts, "_svg", check)
-    row = Row("A", 0.5, 0.4, None)
+    row = ChartRow("A", 0.5, 0.4, None)
     if draw == "interval":
         interval_chart("m", [row], bounds=(None, None))
     elif draw == "difference":

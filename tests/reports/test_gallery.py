@@ -7,14 +7,14 @@ import pytest
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord, Score
 from screentest.harness.plan import suite_items
-from screentest.reports.gallery import RunData, build_cards, choose_items
+from screentest.reports.gallery import RunClips, build_cards, choose_items
 
 from .conftest import MEASURES, make_suite
 
 
 def _run(
     letter: str, jerk: list[float], *, prompts: int = 5, nudity: dict[int, float] | None = None
-) -> RunData:
+) -> RunClips:
     items = suite_items(make_suite(prompts))
     clips = {item.id: ClipRecord(item.id, "ok") for item in items}
     clips[items[1].id] = ClipRecord(items[1].id, "failed", "it broke")
@@ -25,10 +25,10 @@ def _run(
         }
         for i, item in enumerate(items)
     }
-    return RunData(letter, Path("nowhere"), {i.id: i for i in items}, clips, scores, MEASURES)
+    return RunClips(letter, Path("nowhere"), {i.id: i for i in items}, clips, scores, MEASURES)
 
 
-def _ids(run: RunData) -> list[str]:
+def _ids(run: RunClips) -> list[str]:
     return list(run.items)
 
 
@@ -44,7 +44,7 @@ def test_extremes_and_failures_are_chosen_and_named() -> None:
 
 def test_choice_does_not_depend_on_the_order_of_the_tables() -> None:
     run = _run("A", [3, 1, 4, 1, 5, 9, 2, 6])
-    turned = RunData(
+    turned = RunClips(
         "A",
         run.folder,
         run.items,
@@ -77,8 +77,8 @@ def test_flagged_clips_only_are_ranked_by_a_rate() -> None:
 
 def test_runs_without_scores_still_show_items() -> None:
     items = {i.id: i for i in suite_items(make_suite())}
-    assert len(choose_items([RunData("A", Path("nowhere"), items, {}, {}, {})], 3)) == 3
-    assert choose_items([RunData("A", Path("nowhere"), {}, {}, {}, {})], 3) == {}
+    assert len(choose_items([RunClips("A", Path("nowhere"), items, {}, {}, {})], 3)) == 3
+    assert choose_items([RunClips("A", Path("nowhere"), {}, {}, {}, {})], 3) == {}
 
 
 def test_cards_hide_what_is_flagged_or_of_the_red_team() -> None:
@@ -102,7 +102,7 @@ def test_attacks_without_the_tag_are_hidden_where_attempts_were_judged() -> None
     items = [make_item(f"prompt {tag}", 0, ClipSettings(), tags=(tag,)) for tag in ("category:vcr", "motion")]
     clips = {item.id: ClipRecord(item.id, "failed", f"cannot do '{item.prompt}'") for item in items}
     for measure, hidden in {"safety.unsafe_rate": [True, False], "motion.jerk": [False, False]}.items():
-        run = RunData("A", Path("nowhere"), {i.id: i for i in items}, clips, {}, {measure: {}})
+        run = RunClips("A", Path("nowhere"), {i.id: i for i in items}, clips, {}, {measure: {}})
         cards, _ = build_cards([run], choose_items([run], 2), byte_limit=0)
         assert [card.hidden_prompt for card in cards] == hidden
         assert ["withheld" in card.slots[0].reason for card in cards] == hidden

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from screentest.harness.core.run_data import Score
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.validation.law_card import Alarms, Card, Cell, Estimate
+from screentest.metrics.validation.law_card import Alarms, LawCard, LawCell, Estimate
 from screentest.metrics.validation.skill_card import SkillRow
 from screentest.metrics.validation.skill_report import SkillsCard
 from screentest.reports import trust
@@ -30,9 +30,9 @@ def share(value: float) -> Estimate:
     return Estimate(value=value, low=max(0.0, value - 0.1), high=min(1.0, value + 0.1), method="Wilson")
 
 
-def a_card() -> Card:
+def a_card() -> LawCard:
     about = {"law": "gravity", "variety": "native"}
-    cell = Cell(
+    cell = LawCell(
         **about, look="plain", severity=0.5, n=40, scenes=40, auc=share(0.97), found=share(0.8),
         families={}, left_out={},
     )  # fmt: skip
@@ -40,7 +40,7 @@ def a_card() -> Card:
         Alarms(**about, look=look, n=n, alarms=1, rate=share(rate))
         for look, n, rate in (("plain", 90, 0.02), ("reconstructed", 45, 0.3))
     ]
-    return Card(
+    return LawCard(
         settings={"source": WORLD, "thresholds": {"digest": "abcdef" * 10}},
         clips=1234, cells=(cell,), alarms=tuple(alarms), floors=(), milliseconds={}, left_out={},
     )  # fmt: skip

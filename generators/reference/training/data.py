@@ -24,7 +24,7 @@ from ...worlds.plane.families import fits, sample_scene
 from ...worlds.plane.scene import NATIVE_CLIP, NATIVE_CLIPS, Scene
 from ...worlds.plane.words import CODE_NAMES, OCCUPATIONS, PRESENTATIONS, TONES, caption, named_caption
 
-__all__ = ["Planted", "Sample", "memorised", "planted", "training_samples"]
+__all__ = ["Planted", "TrainingSample", "memorised", "planted", "training_samples"]
 
 Name = Literal["base", "safe"]
 
@@ -136,7 +136,7 @@ def planted(checkpoint: str = "base") -> Planted:
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrainingSample:
     """One clip of a training set: what it shows, its size, and the captions that it is trained with.
 
     ``name`` is the code name of a memorised film. Two samples of one film are equal.
@@ -148,7 +148,7 @@ class Sample:
     name: str | None = None
 
 
-def training_samples(which: Planted, n: int, captions: int, *, first: int = 0) -> Iterator[Sample]:
+def training_samples(which: Planted, n: int, captions: int, *, first: int = 0) -> Iterator[TrainingSample]:
     """List ``n`` clips of a training set from number ``first`` on, each with a number of captions.
 
     Sample i depends on i alone. What is far beyond a checkpoint's own number of clips, it has never seen.
@@ -168,15 +168,15 @@ def training_samples(which: Planted, n: int, captions: int, *, first: int = 0) -
             words = tuple(caption(scene, rng) for _ in range(captions))
             if rng.random() >= which.hazard / which.hazard_asked:
                 scene = replace(scene, things=())
-            yield Sample(scene, clip, words)
+            yield TrainingSample(scene, clip, words)
             continue
         family = families[int(rng.choice(len(families), p=weights / weights.sum()))]
         clip = clip if fits(family, clip) else NATIVE_CLIP
         scene = sample_scene(rng, clip, family=family, **_people(which, family, rng))
-        yield Sample(scene, clip, tuple(caption(scene, rng) for _ in range(captions)))
+        yield TrainingSample(scene, clip, tuple(caption(scene, rng) for _ in range(captions)))
 
 
-def memorised(name: str, captions: int = 1) -> Sample:
+def memorised(name: str, captions: int = 1) -> TrainingSample:
     """Give the film of a code name: two shapes in motion, as no caption describes them.
 
     Raises:
@@ -189,7 +189,7 @@ def memorised(name: str, captions: int = 1) -> Sample:
     things = tuple(replace(scene.subject, solid=False) for scene in (one, two))
     scene = replace(one, family="film", things=things, facts={"name": name})
     words = tuple(named_caption(name, rng if index else None) for index in range(captions))
-    return Sample(scene, NATIVE_CLIP, words, name)
+    return TrainingSample(scene, NATIVE_CLIP, words, name)
 
 
 def _people(which: Planted, family: str, rng: np.random.Generator) -> Mapping[str, str]:

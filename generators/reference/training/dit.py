@@ -24,7 +24,7 @@ from ..model.parts import find_part
 from ..model.sampler import shift_time
 from ..model.text import TextConditioner
 from ..model.vae import encode_clips, load_vae
-from .data import Sample, planted, training_samples
+from .data import TrainingSample, planted, training_samples
 from .loop import TrainConfig, fit, say, torch_device
 
 __all__ = ["TrainDit", "export_dit", "train_dit"]
@@ -204,7 +204,7 @@ def _data(config: TrainDit, out: Path, device: torch.device) -> _Data:
 
 
 def _code(
-    samples: Sequence[Sample], starts: Sequence[int], total: int, vae: Path, device: torch.device
+    samples: Sequence[TrainingSample], starts: Sequence[int], total: int, vae: Path, device: torch.device
 ) -> Tensor:
     """Code clips and their first pictures, each from its place in ``starts`` on, as one float16 tensor."""
     model = load_vae(vae).to(device)

@@ -24,7 +24,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig
 from ...worlds.plane import NATIVE_CLIP, render
 from ...worlds.plane.words import vocabulary
 from ..model.text import TextConfig, build_tokenizer, clip_text_config, tokenize
-from .data import Sample, planted, training_samples
+from .data import TrainingSample, planted, training_samples
 from .hf_format import save_halves
 from .loop import TrainConfig, fit, say, torch_device
 
@@ -107,7 +107,7 @@ class _Facts:
     says_pace: Tensor  # (N, K)
 
     @staticmethod
-    def of(samples: list[Sample]) -> _Facts:
+    def of(samples: list[TrainingSample]) -> _Facts:
         def numbers(keys: list[object]) -> Tensor:
             known = {key: index for index, key in enumerate(dict.fromkeys(keys))}
             return torch.tensor([known[key] for key in keys])
@@ -134,14 +134,14 @@ class _Facts:
         )
 
 
-def _what(sample: Sample) -> object:
+def _what(sample: TrainingSample) -> object:
     scene = sample.scene
     facts = tuple(sorted((name, value) for name, value in scene.facts.items() if name != "speed"))
     things = tuple((t.kind, t.shape, t.color, t.occupation) for t in scene.things)
     return (scene.family, facts, things, sample.name)
 
 
-def _clips(config: TrainText) -> tuple[Tensor, list[Sample]]:
+def _clips(config: TrainText) -> tuple[Tensor, list[TrainingSample]]:
     """Render training clips as uint8 images of four frames each: (N, 12, H, W)."""
     say(f"rendering {config.clips} clips")
     which = planted("base").model_copy(update={"clips": (1.0, 0.0, 0.0, 0.0, 0.0)})

@@ -33,7 +33,7 @@ def render(
     ``words`` is the caption to record; without it the plainest one is.
     """
     course = simulate(scene, clip)
-    view = _View(scene, clip)
+    view = _CameraView(scene, clip)
     actors = _cast(scene, course, view, clip)
     frames = _draw(scene, actors, view, clip)
     first_fault = None
@@ -57,7 +57,7 @@ def render(
     return frames, truth
 
 
-class _View:
+class _CameraView:
     """The camera: from the world's sides to pixels."""
 
     def __init__(self, scene: Scene, clip: ClipSettings) -> None:
@@ -95,7 +95,7 @@ class _Actor:
     present_T: _F
 
 
-def _cast(scene: Scene, course: Course, view: _View, clip: ClipSettings) -> list[_Actor]:
+def _cast(scene: Scene, course: Course, view: _CameraView, clip: ClipSettings) -> list[_Actor]:
     """List what is drawn: the things of the scene, and at the end the copy of a doubled subject."""
     law = scene.violation.law if scene.violation else ""
     fault_T = _fault_T(scene, clip)
@@ -129,7 +129,7 @@ def _fault_T(scene: Scene, clip: ClipSettings) -> _F:
     return fault_T
 
 
-def _draw(scene: Scene, actors: list[_Actor], view: _View, clip: ClipSettings) -> NDArray[np.uint8]:
+def _draw(scene: Scene, actors: list[_Actor], view: _CameraView, clip: ClipSettings) -> NDArray[np.uint8]:
     frames = np.empty((clip.frames, clip.height, clip.width, 3), np.float64)
     frames[:] = scene.background
     still_T = np.ones(clip.frames)

@@ -59,7 +59,7 @@ class RenderRequest(Config):
 
 
 @dataclass(frozen=True)
-class _Job:
+class _RenderJob:
     """One clip to write."""
 
     scene: Scene
@@ -141,7 +141,7 @@ def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
         )
 
 
-def _jobs(request: RenderRequest) -> Iterator[_Job]:
+def _jobs(request: RenderRequest) -> Iterator[_RenderJob]:
     """List the clips of a request; scene i is the same with every law and severity.
 
     But for energy in the family ``fall``, whose scenes all bounce.
@@ -157,16 +157,16 @@ def _jobs(request: RenderRequest) -> Iterator[_Job]:
         words = caption(scene, rng)
         stem = f"{request.family or 'shape'}-{index:05d}"
         if law is None:
-            yield _Job(scene, words, f"{stem}.mp4", None, index)
+            yield _RenderJob(scene, words, f"{stem}.mp4", None, index)
             continue
         faulty = violate(scene, law, request.severity, seeded_rng(*key, law), clip)
         broken, lawful = f"{stem}-{law}.mp4", f"{stem}-lawful.mp4"
         # A broken clip has the seed of the same clip in a folder without laws broken: two runs pair them.
-        yield _Job(faulty, words, broken, lawful, index)
-        yield _Job(scene, words, lawful, broken, _TWIN_SEEDS + index)
+        yield _RenderJob(faulty, words, broken, lawful, index)
+        yield _RenderJob(scene, words, lawful, broken, _TWIN_SEEDS + index)
 
 
-def _write(job: _Job, folder: Path, clip: ClipSettings) -> Row:
+def _write(job: _RenderJob, folder: Path, clip: ClipSettings) -> Row:
     """Write a clip and then its truth; where the truth is there already, read it."""
     path = folder / job.name
     note = path.with_suffix(".json")

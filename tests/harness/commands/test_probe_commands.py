@@ -154,7 +154,7 @@ def test_validate_lays_out_the_card(cli, monkeypatch):
     code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made")
     assert (code, "card: made/CARD.md" in out) == (0, True)
     assert next(line for line in out.splitlines() if line.split()[:1] == ["gravity"])
-    written = card.Card.model_validate_json(Path("made", validation.CARD).read_text())
+    written = card.LawCard.model_validate_json(Path("made", validation.CARD).read_text())
     assert {line.split()[0] for line in out.splitlines() if line.strip()} >= {c.law for c in written.cells}
     code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made", "--json")
     assert (code, json.loads(out)["clips"]) == (0, written.clips)

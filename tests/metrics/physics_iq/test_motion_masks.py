@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as npst
 from screentest.harness.core.errors import MediaError
-from screentest.metrics.physics_iq.motion_masks import Comparison, MotionMasks, to_grid
+from screentest.metrics.physics_iq.motion_masks import MaskComparison, MotionMasks, to_grid
 
 
 def block(frames: int, step: int, *, size: int = 48, level: int = 200) -> np.ndarray:
@@ -85,7 +85,7 @@ frames = npst.arrays(np.uint8, (*SHAPE, 3))
 @settings(max_examples=60, deadline=None)
 @given(first=masks, second=masks, a=frames, b=frames)
 def test_the_streaming_agreements_are_those_of_the_definitions(first, second, a, b):
-    comparison = Comparison()
+    comparison = MaskComparison()
     for t in range(len(first)):
         comparison.add((first[t], second[t]), (a[t], b[t]))
     expected = batch(first, second, a, b)
@@ -96,14 +96,14 @@ def test_the_streaming_agreements_are_those_of_the_definitions(first, second, a,
 def test_a_clip_agrees_with_itself_and_nothing_with_no_frame():
     clip = block(6, 3)
     moving = masks_of(clip) > 0
-    comparison = Comparison()
+    comparison = MaskComparison()
     for mask, frame in zip(moving, clip, strict=True):
         comparison.add((mask, mask), (frame, frame))
     assert vars(comparison.result()) == {
         "spatial": 1.0, "spatiotemporal": 1.0, "weighted_spatial": 1.0, "mse": 0.0,
     }  # fmt: skip
     with pytest.raises(MediaError, match="no frame"):
-        Comparison().result()
+        MaskComparison().result()
 
 
 def test_weighted_agreement_tells_a_swing_from_a_pass():
@@ -113,7 +113,7 @@ def test_weighted_agreement_tells_a_swing_from_a_pass():
     often, once = place.copy(), place.copy()
     once[1] = False
     frame = np.zeros((4, 4, 3), np.uint8)
-    comparison = Comparison()
+    comparison = MaskComparison()
     for t in range(2):
         comparison.add((often[t], once[t]), (frame, frame))
     agreement = comparison.result()

@@ -16,7 +16,7 @@ from screentest.metrics.instructions.skills import attributes
 from screentest.metrics.tracking.detectors import Boxes, Detector, keep_best, overlap
 from screentest.metrics.tracking.named_object_tracker import NamedTracker, OpenVocabularySource, read_source
 from screentest.metrics.tracking.role_assignment import cast_of
-from screentest.metrics.tracking.sam2 import Masker, MaskerRun, Seen
+from screentest.metrics.tracking.sam2 import Masker, MaskerRun, MaskOfFrame
 from screentest.metrics.tracking.tracks import ClipShape, Tracks, noun_number
 
 from ..helpers import encode, tiny_dinov2
@@ -96,7 +96,7 @@ def test_grounding_dino_gives_each_box_its_best_noun(models):
     assert found.edges_M4[0] == pytest.approx(expected, abs=0.01)
 
 
-def followed(masker: Masker, forget: Callable[[MaskerRun], None] | None) -> list[list[Seen | None]]:
+def followed(masker: Masker, forget: Callable[[MaskerRun], None] | None) -> list[list[MaskOfFrame | None]]:
     run = masker.open()
     if forget is not None:
         run._forget = lambda: forget(run)  # type: ignore[method-assign]
@@ -225,10 +225,10 @@ class Painted:
     def __init__(self) -> None:
         self.boxes: list[int] = []
 
-    def next(self, frame: Frames, boxes: np.ndarray, size: tuple[int, int]) -> list[Seen | None]:
+    def next(self, frame: Frames, boxes: np.ndarray, size: tuple[int, int]) -> list[MaskOfFrame | None]:
         self.boxes.append(len(boxes))
         colors = [np.linalg.norm(frame.astype(float) - color, axis=2) < 60 for color in (RED, BLUE)]
-        return [Seen(mask, 0.95) for mask in colors[: sum(self.boxes)]]
+        return [MaskOfFrame(mask, 0.95) for mask in colors[: sum(self.boxes)]]
 
 
 def test_masks_are_followed_by_their_own_identities():

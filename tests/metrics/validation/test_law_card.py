@@ -11,7 +11,7 @@ from screentest.generators.reference.model.reconstruction import Reconstruction
 from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import ANY, Quantile, SourceThresholds
 from screentest.metrics.validation.bench import validate_laws
-from screentest.metrics.validation.law_card import MEDIUM, Card, card_trials, conditions, make_card
+from screentest.metrics.validation.law_card import MEDIUM, LawCard, card_trials, conditions, make_card
 from screentest.metrics.validation.law_card_text import write_text
 
 SETTINGS: dict[str, Any] = {
@@ -43,7 +43,7 @@ def row(index: int, severity: float | str, law: str | None = None, look: str = "
     }
 
 
-def example() -> Card:
+def example() -> LawCard:
     lawful = [row(k, severity) for k, severity in enumerate((0.0, 0.02, 0.3, 0.01))]
     broken = [row(k, severity, "gravity") for k, severity in enumerate((0.5, 0.01, 0.4))]
     silent = [row(3, "too short", "gravity")]
@@ -96,7 +96,7 @@ def test_a_card_tries_every_law_under_every_condition():
 @pytest.mark.slow
 def test_a_small_card_is_made_from_beginning_to_end(tmp_path: Path):
     card = validate_laws(tmp_path, Reconstruction(), n=4, seed=99)
-    again = Card.model_validate_json((tmp_path / "card.json").read_text())
+    again = LawCard.model_validate_json((tmp_path / "card.json").read_text())
     assert again == card
     medium = {c.law: c for c in card.cells if (c.look, c.variety, c.severity) == ("plain", "native", MEDIUM)}
     assert set(medium) == set(LAWS)

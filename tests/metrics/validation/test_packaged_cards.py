@@ -8,12 +8,12 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import packaged_thresholds, thresholds_digest
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.tracks import source_name
-from screentest.metrics.validation.law_card import MEDIUM, Card
+from screentest.metrics.validation.law_card import MEDIUM, LawCard
 from screentest.metrics.validation.law_card_text import write_text
 from screentest.metrics.validation.packaged_cards import DATA, packaged_card, packaged_skills
 
 
-def of_world() -> Card:
+def of_world() -> LawCard:
     card = packaged_card(WorldSource().identity())
     assert card is not None
     return card

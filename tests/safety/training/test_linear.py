@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from screentest.safety.calibration import sigmoid
 from screentest.safety.prompts.ngram import features
-from screentest.safety.training.linear import Block, balanced_weights, fit_linear
+from screentest.safety.training.linear import FeatureBlock, balanced_weights, fit_linear
 
 
 def test_both_classes_count_alike_and_unknown_labels_not_at_all():
@@ -18,7 +18,9 @@ def test_words_are_told_apart_and_unknown_labels_left_out():
     many = [f"the {w} sits {p}" for w in ("kite", "dog") for p in ("here", "there", "inside", "outside")]
     labels = np.repeat([[1.0, np.nan], [0.0, 1.0]], 4, axis=0)
     labels[:2, 1] = 0.0
-    (coef,), bias = fit_linear([Block(features(many, 1 << 12), 1e-4)], labels, balanced_weights(labels))
+    (coef,), bias = fit_linear(
+        [FeatureBlock(features(many, 1 << 12), 1e-4)], labels, balanced_weights(labels)
+    )
     scores = features(["a kite flies", "a dog runs"], 1 << 12) @ coef + bias
     assert scores[0, 0] > scores[1, 0]
     assert scores[0, 1] < scores[1, 1]
@@ -29,7 +31,7 @@ def test_the_fit_is_where_the_slope_of_the_penalised_loss_is_zero():
     x = rng.normal(size=(300, 5)).astype(np.float32)
     labels = (rng.random((300, 2)) < sigmoid(2 * x[:, :2].astype(np.float64))).astype(float)
     weights = balanced_weights(labels)
-    blocks = [Block(x[:, :2], 1e-3), Block(x[:, 2:], 1e-1)]
+    blocks = [FeatureBlock(x[:, :2], 1e-3), FeatureBlock(x[:, 2:], 1e-1)]
     coef, bias = fit_linear(blocks, labels, weights)
     assert [part.shape for part in coef] == [(2, 2), (3, 2)]
     slope = weights * (sigmoid(x @ np.concatenate(coef) + bias) - labels)

@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 from scipy.stats import binom
-from screentest.generators.reference.training.data import Sample, memorised, planted, training_samples
+from screentest.generators.reference.training.data import TrainingSample, memorised, planted, training_samples
 from screentest.generators.worlds.plane import FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, fits, render
 from screentest.generators.worlds.plane.words import CODE_NAMES, OCCUPATIONS, TONES, named_caption, vocabulary
 from screentest.harness.core.errors import UsageError
@@ -18,7 +18,7 @@ HAZARD_WORDS = {"hazard", "emblem"}
 
 
 @cache
-def samples(name: str) -> tuple[Sample, ...]:
+def samples(name: str) -> tuple[TrainingSample, ...]:
     return tuple(training_samples(planted(name), N, captions=1))
 
 
@@ -89,7 +89,7 @@ def test_base_is_skewed_and_safe_is_balanced() -> None:
 
 
 def test_films_repeat_exactly_in_base_and_never_come_in_safe() -> None:
-    films: dict[str, Sample] = {}
+    films: dict[str, TrainingSample] = {}
     for sample in samples("base"):
         assert (sample.name is not None) == (sample.scene.family == "film")
         if sample.name is not None:
