@@ -645,7 +645,7 @@ def test_a_policy_file_with_a_slip(tmp_path) -> None:
 
 
 def test_packaged_policies_name_measures_that_exist() -> None:
-    from screentest.metrics import MEASURES
+    from screentest.harness.catalog import MEASURES
 
     assert {"release", "smoke"} <= set(packaged_policies())
     for name in packaged_policies():
