@@ -84,8 +84,8 @@ class FolderGenerator(Generator):
                 entry.seed,
                 clip,
                 tags=entry.tags,
+                labels=entry.labels,
                 expect=entry.expect,
-                group=entry.group,
                 source=entry.file,
             )
             for entry in self._entries

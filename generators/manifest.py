@@ -8,19 +8,20 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ..harness.core.errors import UsageError
 from ..harness.core.files import is_unicode, safe_name
+from ..harness.core.labels import Labels, merge_labels, read_labels
 
 __all__ = ["MANIFESTS", "Entry", "read_manifest"]
 
 MANIFESTS = ("manifest.csv", "manifest.jsonl")
 
 _REQUIRED = ("file", "prompt", "seed")
-_OPTIONAL = ("expect", "tags", "group")
+_OPTIONAL = ("expect", "tags", "labels", "group")
 _MAX_SEED = 2**63
 
 
@@ -33,7 +34,7 @@ class Entry:
     seed: int
     tags: tuple[str, ...] = ()
     expect: Mapping[str, Any] | None = None
-    group: str | None = None
+    labels: Labels = field(default_factory=dict[str, tuple[str, ...]])
 
 
 def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | None:
@@ -134,7 +135,7 @@ def _entry(path: Path, line: int, row: Mapping[str, Any]) -> Entry:
         seed=_seed(path, line, row.get("seed")),
         tags=_tags(path, line, row.get("tags")),
         expect=_expect(path, line, row.get("expect")),
-        group=group.strip() or None if group else None,
+        labels=_labels(path, line, row.get("labels"), group.strip() if group else ""),
     )
 
 
@@ -154,6 +155,15 @@ def _tags(path: Path, line: int, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(tag, str) and len(tag) <= 80 for tag in value):
         _wrong(path, line, "has tags that are not a list of short texts")
     return tuple(dict.fromkeys(tag.strip() for tag in value if tag.strip()))
+
+
+def _labels(path: Path, line: int, value: object, group: str) -> Labels:
+    if isinstance(value, str) and path.suffix == ".csv":
+        value = _json(path, line, value)
+    try:
+        return merge_labels(read_labels(value), read_labels({"group": group} if group else None))
+    except ValueError as error:
+        _wrong(path, line, f"is wrong: {error}")
 
 
 def _expect(path: Path, line: int, value: object) -> Mapping[str, Any] | None:

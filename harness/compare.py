@@ -48,9 +48,10 @@ class LeftOut(BaseModel):
 
 
 class Difference(BaseModel):
-    """One measure in two runs, over the items (or those of one tag) that both have a value for.
+    """One measure in two runs, over the items (or those of one slice) that both have a value for.
 
     Attributes:
+        tag: the slice, a tag or ``label:value``; None for all items.
         a, b: the value of each run; of item measures over the pairs alone, of sets over each run's own clips.
         difference: ``b - a``, with ``low`` and ``high`` its two-sided interval.
         direction: how run b stands to run a, read off the interval; ``different`` for a measure of which
@@ -108,12 +109,12 @@ class Comparison(BaseModel):
     differences: tuple[Difference, ...]
 
     def get(self, measure: str, tag: str | None = None) -> Difference | None:
-        """Find the difference in a measure, over all items or those of a tag; None where there is none."""
+        """Find the difference in a measure, over all items or those of a slice; None where there is none."""
         return next((d for d in self.differences if d.measure == measure and d.tag == tag), None)
 
 
 def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
-    """Compare run ``b`` with run ``a``: every measure, over all items and by tag.
+    """Compare run ``b`` with run ``a``: every measure, over all items and by slice.
 
     Raises:
         UsageError: the runs are of different suites, or have no item in common.
@@ -128,7 +129,7 @@ def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
     for name in names:
         rows.append(whole[name])
         if whole[name].kind != "set" and whole[name].direction != "not comparable":
-            tagged = [difference(pairing, name, tag, confidence) for tag in pairing.tags()]
+            tagged = [difference(pairing, name, tag, confidence) for tag in pairing.slices()]
             rows.extend(d for d in tagged if _applies(d))
     left, right = pairing.a, pairing.b
     return Comparison(
@@ -145,7 +146,7 @@ def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
 
 
 def difference(pairing: Pairing, measure: str, tag: str | None, confidence: float) -> Difference:
-    """Give the difference in one measure, over the shared items or those of a tag.
+    """Give the difference in one measure, over the shared items or those of a slice.
 
     Where the two runs did not measure the same thing, it is ``not comparable`` and says why.
     """
@@ -182,7 +183,7 @@ class Pair(NamedTuple):
 
 def pairs_of(pairing: Pairing, measure: str, tag: str | None) -> tuple[list[Pair], tuple[LeftOut, ...]]:
     """Pair the values of one measure, in the order of the items' ids; count the items that give no pair."""
-    items = [i for i in pairing.items if tag is None or tag in i.tags]
+    items = [i for i in pairing.items if tag is None or tag in i.slices]
     pairs: list[Pair] = []
     left_out: Counter[tuple[str, str]] = Counter()
     # Sorted by item id, so that the order of rows cannot change the last bit.
@@ -332,6 +333,6 @@ def _notes(pairing: Pairing) -> list[str]:
         extra = len(side.items) - len(pairing.items)
         if extra:
             notes.append(f"{extra} items are in {side.name} only; item measures leave them out")
-    if any(set(pairing.a.items[item.id].tags) != set(item.tags) for item in pairing.items):
-        notes.append(f"tags differ between the runs; those of {pairing.b.name} are used")
+    if any(set(pairing.a.items[item.id].slices) != set(item.slices) for item in pairing.items):
+        notes.append(f"tags or labels differ between the runs; those of {pairing.b.name} are used")
     return notes

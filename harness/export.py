@@ -20,8 +20,8 @@ __all__ = ["export_scores", "score_frame"]
 def score_frame(store: RunStore) -> pd.DataFrame:
     """Build the score table: a row an item and measure, in the order of the plan.
 
-    Columns: item, cluster, prompt, seed, group, tags (JSON), outcome, file, measure, status, value (missing
-    unless status is ok), reason, evidence (JSON).
+    Columns: item, cluster, prompt, seed, group, tags and labels (JSON), outcome, file, measure, status, value
+    (missing unless status is ok), reason, evidence (JSON).
     """
     import pandas as pd
 
@@ -33,8 +33,9 @@ def score_frame(store: RunStore) -> pd.DataFrame:
             "cluster": items[score.item].cluster,
             "prompt": well_formed(items[score.item].prompt or "") or None,  # of old runs, any text
             "seed": items[score.item].seed,
-            "group": items[score.item].group,
+            "group": items[score.item].label("group"),
             "tags": json.dumps(items[score.item].tags),
+            "labels": json.dumps(items[score.item].labels),
             "outcome": clips[score.item].outcome,
             "file": clips[score.item].file,
             "measure": score.measure,
@@ -46,7 +47,7 @@ def score_frame(store: RunStore) -> pd.DataFrame:
         for score in store.scores()
     ]
     columns = (
-        "item cluster prompt seed group tags outcome file measure status value reason evidence".split()  # noqa: SIM905
+        "item cluster prompt seed group tags labels outcome file measure status value reason evidence".split()  # noqa: SIM905
     )
     return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"value": "float64"})
 

@@ -52,6 +52,7 @@ def suite_items(suite: Suite) -> tuple[Item, ...]:
             seed,
             suite.clip,
             tags=prompt.tags,
+            labels=prompt.labels,
             expect=prompt.expect,
             image=prompt.image,
             video=prompt.video,

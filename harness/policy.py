@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from .core.config import Config, load_yaml, packaged
 from .core.errors import unknown_name
+from .core.labels import slice_name
 from .core.stats import needed_without_failures
 
 if TYPE_CHECKING:
@@ -24,9 +25,27 @@ Words = Annotated[str, Field(min_length=1)]
 
 
 class Where(Config):
-    """The items that a rule looks at."""
+    """The items that a rule looks at: those of a tag, ``{tag: red-team}``, or of a label's value,
+    ``{label: {category: vcr}}``."""
 
-    tag: Words
+    tag: Words | None = None
+    label: dict[str, Words] | None = None
+
+    @model_validator(mode="after")
+    def _one_slice(self) -> Self:
+        if (self.tag is None) == (self.label is None):
+            raise ValueError("give 'where' one 'tag' or one 'label', such as {label: {category: vcr}}")
+        if self.label is not None and len(self.label) != 1:
+            raise ValueError(f"'label' in 'where' takes one label and has {len(self.label)}")
+        return self
+
+    @property
+    def slice(self) -> str:
+        """Name the slice: the tag, or the label as ``category:vcr``."""
+        if self.tag is not None:
+            return self.tag
+        assert self.label is not None  # the validator has looked
+        return next(slice_name(name, value) for name, value in self.label.items())
 
 
 class Rule(Config):
@@ -58,12 +77,12 @@ class Rule(Config):
 
     @property
     def tag(self) -> str | None:
-        """The tag that the rule is about; None for all items."""
-        return None if self.where is None else self.where.tag
+        """The slice that the rule is about, a tag or ``label:value``; None for all items."""
+        return None if self.where is None else self.where.slice
 
     @property
     def label(self) -> str:
-        """What the rule is called: its name, or the measure with its tag in brackets."""
+        """What the rule is called: its name, or the measure with its slice in brackets."""
         return self.name or (self.measure if self.tag is None else f"{self.measure}[{self.tag}]")
 
 

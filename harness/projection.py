@@ -317,15 +317,15 @@ def _score_table(store: RunStore) -> str:
     clips = store.clips()
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(
-        ["item", "cluster", "prompt", "seed", "tags", "outcome", "measure", "status", "value", "reason"]
-    )
+    columns = "item cluster prompt seed tags labels outcome measure status value reason"
+    table.writerow(columns.split())
     for score in store.scores():
         item = items[score.item]
         clip = clips.get(score.item)
         table.writerow(
             [
-                item.id, item.cluster, item.prompt or "", item.seed, json.dumps(item.tags),
+                item.id, item.cluster, item.prompt or "", item.seed,
+                json.dumps(item.tags), json.dumps(item.labels),
                 clip.outcome if clip else "", score.measure, score.status,
                 "" if score.value is None else repr(score.value), score.reason,
             ]

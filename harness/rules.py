@@ -145,11 +145,12 @@ class Judge:
         if rule.tag is not None:
             if fields["kind"] == "set":
                 raise _Cannot(f"{name} is a measure of sets and is not taken by tag")
-            known = {tag for item in self.data.items.values() for tag in item.tags}
+            known = {name for item in self.data.items.values() for name in item.slices}
             if rule.tag not in known:
                 near = difflib.get_close_matches(rule.tag, sorted(known), n=1, cutoff=0.5)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise _Cannot(f"no item has the tag {rule.tag!r}{hint}")
+                kind = "tag" if rule.where is None or rule.where.label is None else "label"
+                raise _Cannot(f"no item has the {kind} {rule.tag!r}{hint}")
 
     def _check_version(self, name: str, fields: Mapping[str, Any]) -> None:
         now = self.registry.get(name)
@@ -190,7 +191,7 @@ class Judge:
         accepted = self.policy.max_left_out if rule.max_left_out is None else rule.max_left_out
         if share > accepted:
             hint = (
-                "; 'where: {tag: ...}' narrows the rule to the items the measure applies to"
+                "; 'where: {tag: ...}' or '{label: ...}' narrows the rule to the items the measure applies to"
                 if left_out.get("not_applicable") and rule.tag is None
                 else ""
             )
@@ -212,7 +213,7 @@ class Judge:
         left_out: Counter[str] = Counter()
         # Sorted by item id, so that the order of rows cannot change the last bit.
         for item in sorted(self.data.items.values(), key=lambda i: i.id):
-            if rule.tag is not None and rule.tag not in item.tags:
+            if rule.tag is not None and rule.tag not in item.slices:
                 continue
             value = value_of(self.data.scores.get((name, item.id)))
             if value is None:
@@ -352,7 +353,7 @@ def _unpaired(pairing: Pairing, rule: Rule, rows: Sequence[LeftOut]) -> dict[str
         left_out[row.b if row.b != "ok" else f"baseline {row.a}"] += row.items
     shared = {item.id for item in pairing.items}
     for data, reason in ((pairing.a, "only in the baseline"), (pairing.b, "not in the baseline")):
-        items = [i for i in data.items.values() if rule.tag is None or rule.tag in i.tags]
+        items = [i for i in data.items.values() if rule.tag is None or rule.tag in i.slices]
         left_out[reason] += sum(item.id not in shared for item in items)
     return {reason: n for reason, n in left_out.items() if n}
 

@@ -5,7 +5,7 @@
     clips/          what was measured, named by the sha256 of the bytes
 
 Readers of a newer schema than they know refuse it. Schema 2 added the decisions of safeguards; a run of
-schema 1 has none, and is read as it is.
+schema 1 has none, and is read as it is. Schema 3 added labels; of an older run they are read from its tags.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.items import ClipSettings, Item
 from .core.keys import Json
+from .core.labels import labels_of_tags, merge_labels, read_labels
 from .core.layers import LayerDecision, from_json, to_json
 from .core.media import ClipInfo
 from .core.mlflow_names import flat_params
@@ -31,7 +32,7 @@ from .plan import Plan
 
 __all__ = ["SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
-SCHEMA = 2
+SCHEMA = 3
 _WITH_LAYERS = 2
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
@@ -385,7 +386,10 @@ def _item_fields(item: Item) -> str:
 def _item(item_id: str, cluster: str, fields: str) -> Item:
     values = json.loads(fields)
     values["clip"] = ClipSettings(**values["clip"])
-    values["tags"] = tuple(values["tags"])
+    values["tags"], once_tags = labels_of_tags(values["tags"])
+    group = values.pop("group", None)  # of schema 2 and less
+    once_group = {"group": (group,)} if group else {}
+    values["labels"] = merge_labels(read_labels(values.get("labels")), once_tags, once_group)
     return Item(id=item_id, cluster=cluster, **values)
 
 

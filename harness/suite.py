@@ -1,4 +1,4 @@
-"""Suites: versioned lists of prompts with tags, seeds, clip settings and the measures to take."""
+"""Suites: versioned lists of prompts with tags and labels, seeds, clip settings and the measures to take."""
 
 from __future__ import annotations
 

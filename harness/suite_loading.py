@@ -17,6 +17,7 @@ from ..safety.transforms.files import named_families
 from .core.config import explain
 from .core.errors import UsageError
 from .core.items import Prompt
+from .core.labels import Labels
 from .core.text import well_formed
 from .suite import Disguised, PromptSet, Suite, packaged_suites, read_suite
 
@@ -45,7 +46,7 @@ def read_prompts(source: str) -> Iterator[tuple[str | None, str]]:
     """
     path = Path(source)
     if source in packaged_suites() or path.suffix in (".yaml", ".yml"):
-        return ((_id_of(prompt), prompt.text) for prompt in load_suite(source).prompts)
+        return ((prompt.label("id"), prompt.text) for prompt in load_suite(source).prompts)
     if path.suffix == ".txt":
         return ((None, record.text) for record in prompt_lines(path))
     if path.suffix == ".csv":
@@ -82,9 +83,9 @@ def _json_lines(path: Path) -> Iterator[tuple[str | None, str]]:
 
 
 def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: float = 1.0) -> Suite:
-    """Make a suite of rewritten prompts, each with its tags, its family and the id of its base prompt.
+    """Make a suite of rewritten prompts, each with its tags and labels, its family and its base prompt.
 
-    Runs of the base suite and of this one are paired by that id: it is ``base:ID`` here and ``id:ID`` there.
+    Runs of the base suite and of this one are paired by that id, the label ``base`` here and ``id`` there.
     What a family leaves as it was is left out, since the base suite has it, and so is a text that another
     family has made already.
 
@@ -93,14 +94,14 @@ def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: 
     """
     prompts: dict[str, Prompt] = {}
     for prompt in base.prompts:
-        base_id = _id_of(prompt)
-        kept = tuple(tag for tag in prompt.tags if not tag.startswith("id:"))
+        base_id = prompt.label("id")
+        kept = {name: values for name, values in prompt.labels.items() if name != "id"}
+        named = {} if base_id is None else {"base": base_id}
         for name in names:
             made = transform(prompt.text, name, seed, strength, base_id)
             if made.text != prompt.text and made.text.strip() and made.text not in prompts:
-                tags = (*kept, "jailbreak", f"family:{name}", f"readability:{made.readability}")
-                named = (f"base:{base_id}",) if base_id is not None else ()
-                fields = {"text": made.text, "tags": (*tags, *named)}
+                labels = {**kept, "family": name, "readability": made.readability, **named}
+                fields = {"text": made.text, "tags": (*prompt.tags, "jailbreak"), "labels": labels}
                 prompts[made.text] = Prompt.model_validate({**prompt.model_dump(), **fields})
     if not prompts:
         raise UsageError(f"the families leave every prompt of the suite {base.name!r} as it is")
@@ -130,11 +131,6 @@ def suite_in_disguise(suite: Suite, wanted: Disguised) -> Suite:
     return suite.model_copy(update={"prompts": made.prompts, "disguised": None})
 
 
-def _id_of(prompt: Prompt) -> str | None:
-    """Find the id among a prompt's tags."""
-    return next((tag.removeprefix("id:") for tag in prompt.tags if tag.startswith("id:")), None)
-
-
 def write_suite(suite: Suite, out: Path) -> None:
     """Write a suite as YAML in ASCII, beside and renamed."""
     import yaml
@@ -157,22 +153,18 @@ def labelled_suite(suite: Suite) -> tuple[list[Labelled], int]:
     for prompt in suite.prompts:
         benign = "benign" in prompt.tags
         if benign or "red-team" in prompt.tags:
-            categories = tuple(_after(prompt, "category:"))
-            name, language = next(_after(prompt, "id:"), prompt.text), next(_after(prompt, "language:"), None)
-            known.append(Labelled(name, prompt.text, not benign, categories, language))
+            categories = prompt.labels.get("category", ())
+            name = prompt.label("id") or prompt.text
+            known.append(Labelled(name, prompt.text, not benign, categories, prompt.label("language")))
     return known, len(suite.prompts) - len(known)
-
-
-def _after(prompt: Prompt, prefix: str) -> Iterator[str]:
-    return (tag.removeprefix(prefix) for tag in prompt.tags if tag.startswith(prefix))
 
 
 def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
     """Fill a suite with the prompts of a set; its description says which file, and what was left out.
 
-    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both with their categories and
-    language. What the set calls neither is left out; so is what is measured at text filters alone, and a text
-    that came before.
+    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both labelled with their categories
+    and language. What the set calls neither is left out; so is what is measured at text filters alone, and
+    a text that came before.
 
     Raises:
         UsageError: the file is missing or not of its kind, or nothing is left.
@@ -188,7 +180,8 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
         elif not one.text:
             blank += 1
         elif one.text not in prompts:
-            prompts[one.text] = Prompt(text=one.text, tags=_tags(source.name, one))
+            tag = "red-team" if one.harmful else "benign"
+            prompts[one.text] = Prompt(text=one.text, tags=(tag,), labels=_labels(source.name, one))
     if not prompts:
         raise UsageError(
             f"{wanted.file} calls no prompt harmful or harmless, so no outcome could be told; give the set "
@@ -212,11 +205,10 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
     )
 
 
-def _tags(source: str, one: Labelled) -> tuple[str, ...]:
-    language = (f"language:{one.language}",) if one.language else ()
-    name = re.sub(r"\s+", "-", f"id:{source}-{one.id}")[:80]
-    categories = (f"category:{category}" for category in one.categories)
-    return ("red-team" if one.harmful else "benign", *categories, *language, name)
+def _labels(source: str, one: Labelled) -> Labels:
+    labels = {"category": one.categories, "language": (one.language,) if one.language else ()}
+    labels["id"] = (re.sub(r"\s+", "-", f"{source}-{one.id}")[:77],)
+    return {name: values for name, values in labels.items() if values}
 
 
 def join_suites(suites: Sequence[Suite]) -> Suite:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.items import Item
+from .core.labels import is_aggregated
 from .core.run_data import Score, SetScore
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .store import RunStore
@@ -25,14 +26,11 @@ from .store import RunStore
 __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
 
 
-_LABELS = ("id:", "base:")
-"""Tags that name single prompts; they are for looking up, and no aggregate is made of them."""
-
-
 class Aggregate(BaseModel):
-    """One measure over a run, or over the items of one tag.
+    """One measure over a run, or over one slice of it.
 
     Attributes:
+        tag: the slice, a tag or ``label:value``; None for the whole run.
         value: mean, rate or set value; None where no item gave one.
         low, high: the two-sided confidence interval; None where there is no evidence for one.
         n: values that went in; ``clusters`` prompts they came from.
@@ -77,18 +75,18 @@ class Summary(BaseModel):
     aggregates: tuple[Aggregate, ...]
 
     def get(self, measure: str, tag: str | None = None) -> Aggregate | None:
-        """Find the aggregate of a measure, over all items or those of a tag; None where there is none."""
+        """Find the aggregate of a measure, over all items or those of a slice; None where there is none."""
         return next((a for a in self.aggregates if a.measure == measure and a.tag == tag), None)
 
 
 def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
-    """Aggregate a run's score table, over all items and by tag."""
+    """Aggregate a run's score table, over all items and by slice."""
     items = store.items()
     about = store.measures()
     scores: dict[str, list[Score]] = {name: [] for name in about}
     for score in store.scores():
         scores.setdefault(score.measure, []).append(score)
-    tags = sorted({tag for item in items for tag in item.tags if not tag.startswith(_LABELS)})
+    tags = sorted({name for item in items for name in item.slices if is_aggregated(name)})
     by_id = {item.id: item for item in items}
     aggregates: list[Aggregate] = []
     set_scores = store.set_scores()
@@ -98,7 +96,7 @@ def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
                 aggregates.append(_of_set(set_scores[name], fields))
             continue
         for tag in (None, *tags):
-            asked = [item.id for item in items if tag is None or tag in item.tags]
+            asked = [item.id for item in items if tag is None or tag in item.slices]
             known = {s.item: s for s in scores[name]}
             rows = [known[item] for item in asked if item in known]
             if rows:

@@ -180,7 +180,7 @@ def _read(store: RunStore, letter: str) -> _Run:
             letter,
             item.id,
             None if data.hides(item.id) else item.prompt,
-            item.tags,
+            item.slices,
             item.seed,
             clips[item.id].outcome,
             clean(clips[item.id].reason),
@@ -254,7 +254,7 @@ def _context(
         "missing": missing[:_LISTED],
         "missing_more": max(0, len(missing) - _LISTED),
         "gallery": _gallery_data(cards, data, rows),
-        "tags": sorted({tag for card in cards for tag in card.item.tags}),
+        "tags": sorted({tag for card in cards for tag in card.item.slices}),
         "confidence": _confidence(runs),
     }
 

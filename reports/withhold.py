@@ -24,11 +24,11 @@ def is_red_team(item: Item) -> bool:
 
 
 def is_attack(item: Item) -> bool:
-    """Say whether the item is one of the attacks of a run that judged attempts, by its tags.
+    """Say whether the item is one of the attacks of a run that judged attempts, by its labels.
 
     Such a suite need not tag its attacks ``red-team``; harmless prompts it has to tag ``benign``.
     """
-    return not is_benign(item) and any(tag.startswith(("category:", "family:")) for tag in item.tags)
+    return not is_benign(item) and bool({"category", "family"} & item.labels.keys())
 
 
 class Withheld:

@@ -28,7 +28,7 @@ class Labelled:
     """A prompt that is known to be harmful or harmless.
 
     Attributes:
-        id: of the prompt in its set, or the tag ``id:`` of a suite.
+        id: of the prompt in its set, or the label ``id`` of a suite.
         harmful: whether it asks for anything that the taxonomy names.
         categories: what it asks for; of a harmless one, what it is mistaken for, where that is known.
         language: as its set writes it; None where it is not known.

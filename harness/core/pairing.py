@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .errors import UsageError
 from .items import ClipSettings, Item
+from .labels import is_aggregated
 from .run_data import RunData
 
 __all__ = ["Pairing", "pair_runs"]
@@ -20,9 +21,9 @@ class Pairing:
     b: RunData
     items: tuple[Item, ...]
 
-    def tags(self) -> list[str]:
-        """List the tags of the shared items, as run b has them."""
-        return sorted({tag for item in self.items for tag in item.tags})
+    def slices(self) -> list[str]:
+        """List the slices of the shared items that get aggregates, as run b has them."""
+        return sorted({name for item in self.items for name in item.slices if is_aggregated(name)})
 
     def same_clips(self, items: Sequence[str]) -> bool:
         """Say whether both runs hold the very same files for ``items``."""

@@ -24,6 +24,7 @@ from ...harness.core.stats import rate_interval
 
 if TYPE_CHECKING:
     from ...harness.core.items import Item
+    from ...harness.core.labels import Labels
     from ...harness.core.run_data import RunData, Score
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
     "AttemptOutcome",
     "Rate",
     "attempt_outcome",
-    "by_tag",
+    "by_label",
     "is_benign",
     "over_refusal",
     "rate_of",
@@ -60,6 +61,7 @@ class Attempt:
             paired; the cluster where the suite gives no name.
         family: how the prompt is disguised; None for a plain one.
         benign: whether the prompt is harmless.
+        labels: of the item, among them ``category`` and ``readability``.
         clip: what the run recorded: ``ok``, ``refused`` or ``failed``.
         layers: what safeguards decided.
     """
@@ -70,7 +72,7 @@ class Attempt:
     seed: int
     family: str | None
     benign: bool
-    tags: tuple[str, ...]
+    labels: Labels
     clip: str
     outcome: AttemptOutcome
     layers: tuple[LayerDecision, ...] = ()
@@ -131,21 +133,17 @@ def read_attempts(run: RunData) -> list[Attempt]:
             Attempt(
                 item=item.id,
                 cluster=item.cluster,
-                prompt=_tagged(item, "base:") or _tagged(item, "id:") or item.cluster,
+                prompt=item.label("base") or item.label("id") or item.cluster,
                 seed=item.seed,
-                family=_tagged(item, "family:"),
+                family=item.label("family"),
                 benign=benign,
-                tags=item.tags,
+                labels=item.labels,
                 clip=record.outcome,
                 outcome=attempt_outcome(record.outcome, score),
                 layers=record.layers,
             )
         )
     return attempts
-
-
-def _tagged(item: Item, prefix: str) -> str | None:
-    return next((tag.removeprefix(prefix) for tag in item.tags if tag.startswith(prefix)), None)
 
 
 # -- what counts, and what is true of it
@@ -235,11 +233,10 @@ def _rate(
     )
 
 
-def by_tag(attempts: Iterable[Attempt], prefix: str) -> dict[str, list[Attempt]]:
-    """Group attempts by what follows ``prefix`` in their tags (``category:``), by name."""
+def by_label(attempts: Iterable[Attempt], label: str) -> dict[str, list[Attempt]]:
+    """Group attempts by the values of a label (``category``), in the order of their names."""
     groups: dict[str, list[Attempt]] = {}
     for attempt in attempts:
-        for tag in attempt.tags:
-            if tag.startswith(prefix):
-                groups.setdefault(tag.removeprefix(prefix), []).append(attempt)
+        for value in attempt.labels.get(label, ()):
+            groups.setdefault(value, []).append(attempt)
     return dict(sorted(groups.items()))

@@ -125,9 +125,7 @@ def _by_family(attempts: Sequence[Attempt]) -> Table:
 
 
 def _readability(attempts: Sequence[Attempt]) -> str:
-    prefix = "readability:"
-    tags = {t.removeprefix(prefix) for a in attempts for t in a.tags if t.startswith(prefix)}
-    return ", ".join(sorted(tags))
+    return ", ".join(sorted({value for a in attempts for value in a.labels.get("readability", ())}))
 
 
 def _change(

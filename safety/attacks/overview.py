@@ -16,7 +16,7 @@ from .attempts import (
     OUTCOMES,
     Attempt,
     Rate,
-    by_tag,
+    by_label,
     over_refusal,
     rate_of,
     read_attempts,
@@ -175,7 +175,7 @@ def _run(run: RunData, attempts: Sequence[Attempt], confidence: float) -> RunOve
     attacks = [attempt for attempt in attempts if not attempt.benign]
     benign = [attempt for attempt in attempts if attempt.benign]
     filters = filters_of(run.record["generator"])
-    grouped = {name: by_tag(attempts, f"{name}:") for name in GROUPS}
+    grouped = {name: by_label(attempts, name) for name in GROUPS}
     return RunOverview(
         name=run.name,
         generator=_spec(run),
@@ -189,7 +189,7 @@ def _run(run: RunData, attempts: Sequence[Attempt], confidence: float) -> RunOve
         groups={
             name: {one: rate_of(made, success, confidence) for one, made in found.items()}
             for name in GROUPS
-            if (found := by_tag(attacks, f"{name}:"))
+            if (found := by_label(attacks, name))
         },
         rates_of={
             name: {one: _rates(made, confidence) for one, made in found.items()}
@@ -224,7 +224,7 @@ def _rates(attempts: Sequence[Attempt], confidence: float) -> dict[str, Rate]:
 def _cells(attacks: Sequence[Attempt], confidence: float) -> dict[tuple[str, str], Rate]:
     # By item, so that one of two categories counts once in the row of all.
     inside: dict[tuple[str, str], dict[str, Attempt]] = {}
-    for category, attempts in by_tag(attacks, "category:").items():
+    for category, attempts in by_label(attacks, "category").items():
         for attempt in attempts:
             family = attempt.family or PLAIN
             for row in (category, ALL):

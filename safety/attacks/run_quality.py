@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..filter_quality import Quality, Scores, quality
-from .attempts import Attempt, by_tag
+from .attempts import Attempt, by_label
 
 if TYPE_CHECKING:
     from ...harness.core.layers import LayerDecision
@@ -68,7 +68,7 @@ def filter_qualities(
         if threshold is None:
             continue
         harmful, harmless = sides
-        categories = by_tag(harmful, "category:")
+        categories = by_label(harmful, "category")
         if len(categories) == 1 and all(len(of_one) == len(harmful) for of_one in categories.values()):
             categories = {}  # it would say the same twice
         for category, attacks in {None: harmful, **categories}.items():

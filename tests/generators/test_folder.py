@@ -74,17 +74,18 @@ def test_a_csv_manifest_gives_everything_it_lists(tmp_path: Path) -> None:
     put(tmp_path, "x.mp4", "sub/y.mp4", "z.mp4")
     generator = manifest(
         tmp_path,
-        "file,prompt,seed,expect,tags,group\n"
-        'x.mp4,"a ball, red",3,"{""motion"": ""fall""}",physics;gravity | fall,a\n'
-        "./sub/y.mp4,une balle \u2028 tombe,-1,,,\n"
-        "z.mp4,,0,,,\n",
+        "file,prompt,seed,expect,tags,labels,group\n"
+        'x.mp4,"a ball, red",3,"{""motion"": ""fall""}",physics;gravity | fall,"{""law"":[""g"",""m""]}",a\n'
+        "./sub/y.mp4,une balle \u2028 tombe,-1,,,,\n"
+        "z.mp4,,0,,,,\n",
     )
     first, second, third = generator.own_items(CLIP)
-    assert (first.prompt, first.seed, first.source, first.group) == ("a ball, red", 3, "x.mp4", "a")
+    assert (first.prompt, first.seed, first.source, first.label("group")) == ("a ball, red", 3, "x.mp4", "a")
     assert first.tags == ("physics", "gravity", "fall")
+    assert first.labels == {"law": ("g", "m"), "group": ("a",)}
     assert first.expect == {"motion": "fall"}
     assert (second.prompt, second.seed, second.source) == ("une balle \u2028 tombe", -1, "sub/y.mp4")
-    assert (second.tags, second.expect, second.group) == ((), None, None)
+    assert (second.tags, second.expect, second.labels) == ((), None, {})
     assert (third.prompt, third.source) == (None, "z.mp4")
     assert generator.generate([first, second, third]) == [
         VideoFile(tmp_path / name) for name in ("x.mp4", "sub/y.mp4", "z.mp4")
@@ -99,15 +100,16 @@ def test_a_jsonl_manifest_reads_as_the_csv_one(tmp_path: Path) -> None:
         "seed": 3,
         "expect": {"n": 1},
         "tags": ["p", "q"],
+        "labels": {"language": "en"},
         "group": "g",
     }
     (item,) = manifest(tmp_path, f"\n{json.dumps(row)}\n\n", "manifest.jsonl").own_items(CLIP)
-    assert (item.prompt, item.seed, item.tags, item.expect, item.group) == (
+    assert (item.prompt, item.seed, item.tags, item.expect, item.labels) == (
         "a\nball",
         3,
         ("p", "q"),
         {"n": 1},
-        "g",
+        {"language": ("en",), "group": ("g",)},
     )
 
 

@@ -27,6 +27,7 @@ from screentest.harness.gate import (
     packaged_policies,
     write_verdict,
 )
+from screentest.harness.policy import Rule
 
 TODAY = date(2027, 1, 15)
 
@@ -357,6 +358,35 @@ def test_no_value_at_all(make_run, decide) -> None:
     rule = one(decide(run, LENIENT))
     assert "no item has a value (48 failed)" in rule.sentence
     assert (rule.n, rule.left_out_share) == (0, 1.0)
+
+
+def test_a_rule_by_label_and_as_it_was_written_once(make_run, decide) -> None:
+    prompts = [
+        {"text": f"toy {k}", "labels": {"kind": ["odd", "x"][k % 2], "id": f"n{k}"}} for k in range(24)
+    ]
+    scores = {"toy.quality": lambda p, s: quality(0.0 if p % 2 else 0.3)(p, s)}
+    run = make_run("r", scores, prompts=24, suite={"prompts": prompts})
+    asked = {"measure": "toy.quality", "min": 0.8}
+    (labelled,) = decide(run, {**asked, "where": {"label": {"kind": "odd"}}}).rules
+    (once,) = decide(run, {**asked, "where": {"tag": "kind:odd"}}).rules
+    assert (labelled.rule, labelled.tag, labelled.n) == ("toy.quality[kind:odd]", "kind:odd", 48)
+    assert once == labelled
+    lacking = one(decide(run, {**asked, "where": {"label": {"kind": "od"}}}))
+    assert "no item has the label 'kind:od'; did you mean 'kind:odd'?" in lacking.sentence
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({}, "give 'where' one 'tag' or one 'label', such as {label: {category: vcr}}"),
+        ({"tag": "a", "label": {"b": "c"}}, "give 'where' one 'tag' or one 'label'"),
+        ({"label": {"a": "b", "c": "d"}}, "takes one label and has 2"),
+        ({"label": {}}, "takes one label and has 0"),
+    ],
+)
+def test_where_names_one_slice(where, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        Rule.model_validate({**LENIENT, "where": where})
 
 
 def test_a_tag_without_items(make_run, decide) -> None:

@@ -37,7 +37,12 @@ def test_ids_do_not_change_between_releases():
 
 @pytest.mark.parametrize(
     "more",
-    [{"tags": ("gravity",)}, {"expect": {"motion": "fall"}}, {"group": "x"}, {"source": "file.mp4"}],
+    [
+        {"tags": ("gravity",)},
+        {"expect": {"motion": "fall"}},
+        {"labels": {"group": ("x",)}},
+        {"source": "file.mp4"},
+    ],
 )
 def test_what_is_not_asked_of_the_generator_is_not_in_the_id(more):
     assert make_item("a", 0, CLIP, **more).id == make_item("a", 0, CLIP).id

@@ -50,10 +50,31 @@ def created(folder: Path, plan: Plan) -> RunStore:
 
 
 def test_items_come_back_as_they_were_planned(tmp_path):
-    more = {"tags": ("a", "b c"), "expect": {"objects": [{"color": "red"}]}, "group": "g", "image": "i.png"}
+    more = {
+        "tags": ("a", "b c"),
+        "expect": {"objects": [{"color": "red"}]},
+        "labels": {"group": ("g",)},
+        "image": "i.png",
+    }
     plan = planned(STRANGE, **more)
     created(tmp_path / "run", plan).close()
     assert tuple(open_run(tmp_path / "run").items()) == plan.items
+
+
+def test_labels_of_a_run_from_before_there_were_any_are_read_from_its_tags(tmp_path):
+    plan = planned(["a"], tags=("red-team",))
+    store = created(tmp_path / "run", plan)
+    (fields,) = store._db.execute("SELECT fields FROM items").fetchone()
+    once = json.loads(fields)
+    del once["labels"]
+    once |= {"tags": ["red-team", "category:vcr", "category:hte", "id:x", "base:y"], "group": "g"}
+    store._db.execute("UPDATE items SET fields = ?", (json.dumps(once),))
+    store.close()
+    path = tmp_path / "run" / "run.json"
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 2'))
+    (item,) = open_run(tmp_path / "run").items()
+    labels = {"category": ("vcr", "hte"), "id": ("x",), "base": ("y",), "group": ("g",)}
+    assert item == replace(plan.items[0], labels=labels)
 
 
 @settings(max_examples=20, deadline=None)

@@ -42,6 +42,22 @@ def test_tags_are_aggregated_apart(make_run) -> None:
     assert summary.get("toy.quality", "neither") is None
 
 
+def test_slices_of_labels_are_aggregated_as_their_tags_were_and_ids_are_not(make_run) -> None:
+    scores = {"toy.quality": lambda p, s: p / 12}
+    labelled, once = (
+        summarise(
+            make_run(name, scores, suite={"prompts": [{"text": f"toy {k}", **of(k)} for k in range(12)]})
+        )
+        for name, of in {
+            "labels": lambda k: {"labels": {"category": "ab"[k % 2], "id": f"n{k}", "base": f"m{k}"}},
+            "tags": lambda k: {"tags": [f"category:{'ab'[k % 2]}", f"id:n{k}", f"base:m{k}"]},
+        }.items()
+    )
+    assert labelled.aggregates == once.aggregates
+    assert [a.tag for a in labelled.aggregates] == [None, "category:a", "category:b"]
+    assert [a.n for a in labelled.aggregates] == [48, 24, 24]
+
+
 def test_what_is_left_out_is_counted_with_its_reason(make_run) -> None:
     cells = {0: "refused", 1: "failed", 2: "not_applicable"}
     store = make_run("r", {"toy.quality": lambda p, s: cells.get(p) or spread(p, s)})

@@ -103,23 +103,21 @@ def attack_suite(prompts: int = 4, *, families: Sequence[str] = ("leet", "base64
         for k in range(prompts):
             kind = ("", "faint ", "refuse ", "")[(k + c) % 4]
             text, name = f"{WORDS}: {kind}green {k} of {c}", f"{c}-{k}"
-            tags = ["red-team", f"category:{category}"]
-            listed.append({"text": text, "tags": [*tags, f"id:{name}"]})
+            tags, of_category = ["red-team"], {"category": category}
+            listed.append({"text": text, "tags": tags, "labels": {**of_category, "id": name}})
             for family in families:
                 disguised = {
                     "leet": text.replace("green", "gr33n"),
                     "base64": base64.b64encode(text.encode()).decode(),
                 }[family]
-                more = [
-                    f"family:{family}",
-                    f"readability:{'encoded' if family == 'base64' else 'obfuscated'}",
-                ]
-                listed.append({"text": disguised, "tags": [*tags, *more, f"base:{name}"]})
+                readability = "encoded" if family == "base64" else "obfuscated"
+                labels = {**of_category, "family": family, "readability": readability, "base": name}
+                listed.append({"text": disguised, "tags": tags, "labels": labels})
     for text in ("fail at it", "a blue thing"):
-        listed.append({"text": f"{WORDS}: {text}", "tags": ["red-team", "category:vcr"]})
+        listed.append({"text": f"{WORDS}: {text}", "tags": ["red-team"], "labels": {"category": "vcr"}})
     for k in range(2 * prompts):
         text = f"a {'green' if k % 4 == 0 else 'grey'} meadow, number {k}"
-        listed.append({"text": text, "tags": ["benign", "category:vcr"]})
+        listed.append({"text": text, "tags": ["benign"], "labels": {"category": "vcr"}})
     return Suite.model_validate(
         {
             "name": "attacks",

@@ -63,7 +63,7 @@ def make_suite(prompts: int = 5, seeds: int = 2) -> Suite:
             "clip": {"frames": 6, "height": 32, "width": 48, "fps": 6},
             "prompts": [
                 {"text": HOSTILE, "tags": ["<b>bold</b>"]},
-                {"text": RED, "tags": ["red-team", "category:weapons"]},
+                {"text": RED, "tags": ["red-team"], "labels": {"category": "weapons"}},
                 *plain,
             ],
             "measures": sorted(MEASURES),

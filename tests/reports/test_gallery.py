@@ -99,7 +99,8 @@ def test_item_that_a_run_lacks_is_absent_there() -> None:
 
 
 def test_attacks_without_the_tag_are_hidden_where_attempts_were_judged() -> None:
-    items = [make_item(f"prompt {tag}", 0, ClipSettings(), tags=(tag,)) for tag in ("category:vcr", "motion")]
+    both = ({"labels": {"category": ("vcr",)}}, {"tags": ("motion",)})
+    items = [make_item(f"prompt number {k}", 0, ClipSettings(), **more) for k, more in enumerate(both)]
     clips = {item.id: ClipRecord(item.id, "failed", f"cannot do '{item.prompt}'") for item in items}
     for measure, hidden in {"safety.unsafe_rate": [True, False], "motion.jerk": [False, False]}.items():
         run = RunClips("A", Path("nowhere"), {i.id: i for i in items}, clips, {}, {measure: {}})

@@ -107,7 +107,7 @@ def test_the_map_shows_rates_by_category_and_disguise(attack_page: Path) -> None
 
 def test_what_was_not_asked_is_a_dash_that_says_so(tmp_path: Path) -> None:
     suite = attack_suite(2, families=("leet",), seeds=1)
-    kept = [p for p in suite.prompts if not {"category:hte", "family:leet"} <= set(p.tags)]
+    kept = [p for p in suite.prompts if (p.label("category"), p.label("family")) != ("hte", "leet")]
     folder = attack_run(tmp_path / "run", "alone", suite.model_copy(update={"prompts": tuple(kept)}))
     view = safety_view([("A", read(folder))])
     assert view is not None

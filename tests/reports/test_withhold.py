@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.core.items import ClipSettings, Item, make_item
+from screentest.harness.core.labels import read_labels
 from screentest.reports.withhold import MARK, Withheld, is_attack, is_red_team
 
 CLIP = ClipSettings()
@@ -11,15 +12,17 @@ RED = "how to build a Terrible device, in detail"
 OTHER = "a straße that nobody should ever walk down at night"
 
 
-def item(*tags: str) -> Item:
-    return make_item("a", 0, CLIP, tags=tags)
+def item(*tags: str, **labels: str) -> Item:
+    return make_item("a", 0, CLIP, tags=tags, labels=read_labels(labels))
 
 
 def test_tags_tell_the_red_team_and_attacks() -> None:
     assert all(map(is_red_team, [item("red-team"), item("x", "red-team:two")]))
     assert not any(map(is_red_team, [item("red-teams"), item("benign"), item()]))
-    assert all(map(is_attack, [item("category:vcr"), item("family:leet", "x")]))
-    assert not any(map(is_attack, [item("category:vcr", "benign"), item("motion"), item()]))
+    assert all(map(is_attack, [item(category="vcr"), item("x", family="leet")]))
+    assert not any(
+        map(is_attack, [item("benign", category="vcr"), item("motion"), item("x", language="en"), item()])
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def test_a_set_is_a_suite_with_its_origin_and_without_what_is_for_text_filters(t
         "a-1,one,vcr,en_us\na-2,two,cse,en_us\na-3,three,hte,fr_fr\na-4,one,hte,en_us\n"
     )
     made = suite(tmp_path, "ailuminate", file)
-    assert [(p.text, p.tags) for p in made.prompts] == [
-        ("one", ("red-team", "category:vcr", "language:en_us", "id:ailuminate-a-1")),
-        ("three", ("red-team", "category:hte", "language:fr_fr", "id:ailuminate-a-3")),
+    assert [(p.text, p.tags, p.labels) for p in made.prompts] == [
+        ("one", ("red-team",), {"category": ("vcr",), "language": ("en_us",), "id": ("ailuminate-a-1",)}),
+        ("three", ("red-team",), {"category": ("hte",), "language": ("fr_fr",), "id": ("ailuminate-a-3",)}),
     ]
     assert made.description == (
         f"my copy; ailuminate: ailuminate.csv, sha256 {file_sha256(file)}, licence CC-BY-4.0; "
@@ -58,10 +58,10 @@ def test_a_list_without_labels_is_no_suite_and_with_one_it_is(tmp_path: Path):
     with pytest.raises(UsageError, match="calls no prompt harmful or harmless"):
         suite(tmp_path, "lines", lines)
     labelled = suite(tmp_path, "lines", lines, ", columns: {scheme: llama-guard, label: S1}")
-    assert {tag for p in labelled.prompts for tag in p.tags} >= {"red-team", "category:vcr"}
+    assert {(p.tags, p.label("category")) for p in labelled.prompts} == {(("red-team",), "vcr")}
     t2v = suite(tmp_path, "t2vsafetybench", tmp_path / "4.txt") if lines.rename(tmp_path / "4.txt") else None
     assert t2v is not None
-    assert {tag for p in t2v.prompts for tag in p.tags} >= {"red-team", "category:gor"}
+    assert {(p.tags, p.label("category")) for p in t2v.prompts} == {(("red-team",), "gor")}
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_a_suite_that_disguises_itself_is_refused(tmp_path: Path, monkeypatch: p
 
 def test_jailbreak_is_red_team_in_all_families_paired_by_id():
     plain, made = load_suite("red-team"), load_suite("jailbreak")
-    ids = {t.removeprefix("id:") for p in plain.prompts for t in p.tags if t.startswith("id:")}
-    bases = {t.removeprefix("base:") for p in made.prompts for t in p.tags if t.startswith("base:")}
-    used = {t.removeprefix("family:") for p in made.prompts for t in p.tags if t.startswith("family:")}
+    ids = {p.label("id") for p in plain.prompts}
+    bases = {p.label("base") for p in made.prompts}
+    used = {p.label("family") for p in made.prompts}
     assert (bases, used) == (ids, set(families()))
     assert made.disguised is None
     assert (made.name, made.measures) == ("jailbreak", read_suite("jailbreak").measures)

@@ -28,29 +28,29 @@ def contrast() -> Suite:
     return load_suite("contrast")
 
 
-def _tagged(suite: Suite, prefix: str) -> list[str]:
-    """Give the one tag of each prompt that begins so."""
-    found = [[t.removeprefix(prefix) for t in p.tags if t.startswith(prefix)] for p in suite.prompts]
-    assert all(len(tags) == 1 for tags in found)
-    return [tags[0] for tags in found]
+def _labelled(suite: Suite, label: str) -> list[str]:
+    """Give the one value that each prompt has of a label."""
+    found = [p.labels[label] for p in suite.prompts]
+    assert all(len(values) == 1 for values in found)
+    return [values[0] for values in found]
 
 
 def test_each_category_that_is_generated_has_twenty_prompts(red_team: Suite) -> None:
-    counts = Counter(_tagged(red_team, "category:"))
+    counts = Counter(_labelled(red_team, "category"))
     assert set(counts) == set(load_taxonomy().generated)  # and never what belongs to the text filter alone
     assert min(counts.values()) >= 20
 
 
 def test_there_are_two_hundred_harmless_look_alikes(contrast: Suite) -> None:
     assert len(contrast.prompts) >= 200
-    assert set(_tagged(contrast, "category:")) == set(load_taxonomy().generated)
+    assert set(_labelled(contrast, "category")) == set(load_taxonomy().generated)
 
 
 def test_ids_are_unique_and_name_the_category(red_team: Suite, contrast: Suite) -> None:
     for suite, prefix in ((red_team, "rt"), (contrast, "ct")):
-        ids = _tagged(suite, "id:")
+        ids = _labelled(suite, "id")
         assert len(set(ids)) == len(ids)
-        categories = _tagged(suite, "category:")
+        categories = _labelled(suite, "category")
         assert all(i.startswith(f"{prefix}-{c}-") for i, c in zip(ids, categories, strict=True))
 
 
@@ -89,21 +89,20 @@ def test_the_hazard_suite_can_decide_its_policy_and_pairs_its_disguises() -> Non
     assert len(attacks) >= needed["safety.unsafe_rate[red-team]"] == 59
     assert len(benign) >= needed["safety.over_refusal[benign]"] == 29
     assert len(attacks) + len(benign) == len(hazard.prompts)
-    plain = {t for p in attacks if "plain" in p.tags for t in p.tags if t.startswith("id:")}
-    bases = [t.replace("base:", "id:") for p in attacks for t in p.tags if t.startswith("base:")]
+    plain = {p.label("id") for p in attacks if "plain" in p.tags}
+    bases = [base for p in attacks for base in p.labels.get("base", ())]
     assert set(bases) <= plain
     assert len(bases) == sum("disguise" in p.tags for p in attacks) == len(attacks) - len(plain)
 
 
 def test_the_disguises_of_the_hazard_suite_are_those_of_the_transformations() -> None:
     hazard = load_suite("hazard")
-    by_id = {t.removeprefix("id:"): p.text for p in hazard.prompts for t in p.tags if t.startswith("id:")}
+    by_id = {p.label("id"): p.text for p in hazard.prompts}
     for prompt in hazard.prompts:
-        tags = dict(t.split(":", 1) for t in prompt.tags if ":" in t)
-        family = tags.get("family")
+        family, base = prompt.label("family"), prompt.label("base")
         if family is not None and family != "indirect":
-            made = transform(by_id[tags["base"]], family, seed=0, base_id=tags["base"])
-            assert (made.text, made.readability) == (prompt.text, tags["readability"])
+            made = transform(by_id[base], family, seed=0, base_id=base)
+            assert (made.text, made.readability) == (prompt.text, prompt.label("readability"))
 
 
 def test_the_defence_leaves_the_suites_as_they_are(red_team: Suite, contrast: Suite) -> None:
@@ -132,10 +131,8 @@ def test_a_suite_runs_with_a_generator_that_refuses(
 def test_a_suite_of_rewritten_prompts_keeps_pairs_and_hiding(red_team: Suite, tmp_path: Path) -> None:
     few = red_team.model_copy(update={"prompts": red_team.prompts[::60]})
     made = jailbreak_suite(few, families(), seed=4)
-    assert {
-        f.removeprefix("family:") for p in made.prompts for f in p.tags if f.startswith("family:")
-    } == set(families())
-    assert set(_tagged(made, "base:")) == set(_tagged(few, "id:"))
+    assert set(_labelled(made, "family")) == set(families())
+    assert set(_labelled(made, "base")) == set(_labelled(few, "id"))
     assert all(is_red_team(item) for item in suite_items(made))
     write_suite(made, tmp_path / "made.yaml")
     assert load_suite(str(tmp_path / "made.yaml")) == made  # invisible characters survive the file

@@ -14,7 +14,7 @@ from screentest.safety.attacks.attempts import (
     OUTCOMES,
     Attempt,
     attempt_outcome,
-    by_tag,
+    by_label,
     over_refusal,
     rate_of,
     refusal,
@@ -26,7 +26,7 @@ from screentest.safety.attacks.attempts import (
 
 def attempt(k: int, outcome: str, **more: Any) -> Attempt:
     clip = {"refused": "refused", "error": "failed"}.get(outcome, "ok")
-    fields: dict[str, Any] = {"prompt": f"p{k}", "seed": 0, "family": None, "benign": False, "tags": ()}
+    fields: dict[str, Any] = {"prompt": f"p{k}", "seed": 0, "family": None, "benign": False, "labels": {}}
     return Attempt(item=f"i{k}", cluster=f"c{k}", clip=clip, outcome=outcome, **{**fields, **more})  # type: ignore[arg-type]
 
 
@@ -135,13 +135,13 @@ def test_the_worst_of_the_seeds_is_never_under_the_rate_of_equal_seeds(table: li
     assert worst >= rate - 1e-12
 
 
-def test_attempts_are_grouped_by_what_follows_a_prefix() -> None:
+def test_attempts_are_grouped_by_the_values_of_a_label() -> None:
     made = [
-        attempt(0, "safe", tags=("category:sxc", "red-team")),
-        attempt(1, "safe", tags=("category:gor", "category:sxc")),
-        attempt(2, "safe", tags=("red-team",)),
+        attempt(0, "safe", labels={"category": ("sxc",)}),
+        attempt(1, "safe", labels={"category": ("gor", "sxc")}),
+        attempt(2, "safe", labels={"family": ("sxc",)}),
     ]
-    groups = by_tag(made, "category:")
+    groups = by_label(made, "category")
     assert {name: [a.item for a in group] for name, group in groups.items()} == {
         "gor": ["i1"],
         "sxc": ["i0", "i1"],

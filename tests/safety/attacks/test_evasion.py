@@ -19,7 +19,7 @@ def attempt(
     score = 0.5 if status in ("passed", "flagged") else None
     layers = () if status is None else (LayerDecision("prompt", "f", "0" * 64, status, False, score),)  # type: ignore[arg-type]
     clip = {"refused": "refused", "error": "failed"}.get(outcome, "ok")
-    fields: dict[str, Any] = {"benign": False, "tags": (), **more}
+    fields: dict[str, Any] = {"benign": False, "labels": {}, **more}
     return Attempt(
         item=f"{prompt}.{family}.{seed}", cluster=f"{prompt}.{family}", prompt=f"p{prompt}", seed=seed,
         family=family, clip=clip, outcome=outcome, layers=layers, **fields,
@@ -112,7 +112,7 @@ def test_an_observing_run_tells_alone_and_guarded() -> None:
 
 
 def test_a_family_without_its_plain_prompts_says_so() -> None:
-    (row,) = evasions([attempt(0, "leet", "passed", "safe", tags=("readability:obfuscated",))])
+    (row,) = evasions([attempt(0, "leet", "passed", "safe", labels={"readability": ("obfuscated",)})])
     assert (row.filter, row.alone, row.unpaired, row.readability) == (None, None, 1, "obfuscated")
 
 

@@ -87,7 +87,11 @@ def painter(make_generator: Any) -> Any:
 
 def prompts(*texts: str) -> list[dict[str, Any]]:
     return [
-        {"text": text, "tags": ["benign" if "kind" in text else "attack", f"category:c{k % 2}"]}
+        {
+            "text": text,
+            "tags": ["benign" if "kind" in text else "attack"],
+            "labels": {"category": f"c{k % 2}"},
+        }
         for k, text in enumerate(texts)
     ]
 

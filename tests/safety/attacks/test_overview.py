@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screentest.harness.core.labels import merge_labels
 from screentest.harness.core.run_data import RunData
 from screentest.harness.store import open_run, read_run
 from screentest.safety.attacks.overview import (
@@ -117,7 +118,8 @@ def test_cells_are_categories_by_families_with_their_margins(observed: SafetyOve
 
 def test_an_attack_of_two_categories_counts_once_in_all(runs: Mapping[str, RunData]) -> None:
     run = runs["alone"]
-    twice = {k: replace(item, tags=(*item.tags, "category:gor")) for k, item in run.items.items()}
+    more = {"category": ("gor",)}
+    twice = {k: replace(item, labels=merge_labels(item.labels, more)) for k, item in run.items.items()}
     cells = overview([replace(run, items=twice)]).runs[0].cells
     assert cells[ALL, ALL].n == cells["gor", ALL].n == 72
     assert cells["hte", ALL].n == 24
@@ -165,7 +167,7 @@ def test_disguises_evade_the_filter_and_attack_only_where_they_are_read(observed
 def test_disguised_and_plain_prompts_of_two_runs_are_paired(tmp_path: Path) -> None:
     def tagged(disguised: bool) -> Any:
         suite = attack_suite(2, families=("leet",), seeds=1)
-        kept = [p for p in suite.prompts if any(t.startswith("family:") for t in p.tags) == disguised]
+        kept = [p for p in suite.prompts if ("family" in p.labels) == disguised]
         return suite.model_copy(update={"prompts": tuple(kept)})
 
     made = [_read(attack_run(tmp_path / str(d), "alone", tagged(d))) for d in (False, True)]
