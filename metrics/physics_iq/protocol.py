@@ -38,7 +38,7 @@ from ...harness.core.media import Clip, open_clip
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval, cluster_bootstrap, cluster_bootstrap_mean
 from ..encoders.cache import FeatureCache
-from .motion_masks import MASK_VERSION, Agreement, MaskComparison, Frame, MotionMasks, to_grid
+from .motion_masks import MASK_VERSION, Agreement, Frame, MaskComparison, MotionMasks, to_grid
 from .takes import ROLES, SAME_RATE, Shot, frames_needed, paced_frames
 
 __all__ = [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ...harness.core.keys import Json
 
-__all__ = ["Masker", "MaskerRun", "MaskOfFrame"]
+__all__ = ["MaskOfFrame", "Masker", "MaskerRun"]
 
 _VERSION: Final = 1
 _MEAN: Final = (0.485, 0.456, 0.406)

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
-from .law_card import MEDIUM, SEVERITIES, Alarms, LawCard, LawCell, Estimate
+from .law_card import MEDIUM, SEVERITIES, Alarms, Estimate, LawCard, LawCell
 from .law_trials import VARIETIES
 from .trial_clips import DEGRADED, RECONSTRUCTED
 

@@ -115,7 +115,7 @@ def test_a_file_is_run_once(tmp_path):
 
 
 def test_an_edited_feature_has_another_identity(tmp_path, monkeypatch):
-    from screentest.metrics import make_encoder
+    from screentest.harness.catalog import make_encoder
 
     load_file(written(tmp_path))
     first = make_encoder("test.brightness").digest

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from screentest.harness.catalog import MEASURES
 from screentest.harness.core import media
 from screentest.harness.core.errors import MediaError, UsageError
 from screentest.harness.core.items import make_item
@@ -19,7 +20,7 @@ from screentest.harness.run import Settings, run, score_run
 from screentest.harness.scoring import Scorer
 from screentest.harness.store import SCHEMA, open_run, read_run
 from screentest.harness.summary import read_summary
-from screentest.metrics import MEASURES, Measure, Scored
+from screentest.metrics import Measure, Scored
 
 
 def table(folder: Path) -> list[tuple[Any, ...]]:

@@ -27,7 +27,7 @@ def test_a_few_lines_are_a_suite(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(packaged_suites()))
 def test_packaged_suites_are_named_by_their_file_and_have_known_measures(name):
-    from screentest.metrics import MEASURES, encoder_of, encoder_roles
+    from screentest.harness.catalog import MEASURES, encoder_of, encoder_roles
 
     suite = load_suite(name)
     assert suite.name == name

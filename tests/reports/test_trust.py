@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from screentest.harness.core.run_data import Score
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.validation.law_card import Alarms, LawCard, LawCell, Estimate
+from screentest.metrics.validation.law_card import Alarms, Estimate, LawCard, LawCell
 from screentest.metrics.validation.skill_card import SkillRow
 from screentest.metrics.validation.skill_report import SkillsCard
 from screentest.reports import trust

@@ -7,9 +7,9 @@ import shutil
 import sys
 from collections import namedtuple
 
+from screentest.harness.catalog import ENCODERS, encoder_roles
 from screentest.harness.commands.doctor import examine
 from screentest.harness.core.errors import MissingWeightsError
-from screentest.metrics import ENCODERS, encoder_roles
 
 Usage = namedtuple("Usage", "total used free")
 

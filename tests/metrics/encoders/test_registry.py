@@ -4,16 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screentest.harness.catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from screentest.harness.core.errors import MediaError, UsageError
-from screentest.metrics import (
-    ENCODERS,
-    MEASURES,
-    EncoderOptions,
-    encoder_of,
-    encoder_roles,
-    frame_feature,
-    make_encoder,
-)
+from screentest.metrics import EncoderOptions, frame_feature
 from screentest.metrics.encoders.registry import EncoderEntry
 
 from ..helpers import encode, noise, pan
