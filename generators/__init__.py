@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..harness.core.errors import UsageError
 from ..harness.core.registry import Registry
+from ..harness.core.specs import parse_argument, split_kind
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 
 
 class GeneratorKind:
-    """A kind of generator: how to make one from what follows the colon of its spec.
+    """A kind of generator: how to make one from what follows the kind in its spec.
 
     Args:
         make: ``(argument, device, dtype) -> Generator``; cheap, weights are loaded later.
@@ -46,7 +47,9 @@ def _folder(argument: str, device: str, dtype: str) -> Generator:
     del device, dtype
     if not argument:
         raise UsageError("name the folder of videos after the colon: --generator folder:PATH")
-    return FolderGenerator(argument)
+    return FolderGenerator(
+        parse_argument(argument, f"--generator folder:{argument}", path=True).without_options()
+    )
 
 
 def _guarded(argument: str, device: str, dtype: str) -> Generator:
@@ -73,10 +76,10 @@ GENERATORS.add(
 
 
 def make_generator(spec: str, *, device: str = "auto", dtype: str = "float32") -> Generator:
-    """Make a generator from its spec, ``KIND`` or ``KIND:ARGUMENT``.
+    """Make a generator from its spec, ``KIND:ARGUMENT?NAME=VALUE``; see `harness.core.specs`.
 
     Raises:
         UsageError: no such kind, checkpoint or folder.
     """
-    kind, _, argument = spec.partition(":")
+    kind, argument = split_kind(spec)
     return GENERATORS.get(kind).make(argument, device, dtype)

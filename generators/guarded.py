@@ -5,7 +5,8 @@
 A prompt that the first filter flags never reaches the generator; a clip that the second one flags is not
 given out. Each decision is written into the run: score, threshold, and the digest of what decided.
 
-``OPTIONS`` are ``name=value`` with commas between them, and SPEC is the generator's own spec::
+``OPTIONS`` are ``name=value`` with commas between them, and SPEC is the generator's own spec. The long form
+is ``guarded:[SPEC]?OPTIONS`` (`harness.core.specs` has the grammar)::
 
     guarded:reference:base                                the defaults below
     guarded:prompt=minilm,frame=none:reference:base       a prompt filter alone
@@ -18,17 +19,17 @@ an error.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ..harness.core.config import Config, explain
+from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, ScreentestError, UsageError
 from ..harness.core.layers import LayerDecision
+from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ..safety.frames.judges import FrameJudge
     from ..safety.prompts import Judged, PromptClassifier
 
-__all__ = ["GuardOptions", "GuardedGenerator", "make_guarded", "split_spec"]
+__all__ = ["GuardOptions", "GuardedGenerator", "make_guarded"]
 
 _VERSION = 1
 NONE = "none"
@@ -232,13 +233,16 @@ def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
     from ..safety.prompts import load_classifier
     from . import GENERATORS, make_generator
 
-    given, spec = split_spec(argument, list(GENERATORS))
-    try:
-        options = GuardOptions.model_validate(given)
-    except ValidationError as error:
-        raise UsageError(f"--generator guarded:{argument}: {explain(error, GuardOptions)}") from None
+    spec = parse_wrapped(
+        argument,
+        list(GENERATORS),
+        f"--generator guarded:{argument}",
+        what="generator",
+        example="give one after the options, guarded:prompt=ngram,frame=nudity:SPEC",
+    )
+    options = spec.settings(GuardOptions)
     return GuardedGenerator(
-        make_generator(spec, device=device, dtype=dtype),
+        make_generator(spec.argument, device=device, dtype=dtype),
         prompt=None
         if options.prompt == NONE
         else load_classifier(options.prompt, canonical=options.canonicalise),
@@ -246,33 +250,3 @@ def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
         enforce=options.enforce,
         spec=f"guarded:{argument}",
     )
-
-
-def split_spec(argument: str, kinds: Sequence[str]) -> tuple[dict[str, str], str]:
-    """Split ``OPTIONS:SPEC`` where the spec begins: at the first name of a generator after a colon.
-
-    Values may hold colons of their own, as in ``frame=image:org/model``.
-
-    Raises:
-        UsageError: there is no generator, or something that is no option before it.
-
-    Example:
-        >>> split_spec("prompt=none,frame=image:org/m:folder:clips", ["folder", "reference"])
-        ({'prompt': 'none', 'frame': 'image:org/m'}, 'folder:clips')
-    """
-    starts = [0, *(match.end() for match in re.finditer(":", argument))]
-    start = next((at for at in starts if re.split("[:?]", argument[at:], maxsplit=1)[0] in kinds), None)
-    if start is None:
-        raise UsageError(
-            f"--generator guarded:{argument} names no generator; give one after the options, "
-            f"guarded:prompt=ngram,frame=nudity:SPEC (kinds: {', '.join(kinds)})"
-        )
-    options: dict[str, str] = {}
-    for part in argument[:start].removesuffix(":").split(",") if start else []:
-        name, equals, value = part.partition("=")
-        if not equals or not name or not value or name in options:
-            raise UsageError(
-                f"--generator guarded:{argument}: {part!r} should be name=value, once, with commas between"
-            )
-        options[name] = value
-    return options, argument[start:]

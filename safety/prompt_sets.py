@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ..harness.core.config import explain
 from ..harness.core.errors import UsageError, unknown_name
+from ..harness.core.specs import parse_pair
 from . import sources
 from .sources import UNKNOWN_LICENCE, ColumnMap, PromptRecord, PromptSource
 
@@ -86,9 +87,9 @@ def split_set(word: str) -> tuple[str, Path] | None:
     Raises:
         UsageError: there is no such kind.
     """
-    kind, equals, file = word.partition("=")
-    if not equals:
+    if "=" not in word:
         return None
+    kind, file = parse_pair(word, "the source", "KIND=FILE", "xstest=prompts.csv")
     if kind not in KINDS:
         raise unknown_name("kind of prompt set", kind, KINDS)
     return kind, Path(file)

@@ -5,18 +5,16 @@
     reference:base?expand=rules                     short prompts are written out first
     reference:base?cascade=on                       a second stage doubles height and width
 
-``&`` may stand for the comma, as in the query of an address; a shell wants it quoted.
+`harness.core.specs` has the grammar.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ...harness.core.config import explain
-from ...harness.core.errors import UsageError
+from ...harness.core.specs import parse_argument
 from .expand import RULES
 from .generator import ReferenceGenerator
 from .model.sampler import SamplerSettings
@@ -37,25 +35,15 @@ def make_reference(argument: str, device: str, dtype: str) -> ReferenceGenerator
     Raises:
         UsageError: no such checkpoint or option, or a value that the option does not take.
     """
-    checkpoint, asks, rest = argument.partition("?")
-    spec = f"--generator reference:{argument}"
-    given: dict[str, str] = {}
-    for part in re.split("[,&]", rest) if asks else []:
-        name, equals, value = part.partition("=")
-        if not equals or not name or not value or name in given:
-            raise UsageError(f"{spec}: {part!r} should be name=value, once, with commas between")
-        given[name] = value
-    try:
-        options = ReferenceOptions.model_validate(given)
-    except ValidationError as error:
-        raise UsageError(f"{spec}: {explain(error, ReferenceOptions)}") from None
+    spec = parse_argument(argument, f"--generator reference:{argument}")
+    options, checkpoint = spec.settings(ReferenceOptions), spec.argument or "base"
     generator = ReferenceGenerator(
-        checkpoint or "base",
+        checkpoint,
         settings=SamplerSettings.model_validate(options.model_dump(exclude={"expand", "cascade"})),
         device=device,
         dtype=dtype,
         expand=RULES if options.expand == "rules" else None,
         cascade=options.cascade,
     )
-    generator.spec = f"reference:{checkpoint or 'base'}{asks}{rest}"
+    generator.spec = f"reference:{argument if spec.argument else checkpoint + argument}"
     return generator

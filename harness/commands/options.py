@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
+from ..core.specs import parse_pair
 
 if TYPE_CHECKING:
     from ..run import Settings
@@ -89,9 +90,7 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
             raise UsageError(f"--measures {','.join(measures)!r} should be names with commas between them")
         changes["measures"] = tuple(names)
     for pair in encoders or []:
-        role, equals, source = pair.partition("=")
-        if not equals or not role or not source:
-            raise UsageError(f"--encoder {pair!r} should be ROLE=SOURCE, for example clip=reference")
+        role, source = parse_pair(pair, "--encoder", "ROLE=SOURCE", "clip=reference")
         from ..catalog import encoder_roles
         from ..core.errors import unknown_name
 

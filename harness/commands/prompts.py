@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
+from ..core.specs import parse_pairs
 from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, warn
 from .quality_cells import QUALITY_HEADS, interval_cell, quality_cells
 from .tables import MISSING, Table, number
@@ -144,10 +145,8 @@ def assess(
 
 
 def _columns(given: str | None) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given.split(",")] if given else []
-    if wrong := next((name for name, equals, value in pairs if not (name and equals and value)), None):
-        raise UsageError(f"--columns {wrong!r} should be NAME=COLUMN, with commas between")
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    options = parse_pairs(given.split(",") if given else [], "--columns", "NAME=COLUMN", "text=prompt")
+    return {name.strip(): value.strip() for name, value in options.items()}
 
 
 def _source(word: str, columns: Mapping[str, str]) -> Assessed:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ..core.config import explain
 from ..core.errors import UsageError
 from ..core.items import ClipSettings
+from ..core.specs import parse_pairs
 from .options import AsJson, print_json, print_table, say, warn
 from .tables import MISSING, Table
 
@@ -108,15 +109,7 @@ def fixed(pairs: Sequence[str]) -> dict[str, str]:
     Raises:
         UsageError: one is not of this form, or a name is given twice.
     """
-    asked: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name or not value:
-            raise UsageError(f"--fix {pair!r} should be NAME=VALUE, for example color=red")
-        if name in asked:
-            raise UsageError(f"--fix names {name!r} twice; give it once")
-        asked[name] = value
-    return asked
+    return parse_pairs(pairs, "--fix", "NAME=VALUE", "color=red")
 
 
 def world_tables() -> list[Table]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.keys import folder_digest
+from ...harness.core.specs import parse_argument, split_revision
 
 if TYPE_CHECKING:
     import torch
@@ -96,6 +97,8 @@ def find_weights(role: str, source: str, *, kind: str = "encoder") -> WeightsFol
         UsageError: the folder holds pickled weights only, or is not a model in the Hugging Face layout.
     """
     whose = f"{kind} {role!r}"
+    if not Path(source).expanduser().is_dir():
+        parse_argument(source, f"the source {source!r} of the {whose}", path=True).without_options()
     if source == "reference" and kind == "encoder":
         path = REFERENCE_WEIGHTS / role
         if not (path / "config.json").is_file():
@@ -105,7 +108,7 @@ def find_weights(role: str, source: str, *, kind: str = "encoder") -> WeightsFol
             )
     elif Path(source).expanduser().is_dir():
         path = Path(source).expanduser()
-    elif source.startswith(("/", ".", "~")) or source.partition("@")[0].count("/") != 1:
+    elif source.startswith(("/", ".", "~")) or split_revision(source)[0].count("/") != 1:
         packaged = ", or 'reference'" if kind == "encoder" else ""
         raise MissingWeightsError(
             f"the weights {source!r} of the {whose} are not a folder on this machine; give a folder "
@@ -120,13 +123,13 @@ def _hub_snapshot(whose: str, source: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
-    repo, _, revision = source.partition("@")
+    repo, revision = split_revision(source)
     patterns = [*_SETTINGS, *_TOKENIZER, _SINGLE, _INDEX, "model-*.safetensors"]
 
     def snapshot(*, local: bool) -> Path:
         return Path(
             snapshot_download(
-                repo, revision=revision or None, allow_patterns=patterns, local_files_only=local
+                repo, revision=revision, allow_patterns=patterns, local_files_only=local
             )
         )
 

@@ -1,8 +1,9 @@
 """The tracker for anything that has a name: boxes by an open-vocabulary detector, masks by SAM 2.
 
-A source reads ``DETECTOR#noun,noun`` or ``DETECTOR+SAM2#noun,noun``, each model a folder or a hub id, with a
-score at the end for another threshold (``...#ball,gray wall@0.3``). The nouns are those by which the
-``expect`` of the prompts calls its objects: their ``name``, or color and shape (``red ball``).
+A source reads ``DETECTOR?nouns=[ball,gray wall]``, and among its options may be ``masks=SAM2`` and another
+threshold, ``score=0.3``; each model is a folder or a hub id. ``DETECTOR+SAM2#ball,gray wall@0.3`` is short
+for that. The nouns are those by which the ``expect`` of the prompts calls its objects: their ``name``, or
+color and shape (``red ball``).
 
 Without masks every frame is searched, a box counts for the outline of its thing, and boxes are linked over
 time as spots are. With masks, every eighth frame is searched for what is new, and SAM 2 follows each thing
@@ -12,13 +13,15 @@ from the frame in which it is found.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
+from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
+from ...harness.core.specs import split_nouns
 from .assembly import assemble
 from .camera import CameraPath
 from .detectors import Boxes, Detector, overlap
@@ -67,6 +70,39 @@ class FrameMasks(Protocol):
         ...
 
 
+class NamedObjects(Config):
+    """What a source says beside its detector."""
+
+    nouns: tuple[str, ...] = Field(description="what is looked for, with commas between")
+    masks: str | None = Field(default=None, min_length=1, description="the model of masks")
+    score: float | None = Field(default=None, description="a box's least score, between 0 and 1")
+
+    @field_validator("nouns", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        nouns = tuple(" ".join(word.lower().split()) for word in given.split(","))
+        if not all(nouns):
+            raise ValueError("one of the nouns is empty; it does not say what to look for")
+        if twice := sorted({noun for noun in nouns if nouns.count(noun) > 1}):
+            raise ValueError(f"it looks for {twice[0]!r} twice")
+        return nouns
+
+    @field_validator("score", mode="before")
+    @classmethod
+    def _a_score(cls, given: object) -> object:
+        try:
+            value = float(str(given))
+        except ValueError:
+            value = float("nan")
+        if given is not None and not 0 < value < 1:
+            raise ValueError(
+                f"it ends in the score {given!r}; a box's least score is between 0 and 1, as in 'ball@0.3'"
+            )
+        return given
+
+
 class OpenVocabularySource:
     """The source of a detector and its nouns.
 
@@ -110,39 +146,18 @@ def read_source(source: str) -> tuple[str, str | None, tuple[str, ...], float | 
         >>> read_source("google/owlv2-base-patch16-ensemble#ball,gray wall@0.2")
         ('google/owlv2-base-patch16-ensemble', None, ('ball', 'gray wall'), 0.2)
     """
-    models, mark, words = source.rpartition("#")
-    words, at, score = words.partition("@")
-    nouns = tuple(" ".join(word.lower().split()) for word in words.split(","))
-    if not mark or not models or not all(nouns):
+    spec = split_nouns(source, f"the source {source!r} of the encoder 'tracks'")
+    if not spec.options.get("nouns"):
         raise UsageError(
-            f"the source {source!r} of the encoder 'tracks' does not say what to look for; add the nouns, as "
-            f"in '{models or source}#ball,wall'"
+            f"{spec.whose} does not say what to look for; add the nouns, as in "
+            f"'{spec.argument or source}#ball,wall'"
         )
-    twice = sorted({noun for noun in nouns if nouns.count(noun) > 1})
-    if twice:
-        raise UsageError(f"the source {source!r} of the encoder 'tracks' looks for {twice[0]!r} twice")
-    detector, masker = _two_models(models)
-    return detector, masker, nouns, _threshold(source, score) if at else None
-
-
-def _two_models(models: str) -> tuple[str, str | None]:
-    if "+" not in models or Path(models).expanduser().is_dir():
-        return models, None
-    detector, _, masker = models.rpartition("+")
-    return detector, masker
-
-
-def _threshold(source: str, score: str) -> float:
-    try:
-        value = float(score)
-    except ValueError:
-        value = float("nan")
-    if not 0 < value < 1:
+    settings = spec.settings(NamedObjects)
+    if not spec.argument:
         raise UsageError(
-            f"the source {source!r} of the encoder 'tracks' ends in the score {score!r}; a box's least score "
-            "is between 0 and 1, as in 'ball,wall@0.3'"
+            f"{spec.whose} names no model; give one, as in 'google/owlv2-base-patch16#ball,wall'"
         )
-    return value
+    return spec.argument, settings.masks, settings.nouns, settings.score
 
 
 class NamedTracker:

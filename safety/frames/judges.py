@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ...harness.core.registry import Registry
+from ...harness.core.specs import parse_argument, split_kind
 from ...metrics.encoders.base import Encoder, EncoderOptions, Feature
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 from ...metrics.rooms import ROOMS
@@ -123,9 +124,10 @@ def make_judge(spec: str, options: EncoderOptions | None = None) -> FrameJudge:
     Raises:
         UsageError: no such judge, or a source where none is taken, or none where one is.
     """
-    name, colon, source = spec.partition(":")
+    name, rest = split_kind(spec)
     entry = JUDGES.get(name)
-    if entry.takes_source != bool(source) or (colon and not source):
+    source = parse_argument(rest, f"the frame judge {spec!r}", path=True).without_options()
+    if entry.takes_source != bool(source) or spec.endswith(":"):
         wanted = f"name its source after the colon, {name}:SOURCE" if entry.takes_source else "takes none"
         raise UsageError(f"the frame judge {spec!r}: {wanted}")
     return entry.build(source or None, options or EncoderOptions())

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from screentest.generators import Failure, Frames, Output, Refusal, VideoFile, make_generator
-from screentest.generators.guarded import GuardedGenerator, GuardOptions, split_spec
+from screentest.generators.guarded import GuardedGenerator, GuardOptions
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
+from screentest.harness.core.specs import parse_wrapped
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
 from screentest.safety.frames.judges import FrameJudge
@@ -270,10 +271,12 @@ KINDS = ("folder", "guarded", "reference")
         ),
         ("prompt=a/b:guarded:frame=nudity:reference", {"prompt": "a/b"}, "guarded:frame=nudity:reference"),
         ("enforce=no:reference?steps=2", {"enforce": "no"}, "reference?steps=2"),
+        ("[reference:base?steps=2]?frame=[image:a,b]", {"frame": "image:a,b"}, "reference:base?steps=2"),
     ],
 )
 def test_the_spec_is_split_where_the_generator_begins(argument: str, options: Any, spec: str) -> None:
-    assert split_spec(argument, KINDS) == (options, spec)
+    found = parse_wrapped(argument, KINDS, "guarded", what="generator", example="give one")
+    assert (found.options, found.argument) == (options, spec)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from screentest.generators import make_generator
-from screentest.generators.guarded import split_spec
 from screentest.generators.reference import ReferenceGenerator, SamplerSettings
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.specs import parse_wrapped
 
 
 def made(spec: str) -> ReferenceGenerator:
@@ -69,6 +69,8 @@ def test_a_wrong_option_is_one_sentence(options: str, says: str) -> None:
 
 def test_options_stand_within_a_guard() -> None:
     spec = "prompt=none,frame=nudity:reference:base?steps=5,solver=heun"
-    options, inner = split_spec(spec, ["folder", "reference", "guarded"])
-    assert options == {"prompt": "none", "frame": "nudity"}
-    assert made(inner).settings.steps == 5
+    guard = parse_wrapped(
+        spec, ["folder", "reference", "guarded"], "guarded", what="generator", example="give one"
+    )
+    assert guard.options == {"prompt": "none", "frame": "nudity"}
+    assert made(guard.argument).settings.steps == 5
