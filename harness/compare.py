@@ -22,7 +22,7 @@ from .core.stats import (
     cluster_bootstrap_mean,
     holm,
     jackknife_interval,
-    paired_rate_interval,
+    newcombe_interval,
     sign_flip_test,
 )
 from .store import RunStore, read_run
@@ -207,8 +207,9 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
     seed = ("compare", base.measure, base.tag or "")
     if not any(changes) and pairing.same_clips([pair.item for pair in pairs]):
         interval = Interval(0.0, 0.0, 0.0, SAME_CLIPS, ("both runs hold the very same clips",))
-    elif base.kind == "rate":
-        interval = paired_rate_interval(changes, clusters, base.confidence)
+    elif base.kind == "rate" and {v for pair in pairs for v in (pair.a, pair.b)} <= {0.0, 1.0}:
+        first, second = [pair.a for pair in pairs], [pair.b for pair in pairs]
+        interval = newcombe_interval(first, second, clusters, base.confidence)
     else:
         interval = cluster_bootstrap_mean(changes, clusters, base.confidence, seed=seed, bounds=bounds)
     p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")

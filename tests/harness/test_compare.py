@@ -128,7 +128,7 @@ def test_rates_with_one_seed_use_mcnemar(make_run) -> None:
     assert row.p == pytest.approx(scipy_stats.binomtest(1, 10).pvalue)
     assert row.test == "exact sign test, 10 prompts differ"
     assert row.direction == "better"
-    assert "Bonett-Price" in row.method
+    assert "Newcombe" in row.method
 
 
 def test_one_discordant_pair_does_not_collapse_the_interval(make_run) -> None:

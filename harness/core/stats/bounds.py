@@ -6,7 +6,7 @@ for the mean of a bounded random variable"). One made-up prompt is added to the 
 and with all its values at the far end of the measure's range; then every prompt is given a random weight,
 exponential and independent; the bound is the quantile of the weighted mean. Of values 0 and 1, one a prompt,
 it is the exact bound of Clopper and Pearson (1934), and is proved; that it holds for all bounded values is a
-conjecture that no simulation has broken. A betting bound
+conjecture that no simulation has broken (docs/statistics.md has ours). A betting bound
 (Waudby-Smith and Ramdas 2024) is proved for all bounded values, but lies up to twice as far out, which takes
 up to four times as many prompts.
 

@@ -1,0 +1,68 @@
+"""The committed table of false passes and coverage: within its limits, and made by the code that is here."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[3] / "docs" / "statistics.md"
+spec = importlib.util.spec_from_file_location(
+    "statistics_simulation", Path(__file__).with_name("statistics_simulation.py")
+)
+assert spec is not None
+assert spec.loader is not None
+simulation = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = simulation
+spec.loader.exec_module(simulation)
+
+
+def rows() -> dict[tuple[str, ...], tuple[float, ...]]:
+    """Read the tables: (kind, distribution, prompts, clips) to shares in %."""
+    found: dict[tuple[str, ...], tuple[float, ...]] = {}
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and cells[2].isdigit():
+            found[tuple(cells[:4])] = tuple(float(cell) for cell in cells[4:])
+    return found
+
+
+def key(row) -> tuple[str, ...]:
+    return row.table, row.what, str(row.prompts), row.seeds
+
+
+def test_the_page_has_every_row() -> None:
+    asked = [key(row) for row in [*simulation.bound_rows(), *simulation.interval_rows()]]
+    assert sorted(rows()) == sorted(asked)
+
+
+@pytest.mark.parametrize("row", simulation.bound_rows(), ids=lambda row: "-".join(key(row)))
+def test_no_rule_passes_at_its_limit_more_often_than_told(row) -> None:
+    error = 100 * (0.05 * 0.95 / simulation.trials(row)) ** 0.5
+    assert max(rows()[key(row)]) <= 5 + 3 * error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row",
+    [row for row in simulation.bound_rows() if row.prompts in (3, 10, 29)],
+    ids=lambda row: "-".join(key(row)),
+)
+def test_a_row_of_false_passes_is_what_the_code_gives(row) -> None:
+    error = 100 / simulation.trials(row)
+    assert simulation.false_passes(row) == pytest.approx(rows()[key(row)], abs=error + 0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row",
+    [row for row in simulation.interval_rows() if row.prompts in (5, 10)],
+    ids=lambda row: "-".join(key(row)),
+)
+def test_a_row_of_coverage_is_what_the_code_gives(row, monkeypatch: pytest.MonkeyPatch) -> None:
+    from screentest.harness.core.stats import means
+
+    monkeypatch.setattr(means, "RESAMPLES", 1999)
+    assert simulation.covered(row) == pytest.approx(rows()[key(row)][0], abs=0.15)
