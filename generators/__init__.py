@@ -8,6 +8,7 @@ from ..harness.core.errors import UsageError
 from ..harness.core.registry import Registry
 from ..harness.core.specs import parse_argument, split_kind
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
+from .jobs import JobGenerator, JobState
 
 __all__ = [
     "GENERATORS",
@@ -15,6 +16,8 @@ __all__ = [
     "Frames",
     "Generator",
     "GeneratorKind",
+    "JobGenerator",
+    "JobState",
     "Output",
     "Refusal",
     "VideoFile",

@@ -31,6 +31,7 @@ from ..harness.core.errors import MediaError, ScreentestError, UsageError
 from ..harness.core.layers import LayerDecision
 from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from .jobs import JobGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,6 +107,11 @@ class GuardedGenerator(Generator):
     def check(self, items: Sequence[Item]) -> list[str]:
         """Look for what will not work, as the generator does, and for items that no prompt filter sees."""
         warnings = list(self.inner.check(items))
+        if isinstance(self.inner, JobGenerator):
+            warnings.append(
+                "jobs of a service within a guard are not kept: a run that is killed submits, and pays for, those "
+                "of its last unit again"
+            )
         without = sum(item.prompt is None for item in items)
         if self._prompt is not None and without:
             warnings.append(f"{without} of {len(items)} items have no prompt, so no prompt filter sees them")

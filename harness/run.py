@@ -6,23 +6,21 @@ What follows (MLflow, the report, comparison and gates) reads the run folder.
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from ..generators.base import Generator
 from ..metrics.base import Measure
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
-from .core.errors import ScreentestError, UsageError
+from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import Json, file_sha256
-from .core.media import write_clip
 from .core.progress import note, track
-from .core.run_data import ClipRecord, Score
+from .core.run_data import Score
+from .generation import generate
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields
 from .reference_sets import ReferenceClips, SetScorer
@@ -195,55 +193,6 @@ def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> 
             f"({kinds})"
         )
     return make_encoder(name, suite.encoders[name], options)
-
-
-def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
-    """Generate and store, unit by unit, what is not stored yet."""
-    done = store.clips()
-    todo = [unit for unit in plan.units if any(item.id not in done for item in unit.items)]
-    if not todo:
-        return
-    with track("clips", sum(len(unit.items) for unit in todo)) as ticker:
-        for unit in todo:
-            began = time.monotonic()
-            outputs = answers(generator, unit.items)
-            seconds = (time.monotonic() - began) / len(unit.items)
-            store.put_clips(
-                [
-                    _store_file(store, item.id, output, seconds)
-                    for item, output in zip(unit.items, outputs, strict=True)
-                ]
-            )
-            ticker.advance(len(unit.items))
-
-
-def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:
-    """Put what came back into ``clips/`` under the sha256 of its bytes; a file is taken as it is."""
-    if isinstance(output, Refusal):
-        return ClipRecord(item, "refused", output.reason, seconds=seconds, layers=output.layers)
-    if isinstance(output, Failure):
-        return ClipRecord(item, "failed", output.reason, seconds=seconds, layers=output.layers)
-    beside = store.folder / "clips" / f".{item}.tmp"
-    try:
-        if isinstance(output, Frames):
-            write_clip(beside, output.frames_THWC, output.fps)
-            suffix = ".mp4"
-        else:
-            shutil.copyfile(output.path, beside)
-            suffix = _safe_suffix(output)
-    except (OSError, ValueError, ScreentestError) as error:
-        beside.unlink(missing_ok=True)
-        reason = f"the clip could not be stored: {error}"
-        return ClipRecord(item, "failed", reason, seconds=seconds, layers=output.layers)
-    sha256 = file_sha256(beside)
-    name = f"{sha256}{suffix}"
-    beside.replace(store.folder / "clips" / name)
-    return ClipRecord(item, "ok", sha256=sha256, file=name, seconds=seconds, layers=output.layers)
-
-
-def _safe_suffix(output: VideoFile) -> str:
-    suffix = output.path.suffix.lower()
-    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 6 else ".bin"
 
 
 def _score(store: RunStore, tools: Instruments) -> Summary:

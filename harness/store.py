@@ -2,6 +2,7 @@
 
     run.json        what the run is: suite, generator, plan digest, versions, hardware
     run.sqlite      items, clips, scores: one writer, one transaction a finished unit
+    jobs.jsonl      of a service: the jobs that were submitted, before they are waited for
     clips/          what was measured, named by the sha256 of the bytes
 
 Readers of a newer schema than they know refuse it. Schema 2 added the decisions of safeguards; a run of

@@ -44,7 +44,8 @@ from screentest.harness.core.errors import ScreentestError
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import Window, open_clip, write_clip
-from screentest.harness.run import Settings, generate, instruments, plan_run, run, score_run
+from screentest.harness.generation import generate
+from screentest.harness.run import Settings, instruments, plan_run, run, score_run
 from screentest.harness.store import RunStore
 from screentest.harness.suite import Suite
 

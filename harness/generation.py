@@ -1,0 +1,117 @@
+"""Generate what a plan still lacks, and store it: batches of a local model, or jobs of a service."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from ..generators.jobs import JobGenerator, submit, wait
+from .core.errors import ScreentestError
+from .core.items import Item
+from .core.keys import file_sha256
+from .core.media import write_clip
+from .core.progress import track
+from .core.run_data import ClipRecord
+from .jobs import JobJournal
+from .plan import Plan
+from .store import RunStore
+
+__all__ = ["generate"]
+
+
+def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
+    """Generate and store, unit by unit, what is not stored yet.
+
+    A unit of a local model is generated whole, as the batch that it is; of a service, the items that lack
+    a clip are asked for, each a job, and each is stored as it comes.
+    """
+    done = store.clips()
+    journal = JobJournal(store.folder, plan.digest) if isinstance(generator, JobGenerator) else None
+    todo = [
+        unit.items if journal is None else tuple(item for item in unit.items if item.id not in done)
+        for unit in plan.units
+        if any(item.id not in done for item in unit.items)
+    ]
+    if not todo:
+        return
+    with track("clips", sum(map(len, todo))) as ticker:
+        for items in todo:
+            if isinstance(generator, JobGenerator) and journal is not None:
+                for _ in _run_jobs(store, generator, journal, items):
+                    ticker.advance()
+            else:
+                _run_batch(store, generator, items)
+                ticker.advance(len(items))
+
+
+def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item]) -> None:
+    began = time.monotonic()
+    outputs = answers(generator, items)
+    seconds = (time.monotonic() - began) / len(items)
+    store.put_clips(
+        [_store_file(store, item.id, output, seconds) for item, output in zip(items, outputs, strict=True)]
+    )
+
+
+def _run_jobs(
+    store: RunStore, generator: JobGenerator, journal: JobJournal, items: Sequence[Item]
+) -> Iterator[str]:
+    """Submit what was not, wait for all, and store each outcome as it comes: gives the ids of the items.
+
+    The seconds of a clip are those from its submission until it was stored, a time between two runs included.
+    """
+    attempts = {item.id: journal.attempt(item.id) for item in items}
+    jobs: list[tuple[str, Item]] = []
+    for item in items:
+        attempt = attempts[item.id]
+        if attempt.job is None:
+            job = submit(generator, item, attempt.key)
+            if not isinstance(job, str):
+                store.put_clips([_store_file(store, item.id, job, 0.0)])
+                yield item.id
+                continue
+            attempt = attempts[item.id] = journal.submitted(attempt, job)
+        jobs.append((str(attempt.job), item))
+    with tempfile.TemporaryDirectory(prefix="screentest-jobs-") as folder:
+        for result in wait(generator, jobs, Path(folder)):
+            attempt = attempts[result.item.id]
+            record = _store_file(store, result.item.id, result.output, max(0.0, time.time() - attempt.at))
+            store.put_clips([record])
+            # What the service made and this machine could not store is there to be fetched again.
+            lost = record.outcome == "failed" and not isinstance(result.output, Failure)
+            if result.final and not lost:
+                journal.over(attempt)
+            yield result.item.id
+
+
+def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:
+    """Put what came back into ``clips/`` under the sha256 of its bytes; a file is taken as it is."""
+    if isinstance(output, Refusal):
+        return ClipRecord(item, "refused", output.reason, seconds=seconds, layers=output.layers)
+    if isinstance(output, Failure):
+        return ClipRecord(item, "failed", output.reason, seconds=seconds, layers=output.layers)
+    beside = store.folder / "clips" / f".{item}.tmp"
+    try:
+        if isinstance(output, Frames):
+            write_clip(beside, output.frames_THWC, output.fps)
+            suffix = ".mp4"
+        else:
+            shutil.copyfile(output.path, beside)
+            suffix = _safe_suffix(output)
+    except (OSError, ValueError, ScreentestError) as error:
+        beside.unlink(missing_ok=True)
+        reason = f"the clip could not be stored: {error}"
+        return ClipRecord(item, "failed", reason, seconds=seconds, layers=output.layers)
+    sha256 = file_sha256(beside)
+    name = f"{sha256}{suffix}"
+    beside.replace(store.folder / "clips" / name)
+    return ClipRecord(item, "ok", sha256=sha256, file=name, seconds=seconds, layers=output.layers)
+
+
+def _safe_suffix(output: VideoFile) -> str:
+    suffix = output.path.suffix.lower()
+    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 6 else ".bin"
