@@ -109,8 +109,8 @@ class GuardedGenerator(Generator):
         warnings = list(self.inner.check(items))
         if isinstance(self.inner, JobGenerator):
             warnings.append(
-                "jobs of a service within a guard are not kept: a run that is killed submits, and pays for, those "
-                "of its last unit again"
+                "jobs of a service within a guard are not kept: a run that is killed submits, and pays for, "
+                "those of its last unit again"
             )
         without = sum(item.prompt is None for item in items)
         if self._prompt is not None and without:

@@ -77,7 +77,7 @@ def test_every_data_file_is_packaged_and_every_pattern_finds_something():
 def imported(*words: str) -> set[str]:
     """Run a command in a process of its own and name the top-level modules that it imported."""
     code = (
-        "import sys; from screentest.harness.commands.main import _main; code = _main(sys.argv[1:]);"
+        "import sys; from screentest.harness.commands.main import run_cli; code = run_cli(sys.argv[1:]);"
         "sys.stderr.write('\\n' + ' '.join(m for m in sys.modules if '.' not in m)); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)

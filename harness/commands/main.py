@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
@@ -41,7 +42,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..summary import Summary
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run_cli"]
 
 app = typer.Typer(
     name="screentest",
@@ -359,7 +360,7 @@ def _print_summary(summary: Summary, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    code = _main(sys.argv[1:])
+    code = run_cli(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -381,7 +382,11 @@ class _Complaint(Protocol):
     def show(self) -> None: ...
 
 
-def _main(arguments: list[str]) -> int:
+def run_cli(arguments: Sequence[str]) -> int:
+    """Run the command line with these arguments, without the program's name, and return the exit code.
+
+    Results are printed; what is wrong is one sentence on stderr. With ``--debug`` exceptions are raised.
+    """
     debug = "--debug" in arguments
     try:
         code = app([a for a in arguments if a != "--debug"], standalone_mode=False, prog_name="screentest")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from screentest.harness import plugins
 from screentest.harness.catalog import ENCODERS, MEASURES
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
 from screentest.harness.plugins import load_entry_points, load_file
@@ -85,7 +85,7 @@ def running(*more: str | Path) -> list[str]:
 
 def test_a_file_s_measures_are_taken_in_a_run(folder, capsys):
     words = running("--plugin", written(folder), "-m", "test.exposure,test.fragile,motion.flicker")
-    assert _main(words) == 0
+    assert run_cli(words) == 0
     aggregates = {a["measure"]: a for a in json.loads(capsys.readouterr().out)["aggregates"]}
     exposure, fragile = aggregates["test.exposure"], aggregates["test.fragile"]
     assert exposure["n"] == 3
@@ -98,7 +98,7 @@ def test_a_file_s_measures_are_taken_in_a_run(folder, capsys):
     rules = [{"measure": "test.exposure", "max": 1, "max_left_out": 0}]
     (folder / "policy.yaml").write_text(json.dumps({"name": "p", "version": 1, "rules": rules}))
     gating = ["gate", "run", "--policy", "policy.yaml", "--tracking-uri", "none"]
-    assert _main([*gating, "--plugin", "plugin.py"]) == 0
+    assert run_cli([*gating, "--plugin", "plugin.py"]) == 0
 
 
 def test_a_file_is_run_once(tmp_path):
@@ -142,7 +142,7 @@ def test_an_edited_feature_has_another_identity(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_a_broken_file_is_one_sentence(folder, capsys, text, sentence):
     path = written(folder, text)
-    assert _main(running("--plugin", path, "-m", "motion.flicker")) == 2
+    assert run_cli(running("--plugin", path, "-m", "motion.flicker")) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"error: the plugin {path} could not be loaded: ")
@@ -162,7 +162,7 @@ def test_what_is_no_python_file_is_said(tmp_path):
 def test_a_plugin_that_fails_to_load_is_a_warning(capsys, monkeypatch):
     broken = importlib.metadata.EntryPoint("broken", "a_module_that_is_not_there", plugins.GROUP)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [broken])
-    assert _main(["list", "measures", "--json"]) == 0
+    assert run_cli(["list", "measures", "--json"]) == 0
     out, err = capsys.readouterr()
     assert "motion.flicker" in {row["name"] for row in json.loads(out)}
     assert err == (

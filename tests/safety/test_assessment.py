@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.safety.assessment import Assessed, assess
 from screentest.safety.prompt_sets import Labelled
 from screentest.safety.prompts import Judged, PromptClassifier
@@ -88,7 +88,7 @@ def test_the_command_assesses_suites_and_sets(
     table.write_text("text,kind,lang\na storm over the house number 3,S1,en\na calm sea,S1,de\n")
     xstest = tmp_path / "x.csv"
     xstest.write_text("id,prompt,type,label\n1,a storm in a cup,homonyms,safe\n2,a calm day,x,safe\n")
-    code = _main(
+    code = run_cli(
         [
             *("assess", f"csv={table}", f"xstest={xstest}", "--classifier", str(words)),
             *("--columns", "text=text,label=kind,scheme=llama-guard,licence=CC0-1.0"),
@@ -107,7 +107,7 @@ def test_the_command_assesses_suites_and_sets(
     assert told["groups"]["category"]["vcr"]["harmful"] == 2
     assert told["disguises"][0]["worth"]["value"] == 0.5
     assert "storm" not in json.dumps(told)
-    assert _main(["assess", "red-team", "contrast", "--classifier", str(words)]) == 0
+    assert run_cli(["assess", "red-team", "contrast", "--classifier", str(words)]) == 0
     out = capsys.readouterr().out
     assert "how well it tells harmful from harmless" in out
     assert "ssh" in out
@@ -129,6 +129,6 @@ def test_the_command_assesses_suites_and_sets(
 def test_mistakes_are_one_sentence(
     given: list[str], sentence: str, words: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert _main(["assess", *given, "--classifier", str(words)]) == 2
+    assert run_cli(["assess", *given, "--classifier", str(words)]) == 2
     err = capsys.readouterr().err.strip().splitlines()
     assert sentence in err[-1]

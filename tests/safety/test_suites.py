@@ -183,7 +183,7 @@ def test_families_are_named_or_all() -> None:
 def test_the_command_writes_json_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "p.txt", tmp_path / "out.jsonl"
     source.write_text("a red ball falls\n")
-    assert cli._main(["transform", str(source), "--family", "all", "--seed", "2", "--out", str(out)]) == 0
+    assert cli.run_cli(["transform", str(source), "--family", "all", "--seed", "2", "--out", str(out)]) == 0
     rows = [json.loads(line) for line in out.read_text("ascii").splitlines()]
     assert [row["family"] for row in rows] == list(families())
     assert {row["base_id"] for row in rows} == {rows[0]["base_id"]}
@@ -192,7 +192,7 @@ def test_the_command_writes_json_lines(tmp_path: Path, capsys: pytest.CaptureFix
     assert {"reversible", "readability"} <= set(rows[0])
     assert [f.name for f in tmp_path.iterdir() if f.name.startswith(".")] == []
     capsys.readouterr()
-    assert cli._main(["transform", "--list", "--json"]) == 0
+    assert cli.run_cli(["transform", "--list", "--json"]) == 0
     assert [row["family"] for row in json.loads(capsys.readouterr().out)] == list(families())
-    assert cli._main(["transform", str(tmp_path / "none.txt")]) == 2
+    assert cli.run_cli(["transform", str(tmp_path / "none.txt")]) == 2
     assert "there is no file" in capsys.readouterr().err

@@ -18,7 +18,7 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.media import write_clip
 from screentest.harness.policy import packaged_policies
 from screentest.harness.suite import packaged_suites
@@ -52,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(3):
         draw(folder / "videos" / f"a block {k}-0.mp4", shade=k)
     words = ["run", "--suite", "videos", "--generator", f"folder:{folder / 'videos'}", "-m", "motion.flicker"]
-    assert _main([*words, "--out", str(folder / "run"), "--cache", str(folder / "cache"), *OFF]) == 0
+    assert run_cli([*words, "--out", str(folder / "run"), "--cache", str(folder / "cache"), *OFF]) == 0
     return folder
 
 
@@ -65,7 +65,7 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
     def call(*words: str | Path) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = _main([str(word) for word in words])
+        code = run_cli([str(word) for word in words])
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return code, out, err
@@ -239,7 +239,7 @@ def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_request(cli, 
         "internal error: RuntimeError: no suites at all (the same command with --debug shows where)\n"
     )
     with pytest.raises(RuntimeError, match="no suites"):
-        _main(["list", "suites", "--debug"])
+        run_cli(["list", "suites", "--debug"])
 
 
 def test_an_interrupted_command_is_neither_a_pass_nor_a_fail(cli, monkeypatch):

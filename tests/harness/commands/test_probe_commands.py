@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.media import write_clip
 
 from ...metrics.helpers import tiny_vjepa2
@@ -24,7 +24,7 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
     def call(*words: str | Path) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = _main([str(word) for word in words])
+        code = run_cli([str(word) for word in words])
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return code, out, err

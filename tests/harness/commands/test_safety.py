@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.commands.safety import SCHEMA_VERSION
 
 from ...reports.attacks import WORDS, attack_run, attack_runs, attack_suite
@@ -32,7 +32,7 @@ def cli(capsys: pytest.CaptureFixture[str], attacked: Path, monkeypatch: pytest.
 
     def call(*words: str | Path) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = _main([str(word) for word in words])
+        code = run_cli([str(word) for word in words])
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return code, out, err

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from screentest.generators.reference import TRAINABLE, train
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 
 
@@ -15,7 +15,7 @@ def cli(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> tuple[int, str, str]:
-        code = _main(list(words))
+        code = run_cli(list(words))
         out, err = capsys.readouterr()
         assert not list(tmp_path.iterdir())
         return code, out, err

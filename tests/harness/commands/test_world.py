@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from screentest.generators.worlds.plane import BREAKABLE, FAMILIES, LAWS, NATIVE_CLIPS
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.commands.world import clip_size, fixed
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
@@ -24,7 +24,7 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
     def call(*words: str | Path) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = _main([str(word) for word in words])
+        code = run_cli([str(word) for word in words])
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         return code, out, err

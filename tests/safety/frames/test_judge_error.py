@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.run import Settings
 from screentest.harness.run import run as run_suite
@@ -190,11 +190,11 @@ def test_the_command_prints_and_writes_nothing(run, tmp_path, capsys):
     file = labels(run, tmp_path / "l.csv")
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
     command = ["correct", str(run), "--measure", "test.odd_seed", "--labels", str(file)]
-    assert _main(command) == 0
+    assert run_cli(command) == 0
     said = capsys.readouterr().out
     assert "rate, corrected" in said
     assert "left out, 4: clips without a judgement" in said
-    assert _main([*command, "--json"]) == 0
+    assert run_cli([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["corrected"]["value"] == pytest.approx(0.5)
     after = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
     assert {p for p in after if p.suffix != ".sqlite-shm"} == set(before)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import MissingWeightsError
 from screentest.harness.core.text import well_formed
 from screentest.safety.prompts import Judged, PromptClassifier, load_classifier, windows
@@ -202,19 +202,19 @@ def test_every_row_of_any_file_is_read_as_whole_text(tmp_path: Path, texts: list
 @pytest.mark.parametrize("canonical", ["--canonicalise", "--no-canonicalise"])
 def test_commands_take_any_file(tmp_path: Path, capsys, canonical: str) -> None:
     for file in _write(tmp_path, (*HARD, "a kite")):
-        assert _main(["classify", str(file), canonical]) == 0
+        assert run_cli(["classify", str(file), canonical]) == 0
         said = capsys.readouterr()
         rows = [json.loads(line) for line in said.out.splitlines()]
         assert len(rows) == (9 if file.suffix != ".txt" else 8)  # a text file has no empty prompts
         assert rows[-1]["score"] is not None
-        assert _main(["transform", str(file), "--out", str(tmp_path / "made.jsonl")]) == 0
+        assert run_cli(["transform", str(file), "--out", str(tmp_path / "made.jsonl")]) == 0
         made = [json.loads(line) for line in (tmp_path / "made.jsonl").read_text().splitlines()]
         assert {one["family"] for one in made} == set(families())
         capsys.readouterr()
     columns = ["--columns", "text=prompt,label=harm,scheme=llama-guard"]
     (tmp_path / "q.csv").write_text(f'prompt,harm\n"a {PEACH} fight",S1\n" ",S1\n"a blade",S1\n')
     sources = [f"csv={tmp_path / 'q.csv'}", "contrast", *columns]
-    assert _main(["assess", *sources, "--disguise", "entities", "--json"]) == 0
+    assert run_cli(["assess", *sources, "--disguise", "entities", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["left_out"] == {"no text": 1}
 
@@ -225,7 +225,7 @@ def test_commands_take_any_file(tmp_path: Path, capsys, canonical: str) -> None:
 @pytest.mark.parametrize("command", ["classify", "transform"])
 def test_json_beyond_reading_gets_a_sentence(tmp_path: Path, capsys, line: str, command: str) -> None:
     (tmp_path / "p.jsonl").write_text(line + "\n")
-    assert _main([command, str(tmp_path / "p.jsonl")]) == 2
+    assert run_cli([command, str(tmp_path / "p.jsonl")]) == 2
     assert "line 1 is not JSON" in capsys.readouterr().err
 
 

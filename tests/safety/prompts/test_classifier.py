@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.keys import file_sha256
 from screentest.safety.harms import HARMS
@@ -243,12 +243,14 @@ def test_memory_stays_flat_over_many_lines_with_weights(tmp_path, folder):
 
 def test_the_command_writes_a_line_a_prompt(tmp_path, folder, capsys):
     (tmp_path / "p.csv").write_text("id,words\nk1,a red kite\nk2,\n")
-    assert _main(["classify", str(tmp_path / "p.csv"), "--column", "words", "--classifier", str(folder)]) == 0
+    assert (
+        run_cli(["classify", str(tmp_path / "p.csv"), "--column", "words", "--classifier", str(folder)]) == 0
+    )
     said = capsys.readouterr()
     assert [json.loads(line)["id"] for line in said.out.splitlines()] == ["k1", "k2"]
     assert "1 prompts" in said.err
     assert "1 without text" in said.err
-    assert _main(["classify", str(tmp_path / "p.csv"), "--classifier", str(folder)]) == 2
+    assert run_cli(["classify", str(tmp_path / "p.csv"), "--classifier", str(folder)]) == 2
     assert "--column NAME" in capsys.readouterr().err
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.safety.calibration import expected_calibration_error, logit, sigmoid
 from screentest.safety.harms import HARMS
@@ -167,7 +167,7 @@ def test_the_command_fits_and_the_file_loads(tmp_path, capsys):
     judged = judge.classify(["a man stabs a guard", "a cook feeds a horse"])
     assert judged.score[0] > judged.score[1]
     (tmp_path / "p.jsonl").write_text('{"prompt": "a man stabs a guard"}\n{"prompt": ""}\n')
-    assert _main(["classify", str(tmp_path / "p.jsonl"), "--classifier", str(file)]) == 0
+    assert run_cli(["classify", str(tmp_path / "p.jsonl"), "--classifier", str(file)]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["score"] == pytest.approx(judged.score[0], abs=1e-6)
     assert second["reason"] == "no text"

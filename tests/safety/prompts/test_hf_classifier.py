@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.label_map import LabelMap
@@ -152,11 +152,11 @@ def test_the_command_reads_a_file_of_its_own(many, tmp_path, capsys):
     (tmp_path / "weights").symlink_to(many)  # found beside the file
     prompts = tmp_path / "p.csv"
     prompts.write_text("id,prompt\n1,a blade\n2,\n")
-    assert _main(["classify", str(prompts), "--classifier", str(spec), "--device", "cpu"]) == 0
+    assert run_cli(["classify", str(prompts), "--classifier", str(spec), "--device", "cpu"]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert set(first["categories"]) == {"hte", "vcr"}
     assert second["reason"] == "no text"
-    assert _main(["classify", str(prompts), "--classifier", str(spec), "--column", "promt"]) == 2
+    assert run_cli(["classify", str(prompts), "--classifier", str(spec), "--column", "promt"]) == 2
     assert "did you mean 'prompt'" in capsys.readouterr().err
 
 

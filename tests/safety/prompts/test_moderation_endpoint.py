@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.safety.prompts.files import classify_file
 from screentest.safety.prompts.moderation_endpoint import ModerationConfig, ModerationEndpoint
@@ -269,7 +269,7 @@ def test_the_command_says_what_it_cost(stub, tmp_path, capsys):
         f"name: stub\nmoderation: {{model: m, base_url: '{stub.url}', key_env: STUB_KEY, usd_per_request: 1}}"
     )
     (tmp_path / "p.txt").write_text("a blade\npartial\n")
-    assert _main(["classify", str(tmp_path / "p.txt"), "--classifier", str(spec)]) == 0
+    assert run_cli(["classify", str(tmp_path / "p.txt"), "--classifier", str(spec)]) == 0
     said = capsys.readouterr().err
     assert "1 prompts, 1 flagged, 0 without text, 1 where the judge failed" in said
     assert "usd 1" in said

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.safety.prompts.moderation_endpoint import ModerationEndpoint
 from screentest.safety.taxonomy import crosswalk
 
@@ -56,7 +56,7 @@ def endpoint(monkeypatch):
 
 def command(folder: Path, kind: str, file: Path, *more: str) -> int:
     name = kind if kind == "ngram" else str(folder / f"{kind}.yaml")
-    return _main(["classify", str(file), "--classifier", name, "--device", "cpu", *more])
+    return run_cli(["classify", str(file), "--classifier", name, "--device", "cpu", *more])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.commands.main import _main
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import file_sha256
 from screentest.safety.harms import HARMS
@@ -150,5 +150,5 @@ def test_wrong_options_and_missing_files_get_a_sentence(data, tmp_path, capsys):
         train_prompt_filter(tmp_path, {"data": str(data), "variant": "2"})
     with pytest.raises(UsageError, match="power of two"):
         train_prompt_filter(tmp_path, {"data": str(data), "buckets": "1000"})
-    assert _main(["train", "prompt-filter", "--data", str(tmp_path), "--out", str(tmp_path / "o")]) == 2
+    assert run_cli(["train", "prompt-filter", "--data", str(tmp_path), "--out", str(tmp_path / "o")]) == 2
     assert "openai_moderation_samples" in capsys.readouterr().err
