@@ -128,8 +128,9 @@ def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
     rows: list[Difference] = []
     for name in names:
         rows.append(whole[name])
-        if whole[name].kind != "set" and whole[name].direction != "not comparable":
-            tagged = [difference(pairing, name, tag, confidence) for tag in pairing.slices()]
+        if whole[name].direction != "not comparable":
+            taken = _set_slices(pairing, name) if whole[name].kind == "set" else pairing.slices()
+            tagged = [difference(pairing, name, tag, confidence) for tag in taken]
             rows.extend(d for d in tagged if _applies(d))
     left, right = pairing.a, pairing.b
     return Comparison(
@@ -232,7 +233,7 @@ def _of_sets(base: Difference, pairing: Pairing) -> Difference:
 
     A prompt that only one run has clips of is left out of that run alone: the other's value does not change.
     """
-    a, b = pairing.a.sets[base.measure], pairing.b.sets[base.measure]
+    a, b = (side.sets[base.measure, base.tag] for side in (pairing.a, pairing.b))
     assert a.value is not None  # _why_not_set has looked
     assert b.value is not None
     prompts = {*a.leave_one_out, *b.leave_one_out}
@@ -307,19 +308,25 @@ def _why_not(pairing: Pairing, measure: str) -> str | None:
     return None
 
 
+def _set_slices(pairing: Pairing, measure: str) -> list[str]:
+    """List the slices that both runs took a measure of sets by."""
+    taken = [{tag for of, tag in side.sets if of == measure and tag} for side in (pairing.a, pairing.b)]
+    return sorted(taken[0] & taken[1])
+
+
 def _why_not_set(pairing: Pairing, measure: str, tag: str | None) -> str | None:
-    if tag is not None:
-        return "a measure of sets is not taken by tag"
-    references = [side.measures[measure].get("reference_set") for side in (pairing.a, pairing.b)]
-    if references[0] != references[1]:
+    for which in ("reference_set", "reference_sets"):
+        ours, theirs = (side.measures[measure].get(which) for side in (pairing.a, pairing.b))
+        if ours == theirs:
+            continue
         return "measured against different reference sets"
     for side in (pairing.a, pairing.b):
-        score = side.sets.get(measure)
+        score = side.sets.get((measure, tag))
         if score is None:
-            return f"{side.name} has no value of it yet"
+            return f"{side.name} has no value of it " + ("yet" if tag is None else f"on {tag}")
         if score.value is None or not math.isfinite(score.value):
             return f"{side.name} has no value of it: {score.reason or score.status}"
-    sizes = [side.sets[measure].n_reference for side in (pairing.a, pairing.b)]
+    sizes = [side.sets[measure, tag].n_reference for side in (pairing.a, pairing.b)]
     if sizes[0] != sizes[1]:
         return f"measured against reference sets of {sizes[0]} and {sizes[1]} clips"
     return None

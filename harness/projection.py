@@ -255,17 +255,24 @@ def _data(store: RunStore) -> tuple[DataCard, ...]:
             ),
         )
     ]
-    reference = suite.get("reference_set")
-    if reference:
+    references: dict[str, Any] = {"": suite.get("reference_set"), **suite.get("reference_sets", {})}
+    taken = list(store.measures().values())
+    for name, reference in references.items():
+        if not reference:
+            continue
         # Content decides the digest where a measure of sets has looked at it, the definition before that.
-        seen = sorted({m["reference_set"] for m in store.measures().values() if m.get("reference_set")})
+        seen = sorted(
+            {m["reference_set"] for m in taken if m.get("reference_set")}
+            if not name
+            else {m["reference_sets"][name] for m in taken if name in m.get("reference_sets", {})}
+        )
         of_folder = reference.get("folder") is not None
         local = json.dumps({"uri": str(reference.get("folder"))})
         cards.append(
             DataCard(
                 name=f"reference set {reference['folder'] if of_folder else reference['world']}"[:400],
                 digest=(seen[0] if seen else digest("reference definition", reference))[:_DATA_DIGEST],
-                context="reference",
+                context=f"reference {name}".strip(),
                 source_type="local" if of_folder else "code",
                 source=local if of_folder else code,
                 profile=json.dumps({} if of_folder else {"clips": reference.get("clips")}),

@@ -1,31 +1,25 @@
-"""Reference sets: the real clips that a set of generated ones is held against, and measures of sets."""
+"""Reference sets: the real clips that a set of generated ones is held against."""
 
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from ..metrics.base import Measure, NotApplicable, SetSample
 from ..metrics.encoders.base import Encoder, Feature
 from ..metrics.encoders.cache import FeatureCache
 from .core.clip_info import DECODING_VERSION
 from .core.errors import MediaError, UsageError, unknown_name
 from .core.files import VIDEO_SUFFIXES, survey_videos
 from .core.items import ClipSettings
-from .core.keys import Json, digest
+from .core.keys import digest
 from .core.media import Clip, decode, open_clip, write_clip
 from .core.progress import note, track
-from .core.run_data import SetScore
-from .scoring import Scorer
-from .store import RunStore
 from .suite import ReferenceSet
 
-__all__ = ["ReferenceClips", "SetScorer"]
+__all__ = ["ReferenceClips"]
 
 _WORLD = "reference"
 
@@ -65,21 +59,27 @@ class ReferenceClips:
                 },
             )
 
-    def features(self, encoder: Encoder, cache: FeatureCache) -> Feature:
-        """Encode all clips that the encoder can read, shape (M, D), or take it from the cache."""
+    def features(self, encoder: Encoder, cache: FeatureCache) -> tuple[Feature, list[str]]:
+        """Encode all clips that the encoder can read, or take them from the cache.
+
+        Returns:
+            the features, (M, D), and the clip that each row is of: its sha256, or its number in the world.
+        """
         cached = cache.get_set(self.digest, encoder.digest)
         if cached is not None:
             return cached
         rows: list[Feature] = []
+        names: list[str] = []
         with track(f"reference set ({encoder.name})", self.size) as ticker:
-            for clip in self._clips():
+            for number, clip in enumerate(self._clips()):
                 stream = encoder.open(clip.info)
                 decode(clip, [stream])
                 rows.append(stream.finish())
+                names += [clip.sha256 if self._files else str(number)] * len(rows[-1])
                 ticker.advance()
         features = np.concatenate(rows)
-        cache.put_set(self.digest, encoder.digest, features)
-        return features
+        cache.put_set(self.digest, encoder.digest, features, names)
+        return features, names
 
     def _clips(self) -> Iterator[Clip]:
         if self._files:
@@ -118,92 +118,3 @@ def _videos_in(folder: Path) -> tuple[Clip, ...]:
             f"the reference set's folder {folder} holds {len(clips)} videos; at least 2 are needed"
         )
     return tuple(clips)
-
-
-@dataclass(frozen=True)
-class SetScorer:
-    """Score whole runs with measures of sets."""
-
-    measures: Sequence[Measure]
-    encoders: Mapping[str, Encoder]
-    reference: ReferenceClips
-    cache: FeatureCache
-
-    def prepare(self) -> None:
-        """Encode the reference set, so that a fault in it is known before anything is generated."""
-        for measure in self.measures:
-            self.reference.features(self.encoders[measure.needs[0]], self.cache)
-
-    def score(self, store: RunStore, scorer: Scorer) -> list[SetScore]:
-        """Score a run; what is stored under the same key already is taken as it is."""
-        stored = store.set_scores()
-        scores: list[SetScore] = []
-        for measure in self.measures:
-            key = self._key(measure, store)
-            if measure.name not in stored or stored[measure.name].key != key:
-                scores.append(self._score(measure, store, scorer, key))
-        return scores
-
-    def _key(self, measure: Measure, store: RunStore) -> str:
-        fields: dict[str, Json] = {
-            "measure": measure.name,
-            "version": measure.version,
-            "encoder": self.encoders[measure.needs[0]].digest,
-            "reference": self.reference.digest,
-            "clips": {item: (record.outcome, record.sha256) for item, record in store.clips().items()},
-        }
-        return digest("set score", fields)
-
-    def _score(self, measure: Measure, store: RunStore, scorer: Scorer, key: str) -> SetScore:
-        (name,) = measure.needs
-        left_out: Counter[str] = Counter()
-        rows: list[Feature] = []
-        clusters: list[str] = []
-        records = store.clips()
-        for item in store.items():
-            record = records[item.id]
-            if record.outcome != "ok" or record.sha256 is None:
-                left_out[record.outcome] += 1
-                continue
-            try:
-                feature = scorer.encode(record.sha256, store.clip_path(record), [name])[name]
-            except MediaError:
-                left_out["failed"] += 1
-                key = ""  # the encoder's failure may pass: without a key the set is taken anew next time
-                continue
-            if len(feature) == 0:
-                left_out["not_applicable"] += 1
-                continue
-            rows.append(feature.mean(axis=0, keepdims=True))
-            clusters.append(item.cluster)
-        n, groups = len(rows), len(set(clusters))
-        if measure.set_function is None or not rows:
-            why = "no clip of this run has the feature that is compared (too short, refused or failed)"
-            return SetScore(measure.name, "not_applicable", reason=why, left_out=dict(left_out), key=key)
-        reference = self.reference.features(self.encoders[name], self.cache)
-        try:
-            result = measure.set_function(SetSample(np.concatenate(rows), clusters, reference))
-        except NotApplicable as why:
-            counts = {**left_out, "not_applicable": left_out["not_applicable"] + n}
-            return SetScore(measure.name, "not_applicable", reason=str(why), left_out=counts, key=key)
-        return SetScore(
-            measure.name,
-            "ok",
-            result.value,
-            result.low,
-            result.high,
-            method=result.method,
-            notes=(*result.notes, *_left_out_of_reference(self.reference.size, len(reference))),
-            n=n,
-            clusters=groups,
-            n_reference=len(reference),
-            left_out=dict(left_out),
-            leave_one_out=result.leave_one_out,
-            key=key,
-        )
-
-
-def _left_out_of_reference(size: int, used: int) -> tuple[str, ...]:
-    if used == size:
-        return ()
-    return (f"{size - used} of {size} reference clips are too short for the encoder and were left out",)

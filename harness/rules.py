@@ -126,7 +126,7 @@ class Judge:
 
     def _check_measure(self, rule: Rule) -> None:
         name, fields = rule.measure, self.data.measures.get(rule.measure)
-        if name not in self.registry:
+        if self._registered(name) is None:
             raise _Cannot(
                 str(unknown_name("measure", name, self.registry))
                 if fields is None
@@ -143,17 +143,29 @@ class Judge:
         self._check_version(name, fields)
         self._check_keys(self.data, name)
         if rule.tag is not None:
-            if fields["kind"] == "set":
-                raise _Cannot(f"{name} is a measure of sets and is not taken by tag")
             known = {name for item in self.data.items.values() for name in item.slices}
             if rule.tag not in known:
                 near = difflib.get_close_matches(rule.tag, sorted(known), n=1, cutoff=0.5)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 kind = "tag" if rule.where is None or rule.where.label is None else "label"
                 raise _Cannot(f"no item has the {kind} {rule.tag!r}{hint}")
+            if fields["kind"] == "set" and (name, rule.tag) not in self.data.sets:
+                raise _Cannot(
+                    f"{name} is a measure of sets that the run did not take on {rule.tag}; "
+                    "name the slice under 'slices' in the suite and run it anew"
+                )
+
+    def _registered(self, name: str) -> Measure | None:
+        """Find a measure by its name, or by that of one of its values: ``measure.value``."""
+        if name in self.registry:
+            return self.registry.get(name)
+        of, _, value = name.rpartition(".")
+        found = self.registry.get(of) if of in self.registry else None
+        return found if found is not None and value in found.values else None
 
     def _check_version(self, name: str, fields: Mapping[str, Any]) -> None:
-        now = self.registry.get(name)
+        now = self._registered(name)
+        assert now is not None  # _check_measure has looked
         if (fields["version"], fields["kind"]) != (now.version, now.kind):
             raise _Cannot(
                 f"the run holds version {fields['version']} of {name} and this screentest has "
@@ -162,8 +174,13 @@ class Judge:
 
     def _check_keys(self, data: RunData, name: str) -> None:
         """Refuse scores of other clips, encoders or versions than the run records: a stopped re-score."""
-        measure, fields = self.registry.get(name), data.measures.get(name)
-        if fields is None or measure.kind == "set" or (measure.every_outcome and not measure.needs):
+        measure, fields = self._registered(name), data.measures.get(name)
+        if (
+            measure is None
+            or fields is None
+            or measure.kind == "set"
+            or (measure.every_outcome and not measure.needs)
+        ):
             return
         from .scoring import score_key
 
@@ -241,7 +258,7 @@ class Judge:
 
     def _of_set(self, rule: Rule, limit: float) -> dict[str, Any]:
         name, wanted = rule.measure, 2 * self.policy.confidence - 1
-        score, value = self._set_score(self.data, name)
+        score, value = self._set_score(self.data, name, rule.tag)
         share = self._check_sample(rule, score.n, score.left_out, clusters=score.clusters)
         evidence: dict[str, Any] = {
             "n": score.n,
@@ -275,7 +292,7 @@ class Judge:
             if row.direction == "not comparable":
                 raise _Cannot(row.reason)
             for data in (pairing.a, self.data):
-                score, _ = self._set_score(data, name)
+                score, _ = self._set_score(data, name, rule.tag)
                 left_out = dict(score.left_out)
                 share = self._check_sample(rule, score.n, left_out, clusters=score.clusters)
         else:
@@ -304,8 +321,8 @@ class Judge:
         decided = decide_mean(side, changes, clusters, signed, self.policy.confidence, bounds)
         return _with_bound(evidence | decided)
 
-    def _set_score(self, data: RunData, name: str) -> tuple[SetScore, float]:
-        score = data.sets.get(name)
+    def _set_score(self, data: RunData, name: str, tag: str | None) -> tuple[SetScore, float]:
+        score = data.sets.get((name, tag))
         if score is None:
             raise _Cannot(f"{data.name} has no value of {name} yet; finish it with 'screentest score'")
         counts = {"n": score.n, "clusters": score.clusters, "left_out": dict(score.left_out)}
@@ -314,9 +331,10 @@ class Judge:
             raise _Cannot(f"{data.name} has no value of {name}: {why}", **counts)
         if not all(math.isfinite(v) for v in score.leave_one_out.values()):
             raise _Cannot(f"{name} of {data.name} is not finite without one of its prompts", **counts)
-        refused = sum(record.outcome == "refused" for record in data.clips.values())
+        asked = [item.id for item in data.items.values() if tag is None or tag in item.slices]
+        refused = sum(data.clips[item].outcome == "refused" for item in asked if item in data.clips)
         total = score.n + sum(score.left_out.values())
-        if total != len(data.items) or score.left_out.get("refused", 0) != refused:
+        if total != len(asked) or score.left_out.get("refused", 0) != refused:
             raise _Cannot(
                 f"{name} of {data.name} is outdated: it was taken on {total} items, {score.n} of them with a "
                 "clip, which is not what the run holds now; 'screentest score' takes it anew",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
-from ..metrics.base import Measure
+from ..metrics.base import DEFAULT, Measure
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
@@ -23,9 +23,10 @@ from .core.run_data import Score
 from .generation import generate
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields
-from .reference_sets import ReferenceClips, SetScorer
+from .reference_sets import ReferenceClips
 from .scoring import PROVISIONAL, Scorer
-from .store import RunStore, open_run, single_writer
+from .set_scoring import SetScorer, named_slices
+from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
 from .summary import Summary, summarise, write_summary
 
@@ -69,6 +70,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     tools = instruments(suite, settings)
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
+    _ = named_slices(suite.slices, plan.items)
     for warning in generator.check(plan.items):
         note(f"warning: {warning}")
     _refuse_overlap(out, generator)
@@ -171,14 +173,29 @@ def instruments(suite: Suite, settings: Settings) -> Instruments:
     of_sets = [m for m in measures if m.kind == "set"]
     sets = None
     if of_sets:
-        if suite.reference_set is None:
-            raise UsageError(
-                f"{of_sets[0].name} compares with a reference set and the suite {suite.name!r} names none; "
-                "add 'reference_set: {folder: PATH}' or '{world: reference}' to it"
-            )
-        sets = SetScorer(of_sets, encoders, ReferenceClips(suite.reference_set, suite.clip), cache)
+        sets = SetScorer(of_sets, encoders, _references(of_sets, suite), cache, suite.slices)
     sources = {name: suite.encoders[name] for name in by_name if name in encoder_roles()}
     return Instruments(measures, encoders, scorer, sets, sources)
+
+
+def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:
+    """Open the reference sets that the measures of sets need."""
+    found: dict[str, ReferenceClips] = {}
+    for measure in measures:
+        for name in measure.references:
+            if name not in suite.references:
+                which, key = (
+                    ("a reference set", "reference_set: ")
+                    if name == DEFAULT
+                    else (f"the reference set {name!r}", f"reference_sets: {name}: ")
+                )
+                raise UsageError(
+                    f"{measure.name} compares with {which} and the suite {suite.name!r} names none; "
+                    f"add '{key}{{folder: PATH}}' or '{{world: reference}}' to it"
+                )
+            if name not in found:
+                found[name] = ReferenceClips(suite.references[name], suite.clip)
+    return found
 
 
 def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> Encoder:
@@ -200,8 +217,8 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
         store.put_measure(measure.name, _measure_fields(measure, tools))
     _score_items(store, tools)
     if tools.sets is not None:
-        for score in tools.sets.score(store, tools.scorer):
-            store.put_set_score(score)
+        for name, scores in tools.sets.score(store, tools.scorer).items():
+            store.put_set_scores(name, scores)
     summary = summarise(store)
     write_summary(store, summary)
     return summary
@@ -251,8 +268,16 @@ def _measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
         "summary": measure.summary,
         "encoders": {name: tools.encoders[name].digest for name in measure.needs},
     }
+    if measure.values:
+        fields["values"] = {
+            name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
+            for name, one in measure.values.items()
+        }
     if measure.kind == "set" and tools.sets is not None:
-        fields["reference_set"] = tools.sets.reference.digest
+        digests = tools.sets.digests(measure)
+        fields["reference_set"] = digests.pop(DEFAULT, None)
+        if digests:
+            fields["reference_sets"] = dict(digests)
     return fields
 
 
@@ -261,11 +286,7 @@ def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:
     for measure in tools.measures:
         stored = store.measures().get(measure.name)
         fields = _measure_fields(measure, tools)
-        differing = [
-            what
-            for what in ("version", "encoders", "reference_set")
-            if stored is not None and stored.get(what) != fields.get(what)
-        ]
+        differing = [what for what in REFERRED if stored is not None and stored.get(what) != fields.get(what)]
         if differing:
             raise UsageError(
                 f"{store.folder} holds {measure.name} by another {' and '.join(differing)}; choose another "

@@ -6,7 +6,9 @@
     clips/          what was measured, named by the sha256 of the bytes
 
 Readers of a newer schema than they know refuse it. Schema 2 added the decisions of safeguards; a run of
-schema 1 has none, and is read as it is. Schema 3 added labels; of an older run they are read from its tags.
+schema 1 has none, and is read as it is. Schema 3 added labels; of an older run they are read from its
+tags. Schema 4 keeps values of sets by measure, name and slice; an older run is read as it is, and brought to
+schema 4 when its sets are scored again.
 """
 
 from __future__ import annotations
@@ -28,26 +30,29 @@ from .core.labels import labels_of_tags, merge_labels, read_labels
 from .core.layers import LayerDecision, from_json, to_json
 from .core.media import ClipInfo
 from .core.mlflow_names import flat_params
-from .core.run_data import ClipRecord, RunData, Score, SetScore
+from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
 from .plan import Plan
 
-__all__ = ["SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
+__all__ = ["REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
-SCHEMA = 3
+SCHEMA = 4
+REFERRED = ("version", "encoders", "reference_set", "reference_sets")
+"""What a measure's scores rest on: where one of these differs, they are not the same measurement."""
 _WITH_LAYERS = 2
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
 """Names of stored clips, and of those on their way there."""
 
-_TABLES = """
+_LAYERS = "CREATE TABLE layers (item TEXT PRIMARY KEY REFERENCES items(id), decisions TEXT NOT NULL)"
+_TABLES = f"""{_LAYERS};
 CREATE TABLE items (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, cluster TEXT NOT NULL,
     unit INTEGER NOT NULL, fields TEXT NOT NULL);
 CREATE TABLE clips (item TEXT PRIMARY KEY REFERENCES items(id), outcome TEXT NOT NULL, reason TEXT NOT NULL,
     sha256 TEXT, file TEXT, info TEXT, seconds REAL NOT NULL);
 CREATE TABLE scores (item TEXT NOT NULL REFERENCES items(id), measure TEXT NOT NULL, status TEXT NOT NULL,
     value REAL, reason TEXT NOT NULL, evidence TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (item, measure));
-CREATE TABLE layers (item TEXT PRIMARY KEY REFERENCES items(id), decisions TEXT NOT NULL);
-CREATE TABLE set_scores (measure TEXT PRIMARY KEY, fields TEXT NOT NULL, key TEXT NOT NULL);
+CREATE TABLE set_values (measure TEXT NOT NULL, name TEXT NOT NULL, slice TEXT NOT NULL, fields TEXT NOT NULL,
+    key TEXT NOT NULL, PRIMARY KEY (measure, name, slice));
 CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
 """
 
@@ -270,18 +275,51 @@ class RunStore:
                 ],
             )
 
-    def set_scores(self) -> dict[str, SetScore]:
-        """Read the scores of sets: measure -> score, by name."""
-        rows = self._db.execute("SELECT fields, key FROM set_scores ORDER BY measure")
-        return {s.measure: s for s in (_set_score(json.loads(fields), key) for fields, key in rows)}
+    def set_scores(self) -> dict[tuple[str, str | None], SetScore]:
+        """Read the values of sets: (full name, slice) -> score, by measure, name and slice."""
+        if self._has_set_values():
+            rows = self._db.execute("SELECT fields, key FROM set_values ORDER BY measure, name, slice")
+        else:
+            rows = self._db.execute("SELECT fields, key FROM set_scores ORDER BY measure")
+        found = (_set_score(json.loads(fields), key) for fields, key in rows)
+        return {(s.full_name, s.slice): s for s in found}
 
-    def put_set_score(self, score: SetScore) -> None:
-        """Store the score of a set."""
-        fields = {k: v for k, v in vars(score).items() if k != "key"}
+    def put_set_scores(self, measure: str, scores: Sequence[SetScore]) -> None:
+        """Store all values of a measure of sets, in the place of those that are there."""
+        rows = [
+            (
+                s.measure,
+                s.name,
+                s.slice or "",
+                json.dumps({k: v for k, v in vars(s).items() if k != "key"}),
+                s.key,
+            )
+            for s in scores
+        ]
+        self._keep_set_values()
         with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO set_scores VALUES (?, ?, ?)",
-                (score.measure, json.dumps(fields), score.key),
+            self._db.execute("DELETE FROM set_values WHERE measure = ?", (measure,))
+            self._db.executemany("INSERT INTO set_values VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _has_set_values(self) -> bool:
+        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'set_values'")
+        return found.fetchone() is not None
+
+    def _keep_set_values(self) -> None:
+        """Bring a run of an older schema to one that has a place for named values and slices."""
+        if not self._has_set_values():
+            with self._transaction():
+                for statement in _TABLES.split(";"):
+                    if "set_values" in statement:
+                        self._db.execute(statement)
+                self._db.execute("INSERT INTO set_values SELECT measure, '', '', fields, key FROM set_scores")
+                self._db.execute("DROP TABLE set_scores")
+                if self.record["schema"] < _WITH_LAYERS:
+                    self._db.execute(_LAYERS)
+        if self.record["schema"] < SCHEMA:  # after the tables: a kill between the two is mended next time
+            self.record = {**self.record, "schema": SCHEMA}
+            write_atomic(
+                self.folder / "run.json", json.dumps(self.record, indent=1, ensure_ascii=False) + "\n"
             )
 
     def measures(self) -> dict[str, dict[str, Any]]:
@@ -297,11 +335,10 @@ class RunStore:
         """
         stored = self.measures().get(name)
         with self._transaction():
-            if stored is not None and any(
-                stored.get(what) != fields.get(what) for what in ("version", "encoders", "reference_set")
-            ):
+            if stored is not None and any(stored.get(what) != fields.get(what) for what in REFERRED):
                 self._db.execute("DELETE FROM scores WHERE measure = ?", (name,))
-                self._db.execute("DELETE FROM set_scores WHERE measure = ?", (name,))
+                table = "set_values" if self._has_set_values() else "set_scores"
+                self._db.execute(f"DELETE FROM {table} WHERE measure = ?", (name,))
             self._db.execute(
                 "INSERT OR REPLACE INTO measures VALUES (?, ?)", (name, json.dumps(fields, allow_nan=False))
             )
@@ -412,7 +449,7 @@ def read_run(store: RunStore) -> RunData:
         record=store.record,
         items={item.id: item for item in store.items()},
         clips=store.clips(),
-        measures=store.measures(),
+        measures=named_values(store.measures()),
         scores={(s.measure, s.item): s for s in store.scores()},
         sets=store.set_scores(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -65,6 +65,25 @@ class Suite(Config):
         default_factory=dict, description="role -> reference, a hub id, or a path"
     )
     reference_set: ReferenceSet | None = None
+    reference_sets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")], ReferenceSet] = Field(
+        default_factory=dict, description="further ones by name; reference_set is the one named default"
+    )
+    slices: tuple[str, ...] = Field(
+        default=(), description="tags, and labels by name, that measures of sets are taken by as well"
+    )
+
+    @property
+    def references(self) -> dict[str, ReferenceSet]:
+        """All reference sets by name; ``reference_set`` is ``default``."""
+        return {**({"default": self.reference_set} if self.reference_set else {}), **self.reference_sets}
+
+    @model_validator(mode="after")
+    def _one_default(self) -> Self:
+        if self.reference_set is not None and "default" in self.reference_sets:
+            raise ValueError(
+                "'reference_set' is the one named 'default' in 'reference_sets'; give one of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_prompts(self) -> Self:

@@ -221,7 +221,7 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
     first = suites[0]
     encoders: dict[str, str] = {}
     for suite in suites:
-        for what in ("clip", "reference_set", "prompts_from_generator"):
+        for what in ("clip", "reference_set", "reference_sets", "prompts_from_generator"):
             if getattr(suite, what) != getattr(first, what):
                 raise UsageError(
                     f"the suites {first.name!r} and {suite.name!r} cannot be one: {what} differs"
@@ -242,6 +242,7 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
         "prompts": [prompt.model_dump() for prompt in prompts],
         "measures": tuple(dict.fromkeys(m for suite in suites for m in suite.measures)),
         "encoders": encoders,
+        "slices": tuple(dict.fromkeys(name for suite in suites for name in suite.slices)),
     }
     try:
         return Suite.model_validate(fields)

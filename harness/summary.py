@@ -19,7 +19,7 @@ from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.items import Item
 from .core.labels import is_aggregated
-from .core.run_data import Score, SetScore
+from .core.run_data import Score, SetScore, named_values
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .store import RunStore
 
@@ -82,7 +82,7 @@ class Summary(BaseModel):
 def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
     """Aggregate a run's score table, over all items and by slice."""
     items = store.items()
-    about = store.measures()
+    about = named_values(store.measures())
     scores: dict[str, list[Score]] = {name: [] for name in about}
     for score in store.scores():
         scores.setdefault(score.measure, []).append(score)
@@ -92,8 +92,7 @@ def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
     set_scores = store.set_scores()
     for name, fields in about.items():
         if fields["kind"] == "set":
-            if name in set_scores:
-                aggregates.append(_of_set(set_scores[name], fields))
+            aggregates += [_of_set(one, fields) for (of, _), one in set_scores.items() if of == name]
             continue
         for tag in (None, *tags):
             asked = [item.id for item in items if tag is None or tag in item.slices]
@@ -188,8 +187,8 @@ def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:
         why = "the value is not a finite number"
         score = replace(score, status="failed", value=None, low=None, high=None, reason=why)
     return Aggregate(
-        measure=score.measure,
-        tag=None,
+        measure=score.full_name,
+        tag=score.slice,
         kind="set",
         value=score.value,
         low=score.low,

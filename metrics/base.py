@@ -12,9 +12,11 @@ A measure never returns NaN: the harness records that as a failure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import numpy as np
 
 from ..harness.core.errors import UsageError
 from ..harness.core.registry import Registry
@@ -22,26 +24,32 @@ from .encoders.base import Feature
 from .rooms import ROOMS
 
 if TYPE_CHECKING:
+    from ..harness.core.estimate import RunEstimate
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
     from ..harness.core.layers import LayerDecision
     from ..harness.core.media import ClipInfo
 
 __all__ = [
+    "DEFAULT",
     "MEASURES",
     "Better",
     "Measure",
     "MeasureFailed",
     "NotApplicable",
     "Outcome",
+    "Reference",
+    "RunSample",
+    "RunScored",
     "Sample",
     "Scored",
-    "SetSample",
-    "SetScored",
+    "Value",
     "measure",
     "set_measure",
 ]
 
+DEFAULT: Final = "default"
+"""The name of the reference set that a suite gives as ``reference_set``."""
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 Outcome: TypeAlias = Literal["ok", "refused", "failed"]
 
@@ -84,37 +92,60 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class SetSample:
-    """What a measure of sets may look at.
+class Reference:
+    """A named set of real clips, by the features that a measure needs.
 
     Attributes:
-        features: one row a clip, shape (N, D), in the order of the plan.
-        clusters: the cluster (prompt) of each row.
-        reference: features of the reference set, shape (M, D).
-        confidence: of the interval asked for.
+        features: feature -> array (M, D), mapped from disk: a slice of it reads the rows asked for.
+        clips: feature -> the clip that each row is of.
+        size: clips in the set, with those that an encoder could not read.
     """
 
-    features: Feature
-    clusters: Sequence[str]
-    reference: Feature
-    confidence: float = 0.95
+    name: str
+    features: Mapping[str, Feature]
+    clips: Mapping[str, Sequence[str]]
+    size: int
+
+    def blocks(self, feature: str, rows: int = 4096) -> Iterator[Feature]:
+        """Read a feature in blocks of at most ``rows`` rows, in order."""
+        whole = self.features[feature]
+        for start in range(0, len(whole), rows):
+            yield np.asarray(whole[start : start + rows])
 
 
 @dataclass(frozen=True)
-class SetScored:
-    """A value of a set with its interval, how the interval was made, and what a reader must know.
+class RunSample:
+    """What a measure of sets may look at: the clips of a run, or of one slice of it.
 
     Attributes:
-        leave_one_out: cluster -> the value of the set without that cluster's clips. Two runs are compared
-            through these: the differences, cluster by cluster, give the paired jackknife interval.
+        items: what was asked for, one a clip, in the order of the plan, with labels and clusters.
+        features: each feature that the measure needs, one row a clip, shape (N, D).
+        references: the reference sets that the measure names.
+        confidence: of the intervals asked for.
     """
 
-    value: float
-    low: float | None
-    high: float | None
-    method: str
-    notes: tuple[str, ...] = ()
-    leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
+    items: Sequence[Item]
+    features: Mapping[str, Feature]
+    references: Mapping[str, Reference] = field(default_factory=dict[str, Reference])
+    confidence: float = 0.95
+
+    @property
+    def clusters(self) -> list[str]:
+        """Give the cluster (prompt) of each clip."""
+        return [item.cluster for item in self.items]
+
+
+RunScored: TypeAlias = "RunEstimate | Mapping[str, RunEstimate]"
+"""What a measure of sets returns: one value, or the named values that it was registered with."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One named value of a measure of sets: its direction, range and unit."""
+
+    better: Better
+    bounds: tuple[float | None, float | None]
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,19 +158,24 @@ class Measure:
         better: whether a higher or a lower value is better.
         bounds: the range of its values; None where there is no end.
         version: raised whenever a value would change; part of the score's key.
+        values: of a measure of sets that gives several: name -> what is known of it. Each is read, ruled on
+            and compared as ``measure.name``.
+        references: of a measure of sets: the names of the reference sets that it is held against.
     """
 
     name: str
     version: int
     kind: Literal["mean", "rate", "set"]
     function: Callable[[Sample], float | Scored] | None
-    set_function: Callable[[SetSample], SetScored] | None
+    set_function: Callable[[RunSample], RunScored] | None
     needs: tuple[str, ...]
     better: Better
     bounds: tuple[float | None, float | None]
     unit: str
     summary: str
     every_outcome: bool = False
+    values: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a registration that no report or gate could read."""
@@ -198,14 +234,26 @@ def set_measure(
     name: str,
     *,
     version: int,
-    needs: str,
+    needs: str | Sequence[str],
     better: Better,
     bounds: tuple[float | None, float | None],
     unit: str = "",
-) -> Callable[[Callable[[SetSample], SetScored]], Callable[[SetSample], SetScored]]:
-    """Register a function of a set of clips, read through the feature ``needs``, as the measure ``name``."""
+    values: Mapping[str, Value] | None = None,
+    references: Sequence[str] = (DEFAULT,),
+) -> Callable[[Callable[[RunSample], RunScored]], Callable[[RunSample], RunScored]]:
+    """Register a function of the clips of a run as the measure ``name``; it stays callable as it was.
 
-    def register(function: Callable[[SetSample], SetScored]) -> Callable[[SetSample], SetScored]:
+    Args:
+        name: of the measure.
+        version: raised whenever a value would change.
+        needs: the features that it reads, one or several; a clip without one of them is left out.
+        better, bounds, unit: of its value.
+        values: of its named values, where it gives several; ``better`` and the others are the measure's own.
+        references: the reference sets of the suite that it needs; ``default`` is ``reference_set``.
+    """
+    needed = (needs,) if isinstance(needs, str) else tuple(needs)
+
+    def register(function: Callable[[RunSample], RunScored]) -> Callable[[RunSample], RunScored]:
         MEASURES.add(
             name,
             Measure(
@@ -214,11 +262,13 @@ def set_measure(
                 "set",
                 None,
                 function,
-                (needs,),
+                needed,
                 better,
                 bounds,
                 unit,
                 _first_line(function.__doc__),
+                values=values or {},
+                references=tuple(references),
             ),
         )
         return function

@@ -15,7 +15,7 @@ from .keys import Json
 from .layers import LayerDecision
 from .media import ClipInfo
 
-__all__ = ["ClipRecord", "RunData", "RunSide", "Score", "SetScore", "Status", "value_of"]
+__all__ = ["ClipRecord", "RunData", "RunSide", "Score", "SetScore", "Status", "named_values", "value_of"]
 
 Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
 
@@ -59,7 +59,12 @@ class Score:
 
 @dataclass(frozen=True)
 class SetScore:
-    """One value of a measure of sets, with what its interval and comparisons are made from."""
+    """One value of a measure of sets, with what its interval and comparisons are made from.
+
+    Attributes:
+        name: of the value, where the measure gives several; empty where it gives one.
+        slice: the slice of the run that it is of; None for the whole run.
+    """
 
     measure: str
     status: Status
@@ -76,6 +81,29 @@ class SetScore:
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])
     leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
     key: str = ""
+    name: str = ""
+    slice: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Name the value as rules and pages do: the measure, with the value's own name where it has one."""
+        return f"{self.measure}.{self.name}" if self.name else self.measure
+
+
+def named_values(measures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """List what is known of every value that a run holds: a measure of several is replaced by its values.
+
+    A value ``measure.name`` has the fields of its measure, its own direction, range and unit, and under
+    ``of`` the measure's name.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for measure, fields in measures.items():
+        values: Mapping[str, Mapping[str, Any]] = fields.get("values") or {}
+        for name, own in values.items():
+            found[f"{measure}.{name}"] = {**fields, **own, "of": measure}
+        if not values:
+            found[measure] = dict(fields)
+    return found
 
 
 class RunSide(BaseModel):
@@ -92,7 +120,13 @@ class RunSide(BaseModel):
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run folder holds, read once: ``scores`` by (measure, item id), ``sets`` by measure."""
+    """What a run folder holds, read once.
+
+    Attributes:
+        measures: what is known of every value, `named_values`.
+        scores: by (measure, item id).
+        sets: by (full name, slice), the slice None for the whole run.
+    """
 
     name: str
     record: Mapping[str, Any]
@@ -100,7 +134,7 @@ class RunData:
     clips: Mapping[str, ClipRecord]
     measures: Mapping[str, Mapping[str, Any]]
     scores: Mapping[tuple[str, str], Score]
-    sets: Mapping[str, SetScore]
+    sets: Mapping[tuple[str, str | None], SetScore]
 
     @property
     def without_clip(self) -> int:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from ...harness.core.estimate import RunEstimate
 from ...harness.core.keys import seeded_rng
 from ...harness.core.stats import jackknife_interval
-from ..base import NotApplicable, SetSample, SetScored, set_measure
+from ..base import DEFAULT, NotApplicable, RunSample, set_measure
+from ..encoders.base import Feature
 from .frechet import FEWEST_EXTRAPOLATED, extrapolate_frechet, frechet_value, leave_one_out
 from .groups import MAX_GROUPS
 from .kernel import mmd_leave_one_out, polynomial_kernel, polynomial_mmd
 
 __all__ = ["extrapolated_frechet_video_distance", "frechet_video_distance", "kernel_video_distance"]
 
+VIDEO = "video"
 SMALL = (
     "fewer clips than features: the covariance is singular and the distance is mostly sample size; "
     "compare it only with distances at the same n and m"
 )
 
 
-@set_measure("fidelity.fvd", version=1, needs="video", better="lower", bounds=(0.0, None))
-def frechet_video_distance(sample: SetSample) -> SetScored:
+@set_measure("fidelity.fvd", version=1, needs=VIDEO, better="lower", bounds=(0.0, None))
+def frechet_video_distance(sample: RunSample) -> RunEstimate:
     """Frechet distance of generated clips to the reference set, in the space of the video encoder.
 
     Unterthiner et al. 2018, with the encoder that the run names in place of I3D, and covariances by n - 1.
@@ -28,15 +33,14 @@ def frechet_video_distance(sample: SetSample) -> SetScored:
     Raises:
         NotApplicable: either set has fewer than two clips.
     """
-    x, y = sample.features, sample.reference
-    _require(sample, 2)
+    x, y = _sets(sample, 2)
     notes = [SMALL] if min(len(x), len(y)) <= x.shape[1] else []
     replicates = leave_one_out(x, y, sample.clusters)
     return _scored(sample, frechet_value(x, y), replicates, notes, bounds=(0.0, None))
 
 
-@set_measure("fidelity.fvd_infinity", version=1, needs="video", better="lower", bounds=(None, None))
-def extrapolated_frechet_video_distance(sample: SetSample) -> SetScored:
+@set_measure("fidelity.fvd_infinity", version=1, needs=VIDEO, better="lower", bounds=(None, None))
+def extrapolated_frechet_video_distance(sample: RunSample) -> RunEstimate:
     """Frechet distance that endless sets would have, by a linear fit over 1/n.
 
     Chong and Forsyth 2020. It takes most of the sample size out of `fidelity.fvd` at the price of more noise,
@@ -45,8 +49,7 @@ def extrapolated_frechet_video_distance(sample: SetSample) -> SetScored:
     Raises:
         NotApplicable: either set has fewer than 16 clips.
     """
-    x, y = sample.features, sample.reference
-    _require(sample, FEWEST_EXTRAPOLATED)
+    x, y = _sets(sample, FEWEST_EXTRAPOLATED)
     notes = [SMALL] if min(len(x), len(y)) // 2 <= x.shape[1] else []
     rng = seeded_rng("extrapolated Frechet distance", len(x), len(y))
     fit = extrapolate_frechet(x, y, rng=rng, clusters=sample.clusters)
@@ -56,8 +59,8 @@ def extrapolated_frechet_video_distance(sample: SetSample) -> SetScored:
     return _scored(sample, fit.value, fit.leave_one_out, notes, bounds=(None, None))
 
 
-@set_measure("fidelity.kvd", version=1, needs="video", better="lower", bounds=(None, None))
-def kernel_video_distance(sample: SetSample) -> SetScored:
+@set_measure("fidelity.kvd", version=1, needs=VIDEO, better="lower", bounds=(None, None))
+def kernel_video_distance(sample: RunSample) -> RunEstimate:
     """Kernel distance of generated clips to the reference set, whose mean does not depend on their number.
 
     The unbiased squared maximum mean discrepancy under (x.y / D + 1)^3 (Binkowski et al. 2018) of all clips,
@@ -66,36 +69,41 @@ def kernel_video_distance(sample: SetSample) -> SetScored:
     Raises:
         NotApplicable: either set has fewer than two clips.
     """
-    x, y = sample.features, sample.reference
-    _require(sample, 2)
+    x, y = _sets(sample, 2)
     replicates = mmd_leave_one_out(x, y, sample.clusters, polynomial_kernel())
     return _scored(sample, polynomial_mmd(x, y), replicates, [], bounds=(None, None))
 
 
-def _require(sample: SetSample, least: int) -> None:
-    n, m = len(sample.features), len(sample.reference)
+def _sets(sample: RunSample, least: int) -> tuple[Feature, Feature]:
+    """Give the rows of both sets, (N, D) and (M, D), where each has as many as it takes."""
+    x, y = sample.features[VIDEO], np.asarray(sample.references[DEFAULT].features[VIDEO])
+    n, m = len(x), len(y)
     if min(n, m) < least:
         number = "two" if least == 2 else str(least)
         raise NotApplicable(f"a distance needs {number} clips in each set; there are {n} and {m}")
+    return x, y
 
 
 def _scored(
-    sample: SetSample,
+    sample: RunSample,
     value: float,
     replicates: Mapping[str, float],
     notes: Sequence[str],
     *,
     bounds: tuple[float | None, float | None],
-) -> SetScored:
+) -> RunEstimate:
     """Give the value with its jackknife interval, and say what it rests on."""
-    n, width = sample.features.shape
-    said = [f"n = {n} generated and m = {len(sample.reference)} reference clips, {width} features", *notes]
+    n, width = sample.features[VIDEO].shape
+    m = len(sample.references[DEFAULT].features[VIDEO])
+    prompts = len(set(sample.clusters))
+    said = [f"n = {n} generated and m = {m} reference clips, {width} features", *notes]
+    base = RunEstimate(value=value, confidence=sample.confidence, n=n, clusters=prompts, n_reference=m)
     if not replicates:
         said.append("no interval: it needs two prompts, each leaving enough clips of the others")
-        return SetScored(value, None, None, "none", tuple(said))
+        return base.model_copy(update={"notes": tuple(said)})
     interval = jackknife_interval(value, replicates, sample.confidence, bounds=bounds)
     said += ["the interval holds the reference set fixed", *interval.notes]
-    prompts = len(set(sample.clusters))
     grouped = len(replicates) < prompts or prompts > MAX_GROUPS
     method = f"jackknife over {len(replicates)} groups of {prompts} prompts" if grouped else interval.method
-    return SetScored(value, interval.low, interval.high, method, tuple(said), replicates)
+    found = {"low": interval.low, "high": interval.high, "method": method, "notes": tuple(said)}
+    return base.model_copy(update={**found, "leave_one_out": dict(replicates)})

@@ -3,7 +3,7 @@
     <cache>/features/v2/<clip sha>/<encoder digest>.npz  a feature, shape (n, k); v2 is the decoding's version
     <cache>/features/v2/<clip sha>/info.json             what decoding told of the clip
     <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
-    <cache>/sets/<reference set digest>/<encoder digest>.npz
+    <cache>/sets/<reference set digest>/<encoder digest>.npy   and .json, the clip of each row
 
 A damaged or half-written entry counts as absent and is made again.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,13 +72,25 @@ class FeatureCache:
         """Keep a prompt's embedding."""
         _save(self._text(text, encoder_digest), feature)
 
-    def get_set(self, set_digest: str, encoder_digest: str) -> Feature | None:
-        """Return the cached features of a reference set, shape (M, k), or None."""
-        return _load(self._set(set_digest, encoder_digest))
+    def get_set(self, set_digest: str, encoder_digest: str) -> tuple[Feature, list[str]] | None:
+        """Return the cached features of a reference set, (M, k) still on disk, and each row's clip."""
+        path = self._set(set_digest, encoder_digest)
+        try:
+            features: Feature = np.load(path, mmap_mode="r", allow_pickle=False)
+            clips = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        except (OSError, ValueError, EOFError):
+            return None
+        return (features, clips) if features.ndim == 2 and len(clips) == len(features) else None
 
-    def put_set(self, set_digest: str, encoder_digest: str, features: Feature) -> None:
-        """Keep the features of a reference set."""
-        _save(self._set(set_digest, encoder_digest), features)
+    def put_set(self, set_digest: str, encoder_digest: str, features: Feature, clips: Sequence[str]) -> None:
+        """Keep the features of a reference set, and the name of the clip that each row is of."""
+        path = self._set(set_digest, encoder_digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path.with_suffix(".json"), json.dumps(list(clips)))
+        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with beside.open("wb") as file:
+            np.save(file, features)
+        beside.replace(path)
 
     def _clip(self, clip_sha: str) -> Path:
         # How a file is decoded decides what its features are: those of another version are not read.
@@ -90,7 +103,7 @@ class FeatureCache:
         return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.npz"
 
     def _set(self, set_digest: str, encoder_digest: str) -> Path:
-        return self.folder / "sets" / set_digest / f"{encoder_digest}.npz"
+        return self.folder / "sets" / set_digest / f"{encoder_digest}.npy"
 
 
 def _load(path: Path) -> Feature | None:

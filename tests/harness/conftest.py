@@ -119,7 +119,7 @@ class RunMaker:
     def put_set(self, store: RunStore, score: SetScore) -> None:
         """Store a set score and the record of its measure."""
         self._record(store, self.registry.get(score.measure), {"reference_set": "r"})
-        store.put_set_score(score)
+        store.put_set_scores(score.measure, [score])
 
     def prompts_of(self, store: RunStore) -> list[str]:
         """List the cluster ids of a run in the order of its prompts."""

@@ -194,7 +194,7 @@ def test_limits_on_sets(make_run, decide, limit: float, outcome: str) -> None:
     run = with_set(make_run, "r", 100.0)
     (rule,) = decide(run, {"measure": "toy.distance", "max": limit}).rules
     assert rule.outcome == outcome
-    without = np.array(list(run.set_scores()["toy.distance"].leave_one_out.values()))
+    without = np.array(list(run.set_scores()["toy.distance", None].leave_one_out.values()))
     error = math.sqrt(11 / 12 * ((without - without.mean()) ** 2).sum())
     side = -1 if limit == 80 else 1
     if side == 1:
@@ -398,7 +398,7 @@ def test_a_tag_without_items(make_run, decide) -> None:
 def test_a_set_by_tag(make_run, decide) -> None:
     run = with_set(make_run, "r", 1.0)
     assert (
-        "measure of sets"
+        "the run did not take on even; name the slice under 'slices'"
         in one(decide(run, {"measure": "toy.distance", "max": 9, "where": {"tag": "even"}})).sentence
     )
 

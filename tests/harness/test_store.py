@@ -102,14 +102,16 @@ def test_clips_and_scores_come_back(tmp_path, text):
     store.put_clips(clips)
     store.put_unit([], scores)
     store.put_measure("m", {"version": 1, "summary": text})
-    store.put_set_score(SetScore("s", "failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300}))
+    store.put_set_scores(
+        "s", [SetScore("s", "failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300})]
+    )
     store.close()
     again = open_run(tmp_path / "run")
     shown = text.replace("\ud800", "\\ud800")  # a reason is for people, and has to be Unicode
     assert list(again.clips().values()) == [clips[0], replace(clips[1], reason=shown)]
     assert again.scores() == [scores[0], replace(scores[1], reason=shown)]
     assert again.measures() == {"m": {"version": 1, "summary": text}}
-    assert again.set_scores()["s"] == SetScore(
+    assert again.set_scores()["s", None] == SetScore(
         "s", "failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300}
     )
 

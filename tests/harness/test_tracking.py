@@ -78,7 +78,7 @@ def score(store: RunStore, fvd: SetScore = FVD) -> None:
     store.put_unit([], [Score(i.id, "motion.flicker", "ok", 0.25) for i in items[:3]])
     store.put_unit([], [Score(items[3].id, "motion.flicker", "refused", None, "no")])
     store.put_unit([], [Score(i.id, "safety.unsafe_rate", "failed", None, "judge") for i in items])
-    store.put_set_score(fvd)
+    store.put_set_scores(fvd.measure, [fvd])
     write_summary(store, summarise(store))
 
 

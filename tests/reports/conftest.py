@@ -139,7 +139,7 @@ def build_run(folder: Path, *, shift: float = 0.0, suite: Suite, clips: bool = T
     store.put_clips(records)
     store.put_unit(records, scores)
     values = {item.cluster: 61.0 + shift * 40 + i for i, item in enumerate(items)}
-    store.put_set_score(
+    fvd = (
         SetScore(
             "fidelity.fvd", "ok", 63.2 + shift * 40, 55.1 + shift * 40, 70.9 + shift * 40,
             method="delete-one-prompt jackknife",
@@ -147,6 +147,7 @@ def build_run(folder: Path, *, shift: float = 0.0, suite: Suite, clips: bool = T
             n=8, clusters=4, n_reference=64, left_out={"refused": 1, "failed": 1}, leave_one_out=values,
         )
     )  # fmt: skip
+    store.put_set_scores("fidelity.fvd", [fvd])
     write_summary(store, summarise(store))
     store.close()
     return folder

@@ -1,11 +1,14 @@
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.core.errors import UsageError
-from screentest.metrics import MEASURES, NotApplicable, SetSample, SetScored
+from screentest.harness.core.estimate import RunEstimate
+from screentest.harness.core.items import ClipSettings, Item
+from screentest.metrics import MEASURES, NotApplicable, Reference, RunSample
 from screentest.metrics.distribution.frechet import (
     SmallSetWarning,
     extrapolate_frechet,
@@ -13,6 +16,7 @@ from screentest.metrics.distribution.frechet import (
     frechet_distance_from_moments,
 )
 from screentest.metrics.distribution.groups import MAX_GROUPS
+from screentest.metrics.encoders.base import Feature
 
 
 def correlated(n: int, d: int, seed: int, shift: float = 0.0) -> np.ndarray:
@@ -193,54 +197,69 @@ def clusters_of(prompts: int, seeds: int) -> list[str]:
     return [f"prompt {p}" for p in range(prompts) for _ in range(seeds)]
 
 
-def fvd(sample: SetSample) -> SetScored:
-    function = MEASURES.get("fidelity.fvd").set_function
+def sample_of(x: Feature, clusters: Sequence[str], y: Feature, confidence: float = 0.95) -> RunSample:
+    """Give a run of one clip a row, with a reference set."""
+    clip = ClipSettings()
+    items = [Item(f"{k}", cluster, cluster, k, clip) for k, cluster in enumerate(clusters)]
+    names = [f"{k}" for k in range(len(y))]
+    reference = Reference("default", {"video": y}, {"video": names}, len(y))
+    return RunSample(items, {"video": x}, {"default": reference}, confidence)
+
+
+def taken(name: str, sample: RunSample) -> RunEstimate:
+    function = MEASURES.get(name).set_function
     assert function is not None
-    return function(sample)
+    found = function(sample)
+    assert isinstance(found, RunEstimate)
+    return found
+
+
+def fvd(sample: RunSample) -> RunEstimate:
+    return taken("fidelity.fvd", sample)
 
 
 def test_the_measure_brackets_its_value_and_says_how_many_clips():
     x, y = correlated(60, 6, 0, shift=1.0), correlated(200, 6, 1)
-    scored = fvd(SetSample(x, clusters_of(15, 4), y))
+    scored = fvd(sample_of(x, clusters_of(15, 4), y))
     assert scored.low is not None
     assert scored.high is not None
+    assert scored.value is not None
     assert 0 <= scored.low < scored.value < scored.high
     assert scored.value == frechet_distance(x, y)
     assert "n = 60 generated and m = 200 reference" in scored.notes[0]
     assert not any("fewer clips" in note for note in scored.notes)
-    wider = fvd(SetSample(x, clusters_of(15, 4), y, confidence=0.99))
+    wider = fvd(sample_of(x, clusters_of(15, 4), y, confidence=0.99))
     assert wider.high is not None
     assert wider.high > scored.high
 
 
 def test_the_measure_warns_below_the_feature_dimension_and_refuses_one_clip():
     x = correlated(8, 12, 0)
-    assert any("fewer clips than features" in note for note in fvd(SetSample(x, clusters_of(8, 1), x)).notes)
+    assert any("fewer clips than features" in note for note in fvd(sample_of(x, clusters_of(8, 1), x)).notes)
     with pytest.raises(NotApplicable, match="two clips"):
-        fvd(SetSample(x[:1], ["a"], x))
+        fvd(sample_of(x[:1], ["a"], x))
 
 
 @pytest.mark.parametrize("name", ["fidelity.fvd_infinity", "fidelity.kvd"])
 def test_the_distances_without_sample_size_bracket_their_values(name: str):
-    function = MEASURES.get(name).set_function
-    assert function is not None
     x, y = correlated(60, 6, 0, shift=1.0), correlated(200, 6, 1)
-    sample = SetSample(x, clusters_of(15, 4), y)
-    scored = function(sample)
+    sample = sample_of(x, clusters_of(15, 4), y)
+    scored = taken(name, sample)
     assert scored.low is not None
     assert scored.high is not None
+    assert scored.value is not None
     assert scored.low < scored.value < scored.high
-    assert scored == function(sample)
+    assert scored == taken(name, sample)
     assert "n = 60 generated and m = 200 reference" in scored.notes[0]
     assert len(scored.leave_one_out) == 15
     with pytest.raises(NotApplicable, match="clips in each set"):
-        function(SetSample(x[:1], ["a"], y))
-    assert function(SetSample(x, ["same"] * 60, y)).method == "none"
+        taken(name, sample_of(x[:1], ["a"], y))
+    assert taken(name, sample_of(x, ["same"] * 60, y)).method == "none"
 
 
 def test_one_cluster_gives_a_value_without_an_interval():
     x = correlated(8, 3, 0)
-    scored = fvd(SetSample(x, ["same"] * 8, x + 1))
+    scored = fvd(sample_of(x, ["same"] * 8, x + 1))
     assert scored.value == pytest.approx(3.0)
     assert (scored.low, scored.high, scored.method) == (None, None, "none")
     assert any("no interval" in note for note in scored.notes)
@@ -253,17 +272,17 @@ def test_the_jackknife_is_the_textbook_one_for_clusters():
     value = frechet_distance(x, y)
     without = [frechet_distance(np.delete(x, range(3 * g, 3 * g + 3), axis=0), y) for g in range(4)]
     error = np.sqrt(3 / 4 * np.square(np.array(without) - np.mean(without)).sum())
-    scored = fvd(SetSample(x, clusters, y, 0.9))
+    scored = fvd(sample_of(x, clusters, y, 0.9))
     assert sorted(scored.leave_one_out.values()) == pytest.approx(sorted(without))
     assert scored.high == pytest.approx(value + student.ppf(0.95, 3) * error)
 
 
 def test_many_clusters_are_deleted_in_groups():
     x, y = correlated(150, 3, 0), correlated(50, 3, 1)
-    scored = fvd(SetSample(x, clusters_of(150, 1), y))
+    scored = fvd(sample_of(x, clusters_of(150, 1), y))
     assert 2 <= len(scored.leave_one_out) <= MAX_GROUPS
     assert scored.method == f"jackknife over {len(scored.leave_one_out)} groups of 150 prompts"
-    fewer = fvd(SetSample(x[:-1], clusters_of(150, 1)[:-1], y))
+    fewer = fvd(sample_of(x[:-1], clusters_of(150, 1)[:-1], y))
     assert set(fewer.leave_one_out) <= set(scored.leave_one_out)
 
 
@@ -284,7 +303,7 @@ def test_the_jackknife_covers_and_the_percentile_bootstrap_does_not():
     trials = 150
     for _ in range(trials):
         x = draw(rng)
-        scored = fvd(SetSample(x, clusters_of(prompts, seeds), y, 0.9))
+        scored = fvd(sample_of(x, clusters_of(prompts, seeds), y, 0.9))
         assert scored.low is not None
         assert scored.high is not None
         jackknife += scored.low <= target <= scored.high
