@@ -36,7 +36,7 @@ class DataCard:
 
     name: str
     digest: str
-    context: Literal["suite", "reference"]
+    context: str
     source_type: Literal["code", "local"]
     source: str
     profile: str

@@ -84,7 +84,7 @@ class RunStore:
 
     def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
         self.folder = folder
-        self.record = record
+        self.record: Mapping[str, Any] = record
         self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA busy_timeout = 10000")
