@@ -183,11 +183,14 @@ def _upper(sample: _Sample, confidence: float) -> float:
     if low >= high:
         return high
 
-    def excess(limit: float) -> float:
-        return _exceeds(sample, limit) - (1 - confidence)
+    # From 0 to 1, so that neither small nor large values are lost in the search.
+    unit = sample._replace(means=(sample.means - low) / (high - low), end=1.0)
 
-    found = optimize.root_scalar(excess, bracket=(low, high), method="brentq", xtol=1e-12 * (high - low))
-    return float(found.root)
+    def excess(limit: float) -> float:
+        return _exceeds(unit, limit) - (1 - confidence)
+
+    found = optimize.root_scalar(excess, bracket=(0.0, 1.0), method="brentq", xtol=1e-12)
+    return min(high, low + (high - low) * float(found.root))
 
 
 def _exceeds(sample: _Sample, limit: float) -> float:
@@ -203,6 +206,7 @@ def _exceeds(sample: _Sample, limit: float) -> float:
         return 0.0
     if factors.min() >= 0:
         return 1.0
+    factors = factors / np.abs(factors).max()  # or the squares of small ones would vanish
     factors = factors / math.sqrt(math.fsum(times * factors**2))
     centre = math.fsum(times * factors)
     last = _decayed(factors, times)

@@ -349,6 +349,17 @@ def test_a_mean_without_an_end_is_bounded_from_29_prompts_on() -> None:
         mean_bound([0.5, 1.5], own[:2], 0.95, "upper", (0.0, 1.0))
 
 
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-9, 1.0, 1e9, 1e300])
+def test_bounds_hold_at_any_scale(scale: float) -> None:
+    found = mean_bound([0.0, 0.0, scale], own[:3], 0.95, "upper", (0.0, scale))
+    exact = scipy_stats.beta.ppf(0.95, 2, 2)
+    assert found == pytest.approx(exact * scale, rel=1e-9, abs=5e-324)
+    near = mean_bound([0.0, 0.0, scale / 2], own[:3], 0.95, "lower", (0.0, None))
+    assert near is not None
+    assert 0 <= near <= scale
+    assert prompts_to_clear([scale], own[:1], 0.95, "lower", 0.0, (0.0, None)) == 1
+
+
 def test_prompts_to_clear_is_the_least_number() -> None:
     assert prompts_to_clear([0.0] * 5, own[:5], 0.95, "upper", 0.05, (0.0, 1.0)) == 59
     assert prompts_to_clear([0.0, 1.0], own[:2], 0.95, "upper", 0.5, (0.0, 1.0)) is None
