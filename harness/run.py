@@ -22,7 +22,7 @@ from .core.progress import note, track
 from .core.run_data import Score
 from .generation import generate
 from .plan import Plan, make_plan, suite_items
-from .record import environment, new_run_fields
+from .record import environment, new_run_fields, use_threads
 from .reference_sets import ReferenceClips
 from .scoring import PROVISIONAL, Scorer
 from .set_scoring import SetScorer, named_slices
@@ -35,17 +35,19 @@ __all__ = ["Instruments", "Settings", "instruments", "plan_run", "run", "score_r
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run; of this, only the encoders' dtype changes a number, and it is part of their digest.
+    """How to run; of this, the encoders' dtype changes numbers, and is in their digest; threads, last digits.
 
     Attributes:
         cache: folder of the feature cache, shared by runs.
         options: device and dtype of the encoders.
         retry_failed: ask again for the items for which nothing came back.
+        threads: of PyTorch on the CPU; None leaves it as it is. It is in the run's record: see `record`.
     """
 
     cache: Path = Path("cache")
     options: EncoderOptions = field(default_factory=EncoderOptions)
     retry_failed: bool = False
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             serve the suite. Nothing is generated then.
     """
     settings = settings or Settings()
+    use_threads(settings.threads)
     tools = instruments(suite, settings)
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
@@ -79,6 +82,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     with single_writer(out):
         new = not (out / "run.json").exists()
         store = RunStore.create(out, plan, _record(suite, generator, tools, out.name) if new else {})
+        use_threads(settings.threads, store.record)
         _refuse_other_instruments(store, tools)
         store.sweep()
         if settings.retry_failed:
@@ -104,7 +108,9 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
     Raises:
         UsageError: no run is there, its clips are not all there yet, or weights are missing.
     """
-    tools = instruments(suite, settings or Settings())
+    settings = settings or Settings()
+    use_threads(settings.threads)
+    tools = instruments(suite, settings)
     if tools.sets is not None:
         tools.sets.prepare()
     with single_writer(open_run(folder).folder):

@@ -13,7 +13,6 @@ schema 4 when its sets are scored again.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import sqlite3
@@ -22,8 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from .core.errors import UsageError
-from .core.files import write_atomic
+from .core.files import only_one, write_atomic
 from .core.items import ClipSettings, Item
 from .core.keys import Json
 from .core.labels import labels_of_tags, merge_labels, read_labels
@@ -66,17 +67,18 @@ def single_writer(folder: Path) -> Generator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "run.lock").open("ab")
+        lock = only_one(folder / "run.lock")
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another process is writing {folder}; wait for it, or stop it and start again"
+        ) from None
     except OSError as error:
         raise UsageError(f"cannot write a run at {folder}: {error.strerror or error}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"another process is writing {folder}; wait for it, or stop it and start again"
-            ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 class RunStore:

@@ -7,7 +7,6 @@ found by its tag ``screentest.run``.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import tempfile
@@ -18,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from filelock import Timeout
+
 from .core.errors import TrackingError, UsageError
+from .core.files import only_one
 from .core.keys import file_sha256
 from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file
 from .projection import Projection, VerdictCard, project, read_verdict
@@ -361,12 +363,14 @@ def _uri(folder: Path, uri: str | None) -> str:
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
     """Keep two processes from each creating the MLflow run of one folder."""
-    handle = os.open(folder, os.O_RDONLY)
+    lock = only_one(folder / "mlflow.lock")
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
+        lock.acquire()
+    except Timeout:
+        raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
+    except OSError as error:
+        raise TrackingError(f"{lock.lock_file} cannot be written: {error.strerror or error}") from None
+    try:
         yield
     finally:
-        os.close(handle)
+        lock.release()

@@ -29,6 +29,7 @@ from .options import (
     EncoderOption,
     MeasuresOption,
     Plugins,
+    Threads,
     TrackingUri,
     adjusted,
     load_plugins,
@@ -93,6 +94,7 @@ def run(
     cache: Cache = Path("cache"),
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
+    threads: Threads = None,
     retry_failed: Annotated[bool, typer.Option(help="Ask again where nothing came back.")] = False,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -106,7 +108,9 @@ def run(
     chosen = adjusted(load_suite(suite), measures, encoder)
     made = make_generator(generator, device=device, dtype=dtype)
     folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
-    summary = run_suite(chosen, made, folder, settings(cache, device, dtype, retry_failed=retry_failed))
+    summary = run_suite(
+        chosen, made, folder, settings(cache, device, dtype, retry_failed=retry_failed, threads=threads)
+    )
     _after_scoring(folder, tracking_uri)
     _print_summary(summary, as_json)
     warn(f"page: {folder / 'report.html'}")
@@ -121,6 +125,7 @@ def score(
     cache: Cache = Path("cache"),
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
+    threads: Threads = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
@@ -131,7 +136,7 @@ def score(
     from ..suite import Suite
 
     suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder)
-    summary = score_run(run, suite, settings(cache, device, dtype))
+    summary = score_run(run, suite, settings(cache, device, dtype, threads=threads))
     _after_scoring(run, tracking_uri)
     _print_summary(summary, as_json)
 

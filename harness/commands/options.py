@@ -72,6 +72,9 @@ MeasuresOption = Annotated[
     list[str] | None, typer.Option("--measures", "-m", help="Measures, separated by commas; may be repeated.")
 ]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file with measures to add.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of PyTorch on the CPU; the run's record has their number.")
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option(
@@ -100,12 +103,14 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
     return suite.model_copy(update=changes)
 
 
-def settings(cache: Path, device: str, dtype: str, *, retry_failed: bool = False) -> Settings:
+def settings(
+    cache: Path, device: str, dtype: str, *, retry_failed: bool = False, threads: int | None = None
+) -> Settings:
     """Gather what a run does not record in its suite."""
     from ...metrics.encoders.base import EncoderOptions
     from ..run import Settings
 
-    return Settings(cache, EncoderOptions(device, dtype), retry_failed)
+    return Settings(cache, EncoderOptions(device, dtype), retry_failed, threads)
 
 
 def load_plugins(files: list[Path] | None) -> None:

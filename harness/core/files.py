@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from filelock import BaseFileLock, FileLock
+
 from .errors import UsageError
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "is_unicode",
     "is_webp",
     "kind_of_file",
+    "only_one",
     "safe_name",
     "survey_videos",
     "why_left_out",
@@ -33,6 +36,14 @@ def write_atomic(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def only_one(path: Path) -> BaseFileLock:
+    """Make a lock that one process on this machine can hold; another's `filelock.Timeout` comes at once.
+
+    The system lets go of it when its process ends, however that ends; the file stays.
+    """
+    return FileLock(path, timeout=0)
 
 
 def safe_name(folder: Path, name: str, *, links: bool = True) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.errors import TrackingError, UsageError
+from screentest.harness.core.files import only_one
 from screentest.harness.core.items import Prompt
 from screentest.harness.core.mlflow_store import default_uri, mlflow_client
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
@@ -505,14 +506,11 @@ def test_after_a_failure_the_rest_is_sent(bench: Bench, monkeypatch: pytest.Monk
 
 
 def test_a_second_sender_is_told_to_wait(bench: Bench) -> None:
-    import fcntl
-    import os
-
-    handle = os.open(bench.folder, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(TrackingError, match="another process is sending"):
+    with (
+        only_one(bench.folder / "mlflow.lock"),
+        pytest.raises(TrackingError, match="another process is sending"),
+    ):
         sync(bench.folder)
-    os.close(handle)
     assert sync(bench.folder).created
 
 
