@@ -63,10 +63,10 @@ def use_threads(number: int | None, record: Mapping[str, Any] | None = None) -> 
         torch.set_num_threads(number)
     began = ((record or {}).get("threads") or {}).get("torch")
     if began is not None and began != torch.get_num_threads():
+        now = torch.get_num_threads()
         note(
-            f"warning: this run was begun with {began} threads and goes on with {torch.get_num_threads()}, so "
-            "what is generated and encoded from here on may round otherwise; "
-            f"--threads {began} keeps to the first"
+            f"warning: this run was begun with {began} threads and goes on with {now}, so what is generated "
+            f"and encoded from here on may round otherwise; --threads {began} keeps to the first"
         )
 
 

@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from ....harness.core.config import Config
 from ....harness.core.errors import unknown_name
 from .checkpoint import load_weights, read_config
-from .pack import pack
+from .pack import lay_out
 
 __all__ = ["SIZES", "DiT", "DiTConfig", "build_config", "load_dit"]
 
@@ -275,35 +275,25 @@ class DiT(nn.Module):
         Row i is clip i at its time, and row B + i is clip i where it is clean.
         """
         b, width, patch, device = len(x), self.config.width, self.config.patch, conditions.device
-        pieces = [*enumerate(x), *((i, still) for i, still in enumerate(stills) if still is not None)]
-        places: list[Tensor] = []
-        rows: list[np.ndarray] = []  # of the conditions, token by token
-        for number, (i, piece) in enumerate(pieces):
-            t, h, w = self._grid(piece)
-            places.append(positions((t, h, w), 0 if number < b else -1, width, device))
-            clean = known[i] if number < b else np.ones(t, np.bool_)
-            rows.append(np.repeat(np.where(clean, b + i, i), h * w))
-        rows += [np.full(len(text), i) for i, text in enumerate(words)]
-        ends = np.cumsum([len(part) for part in rows])
-        parts = [np.arange(end - len(part), end) for end, part in zip(ends, rows, strict=True)]
-        sequences = [[parts[i], parts[len(pieces) + i]] for i in range(b)]
-        for (i, _), part in zip(pieces[b:], parts[b : len(pieces)], strict=True):
-            sequences[i].append(part)
-        packing = pack([np.concatenate(sequence) for sequence in sequences], self.config.row_tokens, device)
-        row = torch.from_numpy(np.concatenate(rows)).to(device)  # (N of all,)
-
-        cut = torch.cat([patchify(piece[None], patch)[0] for _, piece in pieces])  # (N of all, P)
-        flat = torch.cat([self.patches(cut) + torch.cat(places), self.words(torch.cat(list(words)))])
-        tokens = packing.rows(flat)  # (R, S, D)
-        under = row[packing.source]
-        spread: Spread = lambda table: table.index_select(0, under.flatten()).unflatten(0, under.shape)  # noqa: E731
+        starts = [(i, still) for i, still in enumerate(stills) if still is not None]
+        pieces = [*x, *(still for _, still in starts)]
+        grids = [self._grid(piece) for piece in pieces]
+        layout = lay_out(
+            [np.repeat(mask, h * w) for mask, (_, h, w) in zip(known, grids[:b], strict=True)],
+            [len(text) for text in words],
+            [(i, h * w) for (i, _), (_, h, w) in zip(starts, grids[b:], strict=True)],
+            self.config.row_tokens,
+            device,
+        )
+        where = [positions(grid, 0 if n < b else -1, width, device) for n, grid in enumerate(grids)]
+        cut = torch.cat([patchify(piece[None], patch)[0] for piece in pieces])  # (N of all, P)
+        flat = torch.cat([self.patches(cut) + torch.cat(where), self.words(torch.cat(list(words)))])
+        tokens = layout.rows(flat)  # (R, S, D)
         for block in self.blocks:
-            tokens = block(tokens, conditions, spread, packing.mask)  # (R, S, D)
-        wanted = int(ends[b - 1])  # the clips' own patches come first
-        tokens = tokens.flatten(0, 1).index_select(0, packing.place[:wanted])  # (N of clips, D)
-        patches = self.final(tokens, conditions, lambda table: table.index_select(0, row[:wanted]))
-        split = patches.split([len(part) for part in parts[:b]])
-        return [unpatchify(p[None], self._grid(clip), patch)[0] for p, clip in zip(split, x, strict=True)]
+            tokens = block(tokens, conditions, layout.spread, layout.mask)  # (R, S, D)
+        tokens = layout.clips(tokens)  # (N of clips, D)
+        patches = self.final(tokens, conditions, layout.spread_clips).split(layout.lengths)
+        return [unpatchify(p[None], grid, patch)[0] for p, grid in zip(patches, grids[:b], strict=True)]
 
     def _grid(self, x: Tensor) -> Grid:
         """Count the patches of a clip (C, T, H, W) along its axes."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Packing", "first_fit", "pack"]
+__all__ = ["Layout", "Packing", "first_fit", "lay_out", "pack"]
 
 
 def first_fit(lengths: Sequence[int], budget: int) -> list[list[int]]:
@@ -81,3 +81,72 @@ def pack(sequences: Sequence[NDArray[np.int64]], budget: int, device: torch.devi
         apart = owners[:, None, :, None] != owners[:, None, None, :]  # (R, 1, S, S)
         mask = torch.zeros(apart.shape, device=device).masked_fill_(apart, -torch.inf)
     return Packing(torch.from_numpy(source).to(device), torch.from_numpy(place).to(device), mask)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a call go: those of B clips, of the frames that some start from, and of the words.
+
+    Attributes:
+        packing: the rows of all tokens.
+        condition: (N,) the row of the table of conditions, (2 B, D), that each token is under: i for clip i
+            at its time, B + i where it is clean.
+        under: (R, S) the same for each place of the rows.
+        lengths: of each clip, in tokens; the clips' own tokens are the first of the flat list.
+    """
+
+    packing: Packing
+    condition: Tensor
+    under: Tensor
+    lengths: list[int]
+
+    @property
+    def mask(self) -> Tensor | None:
+        """What the attention may see; see `Packing`."""
+        return self.packing.mask
+
+    def rows(self, flat: Tensor) -> Tensor:
+        """Lay tokens (N, D) into rows (R, S, D)."""
+        return self.packing.rows(flat)
+
+    def clips(self, rows: Tensor) -> Tensor:
+        """Take the clips' own tokens (N of clips, D) out of rows (R, S, D)."""
+        return rows.flatten(0, 1).index_select(0, self.packing.place[: sum(self.lengths)])
+
+    def spread(self, table: Tensor) -> Tensor:
+        """Give each place of the rows its row of a table (2 B, D): (R, S, D)."""
+        return table.index_select(0, self.under.flatten()).unflatten(0, self.under.shape)
+
+    def spread_clips(self, table: Tensor) -> Tensor:
+        """Give each of the clips' own tokens its row of a table (2 B, D): (N of clips, D)."""
+        return table.index_select(0, self.condition[: sum(self.lengths)])
+
+
+def lay_out(
+    clean: Sequence[NDArray[np.bool_]],
+    words: Sequence[int],
+    stills: Sequence[tuple[int, int]],
+    budget: int,
+    device: torch.device,
+) -> Layout:
+    """Lay out a call whose flat list of tokens is all clips, then the frames they start from, then all words.
+
+    Args:
+        clean: for each clip which of its tokens are given.
+        words: how many words each clip's prompt has.
+        stills: the clip and the number of tokens of each frame that a clip starts from.
+        budget: places of a row.
+        device: of the result.
+    """
+    b = len(clean)
+    conditions = [np.where(tokens, b + i, i) for i, tokens in enumerate(clean)]
+    conditions += [np.full(length, b + i) for i, length in stills]
+    conditions += [np.full(length, i) for i, length in enumerate(words)]
+    ends = np.cumsum([len(part) for part in conditions])
+    parts = [np.arange(end - len(part), end) for end, part in zip(ends, conditions, strict=True)]
+    sequences = [[parts[i], parts[b + len(stills) + i]] for i in range(b)]
+    for (i, _), part in zip(stills, parts[b : b + len(stills)], strict=True):
+        sequences[i].append(part)
+    packing = pack([np.concatenate(sequence) for sequence in sequences], budget, device)
+    condition = torch.from_numpy(np.concatenate(conditions)).to(device)
+    return Layout(packing, condition, condition[packing.source], [len(tokens) for tokens in clean])

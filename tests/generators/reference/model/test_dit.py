@@ -75,7 +75,7 @@ def test_clips_that_are_alike_are_neither_packed_nor_masked(monkeypatch: pytest.
     model = tiny()
     alike = Inputs([(4, 4, 6)] * 3, [5, 5, 5])
     packed = model(*alike.told(), [torch.zeros(4, dtype=torch.bool)] * 3)
-    monkeypatch.setattr("screentest.generators.reference.model.dit.pack", None)
+    monkeypatch.setattr("screentest.generators.reference.model.dit.lay_out", None)
     for one, other in zip(model(*alike.told()), packed, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
     mixed = Inputs([(4, 4, 6)] * 3, [5, 4, 5])

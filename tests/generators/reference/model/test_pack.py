@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.generators.reference.model.pack import first_fit, pack
+from screentest.generators.reference.model.pack import first_fit, lay_out, pack
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
@@ -56,3 +56,20 @@ def test_sequences_of_one_length_pay_for_no_mask(lengths: list[int], masked: boo
     assert (packing.mask is not None) == masked
     if not masked:
         assert packing.source.shape == (len(lengths), 5)
+
+
+def test_a_layout_says_where_each_token_goes_and_what_it_is_under() -> None:
+    # Two clips of 4 and 2 tokens, the first half given and with a frame of 2 before it; 1 and 2 words.
+    clean = [np.array([True, True, False, False]), np.array([False, False])]
+    layout = lay_out(clean, [1, 2], [(0, 2)], 8, torch.device("cpu"))
+    assert layout.lengths == [4, 2]
+    # The flat list: clip 0, clip 1, the frame of clip 0, words of 0, words of 1. Rows 2 and 3 are clean.
+    assert layout.condition.tolist() == [2, 2, 0, 0, 1, 1, 2, 2, 0, 1, 1]
+    flat = torch.arange(11.0)[:, None]
+    rows = layout.rows(flat)
+    assert rows[..., 0].tolist() == [[0, 1, 2, 3, 8, 6, 7], [4, 5, 9, 10, 0, 0, 0]]
+    assert layout.clips(rows)[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    table = torch.arange(4.0)[:, None]
+    assert layout.spread(table)[0, :, 0].tolist() == [2, 2, 0, 0, 0, 2, 2]
+    assert layout.spread_clips(table)[:, 0].tolist() == [2, 2, 0, 0, 1, 1]
+    assert layout.mask is not None
