@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..generators.worlds.registry import find_world
 from ..metrics.encoders.base import Encoder, Feature
 from ..metrics.encoders.cache import FeatureCache
 from .core.clip_info import DECODING_VERSION
-from .core.errors import MediaError, UsageError, unknown_name
+from .core.errors import MediaError, UsageError
 from .core.files import VIDEO_SUFFIXES, survey_videos
 from .core.items import ClipSettings
 from .core.keys import digest
@@ -20,8 +21,6 @@ from .core.progress import note, track
 from .suite import ReferenceSet
 
 __all__ = ["ReferenceClips"]
-
-_WORLD = "reference"
 
 
 class ReferenceClips:
@@ -43,17 +42,14 @@ class ReferenceClips:
             self.digest = digest("reference set", {"files": shas, "decoding": DECODING_VERSION})
             self.size = len(self._files)
         else:
-            from ..generators.worlds import plane as world
-
-            if settings.world != _WORLD:
-                raise unknown_name("world", str(settings.world), [_WORLD])
+            world = find_world(str(settings.world))
             self._files = ()
             self.size = settings.clips
             self.digest = digest(
                 "reference set",
                 {
-                    "world": _WORLD,
-                    "version": world.WORLD_VERSION,
+                    "world": world.name,
+                    "version": world.version,
                     "clips": self.size,
                     "clip": clip.model_dump(),
                 },
@@ -85,11 +81,10 @@ class ReferenceClips:
         if self._files:
             yield from self._files
             return
-        from ..generators.worlds import plane as world
-
+        world = find_world(str(self._settings.world))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
-            for frames_THWC, _ in world.world_clips(self.size, "reference set", self._clip):
+            for frames_THWC, _ in world.clips(self.size, "reference set", self._clip):
                 write_clip(path, frames_THWC, self._clip.fps)
                 yield open_clip(path)
 
