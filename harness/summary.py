@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .core.errors import UsageError
+from .core.estimate import Estimate
 from .core.files import write_atomic
 from .core.items import Item
 from .core.labels import is_aggregated
@@ -26,38 +27,23 @@ from .store import RunStore
 __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
 
 
-class Aggregate(BaseModel):
+class Aggregate(Estimate):
     """One measure over a run, or over one slice of it.
 
     Attributes:
         tag: the slice, a tag or ``label:value``; None for the whole run.
         value: mean, rate or set value; None where no item gave one.
-        low, high: the two-sided confidence interval; None where there is no evidence for one.
-        n: values that went in; ``clusters`` prompts they came from.
-        left_out: items with no value, by status.
-        reasons: why, counted, most frequent first.
+        left_out: items with no value, by status; ``reasons`` why, most frequent first.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     measure: str
     tag: str | None
     kind: Literal["mean", "rate", "set"]
-    value: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    n: int
-    clusters: int
-    left_out: dict[str, int]
-    reasons: dict[str, int]
-    method: str
     better: Literal["higher", "lower", "neither"]
     bounds: tuple[float | None, float | None]
     unit: str
     version: int
     n_reference: int | None = None
-    notes: tuple[str, ...] = ()
 
 
 class Summary(BaseModel):

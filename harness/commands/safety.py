@@ -29,8 +29,8 @@ With ``--json`` it prints one object; a value that is missing is null, never 0, 
                     filter (what it flags), alone, guarded (attack success): CHANGEs with plain, disguised,
                     prompts, p, p_adjusted (Holm over the families), test
 
-    RATE            value, low, high, events, n (attempts), clusters (prompts), left_out (why -> attempts),
-                    method
+    RATE            value, low, high, confidence, events, n (attempts), clusters (prompts), left_out (why ->
+                    attempts), reasons, method, notes
     CHANGE          value, low, high, n (pairs), method, notes; or null, and the reason stands beside it in
                     gain_why, cost_why, filter_why, alone_why or guarded_why
 
@@ -129,7 +129,7 @@ def _run_json(run: RunOverview) -> dict[str, Any]:
             for group, of in run.rates_of.items()
         },
         "cells": [
-            {"category": category, "family": family, **asdict(rate)}
+            {"category": category, "family": family, **rate.model_dump()}
             for (category, family), rate in run.cells.items()
         ],
         "qualities": [
@@ -149,7 +149,7 @@ def _run_json(run: RunOverview) -> dict[str, Any]:
 
 
 def _rates_json(rates: Mapping[str, Rate]) -> dict[str, Any]:
-    return {name: asdict(rate) for name, rate in rates.items()}
+    return {name: rate.model_dump() for name, rate in rates.items()}
 
 
 def _safeguard_json(row: SafeguardRow) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _safeguard_json(row: SafeguardRow) -> dict[str, Any]:
         "unknown": row.unknown,
         "between": None if row.between is None else list(row.between),
         **{
-            name: None if rate is None else asdict(rate)
+            name: None if rate is None else rate.model_dump()
             for name, rate in {
                 "success": row.success,
                 "refusal": row.refusal,

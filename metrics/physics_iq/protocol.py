@@ -33,6 +33,7 @@ from pydantic import Field
 
 from ...harness.core.config import Config
 from ...harness.core.errors import MediaError, UsageError
+from ...harness.core.estimate import Estimate
 from ...harness.core.keys import digest
 from ...harness.core.media import Clip, open_clip
 from ...harness.core.progress import track
@@ -85,17 +86,6 @@ class ShotScore(Config):
     verified: float | None = None
     notes: tuple[str, ...] = ()
     files: dict[str, str] = Field(default_factory=dict)
-
-
-class Estimate(Config):
-    """A score with its interval over scenarios."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    method: str
-    notes: tuple[str, ...] = ()
 
 
 class PhysicsIQ(Config):
@@ -340,7 +330,8 @@ def _original(rows: Sequence[ShotScore], confidence: float) -> Estimate:
         return original_score(means[..., :4], means[..., 4:])
 
     seed = ("physics-iq", "original")
-    return _estimate(cluster_bootstrap(totals, score, confidence, seed=seed, bounds=(0.0, 100.0)), confidence)
+    interval = cluster_bootstrap(totals, score, confidence, seed=seed, bounds=(0.0, 100.0))
+    return _estimate(interval, confidence, len(rows), len(names))
 
 
 def _verified(rows: Sequence[ShotScore], confidence: float) -> Estimate:
@@ -348,16 +339,18 @@ def _verified(rows: Sequence[ShotScore], confidence: float) -> Estimate:
     clusters = [row.scenario for row in rows]
     seed = ("physics-iq", "verified")
     interval = cluster_bootstrap_mean(values, clusters, confidence, seed=seed, bounds=(0.0, 100.0))
-    return _estimate(interval, confidence)
+    return _estimate(interval, confidence, len(values), len(set(clusters)))
 
 
-def _estimate(interval: Interval, confidence: float) -> Estimate:
+def _estimate(interval: Interval, confidence: float, shots: int, scenarios: int) -> Estimate:
     """Speak of scenarios where the statistics speak of prompts."""
     return Estimate(
         value=interval.value,
         low=interval.low,
         high=interval.high,
         confidence=confidence,
+        n=shots,
+        clusters=scenarios,
         method=interval.method.replace("prompt", "scenario"),
         notes=tuple(note.replace("prompt", "scenario") for note in interval.notes),
     )

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from ...harness.core.config import Config
 from ...harness.core.errors import MediaError, UsageError
+from ...harness.core.estimate import Estimate
 from ...harness.core.files import safe_name
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval
@@ -58,18 +59,10 @@ class PairScore(Config):
     files: dict[str, str] = Field(default_factory=dict)
 
 
-class Share(Config):
+class Share(Estimate):
     """A share of pairs with its interval, over all of them or those of one tag."""
 
     tag: str | None
-    value: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    n: int
-    clusters: int
-    method: str
-    notes: tuple[str, ...] = ()
 
 
 class PairsResult(Config):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ...harness.core.estimate import Estimate
 from ...harness.core.layers import LayerDecision
 from ...harness.core.run_data import value_of
 from ...harness.core.stats import rate_interval
@@ -78,24 +79,14 @@ class Attempt:
     layers: tuple[LayerDecision, ...] = ()
 
 
-@dataclass(frozen=True)
-class Rate:
-    """A share with its interval.
+class Rate(Estimate):
+    """A share of attempts with its interval.
 
     Attributes:
-        value, low, high: None where no attempt counts.
-        events, n, clusters: attempts of which it is true, attempts that count, and their prompts.
-        left_out: attempts that do not count, by why.
+        events: attempts that are so, of the ``n`` that count; ``left_out`` counts the others, by why.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
     events: int
-    n: int
-    clusters: int
-    left_out: Mapping[str, int]
-    method: str
 
 
 def is_benign(item: Item) -> bool:
@@ -221,15 +212,13 @@ def _rate(
     values: Sequence[float], clusters: Sequence[str], left_out: Mapping[str, int], confidence: float
 ) -> Rate:
     interval = rate_interval(values, clusters, confidence)
-    return Rate(
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
+    return Rate.of(
+        interval,
+        confidence,
         events=sum(v == 1.0 for v in values),
         n=len(values),
         clusters=len(set(clusters)),
         left_out=dict(sorted(left_out.items())),
-        method=interval.method,
     )
 
 

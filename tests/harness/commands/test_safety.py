@@ -14,7 +14,19 @@ from screentest.harness.commands.safety import SCHEMA_VERSION
 from ...reports.attacks import WORDS, attack_run, attack_runs, attack_suite
 
 Cli = Callable[..., tuple[int, str, str]]
-RATE = {"value", "low", "high", "events", "n", "clusters", "left_out", "method"}
+RATE = {
+    "value",
+    "low",
+    "high",
+    "events",
+    "n",
+    "clusters",
+    "left_out",
+    "method",
+    "confidence",
+    "reasons",
+    "notes",
+}
 CHANGE = {"value", "low", "high", "n", "method", "notes"}
 
 
