@@ -24,7 +24,7 @@ from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
 from ..harness.core.keys import Json
-from ..harness.core.run_data import RunClips as FullRun
+from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
 from ..harness.core.text import well_formed
 from ..harness.store import RunStore, open_run, read_run
