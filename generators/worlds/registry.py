@@ -39,6 +39,23 @@ class World(Protocol):
         """Say, of each law that can be broken, what its violation does."""
         ...
 
+    @property
+    def native_clips(self) -> Sequence[ClipSettings]:
+        """Name the sizes that it is made for."""
+        ...
+
+    def breakable(self, family: str) -> Sequence[str]:
+        """Name the laws that a scene of the family can break."""
+        ...
+
+    def choices(self, family: str) -> Mapping[str, Sequence[str]]:
+        """Say what can be fixed of a family's scenes, and its values."""
+        ...
+
+    def fits(self, family: str, clip: ClipSettings) -> bool:
+        """Say whether the family's scenes have time and room in a clip."""
+        ...
+
     def clips(
         self, n: int, seed: Json, clip: ClipSettings, *, families: Sequence[str] = ()
     ) -> Iterator[tuple[NDArray[np.uint8], Any]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["clip_size", "fixed", "world", "world_tables"]
 
+WorldName = Annotated[str, typer.Option("--world", help="Which world.")]
+
 world = typer.Typer(
     name="world",
     help="The reference world: scenes with real mechanics, their truth, and laws they can break.",
@@ -78,12 +80,12 @@ def render(
 
 
 @world.command(name="list")
-def list_world(as_json: AsJson = False) -> None:
+def list_world(name: WorldName = "reference", as_json: AsJson = False) -> None:
     """List the families, what can be fixed of each, the laws that each can break, and the world's sizes."""
     if as_json:
-        print_json(_described())
+        print_json(_described(name))
         return
-    for table in world_tables():
+    for table in world_tables(name):
         print_table(table)
 
 
@@ -112,9 +114,9 @@ def fixed(pairs: Sequence[str]) -> dict[str, str]:
     return parse_pairs(pairs, "--fix", "NAME=VALUE", "color=red")
 
 
-def world_tables() -> list[Table]:
+def world_tables(name: str = "reference") -> list[Table]:
     """Lay out the families, the laws and the sizes of the world, a table each."""
-    told = _described()
+    told = _described(name)
     families = [
         (
             family["name"],
@@ -139,29 +141,33 @@ def _names(values: Sequence[str], few: int = 8) -> str:
     return f"{', '.join(values[:few])}{more}"
 
 
-def _described() -> dict[str, list[dict[str, Any]]]:
-    from ...generators.worlds.plane import BREAKABLE, FAMILIES, LAWS, NATIVE_CLIPS, fits
-    from ...generators.worlds.plane.families import choices
+def _described(name: str) -> dict[str, list[dict[str, Any]]]:
+    from ...generators.worlds.registry import find_world
 
+    found = find_world(name)
     return {
         "families": [
             {
-                "name": name,
-                "laws": list(BREAKABLE.get(name, ())),
-                "fix": {what: list(values) for what, values in choices(name).items()},
+                "name": family,
+                "laws": list(found.breakable(family)),
+                "fix": {what: list(values) for what, values in found.choices(family).items()},
             }
-            for name in FAMILIES
+            for family in found.families
         ],
         "laws": [
-            {"name": law, "about": about, "families": [f for f in FAMILIES if law in BREAKABLE.get(f, ())]}
-            for law, about in LAWS.items()
+            {
+                "name": law,
+                "about": about,
+                "families": [f for f in found.families if law in found.breakable(f)],
+            }
+            for law, about in found.laws.items()
         ],
         "sizes": [
             {
                 "size": f"{clip.height}x{clip.width}x{clip.frames}",
                 "fps": clip.fps,
-                "no_room_for": [name for name in FAMILIES if not fits(name, clip)],
+                "no_room_for": [f for f in found.families if not found.fits(f, clip)],
             }
-            for clip in NATIVE_CLIPS
+            for clip in found.native_clips
         ],
     }

@@ -35,7 +35,7 @@ def test_an_unknown_world_is_one_sentence():
 
 def test_a_second_world_is_an_addition(monkeypatch):
     class Grey:
-        name, version, families, laws = "grey", 3, ("still",), {}
+        name, version = "grey", 3
 
         def clips(self, n, seed, clip, *, families=()):
             for _ in range(n):
