@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..generators.worlds.registry import find_world
-from ..metrics.encoders.base import Encoder, Feature
+from ..metrics.encoders.base import Encoder, Feature, Record
 from ..metrics.encoders.cache import FeatureCache
 from .core.clip_info import DECODING_VERSION
 from .core.errors import MediaError, UsageError
@@ -70,8 +70,11 @@ class ReferenceClips:
             for number, clip in enumerate(self._clips()):
                 stream = encoder.open(clip.info)
                 decode(clip, [stream])
-                rows.append(stream.finish())
-                names += [clip.sha256 if self._files else str(number)] * len(rows[-1])
+                made = stream.finish()
+                if isinstance(made, Record):
+                    raise TypeError(f"the encoder {encoder.name!r} gives records, which are no set of rows")
+                rows.append(made)
+                names += [clip.sha256 if self._files else str(number)] * len(made)
                 ticker.advance()
         features = np.concatenate(rows)
         cache.put_set(self.digest, encoder.digest, features, names)

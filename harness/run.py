@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
-from ..metrics.base import DEFAULT, Measure
+from ..metrics.base import DEFAULT, Measure, Setting
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
+from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
+from ..metrics.tracking.encoder import TracksEncoder
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import UsageError
 from .core.items import Item
@@ -59,6 +61,7 @@ class Instruments:
     scorer: Scorer
     sets: SetScorer | None
     sources: Mapping[str, str]
+    settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
 
 
 def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
@@ -175,13 +178,28 @@ def instruments(suite: Suite, settings: Settings) -> Instruments:
     for encoder in by_name.values():
         _ = encoder.digest  # missing weights are an error now, not after an hour of generating
     cache = FeatureCache(settings.cache)
-    scorer = Scorer([m for m in measures if m.kind != "set"], encoders, cache)
+    chosen = {name for measure in measures for name in measure.settings}
+    read = {"thresholds": _thresholds(suite, encoders)} if "thresholds" in chosen else {}
+    scorer = Scorer([m for m in measures if m.kind != "set"], encoders, cache, read)
     of_sets = [m for m in measures if m.kind == "set"]
     sets = None
     if of_sets:
         sets = SetScorer(of_sets, encoders, _references(of_sets, suite), cache, suite.slices)
     sources = {name: suite.encoders[name] for name in by_name if name in encoder_roles()}
-    return Instruments(measures, encoders, scorer, sets, sources)
+    return Instruments(measures, encoders, scorer, sets, sources, read)
+
+
+def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
+    """Read the thresholds of laws that a suite names, or the packaged ones.
+
+    Raises:
+        UsageError: they were made for another tracker than that of the suite.
+    """
+    path = None if suite.thresholds is None else Path(suite.thresholds)
+    tracker = encoders.get("tracks")
+    if path is not None and isinstance(tracker, TracksEncoder):
+        refuse_others(path, tracker.source.identity())
+    return chosen_thresholds(path)
 
 
 def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:
@@ -279,6 +297,8 @@ def _measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
             name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
             for name, one in measure.values.items()
         }
+    if measure.settings:
+        fields["settings"] = {name: tools.settings[name].digest for name in measure.settings}
     if measure.kind == "set" and tools.sets is not None:
         digests = tools.sets.digests(measure)
         fields["reference_set"] = digests.pop(DEFAULT, None)
@@ -314,5 +334,6 @@ def _record(suite: Suite, generator: Generator, tools: Instruments, name: str) -
             }
             for role, source in tools.sources.items()
         },
+        "settings": {name: setting.digest for name, setting in tools.settings.items()},
         **environment(),
     }

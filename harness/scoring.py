@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored
+import numpy as np
+
+from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored, Setting
 from ..metrics.encoders.base import Encoder, Feature, TextEncoder
 from ..metrics.encoders.cache import FeatureCache
 from ..metrics.encoders.encode import Encoded, describe, encode_clip
@@ -25,10 +27,17 @@ PROVISIONAL = "provisional"
 """Evidence of a score that rests on an incomplete feature: the next scoring takes it again."""
 
 
-def score_key(measure: Measure, record: ClipRecord, prompt: str | None, encoders: Mapping[str, str]) -> str:
-    """Give the identity of one score: what was measured, by which version, through which encoders.
+def score_key(
+    measure: Measure,
+    record: ClipRecord,
+    prompt: str | None,
+    encoders: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
+) -> str:
+    """Give the identity of one score: what was measured, by which version, through what, by which settings.
 
-    ``encoders`` is feature name -> encoder digest, of the features that the measure needs.
+    ``encoders`` is feature name -> encoder digest, of the features that the measure needs; ``settings`` is
+    name -> digest, of the settings of the run that it reads.
     """
     fields: dict[str, Json] = {
         "measure": measure.name,
@@ -43,6 +52,8 @@ def score_key(measure: Measure, record: ClipRecord, prompt: str | None, encoders
         fields["prompt"] = prompt
     if record.layers:
         fields["layers"] = to_json(record.layers)
+    if settings:
+        fields["settings"] = dict(settings)
     return digest("score", fields)
 
 
@@ -54,12 +65,18 @@ class Scorer:
         encoders: feature name -> encoder, for every feature that the measures need, and for those that
             measures of sets will ask for (so that one pass over the frames makes them all). ``<role>.text``
             maps to the encoder of the role.
+        settings: the settings of the run that the measures read, by name.
     """
 
     def __init__(
-        self, measures: Sequence[Measure], encoders: Mapping[str, Encoder], cache: FeatureCache
+        self,
+        measures: Sequence[Measure],
+        encoders: Mapping[str, Encoder],
+        cache: FeatureCache,
+        settings: Mapping[str, Setting] | None = None,
     ) -> None:
         self._measures = measures
+        self._settings = settings or {}
         self._encoders = encoders
         self._cache = cache
 
@@ -75,7 +92,13 @@ class Scorer:
     def keys(self, item: Item, record: ClipRecord) -> dict[str, str]:
         """Give the key that each measure's score of this item has: measure name -> key."""
         return {
-            m.name: score_key(m, record, item.prompt, {f: self._encoders[f].digest for f in m.needs})
+            m.name: score_key(
+                m,
+                record,
+                item.prompt,
+                {f: self._encoders[f].digest for f in m.needs},
+                {name: self._settings[name].digest for name in m.settings},
+            )
             for m in self._measures
         }
 
@@ -94,10 +117,13 @@ class Scorer:
                 reason = str(error).replace(str(path), item.source or path.name)
                 record = replace(record, outcome="failed", reason=reason)
         keys = self.keys(item, record)
-        return record, [self._measure(m, item, record, encoded, keys[m.name]) for m in self._measures]
+        matrices, records = ({}, {}) if encoded is None else (encoded.matrices, encoded.records)
+        # One sample for all measures, so that what several of them derive from it is derived once.
+        sample = Sample(item, record.outcome, record.info, matrices, record.layers, records, self._settings)
+        return record, [self._measure(m, sample, record, encoded, keys[m.name]) for m in self._measures]
 
     def encode(self, sha256: str, path: Path, names: Sequence[str]) -> dict[str, Feature]:
-        """Give the named features of a clip that is no item (one of a reference set).
+        """Give the named features of a clip for a set; one that an encoder does not apply to has no rows.
 
         Raises:
             MediaError: the file cannot be decoded, or an encoder failed on it.
@@ -105,14 +131,16 @@ class Scorer:
         encoded = encode_clip(sha256, path, {name: self._encoders[name] for name in names}, self._cache)
         for problem in encoded.problems.values():
             raise MediaError(f"{path}: {problem}")
-        return dict(encoded.features)
+        nothing = np.empty((0, 0))
+        return {name: encoded.matrices.get(name, nothing) for name in names}
 
     def _encode(self, item: Item, sha256: str, path: Path) -> Encoded:
         encoders = {n: e.for_item(item) for n, e in self._encoders.items() if not n.endswith(TEXT)}
         encoded = encode_clip(sha256, path, encoders, self._cache)
         if item.prompt is None:
             return encoded
-        features, problems = dict(encoded.features), dict(encoded.problems)
+        features = dict(encoded.features)
+        problems = dict(encoded.problems)
         for name in self._encoders:
             if name.endswith(TEXT):
                 try:
@@ -133,15 +161,17 @@ class Scorer:
         return feature
 
     def _measure(
-        self, measure: Measure, item: Item, record: ClipRecord, encoded: Encoded | None, key: str
+        self, measure: Measure, sample: Sample, record: ClipRecord, encoded: Encoded | None, key: str
     ) -> Score:
+        item = sample.item
         if record.outcome != "ok" and not measure.every_outcome:
             return Score(item.id, measure.name, record.outcome, reason=record.reason, key=key)
-        features = encoded.features if encoded is not None else {}
         for name in measure.needs:
             if encoded is not None and name in encoded.problems:
                 return Score(item.id, measure.name, "failed", reason=encoded.problems[name], key=key)
-        sample = Sample(item, record.outcome, record.info, features, record.layers)
+            if encoded is not None and name in encoded.not_applicable:
+                why = encoded.not_applicable[name]
+                return Score(item.id, measure.name, "not_applicable", reason=why, key=key)
         try:
             result = _call(measure, sample)
         except NotApplicable as why:

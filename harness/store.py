@@ -37,7 +37,7 @@ from .plan import Plan
 __all__ = ["REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
 SCHEMA = 4
-REFERRED = ("version", "encoders", "reference_set", "reference_sets")
+REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
 """What a measure's scores rest on: where one of these differs, they are not the same measurement."""
 _WITH_LAYERS = 2
 

@@ -65,6 +65,9 @@ class Suite(Config):
         default_factory=dict, description="role -> reference, a hub id, or a path"
     )
     reference_set: ReferenceSet | None = None
+    thresholds: str | None = Field(
+        default=None, description="path of thresholds of laws, for another tracker than the packaged ones"
+    )
     reference_sets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")], ReferenceSet] = Field(
         default_factory=dict, description="further ones by name; reference_set is the one named default"
     )

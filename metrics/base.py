@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from ..harness.core.errors import UsageError
 from ..harness.core.registry import Registry
-from .encoders.base import Feature
+from .derived import Derives
+from .encoders.base import Feature, NotApplicable, Record
 from .rooms import ROOMS
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "RunScored",
     "Sample",
     "Scored",
+    "Setting",
     "Value",
     "measure",
     "set_measure",
@@ -54,26 +56,36 @@ Better: TypeAlias = Literal["higher", "lower", "neither"]
 Outcome: TypeAlias = Literal["ok", "refused", "failed"]
 
 
-class NotApplicable(Exception):
-    """Say why a measure does not apply to a clip ("one frame", "no prompt" ...)."""
-
-
 class MeasureFailed(Exception):
     """Say why a measure that applies to a clip has no value for it ("judge_failed: no answer in time")."""
 
 
+class Setting(Protocol):
+    """A setting of a run that changes what measures say, such as thresholds, named by its digest."""
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits: a part of the key of every score that rests on the setting."""
+        ...
+
+
+S = TypeVar("S")
+
+
 @dataclass(frozen=True)
-class Sample:
-    """What a measure may look at.
+class Sample(Derives):
+    """What a measure may look at. What several measures derive from it is `derived` once.
 
     Attributes:
         item: what was asked for.
         outcome: whether a clip came back; measures see only ``ok`` unless they were registered with
             ``every_outcome=True``.
         clip: size, rate and length as decoded, or None where there is no clip.
-        features: the features that the measure ``needs``, by name. ``<role>.text`` is the prompt's
-            embedding by the encoder of that role, shape (1, k).
+        features: the features that the measure ``needs`` and that are one matrix each, by name.
+            ``<role>.text`` is the prompt's embedding by the encoder of that role, shape (1, k).
         layers: what safeguards around the generator decided, in their order.
+        records: the features that the measure ``needs`` and that are records, by name.
+        settings: the settings of the run that the measure reads, by name.
     """
 
     item: Item
@@ -81,6 +93,19 @@ class Sample:
     clip: ClipInfo | None
     features: Mapping[str, Feature]
     layers: tuple[LayerDecision, ...] = ()
+    records: Mapping[str, Record] = field(default_factory=dict[str, Record])
+    settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+
+    def setting(self, name: str, kind: type[S]) -> S:
+        """Give a setting of the run.
+
+        Raises:
+            TypeError: there is none of that name and type: the measure did not say that it reads it.
+        """
+        found = self.settings.get(name)
+        if not isinstance(found, kind):
+            raise TypeError(f"there is no setting {name!r} of the type {kind.__name__}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -161,6 +186,7 @@ class Measure:
         values: of a measure of sets that gives several: name -> what is known of it. Each is read, ruled on
             and compared as ``measure.name``.
         references: of a measure of sets: the names of the reference sets that it is held against.
+        settings: names of the settings of the run that it reads; their digests are part of the key.
     """
 
     name: str
@@ -176,6 +202,7 @@ class Measure:
     every_outcome: bool = False
     values: Mapping[str, Value] = field(default_factory=dict[str, Value])
     references: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a registration that no report or gate could read."""
@@ -205,6 +232,7 @@ def measure(
     unit: str = "",
     kind: Literal["mean", "rate"] = "mean",
     every_outcome: bool = False,
+    settings: Sequence[str] = (),
 ) -> Callable[[Callable[[Sample], float | Scored]], Callable[[Sample], float | Scored]]:
     """Register a function of one clip as the measure ``name``; it stays callable as it was."""
 
@@ -223,6 +251,7 @@ def measure(
                 unit,
                 _first_line(function.__doc__),
                 every_outcome,
+                settings=tuple(settings),
             ),
         )
         return function

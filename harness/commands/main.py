@@ -30,6 +30,7 @@ from .options import (
     MeasuresOption,
     Plugins,
     Threads,
+    ThresholdsOption,
     TrackingUri,
     adjusted,
     load_plugins,
@@ -90,6 +91,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
     measures: MeasuresOption = None,
     encoder: EncoderOption = None,
+    thresholds: ThresholdsOption = None,
     plugin: Plugins = None,
     cache: Cache = Path("cache"),
     device: DeviceOption = Device.auto,
@@ -105,7 +107,7 @@ def run(
     from ..run import run as run_suite
     from ..suite_loading import load_suite
 
-    chosen = adjusted(load_suite(suite), measures, encoder)
+    chosen = adjusted(load_suite(suite), measures, encoder, thresholds)
     made = make_generator(generator, device=device, dtype=dtype)
     folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
     summary = run_suite(
@@ -121,6 +123,7 @@ def score(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     measures: MeasuresOption = None,
     encoder: EncoderOption = None,
+    thresholds: ThresholdsOption = None,
     plugin: Plugins = None,
     cache: Cache = Path("cache"),
     device: DeviceOption = Device.auto,
@@ -135,7 +138,7 @@ def score(
     from ..store import open_run
     from ..suite import Suite
 
-    suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder)
+    suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder, thresholds)
     summary = score_run(run, suite, settings(cache, device, dtype, threads=threads))
     _after_scoring(run, tracking_uri)
     _print_summary(summary, as_json)

@@ -29,6 +29,7 @@ __all__ = [
     "EncoderOption",
     "MeasuresOption",
     "Plugins",
+    "ThresholdsOption",
     "TrackingUri",
     "adjusted",
     "extra_options",
@@ -75,6 +76,10 @@ Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python fil
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads of PyTorch on the CPU; the run's record has their number.")
 ]
+ThresholdsOption = Annotated[
+    Path | None,
+    typer.Option("--thresholds", help="Thresholds of laws; by default the suite's, else the packaged ones."),
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option(
@@ -84,8 +89,10 @@ TrackingUri = Annotated[
 ]
 
 
-def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | None) -> Suite:
-    """Put the measures and encoders of the command line in the place of the suite's."""
+def adjusted(
+    suite: Suite, measures: list[str] | None, encoders: list[str] | None, thresholds: Path | None = None
+) -> Suite:
+    """Put the measures, encoders and thresholds of the command line in the place of the suite's."""
     changes: dict[str, Any] = {}
     if measures:
         names = [name.strip() for part in measures for name in part.split(",")]
@@ -100,6 +107,8 @@ def adjusted(suite: Suite, measures: list[str] | None, encoders: list[str] | Non
         if role not in encoder_roles():
             raise unknown_name("encoder role", role, encoder_roles())
         changes["encoders"] = {**suite.encoders, **changes.get("encoders", {}), role: source}
+    if thresholds is not None:
+        changes["thresholds"] = str(thresholds)
     return suite.model_copy(update=changes)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -25,10 +25,37 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["Encoder", "EncoderOptions", "Feature", "FrameEncoder", "Incomplete", "Stream", "TextEncoder"]
+__all__ = [
+    "Encoder",
+    "EncoderOptions",
+    "Feature",
+    "FileEncoder",
+    "FrameEncoder",
+    "Incomplete",
+    "NotApplicable",
+    "Record",
+    "Stream",
+    "TextEncoder",
+]
 
 Feature: TypeAlias = NDArray[np.floating[Any]]
 """A float array (n, k): a row a frame, a pair of frames or a clip; the encoder says what the columns are."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A feature that is more than one matrix: named arrays, and metadata as plain JSON.
+
+    Its encoder has a version of the layout in its identity, so that a record of another layout is made anew
+    and never misread.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    meta: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+
+
+class NotApplicable(Exception):
+    """Say why an encoder or a measure does not apply to a clip ("one frame", "nothing moves" ...)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +80,7 @@ class Incomplete(Exception):
     It is measured, but not cached, and scores that rest on it are taken again by the next scoring.
     """
 
-    def __init__(self, feature: Feature) -> None:
+    def __init__(self, feature: Feature | Record) -> None:
         super().__init__("a part of the feature is missing")
         self.feature = feature
 
@@ -65,11 +92,12 @@ class Stream(Protocol):
         """Take the next frames of the clip."""
         ...
 
-    def finish(self) -> Feature:
-        """Return the feature, shape (n, k).
+    def finish(self) -> Feature | Record:
+        """Return the feature: a matrix (n, k), or a record.
 
         Raises:
             Incomplete: with what there is of it.
+            NotApplicable: the encoder does not apply to such a clip.
         """
         ...
 
@@ -144,6 +172,26 @@ class FrameEncoder(Encoder):
         """Begin a clip: the rows of all its frames, one below the other."""
         del info
         return _FrameStream(self.encode_frames, self.frames_at_once)
+
+
+class FileEncoder(Encoder):
+    """Base of encoders that read the stored file itself (its container, its provenance), not its frames."""
+
+    @abstractmethod
+    def encode_file(self, path: Path, info: ClipInfo) -> Feature | Record:
+        """Encode a file.
+
+        Raises:
+            NotApplicable: the encoder does not apply to such a file.
+        """
+
+    def open(self, info: ClipInfo) -> Stream:
+        """Refuse: there is no file behind frames alone.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"the encoder {self.name!r} reads files, not frames")
 
 
 class _FrameStream:

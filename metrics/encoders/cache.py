@@ -16,18 +16,21 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...harness.core.clip_info import DECODING_VERSION, ClipInfo
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
-from ...harness.core.keys import digest
-from .base import Feature
+from ...harness.core.keys import canonical_json, digest
+from .base import Feature, Record
 
 __all__ = ["FeatureCache"]
 
 _INFO_VERSION = 2
+_META, _ARRAY = "meta", "array."
 
 
 class FeatureCache:
@@ -42,11 +45,11 @@ class FeatureCache:
             raise UsageError(f"the cache {folder} cannot be written; name another folder with --cache")
         self.folder = folder
 
-    def get(self, clip_sha: str, encoder_digest: str) -> Feature | None:
+    def get(self, clip_sha: str, encoder_digest: str) -> Feature | Record | None:
         """Return a cached feature, or None."""
         return _load(self._feature(clip_sha, encoder_digest))
 
-    def put(self, clip_sha: str, encoder_digest: str, feature: Feature) -> None:
+    def put(self, clip_sha: str, encoder_digest: str, feature: Feature | Record) -> None:
         """Keep a feature."""
         _save(self._feature(clip_sha, encoder_digest), feature)
 
@@ -66,7 +69,7 @@ class FeatureCache:
 
     def get_text(self, text: str, encoder_digest: str) -> Feature | None:
         """Return a prompt's cached embedding, or None."""
-        return _load(self._text(text, encoder_digest))
+        return _matrix(_load(self._text(text, encoder_digest)))
 
     def put_text(self, text: str, encoder_digest: str, feature: Feature) -> None:
         """Keep a prompt's embedding."""
@@ -106,17 +109,29 @@ class FeatureCache:
         return self.folder / "sets" / set_digest / f"{encoder_digest}.npy"
 
 
-def _load(path: Path) -> Feature | None:
+def _load(path: Path) -> Feature | Record | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return archive["feature"]
+        # Opened here, as NumPy leaves a file open that it finds to be damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if _META not in archive:
+                return archive["feature"]
+            arrays = {name.removeprefix(_ARRAY): archive[name] for name in archive.files if name != _META}
+            return Record(arrays, json.loads(archive[_META].tobytes().decode("utf-8")))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def _save(path: Path, feature: Feature) -> None:
+def _matrix(loaded: Feature | Record | None) -> Feature | None:
+    return None if isinstance(loaded, Record) else loaded
+
+
+def _save(path: Path, feature: Feature | Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    arrays: dict[str, NDArray[Any]] = {"feature": feature} if not isinstance(feature, Record) else {}
+    if isinstance(feature, Record):
+        arrays = {f"{_ARRAY}{name}": array for name, array in feature.arrays.items()}
+        arrays[_META] = np.frombuffer(canonical_json(feature.meta).encode("utf-8"), np.uint8)
     with beside.open("wb") as file:
-        np.savez(file, feature=feature)
+        np.savez(file, allow_pickle=False, **arrays)
     beside.replace(path)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ...harness.core.errors import MediaError, ScreentestError, UsageError
 from ...harness.core.media import Clip, ClipInfo, Window, decode, open_clip
-from .base import Encoder, Feature, Incomplete, Stream
+from .base import Encoder, Feature, FileEncoder, Incomplete, NotApplicable, Record, Stream
 from .cache import FeatureCache
 
 __all__ = ["Encoded", "describe", "encode_clip", "encode_file"]
+
+_WHY = "not applicable"
+"""Of the metadata of a cached record: why the encoder does not apply to the clip."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,20 @@ class Encoded:
     """The features of one clip, for those that could not be made, why, and which of them are incomplete."""
 
     info: ClipInfo
-    features: Mapping[str, Feature]
+    features: Mapping[str, Feature | Record]
     problems: Mapping[str, str]
     incomplete: frozenset[str] = frozenset()
+    not_applicable: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def matrices(self) -> dict[str, Feature]:
+        """The features that are one matrix each."""
+        return {name: made for name, made in self.features.items() if not isinstance(made, Record)}
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The features that are records."""
+        return {name: made for name, made in self.features.items() if isinstance(made, Record)}
 
 
 def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache: FeatureCache) -> Encoded:
@@ -31,15 +46,18 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
         UsageError: the file is gone, or is not the one whose sha256 was recorded.
         MediaError: the file cannot be decoded.
     """
-    features: dict[str, Feature] = {}
+    features: dict[str, Feature | Record] = {}
+    not_applicable: dict[str, str] = {}
     for name, encoder in encoders.items():
         cached = cache.get(sha256, encoder.digest)
-        if cached is not None:
+        if isinstance(cached, Record) and _WHY in cached.meta:
+            not_applicable[name] = str(cached.meta[_WHY])
+        elif cached is not None:
             features[name] = cached
-    missing = {name: encoder for name, encoder in encoders.items() if name not in features}
+    missing = {n: encoder for n, encoder in encoders.items() if n not in features and n not in not_applicable}
     info = cache.get_info(sha256)
     if info is not None and not missing:
-        return Encoded(info, features, {})
+        return Encoded(info, features, {}, not_applicable=not_applicable)
     if not path.is_file():
         raise _damaged(path, "is gone")
     clip = open_clip(path)
@@ -50,35 +68,66 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
     for name, feature in made.features.items():
         if name not in made.incomplete:
             cache.put(sha256, missing[name].digest, feature)
-    return replace(made, features={**features, **made.features})
+    for name, why in made.not_applicable.items():
+        cache.put(sha256, missing[name].digest, Record({}, {_WHY: why}))
+    return replace(
+        made,
+        features={**features, **made.features},
+        not_applicable={**not_applicable, **made.not_applicable},
+    )
 
 
 def encode_file(path: Path, encoder: Encoder, cache: FeatureCache) -> tuple[str, Feature]:
     """Give the sha256 of a file and its feature, from the cache where it is there.
 
     Raises:
-        MediaError: the file cannot be decoded, or the encoder failed on it.
+        MediaError: the file cannot be decoded, or the encoder failed on it or does not apply to it.
     """
     sha256 = open_clip(path).sha256
     encoded = encode_clip(sha256, path, {encoder.name: encoder}, cache)
-    for problem in encoded.problems.values():
+    for problem in (*encoded.problems.values(), *encoded.not_applicable.values()):
         raise MediaError(f"{path}: {problem}")
-    return sha256, encoded.features[encoder.name]
+    feature = encoded.features[encoder.name]
+    if isinstance(feature, Record):
+        raise TypeError(f"the feature {encoder.name!r} is a record, not a matrix")
+    return sha256, feature
 
 
 def _one_pass(clip: Clip, encoders: Mapping[str, Encoder]) -> Encoded:
-    sinks = {name: _Sink(encoder.open(clip.info)) for name, encoder in encoders.items()}
+    of_files = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, FileEncoder)}
+    sinks = {name: _Sink(e.open(clip.info)) for name, e in encoders.items() if name not in of_files}
     info = decode(clip, list(sinks.values()))
-    made: dict[str, Feature] = {}
-    problems: dict[str, str] = {}
-    for name, sink in sinks.items():
-        feature = sink.finish()
-        if feature is None:
-            problems[name] = f"the encoder {name!r} failed: {sink.problem}"
-        else:
-            made[name] = feature
-    incomplete = frozenset(name for name, sink in sinks.items() if sink.incomplete)
-    return Encoded(info, made, problems, incomplete)
+    ends = {name: _end(sink.finish) for name, sink in sinks.items()}
+    for name, encoder in of_files.items():
+        ends[name] = _end(partial(encoder.encode_file, clip.path, info))
+    return Encoded(
+        info,
+        {name: end.made for name, end in ends.items() if end.made is not None},
+        {n: f"the encoder {n!r} failed: {end.problem}" for n, end in ends.items() if end.problem is not None},
+        frozenset(name for name, end in ends.items() if end.incomplete),
+        {name: end.not_applicable for name, end in ends.items() if end.not_applicable is not None},
+    )
+
+
+@dataclass(frozen=True)
+class _End:
+    """How an encoder ended: with a feature, perhaps an incomplete one, or with the reason for none."""
+
+    made: Feature | Record | None = None
+    problem: str | None = None
+    not_applicable: str | None = None
+    incomplete: bool = False
+
+
+def _end(finish: Callable[[], Feature | Record]) -> _End:
+    try:
+        return _End(finish())
+    except Incomplete as what:
+        return _End(what.feature, incomplete=True)
+    except NotApplicable as why:
+        return _End(not_applicable=str(why))
+    except Exception as error:
+        return _End(problem=describe(error))
 
 
 class _Sink:
@@ -86,26 +135,19 @@ class _Sink:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self.problem: str | None = None
-        self.incomplete = False
+        self._error: Exception | None = None
 
     def push(self, window: Window) -> None:
-        if self.problem is None:
+        if self._error is None:
             try:
                 self._stream.push(window)
             except Exception as error:
-                self.problem = describe(error)
+                self._error = error
 
-    def finish(self) -> Feature | None:
-        if self.problem is None:
-            try:
-                return self._stream.finish()
-            except Incomplete as what:
-                self.incomplete = True
-                return what.feature
-            except Exception as error:
-                self.problem = describe(error)
-        return None
+    def finish(self) -> Feature | Record:
+        if self._error is not None:
+            raise self._error
+        return self._stream.finish()
 
 
 def _damaged(path: Path, how: str) -> UsageError:

@@ -128,9 +128,7 @@ def _hub_snapshot(whose: str, source: str) -> Path:
 
     def snapshot(*, local: bool) -> Path:
         return Path(
-            snapshot_download(
-                repo, revision=revision, allow_patterns=patterns, local_files_only=local
-            )
+            snapshot_download(repo, revision=revision, allow_patterns=patterns, local_files_only=local)
         )
 
     try:

@@ -19,9 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..base import NotApplicable, Sample, Scored, measure
-from ..expectation import read_expectation
-from ..tracking.role_assignment import Cast, cast_of
-from ..tracking.tracks import Tracks
+from ..tracking.role_assignment import Cast, roles_of
 from .camera import camera
 from .limits import DIGEST
 from .motion import motion, order, speed, stillness
@@ -90,8 +88,7 @@ def _measured(skill: Skill) -> Callable[[Sample], Scored]:
     """Make a measure of a skill."""
 
     def follows(sample: Sample) -> Scored:
-        expect = read_expectation(sample.item.expect)
-        judged = skill(cast_of(Tracks.from_feature(sample.features["tracks"]), expect))
+        judged = skill(sample.derived(roles_of))
         return Scored(float(judged.followed), {**judged.evidence, "limits": DIGEST[:12]})
 
     follows.__doc__ = skill.__doc__

@@ -19,7 +19,7 @@ from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
 from ..expectation import COLORS, Thing
 from ..tracking.role_assignment import Cast, Role
-from ..tracking.tracks import SHAPES, noun_number
+from ..tracking.tracks import SHAPES, plain_noun
 from .limits import LIMITS, SMUDGE
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ def _ink(cast: Cast, track: int) -> float:
 
 
 def _looks_like(cast: Cast, track: int, thing: Thing) -> bool:
-    label = float(cast.tracks.label_N[track])
-    if label == label:
-        return label == noun_number(thing.noun)
+    noun = cast.tracks.nouns[track]
+    if noun is not None:
+        return noun == plain_noun(thing.noun)
     if thing.color is None:
         return track in cast.doubles
     return color_name(_color(cast, track)) == thing.color
@@ -213,7 +213,7 @@ def attributes(cast: Cast) -> Judged:
 
 
 def _named(cast: Cast) -> bool:
-    return bool(cast.tracks.things and not np.isnan(cast.tracks.label_N).any())
+    return bool(cast.tracks.things) and None not in cast.tracks.nouns
 
 
 def _look(cast: Cast, track: int, thing: Thing) -> tuple[str | None, str | None]:
@@ -222,8 +222,7 @@ def _look(cast: Cast, track: int, thing: Thing) -> tuple[str | None, str | None]
     Raises:
         NotApplicable: a detector was not asked for the color or the shape.
     """
-    label = float(cast.tracks.label_N[track])
-    if label != label:
+    if cast.tracks.nouns[track] is None:
         return color_name(_color(cast, track)), _shape(cast, track)
     words = thing.noun.split()
     for asked in (thing.color, thing.shape):

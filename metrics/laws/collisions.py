@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -135,27 +134,9 @@ def _contact(one: Path, two: Path, axis: _F, reach: float, setoff: float | None)
     return (rest - reach - start) / speed
 
 
-@lru_cache(maxsize=4)
-def _cached(cast_id: int, cast: _Identity) -> Meeting:
-    del cast_id
-    return _meeting(cast.cast)
-
-
-class _Identity:
-    """A cast that is equal to itself alone, so that four laws describe one meeting once."""
-
-    def __init__(self, cast: Cast) -> None:
-        self.cast = cast
-
-    def __hash__(self) -> int:
-        return id(self.cast)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other.cast is self.cast
-
-
 def _meeting_of(cast: Cast) -> Meeting:
-    return _cached(id(cast), _Identity(cast))
+    """Describe a meeting once for the four laws that speak of it."""
+    return cast.derived(_meeting)
 
 
 def _velocities(meeting: Meeting) -> tuple[_F, _F, float]:

@@ -7,16 +7,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..base import NotApplicable
+from ..base import NotApplicable, Sample
 from ..expectation import read_expectation
-from ..tracking.role_assignment import Cast, cast_of
+from ..tracking.role_assignment import Cast, cast_of, roles_of
 from ..tracking.tracks import Tracks
 from ..tracking.trajectories import path_of
 from .collisions import MEETINGS, causality, energy, momentum, solidity
 from .motion import FALLS, STEADY, Finding, continuity, gravity, inertia
 from .permanence import color, permanence, persistence, rigidity, uninvited
 
-__all__ = ["LAWS", "cast_for", "discarded", "find_all"]
+__all__ = ["LAWS", "cast_for", "discarded", "find_all", "law_roles"]
 
 LAWS: Final[dict[str, Callable[[Cast], Finding]]] = {
     "gravity": gravity,
@@ -44,10 +44,23 @@ def cast_for(tracks: Tracks, expect: Mapping[str, Any] | None) -> Cast:
         NotApplicable: the prompt does not say what to expect, or names no thing.
         UsageError: what it says is wrong.
     """
-    expectation = read_expectation(expect)
-    if not any(thing.count for thing in expectation.objects):
+    return _with_objects(cast_of(tracks, read_expectation(expect)))
+
+
+def law_roles(sample: Sample) -> Cast:
+    """Assign the tracks of a clip to what its prompt expects of laws; a reading, to be `derived`.
+
+    Raises:
+        NotApplicable: the prompt does not say what to expect, or names no thing.
+        UsageError: what it says is wrong.
+    """
+    return _with_objects(sample.derived(roles_of))
+
+
+def _with_objects(cast: Cast) -> Cast:
+    if not any(thing.count for thing in cast.expect.objects):
         raise NotApplicable("the prompt's expect names no objects")
-    return cast_of(tracks, expectation)
+    return cast
 
 
 def discarded(cast: Cast) -> str | None:

@@ -1,7 +1,7 @@
 """Measures of physical laws: for each law 1 where a clip breaks it and 0 where it keeps it, from tracks.
 
 A law is said to be broken where its severity is above a threshold that lawful clips of the reference world
-rarely exceed (see `probes.thresholds`); the severity, the threshold and the first frame at fault are the
+rarely exceed (see `thresholds`); the severity, the threshold and the first frame at fault are the
 evidence. What a prompt expects (``expect``) says which laws apply. A clip that does not show what happens,
 because its subject is missing, there twice, or still though it was asked to move, is counted by
 `physics.discarded`, and no law is held against it.
@@ -11,24 +11,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..base import NotApplicable, Sample, Scored, measure
-from ..encoders.base import Feature
 from ..tracking.role_assignment import Cast
-from ..tracking.tracks import Tracks, source_number
-from .evaluation import LAWS, cast_for, discarded, find_all
+from ..tracking.tracks import Tracks
+from .evaluation import LAWS, discarded, find_all, law_roles
 from .motion import Finding
-from .thresholds import ANY, VARIABLE, Quantile, thresholds_digest, thresholds_in_use
+from .thresholds import ANY, Quantile, ThresholdFile, thresholds_digest
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
 __all__ = ["any_law", "discarded_clip", "law_measures"]
 
-_VERSION: Final = 1
-_THRESHOLDS_VERSION: Final = _VERSION * 1_000_000 + int(thresholds_in_use().digest[:8], 16) % 1_000_000
-"""The version of the measures that rest on thresholds: another file of thresholds is another version."""
+_VERSION: Final = 2
+_SETTING: Final = "thresholds"
 _WHAT: Final = {
     "gravity": "Whether what should fall does not fall by the gravity expected",
     "inertia": "Whether something changes its velocity though nothing touches it",
@@ -45,40 +43,17 @@ _WHAT: Final = {
 }
 
 
-class _Last:
-    """The clip that was looked at last: every law asks for the same, one after the other."""
-
-    def __init__(self) -> None:
-        self._asked: tuple[Feature, Mapping[str, Any] | None] | None = None
-        self._cast: Cast | None = None
-        self._found: Mapping[str, Finding | str] | None = None
-
-    def cast(self, sample: Sample) -> Cast:
-        feature, expect = sample.features["tracks"], sample.item.expect
-        same = self._asked is not None and self._asked[0] is feature and self._asked[1] is expect
-        if self._cast is None or not same:
-            self._asked = self._cast = self._found = None  # nothing of another clip, should this one fail
-            self._cast = cast_for(Tracks.from_feature(feature), expect)
-            self._asked = (feature, expect)
-        return self._cast
-
-    def found(self, sample: Sample) -> Mapping[str, Finding | str]:
-        cast = self.cast(sample)
-        if self._found is None:
-            self._found = find_all(cast)
-        return self._found
-
-
-_last = _Last()
+def _findings(sample: Sample) -> Mapping[str, Finding | str]:
+    return find_all(sample.derived(law_roles))
 
 
 def _law(name: str) -> Callable[[Sample], Scored]:
     def broken(sample: Sample) -> Scored:
-        cast = _last.cast(sample)
-        finding = _last.found(sample)[name]
+        cast = sample.derived(law_roles)
+        finding = sample.derived(_findings)[name]
         if isinstance(finding, str):
             raise NotApplicable(finding)
-        limits, limits_digest = _limits(cast.tracks)
+        limits, limits_digest = _limits(sample, cast.tracks)
         if name not in limits:
             raise NotApplicable("this law has no threshold for the source of these tracks")
         limit = limits[name].threshold
@@ -107,11 +82,12 @@ def _law(name: str) -> Callable[[Sample], Scored]:
 law_measures: Final = {
     name: measure(
         f"physics.{name}",
-        version=_THRESHOLDS_VERSION,
+        version=_VERSION,
         needs=("tracks",),
         better="lower",
         bounds=(0.0, 1.0),
         kind="rate",
+        settings=(_SETTING,),
     )(_law(name))
     for name in LAWS
 }
@@ -120,11 +96,12 @@ law_measures: Final = {
 
 @measure(
     "physics.any",
-    version=_THRESHOLDS_VERSION,
+    version=_VERSION,
     needs=("tracks",),
     better="lower",
     bounds=(0.0, 1.0),
     kind="rate",
+    settings=(_SETTING,),
 )
 def any_law(sample: Sample) -> Scored:
     """Whether a clip breaks any of the laws that apply to it: 1 where it does, else 0.
@@ -135,9 +112,9 @@ def any_law(sample: Sample) -> Scored:
     Raises:
         NotApplicable: no law applies, or the source of the tracks has no thresholds.
     """
-    cast = _last.cast(sample)
-    limits, limits_digest = _limits(cast.tracks)
-    found = _last.found(sample)
+    cast = sample.derived(law_roles)
+    limits, limits_digest = _limits(sample, cast.tracks)
+    found = sample.derived(_findings)
     held = {n: finding for n, finding in found.items() if n in limits and not isinstance(finding, str)}
     if not held:
         reason = discarded(cast)
@@ -165,19 +142,21 @@ def discarded_clip(sample: Sample) -> Scored:
     Raises:
         NotApplicable: the prompt does not say what to expect.
     """
-    reason = discarded(_last.cast(sample))
+    reason = discarded(sample.derived(law_roles))
     return Scored(0.0) if reason is None else Scored(1.0, {"reason": reason})
 
 
-def _limits(tracks: Tracks) -> tuple[Mapping[str, Quantile], str]:
+def _limits(sample: Sample, tracks: Tracks) -> tuple[Mapping[str, Quantile], str]:
     """Find the thresholds for the source of some tracks, and the first digits of their digest."""
-    for name, part in thresholds_in_use().sources.items():
-        if source_number(name) == tracks.source:
-            return part.laws, thresholds_digest({name: part})[:12]
-    raise NotApplicable(
-        "the source of these tracks has no thresholds: make them with 'screentest validate --probes "
-        f"--calibrate --source ...', and name the file in {VARIABLE}"
-    )
+    file = sample.setting(_SETTING, ThresholdFile)
+    found = None if tracks.source is None else file.of_source(tracks.source)
+    if found is None:
+        raise NotApplicable(
+            "the source of these tracks has no thresholds: make them with 'screentest validate --probes "
+            "--calibrate --source ...', and name the file with --thresholds"
+        )
+    name, part = found
+    return part.laws, thresholds_digest({name: part})[:12]
 
 
 def _when(cast: Cast, finding: Finding) -> dict[str, Json]:

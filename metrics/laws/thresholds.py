@@ -2,15 +2,14 @@
 
 They are quantiles of what the probes find in lawful clips, are kept by the source of the tracks, and are
 written by ``screentest validate --probes --calibrate``, never by hand: the file carries its own digest, which
-is part of every score's key. The package brings those of ``world`` and ``blobs``; a file that the environment
-variable ``SCREENTEST_THRESHOLDS`` names adds those of further sources, or takes the place of the package's.
+is part of every score's key. The package brings those of the tracker ``world``; a file that a suite or the
+command line names adds those of further sources, or takes the place of the package's.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -22,7 +21,7 @@ from pydantic import Field, ValidationError
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
-from ...harness.core.keys import digest
+from ...harness.core.keys import Json, canonical_json, digest
 from .evaluation import LAWS
 
 __all__ = [
@@ -30,22 +29,20 @@ __all__ = [
     "ANY",
     "LEAST",
     "LEAST_OF",
-    "VARIABLE",
     "Quantile",
     "SourceThresholds",
     "ThresholdFile",
     "calibrated",
+    "chosen_thresholds",
     "conformal",
     "packaged_thresholds",
     "read_thresholds",
+    "refuse_others",
     "thresholds_digest",
-    "thresholds_in_use",
     "write_thresholds",
 ]
 
 FILE: Final = Path(__file__).parent / "data" / "thresholds.json"
-VARIABLE: Final = "SCREENTEST_THRESHOLDS"
-"""The environment variable that names a file of one's own."""
 ALARMS: Final = 0.01
 """Share of lawful clips of any one look that may lie above a threshold."""
 ANY: Final = "any"
@@ -96,6 +93,14 @@ class ThresholdFile(Config):
     layout: int = Field(default=_LAYOUT, ge=_LAYOUT, le=_LAYOUT)
     sources: dict[str, SourceThresholds]
     digest: str
+
+    def of_source(self, identity: Mapping[str, Json]) -> tuple[str, SourceThresholds] | None:
+        """Find the thresholds made for a source of tracks, by its whole identity, and their name."""
+        wanted = canonical_json(dict(identity))
+        for name, part in self.sources.items():
+            if canonical_json(part.settings.get("source")) == wanted:
+                return name, part
+        return None
 
 
 def conformal(severities: Sequence[float], alarms: float) -> float:
@@ -233,15 +238,29 @@ def packaged_thresholds() -> ThresholdFile:
     return read_thresholds(FILE)
 
 
-@cache
-def thresholds_in_use() -> ThresholdFile:
-    """Read the packaged thresholds, and those of the file that `VARIABLE` names in the place of theirs.
+def chosen_thresholds(path: Path | None) -> ThresholdFile:
+    """Read the packaged thresholds, and those of a file of one's own in the place of theirs.
 
     Raises:
         UsageError: the file cannot be read.
     """
-    packaged, own = packaged_thresholds(), os.environ.get(VARIABLE)
-    if not own:
+    packaged = packaged_thresholds()
+    if path is None:
         return packaged
-    sources = dict(sorted({**packaged.sources, **read_thresholds(Path(own)).sources}.items()))
+    sources = dict(sorted({**packaged.sources, **read_thresholds(path).sources}.items()))
     return ThresholdFile(sources=sources, digest=thresholds_digest(sources))
+
+
+def refuse_others(path: Path, identity: Mapping[str, Json]) -> None:
+    """Make sure that a file of thresholds is for a source of tracks.
+
+    Raises:
+        UsageError: it has none for the source, or only for another version or other settings of it.
+    """
+    file = read_thresholds(path)
+    if file.of_source(identity) is None:
+        raise UsageError(
+            f"the thresholds {path} are for {', '.join(file.sources)}, and the tracks of this run are by "
+            f"{canonical_json(dict(identity))}; make thresholds for that tracker with 'screentest validate "
+            "--probes --calibrate'"
+        )

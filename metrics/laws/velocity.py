@@ -8,8 +8,7 @@ import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
 from ..expectation import Way
-from ..tracking.tracks import Tracks
-from .evaluation import cast_for, discarded
+from .evaluation import discarded, law_roles
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -39,8 +38,7 @@ def velocity_error(sample: Sample) -> Scored:
     Raises:
         NotApplicable: no way is known, the clip is discarded, a thing is not shown, or in too few frames.
     """
-    tracks = Tracks.from_feature(sample.features["tracks"])
-    cast = cast_for(tracks, sample.item.expect)
+    cast = sample.derived(law_roles)
     if not cast.expect.ways:
         raise NotApplicable("the prompt's expect holds no ways")
     reason = discarded(cast)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from .association import link
 from .occlusion import Seen, centers
 from .outlines import OUTLINES
 from .regions import column
-from .tracks import ClipShape, Tracks
+from .tracks import ClipShape, Tracks, plain_noun
 
 __all__ = ["assemble"]
 
@@ -30,8 +31,8 @@ _SHAPE: Final = [column(f"shape_{name}") for name in OUTLINES]
 _FORM: Final = [column(name) for name in ("spread", "z2", "z3", "z4")]
 
 
-def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F) -> Tracks:
-    """Make tracks of spots (M, `COLUMNS`) in the order of their frames."""
+def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F, nouns: Sequence[str] = ()) -> Tracks:
+    """Make tracks of regions (M, `COLUMNS`) in the order of frames; a label is a place among ``nouns``."""
     frames = len(clip.times_T)
     found_NT = link(rows_MK, frames)
     padded = np.concatenate([rows_MK, np.full((1, rows_MK.shape[1]), np.nan)])
@@ -47,6 +48,7 @@ def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F) -> Tracks:
     center_NT2, whole_NT4 = centers(seen)
     labels = table_NTK[:, :, column("label")]
     first = seen_NT.argmax(axis=1) if frames else np.zeros(len(table_NTK), int)
+    label_N = labels[np.arange(len(labels)), first] if frames else np.empty(0)
     return Tracks(
         height=clip.height,
         width=clip.width,
@@ -62,7 +64,7 @@ def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F) -> Tracks:
         form_NT4=table_NTK[:, :, _FORM],
         visible_NT=visible_NT,
         confidence_NT=table_NTK[:, :, column("confidence")],
-        label_N=labels[np.arange(len(labels)), first] if frames else np.empty(0),
+        nouns=tuple(None if np.isnan(k) else plain_noun(nouns[int(k)]) for k in label_N),
         camera_T4=camera_T4,
     )
 

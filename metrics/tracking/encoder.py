@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import Json
 from ...harness.core.media import ClipInfo, Window
-from ..encoders.base import Encoder, EncoderOptions, Feature, Stream
+from ..encoders.base import Encoder, EncoderOptions, Record, Stream
 from ..encoders.registry import ENCODERS, EncoderEntry
-from .tracks import LAYOUT, ClipShape, TrackSource, source_name, source_number
+from .tracks import LAYOUT, ClipShape, TrackSource
 
 __all__ = ["TracksEncoder"]
 
 
 class TracksEncoder(Encoder):
-    """Follow the things of a clip: the rows of `Tracks.to_feature`.
+    """Follow the things of a clip: the record that `Tracks.to_record` writes.
 
     Args:
         source: ``world`` (also called ``reference``), ``blobs``, or the weights of an open-vocabulary
@@ -49,18 +49,18 @@ class TracksEncoder(Encoder):
 class _Stream:
     def __init__(self, source: TrackSource, info: ClipInfo) -> None:
         self._tracker, self._info = source.open(), info
-        self._number = source_number(source_name(source))
+        self._identity = dict(source.identity())
         self._times: list[NDArray[np.float64]] = []
 
     def push(self, window: Window) -> None:
         self._times.append(np.asarray(window.times_T, np.float64))
         self._tracker.push(window.frames_THWC)
 
-    def finish(self) -> Feature:
+    def finish(self) -> Record:
         times = np.concatenate(self._times) if self._times else np.empty(0)
         info = self._info
         tracks = self._tracker.finish(ClipShape(info.height, info.width, info.fps, times))
-        return replace(tracks, source=self._number).to_feature()
+        return replace(tracks, source=self._identity).to_record()
 
 
 def _source(source: str, options: EncoderOptions) -> TrackSource:

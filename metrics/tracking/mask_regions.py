@@ -27,7 +27,7 @@ class Found:
     Attributes:
         mask_HW: its pixels, at least one.
         confidence: of the source, in [0, 1].
-        label: number of its noun (see `tracks.noun_number`), or NaN.
+        label: place of its noun among the detector's, or NaN.
         identity: number by which the source itself follows it, or NaN.
     """
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import UsageError
+from ..encoders.base import NotApplicable
 from .assembly import assemble
 from .camera import CameraPath
 from .mask_regions import Found, enlarged, measure_masks, reduced
@@ -104,7 +104,7 @@ class BlobTracker:
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
         tracks = assemble(enlarged(rows, self._scale), clip, _scaled(camera, self._scale))
         if not tracks.things:
-            raise UsageError(
+            raise NotApplicable(
                 "nothing moves in the clip, and the source 'blobs' of the encoder 'tracks' sees nothing else;"
                 " for things that stand still use 'world' or a detector"
             )
@@ -119,11 +119,11 @@ class BlobTracker:
         zoomed = float(np.abs(known[:, 2]).max(initial=0.0)) / share
         advice = "the source 'blobs' of the encoder 'tracks' needs it still; use 'world' or a detector"
         if moved > _STILL_VIEW or zoomed > _STILL_ZOOM:
-            raise UsageError(
+            raise NotApplicable(
                 f"the camera moves (by {moved:.1%} of the frame, zoom {zoomed:.1%}), and {advice}"
             )
         if self._flooded > 0.5 * self._done:
-            raise UsageError(
+            raise NotApplicable(
                 f"more than half of the frame changes, as it does where the camera moves, and {advice}"
             )
 

@@ -28,7 +28,7 @@ from .detectors import Boxes, Detector, overlap
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .regions import COLUMNS, column
 from .sam2 import Masker, MaskOfFrame
-from .tracks import ClipShape, noun_number
+from .tracks import ClipShape
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -165,7 +165,6 @@ class NamedTracker:
 
     def __init__(self, detector: FindsBoxes, masks: FrameMasks | None) -> None:
         self._detector, self._masks = detector, masks
-        self._labels = [noun_number(noun) for noun in detector.nouns]
         self._waiting: list[_Frames] = []
         self._rows: list[_F] = []
         self._camera = CameraPath()
@@ -188,7 +187,7 @@ class NamedTracker:
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
         camera = self._camera.finish()
         camera[:, :2] *= self._scale
-        return assemble(enlarged(rows, self._scale), clip, camera)
+        return assemble(enlarged(rows, self._scale), clip, camera, self._detector.nouns)
 
     def _flush(self) -> None:
         frames = np.stack(self._waiting)
@@ -198,7 +197,7 @@ class NamedTracker:
             return
         for frame, boxes in zip(frames, self._detector(frames), strict=True):
             small, scale = reduced(frame, _LONGEST)
-            self._measure(small, scale, _boxes_as_things(boxes, small.shape[:2], scale, self._labels))
+            self._measure(small, scale, _boxes_as_things(boxes, small.shape[:2], scale))
 
     def _follow(self, frames: _Frames, masks: FrameMasks) -> None:
         for frame in frames:
@@ -206,7 +205,7 @@ class NamedTracker:
             fresh = self._new_boxes(frame, scale) if self._done % _SEARCHED == 0 else np.empty((0, 4))
             self._last = masks.next(frame, fresh, (small.shape[0], small.shape[1]))
             things: list[_Thing] = [
-                (Found(seen.mask_HW, seen.confidence, self._labels[noun], float(n)), None)
+                (Found(seen.mask_HW, seen.confidence, float(noun), float(n)), None)
                 for n, (seen, noun) in enumerate(zip(self._last, self._nouns_of_things, strict=True))
                 if seen is not None
             ]
@@ -233,7 +232,7 @@ class NamedTracker:
         self._done += 1
 
 
-def _boxes_as_things(boxes: Boxes, size: tuple[int, ...], scale: float, labels: list[float]) -> list[_Thing]:
+def _boxes_as_things(boxes: Boxes, size: tuple[int, ...], scale: float) -> list[_Thing]:
     """Turn boxes into masks of the reduced frame, each with its true place, edges and area there."""
     height, width = size
     things: list[_Thing] = []
@@ -245,7 +244,7 @@ def _boxes_as_things(boxes: Boxes, size: tuple[int, ...], scale: float, labels: 
         # The edges of boxes are counted from the frame's edge, places from the middle of its first pixel.
         place = [0.5 * (left + right) - 0.5, 0.5 * (top + bottom) - 0.5]
         form = np.array([*place, *(box - 0.5), (right - left) * (bottom - top)])
-        things.append((Found(mask, float(score), labels[int(noun)]), form))
+        things.append((Found(mask, float(score), float(noun)), form))
     return things
 
 

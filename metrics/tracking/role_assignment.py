@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import NotApplicable
-from ..expectation import Expectation, Thing
-from .tracks import SHAPES, Tracks, noun_number
+from ..base import NotApplicable, Sample
+from ..derived import Derives
+from ..expectation import Expectation, Thing, read_expectation
+from .tracks import SHAPES, Tracks, plain_noun
 
-__all__ = ["Cast", "Role", "cast_of"]
+__all__ = ["Cast", "Role", "cast_of", "roles_of", "tracks_of"]
 
 _F = NDArray[np.float64]
 _OTHER_COLOR: Final = 110.0
@@ -38,7 +39,7 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Cast:
+class Cast(Derives):
     """Expected things with their tracks, and the tracks that are left.
 
     Attributes:
@@ -103,6 +104,21 @@ class Cast:
         return self.tracks.seen_NT & (self.tracks.visible_NT > 0.985)
 
 
+def tracks_of(sample: Sample) -> Tracks:
+    """Read the tracks of a clip; a reading, to be `derived`."""
+    return Tracks.from_record(sample.records["tracks"])
+
+
+def roles_of(sample: Sample) -> Cast:
+    """Assign the tracks of a clip to what its prompt expects; a reading, to be `derived`.
+
+    Raises:
+        NotApplicable: the prompt does not say what to expect.
+        UsageError: what it says is wrong.
+    """
+    return cast_of(sample.derived(tracks_of), read_expectation(sample.item.expect))
+
+
 def cast_of(tracks: Tracks, expect: Expectation) -> Cast:
     """Assign tracks to the expected things by color and outline, at the least total cost.
 
@@ -141,14 +157,14 @@ class _Look:
         self.shape: _F = np.median(tracks.shape_NTS[n, early], axis=0)
         self.area = float(np.median(tracks.area_NT[n, early]))
         self.most = float(np.nanmax(tracks.area_NT[n]))
-        self.label = float(tracks.label_N[n])
+        self.noun = tracks.nouns[n]
         self.share = len(seen) / tracks.frames
 
 
 def _cost(thing: Thing, look: _Look) -> float:
     """Cost of a track in a role: under 1 where it may play it."""
-    if look.label == look.label:  # a detector found it by its noun
-        return 0.1 * (1 - look.share) if look.label == noun_number(thing.noun) else 2.0
+    if look.noun is not None:  # a detector found it by its noun
+        return 0.1 * (1 - look.share) if look.noun == plain_noun(thing.noun) else 2.0
     cost = 0.05 * (1 - look.share)
     if thing.rgb is not None:
         away = float(np.linalg.norm(look.color - np.array(thing.rgb)))
@@ -186,6 +202,6 @@ def _extras(
 
 
 def _same(one: _Look, two: _Look) -> bool:
-    if one.label == one.label:
-        return one.label == two.label
+    if one.noun is not None:
+        return one.noun == two.noun
     return float(np.linalg.norm(one.color - two.color)) < _LIKE

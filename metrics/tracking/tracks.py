@@ -11,7 +11,6 @@ The measures of `laws` and `composition` read tracks and nothing else.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders.base import Feature
+from ..encoders.base import Record
 from .outlines import OUTLINES
 
 if TYPE_CHECKING:
@@ -32,30 +31,18 @@ __all__ = [
     "TrackSource",
     "Tracker",
     "Tracks",
-    "noun_number",
+    "plain_noun",
     "source_name",
-    "source_number",
 ]
 
 _F = NDArray[np.float64]
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 SHAPES: Final = OUTLINES
 """The outlines that tracks are scored by, in the order of `Tracks.shape_NTS`."""
-_HEAD: Final = ("layout", "height", "width", "fps", "frames", "things", "source")
-_FIELDS: Final = (
-    ("position_NT2", 2),
-    ("box_NT4", 4),
-    ("center_NT2", 2),
-    ("whole_NT4", 4),
-    ("area_NT", 1),
-    ("color_NT3", 3),
-    ("shape_NTS", len(SHAPES)),
-    ("form_NT4", 4),
-    ("visible_NT", 1),
-    ("confidence_NT", 1),
+_ARRAYS: Final = (
+    *("times_T", "position_NT2", "box_NT4", "center_NT2", "whole_NT4", "area_NT", "color_NT3", "shape_NTS"),
+    *("form_NT4", "visible_NT", "confidence_NT", "camera_T4"),
 )
-_CAMERA: Final = 5
-_COLUMNS: Final = sum(width for _, width in _FIELDS) + 1
 
 
 @dataclass(frozen=True)
@@ -75,11 +62,11 @@ class Tracks:
         form_NT4: moments of the form that turning does not change (see `probes.outlines.form_moments`).
         visible_NT: share of the thing that is seen; 0 where it is not.
         confidence_NT: of the source, in [0, 1].
-        label_N: number of the noun by which a source found the thing (see `noun_number`), else NaN.
+        nouns: the noun by which a detector found each thing, in lower case; None where none did.
         camera_T4: how a still point of the first frame is seen: shift (x, y) in pixels of the frame's
             middle, logarithm of the zoom, and what share of the points that were followed agrees; NaN where
             the ground has nothing to follow.
-        source: number of the source (see `source_number`), by which thresholds are found; NaN where unknown.
+        source: the identity of the source, by which thresholds are found; None where unknown.
     """
 
     height: int
@@ -96,9 +83,9 @@ class Tracks:
     form_NT4: _F
     visible_NT: _F
     confidence_NT: _F
-    label_N: _F
+    nouns: tuple[str | None, ...]
     camera_T4: _F
-    source: float = float("nan")
+    source: Mapping[str, Json] | None = None
 
     @property
     def side(self) -> float:
@@ -128,68 +115,53 @@ class Tracks:
         zoom_T1 = np.exp(camera[:, 2:3])
         return (self.center_NT2 - middle - camera[None, :, :2]) / zoom_T1 + middle
 
-    def to_feature(self) -> Feature:
-        """Write everything as one array of rows: a head, a row a frame, and a row a thing and frame."""
-        rows = np.full((1 + self.frames * (1 + self.things), _COLUMNS), np.nan)
-        head = (self.height, self.width, self.fps, self.frames, self.things, self.source)
-        rows[0, : len(_HEAD)] = (LAYOUT, *head)
-        rows[1 : 1 + self.frames, 0] = self.times_T
-        rows[1 : 1 + self.frames, 1:_CAMERA] = self.camera_T4
-        body = [np.asarray(getattr(self, name)).reshape(-1, width) for name, width in _FIELDS]
-        label = np.repeat(self.label_N, self.frames)[:, None]
-        rows[1 + self.frames :] = np.concatenate([*body, label], axis=1)
-        return rows
+    def to_record(self) -> Record:
+        """Write everything as named arrays, with what is no array as metadata."""
+        meta: dict[str, Json] = {
+            "layout": LAYOUT,
+            "height": self.height,
+            "width": self.width,
+            "fps": self.fps,
+            "nouns": self.nouns,
+            "source": None if self.source is None else dict(self.source),
+        }
+        return Record({name: np.asarray(getattr(self, name)) for name in _ARRAYS}, meta)
 
     @classmethod
-    def from_feature(cls, feature: Feature) -> Tracks:
-        """Read what `to_feature` wrote.
+    def from_record(cls, record: Record) -> Tracks:
+        """Read what `to_record` wrote.
 
         Raises:
-            ValueError: it is no feature of tracks of this layout.
+            ValueError: it is no record of tracks of this layout.
         """
-        if feature.ndim != 2 or feature.shape[1] != _COLUMNS or feature[0, 0] != LAYOUT:
-            raise ValueError(f"an array of shape {feature.shape} holds no tracks of layout {LAYOUT}")
-        head = dict(zip(_HEAD, feature[0].tolist(), strict=False))
-        frames, things = int(head["frames"]), int(head["things"])
-        of_frames = np.asarray(feature[1 : 1 + frames], np.float64)
-        body = np.asarray(feature[1 + frames :], np.float64).reshape(things, frames, _COLUMNS)
-        fields: dict[str, Any] = {}
-        start = 0
-        for name, width in _FIELDS:
-            part = body[:, :, start : start + width]
-            fields[name] = part[:, :, 0] if width == 1 else part
-            start += width
+        meta: Mapping[str, Any] = record.meta
+        if meta.get("layout") != LAYOUT or set(record.arrays) != set(_ARRAYS):
+            raise ValueError(f"a record of {', '.join(record.arrays)} holds no tracks of layout {LAYOUT}")
+        arrays: dict[str, Any] = {name: np.asarray(record.arrays[name], np.float64) for name in _ARRAYS}
         return cls(
-            height=int(head["height"]),
-            width=int(head["width"]),
-            fps=float(head["fps"]),
-            times_T=of_frames[:, 0],
-            camera_T4=of_frames[:, 1:_CAMERA],
-            label_N=body[:, 0, start] if frames else np.empty(things),
-            source=float(head["source"]),
-            **fields,
+            height=meta["height"],
+            width=meta["width"],
+            fps=meta["fps"],
+            nouns=tuple(meta["nouns"]),
+            source=meta["source"],
+            **arrays,
         )
 
 
-def noun_number(noun: str) -> float:
-    """Number a noun (its CRC-32), so that an array of floats can hold it.
+def plain_noun(noun: str) -> str:
+    """Write a noun in lower case and with single spaces, so that two spellings of it are one.
 
     Example:
-        >>> noun_number("ball") == noun_number(" Ball ")
-        True
+        >>> plain_noun(" Red  Ball ")
+        'red ball'
     """
-    return float(zlib.crc32(" ".join(noun.lower().split()).encode()))
+    return " ".join(noun.lower().split())
 
 
 def source_name(source: TrackSource) -> str:
     """Name a source by kind and version, ``world 1``: tracks of one name have the same thresholds."""
     identity = source.identity()
     return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
-
-
-def source_number(name: str) -> float:
-    """Number a source's name, so that an array of floats can hold it."""
-    return noun_number(name)
 
 
 class Tracker(Protocol):

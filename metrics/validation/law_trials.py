@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, Scene, Thing, fits, sample_scene
-from ...harness.core.errors import UsageError
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
+from ..encoders.base import NotApplicable
 from ..laws.evaluation import LAWS, cast_for, find_all
 from ..laws.motion import Finding
-from ..tracking.tracks import ClipShape, Tracks, TrackSource, source_name, source_number
+from ..tracking.tracks import ClipShape, Tracks, TrackSource
 from .trial_clips import Film, Reconstruct, beside, dress, recolored, resized_things, stays_inside
 from .violations import MOTION_OF, plant, plants_of
 
@@ -185,7 +185,7 @@ def follow(source: TrackSource, frames_THWC: NDArray[np.uint8], fps: float) -> T
     _, height, width, _ = frames_THWC.shape
     times = np.arange(len(frames_THWC)) / fps
     tracks = tracker.finish(ClipShape(height, width, fps, times))
-    return replace(tracks, source=source_number(source_name(source)))
+    return replace(tracks, source=dict(source.identity()))
 
 
 def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = None) -> dict[str, Any] | None:
@@ -202,7 +202,7 @@ def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = Non
     began = time.process_time()
     try:
         tracks = follow(source, frames, film.clip.fps)
-    except UsageError as why:  # a source may say that it sees nothing in such a clip
+    except NotApplicable as why:  # a source may say that it sees nothing in such a clip
         found: dict[str, Finding | str] = dict.fromkeys(LAWS, str(why))
         followed = time.process_time()
     else:

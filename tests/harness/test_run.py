@@ -21,6 +21,7 @@ from screentest.harness.scoring import Scorer
 from screentest.harness.store import SCHEMA, open_run, read_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import Measure, Scored
+from screentest.metrics.encoders.clip import ClipEncoder
 
 
 def table(folder: Path) -> list[tuple[Any, ...]]:
@@ -376,10 +377,21 @@ def test_killed_at_many_random_moments_it_ends_with_the_same_table(tmp_path):
         assert not [p.name for p in (killed / "clips").iterdir() if p.name.startswith(".")]
 
 
-def test_a_prompt_that_cannot_be_encoded_fails_its_own_scores(tmp_path, make_suite, make_generator, cache):
+def test_a_prompt_that_cannot_be_encoded_fails_its_own_scores(
+    tmp_path, make_suite, make_generator, cache, monkeypatch
+):
+    encode_text = ClipEncoder.encode_text
+
+    def but_one(self, text):
+        if text.startswith("unreadable"):
+            raise ValueError("no such word")
+        return encode_text(self, text)
+
+    monkeypatch.setattr(ClipEncoder, "encode_text", but_one)
+
     class Own(make_generator):
         def own_items(self, clip):
-            texts = ("a red ball falls", "half a pair: \ud83d")
+            texts = ("a red ball falls", "unreadable")
             return tuple(make_item(text, seed, clip) for text in texts for seed in (0, 1))
 
     suite = make_suite(

@@ -12,8 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.keys import canonical_json
 from screentest.harness.core.media import ClipInfo, Window
 from screentest.metrics import MEASURES, Encoder, Feature, Outcome, Sample, Scored
+from screentest.metrics.encoders.base import Record
+from screentest.metrics.encoders.registry import make_encoder
 
 Frames = NDArray[np.uint8]
 WORDS = ("a", "red", "blue", "ball", "box", "falls", "rises")
@@ -31,7 +34,7 @@ def info_of(frames: Frames, fps: float = 8.0) -> ClipInfo:
     )
 
 
-def encode(encoder: Encoder, frames: Frames, *, fps: float = 8.0, cuts: Sequence[int] = ()) -> Feature:
+def encode(encoder: Encoder, frames: Frames, *, fps: float = 8.0, cuts: Sequence[int] = ()) -> Any:
     """Run an encoder over a clip that comes in windows cut at the given frame numbers."""
     stream = encoder.open(info_of(frames, fps))
     edges = [0, *cuts, len(frames)]
@@ -41,6 +44,18 @@ def encode(encoder: Encoder, frames: Frames, *, fps: float = 8.0, cuts: Sequence
         stream.push(Window(part, np.arange(start, stop) / fps, start))
         del part
     return stream.finish()
+
+
+def track_record(frames: Frames, fps: float = 8.0) -> Record:
+    """Follow the things of a clip with the tracker of the reference world."""
+    return encode(make_encoder("tracks", "world"), frames, fps=fps)
+
+
+def parts_of(feature: Any) -> list[bytes]:
+    """Give the bytes of a feature, whether it is a matrix or a record."""
+    if isinstance(feature, Record):
+        return [canonical_json(feature.meta).encode(), *(a.tobytes() for a in feature.arrays.values())]
+    return [feature.tobytes()]
 
 
 def score(name: str, features: Mapping[str, Feature], prompt: str | None = "a red ball") -> Scored:

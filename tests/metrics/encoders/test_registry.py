@@ -9,7 +9,7 @@ from screentest.harness.core.errors import MediaError, UsageError
 from screentest.metrics import EncoderOptions, frame_feature
 from screentest.metrics.encoders.registry import EncoderEntry
 
-from ..helpers import encode, noise, pan
+from ..helpers import encode, noise, pan, parts_of
 
 BUILT_IN = ("clip", "dynamics", "flow", "hazard", "judge", "nudity", "pixels", "subject", "video")
 
@@ -58,7 +58,7 @@ def test_the_windows_of_the_decoder_do_not_change_a_feature(name: str, tiny: dic
     assert np.isfinite(whole).all()
     last = len(frames) - 1
     for cuts in (tuple(range(1, len(frames))), (1, last)):
-        assert encode(encoder, frames, cuts=cuts).tobytes() == whole.tobytes()
+        assert parts_of(encode(encoder, frames, cuts=cuts)) == parts_of(whole)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

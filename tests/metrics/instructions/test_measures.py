@@ -15,7 +15,8 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.suite_loading import load_suite
-from screentest.metrics import MEASURES, Feature, NotApplicable, Sample, Scored
+from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
+from screentest.metrics.encoders.base import Record
 from screentest.metrics.expectation import read_expectation
 from screentest.metrics.instructions.limits import LIMITS, least_travel
 from screentest.metrics.instructions.measures import SKILLS, judge_all
@@ -33,22 +34,22 @@ def ball(way: Callable[[int], tuple[float, float] | None], color: tuple[int, int
     return Shape("ball", color, 6.0, way)
 
 
-_FEATURES: dict[bytes, Feature] = {}
+_RECORDS: dict[bytes, Record] = {}
 
 
-def feature_of(frames: Frames) -> Feature:
+def record_of(frames: Frames) -> Record:
     """Follow the things of a clip, once."""
     key = hashlib.sha256(frames.tobytes()).digest()
-    if key not in _FEATURES:
-        _FEATURES[key] = track(frames).to_feature()
-    return _FEATURES[key]
+    if key not in _RECORDS:
+        _RECORDS[key] = track(frames).to_record()
+    return _RECORDS[key]
 
 
 def follows(name: str, frames: Frames, expect: dict[str, Any] | None) -> Scored:
     function = MEASURES.get(f"follows.{name}").function
     assert function is not None
     item = make_item("a prompt", 0, ClipSettings(), expect=expect)
-    value = function(Sample(item, "ok", None, {"tracks": feature_of(frames)}))
+    value = function(Sample(item, "ok", None, {}, (), {"tracks": record_of(frames)}))
     assert isinstance(value, Scored)
     return value
 

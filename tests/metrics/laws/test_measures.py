@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -14,8 +15,9 @@ from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord
 from screentest.harness.scoring import score_key
 from screentest.harness.suite_loading import load_suite
-from screentest.metrics import MEASURES, NotApplicable, Sample, Scored, make_encoder
+from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
 from screentest.metrics.base import measure
+from screentest.metrics.encoders.base import Record
 from screentest.metrics.expectation import read_expectation
 from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.measures import law_measures
@@ -26,32 +28,34 @@ from screentest.metrics.validation.law_trials import Trial, frames_of
 from screentest.metrics.validation.trial_clips import Film
 from screentest.metrics.validation.violations import plants_of
 
-from ..helpers import encode
+from ..helpers import track_record
 from ..tracking.scenes import BLUE, RED, Shape, draw, still
 
 OTHER_LOOKS = ("ground", "noise", "crf28")
 FALL = {"objects": [{"shape": "ball", "color": "red"}], "motion": "fall", "family": "fall"}
 
 
-def held(name: str, feature: np.ndarray, expect: Mapping[str, Any] | None) -> Scored:
+def held(name: str, record: Record, expect: Mapping[str, Any] | None) -> Scored:
     function = MEASURES.get(f"physics.{name}").function
     assert function is not None
     item = make_item("a prompt", 0, ClipSettings(), expect=expect)
-    value = function(Sample(item, "ok", None, {"tracks": feature}))
+    value = function(
+        Sample(item, "ok", None, {}, (), {"tracks": record}, {"thresholds": packaged_thresholds()})
+    )
     assert isinstance(value, Scored)
     return value
 
 
 @cache
-def tracked(trial: Trial) -> tuple[Film, np.ndarray]:
+def tracked(trial: Trial) -> tuple[Film, Record]:
     made = frames_of(trial)
     assert made is not None
     film, frames = made
-    return film, encode(make_encoder("tracks", "world"), frames, fps=film.clip.fps)
+    return film, track_record(frames, film.clip.fps)
 
 
-def follow(*shapes: Shape, frames: int = 16) -> np.ndarray:
-    return encode(make_encoder("tracks", "world"), draw(shapes, frames))
+def follow(*shapes: Shape, frames: int = 16) -> Record:
+    return track_record(draw(shapes, frames))
 
 
 def falling(t: int) -> tuple[float, float]:
@@ -101,16 +105,40 @@ def test_the_first_frame_at_fault_is_that_of_the_truth():
 
 def test_the_digest_of_the_thresholds_is_in_the_evidence_and_in_the_key():
     film, feature = tracked(Trial("development", 1, "fall", 0))
-    digest, sources = packaged_thresholds().digest, packaged_thresholds().sources
+    sources = packaged_thresholds().sources
     world = source_name(WorldSource())
     of_world = thresholds_digest({world: sources[world]})
     assert held("gravity", feature, film.expect).evidence["thresholds"] == of_world[:12]
     registered = MEASURES.get("physics.gravity")
-    assert registered.version % 1_000_000 == int(digest[:8], 16) % 1_000_000
-    other = registered.__class__(**{**registered.__dict__, "version": registered.version + 1})
+    assert registered.settings == ("thresholds",)
     record = ClipRecord("item", "ok", sha256="0" * 64)
-    keys = {score_key(m, record, None, {"tracks": "1" * 64}) for m in (registered, other)}
+    keys = {score_key(registered, record, None, {"tracks": "1" * 64}, {"thresholds": d}) for d in "ab"}
     assert len(keys) == 2
+
+
+def test_thresholds_of_another_version_of_the_tracker_are_not_used():
+    tracks = Tracks.from_record(follow(Shape("ball", RED, 6.0, falling)))
+    older = {**(tracks.source or {}), "version": 3}
+    with pytest.raises(NotApplicable, match="has no thresholds"):
+        held("gravity", Tracks(**{**tracks.__dict__, "source": older}).to_record(), FALL)
+
+
+def test_roles_and_findings_of_a_clip_are_derived_once(monkeypatch):
+    from screentest.metrics.tracking import role_assignment
+
+    calls: list[object] = []
+    assign = role_assignment.cast_of
+    monkeypatch.setattr(role_assignment, "cast_of", lambda *a: calls.append(a) or assign(*a))
+    film, record = tracked(Trial("development", 1, "collision", 0))
+    item = make_item("a prompt", 0, ClipSettings(), expect=film.expect)
+    sample = Sample(item, "ok", None, {}, (), {"tracks": record}, {"thresholds": packaged_thresholds()})
+    for name in (*LAWS, "any", "discarded"):
+        with contextlib.suppress(NotApplicable):
+            MEASURES.get(f"physics.{name}").function(sample)
+    for name in ("count", "relation", "all"):
+        with contextlib.suppress(NotApplicable):
+            MEASURES.get(f"follows.{name}").function(sample)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -163,21 +191,21 @@ def test_where_no_law_applies_none_is_held():
 
 
 def test_the_camera_must_be_still_or_followed():
-    tracks = Tracks.from_feature(follow(Shape("ball", RED, 6.0, lambda t: (10.0 + 2 * t, 32.0))))
+    tracks = Tracks.from_record(follow(Shape("ball", RED, 6.0, lambda t: (10.0 + 2 * t, 32.0))))
     tracks.camera_T4[:] = np.nan
     asked = {**FALL, "motion": "left", "camera": "pan-right"}
     with pytest.raises(NotApplicable, match="the camera is asked to move, and nothing shows whether it does"):
-        held("inertia", tracks.to_feature(), asked)
+        held("inertia", tracks.to_record(), asked)
     tracks.camera_T4[:] = 0.0
     tracks.camera_T4[:, 0] = np.linspace(0, 20, 16)
     tracks.camera_T4[:, 3] = 0.2  # few points agree
     with pytest.raises(NotApplicable, match="the camera moves and cannot be followed to the end"):
-        held("inertia", tracks.to_feature(), asked)
+        held("inertia", tracks.to_record(), asked)
 
 
 def test_tracks_of_a_source_without_thresholds_are_not_judged():
-    tracks = Tracks.from_feature(follow(Shape("ball", RED, 6.0, falling)))
-    unknown = Tracks(**{**tracks.__dict__, "source": 1.0}).to_feature()
+    tracks = Tracks.from_record(follow(Shape("ball", RED, 6.0, falling)))
+    unknown = Tracks(**{**tracks.__dict__, "source": {"source": "other"}}).to_record()
     with pytest.raises(NotApplicable, match="has no thresholds: make them with 'screentest validate"):
         held("gravity", unknown, FALL)
     assert held("discarded", unknown, FALL).value == 0.0
@@ -210,14 +238,14 @@ def test_the_suite_expects_what_the_world_has_words_for():
 
 
 def test_a_camera_that_is_asked_to_move_must_be_followed_to_the_end():
-    tracks = Tracks.from_feature(follow(Shape("ball", RED, 6.0, lambda t: (10.0 + 2 * t, 32.0))))
+    tracks = Tracks.from_record(follow(Shape("ball", RED, 6.0, lambda t: (10.0 + 2 * t, 32.0))))
     tracks.camera_T4[:] = 0.0
     tracks.camera_T4[:, 3] = 1.0
     expect = {**FALL, "motion": "left", "camera": "zoom-out"}
-    assert held("rigidity", tracks.to_feature(), expect).value == 0.0
+    assert held("rigidity", tracks.to_record(), expect).value == 0.0
     tracks.camera_T4[2:, 3] = np.nan  # lost before it has moved
     with pytest.raises(NotApplicable, match="the camera is asked to move and cannot be followed to the end"):
-        held("rigidity", tracks.to_feature(), expect)
+        held("rigidity", tracks.to_record(), expect)
 
 
 def test_a_thing_that_comes_late_has_a_mass_all_the_same():

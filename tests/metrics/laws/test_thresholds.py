@@ -10,13 +10,13 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import (
     ANY,
     FILE,
-    VARIABLE,
     calibrated,
+    chosen_thresholds,
     conformal,
     packaged_thresholds,
     read_thresholds,
+    refuse_others,
     thresholds_digest,
-    thresholds_in_use,
     write_thresholds,
 )
 from screentest.metrics.tracking.shape_tracker import WorldSource
@@ -100,21 +100,31 @@ def test_the_packaged_thresholds_were_made_by_the_command():
     assert all(limit.above <= 0.02 * limit.n for limit in world.laws.values())
 
 
-def test_a_file_of_ones_own_adds_sources_and_takes_the_place_of_packaged_ones(tmp_path: Path, monkeypatch):
+def test_a_file_of_ones_own_adds_sources_and_takes_the_place_of_packaged_ones(tmp_path: Path):
     path = tmp_path / "mine.json"
     write_thresholds(path, "blobs 1", calibrated(rows(120), {"seed": 5}))
     packaged = packaged_thresholds()
-    thresholds_in_use.cache_clear()
-    monkeypatch.setenv(VARIABLE, str(path))
-    used = thresholds_in_use()
-    assert used.sources["blobs 1"].settings == {"seed": 5}
-    assert {k: v for k, v in used.sources.items() if k != "blobs 1"} == {
-        k: v for k, v in packaged.sources.items() if k != "blobs 1"
-    }
-    assert used.digest == thresholds_digest(used.sources) != packaged.digest
-    thresholds_in_use.cache_clear()
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
+    chosen = chosen_thresholds(path)
+    assert chosen.sources["blobs 1"].settings == {"seed": 5}
+    assert {k: v for k, v in chosen.sources.items() if k != "blobs 1"} == packaged.sources
+    assert chosen.digest == thresholds_digest(chosen.sources) != packaged.digest
     with pytest.raises(UsageError, match=r"none\.json cannot be read"):
-        thresholds_in_use()
-    monkeypatch.delenv(VARIABLE)
-    assert thresholds_in_use() == packaged
+        chosen_thresholds(tmp_path / "none.json")
+    assert chosen_thresholds(None) == packaged
+
+
+def test_thresholds_are_for_one_tracker_whole_identity_and_all(tmp_path: Path):
+    path = tmp_path / "mine.json"
+    tracker = {"source": "blobs", "version": 1, "block": 8}
+    write_thresholds(path, "blobs 1", calibrated(rows(120), {"source": tracker}))
+    refuse_others(path, tracker)
+    for other in ({**tracker, "version": 2}, {**tracker, "block": 16}, {"source": "world", "version": 4}):
+        with pytest.raises(UsageError, match="are for blobs 1, and the tracks of this run are by"):
+            refuse_others(path, other)
+
+
+def test_no_environment_variable_changes_the_thresholds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "mine.json"
+    write_thresholds(path, "blobs 1", calibrated(rows(120), {"seed": 5}))
+    monkeypatch.setenv("SCREENTEST_THRESHOLDS", str(path))
+    assert chosen_thresholds(None) == packaged_thresholds()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
-from screentest.metrics import NotApplicable, Sample, Scored, make_encoder
+from screentest.metrics import NotApplicable, Sample, Scored
 from screentest.metrics.laws.velocity import velocity_error
 
-from ..helpers import encode
+from ..helpers import track_record
 from ..tracking.scenes import RED, Shape, draw
 
 BALL = {"family": "uniform", "objects": [{"shape": "ball", "color": "red"}], "motion": "right"}
@@ -24,9 +24,9 @@ def way(speed: float, frames: int = 16, known: int = 16) -> list[list[float] | N
 
 
 def scored(shapes: list[Shape], expect: Mapping[str, Any], frames: int = 16) -> Scored:
-    feature = encode(make_encoder("tracks", "world"), draw(shapes, frames))
+    record = track_record(draw(shapes, frames))
     item = make_item("a red ball moves right", 0, ClipSettings(), expect=expect)
-    value = velocity_error(Sample(item, "ok", None, {"tracks": feature}))
+    value = velocity_error(Sample(item, "ok", None, {}, (), {"tracks": record}))
     assert isinstance(value, Scored)
     return value
 

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from screentest.harness.core.errors import UsageError
-from screentest.metrics import make_encoder
+from screentest.metrics import NotApplicable, make_encoder
 from screentest.metrics.tracking.motion_tracker import BlobSource
 from screentest.metrics.tracking.tracks import ClipShape, Tracks
 
-from ..helpers import encode, pan, texture
+from ..helpers import encode, pan, parts_of, texture
 from .scenes import BLUE, RED, Frames, Shape, draw, still
 
 SCENERY = texture(64, 64, 1, blur=1.5) // 2 + 20
@@ -66,17 +65,17 @@ def test_a_soft_shadow_is_no_thing():
 
 
 def test_a_moving_camera_is_said():
-    with pytest.raises(UsageError, match=r"the camera moves|more than half of the frame changes"):
+    with pytest.raises(NotApplicable, match=r"the camera moves|more than half of the frame changes"):
         follow(pan(16, 64, 3))
     moving = pan(16, 64, 1)
     for t in range(16):
         moving[t, 20:32, 3 * t : 3 * t + 12] = RED
-    with pytest.raises(UsageError, match="needs it still; use 'world' or a detector"):
+    with pytest.raises(NotApplicable, match="needs it still; use 'world' or a detector"):
         follow(moving)
 
 
 def test_where_nothing_moves_that_is_said():
-    with pytest.raises(UsageError, match="nothing moves in the clip"):
+    with pytest.raises(NotApplicable, match="nothing moves in the clip"):
         follow(draw([Shape("ball", RED, 7.0, still(30, 30))], ground=SCENERY))
 
 
@@ -102,4 +101,4 @@ def test_windows_do_not_change_the_feature():
     encoder = make_encoder("tracks", "blobs")
     assert encoder.digest != make_encoder("tracks", "world").digest
     whole = encode(encoder, frames)
-    assert encode(encoder, frames, cuts=(7, 128, 140)).tobytes() == whole.tobytes()
+    assert parts_of(encode(encoder, frames, cuts=(7, 128, 140))) == parts_of(whole)

@@ -17,9 +17,9 @@ from screentest.metrics.tracking.detectors import Boxes, Detector, keep_best, ov
 from screentest.metrics.tracking.named_object_tracker import NamedTracker, OpenVocabularySource, read_source
 from screentest.metrics.tracking.role_assignment import cast_of
 from screentest.metrics.tracking.sam2 import Masker, MaskerRun, MaskOfFrame
-from screentest.metrics.tracking.tracks import ClipShape, Tracks, noun_number
+from screentest.metrics.tracking.tracks import ClipShape, Tracks
 
-from ..helpers import encode, tiny_dinov2
+from ..helpers import encode, parts_of, tiny_dinov2
 from .scenes import BLUE, RED, Frames, Shape, draw, still
 from .tiny import tiny_grounding_dino, tiny_owlv2, tiny_sam2
 
@@ -126,11 +126,10 @@ def test_a_clip_goes_through_in_any_windows(models, pattern):
     source = pattern.format(**models)
     encoder = make_encoder("tracks", source, CPU)
     whole = encode(encoder, CLIP)
-    tracks = Tracks.from_feature(whole)
+    tracks = Tracks.from_record(whole)
     assert (tracks.frames, tracks.height, tracks.width) == (11, 40, 60)
-    assert encode(encoder, CLIP, cuts=(3, 9)).tobytes() == whole.tobytes()
-    labels = {noun_number("ball"), noun_number("red wall")}
-    assert set(tracks.label_N.tolist()) <= labels
+    assert parts_of(encode(encoder, CLIP, cuts=(3, 9))) == parts_of(whole)
+    assert set(tracks.nouns) <= {"ball", "red wall"}
 
 
 def test_identity_is_of_the_weights_the_nouns_and_the_score(models, tmp_path):
@@ -196,8 +195,8 @@ class Knowing:
 def test_boxes_are_linked_to_named_things():
     tracks = as_clip(NamedTracker(Knowing(), None), SCENE)
     assert tracks.things == 2
-    named = {label: n for n, label in enumerate(tracks.label_N.tolist())}
-    ball, box = named[noun_number("red ball")], named[noun_number("box")]
+    named = {noun: n for n, noun in enumerate(tracks.nouns)}
+    ball, box = named["red ball"], named["box"]
     expected = np.stack([20.0 + 3 * np.arange(16), np.full(16, 40.0)], axis=1)
     assert tracks.position_NT2[ball] == pytest.approx(expected, abs=0.01)
     assert np.flatnonzero(~tracks.seen_NT[box]).tolist() == [7]
@@ -236,7 +235,7 @@ def test_masks_are_followed_by_their_own_identities():
     tracks = as_clip(NamedTracker(Knowing(every=8), masks), SCENE)
     assert masks.boxes == [2, *[0] * 15]  # what is followed already is not added again at frame 8
     assert tracks.things == 2
-    ball = tracks.label_N.tolist().index(noun_number("red ball"))
+    ball = tracks.nouns.index("red ball")
     assert tracks.area_NT[ball, 0] == pytest.approx(np.pi * 64, rel=0.1)
     assert tracks.shape_NTS[ball, 0].argmax() == 0
     assert tracks.position_NT2[ball, :, 0] == pytest.approx(20.0 + 3 * np.arange(16), abs=0.3)
