@@ -268,7 +268,7 @@ def _cached(clips: Mapping[str, Clip], settings: PhysicsIQSettings, cache: Featu
     )
     sha256 = clips["generated"].sha256
     known = cache.get(sha256, key) if cache is not None else None
-    if known is not None and known.shape == (1, 10):
+    if isinstance(known, np.ndarray) and known.shape == (1, 10):
         values = [float(value) for value in known[0]]
         still = bool(values[8]), bool(values[9])
         return _Compared(Agreement(*values[:4]), Agreement(*values[4:8]), *still)
