@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ...harness.core.config import Config
-from ...harness.core.stats import Floats
-from ..calibration import Bools
 
-__all__ = ["PromptFilterSettings"]
+__all__ = ["HeldOut", "PromptFilterSettings"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 class PromptFilterSettings(Config):
