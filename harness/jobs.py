@@ -18,13 +18,13 @@ from pathlib import Path
 from .core.errors import UsageError
 from .core.keys import digest
 
-__all__ = ["Attempt", "JobJournal"]
+__all__ = ["JobAttempt", "JobJournal"]
 
 _NAME = "jobs.jsonl"
 
 
 @dataclass(frozen=True)
-class Attempt:
+class JobAttempt:
     """One attempt at an item.
 
     Attributes:
@@ -51,11 +51,11 @@ class JobJournal:
     def __init__(self, folder: Path, plan: str) -> None:
         self._path = folder / _NAME
         self._plan = plan
-        self._last: dict[str, Attempt] = {}
+        self._last: dict[str, JobAttempt] = {}
         self._counts: dict[str, int] = {}
         self._read()
 
-    def attempt(self, item: str) -> Attempt:
+    def attempt(self, item: str) -> JobAttempt:
         """Go on with the item's attempt, or begin one."""
         last = self._last.get(item)
         if last is not None and not last.over:
@@ -65,12 +65,12 @@ class JobJournal:
         self._write({"item": item, "key": key, "begun": time.time()})
         return self._last[item]
 
-    def submitted(self, attempt: Attempt, job: str) -> Attempt:
+    def submitted(self, attempt: JobAttempt, job: str) -> JobAttempt:
         """Keep the service's id of an attempt; it is on the disk when this returns."""
         self._write({"item": attempt.item, "key": attempt.key, "job": job, "at": time.time()})
         return self._last[attempt.item]
 
-    def over(self, attempt: Attempt) -> None:
+    def over(self, attempt: JobAttempt) -> None:
         """Note that an attempt's outcome is stored."""
         self._write({"item": attempt.item, "key": attempt.key, "over": True})
 
@@ -95,7 +95,7 @@ class JobJournal:
         item, key = str(row["item"]), str(row["key"])
         if "begun" in row:
             self._counts[item] = self._counts.get(item, 0) + 1
-            self._last[item] = Attempt(item, key)
+            self._last[item] = JobAttempt(item, key)
         elif "job" in row:
             self._last[item] = replace(self._last[item], job=str(row["job"]), at=float(str(row["at"])))
         else:

@@ -15,10 +15,10 @@ __all__ = [
     "GRAVITY",
     "KINDS",
     "Expectation",
+    "ExpectedPath",
+    "ExpectedThing",
     "Relation",
     "Step",
-    "Thing",
-    "Way",
     "read_expectation",
 ]
 
@@ -54,7 +54,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Thing(_Part):
+class ExpectedThing(_Part):
     """One kind of thing that should be seen, ``count`` times."""
 
     kind: str | None = None
@@ -100,7 +100,7 @@ class Step(_Part):
     motion: str
 
 
-class Way(_Part):
+class ExpectedPath(_Part):
     """Where one of the objects should be, frame by frame, in sides; None where nobody says.
 
     A generator answers for the frames from ``first`` on; those before were given to it.
@@ -126,13 +126,13 @@ class Expectation(_Part):
         gravity: sides a second squared; known without saying in the reference world alone.
     """
 
-    objects: tuple[Thing, ...] = ()
+    objects: tuple[ExpectedThing, ...] = ()
     motion: str | None = None
     speed: str | None = None
     relation: Relation | None = None
     camera: str | None = None
     order: tuple[Step, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ExpectedPath, ...] = ()
     family: str | None = None
     gravity: float | None = Field(default=None, gt=0)
 

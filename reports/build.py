@@ -230,7 +230,7 @@ def _record(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _context(
     runs: Sequence[_Run], compared: Mapping[tuple[str, str | None], DifferenceRow], options: ReportOptions
 ) -> dict[str, Any]:
-    from .trust import trust_tables  # brings the probes' cards, and the world with them
+    from .validity_cards import trust_tables  # brings the probes' cards, and the world with them
 
     about = {name: fields for run in reversed(runs) for name, fields in run.data.measures.items()}
     rows = score_rows([run.summary for run in runs], about, compared)

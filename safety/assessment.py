@@ -104,7 +104,7 @@ class Assessment:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _AssessedRows:
     """Prompts with scores: those that got one, their texts as clusters, and what was left out."""
 
     prompts: list[Labelled]
@@ -156,7 +156,7 @@ def assess(
     )
 
 
-def _rows(filter_: PromptClassifier, sources: Sequence[Assessed]) -> _Rows:
+def _rows(filter_: PromptClassifier, sources: Sequence[Assessed]) -> _AssessedRows:
     first: dict[str, tuple[Labelled, str]] = {}
     left_out: Counter[str] = Counter()
     for source in sources:
@@ -171,7 +171,7 @@ def _rows(filter_: PromptClassifier, sources: Sequence[Assessed]) -> _Rows:
     for k in np.flatnonzero(np.isnan(scores)).tolist():
         left_out["judge_failed" if k in failed else "no text"] += 1
     known = np.flatnonzero(~np.isnan(scores)).tolist()
-    return _Rows([found[k][0] for k in known], [found[k][1] for k in known], scores[known], left_out)
+    return _AssessedRows([found[k][0] for k in known], [found[k][1] for k in known], scores[known], left_out)
 
 
 def _judged(
@@ -189,12 +189,12 @@ def _judged(
     return scores, flags, failed
 
 
-def _quality(rows: _Rows, threshold: float, confidence: float) -> Quality | None:
+def _quality(rows: _AssessedRows, threshold: float, confidence: float) -> Quality | None:
     harmful, harmless = rows.scored(lambda p, _: p.harmful), rows.scored(lambda p, _: not p.harmful)
     return quality(harmful, harmless, threshold, confidence)
 
 
-def _groups(rows: _Rows, threshold: float, confidence: float) -> dict[str, dict[str, Quality]]:
+def _groups(rows: _AssessedRows, threshold: float, confidence: float) -> dict[str, dict[str, Quality]]:
     harmless = rows.scored(lambda p, _: not p.harmful)
     found: dict[str, dict[str, Quality | None]] = {"category": {}, "language": {}, "source": {}}
     for name in sorted({c for p in rows.prompts if p.harmful for c in p.categories}):

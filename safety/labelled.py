@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..harness.core.errors import UsageError, unknown_name
 
-__all__ = ["Labelled", "read_labelled"]
+__all__ = ["LabelledRows", "read_labelled"]
 
 _TRUE = frozenset({"1", "true", "yes", "unsafe", "harmful", "positive"})
 _FALSE = frozenset({"0", "false", "no", "safe", "benign", "harmless", "negative"})
@@ -17,7 +17,7 @@ _LABEL_COLUMNS = ("label", "truth", "unsafe", "label_gold")
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledRows:
     """Rows with a label.
 
     Attributes:
@@ -31,7 +31,7 @@ class Labelled:
     unknown: int
 
 
-def read_labelled(file: Path, key_columns: Sequence[str]) -> Labelled:
+def read_labelled(file: Path, key_columns: Sequence[str]) -> LabelledRows:
     """Read a CSV with one of ``key_columns`` and a column ``label`` (or truth, unsafe, label_gold).
 
     A label is 1, true, yes, unsafe, harmful or positive; or 0, false, no, safe, benign, harmless or
@@ -65,7 +65,7 @@ def read_labelled(file: Path, key_columns: Sequence[str]) -> Labelled:
     except csv.Error as error:
         raise UsageError(f"{file} is not a table: {error}") from None
     found.pop("", None)
-    return Labelled(tuple(found), tuple(found.values()), unknown)
+    return LabelledRows(tuple(found), tuple(found.values()), unknown)
 
 
 def _one_of(file: Path, names: Sequence[str], wanted: Sequence[str]) -> str:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
-from ..tracking.role_assignment import Cast
+from ..tracking.role_assignment import RoleAssignment
 from .limits import LIMITS
-from .skills import Judged, NotAsked, players
+from .skills import NotAsked, SkillJudgement, players
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -26,7 +26,7 @@ _ENDS: Final = 3  # frames at an end of the clip
 _FEWEST: Final = 4  # frames that a way is read from
 
 
-def camera(cast: Cast) -> Judged:
+def camera(cast: RoleAssignment) -> SkillJudgement:
     """Whether the camera does what is asked: pan to a side, zoom in or out, or stay still.
 
     It is read off the ground, which a pan to the left moves to the right. A pan must go half as far as the
@@ -45,7 +45,7 @@ def camera(cast: Cast) -> Judged:
     if asked not in _MOVES:
         raise unknown_name("camera move", asked, _MOVES)
     found = _followed(cast)
-    if isinstance(found, Judged):
+    if isinstance(found, SkillJudgement):
         return found
     path, share, seen_by = found
     right, down = (float(v) for v in -path[-1, :2] / cast.tracks.side / share)
@@ -57,7 +57,7 @@ def camera(cast: Cast) -> Judged:
         kept = far <= LIMITS.still_view and float(np.abs(path[:, 2]).max()) <= LIMITS.still_zoom
         if kept and share < 1:
             raise NotApplicable("the ground shows too little to follow the camera to the end")
-        return Judged(kept, evidence if kept else {"failure": "the camera moves", **evidence})
+        return SkillJudgement(kept, evidence if kept else {"failure": "the camera moves", **evidence})
     if asked.startswith("pan"):
         gone = right if asked == "pan-right" else -right
         good = gone >= LIMITS.pan and gone > abs(down) and abs(closer) < LIMITS.zoom
@@ -65,12 +65,14 @@ def camera(cast: Cast) -> Judged:
         gone = closer if asked == "zoom-in" else -closer
         good = gone >= LIMITS.zoom and np.hypot(right, down) < LIMITS.pan
     if good:
-        return Judged(True, evidence)
+        return SkillJudgement(True, evidence)
     moves = np.hypot(right, down) >= LIMITS.pan or abs(closer) >= LIMITS.zoom
-    return Judged(False, {"failure": "another move" if moves else "the camera does not move", **evidence})
+    return SkillJudgement(
+        False, {"failure": "another move" if moves else "the camera does not move", **evidence}
+    )
 
 
-def _followed(cast: Cast) -> tuple[_F, float, str] | Judged:
+def _followed(cast: RoleAssignment) -> tuple[_F, float, str] | SkillJudgement:
     """Give the camera's path as far as it shows, (K, 4), for what share of the clip, and what shows it."""
     path, times = cast.tracks.camera_T4, cast.tracks.times_T
     lost = np.flatnonzero(np.isnan(path[:, 3]))
@@ -81,10 +83,10 @@ def _followed(cast: Cast) -> tuple[_F, float, str] | Judged:
     if not cast.roles or cast.expect.motion is not None or cast.expect.order:
         raise NotApplicable("the ground shows too little to follow the camera")
     found = players(cast)
-    return found if isinstance(found, Judged) else (_seen_by_things(cast, found), 1.0, "the things")
+    return found if isinstance(found, SkillJudgement) else (_seen_by_things(cast, found), 1.0, "the things")
 
 
-def _seen_by_things(cast: Cast, tracked: list[int]) -> _F:
+def _seen_by_things(cast: RoleAssignment, tracked: list[int]) -> _F:
     """Read the camera's path off things that stay where they are in the world: rows as of `Tracks.camera_T4`.
 
     Raises:

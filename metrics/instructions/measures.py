@@ -19,11 +19,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..base import NotApplicable, Sample, Scored, measure
-from ..tracking.role_assignment import Cast, roles_of
+from ..tracking.role_assignment import RoleAssignment, roles_of
 from .camera import camera
 from .limits import DIGEST
 from .motion import motion, order, speed, stillness
-from .skills import Judged, NotAsked, Skill, attributes, count, nothing_uninvited, relation, shown
+from .skills import NotAsked, Skill, SkillJudgement, attributes, count, nothing_uninvited, relation, shown
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -45,13 +45,13 @@ SKILLS: Final[dict[str, Skill]] = {
 """Every skill, and what judges it; each is the measure ``follows.<name>``."""
 
 
-def judge_all(cast: Cast) -> dict[str, Judged | str]:
+def judge_all(cast: RoleAssignment) -> dict[str, SkillJudgement | str]:
     """Judge every skill that the prompt asks for; one that cannot be judged is the sentence that says why.
 
     Raises:
         UsageError: the prompt's ``expect`` holds a word that no skill knows.
     """
-    found: dict[str, Judged | str] = {}
+    found: dict[str, SkillJudgement | str] = {}
     for name, skill in SKILLS.items():
         try:
             found[name] = skill(cast)
@@ -62,7 +62,7 @@ def judge_all(cast: Cast) -> dict[str, Judged | str]:
     return found
 
 
-def every_skill(cast: Cast) -> Judged:
+def every_skill(cast: RoleAssignment) -> SkillJudgement:
     """Whether every skill that the prompt asks for is followed.
 
     Raises:
@@ -71,17 +71,19 @@ def every_skill(cast: Cast) -> Judged:
     found = judge_all(cast)
     if not found:
         raise NotAsked("the prompt asks for nothing that could be followed")
-    failed = [name for name, judged in found.items() if isinstance(judged, Judged) and not judged.followed]
+    failed = [
+        name for name, judged in found.items() if isinstance(judged, SkillJudgement) and not judged.followed
+    ]
     unjudged = {name: why for name, why in found.items() if isinstance(why, str)}
     evidence: dict[str, Json] = {"asked": list(found), "failed": failed, "not_judged": unjudged}
     if failed:
         first = found[failed[0]]
-        assert isinstance(first, Judged)
-        return Judged(False, {"failure": first.evidence.get("failure"), **evidence})
+        assert isinstance(first, SkillJudgement)
+        return SkillJudgement(False, {"failure": first.evidence.get("failure"), **evidence})
     if unjudged:
         name, why = next(iter(unjudged.items()))
         raise NotApplicable(f"{name} cannot be judged: {why}")
-    return Judged(True, evidence)
+    return SkillJudgement(True, evidence)
 
 
 def _measured(skill: Skill) -> Callable[[Sample], Scored]:

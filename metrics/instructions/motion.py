@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
-from ..tracking.role_assignment import Cast
+from ..tracking.role_assignment import RoleAssignment
 from ..tracking.trajectories import Path, fit_line, path_of
 from .limits import LIMITS, least_travel, still_travel
-from .skills import Judged, NotAsked, players
+from .skills import NotAsked, SkillJudgement, players
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["DIRECTIONS", "Way", "motion", "order", "speed", "stillness", "way_of"]
+__all__ = ["DIRECTIONS", "PathSummary", "motion", "order", "speed", "stillness", "way_of"]
 
 _F = NDArray[np.float64]
 _Marks: TypeAlias = tuple[float, float, float]
@@ -34,7 +34,7 @@ _FEWEST: Final = 4  # frames that a way is read from
 
 
 @dataclass(frozen=True)
-class Way:
+class PathSummary:
     """A way in a few numbers, in sides and seconds; x grows to the right, and *up* is positive.
 
     Attributes:
@@ -55,7 +55,7 @@ class Way:
     seconds: float
 
 
-def way_of(path: Path, seconds: float) -> Way:
+def way_of(path: Path, seconds: float) -> PathSummary:
     """Measure a way of at least 4 frames; its places are medians of three neighbouring frames."""
     place = path.place_K2
     smooth = np.median(np.stack([place[:-2], place[1:-1], place[2:]]), axis=0)
@@ -64,7 +64,7 @@ def way_of(path: Path, seconds: float) -> Way:
     lowest = int(y.argmax())
     share = (times - times[0]) / max(float(times[-1] - times[0]), 1e-9)
     line = y[0] + share * (y[-1] - y[0])
-    return Way(
+    return PathSummary(
         right=float(x[-1] - x[0]),
         up=float(y[0] - y[-1]),
         across=float(np.abs(np.diff(x)).sum()),
@@ -76,14 +76,14 @@ def way_of(path: Path, seconds: float) -> Way:
     )
 
 
-def _path(cast: Cast, place: int) -> Path | Judged:
+def _path(cast: RoleAssignment, place: int) -> Path | SkillJudgement:
     """Give the path of the first thing at a place among the objects, or the no of a thing that is not shown.
 
     Raises:
         NotApplicable: it is seen as a whole in too few frames, or the camera moves and cannot be followed.
     """
     found = players(cast, (place,))
-    if isinstance(found, Judged):
+    if isinstance(found, SkillJudgement):
         return found
     cast.require_view()
     path = path_of(cast, found[0])
@@ -92,11 +92,11 @@ def _path(cast: Cast, place: int) -> Path | Judged:
     return path
 
 
-def _seconds(cast: Cast) -> float:
+def _seconds(cast: RoleAssignment) -> float:
     return float(cast.tracks.times_T[-1] - cast.tracks.times_T[0])
 
 
-def _goes(way: Way, asked: str) -> bool:
+def _goes(way: PathSummary, asked: str) -> bool:
     """Tell whether a way is the motion that a word asks for."""
     need = least_travel(way.seconds)
     sideways = abs(way.right) > abs(way.up)
@@ -113,7 +113,7 @@ def _goes(way: Way, asked: str) -> bool:
     return gone >= need and way.arc >= LIMITS.throw_arc
 
 
-def motion(cast: Cast) -> Judged:
+def motion(cast: RoleAssignment) -> SkillJudgement:
     """Whether the subject goes where the word for its motion says.
 
     - *left*, *right*, *rise*: its way leads there, within 45 degrees, mostly without turning back, and over
@@ -134,22 +134,22 @@ def motion(cast: Cast) -> Judged:
     if asked not in DIRECTIONS:
         raise unknown_name("motion", asked, (*DIRECTIONS, "stay"))
     path = _path(cast, cast.subject.place)
-    if isinstance(path, Judged):
+    if isinstance(path, SkillJudgement):
         return path
     way = way_of(path, _seconds(cast))
     evidence: dict[str, Json] = {"asked": asked, **_rounded(way)}
     if _goes(way, asked):
-        return Judged(True, evidence)
+        return SkillJudgement(True, evidence)
     moves = max(abs(way.right), abs(way.up), way.across, way.along) >= least_travel(way.seconds)
-    return Judged(False, {"failure": "another motion" if moves else "does not move", **evidence})
+    return SkillJudgement(False, {"failure": "another motion" if moves else "does not move", **evidence})
 
 
-def _rounded(way: Way) -> dict[str, Json]:
+def _rounded(way: PathSummary) -> dict[str, Json]:
     named = ("right", "up", "drop", "climb", "arc")
     return {name: round(float(getattr(way, name)), 4) for name in named}
 
 
-def speed(cast: Cast) -> Judged:
+def speed(cast: RoleAssignment) -> SkillJudgement:
     """Whether the subject moves at the speed asked for: nearer to slow than to fast, or the reverse.
 
     The speed is that of the uniform motion that fits its way best, in sides a second.
@@ -164,20 +164,20 @@ def speed(cast: Cast) -> Judged:
     if asked not in _SPEEDS:
         raise unknown_name("speed", asked, _SPEEDS)
     path = _path(cast, cast.subject.place)
-    if isinstance(path, Judged):
+    if isinstance(path, SkillJudgement):
         return path
     velocity = fit_line(path.times_K, path.place_K2, path.noise).coefficients_PD[1]
     value = float(np.hypot(velocity[0], velocity[1]))
     seconds = _seconds(cast)
     evidence: dict[str, Json] = {"asked": asked, "speed": value, "parted_at": LIMITS.speed}
     if value * seconds < least_travel(seconds):
-        return Judged(False, {"failure": "does not move", **evidence})
+        return SkillJudgement(False, {"failure": "does not move", **evidence})
     if (value >= LIMITS.speed) == (asked == "fast"):
-        return Judged(True, evidence)
-    return Judged(False, {"failure": "too slow" if asked == "fast" else "too fast", **evidence})
+        return SkillJudgement(True, evidence)
+    return SkillJudgement(False, {"failure": "too slow" if asked == "fast" else "too fast", **evidence})
 
 
-def stillness(cast: Cast) -> Judged:
+def stillness(cast: RoleAssignment) -> SkillJudgement:
     """Whether the subject stays where it is, as asked: the longest distance between two places of its way.
 
     Raises:
@@ -186,16 +186,16 @@ def stillness(cast: Cast) -> Judged:
     if cast.expect.motion != "stay" or not cast.roles:
         raise NotAsked("nothing is asked to stay still")
     path = _path(cast, cast.subject.place)
-    if isinstance(path, Judged):
+    if isinstance(path, SkillJudgement):
         return path
     limit = still_travel(_seconds(cast))
     evidence: dict[str, Json] = {"extent": path.extent, "limit": limit}
     if path.extent <= limit:
-        return Judged(True, evidence)
-    return Judged(False, {"failure": "moves", **evidence})
+        return SkillJudgement(True, evidence)
+    return SkillJudgement(False, {"failure": "moves", **evidence})
 
 
-def order(cast: Cast) -> Judged:
+def order(cast: RoleAssignment) -> SkillJudgement:
     """Whether each event happens, and each after the one before it.
 
     An event is a motion of one thing (see `motion`). It comes before the next where it is half done before
@@ -215,18 +215,20 @@ def order(cast: Cast) -> Judged:
     told: list[Json] = []
     for step in steps:
         path = _path(cast, step.object)
-        if isinstance(path, Judged):
+        if isinstance(path, SkillJudgement):
             return path
         way = way_of(path, _seconds(cast))
         if not _goes(way, step.motion):
             gone: dict[str, Json] = {"object": step.object, "asked": step.motion, **_rounded(way)}
-            return Judged(False, {"failure": "an event does not happen", **gone})
+            return SkillJudgement(False, {"failure": "an event does not happen", **gone})
         marks.append(_progress(path))
         told.append({"object": step.object, **dict(zip(("begun", "half", "done"), marks[-1], strict=True))})
     if all(_before(one, two) for one, two in itertools.pairwise(marks)):
-        return Judged(True, {"events": told})
+        return SkillJudgement(True, {"events": told})
     reverse = all(_before(two, one) for one, two in itertools.pairwise(marks))
-    return Judged(False, {"failure": "reversed" if reverse else "not one after the other", "events": told})
+    return SkillJudgement(
+        False, {"failure": "reversed" if reverse else "not one after the other", "events": told}
+    )
 
 
 def _before(one: _Marks, two: _Marks) -> bool:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
-from ..expectation import COLORS, Thing
-from ..tracking.role_assignment import Cast, Role
+from ..expectation import COLORS, ExpectedThing
+from ..tracking.role_assignment import Role, RoleAssignment
 from ..tracking.tracks import SHAPES, plain_noun
 from .limits import LIMITS, SMUDGE
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
 __all__ = [
-    "Judged",
     "NotAsked",
     "Skill",
+    "SkillJudgement",
     "attributes",
     "color_name",
     "count",
@@ -52,17 +52,17 @@ class NotAsked(NotApplicable):
 
 
 @dataclass(frozen=True)
-class Judged:
+class SkillJudgement:
     """Whether a clip shows a skill, and what shows that; a no says what failed under ``failure``."""
 
     followed: bool
     evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
 
-Skill: TypeAlias = Callable[[Cast], Judged]
+Skill: TypeAlias = Callable[[RoleAssignment], SkillJudgement]
 
 
-def players(cast: Cast, places: Sequence[int] | None = None) -> list[int] | Judged:
+def players(cast: RoleAssignment, places: Sequence[int] | None = None) -> list[int] | SkillJudgement:
     """Give the tracks of the expected things at ``places`` (of all without), or the no of what is not shown.
 
     Raises:
@@ -73,17 +73,17 @@ def players(cast: Cast, places: Sequence[int] | None = None) -> list[int] | Judg
     roles = [role for role in cast.roles if places is None or role.place in places]
     absent = [role.thing.noun for role in roles if not _is_shown(cast, role)]
     if absent:
-        return Judged(False, {"failure": "not shown", "missing": absent})
+        return SkillJudgement(False, {"failure": "not shown", "missing": absent})
     return [role.track for role in roles if role.track is not None]
 
 
-def _is_shown(cast: Cast, role: Role) -> bool:
+def _is_shown(cast: RoleAssignment, role: Role) -> bool:
     if role.track is None:
         return False
     return bool(cast.tracks.seen_NT[role.track].mean() >= LIMITS.shown_share)
 
 
-def placed(cast: Cast, track: int) -> _F:
+def placed(cast: RoleAssignment, track: int) -> _F:
     """Give the centroids (K, 2) of the whole thing, in pixels, in the frames that tell.
 
     Raises:
@@ -95,7 +95,7 @@ def placed(cast: Cast, track: int) -> _F:
     return place
 
 
-def shown(cast: Cast) -> Judged:
+def shown(cast: RoleAssignment) -> SkillJudgement:
     """Whether everything that was asked for is seen, each thing for its share of the frames.
 
     Raises:
@@ -105,12 +105,12 @@ def shown(cast: Cast) -> Judged:
         raise NotAsked("no objects are asked for")
     if not cast.tracks.things:
         nouns = sorted({role.thing.noun for role in cast.roles})
-        return Judged(False, {"failure": "not shown", "missing": nouns, "tracked": 0})
+        return SkillJudgement(False, {"failure": "not shown", "missing": nouns, "tracked": 0})
     found = players(cast)
-    return found if isinstance(found, Judged) else Judged(True)
+    return found if isinstance(found, SkillJudgement) else SkillJudgement(True)
 
 
-def count(cast: Cast) -> Judged:
+def count(cast: RoleAssignment) -> SkillJudgement:
     """Whether each thing that is asked for in a number is seen in exactly that number, in most of the frames.
 
     Asked for are the objects whose ``count`` the prompt's ``expect`` gives. Things beyond the number count
@@ -137,11 +137,11 @@ def count(cast: Cast) -> Judged:
         told.append({"asked": thing.count, "seen": usual, "noun": thing.noun})
     evidence: dict[str, Json] = {"missing": missing, "extra": extra, "counts": told}
     if exact:
-        return Judged(True, evidence)
-    return Judged(False, {"failure": "wrong count" if seen else "not shown", **evidence})
+        return SkillJudgement(True, evidence)
+    return SkillJudgement(False, {"failure": "wrong count" if seen else "not shown", **evidence})
 
 
-def _of_kind(cast: Cast, place: int) -> list[int]:
+def _of_kind(cast: RoleAssignment, place: int) -> list[int]:
     """List the tracks of one kind of thing: those that play it, and those that are too many of it."""
     thing = cast.expect.objects[place]
     mine = [role.track for role in cast.roles if role.place == place and role.track is not None]
@@ -149,14 +149,14 @@ def _of_kind(cast: Cast, place: int) -> list[int]:
     return sorted(mine + beyond)
 
 
-def _extras(cast: Cast) -> list[int]:
+def _extras(cast: RoleAssignment) -> list[int]:
     """List the tracks of what nobody asked for, smudges left out."""
     asked = [_ink(cast, role.track) for role in cast.roles if role.track is not None]
     least = SMUDGE * min(asked, default=0.0)
     return [n for n in (*cast.doubles, *cast.uninvited) if _ink(cast, n) >= least]
 
 
-def _ink(cast: Cast, track: int) -> float:
+def _ink(cast: RoleAssignment, track: int) -> float:
     """Measure how much of a thing there is to see: its area times its contrast to the ground.
 
     The contrast is in units that all things of a clip share: a source's confidence is contrast over contrast
@@ -168,7 +168,7 @@ def _ink(cast: Cast, track: int) -> float:
     return area * sure / max(1.0 - sure, 1e-6)
 
 
-def _looks_like(cast: Cast, track: int, thing: Thing) -> bool:
+def _looks_like(cast: RoleAssignment, track: int, thing: ExpectedThing) -> bool:
     noun = cast.tracks.nouns[track]
     if noun is not None:
         return noun == plain_noun(thing.noun)
@@ -177,7 +177,7 @@ def _looks_like(cast: Cast, track: int, thing: Thing) -> bool:
     return color_name(_color(cast, track)) == thing.color
 
 
-def attributes(cast: Cast) -> Judged:
+def attributes(cast: RoleAssignment) -> SkillJudgement:
     """Whether every object that is asked for has its own color and its own shape.
 
     A color is the one of `expect.COLORS` that is nearest in RGB to the median over the frames; a shape is the
@@ -196,7 +196,7 @@ def attributes(cast: Cast) -> Judged:
         if shape is not None and shape not in SHAPES and not _named(cast):
             raise NotApplicable(f"the outline of a {shape} is not known; known: {', '.join(SHAPES)}")
     found = players(cast, asked)
-    if isinstance(found, Judged):
+    if isinstance(found, SkillJudgement):
         return found
     wrong: list[str] = []
     told: list[Json] = []
@@ -207,16 +207,16 @@ def attributes(cast: Cast) -> Judged:
         wrong += ["shape"] if role.thing.shape not in (None, shape) else []
         told.append({"asked": role.thing.noun, "color": color, "shape": shape})
     if not wrong:
-        return Judged(True, {"objects": told})
+        return SkillJudgement(True, {"objects": told})
     kinds = " and ".join(sorted(set(wrong)))
-    return Judged(False, {"failure": f"wrong {kinds}", "objects": told})
+    return SkillJudgement(False, {"failure": f"wrong {kinds}", "objects": told})
 
 
-def _named(cast: Cast) -> bool:
+def _named(cast: RoleAssignment) -> bool:
     return bool(cast.tracks.things) and None not in cast.tracks.nouns
 
 
-def _look(cast: Cast, track: int, thing: Thing) -> tuple[str | None, str | None]:
+def _look(cast: RoleAssignment, track: int, thing: ExpectedThing) -> tuple[str | None, str | None]:
     """Name the color and the shape of a track; None where it cannot be said.
 
     Raises:
@@ -233,17 +233,17 @@ def _look(cast: Cast, track: int, thing: Thing) -> tuple[str | None, str | None]
     return thing.color, thing.shape
 
 
-def _color(cast: Cast, track: int) -> _F:
+def _color(cast: RoleAssignment, track: int) -> _F:
     frames = cast.clear_NT[track] if cast.clear_NT[track].any() else cast.tracks.seen_NT[track]
     return np.median(cast.tracks.color_NT3[track, frames], axis=0)
 
 
-def _shape(cast: Cast, track: int) -> str | None:
+def _shape(cast: RoleAssignment, track: int) -> str | None:
     fits = shape_fits(cast, track)
     return SHAPES[int(fits.argmax())] if fits.max() >= LIMITS.shape_fit else None
 
 
-def shape_fits(cast: Cast, track: int) -> _F:
+def shape_fits(cast: RoleAssignment, track: int) -> _F:
     """Give the fit of each of `SHAPES` to a thing: medians over the frames that show it whole, if any do."""
     whole = cast.whole_NT[track]
     frames = whole if whole.any() else cast.tracks.seen_NT[track]
@@ -262,7 +262,7 @@ def color_name(rgb: _F) -> str:
     return names[int(away.argmin())]
 
 
-def relation(cast: Cast) -> Judged:
+def relation(cast: RoleAssignment) -> SkillJudgement:
     """Whether the first of two things is where it should be, seen from the second: the signed relation.
 
     The offset of the centroids, its median over the frames that show both, points within 45 degrees of the
@@ -279,7 +279,7 @@ def relation(cast: Cast) -> Judged:
     if asked.where not in _AXES:
         raise unknown_name("relation", asked.where, _AXES)
     found = players(cast, (asked.subject, asked.of))
-    if isinstance(found, Judged):
+    if isinstance(found, SkillJudgement):
         return found
     subject, of = (_first_of(cast, place) for place in (asked.subject, asked.of))
     both = cast.placed_NT[subject] & cast.placed_NT[of]
@@ -300,16 +300,16 @@ def relation(cast: Cast) -> Judged:
         "apart": apart,
     }
     if along > across and apart >= LIMITS.relation_apart:
-        return Judged(True, evidence)
+        return SkillJudgement(True, evidence)
     turned = -along > across
-    return Judged(False, {"failure": "mirrored" if turned else "elsewhere", **evidence})
+    return SkillJudgement(False, {"failure": "mirrored" if turned else "elsewhere", **evidence})
 
 
-def _first_of(cast: Cast, place: int) -> int:
+def _first_of(cast: RoleAssignment, place: int) -> int:
     return next(role.track for role in cast.roles if role.place == place and role.track is not None)
 
 
-def nothing_uninvited(cast: Cast) -> Judged:
+def nothing_uninvited(cast: RoleAssignment) -> SkillJudgement:
     """Whether nothing is seen that nobody asked for: no other thing, and no thing once too often.
 
     What shows less than a tenth of the least thing that is asked for, as area times contrast, is a smudge.
@@ -324,7 +324,7 @@ def nothing_uninvited(cast: Cast) -> Judged:
     extras = _extras(cast)
     smudges = len(cast.doubles) + len(cast.uninvited) - len(extras)
     if not extras:
-        return Judged(True, {"smudges": smudges})
+        return SkillJudgement(True, {"smudges": smudges})
     tracks = cast.tracks
     boxes: list[Json] = []
     for n in extras:
@@ -340,4 +340,4 @@ def nothing_uninvited(cast: Cast) -> Judged:
         "colors": dict(colors),
         "things": boxes,
     }
-    return Judged(False, evidence)
+    return SkillJudgement(False, evidence)

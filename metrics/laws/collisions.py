@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import NotApplicable
-from ..tracking.role_assignment import Cast, Role
+from ..tracking.role_assignment import Role, RoleAssignment
 from ..tracking.trajectories import Hinge, Path, fit_hinge, fit_line, path_of, until_edge
 from .motion import Finding, bounce, frame_at
 
@@ -28,7 +28,7 @@ _PASSED: Final = 2.0
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Collision:
     """The first thing runs into the second: along the line on which the first one comes.
 
     Lengths are in sides, velocities in sides a second, along that line; 1 runs, 2 is struck.
@@ -54,7 +54,7 @@ class Meeting:
     masses: tuple[float, float]
 
 
-def _meeting(cast: Cast) -> Meeting:
+def _meeting(cast: RoleAssignment) -> Collision:
     """Describe the meeting of the first two expected things.
 
     Raises:
@@ -78,7 +78,7 @@ def _meeting(cast: Cast) -> Meeting:
     moves_first = hinges[1].before if hinges[1] is not None else _velocity(two)
     if float(moves_first @ axis) > _SLOW:  # it has set off before the clip begins
         setoff = float(two.times_K[0])
-    return Meeting(
+    return Collision(
         contact=_contact(one, two, axis, sum(halves), setoff),
         setoff=setoff,
         one=one,
@@ -97,7 +97,7 @@ def _early_area(area_T: _F) -> float:
     return float(np.median(area_T[~np.isnan(area_T)][:4]))
 
 
-def _alone(cast: Cast, role: Role) -> Path | None:
+def _alone(cast: RoleAssignment, role: Role) -> Path | None:
     """Give a path up to where the frame's edge may have touched the thing."""
     return None if role.track is None else until_edge(cast, path_of(cast, role.track))
 
@@ -134,12 +134,12 @@ def _contact(one: Path, two: Path, axis: _F, reach: float, setoff: float | None)
     return (rest - reach - start) / speed
 
 
-def _meeting_of(cast: Cast) -> Meeting:
+def _meeting_of(cast: RoleAssignment) -> Collision:
     """Describe a meeting once for the four laws that speak of it."""
     return cast.derived(_meeting)
 
 
-def _velocities(meeting: Meeting) -> tuple[_F, _F, float]:
+def _velocities(meeting: Collision) -> tuple[_F, _F, float]:
     """Velocities of both along the axis before and after, and the largest standard error.
 
     Raises:
@@ -161,7 +161,7 @@ def _velocities(meeting: Meeting) -> tuple[_F, _F, float]:
     return np.array(before), np.array(after), max(errors)
 
 
-def energy(cast: Cast) -> Finding:
+def energy(cast: RoleAssignment) -> Finding:
     """Measure the restitution of a collision or a bounce: the severity is how far it is above 1.
 
     In a collision: the speed at which the two part over that at which they come together, less two standard
@@ -184,7 +184,7 @@ def energy(cast: Cast) -> Finding:
     return Finding(min(severity, 10.0), frame_at(meeting.one, time), evidence)
 
 
-def momentum(cast: Cast) -> Finding:
+def momentum(cast: RoleAssignment) -> Finding:
     """Measure the drift of momentum over a collision, as a share of the momentum before it.
 
     Masses are as the areas that are seen, as of flat things of one stuff.
@@ -211,7 +211,7 @@ def _said(before: _F, after: _F) -> dict[str, Json]:
     }
 
 
-def causality(cast: Cast) -> Finding:
+def causality(cast: RoleAssignment) -> Finding:
     """Measure how long before the touch the struck thing sets off, in seconds.
 
     Raises:
@@ -227,7 +227,7 @@ def causality(cast: Cast) -> Finding:
     return Finding(float(np.clip(lead, 0.0, 10.0)), frame_at(meeting.two, meeting.setoff), evidence)
 
 
-def solidity(cast: Cast) -> Finding:
+def solidity(cast: RoleAssignment) -> Finding:
     """Measure how deep two things go into one another: overlap over half the extent of the smaller.
 
     Where they touch, the ways before and after are drawn out to each other, as the deepest moment lies

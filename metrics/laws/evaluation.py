@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import NotApplicable, Sample
 from ..expectation import read_expectation
-from ..tracking.role_assignment import Cast, cast_of, roles_of
+from ..tracking.role_assignment import RoleAssignment, assign_roles, roles_of
 from ..tracking.tracks import Tracks
 from ..tracking.trajectories import path_of
 from .collisions import MEETINGS, causality, energy, momentum, solidity
@@ -18,7 +18,7 @@ from .permanence import color, permanence, persistence, rigidity, uninvited
 
 __all__ = ["LAWS", "cast_for", "discarded", "find_all", "law_roles"]
 
-LAWS: Final[dict[str, Callable[[Cast], Finding]]] = {
+LAWS: Final[dict[str, Callable[[RoleAssignment], Finding]]] = {
     "gravity": gravity,
     "inertia": inertia,
     "momentum": momentum,
@@ -37,17 +37,17 @@ _LONG: Final = 5  # frames: in fewer, what begins to move may not have got anywh
 _STILL: Final = 0.025  # sides: what never gets farther than that from where it was does not move
 
 
-def cast_for(tracks: Tracks, expect: Mapping[str, Any] | None) -> Cast:
+def cast_for(tracks: Tracks, expect: Mapping[str, Any] | None) -> RoleAssignment:
     """Find out which track is which expected thing.
 
     Raises:
         NotApplicable: the prompt does not say what to expect, or names no thing.
         UsageError: what it says is wrong.
     """
-    return _with_objects(cast_of(tracks, read_expectation(expect)))
+    return _with_objects(assign_roles(tracks, read_expectation(expect)))
 
 
-def law_roles(sample: Sample) -> Cast:
+def law_roles(sample: Sample) -> RoleAssignment:
     """Assign the tracks of a clip to what its prompt expects of laws; a reading, to be `derived`.
 
     Raises:
@@ -57,13 +57,13 @@ def law_roles(sample: Sample) -> Cast:
     return _with_objects(sample.derived(roles_of))
 
 
-def _with_objects(cast: Cast) -> Cast:
+def _with_objects(cast: RoleAssignment) -> RoleAssignment:
     if not any(thing.count for thing in cast.expect.objects):
         raise NotApplicable("the prompt's expect names no objects")
     return cast
 
 
-def discarded(cast: Cast) -> str | None:
+def discarded(cast: RoleAssignment) -> str | None:
     """Say why a clip says nothing of laws; None for one that does.
 
     The subject is not shown, is there twice from the first frame on, or stands still though it was asked to
@@ -88,12 +88,12 @@ def discarded(cast: Cast) -> str | None:
     return None
 
 
-def _should_move(cast: Cast) -> bool:
+def _should_move(cast: RoleAssignment) -> bool:
     motion, family = cast.expect.motion, cast.expect.family
     return (motion in (*FALLS, *STEADY) and motion != "stay") or family in (*MEETINGS, "occluder")
 
 
-def find_all(cast: Cast) -> dict[str, Finding | str]:
+def find_all(cast: RoleAssignment) -> dict[str, Finding | str]:
     """Hold a clip against every law: what was found, or one sentence that says why a law does not apply."""
     reason = discarded(cast)
     found: dict[str, Finding | str] = {}

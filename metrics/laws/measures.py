@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..base import NotApplicable, Sample, Scored, measure
-from ..tracking.role_assignment import Cast
+from ..tracking.role_assignment import RoleAssignment
 from ..tracking.tracks import Tracks
 from .evaluation import LAWS, discarded, find_all, law_roles
 from .motion import Finding
@@ -159,7 +159,7 @@ def _limits(sample: Sample, tracks: Tracks) -> tuple[Mapping[str, Quantile], str
     return part.laws, thresholds_digest({name: part})[:12]
 
 
-def _when(cast: Cast, finding: Finding) -> dict[str, Json]:
+def _when(cast: RoleAssignment, finding: Finding) -> dict[str, Json]:
     """Tell the first frame at fault, and its time in seconds, from and to which the page shows it."""
     if finding.first_frame is None:
         return {}

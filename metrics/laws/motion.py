@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import NotApplicable
-from ..tracking.role_assignment import Cast, Role
+from ..tracking.role_assignment import Role, RoleAssignment
 from ..tracking.trajectories import Path, fit_falls, fit_hinge, path_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def worst(findings: Iterable[Finding]) -> Finding:
     return max(found, key=lambda f: f.severity)
 
 
-def whole_path(cast: Cast, role: Role, least: int) -> Path | None:
+def whole_path(cast: RoleAssignment, role: Role, least: int) -> Path | None:
     """Give the path of a role's track, or None where it is shown whole in fewer than ``least`` frames."""
     if role.track is None:
         return None
@@ -72,7 +72,7 @@ def frame_at(path: Path, time: float) -> int:
     return int(path.frames_K[after[0] if len(after) else -1])
 
 
-def gravity(cast: Cast) -> Finding:
+def gravity(cast: RoleAssignment) -> Finding:
     """Fit parabolas of one gravity to the subject's fall: the severity is in units of gravity's own effect.
 
     The larger of ``|g^ - g| / g``, less two standard errors, and the rms left by the parabolas as a share of
@@ -109,7 +109,7 @@ def gravity(cast: Cast) -> Finding:
     return Finding(severity, int(path.frames_K[0]), evidence)
 
 
-def bounce(cast: Cast) -> Finding:
+def bounce(cast: RoleAssignment) -> Finding:
     """Measure the restitution of the subject's bounces: the severity is how far the highest is above 1.
 
     Raises:
@@ -134,7 +134,7 @@ def bounce(cast: Cast) -> Finding:
     return worst(findings)
 
 
-def inertia(cast: Cast) -> Finding:
+def inertia(cast: RoleAssignment) -> Finding:
     """Look for a change of velocity that no touch explains: its size over the speed.
 
     For each expected thing and each part of its way between touches, the best hinge of two uniform motions;
@@ -167,7 +167,7 @@ def inertia(cast: Cast) -> Finding:
     return worst(findings)
 
 
-def continuity(cast: Cast) -> Finding:
+def continuity(cast: RoleAssignment) -> Finding:
     """Look for a jump: the distance in sides that no motion before and after a step explains.
 
     The ways before and after the step are drawn out to each other; the jump is the smallest distance between

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import NotApplicable
-from ..tracking.role_assignment import Cast, Role
+from ..tracking.role_assignment import Role, RoleAssignment
 from .motion import Finding, worst
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SOFT: Final = ("person", "biscuit")
 """Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
 
 
-def permanence(cast: Cast) -> Finding:
+def permanence(cast: RoleAssignment) -> Finding:
     """Measure what is gone of the expected things though nothing hides it, or is there once too often.
 
     Where a thing is not seen, or less of it than should be, it is placed on the straight line between where
@@ -54,7 +54,7 @@ def permanence(cast: Cast) -> Finding:
     return Finding(float(fault.mean()), first, evidence)
 
 
-def _lacking(cast: Cast, role: Role) -> _F:
+def _lacking(cast: RoleAssignment, role: Role) -> _F:
     """Tell, for each frame, what share of a thing should be seen and is not; 0 up to `_OVERLOOKED`."""
     tracks, n = cast.tracks, role.track
     assert n is not None
@@ -89,7 +89,7 @@ def _where(times_T: _F, place_T2: _F, known: NDArray[np.int64], t: int) -> _F:
     return place_T2[b] + slope * (times_T[t] - times_T[b])
 
 
-def _shows(cast: Cast, n: int, t: int, place: _F, size: _F) -> float:
+def _shows(cast: RoleAssignment, n: int, t: int, place: _F, size: _F) -> float:
     """Tell what share of a thing at a place would be in the frame and clear of other things."""
     tracks = cast.tracks
     low, high = place - size / 2, place + size / 2
@@ -103,7 +103,7 @@ def _shows(cast: Cast, n: int, t: int, place: _F, size: _F) -> float:
     return shows
 
 
-def uninvited(cast: Cast) -> Finding:
+def uninvited(cast: RoleAssignment) -> Finding:
     """Count frames that show a thing that nobody asked for: the severity is their share of the clip.
 
     Raises:
@@ -122,7 +122,7 @@ def uninvited(cast: Cast) -> Finding:
     return Finding(float(there.mean()), int(there.argmax()) if there.any() else None, {"things": boxes})
 
 
-def rigidity(cast: Cast) -> Finding:
+def rigidity(cast: RoleAssignment) -> Finding:
     """Measure how far an outline changes: the largest change that lasts for three frames.
 
     The largest of the changes of the form's moments of order 2, 3 and 4, which turning leaves as they are
@@ -150,7 +150,7 @@ def rigidity(cast: Cast) -> Finding:
     return worst(findings)
 
 
-def color(cast: Cast) -> Finding:
+def color(cast: RoleAssignment) -> Finding:
     """Measure how far a color changes: the largest change that lasts for three frames, over 255 levels.
 
     The change is the root mean square over RGB. The first three frames that show enough of a thing are what
@@ -206,7 +206,7 @@ def _smoothed(looks_KD: _F, frames: NDArray[np.int64]) -> _F:
     return smooth_KD
 
 
-def persistence(cast: Cast) -> Finding:
+def persistence(cast: RoleAssignment) -> Finding:
     """Measure what share of a bite grows back.
 
     Raises:
@@ -221,7 +221,7 @@ def persistence(cast: Cast) -> Finding:
     return worst(findings)
 
 
-def _regrown(cast: Cast, role: Role) -> Finding | None:
+def _regrown(cast: RoleAssignment, role: Role) -> Finding | None:
     whole = np.flatnonzero(cast.whole_NT[role.track])
     area = cast.tracks.area_NT[role.track, whole]
     if len(area) < 5:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
-from ..expectation import Way
+from ..expectation import ExpectedPath
 from .evaluation import discarded, law_roles
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
-    from ..tracking.role_assignment import Cast
+    from ..tracking.role_assignment import RoleAssignment
 
 __all__ = ["velocity_error"]
 
@@ -54,7 +54,7 @@ def velocity_error(sample: Sample) -> Scored:
     return Scored(float(every.mean()), evidence)
 
 
-def _errors(cast: Cast, way: Way) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _errors(cast: RoleAssignment, way: ExpectedPath) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Measure the distance of velocities, a step each.
 
     Raises:

@@ -28,7 +28,7 @@ from ..encoders.cache import FeatureCache
 from ..encoders.encode import encode_file
 from .pairwise import area_under_curve, pairwise_accuracy
 
-__all__ = ["Pair", "PairScore", "PairsResult", "Share", "read_pairs", "score_pairs"]
+__all__ = ["ClipPair", "PairScore", "PairsResult", "Share", "read_pairs", "score_pairs"]
 
 Reduce = Literal["mean", "max"]
 _COLUMNS = ("possible", "impossible")
@@ -36,7 +36,7 @@ _OPTIONAL = ("cluster", "tag")
 
 
 @dataclass(frozen=True)
-class Pair:
+class ClipPair:
     """Two clips of one scene, by file."""
 
     possible: Path
@@ -83,13 +83,13 @@ class PairsResult(Config):
     rows: tuple[PairScore, ...]
 
 
-def read_pairs(path: Path) -> tuple[Pair, ...]:
+def read_pairs(path: Path) -> tuple[ClipPair, ...]:
     """Read a CSV file of pairs.
 
     Raises:
         UsageError: no such file, or a line of it is wrong; the sentence names the line.
     """
-    pairs: list[Pair] = []
+    pairs: list[ClipPair] = []
     for line, row in _rows(path):
         names: list[str] = []
         for column in _COLUMNS:
@@ -100,7 +100,7 @@ def read_pairs(path: Path) -> tuple[Pair, ...]:
         if names[0] == names[1]:
             raise UsageError(f"{path}, line {line}, pairs {names[0]} with itself")
         files = [path.parent / name for name in names]
-        pairs.append(Pair(files[0], files[1], row.get("cluster") or names[0], row.get("tag", "")))
+        pairs.append(ClipPair(files[0], files[1], row.get("cluster") or names[0], row.get("tag", "")))
     if not pairs:
         raise UsageError(f"{path} lists no pair")
     return tuple(pairs)
@@ -129,7 +129,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def score_pairs(
-    pairs: Sequence[Pair],
+    pairs: Sequence[ClipPair],
     encoder: Encoder,
     cache: FeatureCache,
     *,
@@ -173,7 +173,7 @@ def score_pairs(
     )
 
 
-def _score(pair: Pair, encoder: Encoder, cache: FeatureCache, reduce: Reduce) -> PairScore:
+def _score(pair: ClipPair, encoder: Encoder, cache: FeatureCache, reduce: Reduce) -> PairScore:
     scores: dict[str, float] = {}
     files: dict[str, str] = {}
     names = {"possible": pair.possible, "impossible": pair.impossible}

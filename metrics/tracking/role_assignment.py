@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..base import NotApplicable, Sample
 from ..derived import Derives
-from ..expectation import Expectation, Thing, read_expectation
+from ..expectation import Expectation, ExpectedThing, read_expectation
 from .tracks import SHAPES, Tracks, plain_noun
 
-__all__ = ["Cast", "Role", "cast_of", "roles_of", "tracks_of"]
+__all__ = ["Role", "RoleAssignment", "assign_roles", "roles_of", "tracks_of"]
 
 _F = NDArray[np.float64]
 _OTHER_COLOR: Final = 110.0
@@ -33,13 +33,13 @@ _AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no cam
 class Role:
     """An expected thing, and the track that plays it: None where it is not shown."""
 
-    thing: Thing
+    thing: ExpectedThing
     place: int
     track: int | None
 
 
 @dataclass(frozen=True)
-class Cast(Derives):
+class RoleAssignment(Derives):
     """Expected things with their tracks, and the tracks that are left.
 
     Attributes:
@@ -109,17 +109,17 @@ def tracks_of(sample: Sample) -> Tracks:
     return Tracks.from_record(sample.records["tracks"])
 
 
-def roles_of(sample: Sample) -> Cast:
+def roles_of(sample: Sample) -> RoleAssignment:
     """Assign the tracks of a clip to what its prompt expects; a reading, to be `derived`.
 
     Raises:
         NotApplicable: the prompt does not say what to expect.
         UsageError: what it says is wrong.
     """
-    return cast_of(sample.derived(tracks_of), read_expectation(sample.item.expect))
+    return assign_roles(sample.derived(tracks_of), read_expectation(sample.item.expect))
 
 
-def cast_of(tracks: Tracks, expect: Expectation) -> Cast:
+def assign_roles(tracks: Tracks, expect: Expectation) -> RoleAssignment:
     """Assign tracks to the expected things by color and outline, at the least total cost.
 
     A track of another color plays no role: the thing is then not shown, and the track was not asked for. A
@@ -141,7 +141,7 @@ def cast_of(tracks: Tracks, expect: Expectation) -> Cast:
                 players[int(i)] = int(j)
     roles = tuple(Role(thing, place, players.get(i)) for i, (place, thing) in enumerate(wanted))
     doubles, uninvited = _extras(looks, [n for n in range(len(looks)) if n not in players.values()], roles)
-    return Cast(tracks, expect, roles, doubles, uninvited)
+    return RoleAssignment(tracks, expect, roles, doubles, uninvited)
 
 
 class _Look:
@@ -161,7 +161,7 @@ class _Look:
         self.share = len(seen) / tracks.frames
 
 
-def _cost(thing: Thing, look: _Look) -> float:
+def _cost(thing: ExpectedThing, look: _Look) -> float:
     """Cost of a track in a role: under 1 where it may play it."""
     if look.noun is not None:  # a detector found it by its noun
         return 0.1 * (1 - look.share) if look.noun == plain_noun(thing.noun) else 2.0

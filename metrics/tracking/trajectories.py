@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .role_assignment import Cast
+from .role_assignment import RoleAssignment
 
 __all__ = ["Fit", "Hinge", "Path", "fit_falls", "fit_hinge", "fit_line", "path_of", "until_edge"]
 
@@ -67,7 +67,7 @@ class Path:
         return [part for part in parts if len(part.frames_K) >= least]
 
 
-def path_of(cast: Cast, track: int) -> Path:
+def path_of(cast: RoleAssignment, track: int) -> Path:
     """Gather the path of a track."""
     tracks = cast.tracks
     frames = np.flatnonzero(cast.placed_NT[track])
@@ -79,7 +79,7 @@ def path_of(cast: Cast, track: int) -> Path:
     return Path(frames, tracks.times_T[frames], still / side, box / side, touched, _FLOOR_PX / side)
 
 
-def until_edge(cast: Cast, path: Path) -> Path:
+def until_edge(cast: RoleAssignment, path: Path) -> Path:
     """Cut a path where the thing, on its way, would reach the frame's edge before the next frame."""
     tracks = cast.tracks
     side = tracks.side
@@ -90,7 +90,7 @@ def until_edge(cast: Cast, path: Path) -> Path:
     return path.part(0, int(late[0]) + 1) if len(late) else path
 
 
-def _touched(cast: Cast, track: int, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _touched(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Say where something that came nearer would have touched before the next frame, or had just touched.
 
     The frame's edge counts as a wall. What lies near and does not come nearer pushes nothing.

@@ -26,8 +26,8 @@ __all__ = [
     "MEDIUM",
     "SEVERITIES",
     "Alarms",
+    "CardEstimate",
     "Condition",
-    "Estimate",
     "Floor",
     "LawCard",
     "LawCell",
@@ -54,7 +54,7 @@ class Condition(Config):
         return row["look"] == self.look and row["variety"] == self.variety
 
 
-class Estimate(Config):
+class CardEstimate(Config):
     """A value with its two-sided 95 % interval, over scenes."""
 
     value: float | None
@@ -81,8 +81,8 @@ class LawCell(Config):
     severity: float
     n: int
     scenes: int
-    auc: Estimate
-    found: Estimate
+    auc: CardEstimate
+    found: CardEstimate
     families: dict[str, float]
     left_out: dict[str, int]
 
@@ -95,7 +95,7 @@ class Alarms(Config):
     variety: str
     n: int
     alarms: int
-    rate: Estimate
+    rate: CardEstimate
 
 
 class Floor(Config):
@@ -244,10 +244,10 @@ def _cell(broken: Sequence[Row], lawful: Mapping[str, Row], threshold: float) ->
     )
 
 
-def _estimate(interval: Interval) -> Estimate:
+def _estimate(interval: Interval) -> CardEstimate:
     """Speak of scenes where the statistics speak of prompts."""
     method = "; ".join((interval.method, *interval.notes)).replace("prompt", "scene")
-    return Estimate(value=interval.value, low=interval.low, high=interval.high, method=method)
+    return CardEstimate(value=interval.value, low=interval.low, high=interval.high, method=method)
 
 
 def _alarms(lawful: Sequence[Row], limits: SourceThresholds, look: str, variety: str) -> list[Alarms]:

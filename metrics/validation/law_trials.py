@@ -21,7 +21,7 @@ from ..encoders.base import NotApplicable
 from ..laws.evaluation import LAWS, cast_for, find_all
 from ..laws.motion import Finding
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
-from .trial_clips import Film, Reconstruct, beside, dress, recolored, resized_things, stays_inside
+from .trial_clips import Reconstruct, SceneClip, beside, dress, recolored, resized_things, stays_inside
 from .violations import MOTION_OF, plant, plants_of
 
 __all__ = [
@@ -130,14 +130,14 @@ def planted_trials(template: Trial, law: str, n: int) -> list[Trial]:
     return trials
 
 
-def film_of(trial: Trial) -> Film | None:
+def film_of(trial: Trial) -> SceneClip | None:
     """Make a trial's film; None where its scene has no room for what is asked."""
     clip = _CLIPS.get(trial.variety, NATIVE_CLIP)
     drawn = next((drawn for drawn in _scenes(trial, clip) if drawn is not None), None)
     if drawn is None:
         return None
     scene, more = drawn
-    film: Film | None = Film.of(scene, clip)
+    film: SceneClip | None = SceneClip.of(scene, clip)
     first = trial.violation == "uninvited"  # which has to keep clear of all that is there
     if more is not None and first:
         film = film.with_more(more)
@@ -169,7 +169,9 @@ def _name(trial: Trial) -> tuple[Json, ...]:
     return (trial.stage, trial.seed, trial.family, trial.index, trial.variety)
 
 
-def frames_of(trial: Trial, reconstruct: Reconstruct | None = None) -> tuple[Film, NDArray[np.uint8]] | None:
+def frames_of(
+    trial: Trial, reconstruct: Reconstruct | None = None
+) -> tuple[SceneClip, NDArray[np.uint8]] | None:
     """Draw a trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
     film = film_of(trial)
     if film is None:

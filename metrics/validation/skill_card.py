@@ -25,12 +25,12 @@ from ..instructions.limits import FAST, SLOW, SOURCE, Limits, Source
 from ..instructions.measures import SKILLS, every_skill
 from ..instructions.motion import way_of
 from ..instructions.skills import shape_fits
-from ..tracking.role_assignment import Cast, cast_of
+from ..tracking.role_assignment import RoleAssignment, assign_roles
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import SHAPES, Tracks
 from ..tracking.trajectories import path_of
 from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
-from .trial_clips import DEGRADED, RECONSTRUCTED, Film, Reconstruct, dress
+from .trial_clips import DEGRADED, RECONSTRUCTED, Reconstruct, SceneClip, dress
 
 __all__ = ["GROUPS", "SkillRow", "measure_limits", "run_skill_trial", "skill_rows", "skill_trials"]
 
@@ -104,7 +104,7 @@ def run_skill_trial(trial: SkillTrial, reconstruct: Reconstruct | None = None) -
         if expect is None:
             continue
         try:
-            answers[asked] = bool(skill(cast_of(tracks, read_expectation(expect))).followed)
+            answers[asked] = bool(skill(assign_roles(tracks, read_expectation(expect))).followed)
         except NotApplicable as why:
             answers[asked] = str(why)
     return {"answers": answers}
@@ -154,11 +154,11 @@ def measure_limits(
     for family in FAMILIES:
         for index in range(source.clips):
             rng = seeded_rng("skill limits", source.seed, family, index)
-            film = Film.of(sample_scene(rng, NATIVE_CLIP, family=family), NATIVE_CLIP)
+            film = SceneClip.of(sample_scene(rng, NATIVE_CLIP, family=family), NATIVE_CLIP)
             for look in source.looks:
                 look_rng = seeded_rng("skill limits", source.seed, family, index, look)
                 tracks = track(dress(film, look, look_rng), film.clip.fps, WorldSource())
-                cast = cast_of(tracks, read_expectation(expectation(film.scene)))
+                cast = assign_roles(tracks, read_expectation(expectation(film.scene)))
                 for name, value in _values(cast, tracks):
                     found.setdefault(name, []).append(value)
                 tick(1)
@@ -169,7 +169,7 @@ def measure_limits(
     )
 
 
-def _values(cast: Cast, tracks: Tracks) -> list[tuple[str, float]]:
+def _values(cast: RoleAssignment, tracks: Tracks) -> list[tuple[str, float]]:
     """List what a lawful clip shows of each quantity that has a limit."""
     found = [
         ("shown", float(tracks.seen_NT[role.track].mean())) for role in cast.roles if role.track is not None

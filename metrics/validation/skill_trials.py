@@ -18,7 +18,7 @@ from ...generators.worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, Scene, exp
 from ...harness.core.keys import seeded_rng
 from ..expectation import KINDS
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
-from .trial_clips import Film, Reconstruct, dress
+from .trial_clips import Reconstruct, SceneClip, dress
 
 __all__ = [
     "SKILL_FAMILIES",
@@ -87,13 +87,13 @@ class SkillTrial:
         return families[self.index % len(families)]
 
 
-def film_of(trial: SkillTrial) -> Film:
+def film_of(trial: SkillTrial) -> SceneClip:
     """Draw the trial's scene: one whose words ask for the skill, or can be turned into words that do."""
     for attempt in range(_TRIES):
         rng = seeded_rng("skill trial", trial.stage, trial.seed, trial.skill, trial.index, attempt)
         scene = sample_scene(rng, NATIVE_CLIP, family=trial.family)
         if _tells(trial.skill, scene):
-            return Film.of(scene, NATIVE_CLIP)
+            return SceneClip.of(scene, NATIVE_CLIP)
     raise AssertionError(f"no scene of the family {trial.family!r} is one to try {trial.skill!r} on")
 
 
@@ -105,7 +105,9 @@ def _tells(skill: str, scene: Scene) -> bool:
     return True
 
 
-def frames_of(trial: SkillTrial, reconstruct: Reconstruct | None = None) -> tuple[Film, NDArray[np.uint8]]:
+def frames_of(
+    trial: SkillTrial, reconstruct: Reconstruct | None = None
+) -> tuple[SceneClip, NDArray[np.uint8]]:
     """Draw the trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
     film = film_of(trial)
     rng = seeded_rng("skill trial look", trial.stage, trial.seed, trial.skill, trial.index, trial.look)
@@ -120,7 +122,7 @@ def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tr
     return tracker.finish(ClipShape(height, width, fps, np.arange(len(frames_THWC)) / fps))
 
 
-def prompts_of(trial: SkillTrial, film: Film) -> tuple[Expect | None, Expect | None]:
+def prompts_of(trial: SkillTrial, film: SceneClip) -> tuple[Expect | None, Expect | None]:
     """Give what a prompt that the clip follows asks for, and one that it does not, where there are such."""
     kept: Expect = expectation(film.scene)
     if trial.skill == "stillness" and kept.get("motion") != "stay":

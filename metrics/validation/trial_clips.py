@@ -22,8 +22,8 @@ __all__ = [
     "DEGRADED",
     "LOOKS",
     "RECONSTRUCTED",
-    "Film",
     "Reconstruct",
+    "SceneClip",
     "beside",
     "dress",
     "recolored",
@@ -42,7 +42,7 @@ _MARGIN: Final = 0.05  # sides between a thing that is added and the others, as 
 
 
 @dataclass(frozen=True)
-class Film:
+class SceneClip:
     """What a clip shows, before it is drawn.
 
     Attributes:
@@ -59,11 +59,11 @@ class Film:
     cut: tuple[int, int] = (0, 0)
 
     @classmethod
-    def of(cls, scene: Scene, clip: ClipSettings) -> Film:
+    def of(cls, scene: Scene, clip: ClipSettings) -> SceneClip:
         """Show a scene as it is, and expect just that, were it lawful."""
         return cls(scene, clip, expectation(scene.lawful()))
 
-    def with_more(self, thing: Thing) -> Film:
+    def with_more(self, thing: Thing) -> SceneClip:
         """Put one more thing into the film, and expect it too."""
         crowded = replace(self.scene, things=(*self.scene.things, thing))
         instead = self.instead
@@ -87,13 +87,13 @@ def _drawn(scene: Scene, clip: ClipSettings, background: tuple[int, int, int] | 
     return render(scene, clip, words="")[0]
 
 
-def plain(film: Film, rng: np.random.Generator) -> Frames:
+def plain(film: SceneClip, rng: np.random.Generator) -> Frames:
     """Leave the film as the world draws it: a dark ground of one color."""
     del rng
     return film.draw()
 
 
-def ground(film: Film, rng: np.random.Generator) -> Frames:
+def ground(film: SceneClip, rng: np.random.Generator) -> Frames:
     """Put another ground behind: of another color, shaded, darker to the edges, or textured.
 
     The share of each pixel that things cover comes from drawing the film on black and on white.
@@ -103,7 +103,7 @@ def ground(film: Film, rng: np.random.Generator) -> Frames:
     return np.rint(black + through * _ground(film, rng)).clip(0, 255).astype(np.uint8)
 
 
-def _ground(film: Film, rng: np.random.Generator) -> _F:
+def _ground(film: SceneClip, rng: np.random.Generator) -> _F:
     """Draw a ground (H, W, 3) of a color that no thing of the film has."""
     height, width = film.clip.height, film.clip.width
     x, y = np.linspace(-1, 1, width)[None, :, None], np.linspace(-1, 1, height)[:, None, None]
@@ -124,7 +124,7 @@ def _ground(film: Film, rng: np.random.Generator) -> _F:
     return (_shade(film, rng, float(np.abs(field).max())) + field).clip(0, 255)
 
 
-def _shade(film: Film, rng: np.random.Generator, reach: float) -> _F:
+def _shade(film: SceneClip, rng: np.random.Generator, reach: float) -> _F:
     """Draw a color (3,) from which every thing's stays clear, though the ground be shaded by ``reach``."""
     paints = np.array([_paint(thing) for thing in film.scene.things])
     best, clearest = np.zeros(3), -1.0
@@ -143,13 +143,13 @@ def _paint(thing: Thing) -> tuple[int, int, int]:
     return COLORS.get(thing.color) or kinds.get(thing.kind, GRAY)
 
 
-def noise(film: Film, rng: np.random.Generator) -> Frames:
+def noise(film: SceneClip, rng: np.random.Generator) -> Frames:
     """Add Gaussian noise of 4 to 10 levels to every pixel."""
     frames = film.draw()
     return np.rint(frames + rng.normal(0, rng.uniform(4, 10), frames.shape)).clip(0, 255).astype(np.uint8)
 
 
-def crf28(film: Film, rng: np.random.Generator) -> Frames:
+def crf28(film: SceneClip, rng: np.random.Generator) -> Frames:
     """Code the film by H.264 at crf 28, with halved color (yuv420p), and decode it."""
     del rng
     return coded(film.draw(), film.clip.fps, 28)
@@ -167,7 +167,7 @@ def coded(frames_THWC: Frames, fps: float, crf: int) -> Frames:
         return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
 
 
-def resized(film: Film, rng: np.random.Generator) -> Frames:
+def resized(film: SceneClip, rng: np.random.Generator) -> Frames:
     """Show the film at 3/4, 3/2 or twice its size, by area or bilinear."""
     import cv2
 
@@ -177,7 +177,7 @@ def resized(film: Film, rng: np.random.Generator) -> Frames:
     return np.stack([np.asarray(cv2.resize(f, size, interpolation=how), np.uint8) for f in film.draw()])
 
 
-LOOKS: Final[dict[str, Callable[[Film, np.random.Generator], Frames]]] = {
+LOOKS: Final[dict[str, Callable[[SceneClip, np.random.Generator], Frames]]] = {
     "plain": plain,
     "ground": ground,
     "noise": noise,
@@ -189,7 +189,9 @@ DEGRADED: Final = ("ground", "noise", "crf28", "resized")
 """Looks that say nothing of laws, and under which thresholds are made too."""
 
 
-def dress(film: Film, look: str, rng: np.random.Generator, reconstruct: Reconstruct | None = None) -> Frames:
+def dress(
+    film: SceneClip, look: str, rng: np.random.Generator, reconstruct: Reconstruct | None = None
+) -> Frames:
     """Draw a film, uint8 RGB (T, H, W, 3), in one of `LOOKS` or ``reconstructed``.
 
     Raises:

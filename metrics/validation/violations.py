@@ -12,7 +12,7 @@ from ...generators.worlds.plane import BREAKABLE, Scene, simulate, violate
 from ...generators.worlds.plane.scene import Push
 from ...harness.core.errors import UsageError
 from ...harness.core.items import ClipSettings
-from .trial_clips import Film, beside
+from .trial_clips import SceneClip, beside
 
 __all__ = ["MOTION_OF", "PLANTS", "plant", "plants_of"]
 
@@ -58,7 +58,7 @@ def plants_of(law: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def plant(film: Film, violation: str, severity: float, rng: np.random.Generator) -> Film | None:
+def plant(film: SceneClip, violation: str, severity: float, rng: np.random.Generator) -> SceneClip | None:
     """Break one law in a lawful film, by a severity in (0, 1]; None where the scene has no room for it.
 
     Raises:
@@ -71,7 +71,7 @@ def plant(film: Film, violation: str, severity: float, rng: np.random.Generator)
     return replace(film, scene=violate(film.scene, violation, severity, rng, film.clip))
 
 
-def _momentum(film: Film, severity: float, rng: np.random.Generator) -> Film | None:
+def _momentum(film: SceneClip, severity: float, rng: np.random.Generator) -> SceneClip | None:
     scene, clip = film.scene, film.clip
     if scene.family not in _MEETING:
         raise UsageError(f"in a scene of the family {scene.family!r} nothing meets, so no momentum is lost")
@@ -97,7 +97,7 @@ def _touched(scene: Scene, clip: ClipSettings) -> float | None:
     return min(times, default=None)
 
 
-def _uninvited(film: Film, severity: float, rng: np.random.Generator) -> Film | None:
+def _uninvited(film: SceneClip, severity: float, rng: np.random.Generator) -> SceneClip | None:
     more = beside(film.scene, film.clip, int(rng.integers(2**31)), ())
     if more is None:
         return None

@@ -25,14 +25,14 @@ from ..labelled import read_labelled
 if TYPE_CHECKING:
     from ...harness.core.run_data import RunData, Score
 
-__all__ = ["Correction", "Judgements", "Rate", "correct_rate", "correct_run", "rogan_gladen"]
+__all__ = ["Correction", "JudgeRate", "Judgements", "correct_rate", "correct_run", "rogan_gladen"]
 
 DRAWS = 20_000
 CLIP_COLUMNS, ITEM_COLUMNS = ("clip", "clip_sha", "sha256"), ("item", "item_id", "id")
 Floats = NDArray[np.float64]
 
 
-class Rate(BaseModel):
+class JudgeRate(BaseModel):
     """A share with its two-sided interval, the clips that it is of, and the prompts that they come from."""
 
     model_config = ConfigDict(frozen=True)
@@ -61,10 +61,10 @@ class Correction(BaseModel):
     schema_version: Literal[1] = 1
     measure: str
     confidence: float
-    apparent: Rate
-    sensitivity: Rate
-    specificity: Rate
-    corrected: Rate
+    apparent: JudgeRate
+    sensitivity: JudgeRate
+    specificity: JudgeRate
+    corrected: JudgeRate
     method: str
     draws_without_information: float
     left_out: dict[str, int]
@@ -77,14 +77,14 @@ class Judgements:
     values: Sequence[float]
     clusters: Sequence[str]
 
-    def rate(self, confidence: float) -> Rate:
+    def rate(self, confidence: float) -> JudgeRate:
         """Give the share of ones with its Wilson interval at the effective sample size."""
         found = rate_interval(self.values, self.clusters, confidence)
         assert found.value is not None
         assert found.low is not None
         assert found.high is not None
         n, clusters = len(self.values), len(set(self.clusters))
-        return Rate(value=found.value, low=found.low, high=found.high, n=n, clusters=clusters)
+        return JudgeRate(value=found.value, low=found.low, high=found.high, n=n, clusters=clusters)
 
     def draw(self, rng: np.random.Generator, draws: int) -> Floats:
         """Draw rates from Beta(x + 1/2, n - x + 1/2) at the effective n: 0 and n do not collapse."""
@@ -158,7 +158,7 @@ def correct_rate(
         apparent=p,
         sensitivity=se,
         specificity=sp,
-        corrected=Rate(value=value, low=low, high=high, n=p.n, clusters=p.clusters),
+        corrected=JudgeRate(value=value, low=low, high=high, n=p.n, clusters=p.clusters),
         method=f"Rogan-Gladen, parametric bootstrap, {DRAWS} draws",
         draws_without_information=blind,
         left_out=dict(left_out or {}),

@@ -36,7 +36,7 @@ from .trial_clips import LOOKS, TrialList, find_files, looks_of, parts_of, trial
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TARGET", "Trial", "alarms", "choose", "scan"]
+__all__ = ["TARGET", "NudityTrial", "alarms", "choose", "scan"]
 
 TARGET: Final = 0.01
 """Share of the clips of each kind for choosing, in all looks together, that may be flagged."""
@@ -69,7 +69,7 @@ LIMITS: Final = (
 
 
 @dataclass(frozen=True)
-class Trial:
+class NudityTrial:
     """What the detector found in the judged frames of one clip in one look."""
 
     kind: str
@@ -96,7 +96,9 @@ class Trial:
         return self.score(classes, settings) >= settings.threshold
 
 
-def scan(entries: TrialList, folder: Path, detector: NudeNetDetector, sampling: Sampling) -> Iterator[Trial]:
+def scan(
+    entries: TrialList, folder: Path, detector: NudeNetDetector, sampling: Sampling
+) -> Iterator[NudityTrial]:
     """Run the detector over every clip of the list in every look.
 
     Raises:
@@ -109,7 +111,7 @@ def scan(entries: TrialList, folder: Path, detector: NudeNetDetector, sampling: 
             for part in parts_of(clip, sampling):
                 for look, frames_THWC in looks_of(part.frames_THWC):
                     found = _found(detector, frames_THWC)
-                    yield Trial(e.kind, e.made_by, e.use, e.source, e.file, look, e.shows, found)
+                    yield NudityTrial(e.kind, e.made_by, e.use, e.source, e.file, look, e.shows, found)
             ticker.advance()
 
 
@@ -117,34 +119,34 @@ def _found(detector: NudeNetDetector, frames_THWC: NDArray[np.uint8]) -> tuple[t
     return tuple(tuple(detector.detect(np.ascontiguousarray(frame))) for frame in frames_THWC)
 
 
-def _world(detector: NudeNetDetector, n: int) -> Iterator[Trial]:
+def _world(detector: NudeNetDetector, n: int) -> Iterator[NudityTrial]:
     """Judge clips of the world in two dimensions: small frames of drawn shapes and people."""
     from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, fits, world_clips
 
     families = [name for name in FAMILIES if name != "hazard" and fits(name, NATIVE_CLIP)]
     for number, (frames_THWC, _) in enumerate(world_clips(n, "nudity card", families=families)):
         name = f"world {number}"
-        yield Trial(
+        yield NudityTrial(
             "world", "renderer", "held out", name, name, "as it is", (), _found(detector, frames_THWC)
         )
 
 
-def alarms(trials: Sequence[Trial], settings: NuditySettings) -> float:
+def alarms(trials: Sequence[NudityTrial], settings: NuditySettings) -> float:
     """Give the share of harmless clips that these settings flag."""
     return sum(trial.flagged(settings) for trial in trials) / len(trials)
 
 
-def _worst_kind(trials: Sequence[Trial], settings: NuditySettings) -> float:
+def _worst_kind(trials: Sequence[NudityTrial], settings: NuditySettings) -> float:
     kinds = sorted({trial.kind for trial in trials})
     return max(alarms([trial for trial in trials if trial.kind == kind], settings) for kind in kinds)
 
 
-def _faces(trials: Sequence[Trial], settings: NuditySettings) -> float:
+def _faces(trials: Sequence[NudityTrial], settings: NuditySettings) -> float:
     with_face = [trial for trial in trials if "face" in trial.shows]
     return sum(trial.flagged(settings, PARTS["face"]) for trial in with_face) / max(1, len(with_face))
 
 
-def choose(trials: Sequence[Trial], base: NuditySettings, target: float = TARGET) -> NuditySettings:
+def choose(trials: Sequence[NudityTrial], base: NuditySettings, target: float = TARGET) -> NuditySettings:
     """Choose threshold, smallest box and agreeing frames on trials of the use ``choosing``.
 
     Of equal ones the lower threshold is taken, then fewer frames, then the smaller box.
@@ -170,8 +172,8 @@ def choose(trials: Sequence[Trial], base: NuditySettings, target: float = TARGET
     return min(ranked, key=lambda pair: pair[0])[1]
 
 
-def _rows(trials: Sequence[Trial], settings: NuditySettings) -> tuple[ErrorRow, ...]:
-    def row(kind: str, look: str, chosen: Sequence[Trial]) -> ErrorRow:
+def _rows(trials: Sequence[NudityTrial], settings: NuditySettings) -> tuple[ErrorRow, ...]:
+    def row(kind: str, look: str, chosen: Sequence[NudityTrial]) -> ErrorRow:
         return error_row(kind, look, [not t.flagged(settings) for t in chosen], [t.file for t in chosen])
 
     held = [trial for trial in trials if trial.use == "held out"]
@@ -190,7 +192,7 @@ def _rows(trials: Sequence[Trial], settings: NuditySettings) -> tuple[ErrorRow, 
     return (*rows, row("world", "as it is", world)) if world else tuple(rows)
 
 
-def _proxies(trials: Sequence[Trial], settings: NuditySettings) -> tuple[ErrorRow, ...]:
+def _proxies(trials: Sequence[NudityTrial], settings: NuditySettings) -> tuple[ErrorRow, ...]:
     found: list[ErrorRow] = []
     held = [trial for trial in trials if trial.use == "held out"]
     floor = NuditySettings(settings.first_frames, settings.frames_per_second, 0.25, 0.0, 1)
@@ -214,7 +216,7 @@ def _labelled(
         sampler, found = FrameSampler(settings.sampling), list[tuple[Detection, ...]]()
         for window in open_clip(file.parent / name).windows():
             found += _found(detector, window.frames_THWC[sampler.take(window)])
-        trial = Trial("yours", "", "held out", name, name, "as it is", (), tuple(found))
+        trial = NudityTrial("yours", "", "held out", name, name, "as it is", (), tuple(found))
         right[unsafe].append(trial.flagged(settings) == unsafe)
     made = {
         unsafe: [error_row(f"labelled in {file.name}", "as it is", ok, [str(k) for k in range(len(ok))])]
@@ -224,7 +226,9 @@ def _labelled(
     return made.get(True, []), made.get(False, [])
 
 
-def _trials(entries: TrialList, clips: Path, detector: NudeNetDetector, kept: Path | None) -> list[Trial]:
+def _trials(
+    entries: TrialList, clips: Path, detector: NudeNetDetector, kept: Path | None
+) -> list[NudityTrial]:
     """Scan the clips, or read what an earlier scan of the same list, weights and sampling found."""
     header = digest(
         "nudity trials",
@@ -248,9 +252,9 @@ def _trials(entries: TrialList, clips: Path, detector: NudeNetDetector, kept: Pa
     return trials
 
 
-def _loaded(line: dict[str, Any]) -> Trial:
+def _loaded(line: dict[str, Any]) -> NudityTrial:
     found = tuple(tuple(Detection(*one) for one in frame) for frame in line.pop("found"))
-    return Trial(shows=tuple(line.pop("shows")), found=found, **line)
+    return NudityTrial(shows=tuple(line.pop("shows")), found=found, **line)
 
 
 def _main(arguments: Sequence[str] | None = None) -> None:

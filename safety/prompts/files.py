@@ -19,7 +19,7 @@ from ..sources import json_fault
 if TYPE_CHECKING:
     from .classifier import Judged, PromptClassifier
 
-__all__ = ["Counts", "Prompt", "classify_file", "read_prompts"]
+__all__ = ["Counts", "PromptLine", "classify_file", "read_prompts"]
 
 LONGEST_LINE = 16 << 20
 """Bytes. A file without line ends would have to be read whole."""
@@ -29,7 +29,7 @@ _ID_COLUMNS = ("id", "prompt_id")
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PromptLine:
     """One prompt of a file: its id (the row's own, else its line's number) and its text."""
 
     id: str
@@ -70,7 +70,7 @@ def classify_file(
     return counts
 
 
-def _record(prompt: Prompt, judged: Judged, row: int, classifier: PromptClassifier) -> dict[str, Any]:
+def _record(prompt: PromptLine, judged: Judged, row: int, classifier: PromptClassifier) -> dict[str, Any]:
     score = float(judged.score[row])
     record: dict[str, Any] = {
         "id": prompt.id,
@@ -93,8 +93,8 @@ def _record(prompt: Prompt, judged: Judged, row: int, classifier: PromptClassifi
     }
 
 
-def _blocks(prompts: Iterator[Prompt]) -> Iterator[list[Prompt]]:
-    block: list[Prompt] = []
+def _blocks(prompts: Iterator[PromptLine]) -> Iterator[list[PromptLine]]:
+    block: list[PromptLine] = []
     size = 0
     for prompt in prompts:
         block.append(prompt)
@@ -106,7 +106,7 @@ def _blocks(prompts: Iterator[Prompt]) -> Iterator[list[Prompt]]:
         yield block
 
 
-def read_prompts(file: Path, column: str | None = None) -> Iterator[Prompt]:
+def read_prompts(file: Path, column: str | None = None) -> Iterator[PromptLine]:
     """Go through the prompts of a .jsonl, .csv, .tsv or .txt file (one a line), never holding more than one.
 
     Args:
@@ -145,14 +145,14 @@ def _lines(file: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
         yield number, text
 
 
-def _txt(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
+def _txt(file: Path, stream: IO[bytes], column: str | None) -> Iterator[PromptLine]:
     del column
     for number, line in _lines(file, stream):
         if text := line.rstrip("\r\n"):
-            yield Prompt(str(number), text)
+            yield PromptLine(str(number), text)
 
 
-def _jsonl(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
+def _jsonl(file: Path, stream: IO[bytes], column: str | None) -> Iterator[PromptLine]:
     for number, line in _lines(file, stream):
         if not line.strip():
             continue
@@ -168,10 +168,10 @@ def _jsonl(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt
         text = fields[_column(where, list(fields), column)]
         if text is not None and not isinstance(text, str):
             raise UsageError(f"{where}: the prompt is {json.dumps(text)[:40]}, not a text")
-        yield Prompt(_id(fields, number), well_formed(text or ""))
+        yield PromptLine(_id(fields, number), well_formed(text or ""))
 
 
-def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
+def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[PromptLine]:
     csv.field_size_limit(LONGEST_LINE)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
     lines = _guarded(file, text)
@@ -186,7 +186,7 @@ def _csv(file: Path, stream: IO[bytes], column: str | None) -> Iterator[Prompt]:
                 raise UsageError(f"{file}, row {number}: a quotation mark opens here and is never closed")
             if cells:
                 fields = dict(zip(header, cells, strict=False))
-                yield Prompt(_id(fields, number), cells[wanted] if wanted < len(cells) else "")
+                yield PromptLine(_id(fields, number), cells[wanted] if wanted < len(cells) else "")
     except csv.Error as error:
         raise UsageError(f"{file}, near line {rows.line_num}: {error}") from None
     finally:

@@ -24,7 +24,7 @@ from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.keys import file_sha256
 from .network import Network
 
-__all__ = ["ENCODER_SHA256", "FEATURES", "Encoder", "MiniLMModel", "find_encoder"]
+__all__ = ["ENCODER_SHA256", "FEATURES", "MiniLMModel", "SentenceEncoder", "find_encoder"]
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ FEATURES = 384 * (len(_LAYERS) + 1)
 """Means over tokens of three layers, the last one first, and the maximum over tokens of the last."""
 
 
-class Encoder:
+class SentenceEncoder:
     """The frozen encoder, loaded at its first use."""
 
     def __init__(self, folder: Path) -> None:
@@ -106,14 +106,16 @@ class MiniLMModel:
     """
 
     head: Network
-    encoder: Encoder
+    encoder: SentenceEncoder
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Score texts: (n, k)."""
         return self.head.logits(self.encoder.features(texts))
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, NDArray[Any]], path: Path, encoder: Encoder) -> MiniLMModel:
+    def from_tensors(
+        cls, tensors: dict[str, NDArray[Any]], path: Path, encoder: SentenceEncoder
+    ) -> MiniLMModel:
         """Take a head from a weights file.
 
         Raises:
@@ -133,7 +135,7 @@ def _another(path: Path) -> UsageError:
     return UsageError(f"{path} does not hold a head for MiniLM; train one with `screentest train`")
 
 
-def find_encoder(source: str | None = None) -> Encoder:
+def find_encoder(source: str | None = None) -> SentenceEncoder:
     """Find the encoder: a folder or hub id, else the package of the extra ``encoders``, else the hub's cache.
 
     Raises:
@@ -158,7 +160,7 @@ def find_encoder(source: str | None = None) -> Encoder:
             f"the encoder at {folder} has the sha256 {found[:12]}..., and the head was trained on "
             f"{ENCODER_SHA256[:12]}...; give all-MiniLM-L6-v2 as it was published"
         )
-    return Encoder(folder)
+    return SentenceEncoder(folder)
 
 
 def _unpacked() -> Path:

@@ -77,7 +77,7 @@ class ModerationConfig(Config):
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _ModerationAnswer:
     """On one window: the scores that could be read, and why it is not whole."""
 
     scores: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -140,7 +140,7 @@ class ModerationEndpoint(PromptClassifier):
             UsageError: the endpoint refuses the key, or knows no such model.
         """
         pieces, owner = windows(texts, canonical=self._canonical, size=self._config.window)
-        answers: list[_Answer] = []
+        answers: list[_ModerationAnswer] = []
         for start in range(0, len(pieces), self._config.inputs):
             answers += self._judge(pieces[start : start + self._config.inputs])
         score = np.full(len(texts), np.nan)
@@ -158,13 +158,13 @@ class ModerationEndpoint(PromptClassifier):
         score[list(failed)] = np.nan
         return Judged(score, harms, score >= self.threshold, failed)
 
-    def _judge(self, pieces: Sequence[str]) -> list[_Answer]:
+    def _judge(self, pieces: Sequence[str]) -> list[_ModerationAnswer]:
         try:
             return self._read(self._request(pieces), len(pieces))
         except _Unread as error:
             if error.alone and len(pieces) > 1:  # one window that it cannot take must not cost the others
                 return [answer for piece in pieces for answer in self._judge([piece])]
-            return [_Answer(failed=str(error))] * len(pieces)
+            return [_ModerationAnswer(failed=str(error))] * len(pieces)
 
     def _request(self, pieces: Sequence[str]) -> bytes:
         """Ask, again where that may help, with waits that grow and end."""
@@ -229,7 +229,7 @@ class ModerationEndpoint(PromptClassifier):
                 raise openai.APITimeoutError(response.http_request)
         return b"".join(parts)
 
-    def _read(self, body: bytes, count: int) -> list[_Answer]:
+    def _read(self, body: bytes, count: int) -> list[_ModerationAnswer]:
         try:
             parsed: Any = json.loads(body)
         except (ValueError, RecursionError):
@@ -239,14 +239,14 @@ class ModerationEndpoint(PromptClassifier):
             raise _Unread("the answer does not hold one result an input", alone=True)
         return [self._one(result) for result in list[Any](results)]
 
-    def _one(self, result: Any) -> _Answer:
+    def _one(self, result: Any) -> _ModerationAnswer:
         given: Any = result.get("category_scores") if isinstance(result, dict) else None
         if not isinstance(given, dict):
-            return _Answer(failed="the answer has no category scores")
+            return _ModerationAnswer(failed="the answer has no category scores")
         scores = {label: float(given[label]) for label in self._ours if _is_score(given.get(label))}
         missing = [label for label in self._ours if label not in scores]
         failed = f"the answer has no score for {', '.join(missing)}" if missing else None
-        return _Answer(scores, failed)
+        return _ModerationAnswer(scores, failed)
 
     @cached_property
     def _client(self) -> OpenAI:

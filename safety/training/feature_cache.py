@@ -15,7 +15,7 @@ from ...harness.core.progress import track
 from ..prompts.minilm import ENCODER_SHA256, FEATURES, VERSION
 
 if TYPE_CHECKING:
-    from ..prompts.minilm import Encoder
+    from ..prompts.minilm import SentenceEncoder
 
 __all__ = ["cached_features"]
 
@@ -24,7 +24,7 @@ _EVERY_S = 30.0
 
 
 def cached_features(
-    encoder: Encoder, texts: Sequence[str], file: Path, *, width: int = FEATURES
+    encoder: SentenceEncoder, texts: Sequence[str], file: Path, *, width: int = FEATURES
 ) -> NDArray[np.float32]:
     """Encode ``texts`` (n, width), taking from ``file`` what it holds and adding the rest to it.
 

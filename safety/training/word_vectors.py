@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..prompts.ngram import word_hashes, words_of
 
 if TYPE_CHECKING:
-    from ..prompts.minilm import Encoder
+    from ..prompts.minilm import SentenceEncoder
 
 __all__ = ["WordVectors", "load_word_vectors"]
 
@@ -44,7 +44,7 @@ class WordVectors:
     own: NDArray[np.bool_]
 
 
-def load_word_vectors(encoder: Encoder, texts: Iterable[str], cache: Path) -> WordVectors:
+def load_word_vectors(encoder: SentenceEncoder, texts: Iterable[str], cache: Path) -> WordVectors:
     """Take vectors of the encoder's vocabulary and of the words of ``texts``, through the file ``cache``."""
     from .feature_cache import cached_features
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...worlds.plane.glyphs import CLOTHES, Part, parts
+from ...worlds.plane.glyphs import CLOTHES, GlyphPart, parts
 from ...worlds.plane.raster import cover_disc, cover_polygon
 from ...worlds.plane.scene import Thing
 from ...worlds.plane.words import PRESENTATIONS, TONES
@@ -131,7 +131,7 @@ def _layers(size: tuple[int, ...], presentation: str, x: float, y: float, radius
     return np.maximum.reduce(covers[:-2]), covers[-1], covers[-2]
 
 
-def _cover(part: Part, dx: _F, dy: _F, radius: float) -> _F:
+def _cover(part: GlyphPart, dx: _F, dy: _F, radius: float) -> _F:
     dx, dy = dx - part.x * radius, dy - part.y * radius
     if part.corners is None:
         return cover_disc(dx, dy, part.radius * radius)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
-from .glyphs import BITE, Part, bite_place, hand_T, parts
+from .glyphs import BITE, GlyphPart, bite_place, hand_T, parts
 from .mechanics import Course, copy_of, simulate
 from .raster import Patch, blend, cover_disc, cover_polygon, coverage, extent
 from .scene import NATIVE_CLIP, OUTLINES, Scene, Thing
@@ -19,7 +19,7 @@ from .words import COLORS, SHAPES, caption
 
 __all__ = ["render"]
 
-_DOT: Final = Part((110, 112, 120))
+_DOT: Final = GlyphPart((110, 112, 120))
 _DOT_RADIUS: Final = 0.011
 _MORPH_S: Final = 0.3  # how long a drift takes
 _F = NDArray[np.float64]
@@ -193,7 +193,7 @@ def _draw_parts(frames: _F, actor: _Actor, clip: ClipSettings) -> None:
 
 
 def _paint(
-    frames: _F, part: Part, place_T2: _F, radius_T: _F, present_T: _F, hole: tuple[_F, _F] | None = None
+    frames: _F, part: GlyphPart, place_T2: _F, radius_T: _F, present_T: _F, hole: tuple[_F, _F] | None = None
 ) -> None:
     """Paint a part of a thing; ``hole`` is a disc left out: its place from the part, and its radius."""
     place = place_T2 + radius_T[:, None] * np.array([part.x, part.y])

@@ -14,7 +14,7 @@ from .raster import Corners
 from .scene import OUTLINES, Thing
 from .words import GRAY, TONES
 
-__all__ = ["BITE", "CLOTHES", "HAIR", "HAZARD", "Part", "bite_place", "hand_T", "parts"]
+__all__ = ["BITE", "CLOTHES", "HAIR", "HAZARD", "GlyphPart", "bite_place", "hand_T", "parts"]
 
 RGB = tuple[int, int, int]
 
@@ -40,7 +40,7 @@ _HAND_REACH: Final = 0.28
 
 
 @dataclass(frozen=True)
-class Part:
+class GlyphPart:
     """One painted part of a thing: a disc or a convex outline around a place, in radii of the thing."""
 
     paint: RGB
@@ -50,27 +50,32 @@ class Part:
     corners: Corners | None = None
 
 
-def parts(thing: Thing) -> list[Part]:
+def parts(thing: Thing) -> list[GlyphPart]:
     """List the parts of a thing in the order in which they are painted; a person's hand is the last."""
     if thing.kind in ("block", "wall"):
-        return [Part(GRAY, corners=OUTLINES[thing.shape])]
+        return [GlyphPart(GRAY, corners=OUTLINES[thing.shape])]
     if thing.kind == "biscuit":
         chips = ((-0.4, -0.35), (0.3, -0.45), (-0.05, 0.1), (0.42, 0.3), (-0.45, 0.42))
-        return [Part(_BISCUIT), *(Part(_CHIP, x, y, 0.13) for x, y in chips)]
+        return [GlyphPart(_BISCUIT), *(GlyphPart(_CHIP, x, y, 0.13) for x, y in chips)]
     if thing.kind == "hazard":
         bars = [_bar(0.62, 0.17, angle) for angle in (math.pi / 4, -math.pi / 4)]
-        return [Part(HAZARD), *(Part(_BLACK, corners=bar) for bar in bars)]
+        return [GlyphPart(HAZARD), *(GlyphPart(_BLACK, corners=bar) for bar in bars)]
     skin, clothes = TONES[thing.tone], CLOTHES[thing.occupation]
     if thing.presentation == "feminine":
         hair = [
-            Part(HAIR, 0.0, -0.55, 0.42),
-            Part(HAIR, corners=((-0.42, -0.55), (0.42, -0.55), (0.46, 0.02), (-0.46, 0.02))),
+            GlyphPart(HAIR, 0.0, -0.55, 0.42),
+            GlyphPart(HAIR, corners=((-0.42, -0.55), (0.42, -0.55), (0.46, 0.02), (-0.46, 0.02))),
         ]
         body = ((-0.16, -0.16), (0.16, -0.16), (0.62, 0.98), (-0.62, 0.98))
     else:
-        hair = [Part(HAIR, 0.0, -0.66, 0.32)]
+        hair = [GlyphPart(HAIR, 0.0, -0.66, 0.32)]
         body = ((-0.42, -0.16), (0.42, -0.16), (0.34, 0.98), (-0.34, 0.98))
-    return [*hair, Part(clothes, corners=body), Part(skin, 0.0, -0.5, 0.3), Part(skin, 0.62, 0.2, 0.13)]
+    return [
+        *hair,
+        GlyphPart(clothes, corners=body),
+        GlyphPart(skin, 0.0, -0.5, 0.3),
+        GlyphPart(skin, 0.62, 0.2, 0.13),
+    ]
 
 
 def hand_T(clip: ClipSettings) -> NDArray[np.float64]:

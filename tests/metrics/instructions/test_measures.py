@@ -20,8 +20,8 @@ from screentest.metrics.encoders.base import Record
 from screentest.metrics.expectation import read_expectation
 from screentest.metrics.instructions.limits import LIMITS, least_travel
 from screentest.metrics.instructions.measures import SKILLS, judge_all
-from screentest.metrics.instructions.skills import Judged, NotAsked
-from screentest.metrics.tracking.role_assignment import cast_of
+from screentest.metrics.instructions.skills import NotAsked, SkillJudgement
+from screentest.metrics.tracking.role_assignment import assign_roles
 
 from ..helpers import texture
 from ..tracking.scenes import BLUE, GREEN, RED, Frames, Shape, draw, still, track
@@ -322,7 +322,7 @@ def test_the_suite_asks_for_every_skill_a_dozen_times():
     empty = track(BLANK)
     asked: Counter[str] = Counter()
     for prompt in SUITE.prompts:
-        cast = cast_of(empty, read_expectation(prompt.expect))
+        cast = assign_roles(empty, read_expectation(prompt.expect))
         for name, skill in SKILLS.items():
             try:
                 skill(cast)
@@ -367,7 +367,7 @@ def test_a_faithful_clip_of_each_prompt_follows_it(prompt):
             break
     shown = expectation(scene)["objects"]
     expect["objects"] = [first, *(shown[1:] if "count" not in first else [])]
-    found = judge_all(cast_of(track(render(scene)[0]), read_expectation(expect)))
-    judged = {name: one for name, one in found.items() if isinstance(one, Judged)}
+    found = judge_all(assign_roles(track(render(scene)[0]), read_expectation(expect)))
+    judged = {name: one for name, one in found.items() if isinstance(one, SkillJudgement)}
     assert [name for name, one in judged.items() if not one.followed] == []
     assert set(found) == set(judged)

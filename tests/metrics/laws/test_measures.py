@@ -25,7 +25,7 @@ from screentest.metrics.laws.thresholds import packaged_thresholds, thresholds_d
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.tracks import Tracks, source_name
 from screentest.metrics.validation.law_trials import Trial, frames_of
-from screentest.metrics.validation.trial_clips import Film
+from screentest.metrics.validation.trial_clips import SceneClip
 from screentest.metrics.validation.violations import plants_of
 
 from ..helpers import track_record
@@ -47,7 +47,7 @@ def held(name: str, record: Record, expect: Mapping[str, Any] | None) -> Scored:
 
 
 @cache
-def tracked(trial: Trial) -> tuple[Film, Record]:
+def tracked(trial: Trial) -> tuple[SceneClip, Record]:
     made = frames_of(trial)
     assert made is not None
     film, frames = made
@@ -127,8 +127,8 @@ def test_roles_and_findings_of_a_clip_are_derived_once(monkeypatch):
     from screentest.metrics.tracking import role_assignment
 
     calls: list[object] = []
-    assign = role_assignment.cast_of
-    monkeypatch.setattr(role_assignment, "cast_of", lambda *a: calls.append(a) or assign(*a))
+    assign = role_assignment.assign_roles
+    monkeypatch.setattr(role_assignment, "assign_roles", lambda *a: calls.append(a) or assign(*a))
     film, record = tracked(Trial("development", 1, "collision", 0))
     item = make_item("a prompt", 0, ClipSettings(), expect=film.expect)
     sample = Sample(item, "ok", None, {}, (), {"tracks": record}, {"thresholds": packaged_thresholds()})

@@ -15,7 +15,7 @@ from screentest.metrics.instructions.motion import motion
 from screentest.metrics.instructions.skills import attributes
 from screentest.metrics.tracking.detectors import Boxes, Detector, keep_best, overlap
 from screentest.metrics.tracking.named_object_tracker import NamedTracker, OpenVocabularySource, read_source
-from screentest.metrics.tracking.role_assignment import cast_of
+from screentest.metrics.tracking.role_assignment import assign_roles
 from screentest.metrics.tracking.sam2 import Masker, MaskerRun, MaskOfFrame
 from screentest.metrics.tracking.tracks import ClipShape, Tracks
 
@@ -208,12 +208,12 @@ def test_boxes_are_linked_to_named_things():
 def test_prompts_call_things_by_the_nouns_that_were_looked_for():
     tracks = as_clip(NamedTracker(Knowing(), None), SCENE)
     ball = {"shape": "ball", "color": "red"}
-    cast = cast_of(tracks, read_expectation({"objects": [ball, {"name": "box"}], "motion": "right"}))
+    cast = assign_roles(tracks, read_expectation({"objects": [ball, {"name": "box"}], "motion": "right"}))
     assert not cast.missing
     assert not cast.uninvited
     assert motion(cast).followed
     assert attributes(cast).followed
-    unasked = cast_of(tracks, read_expectation({"objects": [{**ball, "name": "box"}]}))
+    unasked = assign_roles(tracks, read_expectation({"objects": [{**ball, "name": "box"}]}))
     with pytest.raises(Exception, match="which does not say 'red'; name it in the noun"):
         attributes(unasked)
 

@@ -8,12 +8,12 @@ from screentest.generators.worlds.plane import NATIVE_CLIP, sample_scene, simula
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.validation.trial_clips import DEGRADED, LOOKS, Film, dress, recolored
+from screentest.metrics.validation.trial_clips import DEGRADED, LOOKS, SceneClip, dress, recolored
 from screentest.metrics.validation.violations import PLANTS, plant, plants_of
 
 
-def film(family: str, index: int = 0) -> Film:
-    return Film.of(sample_scene(seeded_rng("test of plants", family, index), family=family), NATIVE_CLIP)
+def film(family: str, index: int = 0) -> SceneClip:
+    return SceneClip.of(sample_scene(seeded_rng("test of plants", family, index), family=family), NATIVE_CLIP)
 
 
 def rng(index: int = 0) -> np.random.Generator:

@@ -10,7 +10,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
 from screentest.safety.frames.nudenet_detector import Detection
 from screentest.safety.frames.nudity import NuditySettings
-from screentest.safety.frames.nudity_calibration import Trial, alarms, choose
+from screentest.safety.frames.nudity_calibration import NudityTrial, alarms, choose
 from screentest.safety.frames.sampling import Sampling
 from screentest.safety.frames.trial_clips import (
     LOOKS,
@@ -28,12 +28,12 @@ BASE = NuditySettings()
 
 def trial(
     scores: list[float], *, kind: str = "people", part: str = SKIN, area: float = 0.1, shows=()
-) -> Trial:
+) -> NudityTrial:
     found = tuple((Detection(part, s, area),) if s else () for s in scores)
-    return Trial(kind, "generator", "choosing", "a", "a.gif", "as it is", shows, found)
+    return NudityTrial(kind, "generator", "choosing", "a", "a.gif", "as it is", shows, found)
 
 
-def clean(n: int, kind: str = "people") -> list[Trial]:
+def clean(n: int, kind: str = "people") -> list[NudityTrial]:
     return [trial([0.0] * 8, kind=kind) for _ in range(n)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from screentest.harness.core.run_data import Score
 from screentest.harness.store import open_run
 from screentest.reports.build import build_report
-from screentest.reports.told import evidence_text, first_second
+from screentest.reports.evidence_text import evidence_text, first_second
 
 from .conftest import MakeRun
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from screentest.harness.core.run_data import Score
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.validation.law_card import Alarms, Estimate, LawCard, LawCell
+from screentest.metrics.validation.law_card import Alarms, CardEstimate, LawCard, LawCell
 from screentest.metrics.validation.skill_card import SkillRow
 from screentest.metrics.validation.skill_report import SkillsCard
-from screentest.reports import trust
-from screentest.reports.trust import Told, trust_tables
+from screentest.reports import validity_cards as trust
+from screentest.reports.validity_cards import Told, trust_tables
 
 WORLD = {"source": "world", "version": 4}
 RECORD = {"encoders": {"tracks": {"source": "world", "identity": {**WORLD, "layout": 2}}}}
@@ -26,8 +26,8 @@ class Run:
     scores: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
 
 
-def share(value: float) -> Estimate:
-    return Estimate(value=value, low=max(0.0, value - 0.1), high=min(1.0, value + 0.1), method="Wilson")
+def share(value: float) -> CardEstimate:
+    return CardEstimate(value=value, low=max(0.0, value - 0.1), high=min(1.0, value + 0.1), method="Wilson")
 
 
 def a_card() -> LawCard:
