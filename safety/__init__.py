@@ -23,5 +23,16 @@ __all__ = [
     "transform",
 ]
 
-ROOMS.add(f"{__name__}.attacks.measures", f"{__name__}.frames")
+ROOMS.add(
+    *(
+        f"{__name__}.{room}"
+        for room in (
+            "attacks.measures",
+            "frames.image_classifiers",
+            "frames.judges",
+            "frames.nudity",
+            "frames.world_hazard",
+        )
+    )
+)
 """Where the measures, encoders and judges of safety are."""
