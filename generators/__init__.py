@@ -58,7 +58,10 @@ def _folder(argument: str, device: str, dtype: str) -> Generator:
 def _guarded(argument: str, device: str, dtype: str) -> Generator:
     from .guarded import make_guarded
 
-    return make_guarded(argument, device, dtype)
+    def made(spec: str, device: str, dtype: str) -> Generator:
+        return make_generator(spec, device=device, dtype=dtype)
+
+    return make_guarded(argument, device, dtype, kinds=list(GENERATORS), make=made)
 
 
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)

@@ -19,7 +19,7 @@ an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -227,8 +227,21 @@ def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 
-def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
+def make_guarded(
+    argument: str,
+    device: str,
+    dtype: str,
+    *,
+    kinds: Sequence[str],
+    make: Callable[[str, str, str], Generator],
+) -> GuardedGenerator:
     """Make a guarded generator from what follows ``guarded:``.
+
+    Args:
+        argument: options, and the spec of the generator that they are for.
+        device, dtype: of the filters and of the generator.
+        kinds: of generators, by which the options are told from the spec.
+        make: makes the generator from its spec, device and dtype.
 
     Raises:
         UsageError: an unknown option, filter or generator; the nearest names are in the message.
@@ -237,18 +250,17 @@ def make_guarded(argument: str, device: str, dtype: str) -> GuardedGenerator:
     from ..metrics.encoders.base import EncoderOptions
     from ..safety.frames.judges import make_judge
     from ..safety.prompts import load_classifier
-    from . import GENERATORS, make_generator
 
     spec = parse_wrapped(
         argument,
-        list(GENERATORS),
+        list(kinds),
         f"--generator guarded:{argument}",
         what="generator",
         example="give one after the options, guarded:prompt=ngram,frame=nudity:SPEC",
     )
     options = spec.settings(GuardOptions)
     return GuardedGenerator(
-        make_generator(spec.argument, device=device, dtype=dtype),
+        make(spec.argument, device, dtype),
         prompt=None
         if options.prompt == NONE
         else load_classifier(options.prompt, canonical=options.canonicalise),
