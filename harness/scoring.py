@@ -14,7 +14,7 @@ from ..metrics.encoders.base import Encoder, Feature, TextEncoder
 from ..metrics.encoders.cache import FeatureCache
 from ..metrics.encoders.encode import Encoded, describe, encode_clip
 from .core.clip_info import DECODING_VERSION
-from .core.errors import MediaError
+from .core.errors import MediaError, UsageError
 from .core.items import Item
 from .core.keys import Json, canonical_json, digest
 from .core.layers import to_json
@@ -131,6 +131,8 @@ class Scorer:
         encoded = encode_clip(sha256, path, {name: self._encoders[name] for name in names}, self._cache)
         for problem in encoded.problems.values():
             raise MediaError(f"{path}: {problem}")
+        for name in encoded.records:
+            raise UsageError(f"the feature {name!r} is a record, and a measure of sets reads matrices only")
         nothing = np.empty((0, 0))
         return {name: encoded.matrices.get(name, nothing) for name in names}
 

@@ -116,13 +116,13 @@ def validate_laws(
     """
     tracker = _source(source)
     file = packaged_thresholds() if thresholds is None else read_thresholds(thresholds)
-    name = source_name(tracker)
-    if name not in file.sources:
+    found = file.of_source(tracker.identity())
+    if found is None:
         raise UsageError(
-            f"there are no thresholds for the source {name!r}; make them with "
+            f"there are no thresholds for the source {source_name(tracker)!r} as it is now; make them with "
             "'screentest validate --probes --calibrate', and name the file with --thresholds"
         )
-    limits = file.sources[name]
+    name, limits = found
     settings: dict[str, Any] = {"stage": "card", "seed": seed, "n": n}
     log = {**settings, "source": dict(tracker.identity()), "autoencoder": reconstruct.digest}
     planned = card_trials(seed, n)
