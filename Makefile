@@ -16,7 +16,8 @@ demo: $(READY)
 	$(BIN)/screentest run --suite reference --generator reference:early --out $(RUNS)/early
 	$(BIN)/screentest run --suite reference --generator reference:base --out $(RUNS)/base
 	$(BIN)/screentest compare $(RUNS)/early $(RUNS)/base
-	$(BIN)/screentest gate $(RUNS)/base --policy release --baseline $(RUNS)/early
+	@# INCONCLUSIVE (3) is an answer too: on 30 prompts one rule cannot be decided. FAIL or an error ends the demo.
+	$(BIN)/screentest gate $(RUNS)/base --policy release --baseline $(RUNS)/early || test $$? -eq 3
 	$(BIN)/screentest report $(RUNS)/early $(RUNS)/base --out $(RUNS)/demo.html
 
 lint: $(READY)
