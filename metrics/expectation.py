@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..harness.core.colors import COLORS
 from ..harness.core.errors import UsageError
 from .base import NotApplicable
 
 __all__ = [
-    "COLORS",
     "GRAVITY",
     "KINDS",
     "Expectation",
@@ -22,20 +22,6 @@ __all__ = [
     "read_expectation",
 ]
 
-COLORS: Final[dict[str, tuple[int, int, int]]] = {
-    "red": (226, 54, 48),
-    "green": (62, 190, 78),
-    "blue": (58, 104, 236),
-    "yellow": (240, 210, 60),
-    "purple": (176, 72, 212),
-    "white": (238, 238, 236),
-    "gray": (128, 130, 134),
-    "orange": (240, 138, 40),
-    "pink": (255, 130, 180),
-    "brown": (120, 76, 46),
-    "black": (14, 14, 16),
-}
-"""RGB that each color's name stands for; the first seven are the reference world's."""
 KINDS: Final[dict[str, tuple[tuple[int, int, int] | None, str | None]]] = {
     "wall": (COLORS["gray"], "wall"),
     "block": (COLORS["gray"], "block"),

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.colors import COLORS
 from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
-from ..expectation import COLORS, ExpectedThing
+from ..expectation import ExpectedThing
 from ..tracking.role_assignment import Role, RoleAssignment
 from ..tracking.tracks import SHAPES, plain_noun
 from .limits import LIMITS, SMUDGE
@@ -180,7 +181,7 @@ def _looks_like(cast: RoleAssignment, track: int, thing: ExpectedThing) -> bool:
 def attributes(cast: RoleAssignment) -> SkillJudgement:
     """Whether every object that is asked for has its own color and its own shape.
 
-    A color is the one of `expect.COLORS` that is nearest in RGB to the median over the frames; a shape is the
+    A color is the one of `colors.COLORS` that is nearest in RGB to the median over the frames; a shape is the
     outline that fits best, if it fits at all well. Two things that have each other's color are a no. What a
     detector found by a name that says the color and the shape has them.
 
@@ -251,7 +252,7 @@ def shape_fits(cast: RoleAssignment, track: int) -> _F:
 
 
 def color_name(rgb: _F) -> str:
-    """Name the nearest of `expect.COLORS`.
+    """Name the nearest of `colors.COLORS`.
 
     Example:
         >>> color_name(np.array([230.0, 60.0, 40.0]))

@@ -81,7 +81,7 @@ def code_digests() -> dict[str, Json]:
     """Hash the code that a trial runs through: rows of other code are not mixed with new ones."""
     package = Path(__file__).parents[2]
     files = [path for room in _ROOMS for path in sorted((package / room).glob("*.py"))]
-    files.append(package / "metrics" / "expectation.py")
+    files += [package / "metrics" / "expectation.py", package / "harness" / "core" / "colors.py"]
     return {"code": {path.relative_to(package).as_posix(): file_sha256(path)[:16] for path in files}}
 
 

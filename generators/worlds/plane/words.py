@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from ....harness.core.colors import COLORS as NAMED_COLORS
 from .scene import Scene, Thing
 
 __all__ = [
@@ -36,16 +37,9 @@ __all__ = [
     "vocabulary",
 ]
 
-COLORS: Final[dict[str, tuple[int, int, int]]] = {
-    "red": (226, 54, 48),
-    "green": (62, 190, 78),
-    "blue": (58, 104, 236),
-    "yellow": (240, 210, 60),
-    "purple": (176, 72, 212),
-    "white": (238, 238, 236),
-}
+COLORS: Final = {name: NAMED_COLORS[name] for name in ("red", "green", "blue", "yellow", "purple", "white")}
 """RGB of each color's name."""
-GRAY: Final = (128, 130, 134)
+GRAY: Final = NAMED_COLORS["gray"]
 """RGB of walls and blocks."""
 SHAPES: Final = ("ball", "square", "triangle")
 SIZES: Final = ("small", "big")
