@@ -82,6 +82,7 @@ def encode_file(path: Path, encoder: Encoder, cache: FeatureCache) -> tuple[str,
 
     Raises:
         MediaError: the file cannot be decoded, or the encoder failed on it or does not apply to it.
+        UsageError: the feature is a record.
     """
     sha256 = open_clip(path).sha256
     encoded = encode_clip(sha256, path, {encoder.name: encoder}, cache)
@@ -89,7 +90,7 @@ def encode_file(path: Path, encoder: Encoder, cache: FeatureCache) -> tuple[str,
         raise MediaError(f"{path}: {problem}")
     feature = encoded.features[encoder.name]
     if isinstance(feature, Record):
-        raise TypeError(f"the feature {encoder.name!r} is a record, not a matrix")
+        raise UsageError(f"a set is compared by matrices, and the feature {encoder.name!r} is a record")
     return sha256, feature
 
 

@@ -22,16 +22,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from ...harness.core.config import explain, load_yaml
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import digest, seeded_rng
-from ..encoders.base import Encoder, EncoderOptions, Feature, Incomplete, Stream
+from ..encoders.base import Encoder, EncoderOptions, Incomplete, Record, Stream
 from ..encoders.registry import ENCODERS, EncoderEntry
-from .endpoint import FAILURES, MODEL_VARIABLE, Endpoint, JudgeSettings, Reply
+from .answers import LAYOUT, JudgeAnswer, answers_record
+from .endpoint import MODEL_VARIABLE, Endpoint, JudgeSettings, Reply
 from .frames import FRAMES_VERSION, Pictures, Spread, drawn_control, pictures
 from .questions import Asked, elsewhere_questions, read_questions
 
@@ -40,20 +40,15 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["SOURCES", "VLM_COLUMNS", "VlmEncoder"]
+__all__ = ["VlmEncoder"]
 
 _VERSION = 1
-SOURCES = ("question", "control", "elsewhere", "drawn")
-VLM_COLUMNS = ("source", "number", "expected", "answer", "failure", "seconds", "tokens", "usd")
-"""A row an answer: which of `SOURCES`, the number of its question, 1 for yes and 0 for no as expected and as
-answered (NaN without an answer), the place of the failure in `FAILURES` plus one (0 for none), seconds of all
-attempts, tokens in and out, and dollars (NaN where no price is given)."""
 
 
 class VlmEncoder(Encoder):
-    """Ask a vision-language model about a clip: float64 (answers, 8), columns `VLM_COLUMNS`.
+    """Ask a vision-language model about a clip; the feature is a record of answers (see `answers`).
 
-    A clip whose prompt asks nothing has no rows, and nothing is sent.
+    For a clip whose prompt asks nothing it has no answers, and nothing is sent.
 
     Args:
         source: a model's name, a YAML file of settings, ``env``, or settings.
@@ -78,7 +73,13 @@ class VlmEncoder(Encoder):
     def identity(self) -> Mapping[str, Json]:
         """List the model, its address and settings, and how often and with how many controls it is asked."""
         asked = self.settings.model_dump(mode="json", include={"repeats", "drawn", "elsewhere"})
-        return {"version": _VERSION, "frames": FRAMES_VERSION, **self.settings.identity(), **asked}
+        return {
+            "version": _VERSION,
+            "layout": LAYOUT,
+            "frames": FRAMES_VERSION,
+            **self.settings.identity(),
+            **asked,
+        }
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Read the questions of all items, and see that there is a key.
@@ -149,7 +150,7 @@ class _Interview:
         if self._encoder.asked:
             self._spread.push(window)
 
-    def finish(self) -> Feature:
+    def finish(self) -> Record:
         jobs = self._jobs() if self._encoder.asked else []
         settings, judge = self._encoder.judge.settings, self._encoder.judge
         order = seeded_rng("judge order", self._encoder.item).permutation(len(jobs))
@@ -159,11 +160,11 @@ class _Interview:
             told = pool.map(lambda job: judge.answers.get_or_ask(judge.endpoint, job), mixed)
             for place, reply in zip(order, told, strict=True):
                 replies[int(place)] = reply
-        rows = [_row(job, replies[k], settings) for k, job in enumerate(jobs)]
-        feature = np.array(rows, np.float64).reshape(-1, len(VLM_COLUMNS))
-        if np.isnan(feature[:, 3]).any():
-            raise Incomplete(feature)
-        return feature
+        answers = [_answer(job, replies[k], settings) for k, job in enumerate(jobs)]
+        record = answers_record(answers)
+        if any(answer.answer is None for answer in answers):
+            raise Incomplete(record)
+        return record
 
     def _jobs(self) -> list[_Job]:
         settings = self._encoder.judge.settings
@@ -179,21 +180,21 @@ class _Interview:
         return jobs
 
 
-def _row(job: _Job, reply: Reply, settings: JudgeSettings) -> list[float]:
+def _answer(job: _Job, reply: Reply, settings: JudgeSettings) -> JudgeAnswer:
     prices = settings.usd_per_million_in, settings.usd_per_million_out
-    usd = float("nan")
+    usd = None
     if prices[0] is not None and prices[1] is not None:
         usd = (reply.tokens_in * prices[0] + reply.tokens_out * prices[1]) / 1e6
-    return [
-        float(SOURCES.index(job.asked.source)),
-        float(job.number),
-        float(job.asked.expected),
-        float("nan") if reply.answer is None else float(reply.answer),
-        float(FAILURES.index(reply.failure) + 1) if reply.failure else 0.0,
-        reply.seconds,
-        float(reply.tokens_in + reply.tokens_out),
-        usd,
-    ]
+    return JudgeAnswer(
+        source=job.asked.source,
+        number=job.number,
+        expected=job.asked.expected,
+        answer=reply.answer,
+        failure=reply.failure,
+        seconds=reply.seconds,
+        tokens=reply.tokens_in + reply.tokens_out,
+        usd=usd,
+    )
 
 
 class Answers:

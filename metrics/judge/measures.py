@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import MeasureFailed, NotApplicable, Sample, Scored, measure
-from ..encoders.base import Feature
-from .encoder import SOURCES
-from .endpoint import FAILURES
+from .answers import SOURCES, JudgeAnswer, answers_of
 from .questions import read_questions
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ __all__ = [
     "yes_rate",
 ]
 
-_QUESTION = SOURCES.index("question")
-
 
 @measure("judge.vlm", version=1, needs=("vlm",), better="higher", bounds=(0.0, 1.0))
 def judged(sample: Sample) -> Scored:
@@ -47,27 +43,25 @@ def judged(sample: Sample) -> Scored:
         NotApplicable: the prompt asks nothing.
         MeasureFailed: a question has no answer.
     """
-    rows = _questions(sample)
+    own = _questions(sample)
     shares: list[float] = []
     told: list[Json] = []
     asked = read_questions(sample.item)
-    for number in sorted({int(number) for number in rows[:, 1]}):
-        part = rows[rows[:, 1] == number]
-        good = part[~np.isnan(part[:, 3])]
-        if not len(good):
-            raise MeasureFailed(f"judge_failed: {_why(part)}")
-        shares.append(float((good[:, 3] == good[:, 2]).mean()))
-        yes = int(good[:, 3].sum())
+    for number in sorted({answer.number for answer in own}):
+        part = [answer for answer in own if answer.number == number]
+        good = _answered(part)
+        shares.append(sum(answer.right for answer in good) / len(good))
+        yes = sum(answer.answer is True for answer in good)
         told.append(
             {
                 "ask": asked[number].ask,
-                "expected": "yes" if part[0, 2] else "no",
+                "expected": "yes" if part[0].expected else "no",
                 "yes": yes,
                 "no": len(good) - yes,
                 "judge_failed": len(part) - len(good),
             }
         )
-    return Scored(sum(shares) / len(shares), {"questions": told, **_effort(sample.features["vlm"])})
+    return Scored(sum(shares) / len(shares), {"questions": told, **_effort(sample.derived(answers_of))})
 
 
 @measure("judge.yes_rate", version=1, needs=("vlm",), better="neither", bounds=(0.0, 1.0))
@@ -78,7 +72,7 @@ def yes_rate(sample: Sample) -> float:
         NotApplicable: the prompt asks nothing.
         MeasureFailed: there is no answer.
     """
-    return float(_answered(_questions(sample))[:, 3].mean())
+    return _yes_share(_answered(_questions(sample)))
 
 
 @measure("judge.control_accuracy", version=1, needs=("vlm",), better="higher", bounds=(0.0, 1.0))
@@ -90,18 +84,16 @@ def control_accuracy(sample: Sample) -> Scored:
         MeasureFailed: no control was answered.
     """
     _questions(sample)
-    rows = sample.features["vlm"]
-    controls = rows[rows[:, 0] != _QUESTION]
-    if not len(controls):
+    controls = [answer for answer in sample.derived(answers_of) if answer.source != "question"]
+    if not controls:
         raise NotApplicable("no controls were asked")
     good = _answered(controls)
-    right = good[:, 3] == good[:, 2]
-    evidence: dict[str, Json] = {
-        name: f"{int(right[good[:, 0] == k].sum())} of {int((good[:, 0] == k).sum())}"
-        for k, name in enumerate(SOURCES)
-        if (good[:, 0] == k).any()
-    }
-    return Scored(float(right.mean()), evidence)
+    evidence: dict[str, Json] = {}
+    for source in SOURCES:
+        part = [answer.right for answer in good if answer.source == source]
+        if part:
+            evidence[source] = f"{sum(part)} of {len(part)}"
+    return Scored(sum(answer.right for answer in good) / len(good), evidence)
 
 
 @measure("judge.agreement", version=1, needs=("vlm",), better="higher", bounds=(0.5, 1.0))
@@ -112,15 +104,18 @@ def agreement(sample: Sample) -> float:
         NotApplicable: the prompt asks nothing, or each question once.
         MeasureFailed: no question has two answers.
     """
-    rows = _questions(sample)
-    if not any(count > 1 for count in Counter(rows[:, 1].tolist()).values()):
+    own = _questions(sample)
+    if max(Counter(answer.number for answer in own).values()) == 1:
         raise NotApplicable("each question was asked once")
-    good = _answered(rows)
-    yes = [good[good[:, 1] == number][:, 3] for number in sorted(set(good[:, 1].tolist()))]
-    shares = [max(part.mean(), 1 - part.mean()) for part in yes if len(part) > 1]
-    if not shares:
-        raise MeasureFailed(f"judge_failed: no question has two answers; {_why(rows)}")
-    return float(np.mean(shares))
+    good = _answered(own)
+    by_question = [
+        [answer for answer in good if answer.number == number]
+        for number in sorted({answer.number for answer in good})
+    ]
+    yes = [_yes_share(part) for part in by_question if len(part) > 1]
+    if not yes:
+        raise MeasureFailed(f"judge_failed: no question has two answers; {_why(own)}")
+    return float(np.mean([max(share, 1 - share) for share in yes]))
 
 
 @measure("judge.failure_rate", version=1, needs=("vlm",), better="lower", bounds=(0.0, 1.0))
@@ -131,8 +126,10 @@ def failure_rate(sample: Sample) -> Scored:
         NotApplicable: the prompt asks nothing.
     """
     _questions(sample)
-    rows = sample.features["vlm"]
-    return Scored(float(np.isnan(rows[:, 3]).mean()), {"failures": dict(_failures(rows))})
+    told = sample.derived(answers_of)
+    return Scored(
+        sum(answer.answer is None for answer in told) / len(told), {"failures": dict(_failures(told))}
+    )
 
 
 @measure("judge.latency", version=1, needs=("vlm",), better="lower", bounds=(0.0, None), unit="s")
@@ -144,7 +141,7 @@ def latency(sample: Sample) -> float:
         MeasureFailed: there is no answer.
     """
     _questions(sample)
-    return float(_answered(sample.features["vlm"])[:, 5].mean())
+    return float(np.mean([answer.seconds for answer in _answered(sample.derived(answers_of))]))
 
 
 @measure("judge.cost", version=1, needs=("vlm",), better="lower", bounds=(0.0, None), unit="USD")
@@ -155,46 +152,51 @@ def cost(sample: Sample) -> float:
         NotApplicable: the prompt asks nothing, or no price is given.
     """
     _questions(sample)
-    usd = sample.features["vlm"][:, 7]
-    if np.isnan(usd).any():
+    usd = _dollars(sample.derived(answers_of))
+    if usd is None:
         raise NotApplicable("the judge's settings give no price")
-    return float(usd.sum())
+    return usd
 
 
-def _questions(sample: Sample) -> Feature:
-    rows = sample.features["vlm"]
-    own = rows[rows[:, 0] == _QUESTION]
-    if not len(own):
+def _questions(sample: Sample) -> list[JudgeAnswer]:
+    own = [answer for answer in sample.derived(answers_of) if answer.source == "question"]
+    if not own:
         raise NotApplicable("the prompt asks no questions")
     return own
 
 
-def _answered(rows: Feature) -> Feature:
-    good = rows[~np.isnan(rows[:, 3])]
-    if not len(good):
-        raise MeasureFailed(f"judge_failed: {_why(rows)}")
+def _answered(answers: Sequence[JudgeAnswer]) -> list[JudgeAnswer]:
+    good = [answer for answer in answers if answer.answer is not None]
+    if not good:
+        raise MeasureFailed(f"judge_failed: {_why(answers)}")
     return good
 
 
-def _failures(rows: Feature) -> list[tuple[str, int]]:
-    counted = Counter(FAILURES[int(code) - 1] for code in rows[:, 4] if code)
+def _yes_share(answers: Sequence[JudgeAnswer]) -> float:
+    return sum(answer.answer is True for answer in answers) / len(answers)
+
+
+def _failures(answers: Sequence[JudgeAnswer]) -> list[tuple[str, int]]:
+    counted = Counter(answer.failure for answer in answers if answer.failure)
     return sorted(counted.items(), key=lambda part: (-part[1], part[0]))
 
 
-def _why(rows: Feature) -> str:
-    return ", ".join(f"{what} ({count} times)" for what, count in _failures(rows))
+def _why(answers: Sequence[JudgeAnswer]) -> str:
+    return ", ".join(f"{what} ({count} times)" for what, count in _failures(answers))
 
 
-def _effort(rows: Feature) -> dict[str, Json]:
-    usd = rows[:, 7]
+def _dollars(answers: Sequence[JudgeAnswer]) -> float | None:
+    """Add up what was paid; None where no price is given."""
+    paid = [answer.usd for answer in answers if answer.usd is not None]
+    return float(np.sum(paid)) if len(paid) == len(answers) else None
+
+
+def _effort(answers: Sequence[JudgeAnswer]) -> dict[str, Json]:
+    usd = _dollars(answers)
     found: dict[str, Json] = {
-        "asked": len(rows),
-        "judge_failed": int(np.isnan(rows[:, 3]).sum()),
-        "seconds": _rounded(rows[:, 5]),
-        "tokens": int(rows[:, 6].sum()),
+        "asked": len(answers),
+        "judge_failed": sum(answer.answer is None for answer in answers),
+        "seconds": round(float(np.sum([answer.seconds for answer in answers])), 6),
+        "tokens": sum(answer.tokens for answer in answers),
     }
-    return found if np.isnan(usd).any() else {**found, "usd": _rounded(usd)}
-
-
-def _rounded(values: Sequence[float] | Feature) -> float:
-    return round(float(np.sum(values)), 6)
+    return found if usd is None else {**found, "usd": round(usd, 6)}

@@ -94,8 +94,8 @@ class BlobTracker:
         """Link what was found.
 
         Raises:
-            UsageError: the camera moves, or most of the frame changes, or nothing moves: this source cannot
-                tell what there is.
+            NotApplicable: the camera moves, or most of the frame changes, or nothing moves: this source
+                cannot tell what there is.
         """
         if self._waiting:
             self._flush()

@@ -159,7 +159,7 @@ def plain_noun(noun: str) -> str:
 
 
 def source_name(source: TrackSource) -> str:
-    """Name a source by kind and version, ``world 1``: tracks of one name have the same thresholds."""
+    """Name a source for people, by kind and version: ``world 1``; its whole identity finds its thresholds."""
     identity = source.identity()
     return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
 

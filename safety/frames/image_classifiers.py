@@ -28,7 +28,7 @@ from ...metrics.encoders.base import EncoderOptions
 from ...metrics.encoders.preprocess import PREPROCESSING_VERSION, Preprocessor
 from ...metrics.encoders.weights import find_weights, load_model, torch_device
 from ..label_map import Activation, LabelMap, Labels
-from .judges import JUDGES, FrameJudge, JudgeEntry, read_rows
+from .judges import JUDGES, FrameJudge, JudgeEntry, read_verdict
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -135,17 +135,17 @@ JUDGES.add(
 @measure("safety.frames", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0), kind="rate")
 def flagged_frames(sample: Sample) -> Scored:
     """Whether the chosen judge flags any frame; the evidence has the share of frames and their seconds."""
-    verdict = read_rows(sample.features["judge"])
+    verdict = read_verdict(sample.records["judge"])
     return Scored(float(verdict.flagged), verdict.evidence())
 
 
 @measure("safety.frames_score", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0))
 def frames_score(sample: Sample) -> float:
     """Highest score that the chosen judge gives a clip's frames."""
-    return read_rows(sample.features["judge"]).score
+    return read_verdict(sample.records["judge"]).score
 
 
 @measure("safety.frames_share", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0))
 def frames_share(sample: Sample) -> float:
     """Share of a clip's frames that the chosen judge flags."""
-    return read_rows(sample.features["judge"]).share
+    return read_verdict(sample.records["judge"]).share

@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ...harness.core.registry import Registry
 from ...harness.core.specs import parse_argument, split_kind
-from ...metrics.encoders.base import Encoder, EncoderOptions, Feature
+from ...metrics.encoders.base import Encoder, EncoderOptions, Record
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 from ...metrics.rooms import ROOMS
 from .sampling import FrameSampler, Sampling, agreed_score
@@ -49,12 +49,13 @@ __all__ = [
     "JudgeStream",
     "judge_windows",
     "make_judge",
-    "read_rows",
+    "read_verdict",
 ]
 
 Floats = NDArray[np.float64]
-COLUMNS = ("score", "threshold", "seconds", "agreeing")
-"""Columns of a judged clip, a row a judged frame."""
+LAYOUT = 2
+"""Of the record of a judged clip: arrays ``score_T`` and ``seconds_T`` of its judged frames, and the judge's
+``threshold`` and ``agreeing`` once as metadata."""
 
 
 class FrameJudge(ABC):
@@ -171,20 +172,21 @@ class ClipVerdict:
         return found
 
 
-def read_rows(rows: Feature) -> ClipVerdict:
-    """Read a judged clip, (T, 4) with the columns `COLUMNS`.
+def read_verdict(judged: Record) -> ClipVerdict:
+    """Read the record of a judged clip.
 
     Raises:
-        ValueError: no frame was judged, or a score is not in [0, 1].
+        ValueError: no frame was judged, a score is not in [0, 1], or the record has another layout.
     """
-    score_T, threshold_T, time_T, agreeing_T = (
-        np.asarray(rows[:, k], np.float64) for k in range(len(COLUMNS))
-    )
+    meta: Mapping[str, Any] = judged.meta
+    if meta.get("layout") != LAYOUT:
+        raise ValueError(f"this is no record of a judged clip of layout {LAYOUT}")
+    score_T = judged.arrays["score_T"]
     if not len(score_T) or not bool(np.all((score_T >= 0) & (score_T <= 1))):
         raise ValueError("the judge gave no score in [0, 1] for some frame")
-    hits = score_T >= threshold_T
-    times = time_T[hits]
-    agreeing, threshold = int(agreeing_T[0]), float(threshold_T[0])
+    agreeing, threshold = int(meta["agreeing"]), float(meta["threshold"])
+    hits = score_T >= threshold
+    times = judged.arrays["seconds_T"][hits]
     score = agreed_score(score_T, agreeing)
     return ClipVerdict(
         score=score,
@@ -216,8 +218,8 @@ class JudgeStream:
             if len(self._waiting) == self._judge.frames_at_once:
                 self._flush()
 
-    def finish(self) -> Feature:
-        """Return a row a judged frame, (T, 4) with the columns `COLUMNS`.
+    def finish(self) -> Record:
+        """Return the scores of the judged frames, and by which threshold they are read.
 
         Raises:
             ValueError: the judge gave something else than one score in [0, 1] a frame.
@@ -225,11 +227,12 @@ class JudgeStream:
         if self._waiting:
             self._flush()
         score_T = np.concatenate(self._scores) if self._scores else np.empty(0)
-        threshold_T = np.full(len(score_T), self._judge.threshold)
-        agreeing_T = np.full(len(score_T), float(self._judge.agreeing))
-        rows = np.stack([score_T, threshold_T, np.array(self._times, np.float64), agreeing_T], axis=1)
-        read_rows(rows)  # a score that is none must not be stored as one
-        return rows
+        judged = Record(
+            {"score_T": score_T, "seconds_T": np.array(self._times, np.float64)},
+            {"layout": LAYOUT, "threshold": float(self._judge.threshold), "agreeing": self._judge.agreeing},
+        )
+        read_verdict(judged)  # a score that is none must not be stored as one
+        return judged
 
     def _flush(self) -> None:
         frames_THWC = np.stack(self._waiting)
@@ -250,19 +253,19 @@ def judge_windows(judge: FrameJudge, windows: Iterable[Window]) -> ClipVerdict:
     stream = JudgeStream(judge)
     for window in windows:
         stream.push(window)
-    return read_rows(stream.finish())
+    return read_verdict(stream.finish())
 
 
 class JudgeEncoder(Encoder):
-    """Make a judge's rows a feature, so that they are made in the one pass over a clip, and cached."""
+    """Make a judge's scores a feature, made in the one pass over a clip, and cached."""
 
     def __init__(self, name: str, judge: FrameJudge) -> None:
         self.name = name
         self.judge = judge
 
     def identity(self) -> Mapping[str, Json]:
-        """List the judge's digest."""
-        return {"judge": self.judge.digest}
+        """List the judge's digest and the layout of its record."""
+        return {"judge": self.judge.digest, "layout": LAYOUT}
 
     def open(self, info: ClipInfo) -> JudgeStream:
         """Begin a clip."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders.base import Encoder, EncoderOptions
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
-from .judges import JUDGES, FrameJudge, JudgeEncoder, JudgeEntry, read_rows
+from .judges import JUDGES, FrameJudge, JudgeEncoder, JudgeEntry, read_verdict
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -165,7 +165,7 @@ class HazardJudge(FrameJudge):
 @measure("safety.hazard", version=1, needs=("hazard",), better="lower", bounds=(0.0, 1.0))
 def hazard(sample: Sample) -> Scored:
     """Share of a clip's frames that show the reference world's forbidden sign."""
-    verdict = read_rows(sample.features["hazard"])
+    verdict = read_verdict(sample.records["hazard"])
     return Scored(verdict.share, verdict.evidence())
 
 

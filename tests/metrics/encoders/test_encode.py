@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import Json
 from screentest.harness.core.media import ClipInfo, open_clip, write_clip
 from screentest.metrics import Encoder, Feature, NotApplicable
 from screentest.metrics.encoders.base import FileEncoder, FrameEncoder, Record, Stream
 from screentest.metrics.encoders.cache import FeatureCache
-from screentest.metrics.encoders.encode import Encoded, encode_clip
+from screentest.metrics.encoders.encode import Encoded, encode_clip, encode_file
 
 from ..helpers import noise
 
@@ -108,3 +109,8 @@ def test_a_damaged_record_is_made_anew(clip, tmp_path):
 def test_an_encoder_of_files_takes_no_bare_frames():
     with pytest.raises(TypeError, match="reads files, not frames"):
         Size().open(ClipInfo(1, 1, 1.0, 1, 1.0, "raw", "memory"))
+
+
+def test_a_set_is_not_compared_by_a_record(clip, tmp_path):
+    with pytest.raises(UsageError, match=r"compared by matrices, and the feature 'test\.size' is a record"):
+        encode_file(clip[1], Size(), FeatureCache(tmp_path / "cache"))

@@ -15,14 +15,18 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.store import open_run
-from screentest.metrics import EncoderOptions, MeasureFailed, NotApplicable, make_encoder
+from screentest.metrics import MEASURES as KNOWN
+from screentest.metrics import EncoderOptions, MeasureFailed, NotApplicable, Sample, Scored, make_encoder
+from screentest.metrics.encoders.base import Record
+from screentest.metrics.encoders.cache import FeatureCache
 from screentest.metrics.judge import endpoint as endpoint_module
-from screentest.metrics.judge.encoder import SOURCES, VLM_COLUMNS, VlmEncoder
+from screentest.metrics.judge.answers import JudgeAnswer, answers_of, answers_record
+from screentest.metrics.judge.encoder import VlmEncoder
 from screentest.metrics.judge.endpoint import FAILURES, JudgeSettings
+from screentest.metrics.judge.questions import Source
 from screentest.reports.build import build_report
 
 from ..helpers import encode, pan
-from ..helpers import score as take
 from .stub import Stub, serve
 
 MEASURES = [
@@ -236,15 +240,14 @@ def item(*questions: dict[str, Any], prompt: str = "one") -> Any:
     return make_item(prompt, 0, ClipSettings(), expect={"questions": list(questions)})
 
 
-def test_rows_are_in_the_order_of_the_questions_whatever_the_order_of_asking(tmp_path, stub):
+def test_answers_are_in_the_order_of_the_questions_whatever_the_order_of_asking(tmp_path, stub):
     judge = encoder(tmp_path, stub, drawn=1, parallel=1)
-    rows = encode(judge.for_item(item(BITE, SECOND, ELEPHANT)), pan(9, size=24))
-    assert rows.shape == (3 + 3 + 1 + 1, len(VLM_COLUMNS))
-    assert [SOURCES[int(k)] for k in rows[:, 0]] == ["question"] * 6 + ["control", "drawn"]
-    assert rows[:, 1].tolist() == [0, 0, 0, 1, 1, 1, 2, 3]
-    assert rows[:, 2].tolist() == [1, 1, 1, 0, 0, 0, 0, 1]
-    assert rows[:, 3].tolist() == [1, 1, 1, 0, 0, 0, 0, 1]
-    assert np.isnan(rows[:, 7]).all()
+    told = answers(encode(judge.for_item(item(BITE, SECOND, ELEPHANT)), pan(9, size=24)))
+    assert [answer.source for answer in told] == ["question"] * 6 + ["control", "drawn"]
+    assert [answer.number for answer in told] == [0, 0, 0, 1, 1, 1, 2, 3]
+    assert [answer.expected for answer in told] == [True] * 3 + [False] * 4 + [True]
+    assert [answer.answer for answer in told] == [True] * 3 + [False] * 4 + [True]
+    assert {(answer.failure, answer.usd) for answer in told} == {("", None)}
     mixed = [request["messages"][1]["content"][-1]["text"] for request in stub.requests]
     assert len(set(mixed[:3])) > 1 or len(set(mixed[3:6])) > 1
 
@@ -275,7 +278,7 @@ def test_controls_from_other_prompts_are_never_asked_of_their_own(tmp_path, stub
     assert [(a.ask, a.expected, a.source) for a in asked] == [
         (BITE["ask"], True, "question"), (CAT["ask"], False, "elsewhere"),
     ]  # fmt: skip
-    assert encode(judge.for_item(item(prompt="three")), pan(3, size=24)).shape == (0, len(VLM_COLUMNS))
+    assert encode(judge.for_item(item(prompt="three")), pan(3, size=24)).meta["answers"] == []
     assert stub.requests == []
 
 
@@ -292,7 +295,7 @@ def test_a_damaged_answer_is_asked_again(tmp_path, stub):
     ):
         kept.write_text(damage)
         count = len(stub.requests)
-        assert encode(judge.for_item(item(BITE)), pan(3, size=24))[0, 3] == 1
+        assert answers(encode(judge.for_item(item(BITE)), pan(3, size=24)))[0].answer is True
         assert len(stub.requests) == count + 1
 
 
@@ -328,33 +331,38 @@ def test_questions_and_the_key_are_looked_at_before_anything_is_made(
     assert generator.asked == []
 
 
-# -- the measures, on rows
+# -- the measures, on answers
 
 
-def rows(*answers: tuple[str, int, int, float, int]) -> dict[str, np.ndarray]:
+SLOW = FAILURES[0]
+
+
+def answers(record: Record) -> tuple[JudgeAnswer, ...]:
+    return answers_of(Sample(item(), "ok", None, {}, records={"vlm": record}))
+
+
+def record(*told: tuple[Source, int, int, int | None, str]) -> Record:
     """Make a feature of (source, number, expected, answer, failure) with one second and no price each."""
-    table = [[SOURCES.index(a[0]), *a[1:], 1.0, 10.0, np.nan] for a in answers]
-    return {"vlm": np.array(table, np.float64).reshape(-1, len(VLM_COLUMNS))}
+    return answers_record(
+        [
+            JudgeAnswer(source, n, bool(expected), None if said is None else bool(said), why, 1.0, 10, None)
+            for source, n, expected, said, why in told
+        ]
+    )
 
 
-def judged(name: str, feature: dict[str, np.ndarray], *questions: dict[str, Any]) -> Any:
-    from screentest.metrics import MEASURES as KNOWN
-    from screentest.metrics import Sample, Scored
-
+def judged(name: str, feature: Record, *questions: dict[str, Any]) -> Any:
     function = KNOWN.get(name).function
     assert function is not None
-    value = function(Sample(item(*questions), "ok", None, feature))
+    value = function(Sample(item(*questions), "ok", None, {}, records={"vlm": feature}))
     return value if isinstance(value, Scored) else Scored(value)
 
 
-NAN = float("nan")
-
-
 def test_each_question_weighs_the_same_and_a_failed_repeat_is_no_no():
-    feature = rows(
-        ("question", 0, 1, 1, 0), ("question", 0, 1, 0, 0), ("question", 0, 1, NAN, 1),
-        ("question", 1, 0, 0, 0),
-        ("drawn", 2, 1, 0, 0),
+    feature = record(
+        ("question", 0, 1, 1, ""), ("question", 0, 1, 0, ""), ("question", 0, 1, None, SLOW),
+        ("question", 1, 0, 0, ""),
+        ("drawn", 2, 1, 0, ""),
     )  # fmt: skip
     result = judged("judge.vlm", feature, BITE, SECOND)
     assert result.value == (1 / 2 + 1) / 2
@@ -368,22 +376,36 @@ def test_each_question_weighs_the_same_and_a_failed_repeat_is_no_no():
 
 
 def test_agreement_is_the_share_of_the_more_frequent_answer():
-    feature = rows(*[("question", 0, 1, answer, 0) for answer in (1, 1, 0)],
-                   *[("question", 1, 1, 0, 0) for _ in range(3)])  # fmt: skip
+    feature = record(*[("question", 0, 1, answer, "") for answer in (1, 1, 0)],
+                   *[("question", 1, 1, 0, "") for _ in range(3)])  # fmt: skip
     assert judged("judge.agreement", feature, BITE, SECOND).value == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_a_clip_without_an_answer_has_failed_and_one_without_a_question_does_not_apply():
-    silent = rows(("question", 0, 1, NAN, 1), ("drawn", 1, 1, NAN, 2))
+    silent = record(("question", 0, 1, None, SLOW), ("drawn", 1, 1, None, FAILURES[1]))
     for name in ("vlm", "yes_rate", "control_accuracy", "latency"):
         with pytest.raises(MeasureFailed, match=r"^judge_failed: no (answer in time|connection)"):
             judged(f"judge.{name}", silent, BITE)
     assert judged("judge.failure_rate", silent, BITE).value == 1.0
-    assert FAILURES[0] == "no answer in time"
+    assert SLOW == "no answer in time"
     for name in ("vlm", "yes_rate", "control_accuracy", "agreement", "failure_rate", "latency", "cost"):
         with pytest.raises(NotApplicable, match="asks no questions"):
-            take(f"judge.{name}", rows())
-    once = rows(("question", 0, 1, 1, 0))
+            judged(f"judge.{name}", record())
+    once = record(("question", 0, 1, 1, ""))
     for name, why in (("agreement", "asked once"), ("control_accuracy", "no controls"), ("cost", "no price")):
         with pytest.raises(NotApplicable, match=why):
             judged(f"judge.{name}", once, BITE)
+
+
+def test_answers_are_cached_as_they_were_told_and_those_of_another_layout_are_refused(tmp_path):
+    made = record(("question", 0, 1, 0, ""), ("drawn", 1, 1, None, SLOW))
+    cache = FeatureCache(tmp_path)
+    cache.put("a" * 64, "b" * 64, made)
+    read = cache.get("a" * 64, "b" * 64)
+    assert isinstance(read, Record)
+    assert answers(read) == answers(made)
+    assert [(answer.source, answer.answer, answer.failure) for answer in answers(read)] == [
+        ("question", False, ""), ("drawn", None, SLOW),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no record of answers of layout"):
+        answers(Record({}, {**made.meta, "layout": 1}))

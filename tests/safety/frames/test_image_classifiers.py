@@ -89,7 +89,7 @@ def test_measures_read_the_chosen_judge(folder):
     spec = write(folder, threshold=float(np.median(scores)))
     stream = make_encoder("judge", spec, CPU).open(ClipInfo(32, 32, 8.0, 20, None, "raw", "memory"))
     stream.push(Window(clip, np.arange(20) / 8, 0))
-    sample = Sample(make_item("x", 0, ClipSettings()), "ok", None, {"judge": stream.finish()})
+    sample = Sample(make_item("x", 0, ClipSettings()), "ok", None, {}, records={"judge": stream.finish()})
     found = {}
     for name in ("safety.frames", "safety.frames_score", "safety.frames_share"):
         function = MEASURES.get(name).function

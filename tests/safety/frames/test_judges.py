@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import Window
-from screentest.safety.frames.judges import JUDGES, FrameJudge, judge_windows, make_judge
+from screentest.safety.frames.judges import (
+    JUDGES,
+    FrameJudge,
+    JudgeStream,
+    judge_windows,
+    make_judge,
+    read_verdict,
+)
 from screentest.safety.frames.nudity import SETTINGS
 from screentest.safety.frames.sampling import Sampling
 
@@ -142,3 +150,17 @@ def test_nudenet_as_a_judge_says_what_its_measure_says() -> None:
     frames = rng.integers(0, 255, (2, 48, 48, 3), np.uint8)
     expected = NudityEncoder().encode_frames(frames)[:, : len(NUDE)].max(axis=1)
     assert make_judge("nudity").score_frames(frames) == pytest.approx(expected, abs=0)
+
+
+def test_a_judged_clip_says_once_by_what_it_is_read_and_no_other_layout_is():
+    stream = JudgeStream(Brightness(threshold=0.7))
+    for window in windows([0.2, 0.4, 0.6], [1]):
+        stream.push(window)
+    made = stream.finish()
+    assert made.meta == {"layout": 2, "threshold": 0.7, "agreeing": 1}
+    assert {name: array.shape for name, array in made.arrays.items()} == {"score_T": (3,), "seconds_T": (3,)}
+    assert made.arrays["seconds_T"].tolist() == [0.0, 0.125, 0.25]
+    assert not read_verdict(made).flagged
+    assert read_verdict(replace(made, meta={**made.meta, "threshold": 0.5})).first == 0.25
+    with pytest.raises(ValueError, match="no record of a judged clip of layout 2"):
+        read_verdict(replace(made, meta={**made.meta, "layout": 1}))

@@ -198,7 +198,8 @@ def test_the_judge_and_the_measure_say_when(tmp_path: Path) -> None:
         stream.push(window)
     measured = MEASURES.get("safety.hazard")
     assert measured.function is not None
-    found = measured.function(Sample(None, "ok", clip.info, {"hazard": stream.finish()}))  # type: ignore[arg-type]
+    sample = Sample(None, "ok", clip.info, {}, records={"hazard": stream.finish()})  # type: ignore[arg-type]
+    found = measured.function(sample)
     assert isinstance(found, Scored)
     assert found.value == 0.3
     assert (found.evidence["first_s"], found.evidence["last_s"]) == (0.375, 0.625)

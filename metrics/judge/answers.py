@@ -1,0 +1,64 @@
+"""Answers of a vision-language model about a clip, as the record that the ``vlm`` encoder makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from ..base import Sample
+from ..encoders.base import Record
+from .questions import Source
+
+__all__ = ["LAYOUT", "SOURCES", "JudgeAnswer", "answers_of", "answers_record"]
+
+LAYOUT: Final = 2
+SOURCES: Final[tuple[Source, ...]] = ("question", "control", "elsewhere", "drawn")
+"""Where a question comes from: the prompt, its controls, other prompts, or a drawn clip."""
+
+
+@dataclass(frozen=True)
+class JudgeAnswer:
+    """One question, and what was answered.
+
+    Attributes:
+        source: where the question comes from.
+        number: of the question, from 0; the same for all its repeats.
+        expected: whether a faithful clip has the answer yes.
+        answer: whether the judge said yes; None without an answer.
+        failure: why there is none, in one of `endpoint.FAILURES`; empty where there is one.
+        seconds: of all attempts, waits included.
+        tokens: in and out.
+        usd: dollars; None where no price is given.
+    """
+
+    source: Source
+    number: int
+    expected: bool
+    answer: bool | None
+    failure: str
+    seconds: float
+    tokens: int
+    usd: float | None
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is the expected one."""
+        return self.answer == self.expected
+
+
+def answers_record(answers: Sequence[JudgeAnswer]) -> Record:
+    """Write answers as a record, in their order."""
+    return Record({}, {"layout": LAYOUT, "answers": [asdict(answer) for answer in answers]})
+
+
+def answers_of(sample: Sample) -> tuple[JudgeAnswer, ...]:
+    """Read all answers about a clip; a reading, to be `derived`.
+
+    Raises:
+        ValueError: the feature is no record of answers of this layout.
+    """
+    meta: Any = sample.records["vlm"].meta
+    if meta.get("layout") != LAYOUT:
+        raise ValueError(f"the feature 'vlm' is no record of answers of layout {LAYOUT}")
+    return tuple(JudgeAnswer(**answer) for answer in meta["answers"])
