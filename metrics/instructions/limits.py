@@ -2,7 +2,7 @@
 
 They come from the reference world, in two ways. Where its own words have a definition (what is slow, the
 slowest motion that it shows), that is taken. The others are quantiles of lawful clips, measured by
-`skills_card.measure_limits` on clips that nothing else is tried on:
+`validation.skill_card.measure_limits` on clips that nothing else is tried on:
 
 - what is asked to happen must reach *half* of the least by which it happens: of the world's slowest motion,
   or of the 1 % quantile of the lawful clips in which it does;
@@ -79,8 +79,8 @@ class Source:
     """What the limits were measured on.
 
     Attributes:
-        world: version of the reference world.
-        tracker: version of the source of tracks ``world``.
+        world: version of the reference world at that time.
+        tracker: version of the source of tracks ``world`` at that time; a later one is not claimed here.
         clips, seed: so many scenes of each family, by one seed, each in every look.
         looks: of `films.LOOKS`.
         stays: 99 % quantiles of what stays: the extent of a thing's way, how far the view goes, and its zoom.

@@ -10,7 +10,7 @@ All read the encoder ``tracks`` and the key ``expect`` of the prompt, and are ra
 - A skill that the prompt does not ask for does not apply.
 
 What the limits are, and which lawful clips of the reference world they come from, is in
-`probes.skill_limits`; each score's evidence holds their digest.
+`instructions.limits`; each score's evidence holds their digest.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ One representation behind several sources, chosen in a suite as the encoder ``tr
     encoders: {tracks: blobs}                                           # what moves before a still camera
     encoders: {tracks: "google/owlv2-base-patch16-ensemble#ball,wall"}  # things named after the #
 
-The measures of `laws` and `composition` read tracks and nothing else.
+The measures of `laws` and `instructions` read tracks and nothing else.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Tracks:
         area_NT: areas in pixels.
         color_NT3: RGB in 8-bit levels.
         shape_NTS: fit of each outline of `SHAPES`, in [0, 1].
-        form_NT4: moments of the form that turning does not change (see `probes.outlines.form_moments`).
+        form_NT4: moments of the form that turning does not change (see `outlines.form_moments`).
         visible_NT: share of the thing that is seen; 0 where it is not.
         confidence_NT: of the source, in [0, 1].
         nouns: the noun by which a detector found each thing, in lower case; None where none did.
