@@ -1,1 +1,1 @@
-"""The lowest floor: what every other room stands on, and which knows of none of them."""
+"""The lowest layer: every other package may import it, and it imports none of them."""

@@ -1,4 +1,4 @@
-"""What is known of a decoded clip, and the windows of frames that it comes in."""
+"""Properties of a decoded clip, and the windows of frames that decoding yields."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 __all__ = ["DECODING_VERSION", "ClipInfo", "Sink", "Window"]
 
 DECODING_VERSION: Final = 2
-"""What a file's pixels and times are taken to be. Features and scores of another version are made again."""
+"""Version of how pixels and times are read. Features and scores of another version are computed again."""
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What is known of a decoded clip.
+    """Properties of a clip.
 
     Attributes:
         height, width: pixels, after the rotation that the file asks for.
-        fps: mean frames a second by the time stamps.
+        fps: mean frames per second, from the time stamps.
         frames: number of frames; before decoding, as the file declares it (None where it does not).
         duration: seconds from the first frame to the end of the last; before decoding, as the file declares
             it (None where it does not).
         variable_rate: whether frames are unevenly spaced in time; known only after decoding.
-        notes: what a reader of the scores should know of the file, a sentence each: interlaced, pixels that
-            are not square, transparency, HDR, an assumed rate, an end that cannot be checked.
+        notes: sentences that a reader of the scores should know, such as: the file is interlaced, its pixels
+            are not square, it is HDR, its frame rate was assumed, its end cannot be checked.
     """
 
     height: int
@@ -41,14 +41,17 @@ class ClipInfo:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "notes", tuple(self.notes))  # JSON, which it is stored as, has lists alone
+        object.__setattr__(self, "notes", tuple(self.notes))  # stored as JSON, which has lists only
 
 
 @dataclass(frozen=True)
 class Window:
-    """Consecutive frames: uint8 RGB (T, H, W, 3), their times in seconds (T,), and the first one's number.
+    """Consecutive frames of a clip.
 
-    The first frame of the clip is at time 0.
+    Attributes:
+        frames_THWC: uint8 RGB.
+        times_T: seconds after the first frame of the clip.
+        start: index of the first of these frames in the clip.
     """
 
     frames_THWC: NDArray[np.uint8]
@@ -57,7 +60,7 @@ class Window:
 
 
 class Sink(Protocol):
-    """What takes the windows of a clip one after the other."""
+    """A consumer of the windows of a clip, in order."""
 
     def push(self, window: Window) -> None:
         """Take the next frames."""
@@ -65,5 +68,5 @@ class Sink(Protocol):
 
 
 def merge_notes(*notes: Sequence[str]) -> tuple[str, ...]:
-    """Join notes, each once, in the order in which they came."""
+    """Join notes without duplicates, in order."""
     return tuple(dict.fromkeys(note for some in notes for note in some))

@@ -1,4 +1,4 @@
-"""Writing: RGB to H.264 in MP4."""
+"""Encode RGB frames as H.264 in MP4."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["encode_mp4", "exact_rate"]
 def exact_rate(fps: float) -> Fraction:
     """Find the fraction meant by ``fps``: 29.97002997 is 30000/1001."""
     if not is_rate(fps):
-        raise MediaError(f"{fps} is not a frame rate; {MIN_FPS:g} to {MAX_FPS:,.0f} frames a second are")
+        raise MediaError(f"{fps} is not a frame rate; give {MIN_FPS:g} to {MAX_FPS:,.0f} frames per second")
     return Fraction(fps).limit_denominator(1001)
 
 
@@ -37,7 +37,7 @@ def encode_mp4(
         | Interpolation.FULL_CHR_H_INT
         | Interpolation.FULL_CHR_H_INP
     )
-    # "bitexact" keeps the library's version, and with it the day of an upgrade, out of the container.
+    # "bitexact" keeps the library's version out of the file, so that an upgrade does not change its bytes.
     with av.open(
         os.fspath(path.absolute()),
         "w",

@@ -1,4 +1,4 @@
-"""Frozen configuration models loaded from YAML; a mistake in a file is one sentence that names it."""
+"""Frozen configuration models, loaded from YAML. A mistake in a file gives one sentence that names it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Config(BaseModel):
 M = TypeVar("M", bound=Config)
 
 
-# libyaml's safe loader where PyYAML was built with it, as its wheels are: ten times as fast.
+# PyYAML's wheels include libyaml's safe loader, which is ten times as fast.
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _UniqueKeyLoader(_SafeLoader):
-    """Safe YAML that refuses a key given twice, where the library would keep the last one."""
+    """Safe YAML that refuses a duplicate key. The library would keep the last one."""
 
 
 def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -81,8 +81,8 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Say the first of pydantic's complaints as one sentence, with the nearest key for an unknown one."""
-    # An unknown key comes first: a misspelt one is also the reason for a missing one.
+    """Describe the first validation error in one sentence, with the nearest key for an unknown one."""
+    # Unknown keys come first: a misspelt key is also why another key is missing.
     first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     more = f" ({error.error_count() - 1} more after this)" if error.error_count() > 1 else ""

@@ -1,8 +1,8 @@
-"""Whether the formats that do not state their length come to the end that they should have.
+"""Detect truncated files of formats that do not state their length.
 
-GIF, APNG, Ogg, transport streams and y4m declare no length, so that FFmpeg reads one that was cut short as a
-shorter clip. Where a format marks its end, a file without the mark is refused; where it does not, a file
-that breaks off within a frame is refused, and of any other a note says that it cannot be told.
+GIF, APNG, Ogg, transport streams and y4m declare no length, so FFmpeg reads a truncated file as a shorter
+clip. If the format marks its end, a file without the mark is refused. If it does not, a file that breaks off
+within a frame is refused; any other file gets a note that its end cannot be checked.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ UNKNOWN_END: Final = (
 
 
 class CutShortError(Exception):
-    """The file breaks off; the message says how that shows."""
+    """The file breaks off; the message says how this was detected."""
 
 
 def check_ending(path: Path, container: str) -> tuple[str, ...]:
-    """Look at the end of a file; return a note where it cannot be told from one that was cut short.
+    """Check that a file is complete; return a note if its format gives no way to check.
 
     Args:
         path: the file.
@@ -128,7 +128,7 @@ def _ogg(file: BinaryIO) -> bool:
 
 
 def _y4m(file: BinaryIO) -> bool:
-    """Look whether the last frame of a YUV4MPEG2 file is whole; nothing says whether it was the last."""
+    """Check that the last frame of a YUV4MPEG2 file is whole; the format does not mark the last one."""
     file.readline(1024)
     start, size = file.tell(), _size(file)
     try:
@@ -166,9 +166,9 @@ def _y4m_body(file: BinaryIO) -> int:
 
 
 def _transport(file: BinaryIO) -> bool:
-    """Look whether the last packet of a transport stream (ISO/IEC 13818-1) is whole.
+    """Check that the last packet of a transport stream (ISO/IEC 13818-1) is whole.
 
-    Packets have 188 bytes, or 192 with a time before each. A frame that lacks packets, the decoder tells.
+    A packet has 188 bytes, or 192 with a time stamp. The decoder reports a frame that lacks packets.
     """
     data = file.read(5)
     packet = 192 if data[:1] != b"\x47" and data[4:5] == b"\x47" else 188
@@ -202,4 +202,4 @@ _CHECKS: Final[dict[str, Callable[[BinaryIO], bool]]] = {
 }
 
 MARKED: Final = frozenset(_CHECKS)
-"""Formats, by FFmpeg's names, of which `check_ending` looks at the end."""
+"""FFmpeg's names of the formats whose end `check_ending` can check."""

@@ -1,4 +1,4 @@
-"""The mistakes a user can make, as sentences.
+"""Errors that a user can cause or mend, each with one clear sentence.
 
     ScreentestError            what is wrong and what to do, in one sentence
     |- UsageError              a name, an option or a file that the user can mend: exit code 2
@@ -37,7 +37,7 @@ class MediaError(ScreentestError):
 
 
 class TrackingError(ScreentestError):
-    """Say why MLflow could not be told of a run; nothing on disk is lost by it."""
+    """Say why a run could not be sent to MLflow; the run on disk is complete."""
 
 
 class MissingWeightsError(UsageError):

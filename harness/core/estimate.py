@@ -1,4 +1,4 @@
-"""Estimates: a value with its interval, what it rests on, and what was left out and why."""
+"""Estimates: a value with its confidence interval, its sample size, and what was left out and why."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Estimate(BaseModel):
     """One value with its two-sided confidence interval.
 
     Attributes:
-        value: None where nothing gave one; ``reasons`` say why.
-        low, high: the interval; None where there is no evidence for one.
+        value: None if there is none; ``reasons`` say why.
+        low, high: the interval; None if the data give none.
         confidence: of the interval, in (0, 1).
-        n, clusters: values that went in, and the prompts (scenes, clips) that they came from.
-        left_out: what gave no value, counted by status.
-        reasons: why, counted.
-        method: how the interval was made; ``none`` where there is none.
+        n, clusters: number of values, and of the prompts (scenes, clips) that they come from.
+        left_out: number of items without a value, by status.
+        reasons: number of items without a value, by reason.
+        method: how the interval was computed; ``none`` if there is none.
         notes: what a reader must know.
     """
 
@@ -40,7 +40,7 @@ class Estimate(BaseModel):
 
     @classmethod
     def of(cls, interval: Interval, confidence: float, **more: Any) -> Self:
-        """Make an estimate of an interval, with what the interval does not know: n, clusters, left_out ..."""
+        """Make an estimate from an interval; ``more`` gives the other fields: n, clusters, left_out ..."""
         return cls(
             value=interval.value, low=interval.low, high=interval.high, confidence=confidence,
             method=interval.method, notes=interval.notes, **more,
@@ -48,12 +48,12 @@ class Estimate(BaseModel):
 
 
 class RunEstimate(Estimate):
-    """One value of a whole run, or of a slice of it, with what two runs are compared through.
+    """One value of a whole run or of a slice, with what a comparison of two runs needs.
 
     Attributes:
-        n_reference: reference clips that it was held against; None where it needs none.
-        leave_one_out: cluster, or group of clusters -> the value without its clips. The differences of two
-            runs, cluster by cluster, give the paired jackknife interval.
+        n_reference: number of reference clips; None if the measure uses no reference set.
+        leave_one_out: cluster (or group of clusters) -> the value without its clips. The differences between
+            two runs, cluster by cluster, give the paired jackknife interval.
     """
 
     n_reference: int | None = None

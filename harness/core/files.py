@@ -1,4 +1,4 @@
-"""Files: names that are safe, writing that is whole or not at all, and what a video file is called."""
+"""Files: safe names, atomic writing, locks, and finding the videos of a folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it there: a reader sees the old file or the new one."""
+    """Write a file atomically: a reader sees the old file or the new one, never a part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
         file.write(text)
@@ -39,20 +39,20 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def only_one(path: Path) -> BaseFileLock:
-    """Make a lock that one process on this machine can hold; another's `filelock.Timeout` comes at once.
+    """Make a lock that one process of this machine can hold; any other gets `filelock.Timeout` at once.
 
-    The system lets go of it when its process ends, however that ends; the file stays.
+    The operating system releases it when the process ends, however it ends. The lock file stays.
     """
     return FileLock(path, timeout=0)
 
 
 def safe_name(folder: Path, name: str, *, links: bool = True) -> str:
-    """Return the name of a file in ``folder`` in its plain form.
+    """Return the normalized name of a file inside ``folder``.
 
     Args:
-        folder: where the file is said to lie.
-        name: as it was given.
-        links: whether links are followed, and one that leads out of the folder refused.
+        folder: the folder that should hold the file.
+        name: the name as given.
+        links: whether to resolve links, and refuse one that leads out of the folder.
 
     Raises:
         UsageError: the name leads out of the folder (absolute, ``..``, a link) or is not text.
@@ -72,7 +72,7 @@ def safe_name(folder: Path, name: str, *, links: bool = True) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Say whether a text has no lone surrogates, so that it can be written as UTF-8."""
+    """Check that a text has no lone surrogates, so that it can be written as UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -91,7 +91,7 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Say what ``path`` is where it is not a file, as the end of "it is ..."; None where it is a file."""
+    """Describe a ``path`` that is not a file, to follow "it is ..."; None if it is a file."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -118,17 +118,17 @@ def _reason(error: OSError | ValueError) -> str:
 
 @dataclass(frozen=True)
 class Survey:
-    """The videos of a folder: names relative to it, and of what only looks like one, why it is left out."""
+    """The videos of a folder, as relative names, and the files left out: name -> reason."""
 
     videos: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def survey_videos(folder: Path, *, outside: bool = False) -> Survey:
-    """Look for videos in a folder and the folders in it, by their names; hidden ones are passed over.
+    """Find the videos of a folder and its subfolders by file name, without hidden files.
 
-    What has the name of a video and is a folder, a pipe, a broken link, a still picture or, unless files
-    ``outside`` of the folder are wanted, a link that leads out of it, is left out with the reason.
+    A name of a video that is a folder, a pipe, a broken link or a still image is left out with the reason.
+    So is a link that leads out of the folder, unless ``outside`` allows it.
     """
     videos: list[str] = []
     left_out: dict[str, str] = {}
@@ -149,7 +149,7 @@ def survey_videos(folder: Path, *, outside: bool = False) -> Survey:
 
 
 def why_left_out(folder: Path, name: str, *, outside: bool = False) -> str | None:
-    """Say why a file of a folder is not read as a video, as the end of "it is ..."; None where it is."""
+    """Say why a file is not read as a video, to follow "it is ..."; None if it is read."""
     path = folder / name
     if not is_unicode(name):
         return "named in characters that are not text; rename it"
@@ -171,10 +171,10 @@ def why_left_out(folder: Path, name: str, *, outside: bool = False) -> str | Non
 
 
 def is_webp(head: bytes) -> bool:
-    """Say whether a file that begins with these bytes, 21 at least, is WebP."""
+    """Check whether a file that begins with these bytes (at least 21) is WebP."""
     return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
 
 def is_animated_webp(head: bytes) -> bool:
-    """Say whether a WebP file that begins with these bytes is animated (its extended header says so)."""
+    """Check whether a WebP file that begins with these bytes is animated, by its extended header."""
     return is_webp(head) and head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0x02)

@@ -1,4 +1,4 @@
-"""High dynamic range to standard: the one rule by which PQ and HLG pictures are shown as BT.709.
+"""Tone mapping: how HDR pictures (PQ and HLG) become BT.709 of standard dynamic range.
 
 1. The signal becomes light in cd/m2: PQ by SMPTE ST 2084; HLG by Recommendation ITU-R BT.2100, with the
    OOTF of a display of 1,000 cd/m2 (gamma 1.2).

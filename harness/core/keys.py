@@ -46,7 +46,7 @@ def _refuse_ambiguous(value: Json) -> None:
 
 
 def digest(kind: str, fields: Mapping[str, Json]) -> str:
-    """Hash the named ``fields`` of a thing of this ``kind``: 64 hex digits.
+    """Hash the ``fields`` of an object of this ``kind``: 64 hex digits.
 
     Example:
         >>> digest("item", {"prompt": "a", "seed": 1}) == digest("item", {"seed": 1, "prompt": "a"})

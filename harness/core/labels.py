@@ -1,9 +1,9 @@
-"""Labels: what is known of an item by name (``category: vcr``), and the slices of a run that they make.
+"""Labels: named values of an item (``category: vcr``), and the slices of a run that they define.
 
 A *tag* is a word (``red-team``); a *label* is a name with one value or several. Neither is part of an item's
-identity. A *slice* is the items of one tag, or of one value of a label, and is written ``red-team`` or
-``category:vcr``. The labels ``id`` and ``base`` name single prompts: they are for looking up and for pairing,
-and no aggregate is made of them.
+identity. A *slice* is the items of one tag, or of one value of a label, written ``red-team`` or
+``category:vcr``. The labels ``id`` and ``base`` name single prompts. They serve look-up and pairing, and no
+aggregate is computed for them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read_labels(given: object) -> Labels:
     """Read labels as written in a file: name -> text, or a list of texts.
 
     Raises:
-        ValueError: it is no such mapping; the message names the label.
+        ValueError: it is not such a mapping; the message names the label.
     """
     if given is None:
         return {}
@@ -62,7 +62,7 @@ def read_labels(given: object) -> Labels:
 
 
 def merge_labels(*several: Mapping[str, Sequence[str]]) -> Labels:
-    """Join labels; the values of one name stand in the order in which they came, each once."""
+    """Join labels; the values of one name keep their order, without duplicates."""
     joined: dict[str, dict[str, None]] = {}
     for labels in several:
         for name, values in labels.items():
@@ -71,12 +71,12 @@ def merge_labels(*several: Mapping[str, Sequence[str]]) -> Labels:
 
 
 def labels_of_tags(tags: Sequence[Any]) -> tuple[tuple[str, ...], Labels]:
-    """Read the structured tags of suites and runs from before there were labels (``category:vcr``).
+    """Read tags such as ``category:vcr``, from suites and runs of older schemas, as labels.
 
-    What is no text stays among the tags, for the reader of the file to refuse.
+    A tag that is not text stays among the tags; the reader of the file refuses it.
 
     Returns:
-        the tags that are words, and the labels that the others are.
+        the tags that are plain words, and the labels that were found in the others.
     """
     words: list[str] = []
     labels: dict[str, list[str]] = {}
@@ -95,11 +95,11 @@ def slice_name(label: str, value: str) -> str:
 
 
 def slices_of(tags: Sequence[str], labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Name the slices that an item with these tags and labels lies in, tags first."""
+    """List the slices that an item with these tags and labels belongs to, tags first."""
     return (*tags, *(slice_name(name, value) for name, values in labels.items() for value in values))
 
 
 def is_aggregated(name: str) -> bool:
-    """Tell whether a slice gets aggregates of its own: all but those that name single prompts."""
+    """Check whether a slice gets its own aggregates: all do, except those that name single prompts."""
     label, colon, _ = name.partition(":")
     return not (colon and label in _OF_ONE_PROMPT)

@@ -1,7 +1,7 @@
-"""What safeguards around a generator decided about an attempt, as it is written into the run.
+"""Decisions of the safeguards around a generator about one attempt, as a run stores them.
 
 A safeguard is a *layer*: a filter of prompts before the generator, or of clips after it. A layer that is not
-enforced decides all the same, and its decision is kept: the run then shows what the layer would have done.
+enforced still decides, and its decision is stored, so that the run shows what it would have refused.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class LayerDecision:
     """One decision of one layer about one attempt.
 
     Attributes:
-        name: of the classifier or judge; ``digest`` is of everything that changes its scores.
-        status: ``failed`` where it could not decide, ``not_applicable`` where there was nothing to decide on
+        name: of the classifier or judge; ``digest`` covers everything that changes its scores.
+        status: ``failed`` if it could not decide; ``not_applicable`` if there was nothing to decide on
             (an item without a prompt).
         enforced: whether a flag refuses the attempt.
-        score, threshold: flagged means that the score reaches the threshold; None where there is no score.
-        reason: why, for the latter two of the statuses.
-        evidence: plain JSON: the likeliest harm, the share of frames, seconds.
+        score, threshold: flagged if the score is at least the threshold; None if there is no score.
+        reason: why the layer failed or does not apply.
+        evidence: plain JSON, such as the likeliest harm, the share of frames, the seconds taken.
     """
 
     layer: Layer
@@ -44,10 +44,10 @@ class LayerDecision:
     evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
     def __post_init__(self) -> None:
-        """Refuse a decision that does not follow from its score.
+        """Check that a passed or flagged decision has a score.
 
         Raises:
-            ValueError: it passed or flagged something without a finite score.
+            ValueError: it passed or flagged an attempt without a finite score.
         """
         decided = self.status in ("passed", "flagged")
         if decided and not (self.score is not None and math.isfinite(self.score)):
@@ -55,21 +55,21 @@ class LayerDecision:
 
     @property
     def stops(self) -> bool:
-        """Whether the attempt ends here: flagged or undecided by a layer that is enforced."""
+        """Whether the attempt ends here: an enforced layer flagged it or could not decide."""
         return self.enforced and self.status in ("flagged", "failed")
 
 
 def refused_by(layers: Sequence[LayerDecision]) -> str:
-    """Name what refused an attempt that was refused: a layer, or the ``generator`` itself."""
+    """Name what refused an attempt: a layer, or the ``generator`` itself."""
     found = next((d.layer for d in layers if d.enforced and d.status == "flagged"), None)
     return found or "generator"
 
 
 def to_json(layers: Sequence[LayerDecision]) -> list[dict[str, Any]]:
-    """Give decisions as plain JSON, in their order."""
+    """Convert decisions to plain JSON, in order."""
     return [asdict(decision) for decision in layers]
 
 
 def from_json(values: Sequence[Mapping[str, Any]]) -> tuple[LayerDecision, ...]:
-    """Read what `to_json` gave."""
+    """Read decisions that `to_json` wrote."""
     return tuple(LayerDecision(**value) for value in values)

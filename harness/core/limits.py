@@ -1,4 +1,4 @@
-"""What a clip may be: the limits of rate, size and length that every reader and every suite keeps to."""
+"""Limits of frame rate, frame size and length of a clip, for every reader and every suite."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ MAX_FRAMES: Final = 20_000
 """11 minutes at 30 frames a second."""
 
 MAX_FRAME_PIXELS: Final = 4096 * 4096
-"""Twice the pixels of a frame in cinema's 4K: what the measures need for one such frame fits in 2 GB."""
+"""Twice the pixels of a 4K cinema frame: the measures need at most 2 GB for one such frame."""
 
 MAX_CLIP_PIXELS: Final = 2**35
 """Pixels of all frames: 16,500 frames of 1920x1080, or 2,048 of 4096x4096."""
 
 
 def is_rate(fps: float) -> bool:
-    """Say whether ``fps`` can be the rate of a clip; infinity and NaN cannot."""
+    """Check whether ``fps`` can be the frame rate of a clip; infinity and NaN cannot."""
     return MIN_FPS <= fps <= MAX_FPS
 
 
 def check_rate(what: str, fps: float) -> None:
-    """Raise MediaError unless ``fps`` can be the rate of a clip."""
+    """Raise MediaError unless ``fps`` can be the frame rate of a clip."""
     if not is_rate(fps):
         raise MediaError(f"{what} has {fps:g} frames a second; {MIN_FPS:g} to {MAX_FPS:,.0f} can be read")
 

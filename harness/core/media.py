@@ -1,10 +1,10 @@
-"""Media: reading any video file once, in bounded memory, and writing what was generated.
+"""Read any video file once, in bounded memory, and write generated clips.
 
-Pixels are what FFmpeg's decoder and scaler give on one thread, so that they are the same bits on every run:
-the stream's colour matrix and range are respected, the rotation or flip that the file asks for is applied,
-transparency is composed over white, HDR is tone-mapped to BT.709 (`hdr`). The pixel aspect ratio is *not*
-applied: an anamorphic clip stays squeezed, and interlaced frames stay interlaced. `ClipInfo.notes` says which
-of these a clip is. Sound is ignored. `limits` states what is too large, too long, too slow or too fast.
+FFmpeg decodes and converts on one thread, so that the pixels are the same bits on every run. The stream's
+colour matrix and range are respected, rotation and flip are applied, transparency is composed over white, and
+HDR is tone-mapped to BT.709 (`hdr`). The pixel aspect ratio is *not* applied: an anamorphic clip stays
+squeezed. Interlaced frames stay interlaced. `ClipInfo.notes` says which of these concern a clip. Sound is
+ignored. `limits` has the largest sizes, lengths and rates.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Clip:
 
 
 class Decoding(Iterator[Window]):
-    """The windows of one clip, and after the last of them what the clip truly is."""
+    """The windows of one clip, and after the last one its true properties."""
 
     def __init__(self, clip: Clip) -> None:
         self._info: ClipInfo | None = None
@@ -83,7 +83,7 @@ class Decoding(Iterator[Window]):
 
     @property
     def info(self) -> ClipInfo:
-        """The clip's true frame count, rate and duration, once every window was read."""
+        """The clip's true frame count, rate and duration; known once every window was read."""
         if self._info is None:
             raise RuntimeError("the clip is known only after its last window was read")
         return self._info
@@ -118,7 +118,7 @@ def _reader(path: Path) -> Generator[VideoFileReader | WebpReader]:
 
 
 def decode(clip: Clip, sinks: Sequence[Sink]) -> ClipInfo:
-    """Decode ``clip`` once, pushing every window into every sink, and return what the clip truly is.
+    """Decode ``clip`` once, push every window into every sink, and return the clip's true properties.
 
     Raises:
         MediaError: the file is damaged, shorter than it declares, or changes its frame size.
@@ -131,7 +131,7 @@ def decode(clip: Clip, sinks: Sequence[Sink]) -> ClipInfo:
 
 
 def open_clip(path: Path) -> Clip:
-    """Open a video file of any container and codec that can be read; its first frame is decoded to see it.
+    """Open a video file of any container and codec that FFmpeg can read, by decoding its first frame.
 
     Raises:
         MediaError: no such file, or not a video: empty, text, sound alone, a still image, no frame in it ...
@@ -150,10 +150,11 @@ def open_clip(path: Path) -> Clip:
 
 
 def write_clip(path: Path, frames_THWC: NDArray[np.uint8], fps: float) -> None:
-    """Write frames, uint8 RGB (T, H, W, 3), as near-lossless H.264 in MP4: the same frames, the same bytes.
+    """Write frames, uint8 RGB (T, H, W, 3), as near-lossless H.264 in MP4.
 
-    The codec is lossless (``qp 0``); what is lost, at most two levels of 255 and at least 50 dB PSNR, is the
-    rounding of RGB to 8-bit BT.709 YUV 4:4:4 and back. The file is written beside ``path`` and renamed.
+    The same frames give the same bytes. The codec is lossless (``qp 0``); rounding from RGB to 8-bit BT.709
+    YUV 4:4:4 and back loses at most two levels of 255, with a PSNR of at least 50 dB. The file is written
+    beside ``path`` and renamed.
 
     Raises:
         MediaError: the frames are not uint8 RGB, there is none, or the rate is not a positive number.
@@ -161,7 +162,7 @@ def write_clip(path: Path, frames_THWC: NDArray[np.uint8], fps: float) -> None:
     array = np.asarray(frames_THWC)
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3 or 0 in array.shape:
         raise MediaError(
-            f"a clip is uint8 (T, H, W, 3) with a frame at least, not {array.dtype} {array.shape}"
+            f"a clip is uint8 (T, H, W, 3) with at least one frame, not {array.dtype} {array.shape}"
         )
     options = {"qp": "0", "preset": "ultrafast"}
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

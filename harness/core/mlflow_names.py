@@ -1,7 +1,7 @@
-"""Names and values that MLflow takes, made so that two different things never share a name.
+"""Names and values that MLflow accepts. Two different measures or slices never share a name.
 
-A measure's dots become slashes and a dot then only begins a part of an aggregate; a tag goes before the
-measure; any character that is not an ASCII letter, digit, ``_`` or ``-`` is written as its code point between
+The dots of a measure's name become slashes; a dot then starts a part of an aggregate. A tag goes before the
+measure. Any character other than an ASCII letter, digit, ``_`` or ``-`` is written as its code point between
 colons::
 
     fidelity.fvd                         fidelity/fvd  fidelity/fvd.low  fidelity/fvd.high  fidelity/fvd.n
@@ -24,7 +24,7 @@ _MANY_PARAMS = 50
 
 
 def metric_name(measure: str, tag: str | None = None) -> str:
-    """Name the metric of a measure, over the run or over the items of a tag.
+    """Return the metric name of a measure, for the run or for the items of a tag.
 
     Example:
         >>> metric_name("fidelity.fvd"), metric_name("motion.flicker", "50% off")
@@ -49,7 +49,7 @@ def _fitted(name: str, limit: int) -> str:
 
 
 def bounded_text(value: str, limit: int) -> str:
-    """Make text that any database takes: valid UTF-8, no NUL, and no longer than ``limit``."""
+    """Make text that any database accepts: valid UTF-8, no NUL, at most ``limit`` characters."""
     text = value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
     if len(text) <= limit:
         return text
@@ -58,7 +58,7 @@ def bounded_text(value: str, limit: int) -> str:
 
 
 def flat_params(name: str, value: Json) -> dict[str, str]:
-    """Name the leaves of nested settings ``name.key.key``; what has very many leaves stays one JSON text."""
+    """Flatten nested settings to ``name.key.key``; a part with more than 50 leaves stays one JSON text."""
     if value is None:
         return {}
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""Reach an MLflow store: quickly or not at all, quietly, and with one sentence when it fails.
+"""Connect to an MLflow store, with a short timeout and one sentence when it fails.
 
-A request is tried once and given ``timeout`` seconds, where MLflow itself would try for minutes. One try also
-keeps a request that was only answered late from being carried out twice.
+A request is tried once, for ``timeout`` seconds; MLflow itself would retry for minutes. A single try also
+avoids carrying out a request twice when its answer was only late.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 @contextmanager
 def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClient]:
-    """Give a client of the store at ``uri`` to send the run in ``folder``.
+    """Open a client of the store at ``uri``, to send the run in ``folder``.
 
-    Nothing process-wide stays changed after it.
+    Environment variables and log levels are restored at the end.
 
     Args:
-        timeout: seconds a request, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
+        timeout: seconds per request, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
 
     Raises:
-        TrackingError: the store cannot be reached, or refuses; raised in place of what the block raised.
+        TrackingError: the store cannot be reached or refuses a request; it replaces the original error.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported, and later
     chosen = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
@@ -86,7 +86,7 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
 
 @contextmanager
 def _quiet(*names: str) -> Generator[None]:
-    """Let loggers pass errors only: table set-up and retries are not the user's business, failures are."""
+    """Let loggers pass errors only, because users need not see table set-up and retries."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -99,7 +99,7 @@ def _quiet(*names: str) -> Generator[None]:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Give the database file of a SQLite URI; None for any other store."""
+    """Return the database file of a SQLite URI; None for any other store."""
     found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
     return Path(found[1]).resolve() if found else None
 
@@ -107,8 +107,8 @@ def sqlite_file(uri: str) -> Path | None:
 def _probe(uri: str, timeout: int) -> None:
     """Fail at once on a store that cannot be used.
 
-    MLflow asks a silent server several questions before it gives up, and tries a database that it cannot
-    open for a minute and a half.
+    MLflow itself sends several requests to a silent server before it gives up, and tries to open a broken
+    database for a minute and a half.
 
     Raises:
         OSError: the server, or the database's host or folder, cannot be reached or written.
@@ -120,7 +120,7 @@ def _probe(uri: str, timeout: int) -> None:
         if parts.scheme in ("http", "https"):
             import requests
 
-            # Any answer will do here; certificates are MLflow's to judge, by its own settings.
+            # Any answer is enough here; MLflow checks certificates, by its own settings.
             with suppress(requests.exceptions.SSLError):
                 requests.get(f"{uri.rstrip('/')}/health", timeout=timeout, stream=True).close()
             return
@@ -143,17 +143,10 @@ def _probe(uri: str, timeout: int) -> None:
 
 
 def _is_of_the_store(error: Exception) -> bool:
-    """Tell trouble with the store from a mistake of ours, which should keep its traceback."""
+    """Check whether the store caused the error; an error in our code keeps its traceback."""
     if isinstance(error, (OSError, sqlite3.Error)):
         return True
-    return type(error).__module__.split(".")[0] in (
-        "mlflow",
-        "sqlalchemy",
-        "alembic",
-        "requests",
-        "urllib3",
-        "google",
-    )
+    return type(error).__module__.split(".")[0] in _LIBRARIES
 
 
 def _why(error: BaseException, uri: str, timeout: int) -> str:
@@ -192,10 +185,10 @@ def _without_secrets(text: str, uri: str) -> str:
 
 
 def shown(uri: str) -> str:
-    """Give ``uri`` without a user name and password, to print."""
+    """Return ``uri`` without user name and password, for messages."""
     return _without_secrets(uri, uri)
 
 
 def default_uri(runs_dir: Path) -> str:
-    """Name the SQLite store beside the runs; its artifacts go to ``mlartifacts`` in the same folder."""
+    """Return the URI of the SQLite store beside the runs; artifacts go to ``mlartifacts`` in that folder."""
     return f"sqlite:///{runs_dir.resolve() / 'mlflow.db'}"

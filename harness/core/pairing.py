@@ -1,4 +1,4 @@
-"""Two runs of one suite side by side: what each holds, and the items they share."""
+"""Pair two runs of one suite by the items they share."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["Pairing", "pair_runs"]
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two runs of one suite and the items they share, in the order of run b's plan."""
+    """Two runs of one suite and their shared items, in the order of run b's plan."""
 
     a: RunData
     b: RunData
     items: tuple[Item, ...]
 
     def slices(self) -> list[str]:
-        """List the slices of the shared items that get aggregates, as run b has them."""
+        """List the slices of the shared items that get aggregates, sorted."""
         return sorted({name for item in self.items for name in item.slices if is_aggregated(name)})
 
     def same_clips(self, items: Sequence[str]) -> bool:
-        """Say whether both runs hold the very same files for ``items``."""
+        """Check whether both runs hold identical files for ``items``."""
         ours = [(self.a.clips.get(i), self.b.clips.get(i)) for i in items]
         alike = all(x and y and x.outcome == y.outcome and x.sha256 == y.sha256 for x, y in ours)
         return alike and any(x and x.sha256 for x, _ in ours)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere. Always on stderr."""
+"""Progress of long work on stderr: a bar on a terminal, elsewhere a plain line about every 10 s."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _EVERY_S = 10.0
 
 
 class Ticker(Protocol):
-    """Told what has been done."""
+    """A counter of finished work."""
 
     def advance(self, done: int = 1) -> None:
-        """Count ``done`` more."""
+        """Add ``done`` to the count."""
         ...
 
 
 def note(text: str) -> None:
-    """Print one line beside the progress."""
+    """Print one line on stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

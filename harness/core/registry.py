@@ -1,7 +1,7 @@
-"""One registry for everything that has a name: measures, encoders, generators, judges.
+"""Registries of measures, encoders, generators and judges by name.
 
-Built-in entries live in *rooms*: modules, or packages of modules, whose import adds what they have. A room is
-imported when a name is first asked for, so that a new entry is one new file in its room and nothing else.
+Built-in entries live in *rooms*: modules, or packages of modules, that register their entries when imported.
+Rooms are imported when a name is first looked up, so a new entry is one new file in its room.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Rooms:
         self._waiting: list[str] = []
 
     def add(self, *names: str) -> None:
-        """Announce rooms by their full module names; nothing is imported yet."""
+        """Add rooms by their full module names; nothing is imported yet."""
         self._waiting += names
 
     def load(self) -> None:
-        """Import the rooms that were announced; of a package, all its modules."""
+        """Import the rooms that were added; of a package, all its modules."""
         while self._waiting:
             room = importlib.import_module(self._waiting.pop(0))
             for module in pkgutil.iter_modules(getattr(room, "__path__", ())):
@@ -43,7 +43,7 @@ class Registry(Generic[T]):
     Args:
         kind: what an entry is called in messages.
         base: the type of the entries.
-        rooms: where the built-in entries are; None where all are added by the module of the registry.
+        rooms: where the built-in entries are; None if the module of the registry adds them all.
     """
 
     def __init__(self, kind: str, base: type[T], rooms: Rooms | None = None) -> None:
@@ -53,7 +53,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def load(self) -> None:
-        """Import all built-in entries; before a plug-in is loaded, so that it cannot take their names."""
+        """Import all built-in entries; done before plug-ins load, so that they cannot take the names."""
         self._rooms.load()
 
     def add(self, name: str, entry: T) -> None:

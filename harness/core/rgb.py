@@ -1,4 +1,4 @@
-"""Pixels: the decoded frames of a video to upright, opaque RGB of standard dynamic range."""
+"""Convert decoded video frames to upright, opaque RGB of standard dynamic range."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class RgbConverter:
     Transparent pixels are composed over white, and HDR is tone-mapped by the rule of `hdr`.
 
     Attributes:
-        notes: what was done to the colours, and what the frames are that is not mended, a sentence each.
+        notes: sentences about conversions that were made, and properties that were left as they are.
     """
 
     def __init__(self, path: Path) -> None:
         from av.video.reformatter import Interpolation, VideoReformatter
 
-        # The quick path is wrong by some levels of 255: it rounds coarsely and repeats chroma along a row.
+        # FFmpeg's fast conversion is wrong by some levels of 255: it rounds coarsely and repeats chroma.
         self._how = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
         self._reformatter = VideoReformatter()
         self._path = path
@@ -51,8 +51,8 @@ class RgbConverter:
             MediaError: the frame is to be shown askew, or has colours that FFmpeg cannot convert.
         """
         if self._turn is None:
-            # Of the first frame only: it holds for the whole stream, and a frame whose side data was looked
-            # at keeps itself alive until the garbage collector comes.
+            # Read from the first frame only: it holds for the whole stream, and a frame whose side data was
+            # read stays in memory until the garbage collector runs.
             self._turn = _orientation(frame, self._path)
         transposed, step_y, step_x = self._turn
         if frame.interlaced_frame:
@@ -67,9 +67,7 @@ class RgbConverter:
             self.notes[f"it is HDR ({TRANSFERS[transfer]}) and was {_TONE_MAPPED}"] = None
             return tone_map(signal, transfer, wide=primaries != _BT709)
         if primaries == _BT2020:
-            self.notes["its wide-gamut colours (BT.2020) are read as BT.709 and look paler than they are"] = (
-                None
-            )
+            self.notes[_WIDE] = None
         if any(component.is_alpha for component in frame.format.components):
             rgba = np.asarray(self._converted(frame, "rgba"), np.uint8)
             frame_HWC, seen = over_white(rgba)

@@ -1,4 +1,4 @@
-"""What a run holds, read once: records of clips, scores and scores of sets, as plain values."""
+"""The content of a run as plain values: records of clips, scores, and scores of sets."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """What came back for one item.
+    """The result of generating one item.
 
     Attributes:
         outcome: ``ok``, ``refused`` or ``failed``.
-        reason: why, for the latter two.
+        reason: why it was refused or failed.
         sha256: of the stored file's bytes.
         file: name of the stored file in ``clips/``.
-        info: as decoded; None until the file has been decoded, or where it cannot be.
-        seconds: that the generator took, its share of the unit's time.
-        layers: what safeguards around the generator decided, in their order.
+        info: properties from decoding; None until the file has been decoded, or if it cannot be.
+        seconds: the item's share of the time that its unit of work took to generate.
+        layers: decisions of the safeguards around the generator, in order.
     """
 
     item: str
@@ -46,7 +46,7 @@ class ClipRecord:
 
 @dataclass(frozen=True)
 class Score:
-    """One value of one measure on one item, or why there is none. ``value`` is None unless status is ok."""
+    """One value of one measure on one item, or why there is none; ``value`` is None unless status is ok."""
 
     item: str
     measure: str
@@ -59,11 +59,11 @@ class Score:
 
 @dataclass(frozen=True)
 class SetScore:
-    """One value of a measure of sets, with what its interval and comparisons are made from.
+    """One value of a set measure, with its interval and what comparisons need.
 
     Attributes:
-        name: of the value, where the measure gives several; empty where it gives one.
-        slice: the slice of the run that it is of; None for the whole run.
+        name: of the value, if the measure gives several; empty if it gives one.
+        slice: the slice of the run; None for the whole run.
     """
 
     measure: str
@@ -86,15 +86,15 @@ class SetScore:
 
     @property
     def full_name(self) -> str:
-        """Name the value as rules and pages do: the measure, with the value's own name where it has one."""
+        """Return the name that rules and reports use: the measure, and the value's own name if it has one."""
         return f"{self.measure}.{self.name}" if self.name else self.measure
 
 
 def named_values(measures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """List what is known of every value that a run holds: a measure of several is replaced by its values.
+    """Describe every value of a run: a measure with several values is replaced by those values.
 
-    A value ``measure.name`` has the fields of its measure, its own direction, range and unit, and under
-    ``of`` the measure's name.
+    A value ``measure.name`` has the fields of its measure, but its own direction, range and unit, and the
+    measure's name under ``of``.
     """
     found: dict[str, dict[str, Any]] = {}
     for measure, fields in measures.items():
@@ -107,7 +107,7 @@ def named_values(measures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
 
 
 class RunSide(BaseModel):
-    """One of the two runs: what it is, and how far it came."""
+    """One run of a comparison: its name, generator, plan and outcomes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -120,10 +120,10 @@ class RunSide(BaseModel):
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run folder holds, read once.
+    """The content of a run folder.
 
     Attributes:
-        measures: what is known of every value, `named_values`.
+        measures: the description of every value; see `named_values`.
         scores: by (measure, item id).
         sets: by (full name, slice), the slice None for the whole run.
     """
@@ -138,18 +138,18 @@ class RunData:
 
     @property
     def without_clip(self) -> int:
-        """Count the items that nothing is stored for yet; 0 once the run is finished."""
+        """Count the items that have no result yet; 0 once the run is finished."""
         return len(self.items) - len(self.clips)
 
     def status(self, measure: str, item: str) -> str:
-        """Say how an item's score came out; ``missing`` where it has none yet."""
+        """Return the status of an item's score; ``missing`` if it has none yet."""
         score = self.scores.get((measure, item))
         if score is None:
             return "missing"
         return "failed" if score.status == "ok" and value_of(score) is None else score.status
 
     def about(self) -> RunSide:
-        """Say what the run is and how far it came."""
+        """Summarise the run for a comparison."""
         outcomes = Counter(record.outcome for record in self.clips.values())
         full = {k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")}
         full["missing"] = self.without_clip
@@ -163,7 +163,7 @@ class RunData:
 
 
 def value_of(score: Score | None) -> float | None:
-    """Give a score's value; None unless its status is ``ok`` and the value a finite number."""
+    """Return a score's value; None unless its status is ``ok`` and the value is finite."""
     if score is None or score.status != "ok" or score.value is None or not math.isfinite(score.value):
         return None
     return score.value

@@ -1,4 +1,4 @@
-"""One grammar for everything that is named on a line: generators, encoders, judges, prompt sets.
+"""The grammar of specs, the one-line names of generators, encoders, judges and prompt sets.
 
 ::
 
@@ -11,12 +11,12 @@
     image:org/model@revision                a hub id may end in a revision
     guarded:[reference:base?steps=13]?prompt=minilm,frame=none
 
-An argument or a value that begins with ``[`` ends at the bracket that closes it; what is within is taken as
-it stands. So a spec can be the argument of another, and a value can hold commas. Options begin at the first
-question mark; where the argument is a path, at the first that a ``NAME=`` follows. What a kind takes as
-options is a model of settings: an unknown name, or a value of another type, is one sentence.
+An argument or a value that begins with ``[`` ends at the matching bracket, and the text inside is taken
+literally. So a spec can be the argument of another, and a value can contain commas. Options begin at the
+first question mark; if the argument is a path, at the first one that ``NAME=`` follows. Each kind has a
+settings model for its options; an unknown name, or a value of the wrong type, gives an error of one sentence.
 
-Short forms, each the same as a long one:
+Short forms and their long forms:
 
     guarded:prompt=minilm,frame=none:SPEC   guarded:[SPEC]?prompt=minilm,frame=none
     guarded:SPEC                            guarded:[SPEC], whose options are all those of SPEC
@@ -56,12 +56,12 @@ _OPTIONS_BEGIN = re.compile(r"\?(?=[A-Za-z_][A-Za-z_0-9]*=)")
 
 @dataclass(frozen=True)
 class Spec:
-    """What follows the colon of a spec, taken apart.
+    """A parsed spec, without its kind.
 
     Attributes:
         argument: without the brackets around it.
-        options: name to value as it was written, without the brackets around it.
-        whose: how messages name the spec, as ``--generator reference:base``.
+        options: name -> value as written, without the brackets around it.
+        whose: how messages name the spec, such as ``--generator reference:base``.
     """
 
     argument: str
@@ -72,7 +72,7 @@ class Spec:
         """Read the options as ``model``.
 
         Raises:
-            UsageError: an unknown option, with the nearest one, or a value that it does not take.
+            UsageError: an unknown option (the nearest one is named), or an invalid value.
         """
         try:
             return model.model_validate(dict(self.options))
@@ -102,12 +102,12 @@ def split_kind(spec: str) -> tuple[str, str]:
 
 
 def parse_argument(text: str, whose: str = "the spec", *, path: bool = False) -> Spec:
-    """Take apart what follows a kind: ``ARGUMENT?NAME=VALUE,NAME=VALUE``.
+    """Parse what follows a kind: ``ARGUMENT?NAME=VALUE,NAME=VALUE``.
 
     Args:
-        text: it.
-        whose: how messages name it.
-        path: whether the argument may hold question marks of its own.
+        text: the argument and options.
+        whose: how messages name the spec.
+        path: whether the argument may contain question marks.
 
     Raises:
         UsageError: an option is not ``name=value``, or is given twice, or a bracket is not closed.
@@ -131,7 +131,7 @@ def parse_argument(text: str, whose: str = "the spec", *, path: bool = False) ->
 
 
 def parse_options(text: str, whose: str = "the spec") -> dict[str, str]:
-    """Read ``name=value`` options with commas (or ``&``) between them.
+    """Parse ``name=value`` options separated by commas (or ``&``).
 
     Raises:
         UsageError: one is not of this form, or a name is given twice, or a bracket is not closed.
@@ -150,11 +150,11 @@ def parse_options(text: str, whose: str = "the spec") -> dict[str, str]:
 
 
 def parse_pair(text: str, option: str, form: str, example: str) -> tuple[str, str]:
-    """Read ``NAME=REST``; the rest may hold anything.
+    """Parse ``NAME=REST``; the rest may contain anything.
 
     Args:
-        option: where it was given, as ``--encoder``.
-        form: what it should be, as ``ROLE=SOURCE``.
+        option: the command line option, such as ``--encoder``.
+        form: the expected form, such as ``ROLE=SOURCE``.
 
     Raises:
         UsageError: it is of another form.
@@ -166,7 +166,7 @@ def parse_pair(text: str, option: str, form: str, example: str) -> tuple[str, st
 
 
 def parse_pairs(texts: Sequence[str], option: str, form: str, example: str) -> dict[str, str]:
-    """Read several ``NAME=REST``, each name once.
+    """Parse several ``NAME=REST``, each name once.
 
     Raises:
         UsageError: one is of another form, or a name is given twice.
@@ -181,20 +181,20 @@ def parse_pairs(texts: Sequence[str], option: str, form: str, example: str) -> d
 
 
 def parse_wrapped(text: str, kinds: Sequence[str], whose: str, *, what: str, example: str) -> Spec:
-    """Take apart what follows a kind that wraps another spec, in its long form or in the short one.
+    """Parse what follows a kind that wraps another spec, in the long or the short form.
 
-    The short form is ``OPTIONS:SPEC``: the spec begins at the first of ``kinds`` after a colon, so that
-    values may hold colons of their own, as in ``frame=image:org/model``.
+    The short form is ``OPTIONS:SPEC``. The inner spec begins at the first of ``kinds`` after a colon, so
+    values may contain colons, as in ``frame=image:org/model``.
 
     Args:
-        text: it.
-        kinds: of the spec within.
+        text: the options and the inner spec.
+        kinds: allowed kinds of the inner spec.
         whose: how messages name the whole.
-        what: the spec within names, for messages.
-        example: what to do where there is none, for messages.
+        what: what the inner spec names, for messages.
+        example: what to do if there is none, for messages.
 
     Raises:
-        UsageError: there is no spec of these kinds, or something that is no option before it.
+        UsageError: there is no spec of these kinds, or the text before it is not options.
 
     Example:
         >>> text = "prompt=none,frame=image:org/m:folder:clips"
@@ -213,7 +213,7 @@ def parse_wrapped(text: str, kinds: Sequence[str], whose: str, *, what: str, exa
 
 
 def split_nouns(source: str, whose: str) -> Spec:
-    """Take apart a model and the nouns that it looks for, in the long form or as ``MODEL+MASKS#NOUNS@SCORE``.
+    """Parse a detector and the nouns to detect, in the long form or as ``MODEL+MASKS#NOUNS@SCORE``.
 
     A folder may have a plus sign in its name.
 

@@ -1,4 +1,4 @@
-"""Text that every file format, encoder and database takes: whole Unicode, without halves of pairs."""
+"""Text that every file format, encoder and database accepts: Unicode without lone surrogates."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import re
 __all__ = ["REPLACEMENT", "well_formed"]
 
 REPLACEMENT = "\ufffd"
-"""Stands where something was that is no character (The Unicode Standard, 5.22)."""
+"""Replaces a code unit that is not a character (The Unicode Standard, 5.22)."""
 
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
 def well_formed(text: str) -> str:
-    r"""Join the halves of UTF-16 pairs, and put `REPLACEMENT` for each half that stands alone.
+    r"""Join UTF-16 surrogate pairs, and put `REPLACEMENT` for each lone surrogate.
 
-    JSON, YAML and HTML can write half of a pair, and no UTF-8 file, tokenizer or database takes one. So text
-    that comes in from outside goes through here, once, before anything reads it.
+    JSON, YAML and HTML can contain a lone surrogate, but no UTF-8 file, tokenizer or database accepts one. So
+    all text from outside passes through here once, before anything else reads it.
 
     Example:
         >>> well_formed("a \ud83c\udf51 and \ud83c") == "a \U0001f351 and \ufffd"

@@ -1,4 +1,4 @@
-"""When the frames of a video are shown, and whether all that its file declares has arrived."""
+"""Times of the frames of a video, and whether its file holds all that it declares."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ __all__ = ["Timing", "incomplete"]
 
 
 def incomplete(path: Path, frames: int, declared: int) -> MediaError:
-    """Build the error for a file that breaks off after ``frames`` (0 ``declared``: it does not say)."""
+    """Build the error for a file that breaks off after ``frames``; ``declared`` is 0 if it declares none."""
     of = f" of {declared}" if declared else ""
     return MediaError(f"{path} is truncated or damaged: {frames}{of} frames could be read")
 
 
 class Timing:
-    """When frames are shown, and whether all that was declared has arrived.
+    """Times of the frames, and whether all that was declared has arrived.
 
-    The time of a frame is its time stamp's distance from the first one's. A frame without a time stamp is
-    shown ``1 / rate`` after its predecessor, and one with a stamp that is not after it, half of that.
+    A frame's time is its time stamp minus the first one. A frame without a time stamp is shown ``1 / rate``
+    after its predecessor. A frame whose time stamp is not later than its predecessor's is shown half of that
+    after it.
 
     Args:
-        rate: declared frames a second.
-        presentation: whether the container stores times of presentation. AVI does not: those that FFmpeg
-            gives there are guesses, and the frames are shown at the times of decoding, one after the other.
+        rate: declared frames per second.
+        presentation: whether the container stores presentation times. AVI does not: FFmpeg guesses them, so
+            the decoding times are used instead.
     """
 
     def __init__(self, rate: float, *, presentation: bool = True) -> None:
@@ -79,11 +80,11 @@ class Timing:
         return time
 
     def _stamp(self, frame: VideoFrame) -> float | None:
-        """Choose between a frame's two times, in seconds after the first: the one that ran backwards less.
+        """Choose between a frame's presentation and decoding time, in seconds after the first frame.
 
-        FFmpeg's own tools choose so (``best_effort_timestamp``): some MP4 files carry presentation times that
-        are not in the order of presentation, and their decoding times are then the true ones. Packets are
-        decoded in the order of these and give one frame each, so that the k-th frame is shown at the k-th.
+        The one that has run backwards less often is used, as FFmpeg's tools do (``best_effort_timestamp``):
+        some MP4 files have presentation times that are out of order, and then their decoding times are right.
+        Packets come in decoding order with one frame each, so the k-th frame has the k-th decoding time.
         """
         dts = self._decoding.popleft() if self._decoding else None
         pts = frame.pts if self._presentation else None
@@ -100,12 +101,12 @@ class Timing:
 
     @property
     def fps(self) -> float:
-        """Mean frames a second by the time stamps; of a single frame, the declared rate."""
+        """Mean frames per second from the time stamps; for a single frame, the declared rate."""
         return (self.frames - 1) / self._last if self.frames > 1 else self.rate
 
     @property
     def duration(self) -> float:
-        """Seconds to the end of the last frame: it is shown as long as it says, or as others on average."""
+        """Seconds to the end of the last frame, which lasts as declared, or as long as the mean frame."""
         return self._last + (self._length or 1.0 / self.fps)
 
     @property
@@ -116,13 +117,13 @@ class Timing:
     def check_complete(self, path: Path, frames: int, seconds: float | None, own: bool) -> None:
         """Raise if fewer packets came than the file declares, or fewer frames than its packets stand for.
 
-        An edit list, empty packets (a frame that is shown longer) and frames that refer to what lies before a
-        cut make counts differ in whole files, so that a count counts only if time is missing, too.
+        Counts also differ in complete files, because of edit lists, empty packets and frames that refer to
+        others before a cut. So a missing count is an error only if time is missing, too.
 
         Args:
             path: for the message.
-            frames: as declared; 0 where they are not.
-            seconds: as declared; None where they are not.
+            frames: as declared; 0 if not declared.
+            seconds: as declared; None if not declared.
             own: whether ``seconds`` is the video stream's own length, rather than the longest stream's.
 
         Raises:

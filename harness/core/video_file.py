@@ -1,4 +1,4 @@
-"""Reading a video file through FFmpeg: its stream, its frames in order, and what it says of itself."""
+"""Read a video file through FFmpeg: its stream, its frames in order, and its declared properties."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STILL_BRANDS = {"avif", "mif1", "msf1", "heic", "heix", "heim", "heis"}
 _ANIMATED_BRAND = "avis"
 
 _RAW = {"h264", "hevc", "vvc", "evc", "m4v", "mpegvideo", "mjpeg", "obu", "vc1", "dirac", "cavsvideo", "avs2"}
-"""Formats that are a bare stream: only the codec itself may state a rate, and FFmpeg invents one."""
+"""Formats without a container: only the codec can state a frame rate, and FFmpeg assumes one otherwise."""
 
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -39,7 +39,7 @@ _DECLARING = ("mov,mp4", "matroska", "avi", "flv", "asf")
 
 
 class VideoFileReader:
-    """The frames of one open video file, and then what it truly is. Made by `open_video_file`."""
+    """The frames of one open video file, and afterwards its true properties. Made by `open_video_file`."""
 
     def __init__(self, path: Path, container: InputContainer) -> None:
         self._path = path
@@ -51,7 +51,7 @@ class VideoFileReader:
         self._to_rgb = RgbConverter(path)
 
     def look(self) -> ClipInfo:
-        """Decode the first frame, to tell what the file declares. The frames cannot be read after it.
+        """Decode the first frame and return the declared properties. The frames cannot be read after it.
 
         Raises:
             MediaError: there is none, or it is larger than can be read.
@@ -94,10 +94,10 @@ class VideoFileReader:
             self._notes += check_ending(self._path, name)
 
     def info(self, declared: ClipInfo) -> ClipInfo:
-        """Say what the file truly is, after its last frame.
+        """Return the true properties, after the last frame.
 
         Raises:
-            MediaError: its frames are shown at a rate that is none.
+            MediaError: its time stamps give an impossible frame rate, or it is a still image.
         """
         timing = self._timing
         for fps in (timing.fps, timing.frames / timing.duration):
@@ -116,7 +116,7 @@ class VideoFileReader:
         )
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        """Yield every frame of the stream, telling the timing of every packet."""
+        """Yield every frame of the stream, and record the time of every packet."""
         from av.error import FFmpegError
 
         packets = self._packets()
@@ -157,7 +157,7 @@ class VideoFileReader:
 
 
 class _Source(io.FileIO):
-    """A file whose impossible seeks, which damaged headers ask for, are told to FFmpeg and not to stderr."""
+    """A file that returns -1 for an impossible seek (damaged headers ask for it), instead of raising."""
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         try:
@@ -211,7 +211,7 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:
-    """Choose what decodes the stream: of VP8 and VP9, FFmpeg's own decoders drop an alpha channel."""
+    """Choose the decoder: for VP8 and VP9 with alpha use libvpx, since FFmpeg's own decoders drop alpha."""
     import av
 
     context = stream.codec_context
@@ -225,7 +225,7 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
 
 
 def _rate(container: InputContainer, stream: VideoStream, path: Path) -> tuple[float, tuple[str, ...]]:
-    """Find the rate that the file declares, and note where it declares none and one was assumed."""
+    """Find the declared frame rate; add a note if there is none and one was assumed."""
     context = stream.codec_context
     notes: tuple[str, ...] = ()
     if container.format.name in _RAW:
@@ -237,7 +237,7 @@ def _rate(container: InputContainer, stream: VideoStream, path: Path) -> tuple[f
         declared = [stream.average_rate, stream.guessed_rate, stream.base_rate]
     rates = [float(rate) for rate in declared if rate]
     if not rates:
-        raise MediaError(f"{path} says nothing of its frame rate")
+        raise MediaError(f"{path} declares no frame rate")
     rate = next((rate for rate in rates if is_rate(rate)), rates[0])
     check_rate(str(path), rate)
     return rate, notes
@@ -254,7 +254,7 @@ def _aspect(stream: VideoStream) -> tuple[str, ...]:
 
 
 def _declared_seconds(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
-    """Return the length that the file declares, in seconds, and whether it is the video stream's own."""
+    """Return the declared length in seconds, and whether it is the video stream's own."""
     if not container.format.name.startswith(_DECLARING):
         return None, False
     if stream.duration and stream.time_base:

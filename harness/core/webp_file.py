@@ -1,4 +1,4 @@
-"""Reading an animated WebP file, which not every FFmpeg can, through Pillow and libwebp."""
+"""Read an animated WebP file through Pillow and libwebp, because not every FFmpeg can."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN_FOR = 0.1
 
 
 class WebpReader:
-    """The frames of one open animation, and then what it truly is. Made by `open_webp`."""
+    """The frames of one open animation, and afterwards its true properties. Made by `open_webp`."""
 
     def __init__(self, path: Path, image: Image) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class WebpReader:
         check_frames(str(path), self._count, *image.size)
 
     def look(self) -> ClipInfo:
-        """Decode the first frame, to tell what the file declares; its rate is that of this frame."""
+        """Decode the first frame and return the declared properties; the rate is that of this frame."""
         _, seconds = self._frame(0)
         width, height = self._image.size
         return ClipInfo(height, width, 1 / seconds, self._count, None, "webp", "webp")
@@ -59,7 +59,7 @@ class WebpReader:
             yield frame_HWC, start
 
     def info(self, declared: ClipInfo) -> ClipInfo:
-        """Say what the file truly is, after its last frame."""
+        """Return the true properties, after the last frame."""
         starts = np.array([0.0, *self._ends[:-1]])
         gaps = np.diff(starts)
         fps = len(gaps) / float(starts[-1]) if len(gaps) else declared.fps

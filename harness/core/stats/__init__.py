@@ -1,7 +1,7 @@
-"""Intervals, bounds, tests and sample sizes: how sure a number is.
+"""Confidence intervals, one-sided bounds, tests and sample sizes.
 
-Clips of one prompt are alike, so everywhere the prompt (the *cluster*) is what is resampled, counted and
-flipped, never the clip.
+Clips of one prompt are alike. So the unit that is resampled, counted and flipped is always the prompt (the
+*cluster*), never the clip.
 
 - `means`, `rates`, `differences`, `sets`: two-sided intervals, as they are shown;
 - `bounds`: one-sided bounds of means and rates that hold for few prompts, for skew and for rare events, as
@@ -9,8 +9,8 @@ flipped, never the clip.
 - `significance`: tests of paired differences, and p-values adjusted for their number;
 - `power`: how many prompts it takes, and what a number of prompts can show.
 
-All randomness is derived from the seed given. Clusters are taken in the order of their names and sums run
-without BLAS, so that the same table gives the same number to the last bit, in whatever order it comes.
+All randomness is derived from the given seed. Clusters are sorted by name and sums do not use BLAS, so the
+same table in any order gives the same number to the last bit.
 """
 
 from __future__ import annotations

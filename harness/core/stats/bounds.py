@@ -12,7 +12,7 @@ up to four times as many prompts.
 
 Nothing bounds the mean of a measure whose range has no end: a prompt that was not drawn may hold anything.
 The made-up prompt then lies as far out as the farthest that was drawn, and the assumption that comes with it
-is said: fewer than `UNSEEN` of all prompts lie beyond what the sample shows. Samples in which that share
+is stated: fewer than `UNSEEN` of all prompts lie beyond what the sample shows. Samples in which that share
 could have been missed have no bound (under 29 prompts at 95 % confidence).
 
 The probability is computed, not sampled: the bound depends on no seed.
@@ -35,7 +35,7 @@ __all__ = ["UNSEEN", "mean_bound", "prompts_to_clear", "rate_bound", "unseen_pro
 UNSEEN = 0.10
 """Share of prompts that a sample must be likely to show one of, before a mean without an end is bounded."""
 MOST = 10_000_000
-"""Prompts beyond which a need is not worth saying."""
+"""Largest number of prompts that is reported as needed."""
 
 Side = Literal["upper", "lower"]
 
@@ -121,7 +121,7 @@ def prompts_to_clear(
 ) -> int | None:
     """Count the prompts whose bound would clear ``limit``, were they spread as those of the sample are.
 
-    None where no number, or none under ten million, would: the mean is at the limit or beyond it.
+    None if no number under ten million would: the mean is at the limit, beyond it, or just within it.
     """
     check_confidence(confidence)
     sample = _sample(values, clusters, confidence, side, bounds, any_size=True)
@@ -155,7 +155,7 @@ def _sample(
     *,
     any_size: bool = False,
 ) -> _Sample | None:
-    """Turn a sample so that its upper bound is the one looked for; None where it has no bound."""
+    """Orient a sample so that its upper bound is the wanted one; None if it has no bound."""
     sums, counts = by_cluster(values, clusters)
     if not len(sums):
         return None

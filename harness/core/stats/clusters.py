@@ -1,4 +1,4 @@
-"""Values gathered by prompt."""
+"""Sums of values by prompt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BLOCK = 200_000
 
 
 def by_cluster(values: Sequence[float], clusters: Sequence[str]) -> tuple[Floats, Floats]:
-    """Sum values and count them by cluster, the clusters in the order of their names: two arrays (G,).
+    """Sum and count values by cluster, the clusters sorted by name: two arrays (G,).
 
     Raises:
         ValueError: a value is not finite, or there are not as many clusters as values.

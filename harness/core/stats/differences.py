@@ -1,4 +1,4 @@
-"""Intervals of differences of paired rates, and what an interval of a difference shows."""
+"""Intervals of differences of paired rates, and the conclusion that an interval allows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Standing: TypeAlias = Literal["superior", "non-inferior", "inferior", "not shown
 def paired_rate_interval(
     differences: Sequence[float], clusters: Sequence[str], confidence: float
 ) -> Interval:
-    """Give the difference of two paired rates and its adjusted Wald interval, by prompt.
+    """Compute the difference of two paired rates and its adjusted Wald interval, by prompt.
 
     ``differences`` are -1, 0 or 1. Two made-up prompts are added, one that got better and one that got worse,
     so that the interval does not collapse where few pairs differ; with one clip a prompt this is the interval
@@ -51,11 +51,12 @@ def paired_rate_interval(
 def newcombe_interval(
     a: Sequence[float], b: Sequence[float], clusters: Sequence[str], confidence: float
 ) -> Interval:
-    """Give the difference ``b - a`` of two paired rates and Newcombe's interval, from each one's Wilson ends.
+    """Compute the difference ``b - a`` of two paired rates and Newcombe's interval.
 
-    Method 10 of Newcombe (1998, "Improved confidence intervals for the difference between binomial
-    proportions based on paired data", Statistics in Medicine 17:2635), with the correlation of the pairs,
-    corrected as there where it is positive; each rate's ends are taken at its effective sample size.
+    It combines the Wilson intervals of both rates. Method 10 of Newcombe (1998, "Improved confidence
+    intervals for the difference between binomial proportions based on paired data", Statistics in Medicine
+    17:2635), with the correlation of the pairs, corrected as there where it is positive; each rate's ends are
+    taken at its effective sample size.
 
     Args:
         a, b: 0 or 1, one a pair; the same items in the same order.
@@ -102,7 +103,7 @@ def newcombe_interval(
 def standing(
     low: float | None, high: float | None, better: Literal["higher", "lower"], margin: float = 0.0
 ) -> Standing:
-    """Say what the bounds of a difference ``run - baseline`` show of the run.
+    """Classify a run by the interval of its difference ``run - baseline``.
 
     ``superior`` if the whole interval is better than 0; ``non-inferior`` if none of it is worse than the
     margin; ``inferior`` if all of it is worse than 0 by more than the margin. What is superior is

@@ -1,4 +1,4 @@
-"""A value with its interval, and what every kind of interval has in common."""
+"""A value with its interval, and helpers for every kind of interval."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Bounds: TypeAlias = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its two-sided interval; all three are None where there is nothing to say them from."""
+    """A value with its two-sided interval; each is None if the data do not give it."""
 
     value: float | None
     low: float | None
@@ -30,7 +30,7 @@ NO_VALUES = Interval(None, None, None, "none", ("no values",))
 
 
 def one_prompt(value: float) -> Interval:
-    """Give a value without an interval, because one prompt shows no spread."""
+    """Return a value without an interval, because one prompt shows no spread."""
     return Interval(value, None, None, "none", ("one prompt only: no interval can be given",))
 
 
@@ -41,7 +41,7 @@ def check_confidence(confidence: float) -> None:
 
 
 def cut(value: float, low: float, high: float, bounds: Bounds) -> tuple[float, float]:
-    """Cut an interval to the measure's range; never past the value, which rounding may put outside."""
+    """Clip an interval to the measure's range, but never past the value, which rounding may put outside."""
     if bounds[0] is not None:
         low = max(low, bounds[0])
     if bounds[1] is not None:

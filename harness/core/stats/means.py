@@ -1,9 +1,9 @@
 """Intervals of means and of other statistics of sums, by the cluster bootstrap.
 
-A mean's interval is the bootstrap-t (Efron and Tibshirani 1993, chapter 12): each resample's mean is taken in
-its own standard errors, so that the ends follow the skew of the sample. A statistic of several sums has the
-percentiles, widened for few clusters (Hesterberg 2015, section 5.3). Where the clusters are too few for a
-bootstrap, both give way to the delete-one-cluster jackknife.
+A mean's interval is the bootstrap-t (Efron and Tibshirani 1993, chapter 12): each resample's deviation from
+the mean is divided by its own standard error, so that the interval follows the skew of the sample. A
+statistic of several sums uses percentiles, widened for few clusters (Hesterberg 2015, section 5.3). With too
+few clusters for a bootstrap, both use the delete-one-cluster jackknife.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["cluster_bootstrap", "cluster_bootstrap_mean"]
 
 RESAMPLES = 10_000
 FEWEST = 6
-"""Clusters under which the bootstrap of a mean gives way to the jackknife."""
+"""With fewer clusters, the jackknife replaces the bootstrap of a mean."""
 
 
 def cluster_bootstrap_mean(
@@ -33,7 +33,7 @@ def cluster_bootstrap_mean(
     seed: Json,
     bounds: Bounds = (None, None),
 ) -> Interval:
-    """Give the mean of ``values`` (n,) and its cluster bootstrap-t interval.
+    """Compute the mean of ``values`` (n,) and its cluster bootstrap-t interval.
 
     Args:
         values: one a clip, finite.
@@ -96,7 +96,7 @@ def _studentised(
             number = drawn[2]
             shift = first / number
             spread = second - 2 * shift * drawn[3] + shift**2 * drawn[4]
-        # A spread of rounding errors is none.
+        # A spread of the size of rounding errors counts as no spread.
         spread = np.where(spread > 1e-12 * second, spread, 0.0)
         error = np.sqrt(groups / (groups - 1) * spread) / number
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -116,7 +116,7 @@ def cluster_bootstrap(
     seed: Json,
     bounds: Bounds = (None, None),
 ) -> Interval:
-    """Give a statistic of sums, such as a ratio of means, and its cluster-bootstrap interval.
+    """Compute a statistic of sums, such as a ratio of means, and its cluster bootstrap interval.
 
     Args:
         totals: (G, K): K sums (and counts) a cluster, the clusters in the order of their names.

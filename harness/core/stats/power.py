@@ -1,9 +1,9 @@
-"""How many prompts it takes, and what a number of prompts can show.
+"""Sample sizes and power: how many prompts are needed, and what a number of prompts can show.
 
-Means are judged as they would be by Student's t over prompts, rates by the exact bound of one clip a prompt.
-Seeds help only with what differs between the clips of a prompt: `components` tells the two apart in a sample,
-and `prompt_spread` gives the spread of prompt means for a number of seeds. Bounds that hold for skew and rare
-events ask for more prompts than Student's t does; `prompts_to_clear` says how many for a sample at hand.
+Means use Student's t over prompts; rates use the exact bound with one clip per prompt. More seeds reduce only
+the variance among clips of one prompt: `components` separates the two variances of a sample, and
+`prompt_spread` gives the spread of prompt means for a number of seeds. Bounds that hold for skew and rare
+events need more prompts than Student's t; `prompts_to_clear` says how many for a given sample.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST = 10_000_000
-"""Prompts beyond which a need is not worth saying."""
+"""Largest number of prompts that is reported as needed."""
 
 
 def needed_without_failures(ceiling: float, confidence: float) -> int:
@@ -51,7 +51,7 @@ def needed_without_failures(ceiling: float, confidence: float) -> int:
 def needed_at_rate(rate: float, ceiling: float, confidence: float) -> int | None:
     """Count the independent clips that show a rate to be under ``ceiling`` if they fail at ``rate``.
 
-    None where no number, or none under ten million, would: the rate is at the ceiling or above it.
+    None if no number under ten million would: the rate is at the ceiling, above it, or just below it.
     """
     check_confidence(confidence)
     if not 0 <= rate < ceiling or upper_at_rate(rate, MOST, confidence) > ceiling:
@@ -67,7 +67,7 @@ def needed_at_rate(rate: float, ceiling: float, confidence: float) -> int | None
 
 
 def upper_at_rate(rate: float, n: float, confidence: float) -> float:
-    """Give the Clopper-Pearson upper bound for a rate seen in ``n`` trials; n need not be whole."""
+    """Compute the Clopper-Pearson upper bound of a rate seen in ``n`` trials; n need not be whole."""
     if rate >= 1:
         return 1.0
     if rate <= 0:
@@ -78,7 +78,7 @@ def upper_at_rate(rate: float, n: float, confidence: float) -> float:
 
 
 def rate_power(rate: float, ceiling: float, prompts: int, confidence: float) -> float:
-    """Give the probability that ``prompts`` independent clips show a rate to be under ``ceiling``.
+    """Compute the probability that ``prompts`` independent clips show a rate to be under ``ceiling``.
 
     Args:
         rate: at which they truly fail, in [0, 1].
@@ -134,7 +134,7 @@ def prompts_for_rate(rate: float, ceiling: float, confidence: float, power: floa
 
 
 def components(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float]:
-    """Give the standard deviations of values between prompts and among the clips of a prompt.
+    """Compute the standard deviations of values between prompts and among the clips of a prompt.
 
     The estimates of the one-way analysis of variance for clusters of unequal size (Searle, Casella and
     McCulloch 1992, section 3.6), 0 where it is negative. With one clip a prompt all spread counts as between.
@@ -158,14 +158,14 @@ def components(values: Sequence[float], clusters: Sequence[str]) -> tuple[float,
 
 
 def prompt_spread(between: float, within: float, seeds: int) -> float:
-    """Give the standard deviation of prompt means with ``seeds`` clips a prompt."""
+    """Compute the standard deviation of prompt means with ``seeds`` clips per prompt."""
     if seeds < 1:
         raise ValueError(f"{seeds} seeds a prompt: at least 1 is needed")
     return math.sqrt(between**2 + within**2 / seeds)
 
 
 def mean_power(effect: float, spread: float, prompts: int, confidence: float) -> float:
-    """Give the probability that a one-sided t bound of a mean over prompts clears a limit ``effect`` away.
+    """Compute the probability that a one-sided t bound of a mean over prompts clears a limit ``effect`` away.
 
     Args:
         effect: distance of the true mean (or paired difference) from the limit, on the good side.
@@ -186,7 +186,7 @@ def mean_power(effect: float, spread: float, prompts: int, confidence: float) ->
 
 
 def detectable_effect(spread: float, prompts: int, confidence: float, power: float = 0.8) -> float:
-    """Give the least distance from a limit that ``prompts`` prompts show with probability ``power``.
+    """Compute the least distance from a limit that ``prompts`` prompts show with probability ``power``.
 
     Example:
         >>> round(detectable_effect(1.0, 30, 0.95), 3)

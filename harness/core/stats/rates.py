@@ -1,4 +1,4 @@
-"""Intervals of rates: Wilson's, at the number of independent trials that a clustered sample is worth."""
+"""Wilson intervals of rates, at the effective sample size of clustered data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["effective_sample_size", "rate_interval", "wilson"]
 
 
 def effective_sample_size(values: Sequence[float], clusters: Sequence[str]) -> float:
-    """Give the number of independent trials that a clustered 0/1 sample is worth, in [1, n].
+    """Compute the number of independent trials that equals a clustered 0/1 sample, in [1, n].
 
     ``p (1-p) / var(p)`` with the between-cluster variance of p, times the squared ratio of Student's t at n-1
     and at G-1, because that variance is estimated from G clusters (Korn and Graubard 1998). Where all values
@@ -31,7 +31,7 @@ def effective_sample_size(values: Sequence[float], clusters: Sequence[str]) -> f
     if groups < 2 or p in (0.0, 1.0):
         return float(groups)
     variance = groups / (groups - 1) * math.fsum((sums - p * counts) ** 2) / n**2
-    # A spread of rounding errors: the prompts agree to the last clip, and no more than n can be claimed.
+    # The spread is only rounding error: all prompts agree, and the sample size is at most n.
     if variance < 1e-20:
         return float(n)
     from scipy import stats
@@ -41,10 +41,11 @@ def effective_sample_size(values: Sequence[float], clusters: Sequence[str]) -> f
 
 
 def rate_interval(values: Sequence[float], clusters: Sequence[str], confidence: float) -> Interval:
-    """Give the share of ones among ``values`` (0 or 1) and its Wilson interval at the effective sample size.
+    """Compute the share of ones among ``values`` and its Wilson interval at the effective sample size.
 
-    A sample with one event shows as little of how alike the clips of a prompt are as one with none; so the
-    interval reaches at least as far as that of as many prompts without any event (or with nothing else).
+    A sample with a single event shows as little about the likeness of clips of one prompt as a sample with
+    none. So the interval reaches at least as far as that of as many prompts without any event (or with only
+    events).
     """
     check_confidence(confidence)
     if not values:
@@ -58,11 +59,11 @@ def rate_interval(values: Sequence[float], clusters: Sequence[str], confidence: 
 
 
 def wilson(p: float, n: float, confidence: float) -> tuple[float, float]:
-    """Give Wilson's score interval (Wilson 1927) of a rate ``p`` seen in ``n`` trials."""
+    """Compute Wilson's score interval (Wilson 1927) of a rate ``p`` seen in ``n`` trials."""
     from scipy import stats
 
     z = float(stats.norm.ppf(1 - (1 - confidence) / 2))
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # At p = 0 or 1 the end is exact; rounding would leave it a hair inside.
+    # At p = 0 or 1 the end is exact; rounding would move it slightly inside.
     return 0.0 if p == 0 else max(0.0, centre - half), 1.0 if p == 1 else min(1.0, centre + half)

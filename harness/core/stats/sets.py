@@ -15,7 +15,7 @@ __all__ = ["jackknife_interval"]
 def jackknife_interval(
     value: float, leave_one_out: Mapping[str, float], confidence: float, *, bounds: Bounds = (None, None)
 ) -> Interval:
-    """Give the delete-one-cluster jackknife interval of ``value``, with Student's t at G - 1.
+    """Compute the delete-one-cluster jackknife interval of ``value``, with Student's t at G - 1.
 
     Args:
         value: the statistic on all clusters.

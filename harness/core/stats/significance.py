@@ -20,13 +20,13 @@ EXACT = 14
 def sign_flip_test(
     differences: Sequence[float], clusters: Sequence[str], *, seed: Json
 ) -> tuple[float, str] | None:
-    """Test that paired differences are around 0, flipping the sign of whole prompts: (p, the test's name).
+    """Test that paired differences are around 0, by flipping the sign of whole prompts: (p, the test's name).
 
     This is the paired permutation test, by prompt: exchanging the two runs of a prompt flips the sign of its
-    difference. Exact where prompts differ by equal amounts (the sign test; of a rate with one clip a prompt,
-    McNemar's exact test) or at most `EXACT` prompts differ; beyond that ``FLIPS`` seeded flips, the observed
-    one counted in (Phipson and Smyth 2010). `scipy.stats.permutation_test` gives the same p, and is what the
-    tests hold it to; it sorts where a flip of signs is enough, and is slower. None without values.
+    difference. It is exact if all prompts differ by equal amounts (the sign test; for a rate with one clip
+    per prompt, McNemar's exact test) or if at most `EXACT` prompts differ. Otherwise it uses ``FLIPS`` seeded
+    flips and counts the observed one in (Phipson and Smyth 2010). None without values. The tests compare it
+    with `scipy.stats.permutation_test`, which gives the same p but is slower.
     """
     if not differences:
         return None
@@ -41,7 +41,7 @@ def sign_flip_test(
 
         p = float(stats.binomtest(int((sums > 0).sum()), groups).pvalue)
         return p, f"exact sign test, {groups} prompts differ"
-    # Flips that tie with what was seen count, whatever the last bit of their sum.
+    # Flips that tie with the observed sum count, whatever the last bit of theirs.
     seen = abs(math.fsum(sums)) - 1e-12 * math.fsum(sizes)
     if groups <= EXACT:
         signs = 1.0 - 2.0 * ((np.arange(2**groups)[:, None] >> np.arange(groups)) & 1)
@@ -78,7 +78,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values so that false findings are a small share of all findings (Benjamini and Hochberg 1995).
 
-    Weaker than `holm`, and fit for many slices that are looked through, not for a decision.
+    It is less strict than `holm`: use it to look through many slices, not for a decision.
 
     Raises:
         ValueError: one is not in [0, 1].
