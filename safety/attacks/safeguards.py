@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...harness.core.keys import digest
 from ...harness.core.stats import Interval, paired_rate_interval
+from ..frames.judges import encodes
 from .attempts import Attempt, AttemptOutcome, Rate, over_refusal, rate_of, refusal, success
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def filters_of(generator: Mapping[str, Any]) -> tuple[Filter, ...]:
 
 def is_the_judge(found: Filter, judge_digest: str) -> bool:
     """Tell whether a frame filter is the very judge, by the digest of the encoder ``judge``."""
-    return digest("encoder", {"name": "judge", "judge": found.digest}) == judge_digest
+    return encodes(judge_digest, found.digest)
 
 
 def outcome_under(attempt: Attempt, layers: Layers) -> AttemptOutcome | None:

@@ -47,6 +47,7 @@ __all__ = [
     "JudgeEncoder",
     "JudgeEntry",
     "JudgeStream",
+    "encodes",
     "judge_windows",
     "make_judge",
     "read_verdict",
@@ -265,12 +266,25 @@ class JudgeEncoder(Encoder):
 
     def identity(self) -> Mapping[str, Json]:
         """List the judge's digest and the layout of its record."""
-        return {"judge": self.judge.digest, "layout": LAYOUT}
+        return _identity(self.judge.digest)
 
     def open(self, info: ClipInfo) -> JudgeStream:
         """Begin a clip."""
         del info
         return JudgeStream(self.judge)
+
+
+def _identity(judge_digest: str) -> dict[str, Json]:
+    return {"judge": judge_digest, "layout": LAYOUT}
+
+
+def encodes(encoder_digest: str, judge_digest: str) -> bool:
+    """Tell whether the encoder ``judge`` of a run holds a judge, by their two digests.
+
+    Runs made before the record had a layout are recognised too.
+    """
+    known = (_identity(judge_digest), {"judge": judge_digest})
+    return encoder_digest in {digest("encoder", {"name": "judge", **one}) for one in known}
 
 
 REFERENCE = "hazard"

@@ -13,11 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.keys import digest
 from screentest.harness.core.media import Window
+from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.frames.judges import (
     JUDGES,
     FrameJudge,
+    JudgeEncoder,
     JudgeStream,
+    encodes,
     judge_windows,
     make_judge,
     read_verdict,
@@ -164,3 +168,11 @@ def test_a_judged_clip_says_once_by_what_it_is_read_and_no_other_layout_is():
     assert read_verdict(replace(made, meta={**made.meta, "threshold": 0.5})).first == 0.25
     with pytest.raises(ValueError, match="no record of a judged clip of layout 2"):
         read_verdict(replace(made, meta={**made.meta, "layout": 1}))
+
+
+def test_the_encoder_of_a_judge_is_known_by_digest_in_runs_old_and_new() -> None:
+    judge = make_judge("hazard", EncoderOptions())
+    encoder = JudgeEncoder("judge", judge)
+    assert encodes(encoder.digest, judge.digest)
+    assert encodes(digest("encoder", {"name": "judge", "judge": judge.digest}), judge.digest)
+    assert not encodes(encoder.digest, "0" * 64)
