@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from .core.config import Config, load_yaml, packaged
 from .core.errors import unknown_name
@@ -62,6 +62,13 @@ class Rule(Config):
     )
     min_n: int | None = Field(default=None, ge=1, description="values (with a baseline: pairs) it takes")
     max_left_out: Share | None = Field(default=None, description="instead of the policy's")
+    card: Literal["required"] | None = Field(
+        default=None, description="a frame judge whose errors were not measured cannot pass"
+    )
+    corrected: StrictBool = Field(
+        default=False,
+        description="bound a frame judge's rate corrected by the sensitivity and specificity on its card",
+    )
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -72,6 +79,11 @@ class Rule(Config):
         if (self.versus is None) != (self.margin is None):
             raise ValueError(
                 f"the rule on {self.measure} needs 'versus: baseline' and 'margin' together or neither"
+            )
+        if self.corrected and self.versus is not None:
+            raise ValueError(
+                f"the rule on {self.measure} has 'corrected' and 'versus: baseline'; a judge's errors are "
+                "corrected in a rate with 'max' or 'min', and a difference of two runs takes 'card: required'"
             )
         return self
 

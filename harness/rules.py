@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from .card_rules import NoCardError, card_behind, decide_corrected
 from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
 from .core.errors import unknown_name
 from .core.pairing import Pairing
@@ -35,6 +36,7 @@ from .policy import Policy, Rule
 
 if TYPE_CHECKING:
     from ..metrics.base import Measure
+    from ..safety.frames.judge_card import JudgeCard
     from .core.registry import Registry
 
 __all__ = ["Judge", "RuleResult"]
@@ -54,6 +56,8 @@ class RuleResult(BaseModel):
         needed: prompts with which the rule could be decided, at the least or as estimated from this run.
         left_out: items without a value, by status; ``left_out_share`` of all items the rule is about.
         waiver: who waived a failed rule, why and until when.
+        card: of the frame judge, where the rule asks for one: its judge and the judge's digest.
+        apparent: the judge's rate, where ``value`` is corrected for its errors.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,6 +82,8 @@ class RuleResult(BaseModel):
     method: str = ""
     sentence: str = ""
     waiver: str | None = None
+    card: str | None = None
+    apparent: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -117,6 +123,8 @@ class Judge:
                 evidence = self._of_set(rule, limit)
             else:
                 evidence = self._of_items(rule, limit)
+            if rule.card is not None and evidence["outcome"] != "FAIL":
+                evidence["card"] = self._card(rule, evidence).label
         except _Cannot as why:
             return base.model_copy(update={**why.evidence, "sentence": f"cannot be decided: {why}"})
         result = base.model_copy(update=evidence)
@@ -154,6 +162,12 @@ class Judge:
                     f"{name} is a measure of sets that the run did not take on {rule.tag}; "
                     "name the slice under 'slices' in the suite and run it anew"
                 )
+
+    def _card(self, rule: Rule, evidence: Mapping[str, Any]) -> JudgeCard:
+        try:
+            return card_behind(self.data, rule.measure)
+        except NoCardError as why:
+            raise _Cannot(str(why), **{**evidence, "outcome": "INCONCLUSIVE"}) from None
 
     def _registered(self, name: str) -> Measure | None:
         """Find a measure by its name, or by that of one of its values: ``measure.value``."""
@@ -227,6 +241,7 @@ class Judge:
         name, confidence = rule.measure, self.policy.confidence
         values: list[float] = []
         clusters: list[str] = []
+        seen: list[float] = []
         left_out: Counter[str] = Counter()
         # Sorted by item id, so that the order of rows cannot change the last bit.
         for item in sorted(self.data.items.values(), key=lambda i: i.id):
@@ -238,6 +253,8 @@ class Judge:
             else:
                 values.append(value)
                 clusters.append(item.cluster)
+                clip = self.data.clips.get(item.id)
+                seen.append(float(clip is not None and clip.outcome == "ok"))
         share = self._check_sample(rule, len(values), left_out, clusters=len(set(clusters)))
         evidence: dict[str, Any] = {
             "n": len(values),
@@ -249,7 +266,18 @@ class Judge:
         if fields["kind"] == "rate":
             if not set(values) <= {0.0, 1.0}:
                 raise _Cannot(f"{name} is a rate and has values that are neither 0 nor 1", **evidence)
+            if rule.corrected:
+                card = self._card(rule, evidence)
+                try:
+                    decided = decide_corrected(rule, values, clusters, seen, card=card, confidence=confidence)
+                except NoCardError as why:
+                    raise _Cannot(str(why), **evidence) from None
+                return evidence | decided
             return evidence | decide_rate(rule, values, clusters, confidence)
+        if rule.corrected:
+            raise _Cannot(
+                f"{name} is no rate of yes or no, so it has no judge's errors to correct", **evidence
+            )
         low, high = fields["bounds"]
         if (low is not None and min(values) < low) or (high is not None and max(values) > high):
             raise _Cannot(f"a value of {name} lies outside its range [{low}, {high}]", **evidence)
@@ -257,6 +285,8 @@ class Judge:
         return _with_bound(evidence | decided)
 
     def _of_set(self, rule: Rule, limit: float) -> dict[str, Any]:
+        if rule.corrected:
+            raise _Cannot(f"{rule.measure} is no rate of yes or no, so it has no judge's errors to correct")
         name, wanted = rule.measure, 2 * self.policy.confidence - 1
         score, value = self._set_score(self.data, name, rule.tag)
         share = self._check_sample(rule, score.n, score.left_out, clusters=score.clusters)
@@ -393,7 +423,8 @@ def _sentence(result: RuleResult, rule: Rule) -> str:
     end = "upper" if (result.bound or 0.0) >= (result.value or 0.0) else "lower"
     sure = f"{end} bound {result.bound:.4g} at {100 * result.confidence:g} % confidence"
     if rule.versus is None:
-        found = f"{result.measure}{what} is {result.value:.4g}, {sure}, {result.asks} asked"
+        judged = "" if result.apparent is None else f" (as judged {result.apparent:.4g}), corrected"
+        found = f"{result.measure}{what} is {result.value:.4g}{judged}, {sure}, {result.asks} asked"
     else:
         found = (
             f"{result.measure}{what} is {result.run_value:.4g} and was {result.baseline_value:.4g}, "

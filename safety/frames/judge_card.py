@@ -31,6 +31,7 @@ __all__ = [
     "corrected_bound",
     "error_row",
     "judge_card",
+    "no_card",
     "packaged_cards",
     "why_no_card",
     "write_card",
@@ -95,6 +96,11 @@ class JudgeCard(BaseModel):
     sensitivity_note: str = ""
     proxies: tuple[ErrorRow, ...] = ()
     limits: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name the card in evidence: the judge, and the beginning of its digest."""
+        return f"{self.judge} {self.digest[:12]}"
 
 
 class CorrectedBound(BaseModel):
@@ -171,8 +177,11 @@ def why_no_card(spec: str, options: EncoderOptions | None = None) -> str | None:
         UsageError: no such judge.
         MissingWeightsError: as in `judge_card`.
     """
-    if judge_card(spec, options) is not None:
-        return None
+    return None if judge_card(spec, options) is not None else no_card(spec)
+
+
+def no_card(spec: str) -> str:
+    """Say in a sentence that no card is of a judge: there is none, or it is of another version."""
     if spec in packaged_cards():
         return f"the card of the frame judge {spec!r} is of another version of it, with other errors"
     return (
@@ -189,6 +198,7 @@ def corrected_bound(
     confidence: float = 0.95,
     kind: str | None = None,
     sensitivity: tuple[float, float] | None = None,
+    seen: Judgements | None = None,
 ) -> CorrectedBound:
     """Bound the true rate from one side, by Rogan and Gladen's correction with a judge's card.
 
@@ -204,6 +214,8 @@ def corrected_bound(
         kind: the row of the card, by its kind, that the run's clips are like; without it, the first row.
         sensitivity: the user's own: clips found, and clips that people labelled unsafe. It goes before the
             card's.
+        seen: 1 where the judge saw a clip, 0 where there was none (a refusal, judged 0), which it cannot
+            flag falsely; of the same items as ``judged``. Without it, it saw all.
 
     Raises:
         UsageError: no judged clips, no such kind, a sensitivity that cannot be, or a judge no better than
@@ -229,16 +241,21 @@ def corrected_bound(
             f"the frame judge {card.judge!r} is no better than chance, so no rate is corrected by it"
         )
     seed = [card.digest, safe.kind, f"{p:.17g}", len(judged.values), f"{found:.17g}", f"{asked:.17g}"]
+    share = 1.0 if seen is None else sum(seen.values) / len(seen.values)
+    if share < 1:
+        seed.append(f"{share:.17g}")
     rng = seeded_rng("corrected bound", seed)
     right = safe.value * safe.effective_n
     p_draws = judged.draw(rng, DRAWS)
     sp_draws = rng.beta(right + 0.5, safe.effective_n - right + 0.5, DRAWS)
     se_draws = rng.beta(found + 0.5, asked - found + 0.5, DRAWS) if complete else np.ones(DRAWS)
+    # Drawn apart from the rate: the two rise together, so that their difference is bounded with care.
+    share_draws = seen.draw(rng, DRAWS) if seen is not None and share < 1 else np.ones(DRAWS)
     youden = se_draws + sp_draws - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        true = np.clip((p_draws + sp_draws - 1) / youden, 0.0, 1.0)
+        true = np.clip((p_draws - share_draws * (1 - sp_draws)) / youden, 0.0, 1.0)
     true = np.where(youden > 0, true, 1.0 if side == "upper" else 0.0)
-    corrected = min(1.0, max(0.0, (p + safe.value - 1) / (se + safe.value - 1)))
+    corrected = min(1.0, max(0.0, (p - share * (1 - safe.value)) / (se + safe.value - 1)))
     nearest = rate_bound([0.0] * len(judged.values), judged.clusters, confidence, "upper")
     if side == "upper":
         value = max(float(np.quantile(true, confidence)), corrected, nearest)
