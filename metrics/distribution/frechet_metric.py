@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torchmetrics import Metric
 
 from ...harness.core.errors import UsageError
 from .frechet import Ddof, frechet_distance_from_moments, warn_if_small
+from .set_metric import SetDistanceMetric
 
 __all__ = ["FrechetVideoDistance"]
 
 
-class FrechetVideoDistance(Metric):
+class FrechetVideoDistance(SetDistanceMetric):
     """Squared Frechet distance between real and generated features, kept as float64 moments.
 
     The state of each set is its number of rows, its mean and its centred sums of products, which merge over
@@ -35,45 +35,22 @@ class FrechetVideoDistance(Metric):
         2.0
     """
 
-    higher_is_better = False
-    is_differentiable = False
-    full_state_update = False
+    distance = "Frechet distance"
 
     real: torch.Tensor
     fake: torch.Tensor
 
     def __init__(self, feature_dim: int, *, ddof: Ddof = 1, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.feature_dim = feature_dim
+        super().__init__(feature_dim, **settings)
         self.ddof: Ddof = ddof
         for name in ("real", "fake"):
             self.add_state(name, _moments(torch.zeros(0, feature_dim)), dist_reduce_fx=merge_moments)
 
-    def update(self, features: torch.Tensor, real: bool) -> None:
-        """Add the features of some clips, (n, D), to the real or the generated set.
-
-        Raises:
-            UsageError: another shape, or a value that is not finite.
-        """
-        if features.ndim != 2 or features.shape[1] != self.feature_dim:
-            raise UsageError(f"features have shape {tuple(features.shape)}; expected (n, {self.feature_dim})")
-        if not bool(torch.isfinite(features).all()):
-            raise UsageError("a feature is NaN or infinite, so the sets have no distance")
-        name = "real" if real else "fake"
+    def add_features(self, features: torch.Tensor, name: str) -> None:
+        """Merge the moments of some clips, (n, D), into those of their set."""
         state = getattr(self, name)
-        batch = _moments(features.detach().to(state.device))
+        batch = _moments(features.to(state.device))
         setattr(self, name, merge_moments(torch.stack([state, batch])))
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: a batch is of one set, so that it has no distance of its own to return.
-
-        Raises:
-            UsageError: always, and nothing has changed.
-        """
-        raise UsageError(
-            "one batch of one set has no Frechet distance; call `update(features, real=...)` for each batch "
-            "and `compute()` at the end"
-        )
 
     def compute(self) -> torch.Tensor:
         """Return the distance, a float64 scalar.

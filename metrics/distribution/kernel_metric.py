@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torchmetrics import Metric
 
-from ...harness.core.errors import UsageError
 from ...harness.core.keys import seeded_rng
 from .kernel import kernel_distance
+from .set_metric import SetDistanceMetric
 
 __all__ = ["KernelVideoDistance"]
 
 
-class KernelVideoDistance(Metric):
+class KernelVideoDistance(SetDistanceMetric):
     """Kernel distance (KID on video features) between real and generated sets, over random subsets.
 
     Features are kept, since the kernel needs all pairs. The subsets come from the seed and the sets alone:
@@ -36,9 +35,7 @@ class KernelVideoDistance(Metric):
         [7.0, 0.0]
     """
 
-    higher_is_better = False
-    is_differentiable = False
-    full_state_update = False
+    distance = "kernel distance"
 
     real: list[torch.Tensor]
     fake: list[torch.Tensor]
@@ -46,36 +43,16 @@ class KernelVideoDistance(Metric):
     def __init__(
         self, feature_dim: int, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0, **settings: Any
     ) -> None:
-        super().__init__(**settings)
-        self.feature_dim = feature_dim
+        super().__init__(feature_dim, **settings)
         self.subsets = subsets
         self.subset_size = subset_size
         self.seed = seed
         for name in ("real", "fake"):
             self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, features: torch.Tensor, real: bool) -> None:
-        """Add the features of some clips, (n, D), to the real or the generated set.
-
-        Raises:
-            UsageError: another shape, or a value that is not finite.
-        """
-        if features.ndim != 2 or features.shape[1] != self.feature_dim:
-            raise UsageError(f"features have shape {tuple(features.shape)}; expected (n, {self.feature_dim})")
-        if not bool(torch.isfinite(features).all()):
-            raise UsageError("a feature is NaN or infinite, so the sets have no distance")
-        (self.real if real else self.fake).append(features.detach())
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Refuse: a batch is of one set, so that it has no distance of its own to return.
-
-        Raises:
-            UsageError: always, and nothing has changed.
-        """
-        raise UsageError(
-            "one batch of one set has no kernel distance; call `update(features, real=...)` for each batch "
-            "and `compute()` at the end"
-        )
+    def add_features(self, features: torch.Tensor, name: str) -> None:
+        """Keep the features of some clips, (n, D)."""
+        getattr(self, name).append(features)
 
     def compute(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the mean and standard deviation over subsets, two float64 scalars.

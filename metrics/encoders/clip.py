@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import UsageError
 from .base import Encoder, EncoderOptions, Feature, FrameEncoder, TextEncoder
-from .preprocess import PREPROCESSING_VERSION, Preprocessor
+from .pretrained import PretrainedEncoder
 from .registry import ENCODERS, EncoderEntry
-from .weights import find_weights, load_model, torch_device
+from .weights import load_model, torch_device
 
 if TYPE_CHECKING:
     import torch
 
-    from ...harness.core.keys import Json
 
 __all__ = ["ClipEncoder"]
 
-_VERSION = 1
 _PADDING: dict[str, bool | str] = {"clip": False, "siglip": "max_length"}
 """How each kind of model was trained to have its texts padded."""
 
 
-class ClipEncoder(FrameEncoder, TextEncoder):
+class ClipEncoder(PretrainedEncoder, FrameEncoder, TextEncoder):
     """Embed frames and prompts with a CLIP model; rows have length 1, so a dot product is a cosine.
 
     Args:
@@ -36,39 +32,14 @@ class ClipEncoder(FrameEncoder, TextEncoder):
     """
 
     name = "clip"
-
-    def __init__(self, source: str, options: EncoderOptions) -> None:
-        self._source = source
-        self._options = options
-        self._weights = find_weights("clip", source)
-        self._kind = str(self._weights.config().get("model_type"))
-        if self._kind not in _PADDING:
-            raise UsageError(
-                f"the encoder 'clip' reads {' and '.join(_PADDING)} models; {source!r} is {self._kind!r}"
-            )
-
-    @cached_property
-    def _identity(self) -> Mapping[str, Json]:
-        return {
-            "version": _VERSION,
-            "preprocessing": PREPROCESSING_VERSION,
-            "weights": self._weights.digest,
-            "dtype": self._options.dtype,
-        }
-
-    def identity(self) -> Mapping[str, Json]:
-        """List the version, the digest of weights, settings and tokenizer, and the dtype."""
-        return self._identity
+    version = 1
+    model_types = tuple(_PADDING)
 
     @cached_property
     def _model(self) -> Any:
         from transformers import AutoModel
 
         return load_model(self._weights, AutoModel, self._options)
-
-    @cached_property
-    def _preprocess(self) -> Preprocessor:
-        return Preprocessor.of(self._weights)
 
     @cached_property
     def _tokenizer(self) -> Any:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
 from .base import Encoder, EncoderOptions, Feature, FrameEncoder
-from .preprocess import PREPROCESSING_VERSION, Preprocessor
+from .pretrained import PretrainedEncoder
 from .registry import ENCODERS, EncoderEntry
-from .weights import find_weights, load_model, torch_device
+from .weights import load_model, torch_device
 
 if TYPE_CHECKING:
     import torch
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageEncoder"]
 
-_VERSION = 1
 _CLASS_TOKEN = frozenset({"beit", "deit", "dinov2", "dinov2_with_registers", "dinov3_vit", "vit", "vit_msn"})
 """Kinds of model whose token 0 stands for the whole image; of others the mean over places is taken."""
 
 
-class ImageEncoder(FrameEncoder):
+class ImageEncoder(PretrainedEncoder, FrameEncoder):
     """Embed frames with an image backbone; rows have length 1.
 
     The feature is the class token after the last norm (as VBench reads DINO), or the mean over places for a
@@ -39,41 +38,26 @@ class ImageEncoder(FrameEncoder):
     """
 
     name = "subject"
+    version = 1
 
     def __init__(self, source: str, options: EncoderOptions) -> None:
-        self._options = options
-        self._weights = find_weights("subject", source)
-        config = self._weights.config()
-        if "text_config" in config:
+        super().__init__(source, options)
+        if "text_config" in self._weights.config():
             raise UsageError(
                 f"the encoder 'subject' reads image backbones such as DINOv2; {source!r} is a model of "
-                f"images and text ({config.get('model_type')!r})"
+                f"images and text ({self._kind!r})"
             )
-        self._pooling = "class token" if config.get("model_type") in _CLASS_TOKEN else "mean"
+        self._pooling = "class token" if self._kind in _CLASS_TOKEN else "mean"
 
-    @cached_property
-    def _identity(self) -> Mapping[str, Json]:
-        return {
-            "version": _VERSION,
-            "preprocessing": PREPROCESSING_VERSION,
-            "pooling": self._pooling,
-            "weights": self._weights.digest,
-            "dtype": self._options.dtype,
-        }
-
-    def identity(self) -> Mapping[str, Json]:
-        """List the version, the pooling, the digest of weights and settings, and the dtype."""
-        return self._identity
+    def protocol(self) -> Mapping[str, Json]:
+        """List the pooling."""
+        return {"pooling": self._pooling}
 
     @cached_property
     def _model(self) -> Any:
         from transformers import AutoModel
 
         return load_model(self._weights, AutoModel, self._options, unused=("pooler.",))
-
-    @cached_property
-    def _preprocess(self) -> Preprocessor:
-        return Preprocessor.of(self._weights)
 
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
         """Embed frames, uint8 RGB (T, H, W, 3): float32 (T, D), each row of length 1."""

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import UsageError
 from .base import Encoder, EncoderOptions, Feature, Stream
-from .preprocess import PREPROCESSING_VERSION, Preprocessor
+from .pretrained import PretrainedEncoder
 from .registry import ENCODERS, EncoderEntry
-from .weights import find_weights, load_model, torch_device
+from .weights import load_model, torch_device
 
 if TYPE_CHECKING:
     import torch
@@ -23,11 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["VideoEncoder"]
 
-_VERSION = 1
 _CLASSIFIER = "VideoMAEForVideoClassification"
 
 
-class VideoEncoder(Encoder):
+class VideoEncoder(PretrainedEncoder):
     """Embed a clip's first frames with VideoMAE.
 
     Protocol: the first ``config.num_frames`` frames (16 as a rule) at their native rate, preprocessed by the
@@ -41,31 +39,18 @@ class VideoEncoder(Encoder):
     """
 
     name = "video"
+    version = 1
+    model_types = ("videomae",)
 
     def __init__(self, source: str, options: EncoderOptions) -> None:
-        self._options = options
-        self._weights = find_weights("video", source)
+        super().__init__(source, options)
         config = self._weights.config()
-        if config.get("model_type") != "videomae":
-            raise UsageError(
-                f"the encoder 'video' reads videomae models; {source!r} is {config.get('model_type')!r}"
-            )
         self._fine_tuned = _CLASSIFIER in config.get("architectures", ())
         self.num_frames = int(config.get("num_frames", 16))
 
-    @cached_property
-    def _identity(self) -> Mapping[str, Json]:
-        return {
-            "version": _VERSION,
-            "preprocessing": PREPROCESSING_VERSION,
-            "protocol": f"first {self.num_frames} frames at native rate, mean of tokens",
-            "weights": self._weights.digest,
-            "dtype": self._options.dtype,
-        }
-
-    def identity(self) -> Mapping[str, Json]:
-        """List the version, the protocol, the digest of weights and settings, and the dtype."""
-        return self._identity
+    def protocol(self) -> Mapping[str, Json]:
+        """List which frames are taken, and how tokens are pooled."""
+        return {"protocol": f"first {self.num_frames} frames at native rate, mean of tokens"}
 
     @cached_property
     def _model(self) -> Any:
@@ -74,10 +59,6 @@ class VideoEncoder(Encoder):
         if self._fine_tuned:
             return load_model(self._weights, VideoMAEForVideoClassification, self._options)
         return load_model(self._weights, VideoMAEModel, self._options)
-
-    @cached_property
-    def _preprocess(self) -> Preprocessor:
-        return Preprocessor.of(self._weights)
 
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip: its feature is (1, D), or (0, D) where it has too few frames."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .base import EncoderOptions
 
-__all__ = ["WeightsFolder", "find_weights", "load_model", "torch_device", "torch_dtype"]
+__all__ = ["WeightsFolder", "find_weights", "load_model", "model_type", "torch_device", "torch_dtype"]
 
 REFERENCE_WEIGHTS = Path(__file__).resolve().parents[2] / "generators" / "reference" / "weights"
 
@@ -117,6 +117,25 @@ def find_weights(role: str, source: str, *, kind: str = "encoder") -> WeightsFol
     else:
         path = _hub_snapshot(whose, source)
     return WeightsFolder(source, path, _list_files(whose, source, path))
+
+
+def model_type(weights: WeightsFolder, role: str, known: Sequence[str], how: str = "reads") -> str:
+    """Read off a configuration which kind of model it is.
+
+    Args:
+        weights: the folder.
+        role: of the encoder, for messages.
+        known: the kinds that the encoder takes; empty for any.
+        how: what it does with them, for messages.
+
+    Raises:
+        UsageError: the model is of another kind.
+    """
+    kind = str(weights.config().get("model_type"))
+    if known and kind not in known:
+        kinds = " and ".join(filter(None, (", ".join(known[:-1]), known[-1])))
+        raise UsageError(f"the encoder {role!r} {how} {kinds} models; {weights.source!r} is {kind!r}")
+    return kind
 
 
 def _hub_snapshot(whose: str, source: str) -> Path:

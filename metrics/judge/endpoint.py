@@ -12,7 +12,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from ...harness.core.config import Config
+from ...harness.core.endpoints import read_body, retry_after
 from ...harness.core.errors import UsageError
 from .frames import Pictures
 
@@ -184,15 +184,15 @@ class Endpoint:
             with client.chat.completions.with_streaming_response.create(
                 **self._request(shown, question)
             ) as response:
-                body = _read(response, deadline)
+                body = read_body(response.iter_bytes(), longest=_LONGEST_BODY, deadline=deadline)
         except (openai.APITimeoutError, TimeoutError):
             return Reply(None, TIMEOUT), True, None
         except openai.APIStatusError as error:
             failure, again = _status(error.status_code)
-            return Reply(None, failure), again, _retry_after(error.response.headers)
+            return Reply(None, failure), again, retry_after(error.response.headers)
         except (openai.APIError, OSError):  # whose text may quote the request
             return Reply(None, CONNECTION), True, None
-        reply = _reply(body)
+        reply = _reply(body) if body is not None else Reply(None, GARBAGE)
         return reply, reply.failure in (GARBAGE, EMPTY), None
 
     def _request(self, shown: Pictures, question: str) -> dict[str, Any]:
@@ -237,20 +237,6 @@ class Endpoint:
         )
 
 
-def _read(response: Any, deadline: float) -> bytes:
-    """Read a body to its end, which a server that drips or never stops does not reach."""
-    parts: list[bytes] = []
-    size = 0
-    for part in response.iter_bytes():
-        parts.append(part)
-        size += len(part)
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        if size > _LONGEST_BODY:
-            return b""
-    return b"".join(parts)
-
-
 def _status(code: int) -> tuple[str, bool]:
     if code == 429:
         return LIMIT, True
@@ -289,14 +275,3 @@ def _reply(body: bytes) -> Reply:
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if 0 <= wait < float("inf"):
-            return wait
-    return None

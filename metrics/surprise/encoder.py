@@ -30,9 +30,9 @@ from ...harness.core.config import Config, explain, load_yaml
 from ...harness.core.errors import UsageError
 from ..base import NotApplicable, Sample, Scored, measure
 from ..encoders.base import Encoder, EncoderOptions, Feature, Stream
-from ..encoders.preprocess import PREPROCESSING_VERSION, Preprocessor
+from ..encoders.pretrained import PretrainedEncoder
 from ..encoders.registry import ENCODERS, EncoderEntry
-from ..encoders.weights import find_weights, load_model, torch_device
+from ..encoders.weights import load_model, torch_device
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SURPRISE_COLUMNS", "SurpriseEncoder", "SurpriseSettings", "surprise_max", "surprise_mean"]
 
-_VERSION = 1
 SURPRISE_COLUMNS = ("start", "surprise")
 """A row a window: the number of its first frame, and the mean absolute difference of features."""
 
@@ -57,7 +56,7 @@ class SurpriseSettings(Config):
     stride: int = Field(default=2, ge=1, description="taken frames from one window to the next")
 
 
-class SurpriseEncoder(Encoder):
+class SurpriseEncoder(PretrainedEncoder):
     """Measure the surprise of every window of a clip: float64 (windows, 2), columns `SURPRISE_COLUMNS`.
 
     A clip with fewer frames than a window takes has no rows.
@@ -72,17 +71,13 @@ class SurpriseEncoder(Encoder):
     """
 
     name = "surprise"
+    version = 1
+    model_types = ("vjepa2",)
 
     def __init__(self, source: str | SurpriseSettings, options: EncoderOptions) -> None:
         self.settings = source if isinstance(source, SurpriseSettings) else _settings(source)
-        self._options = options
-        self._weights = find_weights("surprise", self.settings.weights)
+        super().__init__(self.settings.weights, options)
         config = self._weights.config()
-        if config.get("model_type") != "vjepa2":
-            raise UsageError(
-                f"the encoder 'surprise' reads vjepa2 models; {self.settings.weights!r} is "
-                f"{config.get('model_type')!r}"
-            )
         tubelet, frames, context = (
             int(config.get("tubelet_size", 2)),
             self.settings.frames,
@@ -94,20 +89,9 @@ class SurpriseEncoder(Encoder):
                 f"takes frames by {tubelet}, and the context must leave some to predict"
             )
 
-    @cached_property
-    def _identity(self) -> Mapping[str, Json]:
-        settings = self.settings.model_dump(mode="json", exclude={"weights"})
-        return {
-            "version": _VERSION,
-            "preprocessing": PREPROCESSING_VERSION,
-            "weights": self._weights.digest,
-            "settings": settings,
-            "dtype": self._options.dtype,
-        }
-
-    def identity(self) -> Mapping[str, Json]:
-        """List the version, the window, the digest of weights and settings, and the dtype."""
-        return self._identity
+    def protocol(self) -> Mapping[str, Json]:
+        """List the window."""
+        return {"settings": self.settings.model_dump(mode="json", exclude={"weights"})}
 
     @cached_property
     def _model(self) -> Any:
@@ -117,10 +101,6 @@ class SurpriseEncoder(Encoder):
         # The library asks for mask token 1 modulo this number; of one token that is the first.
         model.predictor.embeddings.num_mask_tokens = 1
         return model
-
-    @cached_property
-    def _preprocess(self) -> Preprocessor:
-        return Preprocessor.of(self._weights)
 
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip."""

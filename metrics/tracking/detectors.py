@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
 from ..encoders.base import EncoderOptions
-from ..encoders.weights import find_weights, load_model, torch_device
+from ..encoders.weights import find_weights, load_model, model_type, torch_device
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -82,12 +82,7 @@ class Detector:
         self.nouns = tuple(nouns)
         self._options = options
         self._weights = find_weights("tracks", source)
-        self._kind = str(self._weights.config().get("model_type"))
-        if self._kind not in THRESHOLDS:
-            raise UsageError(
-                f"the encoder 'tracks' looks for nouns by {', '.join(THRESHOLDS)} models; {source!r} is "
-                f"{self._kind!r}"
-            )
+        self._kind = model_type(self._weights, "tracks", tuple(THRESHOLDS), "looks for nouns by")
         self._threshold = THRESHOLDS[self._kind] if threshold is None else threshold
 
     @cached_property

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import UsageError
 from ..encoders.base import EncoderOptions
-from ..encoders.weights import find_weights, load_model, torch_device, torch_dtype
+from ..encoders.weights import find_weights, load_model, model_type, torch_device, torch_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -55,11 +54,7 @@ class Masker:
     def __init__(self, source: str, options: EncoderOptions) -> None:
         self.options = options
         self._weights = find_weights("tracks", source)
-        kind = self._weights.config().get("model_type")
-        if kind != "sam2_video":
-            raise UsageError(
-                f"the encoder 'tracks' follows masks by sam2_video models; {source!r} is {kind!r}"
-            )
+        model_type(self._weights, "tracks", ("sam2_video",), "follows masks by")
 
     @cached_property
     def _identity(self) -> Mapping[str, Json]:

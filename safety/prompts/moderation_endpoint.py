@@ -14,7 +14,6 @@ environment::
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 import weakref
@@ -27,6 +26,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ...harness.core.config import Config
+from ...harness.core.endpoints import read_body, retry_after
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ..taxonomy import crosswalk, load_taxonomy, to_ours
@@ -198,8 +198,8 @@ class ModerationEndpoint(PromptClassifier):
             with self._client.moderations.with_streaming_response.create(
                 model=self._config.model, input=list(pieces)
             ) as response:
-                return self._body(response, deadline), "", None
-        except openai.APITimeoutError:
+                body = read_body(response.iter_bytes(), longest=_LONGEST_ANSWER, deadline=deadline)
+        except (openai.APITimeoutError, TimeoutError):
             return None, "no answer in time", None
         except openai.APIStatusError as error:
             status = error.status_code
@@ -209,25 +209,13 @@ class ModerationEndpoint(PromptClassifier):
                     "base_url, model and the variable that key_env names"
                 ) from None
             if status in _AGAIN or status >= 500:
-                return None, f"HTTP {status}", _retry_after(error.response.headers)
+                return None, f"HTTP {status}", retry_after(error.response.headers)
             raise _Unread(f"HTTP {status}", alone=True) from None
         except openai.APIError:  # whose text may quote the prompt
             return None, "no connection", None
-
-    def _body(self, response: Any, deadline: float) -> bytes:
-        """Read an answer to its end, which a server that drips or never stops does not reach."""
-        import openai
-
-        parts: list[bytes] = []
-        size = 0
-        for part in response.iter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > _LONGEST_ANSWER:
-                raise _Unread("an answer without end")
-            if time.monotonic() > deadline:
-                raise openai.APITimeoutError(response.http_request)
-        return b"".join(parts)
+        if body is None:
+            raise _Unread("an answer without end")
+        return body, "", None
 
     def _read(self, body: bytes, count: int) -> list[_ModerationAnswer]:
         try:
@@ -281,14 +269,3 @@ def _key(name: str, variable: str | None) -> str:
 
 def _is_score(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            wait = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(wait) and wait >= 0:
-            return wait
-    return None

@@ -1,0 +1,63 @@
+"""What encoders that are models in the Hugging Face layout have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from .base import Encoder, EncoderOptions
+from .preprocess import PREPROCESSING_VERSION, Preprocessor
+from .weights import find_weights, model_type
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+
+__all__ = ["PretrainedEncoder"]
+
+
+class PretrainedEncoder(Encoder):
+    """Base of encoders with weights: they are found at once, and loaded with the first clip.
+
+    Attributes:
+        version: raised whenever the same weights would give another feature.
+        model_types: the kinds of model that it reads, as ``config.json`` names them; empty for any.
+
+    Args:
+        source: ``reference``, a folder or a hub id.
+        options: device and dtype.
+
+    Raises:
+        UsageError: another kind of model.
+        MissingWeightsError: the weights are not on this machine and cannot be downloaded.
+    """
+
+    version: ClassVar[int]
+    model_types: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, source: str, options: EncoderOptions) -> None:
+        self._options = options
+        self._weights = find_weights(self.name, source)
+        self._kind = model_type(self._weights, self.name, self.model_types)
+
+    def protocol(self) -> Mapping[str, Json]:
+        """List what else changes the feature: pooling, which frames are taken, and the like."""
+        return {}
+
+    @cached_property
+    def _identity(self) -> Mapping[str, Json]:
+        return {
+            "version": self.version,
+            "preprocessing": PREPROCESSING_VERSION,
+            "weights": self._weights.digest,
+            "dtype": self._options.dtype,
+            **self.protocol(),
+        }
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the version, the digest of weights, settings and tokenizer, the dtype, and the protocol."""
+        return self._identity
+
+    @cached_property
+    def _preprocess(self) -> Preprocessor:
+        return Preprocessor.of(self._weights)
