@@ -9,108 +9,40 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
+from .comparison import Comparison, Difference, Direction, LeftOut, contradiction, prompts_moved
 from .core.errors import UsageError
+from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
-from .core.run_data import RunSide, value_of
+from .core.run_data import SetScore, value_of
 from .core.stats import (
     Bounds,
     Interval,
     cluster_bootstrap_mean,
     holm,
     jackknife_interval,
+    jackknife_ratio,
     newcombe_interval,
+    ratio_interval,
+    sign_counts,
     sign_flip_test,
 )
 from .store import RunStore, read_run
 
-__all__ = ["SAME_CLIPS", "Comparison", "Difference", "LeftOut", "compare", "difference", "pairs_of"]
+__all__ = [
+    "SAME_CLIPS",
+    "Comparison",
+    "Difference",
+    "LeftOut",
+    "compare",
+    "difference",
+    "pairs_of",
+    "prompts_moved",
+]
 
 SAME_CLIPS = "same clips"
 """The method of a difference that is 0 because both runs hold the very same clips."""
-
-Direction: TypeAlias = Literal[
-    "better", "worse", "different", "no difference shown", "no interval", "not comparable"
-]
-
-
-class LeftOut(BaseModel):
-    """Items without a pair of values, and the status of each on both sides (``missing``: not scored yet)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    a: str
-    b: str
-    items: int
-
-
-class Difference(BaseModel):
-    """One measure in two runs, over the items (or those of one slice) that both have a value for.
-
-    Attributes:
-        tag: the slice, a tag or ``label:value``; None for all items.
-        a, b: the value of each run; of item measures over the pairs alone, of sets over each run's own clips.
-        difference: ``b - a``, with ``low`` and ``high`` its two-sided interval.
-        direction: how run b stands to run a, read off the interval; ``different`` for a measure of which
-            neither direction is better.
-        p: of the test named in ``test``; ``p_adjusted`` by Holm over the measures of the whole suite.
-        n, clusters: pairs of values (of sets: clips of run b), and the prompts they come from.
-        left_out: items without a pair of values; of sets, clips that either run lacks, by its side.
-        reason: why there is nothing to compare.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    measure: str
-    tag: str | None = None
-    kind: Literal["mean", "rate", "set"]
-    better: Literal["higher", "lower", "neither"]
-    unit: str
-    a: float | None = None
-    b: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    confidence: float
-    direction: Direction
-    method: str = "none"
-    p: float | None = None
-    p_adjusted: float | None = None
-    test: str = ""
-    n: int = 0
-    clusters: int = 0
-    left_out: tuple[LeftOut, ...] = ()
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-
-
-class Comparison(BaseModel):
-    """Two runs of one suite, measure by measure.
-
-    Attributes:
-        items: that both runs have; ``only_a`` and ``only_b`` are those that one of them has.
-        notes: what a reader must know before the numbers (a run that is not finished ...).
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Literal[1] = 1
-    suite: str
-    a: RunSide
-    b: RunSide
-    confidence: float
-    items: int
-    only_a: int
-    only_b: int
-    notes: tuple[str, ...]
-    differences: tuple[Difference, ...]
-
-    def get(self, measure: str, tag: str | None = None) -> Difference | None:
-        """Find the difference in a measure, over all items or those of a slice; None where there is none."""
-        return next((d for d in self.differences if d.measure == measure and d.tag == tag), None)
 
 
 def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
@@ -162,15 +94,18 @@ def difference(pairing: Pairing, measure: str, tag: str | None, confidence: floa
         unit=fields["unit"],
         confidence=confidence,
         direction="not comparable",
+        value=None,
+        n=0,
     )
     reason = _why_not(pairing, measure)
     if reason is None and fields["kind"] == "set":
         reason = _why_not_set(pairing, measure, tag)
     if reason is not None:
         return base.model_copy(update={"reason": reason})
-    if fields["kind"] == "set":
-        return _of_sets(base, pairing)
-    return _of_items(base, pairing, _difference_bounds(fields["bounds"]))
+    taken = _of_sets if fields["kind"] == "set" else _of_items
+    found = taken(base, pairing, fields["bounds"])
+    note = contradiction(found)
+    return found if note is None else found.model_copy(update={"notes": (*found.notes, note)})
 
 
 class Pair(NamedTuple):
@@ -198,11 +133,11 @@ def pairs_of(pairing: Pairing, measure: str, tag: str | None) -> tuple[list[Pair
     return pairs, tuple(LeftOut(a=a, b=b, items=n) for (a, b), n in sorted(left_out.items()))
 
 
-def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
+def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]) -> Difference:
     pairs, missing = pairs_of(pairing, base.measure, base.tag)
     if not pairs:
         reason = "no item has a value in both runs"
-        return base.model_copy(update={"left_out": missing, "reason": reason})
+        return base.model_copy(update={**Difference.without_pair(missing), "reason": reason})
     clusters = [pair.cluster for pair in pairs]
     changes = [pair.b - pair.a for pair in pairs]
     seed = ("compare", base.measure, base.tag or "")
@@ -212,8 +147,12 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
         first, second = [pair.a for pair in pairs], [pair.b for pair in pairs]
         interval = newcombe_interval(first, second, clusters, base.confidence)
     else:
-        interval = cluster_bootstrap_mean(changes, clusters, base.confidence, seed=seed, bounds=bounds)
+        interval = cluster_bootstrap_mean(
+            changes, clusters, base.confidence, seed=seed, bounds=_difference_bounds(bounds)
+        )
     p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")
+    up, down = sign_counts(changes, clusters)
+    ratio, no_ratio = _ratio_of_items(base, pairs, bounds)
     return base.model_copy(
         update={
             "a": math.fsum(pair.a for pair in pairs) / len(pairs),
@@ -221,14 +160,38 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Bounds) -> Difference:
             **_interval_fields(interval, base.better),
             "p": p,
             "test": test,
+            "prompts_up": up,
+            "prompts_down": down,
+            "ratio": ratio,
+            "ratio_reason": no_ratio,
             "n": len(pairs),
             "clusters": len(set(clusters)),
-            "left_out": missing,
+            **Difference.without_pair(missing),
         }
     )
 
 
-def _of_sets(base: Difference, pairing: Pairing) -> Difference:
+def _ratio_of_items(
+    base: Difference, pairs: Sequence[Pair], bounds: Sequence[float | None]
+) -> tuple[Estimate | None, str]:
+    reason = _why_no_ratio(base.kind, bounds, [value for pair in pairs for value in (pair.a, pair.b)])
+    if reason:
+        return None, reason
+    a, b, clusters = [pair.a for pair in pairs], [pair.b for pair in pairs], [pair.cluster for pair in pairs]
+    seed = ("compare ratio", base.measure, base.tag or "")
+    interval = ratio_interval(a, b, clusters, base.confidence, seed=seed)
+    return Estimate.of(interval, base.confidence, n=len(pairs), clusters=len(set(clusters))), ""
+
+
+def _why_no_ratio(kind: str, bounds: Sequence[float | None], values: Sequence[float]) -> str:
+    if kind == "rate":
+        return "pairs of zeros and ones have no ratio"
+    if bounds[0] is None or bounds[0] < 0:
+        return "the range of the measure goes below 0"
+    return "" if min(values) > 0 else "a value is 0"
+
+
+def _of_sets(base: Difference, pairing: Pairing, bounds: Sequence[float | None]) -> Difference:
     """Jackknife the difference over the prompts of both runs.
 
     A prompt that only one run has clips of is left out of that run alone: the other's value does not change.
@@ -250,6 +213,7 @@ def _of_sets(base: Difference, pairing: Pairing) -> Difference:
         notes.append(f"run a gave {a.n} clips and run b {b.n}: values of sets of unequal size are biased")
     left_out = [LeftOut(a=s, b="-", items=n) for s, n in sorted(a.left_out.items()) if n]
     left_out += [LeftOut(a="-", b=s, items=n) for s, n in sorted(b.left_out.items()) if n]
+    ratio, no_ratio = _ratio_of_sets(base, a, b, bounds)
     return base.model_copy(
         update={
             "a": a.value,
@@ -257,15 +221,34 @@ def _of_sets(base: Difference, pairing: Pairing) -> Difference:
             **_interval_fields(interval, base.better),
             "n": b.n,
             "clusters": len(prompts),
-            "left_out": tuple(left_out),
+            "ratio": ratio,
+            "ratio_reason": no_ratio,
+            **Difference.without_pair(left_out),
             "notes": tuple(notes),
         }
     )
 
 
+def _ratio_of_sets(
+    base: Difference, a: SetScore, b: SetScore, bounds: Sequence[float | None]
+) -> tuple[Estimate | None, str]:
+    values = [a.value or 0.0, b.value or 0.0, *a.leave_one_out.values(), *b.leave_one_out.values()]
+    reason = _why_no_ratio(base.kind, bounds, values)
+    if not (a.leave_one_out and b.leave_one_out):
+        reason = reason or "a run has no values without each of its prompts"
+    if reason or a.value is None or b.value is None:
+        return None, reason
+    without = {
+        prompt: (a.leave_one_out.get(prompt, a.value), b.leave_one_out.get(prompt, b.value))
+        for prompt in {*a.leave_one_out, *b.leave_one_out}
+    }
+    interval = jackknife_ratio(a.value, b.value, without, base.confidence)
+    return Estimate.of(interval, base.confidence, n=b.n, clusters=len(without)), ""
+
+
 def _interval_fields(interval: Interval, better: str) -> dict[str, Any]:
     return {
-        "difference": interval.value,
+        "value": interval.value,
         "low": interval.low,
         "high": interval.high,
         "method": interval.method,
@@ -290,8 +273,8 @@ def _difference_bounds(bounds: Sequence[float | None]) -> Bounds:
 
 
 def _applies(row: Difference) -> bool:
-    nowhere = all(x.a == x.b == "not_applicable" for x in row.left_out)
-    return row.n > 0 or (bool(row.left_out) and not nowhere)
+    nowhere = all(x.a == x.b == "not_applicable" for x in row.unpaired)
+    return row.n > 0 or (bool(row.unpaired) and not nowhere)
 
 
 def _why_not(pairing: Pairing, measure: str) -> str | None:

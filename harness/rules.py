@@ -326,8 +326,8 @@ class Judge:
                 left_out = dict(score.left_out)
                 share = self._check_sample(rule, score.n, left_out, clusters=score.clusters)
         else:
-            left_out = _unpaired(pairing, rule, row.left_out)
-            if row.direction == "not comparable" and not row.left_out:
+            left_out = _unpaired(pairing, rule, row.unpaired)
+            if row.direction == "not comparable" and not row.unpaired:
                 raise _Cannot(row.reason)
             share = self._check_sample(rule, row.n, left_out, clusters=row.clusters)
         evidence: dict[str, Any] = {

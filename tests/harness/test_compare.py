@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from screentest.harness.compare import Comparison, LeftOut, compare
+from screentest.harness.compare import Comparison, LeftOut, compare, prompts_moved
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
 
@@ -95,7 +95,7 @@ def test_what_has_no_pair_is_counted_by_status_on_each_side(make_run) -> None:
     )
     row = compare(a, b).get("toy.quality")
     assert row.n == 36
-    assert row.left_out == (
+    assert row.unpaired == (
         LeftOut(a="ok", b="failed", items=4),
         LeftOut(a="ok", b="missing", items=4),
         LeftOut(a="refused", b="failed", items=4),
@@ -106,7 +106,7 @@ def test_nan_is_left_out_as_failed(make_run) -> None:
     a = make_run("a", {"toy.quality": quality()})
     b = make_run("b", {"toy.quality": lambda p, s: math.nan if p == 3 else 0.5}, generator="toy:two")
     row = compare(a, b).get("toy.quality")
-    assert row.left_out == (LeftOut(a="ok", b="failed", items=4),)
+    assert row.unpaired == (LeftOut(a="ok", b="failed", items=4),)
     assert math.isfinite(row.difference)
 
 
@@ -117,7 +117,7 @@ def test_no_pair_at_all_says_so(make_run) -> None:
     assert row.direction == "not comparable"
     assert row.difference is None
     assert "no item has a value in both" in row.reason
-    assert row.left_out == (LeftOut(a="failed", b="ok", items=48),)
+    assert row.unpaired == (LeftOut(a="failed", b="ok", items=48),)
 
 
 def test_rates_with_one_seed_use_mcnemar(make_run) -> None:
@@ -231,7 +231,7 @@ def test_sets_count_a_prompt_that_one_run_lacks(make_run) -> None:
     changes = np.array([-10.0] * 11 + [90.0 - 111.0])
     half = scipy_stats.t.ppf(0.975, 11) * math.sqrt(11 / 12 * ((changes - changes.mean()) ** 2).sum())
     assert row.high - row.difference == pytest.approx(half)
-    assert row.left_out == (LeftOut(a="-", b="refused", items=4),)
+    assert row.unpaired == (LeftOut(a="-", b="refused", items=4),)
     assert any("unequal size" in note for note in row.notes)
 
 
@@ -333,3 +333,74 @@ def test_a_comparison_survives_json(make_run) -> None:
     text = comparison.model_dump_json()
     assert "NaN" not in text
     assert Comparison.model_validate(json.loads(text)) == comparison
+
+
+# -- signs of prompts, and ratios
+
+
+FALLS = (1.8, 60.0, 20.0, 2.5, 4.0, 9.0)
+"""How many times smaller each of six prompts' values become."""
+
+
+def test_six_prompts_that_all_fall_are_said_to_fall(make_run) -> None:
+    # Of very different sizes: the mean difference is within its wide interval of 0, the ratio is not.
+    start = (5.0, 3000.0, 40.0, 8.0, 12.0, 90.0)
+    size = {"prompts": 6, "seeds": 1}
+    a = make_run("a", {"toy.error": lambda p, s: start[p]}, **size)
+    b = make_run("b", {"toy.error": lambda p, s: start[p] / FALLS[p]}, **size, generator="toy:two")
+    row = compare(a, b).get("toy.error")
+    assert row.direction == "no difference shown"
+    assert row.low < 0 < row.high
+    assert (row.prompts_up, row.prompts_down) == (0, 6)
+    assert prompts_moved(row) == "6 of 6 prompts better"
+    # All of the 2^6 patterns of signs, and the two in which all are alike.
+    assert row.p == pytest.approx(2 / 64)
+    assert row.ratio.value == pytest.approx(1 / np.prod(FALLS) ** (1 / 6))
+    assert row.ratio.low < row.ratio.value < row.ratio.high < 1
+    (note,) = [note for note in row.notes if "holds 0" in note]
+    assert "6 of 6 prompts better (exact sign-flip test, 6 prompts differ, p = 0.031)" in note
+    assert "the ratio is 0.131 [" in note
+
+
+def test_prompts_are_counted_by_their_mean(make_run) -> None:
+    a = make_run("a", {"toy.quality": lambda p, s: 0.5}, prompts=4, seeds=2)
+    b = make_run(
+        "b", {"toy.quality": lambda p, s: 0.5 + (0.1, 0.2, -0.1, 0.0)[p] * (1 - 0.5 * s)},
+        prompts=4, seeds=2, generator="toy:two",
+    )  # fmt: skip
+    row = compare(a, b).get("toy.quality")
+    assert (row.prompts_up, row.prompts_down) == (2, 1)
+    assert prompts_moved(row) == "2 of 4 prompts better"
+    assert "holds 0" not in " ".join(row.notes)  # p is far from small
+
+
+@pytest.mark.parametrize(
+    ("measure", "values", "reason"),
+    [
+        ("toy.drift", lambda p, s: 1.0, "the range of the measure goes below 0"),
+        ("toy.unsafe", lambda p, s: 1.0, "pairs of zeros and ones have no ratio"),
+        ("toy.error", lambda p, s: float(p), "a value is 0"),
+    ],
+)
+def test_where_there_is_no_ratio_the_reason_is_given(make_run, measure: str, values, reason: str) -> None:
+    a = make_run("a", {measure: values})
+    b = make_run("b", {measure: values}, generator="toy:two")
+    row = compare(a, b).get(measure)
+    assert (row.ratio, row.ratio_reason) == (None, reason)
+
+
+def test_the_ratio_of_sets_is_jackknifed_on_the_log_scale(make_run) -> None:
+    a, b = (make_run(name, prompts=5, generator=f"toy:{name}") for name in "ab")
+    for run, factor in ((a, 1.0), (b, 0.5)):
+        without = {prompt: factor * (10 + k) for k, prompt in enumerate(make_run.prompts_of(run))}
+        make_run.put_set(
+            run,
+            SetScore(
+                "toy.distance", "ok", factor * 12.0, n=20, clusters=5, n_reference=64, leave_one_out=without
+            ),
+        )
+    row = compare(a, b).get("toy.distance")
+    # Every prompt's share of the value is the same in both runs, so that the ratio is exact.
+    assert (row.ratio.value, row.ratio.low, row.ratio.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert row.prompts_up is None
+    assert prompts_moved(row) == ""

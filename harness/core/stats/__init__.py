@@ -3,7 +3,7 @@
 Clips of one prompt are alike. So the unit that is resampled, counted and flipped is always the prompt (the
 *cluster*), never the clip.
 
-- `means`, `rates`, `differences`, `sets`: two-sided intervals, as they are shown;
+- `means`, `rates`, `differences`, `ratios`, `sets`: two-sided intervals, as they are shown;
 - `bounds`: one-sided bounds of means and rates that hold for few prompts, for skew and for rare events, as
   gates read them;
 - `significance`: tests of paired differences, and p-values adjusted for their number;
@@ -31,8 +31,9 @@ from .power import (
     rate_power,
 )
 from .rates import effective_sample_size, rate_interval
+from .ratios import jackknife_ratio, ratio_interval
 from .sets import jackknife_interval
-from .significance import benjamini_hochberg, holm, sign_flip_test
+from .significance import benjamini_hochberg, holm, sign_counts, sign_flip_test
 
 __all__ = [
     "FEW",
@@ -48,6 +49,7 @@ __all__ = [
     "effective_sample_size",
     "holm",
     "jackknife_interval",
+    "jackknife_ratio",
     "mean_bound",
     "mean_power",
     "needed_at_rate",
@@ -61,6 +63,8 @@ __all__ = [
     "rate_bound",
     "rate_interval",
     "rate_power",
+    "ratio_interval",
+    "sign_counts",
     "sign_flip_test",
     "standing",
     "unseen_prompts",

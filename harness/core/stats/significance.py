@@ -10,7 +10,7 @@ import numpy as np
 from ..keys import Json, seeded_rng
 from .clusters import blocks, by_cluster
 
-__all__ = ["benjamini_hochberg", "holm", "sign_flip_test"]
+__all__ = ["benjamini_hochberg", "holm", "sign_counts", "sign_flip_test"]
 
 FLIPS = 9999
 EXACT = 14
@@ -53,6 +53,17 @@ def sign_flip_test(
         signs = 1.0 - 2.0 * rng.integers(0, 2, size=(size, groups))
         hits += int((np.abs((signs * sums).sum(axis=1)) >= seen).sum())
     return (1 + hits) / (1 + FLIPS), f"sign-flip test, {groups} prompts differ, {FLIPS} flips"
+
+
+def sign_counts(differences: Sequence[float], clusters: Sequence[str]) -> tuple[int, int]:
+    """Count the prompts whose mean difference is above 0, and those whose mean difference is below it.
+
+    Example:
+        >>> sign_counts([1.0, 3.0, -2.0, 0.0], ["a", "a", "b", "c"])
+        (1, 1)
+    """
+    sums, _ = by_cluster(differences, clusters)
+    return int((sums > 0).sum()), int((sums < 0).sum())
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -19,6 +19,7 @@ from screentest.harness.core.stats import (
     effective_sample_size,
     holm,
     jackknife_interval,
+    jackknife_ratio,
     mean_bound,
     mean_power,
     means,
@@ -33,6 +34,8 @@ from screentest.harness.core.stats import (
     rate_bound,
     rate_interval,
     rate_power,
+    ratio_interval,
+    sign_counts,
     sign_flip_test,
     standing,
     unseen_prompts,
@@ -701,3 +704,40 @@ def test_statistics_that_are_not_there_have_no_interval() -> None:
     assert 0.7 < equal.low < 1.0  # type: ignore[operator]
     with pytest.raises(ValueError, match="finite totals"):
         cluster_bootstrap(np.array([[np.nan, 1.0]]), share, 0.95, seed=0)
+
+
+# -- ratios
+
+
+def test_a_ratio_is_the_exponential_of_the_mean_log_ratio() -> None:
+    a, b, clusters = [1.0, 2.0, 4.0], [2.0, 2.0, 1.0], ["p", "q", "r"]
+    found = ratio_interval(a, b, clusters, 0.9, seed="r")
+    logs = cluster_bootstrap_mean(
+        [math.log(y / x) for x, y in zip(a, b, strict=True)], clusters, 0.9, seed="r"
+    )
+    assert found.value == pytest.approx((2.0 * 1.0 * 0.25) ** (1 / 3))
+    assert (found.low, found.high) == pytest.approx((math.exp(logs.low), math.exp(logs.high)))
+    assert found.method.startswith("log ratio, ")
+
+
+def test_a_ratio_needs_positive_values() -> None:
+    with pytest.raises(ValueError, match=r"0\.0 is not above 0"):
+        ratio_interval([0.0], [1.0], ["p"], 0.95, seed=0)
+    with pytest.raises(ValueError, match="is not above 0"):
+        jackknife_ratio(1.0, -1.0, {"p": (1.0, 1.0), "q": (1.0, 1.0)}, 0.95)
+
+
+def test_a_ratio_turned_round_has_the_inverse_ends() -> None:
+    rng = np.random.default_rng(4)
+    a, b = np.exp(rng.normal(size=20)).tolist(), np.exp(rng.normal(0.5, 1.0, size=20)).tolist()
+    clusters = [str(k) for k in range(20)]
+    there = ratio_interval(a, b, clusters, 0.95, seed=1)
+    back = ratio_interval(b, a, clusters, 0.95, seed=1)
+    assert back.value == pytest.approx(1 / there.value)
+    # The resamples are the same, so that only the quantile's side differs.
+    assert (1 / back.high, 1 / back.low) == pytest.approx((there.low, there.high), rel=0.02)
+
+
+def test_signs_are_counted_by_prompt() -> None:
+    assert sign_counts([1.0, -3.0, 2.0, 0.0, 5.0], ["a", "a", "b", "c", "d"]) == (2, 1)
+    assert sign_counts([], []) == (0, 0)

@@ -1,0 +1,149 @@
+"""What a comparison of two runs says: paired differences, measure by measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from .core.estimate import Estimate
+from .core.run_data import RunSide
+
+__all__ = ["Comparison", "Difference", "Direction", "LeftOut", "contradiction", "prompts_moved"]
+
+Direction: TypeAlias = Literal[
+    "better", "worse", "different", "no difference shown", "no interval", "not comparable"
+]
+
+
+class LeftOut(BaseModel):
+    """Items without a pair of values, and the status of each on both sides (``missing``: not scored yet)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    a: str
+    b: str
+    items: int
+
+
+class Difference(Estimate):
+    """One measure in two runs: the estimate of ``b - a`` over the items that both have a value for.
+
+    In JSON the value is called ``difference``, and ``left_out`` lists ``unpaired``.
+
+    Attributes:
+        tag: the slice, a tag or ``label:value``; None for all items.
+        a, b: the value of each run; of item measures over the pairs alone, of sets over each run's own clips.
+        direction: how run b compares with run a, read off the interval; ``different`` if neither direction of
+            the measure is better.
+        p: of the test named in ``test``; ``p_adjusted`` by Holm over the measures of the whole suite.
+        prompts_up, prompts_down: prompts whose mean is higher, or lower, in run b; None for sets.
+        ratio: the estimate of ``b / a``, if every value is above 0: for items, the geometric mean over pairs.
+        ratio_reason: why there is no ratio.
+        n, clusters: pairs of values (of sets: clips of run b), and the prompts they come from.
+        unpaired: items without a pair of values; of sets, clips that either run lacks, by its side.
+        reason: why there is nothing to compare.
+    """
+
+    measure: str
+    tag: str | None = None
+    kind: Literal["mean", "rate", "set"]
+    better: Literal["higher", "lower", "neither"]
+    unit: str
+    a: float | None = None
+    b: float | None = None
+    direction: Direction
+    p: float | None = None
+    p_adjusted: float | None = None
+    test: str = ""
+    prompts_up: int | None = None
+    prompts_down: int | None = None
+    ratio: Estimate | None = None
+    ratio_reason: str = ""
+    unpaired: tuple[LeftOut, ...] = ()
+    reason: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """The value of run b minus that of run a."""
+        return self.value
+
+    @staticmethod
+    def without_pair(rows: Sequence[LeftOut]) -> dict[str, Any]:
+        """Give the fields that say which items have no pair of values."""
+        return {"unpaired": tuple(rows), "left_out": {f"{row.a} / {row.b}": row.items for row in rows}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_names_of_differences(cls, fields: Any) -> Any:
+        if not isinstance(fields, Mapping) or "difference" not in fields:
+            return fields
+        rows = [LeftOut.model_validate(row) for row in fields.get("left_out", ())]
+        others = {name: given for name, given in fields.items() if name != "difference"}
+        return {**others, "value": fields["difference"], **cls.without_pair(rows)}
+
+    @model_serializer(mode="wrap")
+    def _with_names_of_differences(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        del fields["reasons"]  # of a difference there is one, ``reason``
+        return {**fields, "difference": fields.pop("value"), "left_out": fields.pop("unpaired")}
+
+
+class Comparison(BaseModel):
+    """Two runs of one suite, measure by measure.
+
+    Attributes:
+        items: that both runs have; ``only_a`` and ``only_b`` are those that one of them has.
+        notes: what a reader must know before the numbers (a run that is not finished ...).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    suite: str
+    a: RunSide
+    b: RunSide
+    confidence: float
+    items: int
+    only_a: int
+    only_b: int
+    notes: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    def get(self, measure: str, tag: str | None = None) -> Difference | None:
+        """Find the difference in a measure, over all items or those of a slice; None where there is none."""
+        return next((d for d in self.differences if d.measure == measure and d.tag == tag), None)
+
+
+def contradiction(found: Difference) -> str | None:
+    """Say what stands against ``no difference shown``; None if nothing does.
+
+    The interval of a mean difference is wide if prompts move one way by amounts of very different sizes.
+    """
+    if found.direction != "no difference shown":
+        return None
+    told: list[str] = []
+    if found.p is not None and found.p < 1 - found.confidence:
+        told.append(f"{prompts_moved(found)} ({found.test}, p = {found.p:.2g})")
+    ratio = found.ratio
+    if (
+        ratio is not None
+        and ratio.low is not None
+        and ratio.high is not None
+        and not ratio.low <= 1 <= ratio.high
+    ):
+        told.append(f"the ratio is {ratio.value:.3g} [{ratio.low:.3g}, {ratio.high:.3g}]")
+    return f"the interval of the mean difference holds 0, but {' and '.join(told)}" if told else None
+
+
+def prompts_moved(found: Difference) -> str:
+    """Say how many prompts moved the way that most of them did: ``6 of 6 prompts worse``; empty for sets."""
+    up, down = found.prompts_up, found.prompts_down
+    if up is None or down is None:
+        return ""
+    if up == down:
+        return f"{up} of {found.clusters} prompts either way"
+    upward = up > down
+    words = {"higher": ("better", "worse"), "lower": ("worse", "better"), "neither": ("higher", "lower")}
+    return f"{max(up, down)} of {found.clusters} prompts {words[found.better][0 if upward else 1]}"
