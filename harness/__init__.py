@@ -1,4 +1,4 @@
-"""The runner: suites, plans, the store, media, scoring, comparison and gates.
+"""Run suites, score and compare runs, and gate releases.
 
     from pathlib import Path
     from screentest.generators import make_generator
@@ -7,7 +7,7 @@
     run_suite(load_suite("reference"), make_generator("reference:base"), Path("runs/base"))
     verdict = apply_policy(open_run(Path("runs/base")), load_policy("release"))
 
-Importing this package is cheap: a name is loaded when it is first asked for.
+Importing this package is cheap: each name is loaded at first use.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _MODULES = {
     "suite_loading": ("load_suite",),
     "summary": ("Summary", "read_summary"),
 }
-# A function that has the name of its module would hide it: it has a name of its own here.
+# Functions named like their module get another name here, because they would hide the module.
 _OTHER_NAMES = {"apply_policy": "gate", "compare_runs": "compare", "run_suite": "run"}
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: every measure and encoder that there is, of all the rooms that have some."""
+"""Add the rooms of all built-in measures and encoders to the registries."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Compare two runs of one suite, item by item: differences with intervals, clustered by prompt.
 
-A difference is always ``b - a``. Only items with a value on both sides enter it; every other item is counted
-with the status it has on each side.
+A difference is always ``b - a``. It uses only items with a value in both runs; every other item is counted
+with its status in each run.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 SAME_CLIPS = "same clips"
-"""The method of a difference that is 0 because both runs hold the very same clips."""
+"""The method of a difference that is 0 because both runs hold identical clips."""
 
 
 def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
@@ -79,9 +79,9 @@ def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
 
 
 def difference(pairing: Pairing, measure: str, tag: str | None, confidence: float) -> Difference:
-    """Give the difference in one measure, over the shared items or those of a slice.
+    """Compute the difference in one measure, over the shared items or those of a slice.
 
-    Where the two runs did not measure the same thing, it is ``not comparable`` and says why.
+    If the runs did not measure the same thing, the direction is ``not comparable`` and ``reason`` says why.
     """
     fields = pairing.b.measures.get(measure) or pairing.a.measures.get(measure)
     if fields is None:
@@ -118,7 +118,7 @@ class Pair(NamedTuple):
 
 
 def pairs_of(pairing: Pairing, measure: str, tag: str | None) -> tuple[list[Pair], tuple[LeftOut, ...]]:
-    """Pair the values of one measure, in the order of the items' ids; count the items that give no pair."""
+    """Pair the values of one measure, sorted by item id, and count the items without a pair."""
     items = [i for i in pairing.items if tag is None or tag in i.slices]
     pairs: list[Pair] = []
     left_out: Counter[tuple[str, str]] = Counter()
@@ -142,7 +142,7 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]
     changes = [pair.b - pair.a for pair in pairs]
     seed = ("compare", base.measure, base.tag or "")
     if not any(changes) and pairing.same_clips([pair.item for pair in pairs]):
-        interval = Interval(0.0, 0.0, 0.0, SAME_CLIPS, ("both runs hold the very same clips",))
+        interval = Interval(0.0, 0.0, 0.0, SAME_CLIPS, ("both runs hold identical clips",))
     elif base.kind == "rate" and {v for pair in pairs for v in (pair.a, pair.b)} <= {0.0, 1.0}:
         first, second = [pair.a for pair in pairs], [pair.b for pair in pairs]
         interval = newcombe_interval(first, second, clusters, base.confidence)
@@ -194,10 +194,10 @@ def _why_no_ratio(kind: str, bounds: Sequence[float | None], values: Sequence[fl
 def _of_sets(base: Difference, pairing: Pairing, bounds: Sequence[float | None]) -> Difference:
     """Jackknife the difference over the prompts of both runs.
 
-    A prompt that only one run has clips of is left out of that run alone: the other's value does not change.
+    A prompt with clips in only one run is left out of that run; the other run's value does not change.
     """
     a, b = (side.sets[base.measure, base.tag] for side in (pairing.a, pairing.b))
-    assert a.value is not None  # _why_not_set has looked
+    assert a.value is not None  # checked by _why_not_set
     assert b.value is not None
     prompts = {*a.leave_one_out, *b.leave_one_out}
     changes = {
@@ -210,7 +210,7 @@ def _of_sets(base: Difference, pairing: Pairing, bounds: Sequence[float | None])
         interval = Interval(interval.value, None, None, "none")
         notes = ["no interval: a run has no values without each of its prompts"]
     if a.n != b.n:
-        notes.append(f"run a gave {a.n} clips and run b {b.n}: values of sets of unequal size are biased")
+        notes.append(f"run a has {a.n} clips and run b {b.n}: set values of unequal size are biased")
     left_out = [LeftOut(a=s, b="-", items=n) for s, n in sorted(a.left_out.items()) if n]
     left_out += [LeftOut(a="-", b=s, items=n) for s, n in sorted(b.left_out.items()) if n]
     ratio, no_ratio = _ratio_of_sets(base, a, b, bounds)
@@ -281,9 +281,9 @@ def _why_not(pairing: Pairing, measure: str) -> str | None:
     a, b = pairing.a.measures.get(measure), pairing.b.measures.get(measure)
     if a is None or b is None:
         lacks = pairing.a.name if a is None else pairing.b.name
-        return f"{lacks} did not take it; 'screentest score' can"
+        return f"{lacks} was not scored with it; 'screentest score' can do that"
     if a["version"] != b["version"]:
-        return f"version {a['version']} in {pairing.a.name}, {b['version']} in {pairing.b.name}; score anew"
+        return f"version {a['version']} in {pairing.a.name}, {b['version']} in {pairing.b.name}; score again"
     theirs, ours = a["encoders"], b["encoders"]
     differ = sorted(n for n in {*theirs, *ours} if theirs.get(n) != ours.get(n))
     if differ:
@@ -292,7 +292,7 @@ def _why_not(pairing: Pairing, measure: str) -> str | None:
 
 
 def _set_slices(pairing: Pairing, measure: str) -> list[str]:
-    """List the slices that both runs took a measure of sets by."""
+    """List the slices for which both runs have a set measure."""
     taken = [{tag for of, tag in side.sets if of == measure and tag} for side in (pairing.a, pairing.b)]
     return sorted(taken[0] & taken[1])
 

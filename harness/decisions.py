@@ -1,7 +1,7 @@
-"""Decisions: where a value and its bounds lie to a limit, as pure functions.
+"""Decide whether a value keeps to a limit, from its confidence bounds; pure functions.
 
-PASS if the bound on the far side clears the limit, FAIL if the bound on the near side lies beyond it. A rate
-also fails if its value lies beyond the limit in a sample that, had it been perfect, would have passed.
+PASS if even the worse bound keeps to the limit; FAIL if even the better bound breaks it; else INCONCLUSIVE. A
+rate also fails if its value breaks the limit in a sample that, without any failure, would have passed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ __all__ = ["Outcome", "Side", "decide_mean", "decide_rate", "decide_value", "sid
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 Side: TypeAlias = Literal["max", "min", "both"]
 CLOSE = 1e-12
-"""How far beyond a limit, relatively, a bound is by rounding alone."""
+"""Relative tolerance for a bound that exceeds a limit by rounding."""
 MOST = 10_000_000
-"""Prompts beyond which a need is not worth saying."""
+"""Largest number of prompts that is reported as needed."""
 
 
 def decide_rate(
     rule: Rule, values: Sequence[float], clusters: Sequence[str], confidence: float
 ) -> dict[str, Any]:
-    """Decide a limit on a rate; a floor is the ceiling of the opposite."""
+    """Decide a limit on a rate; a minimum is a maximum of the opposite rate."""
     ceiling = rule.max if rule.max is not None else 1 - (rule.min or 0.0)
     failing = list(values) if rule.max is not None else [1 - v for v in values]
     rate = math.fsum(failing) / len(failing)
@@ -71,8 +71,8 @@ def decide_mean(
 ) -> dict[str, Any]:
     """Decide a limit on the mean of clustered values by its one-sided bounds (`mean_bound`).
 
-    With ``side`` "both", the limit is a distance from 0 that neither bound may pass. ``bound`` is None, and
-    the outcome INCONCLUSIVE, where the values have no bound on the side that decides; a note says why.
+    With ``side`` "both", the limit is a distance from 0 that neither bound may pass. If the values have no
+    bound on the side that decides, ``bound`` is None, the outcome is INCONCLUSIVE and a note says why.
     """
     prompts = len(set(clusters))
     value = math.fsum(values) / len(values)
@@ -87,7 +87,7 @@ def decide_mean(
             if prompts < least
             else "all prompts have the same value, and the measure's range has no end: no bound"
         )
-        # The near bound can still show that the limit is not kept.
+        # The better bound can still show that the limit is broken.
         near = {"max": low, "min": high, "both": None}[side]
         failed = near is not None and _outcome(side, near, near, limit) == "FAIL"
         return evidence | {
@@ -96,7 +96,7 @@ def decide_mean(
             "needed": None if failed or prompts >= least else least,
             "notes": (note,),
         }
-    # Where the near side has no end, it lies as far out as can be, and decides nothing.
+    # A better bound that does not exist counts as infinitely far out, so that it decides nothing.
     decided = decide_value(
         side, value, (value if low is None else low, value if high is None else high), limit, prompts
     )
@@ -115,7 +115,7 @@ def _needed(
     confidence: float,
     bounds: Bounds,
 ) -> int | None:
-    """Count the prompts that would clear the limit, were they like those that are here."""
+    """Count the prompts that would clear the limit, if they were spread like these."""
     needs: list[int | None] = []
     if side != "min":
         needs.append(prompts_to_clear(values, clusters, confidence, "upper", limit, bounds))
@@ -144,14 +144,14 @@ def decide_value(
     needed = None
     if outcome == "INCONCLUSIVE" and room > 0:
         # The interval shrinks with the square root of the number of prompts.
-        # Capped before it is squared, which could overflow.
+        # Capped before squaring, which could overflow.
         ratio = min(math.sqrt(MOST), abs(bound - value) / room)
         needed = max(prompts + 1, math.ceil(min(MOST, prompts * ratio**2)))
     return {"outcome": outcome, "bound": bound, "needed": needed}
 
 
 def side_of(rule: Rule) -> Side:
-    """Say on which side of a rule's limit the values should lie."""
+    """Return the kind of a rule's limit: a maximum, a minimum, or a distance on both sides."""
     return "max" if rule.max is not None else "min"
 
 

@@ -1,4 +1,4 @@
-"""The score table as a file for pandas, DuckDB and spreadsheets."""
+"""Export the score table as a file for pandas, DuckDB and spreadsheets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["export_scores", "score_frame"]
 
 
 def score_frame(store: RunStore) -> pd.DataFrame:
-    """Build the score table: a row an item and measure, in the order of the plan.
+    """Build the score table: a row per item and measure, in the order of the plan.
 
     Columns: item, cluster, prompt, seed, group, tags and labels (JSON), outcome, file, measure, status, value
     (missing unless status is ok), reason, evidence (JSON).
@@ -31,7 +31,7 @@ def score_frame(store: RunStore) -> pd.DataFrame:
         {
             "item": score.item,
             "cluster": items[score.item].cluster,
-            "prompt": well_formed(items[score.item].prompt or "") or None,  # of old runs, any text
+            "prompt": well_formed(items[score.item].prompt or "") or None,  # old runs may hold any text
             "seed": items[score.item].seed,
             "group": items[score.item].label("group"),
             "tags": json.dumps(items[score.item].tags),
@@ -53,10 +53,10 @@ def score_frame(store: RunStore) -> pd.DataFrame:
 
 
 def export_scores(folder: Path, out: Path) -> int:
-    """Write a run's score table as Parquet or CSV, by the name's ending; return the number of rows.
+    """Write a run's score table as Parquet or CSV, by the file's suffix; return the number of rows.
 
     Raises:
-        UsageError: no run there, another ending, or the file cannot be written.
+        UsageError: there is no run, the suffix is another, or the file cannot be written.
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UsageError(f"the export {out} should end in .parquet or .csv")

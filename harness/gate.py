@@ -1,6 +1,6 @@
-"""Gates: a policy applied to a run gives a verdict: PASS, FAIL or INCONCLUSIVE, with each rule's evidence.
+"""Apply a policy to a run: the verdict is PASS, FAIL or INCONCLUSIVE, with each rule's evidence.
 
-FAIL if a rule failed that no valid waiver covers; else INCONCLUSIVE if a rule cannot be decided; else PASS.
+FAIL if a rule fails and no valid waiver covers it; else INCONCLUSIVE if a rule cannot be decided; else PASS.
 Every rule is tested at the policy's full confidence, because all of them must hold (intersection-union test;
 Berger 1982). How a rule is decided is in `rules`.
 """
@@ -49,7 +49,7 @@ class Verdict(BaseModel):
     """A policy applied to a run.
 
     Attributes:
-        waived: labels of failed rules that a valid waiver covers; a PASS with any is not a clean one, and
+        waived: labels of failed rules that a valid waiver covers. A PASS with waivers is not a clean one;
             ``sentence`` says so.
     """
 
@@ -83,9 +83,9 @@ def gate(
     """Apply ``policy`` to ``run``.
 
     Args:
-        baseline: the run that ``versus: baseline`` means.
-        today: decides which waivers have expired; the current day unless given.
-        registry: the measures known now, which recorded versions are held against.
+        baseline: the run to compare with, for rules with ``versus: baseline``.
+        today: the day that decides which waivers have expired; by default the current day.
+        registry: the known measures, whose versions must match the recorded ones.
 
     Raises:
         UsageError: the baseline is the run itself, of another suite, or shares no item with the run.
@@ -132,14 +132,14 @@ def write_verdict(folder: Path, verdict: Verdict) -> Path:
 
 
 def exit_code(verdict: Verdict) -> int:
-    """Give the exit code of a verdict: PASS 0, FAIL 1, INCONCLUSIVE 3."""
+    """Return the exit code of a verdict: PASS 0, FAIL 1, INCONCLUSIVE 3."""
     return {"PASS": 0, "FAIL": 1}.get(verdict.verdict, 3)
 
 
 def _overall(results: Sequence[RuleResult]) -> Outcome:
     if any(r.outcome == "FAIL" and r.waiver is None for r in results):
         return "FAIL"
-    # Only a FAIL can be waived: of an undecided rule nobody knows what they would be waiving.
+    # Only a FAIL can be waived: for an undecided rule nobody knows what would be waived.
     if any(r.outcome == "INCONCLUSIVE" for r in results):
         return "INCONCLUSIVE"
     return "PASS"

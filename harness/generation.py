@@ -1,4 +1,4 @@
-"""Generate what a plan still lacks, and store it: batches of a local model, or jobs of a service."""
+"""Generate and store the missing clips of a plan: batches of a local model, or jobs of a service."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["generate"]
 
 
 def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
-    """Generate and store, unit by unit, what is not stored yet.
+    """Generate and store the missing clips, unit by unit.
 
-    A unit of a local model is generated whole, as the batch that it is; of a service, the items that lack
-    a clip are asked for, each a job, and each is stored as it comes.
+    A local model generates a unit as one batch. A service gets one job for each item without a clip, and each
+    clip is stored when it arrives.
     """
     done = store.clips()
     journal = JobJournal(store.folder, plan.digest) if isinstance(generator, JobGenerator) else None
@@ -60,9 +60,9 @@ def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item]) -> 
 def _run_jobs(
     store: RunStore, generator: JobGenerator, journal: JobJournal, items: Sequence[Item]
 ) -> Iterator[str]:
-    """Submit what was not, wait for all, and store each outcome as it comes: gives the ids of the items.
+    """Submit missing jobs, wait for all, store each outcome as it arrives, and yield its item's id.
 
-    The seconds of a clip are those from its submission until it was stored, a time between two runs included.
+    A clip's seconds count from its submission until it was stored, including time between two runs.
     """
     attempts = {item.id: journal.attempt(item.id) for item in items}
     jobs: list[tuple[str, Item]] = []
@@ -81,7 +81,7 @@ def _run_jobs(
             attempt = attempts[result.item.id]
             record = _store_file(store, result.item.id, result.output, max(0.0, time.time() - attempt.at))
             store.put_clips([record])
-            # What the service made and this machine could not store is there to be fetched again.
+            # A clip that the service made and this machine could not store can be fetched again.
             lost = record.outcome == "failed" and not isinstance(result.output, Failure)
             if result.final and not lost:
                 journal.over(attempt)
@@ -89,7 +89,7 @@ def _run_jobs(
 
 
 def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:
-    """Put what came back into ``clips/`` under the sha256 of its bytes; a file is taken as it is."""
+    """Store a generated clip in ``clips/`` under the sha256 of its bytes; a file is copied unchanged."""
     if isinstance(output, Refusal):
         return ClipRecord(item, "refused", output.reason, seconds=seconds, layers=output.layers)
     if isinstance(output, Failure):

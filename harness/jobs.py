@@ -1,10 +1,10 @@
-"""The jobs of a run, on disk before they are waited for: ``jobs.jsonl`` in the run folder.
+"""The journal of a run's jobs at a service, ``jobs.jsonl`` in the run folder.
 
-A line a step, each flushed to the disk before the next one is taken::
+One line per step, flushed to the disk before the next step::
 
     {"item": ..., "key": ..., "begun": ...}             an attempt is about to be submitted
-    {"item": ..., "key": ..., "job": ..., "at": ...}    the service took it under this id, at a time
-    {"item": ..., "key": ..., "over": true}             its outcome is stored; a retry is another attempt
+    {"item": ..., "key": ..., "job": ..., "at": ...}    the service accepted it: its job id and the time
+    {"item": ..., "key": ..., "over": true}             its outcome is stored; a retry is a new attempt
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class JobAttempt:
     """One attempt at an item.
 
     Attributes:
-        key: the same for this attempt after a kill, and another for the next one.
-        job: the service's id; None until the service gave one.
+        key: the same for this attempt after a kill, and a new one for the next attempt.
+        job: the service's job id; None until the service gave one.
         at: when it was submitted, in seconds since 1970.
         over: whether its outcome is stored.
     """
@@ -42,10 +42,10 @@ class JobAttempt:
 
 
 class JobJournal:
-    """The attempts of a run folder, the last of each item; its one writer is the run's.
+    """The last attempt at each item of a run; the run is its only writer.
 
     Raises:
-        UsageError: the file holds something else.
+        UsageError: the file is not such a journal.
     """
 
     def __init__(self, folder: Path, plan: str) -> None:
@@ -56,7 +56,7 @@ class JobJournal:
         self._read()
 
     def attempt(self, item: str) -> JobAttempt:
-        """Go on with the item's attempt, or begin one."""
+        """Continue the item's attempt, or begin a new one."""
         last = self._last.get(item)
         if last is not None and not last.over:
             return last
@@ -66,12 +66,12 @@ class JobJournal:
         return self._last[item]
 
     def submitted(self, attempt: JobAttempt, job: str) -> JobAttempt:
-        """Keep the service's id of an attempt; it is on the disk when this returns."""
+        """Record the service's job id of an attempt; it is on the disk when this returns."""
         self._write({"item": attempt.item, "key": attempt.key, "job": job, "at": time.time()})
         return self._last[attempt.item]
 
     def over(self, attempt: JobAttempt) -> None:
-        """Note that an attempt's outcome is stored."""
+        """Record that an attempt's outcome is stored."""
         self._write({"item": attempt.item, "key": attempt.key, "over": True})
 
     def _read(self) -> None:
@@ -79,7 +79,7 @@ class JobJournal:
             lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return
-        if lines[-1]:  # the writer was killed within its last line: that step was not taken
+        if lines[-1]:  # the writer was killed within its last line, so that step did not happen
             with self._path.open("r+b") as file:
                 file.truncate(sum(len(line) + 1 for line in lines[:-1]))
         for number, line in enumerate(lines[:-1], 1):
@@ -87,8 +87,8 @@ class JobJournal:
                 self._apply(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UsageError(
-                    f"line {number} of {self._path} is no step of a job; restore the file, or, to submit "
-                    "every unfinished job anew and pay for it again, delete it"
+                    f"line {number} of {self._path} is not a step of a job; restore the file, or, to submit "
+                    "every unfinished job again and pay for it again, delete it"
                 ) from None
 
     def _apply(self, row: dict[str, object]) -> None:

@@ -1,7 +1,7 @@
-"""The plan: what a suite asks of a generator, item by item, as a pure function of its inputs.
+"""The plan: the items that a generator must make for a suite, as a pure function of its inputs.
 
-The plan also fixes which items share a batch (a *unit*), so that the same numbers come out however many
-workers there are and wherever a run was interrupted.
+The plan also fixes which items share a batch (a *unit*), so that the numbers do not depend on the number of
+workers or on where a run was interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Plan", "Unit", "make_plan"]
 
 @dataclass(frozen=True)
 class Unit:
-    """Items that share a generation batch; a unit is generated and stored whole or not at all."""
+    """Items that share a batch of generation."""
 
     number: int
     items: tuple[Item, ...]
@@ -26,10 +26,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run will do, before it does any of it.
+    """The suite, the generator and the items of a run, in units.
 
     Attributes:
-        starts: sha256 of the files that clips start from, by path: another image of that name, another plan.
+        starts: path -> sha256 of the files that clips start from. Another file of the same name gives another
+            plan.
     """
 
     suite: Suite
@@ -45,7 +46,7 @@ class Plan:
 
 
 def suite_items(suite: Suite) -> tuple[Item, ...]:
-    """List the items of a suite with prompts of its own: every prompt with every seed."""
+    """List the items of a suite that has prompts: every prompt with every seed."""
     return tuple(
         make_item(
             prompt.text,
@@ -73,9 +74,9 @@ def make_plan(
     batch_size: int,
     starts: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Cut ``items`` into units of ``batch_size`` in their order and give the plan its digest.
+    """Split ``items`` into units of ``batch_size``, in order, and compute the plan's digest.
 
-    ``starts`` are those of `Plan`; without any, the digest is that of a plan that knows of none.
+    ``starts`` are those of `Plan`; without any, they are not part of the digest.
     """
     units = tuple(
         Unit(number, tuple(items[start : start + batch_size]))

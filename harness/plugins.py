@@ -1,8 +1,8 @@
-"""Measures, encoders and generators from outside: a Python file the user names, or an installed package.
+"""Plugins with measures, encoders and generators: a Python file that the user names, or an installed package.
 
-A package offers its module in the entry-point group ``screentest.plugins``; importing the module registers
-what it has. A file is given with ``--plugin my_measure.py``. Both run code, and only because the user named
-the file or installed the package.
+A package names its module in the entry-point group ``screentest.plugins``; importing the module registers its
+entries. A file is named with ``--plugin my_measure.py``. Both run code, which is why only files that the user
+names and packages that the user installed are loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GROUP = "screentest.plugins"
 
 
 def load_entry_points() -> list[str]:
-    """Load all installed plugins; return a sentence for each that failed."""
+    """Load all installed plugins; return one sentence for each that failed."""
     problems: list[str] = []
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
         try:
@@ -39,7 +39,7 @@ def load_file(path: Path) -> None:
     """Run a plugin file once; a second call with the same file does nothing.
 
     Raises:
-        UsageError: no such file, or it fails; the message says why.
+        UsageError: there is no such file, or it fails; the message says why.
     """
     if not path.is_file():
         raise UsageError(f"there is no plugin file {path}")

@@ -1,4 +1,4 @@
-"""Policies: what a run must show before its generator is released, as rules in a YAML file."""
+"""Policies: the rules that a run must meet before its generator is released, in a YAML file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ Words = Annotated[str, Field(min_length=1)]
 
 
 class Where(Config):
-    """The items that a rule looks at: those of a tag, ``{tag: red-team}``, or of a label's value,
-    ``{label: {category: vcr}}``."""
+    """The items of a rule: of a tag, ``{tag: red-team}``, or of a label, ``{label: {category: vcr}}``."""
 
     tag: Words | None = None
     label: dict[str, Words] | None = None
@@ -44,7 +43,7 @@ class Where(Config):
         """Name the slice: the tag, or the label as ``category:vcr``."""
         if self.tag is not None:
             return self.tag
-        assert self.label is not None  # the validator has looked
+        assert self.label is not None  # checked by the validator
         return next(slice_name(name, value) for name, value in self.label.items())
 
 
@@ -52,16 +51,18 @@ class Rule(Config):
     """One condition on one measure: ``max``, ``min``, or ``versus: baseline`` with a ``margin``."""
 
     measure: Words
-    name: Words | None = Field(default=None, description="what waivers and verdicts call it")
+    name: Words | None = Field(default=None, description="name in waivers and verdicts")
     where: Where | None = None
-    max: Finite | None = Field(default=None, description="the upper confidence bound must not exceed it")
-    min: Finite | None = Field(default=None, description="the lower confidence bound must not be under it")
+    max: Finite | None = Field(default=None, description="limit for the upper confidence bound")
+    min: Finite | None = Field(default=None, description="limit for the lower confidence bound")
     versus: Literal["baseline"] | None = None
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="how much worse than the baseline is accepted, in the measure's unit"
+        default=None, description="how much worse than the baseline a run may be, in the measure's unit"
     )
-    min_n: int | None = Field(default=None, ge=1, description="values (with a baseline: pairs) it takes")
-    max_left_out: Share | None = Field(default=None, description="instead of the policy's")
+    min_n: int | None = Field(
+        default=None, ge=1, description="least number of values (with a baseline: pairs)"
+    )
+    max_left_out: Share | None = Field(default=None, description="replaces the policy's max_left_out")
     card: Literal["required"] | None = Field(
         default=None, description="a frame judge whose errors were not measured cannot pass"
     )
@@ -89,17 +90,17 @@ class Rule(Config):
 
     @property
     def tag(self) -> str | None:
-        """The slice that the rule is about, a tag or ``label:value``; None for all items."""
+        """The rule's slice, a tag or ``label:value``; None for all items."""
         return None if self.where is None else self.where.slice
 
     @property
     def label(self) -> str:
-        """What the rule is called: its name, or the measure with its slice in brackets."""
+        """The rule's label: its name, or the measure with its slice in brackets."""
         return self.name or (self.measure if self.tag is None else f"{self.measure}[{self.tag}]")
 
 
 class Waiver(Config):
-    """A failed rule that someone answers for, up to and including a day."""
+    """A failed rule that an owner accepts, up to and including the day ``expires``."""
 
     rule: Words
     owner: Words
@@ -114,9 +115,7 @@ class Policy(Config):
     version: int = Field(ge=1)
     description: str = ""
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of each rule's one-sided bound")
-    max_left_out: Share = Field(
-        default=0.1, description="share of items that may lack a value, of any status but ok"
-    )
+    max_left_out: Share = Field(default=0.1, description="largest share of items without a value")
     rules: tuple[Rule, ...] = Field(min_length=1)
     waivers: tuple[Waiver, ...] = ()
 
@@ -147,10 +146,11 @@ def load_policy(name: str) -> Policy:
 
 
 def needed_items(policy: Policy, registry: Registry[Measure] | None = None) -> dict[str, int]:
-    """Say how many prompts each limit on a rate takes at the least: the rule's label -> prompts.
+    """Count the prompts that each limit on a rate needs at least: the rule's label -> prompts.
 
-    That is with a perfect sample; any failure asks for more. Seeds of one prompt do not add to it. Rules
-    on other kinds of measures, limits that no sample can show (0) and unknown measures are left out.
+    This is for a sample without failures; any failure needs more prompts. More seeds of a prompt do not
+    count. Rules on other kinds of measures, limits that no sample can show (0) and unknown measures are left
+    out.
     """
     if registry is None:
         from .catalog import MEASURES

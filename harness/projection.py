@@ -1,8 +1,7 @@
-"""What a run folder says in MLflow's terms: names, tags, params, metrics, data sets and files.
+"""A run folder in MLflow's terms: names, tags, params, metrics, data sets and files.
 
-Pure: it reads the folder and imports no MLflow. `tracking` sends what it returns.
-
-A value that does not exist has no metric: neither 0 nor NaN stands in for it.
+This module reads the folder and does not import MLflow; `tracking` sends the result. A missing value has no
+metric: neither 0 nor NaN replaces it.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class DataCard:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The generator that was tested: its digest is the identity, the name is for readers."""
+    """The generator under test: the digest identifies it, the name is for readers."""
 
     name: str
     digest: str
@@ -53,10 +52,10 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class VerdictCard:
-    """What a policy said of a run.
+    """The verdict of a policy on a run.
 
     Attributes:
-        waived: failed rules that a waiver covers; a PASS with any is not a clean one.
+        waived: failed rules that a waiver covers. A PASS with waivers is not a clean one.
         stale: whether the run was scored again after its verdict.
     """
 
@@ -71,8 +70,8 @@ class Projection:
     """A run in MLflow's terms.
 
     Attributes:
-        run: stable id of the run folder, from its plan and the id it was born with.
-        absent: metrics that the summary knows and that have no value (now).
+        run: stable id of the run folder, from its plan and the id it got when created.
+        absent: metrics of the summary that have no value.
         artifacts: path in MLflow -> a file of the run, or text to write there.
     """
 
@@ -93,10 +92,10 @@ class Projection:
 
 
 def project(folder: Path) -> Projection:
-    """Read a run folder, finished or not, as MLflow is to know it.
+    """Read a run folder, finished or not, into MLflow's terms.
 
     Raises:
-        UsageError: no run is there, or a file of it is damaged.
+        UsageError: there is no run, or one of its files is damaged.
     """
     folder = folder.resolve()
     store = open_run(folder)
@@ -199,7 +198,7 @@ def read_verdict(folder: Path) -> VerdictCard:
     """Read a run's verdict.
 
     Raises:
-        UsageError: the run has not been gated, or its ``verdict.json`` is damaged or another run's.
+        UsageError: the run has no verdict, or its ``verdict.json`` is damaged or belongs to another run.
     """
     path = folder / "verdict.json"
     try:
@@ -209,11 +208,11 @@ def read_verdict(folder: Path) -> VerdictCard:
     except FileNotFoundError:
         raise UsageError(f"{folder} has no verdict yet; 'screentest gate {folder}' gives one") from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{path} is damaged; 'screentest gate {folder}' makes it anew") from None
+        raise UsageError(f"{path} is damaged; 'screentest gate {folder}' writes it again") from None
     if verdict not in ("PASS", "FAIL", "INCONCLUSIVE") or not isinstance(policy, str):
-        raise UsageError(f"{path} is damaged; 'screentest gate {folder}' makes it anew")
+        raise UsageError(f"{path} is damaged; 'screentest gate {folder}' writes it again")
     if found.get("plan", plan) != plan:
-        raise UsageError(f"{path} is the verdict on another run; 'screentest gate {folder}' gives this one's")
+        raise UsageError(f"{path} is another run's verdict; 'screentest gate {folder}' writes this one's")
     summary = folder / "summary.json"
     return VerdictCard(
         verdict=verdict,
@@ -260,7 +259,7 @@ def _data(store: RunStore) -> tuple[DataCard, ...]:
     for name, reference in references.items():
         if not reference:
             continue
-        # Content decides the digest where a measure of sets has looked at it, the definition before that.
+        # Once a set measure has read the set, the digest is of its content; before that, of its definition.
         seen = sorted(
             {m["reference_set"] for m in taken if m.get("reference_set")}
             if not name
@@ -303,7 +302,7 @@ def _artifacts(store: RunStore) -> dict[str, Path | str]:
 
 
 def _sample_clips(store: RunStore) -> list[Path]:
-    """Take the first clips of the plan, up to 8 and 20 MB together."""
+    """Choose the first clips of the plan: at most 8 clips and 20 MB."""
     sample: list[Path] = []
     left = _SAMPLE_BYTES
     for record in store.clips().values():

@@ -1,9 +1,8 @@
-"""What a run records of where and with what it was made. None of it is part of an identity.
+"""The environment that a run records: versions, hardware, git state, threads. None of it is part of a key.
 
-The number of threads is recorded because sums are split among them and round in another order: pixels of the
-reference generator were seen to differ by up to 4 of 255 between numbers of threads, and features of encoders
-may differ in their last digits. What is made of stored features and scores (aggregates, intervals, verdicts)
-does not depend on it.
+The number of threads is recorded because it changes the order in which sums are rounded. Pixels of the
+reference generator differed by up to 4 of 255 between numbers of threads, and features of encoders may differ
+in their last digits. Aggregates, intervals and verdicts of stored scores do not depend on it.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _LIBRARIES = (
 
 
 def new_run_fields(name: str) -> dict[str, Json]:
-    """Give a new run its own id, its name and the time it began (UTC, ISO 8601)."""
+    """Make the fields of a new run: its id, its name and its start time (UTC, ISO 8601)."""
     return {"id": uuid4().hex, "name": name, "created": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
@@ -45,7 +44,7 @@ def environment() -> dict[str, Json]:
 
 
 def threads() -> dict[str, Json]:
-    """Record PyTorch's threads within an operation and between operations, and OMP_NUM_THREADS."""
+    """Record PyTorch's threads within and between operations, and OMP_NUM_THREADS."""
     import torch
 
     return {
@@ -56,7 +55,7 @@ def threads() -> dict[str, Json]:
 
 
 def use_threads(number: int | None, record: Mapping[str, Any] | None = None) -> None:
-    """Give PyTorch a number of threads, if one is asked for, and warn where a run was begun with another."""
+    """Set PyTorch's number of threads, if given, and warn if the run was started with another number."""
     import torch
 
     if number is not None:
@@ -65,8 +64,8 @@ def use_threads(number: int | None, record: Mapping[str, Any] | None = None) -> 
     if began is not None and began != torch.get_num_threads():
         now = torch.get_num_threads()
         note(
-            f"warning: this run was begun with {began} threads and goes on with {now}, so what is generated "
-            f"and encoded from here on may round otherwise; --threads {began} keeps to the first"
+            f"warning: this run was started with {began} threads and continues with {now}, so clips and "
+            f"features may now be rounded differently; --threads {began} keeps the first number"
         )
 
 

@@ -1,4 +1,4 @@
-"""Reference sets: the real clips that a set of generated ones is held against."""
+"""Reference sets: real clips that set measures compare generated clips with."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["ReferenceClips"]
 
 
 class ReferenceClips:
-    """The clips of a reference set, with the digest that names them.
+    """The clips of a reference set, and their digest.
 
-    Clips of the world pass through the very codec that generated clips are stored in, so that the codec
-    makes no difference between the two sets.
+    Clips of a world are encoded with the codec of stored generated clips, so that the codec does not
+    distinguish the two sets.
 
     Raises:
-        UsageError: no such world or folder, or no video in it.
+        UsageError: there is no such world or folder, or it has too few videos.
     """
 
     def __init__(self, settings: ReferenceSet, clip: ClipSettings) -> None:
@@ -56,10 +56,10 @@ class ReferenceClips:
             )
 
     def features(self, encoder: Encoder, cache: FeatureCache) -> tuple[Feature, list[str]]:
-        """Encode all clips that the encoder can read, or take them from the cache.
+        """Encode all clips that the encoder can read, or read their features from the cache.
 
         Returns:
-            the features, (M, D), and the clip that each row is of: its sha256, or its number in the world.
+            the features, (M, D), and the clip of each row: its sha256, or its number in the world.
         """
         cached = cache.get_set(self.digest, encoder.digest)
         if cached is not None:
@@ -95,7 +95,7 @@ class ReferenceClips:
 def _videos_in(folder: Path) -> tuple[Clip, ...]:
     if not folder.is_dir():
         raise UsageError(
-            f"the reference set's folder {folder} does not exist; point reference_set.folder at one"
+            f"the reference set's folder {folder} does not exist; set reference_set.folder to one that does"
         )
     clips: list[Clip] = []
     left_out = {name: f"is {why}" for name, why in survey_videos(folder, outside=True).left_out.items()}
@@ -106,11 +106,11 @@ def _videos_in(folder: Path) -> tuple[Clip, ...]:
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 reason = str(error).removeprefix(f"{path} ")
                 left_out.setdefault(path.relative_to(folder).as_posix(), reason)
-            # else: a folder of videos may hold a licence or a list beside them
+            # else: not a video, such as a licence file
     if left_out:
         what = "1 entry" if len(left_out) == 1 else f"{len(left_out)} entries"
-        told = "; ".join(f"{name} {why}" for name, why in sorted(left_out.items()))
-        note(f"warning: {what} of the reference set's folder {folder} left out: {told}")
+        reasons = "; ".join(f"{name} {why}" for name, why in sorted(left_out.items()))
+        note(f"warning: {what} of the reference set's folder {folder} left out: {reasons}")
     if len(clips) < 2:
         raise UsageError(
             f"the reference set's folder {folder} holds {len(clips)} videos; at least 2 are needed"

@@ -1,17 +1,18 @@
-"""Rules: whether a run shows what a policy asks, decided one rule at a time.
+"""Decide whether a run meets the rules of a policy, one rule at a time.
 
-A rule passes only if its one-sided confidence bound clears the limit, so a small sample cannot pass by luck:
+A rule passes only if its one-sided confidence bound keeps to the limit, so a small sample cannot pass by
+luck:
 
-- rates and means: Gaffke's bound over prompts, which holds for few prompts, skew and rare events and is, of
-  a rate with one clip a prompt, the exact Clopper-Pearson bound (`core.stats.bounds` says what is proved);
-- sets: the delete-one-prompt jackknife;
+- rates and means: Gaffke's bound over prompts, which holds for few prompts, skew and rare events. For a rate
+  with one clip per prompt it is the exact Clopper-Pearson bound (`core.stats.bounds` says what is proved);
+- set measures: the delete-one-prompt jackknife;
 - against a baseline: the same bounds of the paired difference of `compare`, which must not be worse than the
-  margin (non-inferiority; for a measure of which neither direction is better it must lie within the margin
-  on both sides). The difference of a mean is bounded as one without an end to its range: two runs hardly
-  differ by the whole range of their measure, and to allow for it would ask for hundreds of prompts.
+  margin (non-inferiority; if neither direction of the measure is better, it must lie within the margin on
+  both sides). The difference of a mean is bounded as if its range had no end: two runs hardly ever differ by
+  the whole range of their measure, and allowing for that would need hundreds of prompts.
 
-All that is not decided by evidence is INCONCLUSIVE: too few prompts, too many items without a value, a
-missing, outdated or unfinished measurement.
+Without enough evidence a rule is INCONCLUSIVE: too few prompts, too many items without a value, a missing,
+outdated or unfinished measurement.
 """
 
 from __future__ import annotations
@@ -43,18 +44,18 @@ __all__ = ["Judge", "RuleResult"]
 
 
 class RuleResult(BaseModel):
-    """How one rule came out, and the evidence.
+    """The outcome of one rule, with its evidence.
 
     Attributes:
-        rule: the rule's label; ``asks`` its condition in words.
-        outcome: as measured; a waiver does not change it and stands beside it.
-        value: of the run; against a baseline, the difference ``run - baseline`` over pairs, in which
-            case ``run_value`` and ``baseline_value`` are the two sides.
-        bound: the one-sided confidence bound that had to clear ``limit``.
-        n, clusters: values (or pairs) and the prompts that they come from.
-        effective_n: independent trials that a rate's sample is worth.
-        needed: prompts with which the rule could be decided, at the least or as estimated from this run.
-        left_out: items without a value, by status; ``left_out_share`` of all items the rule is about.
+        rule: the rule's label; ``asks`` is its condition in words.
+        outcome: as measured; a waiver does not change it.
+        value: of the run; against a baseline, the difference ``run - baseline`` over pairs, where
+            ``run_value`` and ``baseline_value`` are the values of the two runs.
+        bound: the one-sided confidence bound that was compared with ``limit``.
+        n, clusters: number of values (or pairs), and of the prompts that they come from.
+        effective_n: number of independent trials that equals a rate's clustered sample.
+        needed: prompts with which the rule could be decided: a minimum, or an estimate from this run.
+        left_out: items without a value, by status; ``left_out_share`` is their share of the rule's items.
         waiver: who waived a failed rule, why and until when.
         card: of the frame judge, where the rule asks for one: its judge and the judge's digest.
         apparent: the judge's rate, where ``value`` is corrected for its errors.
@@ -88,7 +89,7 @@ class RuleResult(BaseModel):
 
 
 class _Cannot(Exception):
-    """Say why a rule cannot be decided, with what evidence there is."""
+    """Say why a rule cannot be decided, with the evidence so far."""
 
     def __init__(self, reason: str, **evidence: Any) -> None:
         super().__init__(reason)
@@ -130,7 +131,7 @@ class Judge:
         result = base.model_copy(update=evidence)
         return result.model_copy(update={"sentence": _sentence(result, rule)})
 
-    # -- what must be in order before any number counts
+    # -- checks before any number counts
 
     def _check_measure(self, rule: Rule) -> None:
         name, fields = rule.measure, self.data.measures.get(rule.measure)
@@ -138,7 +139,7 @@ class Judge:
             raise _Cannot(
                 str(unknown_name("measure", name, self.registry))
                 if fields is None
-                else f"{name} is not known here, so that its version cannot be checked; load its plugin"
+                else f"{name} is not known here, so its version cannot be checked; load its plugin"
             )
         if fields is None:
             raise _Cannot(f"the run has no {name}; 'screentest score --measures {name}' adds it")
@@ -146,7 +147,7 @@ class Judge:
         if (rule.max is not None and high is not None and rule.max > high) or (
             rule.min is not None and low is not None and rule.min < low
         ):
-            raise _Cannot(f"its limit decides nothing: every value of {name} lies in [{low}, {high}]")
+            raise _Cannot(f"its limit decides nothing: all values of {name} lie in [{low}, {high}]")
         _check_finished(self.data)
         self._check_version(name, fields)
         self._check_keys(self.data, name)
@@ -159,8 +160,8 @@ class Judge:
                 raise _Cannot(f"no item has the {kind} {rule.tag!r}{hint}")
             if fields["kind"] == "set" and (name, rule.tag) not in self.data.sets:
                 raise _Cannot(
-                    f"{name} is a measure of sets that the run did not take on {rule.tag}; "
-                    "name the slice under 'slices' in the suite and run it anew"
+                    f"{name} is a set measure, and the run has no value for {rule.tag}; "
+                    "name the slice under 'slices' in the suite and run it again"
                 )
 
     def _card(self, rule: Rule, evidence: Mapping[str, Any]) -> JudgeCard:
@@ -170,7 +171,7 @@ class Judge:
             raise _Cannot(str(why), **{**evidence, "outcome": "INCONCLUSIVE"}) from None
 
     def _registered(self, name: str) -> Measure | None:
-        """Find a measure by its name, or by that of one of its values: ``measure.value``."""
+        """Find a measure by its name, or by the name of one of its values: ``measure.value``."""
         if name in self.registry:
             return self.registry.get(name)
         of, _, value = name.rpartition(".")
@@ -179,15 +180,15 @@ class Judge:
 
     def _check_version(self, name: str, fields: Mapping[str, Any]) -> None:
         now = self._registered(name)
-        assert now is not None  # _check_measure has looked
+        assert now is not None  # checked by _check_measure
         if (fields["version"], fields["kind"]) != (now.version, now.kind):
             raise _Cannot(
                 f"the run holds version {fields['version']} of {name} and this screentest has "
-                f"{now.version}; 'screentest score' takes it anew"
+                f"{now.version}; 'screentest score' computes it again"
             )
 
     def _check_keys(self, data: RunData, name: str) -> None:
-        """Refuse scores of other clips, encoders or versions than the run records: a stopped re-score."""
+        """Refuse scores of other clips, encoders or versions than recorded, as after a stopped rescore."""
         measure, fields = self._registered(name), data.measures.get(name)
         if (
             measure is None
@@ -206,17 +207,17 @@ class Judge:
         if stale:
             raise _Cannot(
                 f"{stale} scores of {name} in {data.name} are outdated: they come from other clips, encoders "
-                "or another version than the run records; 'screentest score' takes them anew"
+                "or another version than the run records; 'screentest score' computes them again"
             )
 
     def _check_sample(self, rule: Rule, n: int, left_out: Mapping[str, int], **evidence: Any) -> float:
-        """Refuse a sample that is too small or too full of holes; return the share left out."""
+        """Refuse a sample that is too small or lacks too many values; return the share left out."""
         total = n + sum(left_out.values())
         share = sum(left_out.values()) / total if total else 1.0
         found = {**evidence, "n": n, "left_out": dict(left_out), "left_out_share": share}
         missing = left_out.get("missing", 0) + left_out.get("baseline missing", 0)
         if missing:
-            raise _Cannot(f"{missing} items have no score yet; 'screentest score' takes them", **found)
+            raise _Cannot(f"{missing} items have no score yet; 'screentest score' computes them", **found)
         if n == 0:
             raise _Cannot(f"no item has a value ({_counts(left_out) or 'none was asked for'})", **found)
         accepted = self.policy.max_left_out if rule.max_left_out is None else rule.max_left_out
@@ -228,11 +229,11 @@ class Judge:
             )
             raise _Cannot(
                 f"{share:.1%} of {total} items have no value ({_counts(left_out)}), more than the "
-                f"{accepted:.0%} that may{hint}",
+                f"{accepted:.0%} allowed{hint}",
                 **found,
             )
         if rule.min_n is not None and n < rule.min_n:
-            raise _Cannot(f"n is {n} and the rule takes {rule.min_n}", **found)
+            raise _Cannot(f"n is {n} and the rule needs {rule.min_n}", **found)
         return share
 
     # -- the three kinds of evidence
@@ -366,8 +367,8 @@ class Judge:
         total = score.n + sum(score.left_out.values())
         if total != len(asked) or score.left_out.get("refused", 0) != refused:
             raise _Cannot(
-                f"{name} of {data.name} is outdated: it was taken on {total} items, {score.n} of them with a "
-                "clip, which is not what the run holds now; 'screentest score' takes it anew",
+                f"{name} of {data.name} is outdated: it is of {total} items, {score.n} of them with a clip, "
+                "which is not what the run holds now; 'screentest score' computes it again",
                 **counts,
             )
         return score, score.value
@@ -395,7 +396,7 @@ def _check_finished(data: RunData) -> None:
 
 
 def _unpaired(pairing: Pairing, rule: Rule, rows: Sequence[LeftOut]) -> dict[str, int]:
-    """Count the items of either run that give no pair, by what kept them out."""
+    """Count the items of either run without a pair, by reason."""
     left_out: Counter[str] = Counter()
     for row in rows:
         left_out[row.b if row.b != "ok" else f"baseline {row.a}"] += row.items
@@ -417,7 +418,7 @@ def _asks(rule: Rule) -> str:
 
 
 def _sentence(result: RuleResult, rule: Rule) -> str:
-    """Say a decided rule in words: the value, its bound, the limit and what they rest on."""
+    """Describe a decided rule in words: the value, its bound, the limit and the sample."""
     what = "" if result.tag is None else f" on {result.tag}"
     sample = f"{result.n} {'values' if rule.versus is None else 'pairs'} of {result.clusters} prompts"
     end = "upper" if (result.bound or 0.0) >= (result.value or 0.0) else "lower"

@@ -1,7 +1,7 @@
-"""The main job.
+"""Run and score suites.
 
 suite -> plan (pure) -> generate -> store the file -> decode once -> encode -> measure -> aggregate.
-What follows (MLflow, the report, comparison and gates) reads the run folder.
+MLflow, reports, comparisons and gates read the run folder afterwards.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ __all__ = ["Instruments", "Settings", "instruments", "plan_run", "run", "score_r
 
 @dataclass(frozen=True)
 class Settings:
-    """How to run; of this, the encoders' dtype changes numbers, and is in their digest; threads, last digits.
+    """How to run a suite.
 
     Attributes:
         cache: folder of the feature cache, shared by runs.
-        options: device and dtype of the encoders.
-        retry_failed: ask again for the items for which nothing came back.
-        threads: of PyTorch on the CPU; None leaves it as it is. It is in the run's record: see `record`.
+        options: device and dtype of the encoders. The dtype changes numbers, and is in the encoders' digests.
+        retry_failed: generate again the items that failed.
+        threads: CPU threads of PyTorch; None keeps the current number. It can change the last digits of
+            features, and is stored in the run's record (see `record`).
     """
 
     cache: Path = Path("cache")
@@ -54,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Instruments:
-    """The measures of a run and the encoders behind them."""
+    """The measures of a run, and the encoders that they need."""
 
     measures: tuple[Measure, ...]
     encoders: Mapping[str, Encoder]
@@ -65,11 +66,11 @@ class Instruments:
 
 
 def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
-    """Run a suite on a generator into the folder ``out``, or finish the run of the same plan that is there.
+    """Run a suite on a generator into the folder ``out``, or finish a run of the same plan there.
 
     Raises:
-        UsageError: ``out`` holds another plan, a name is unknown, weights are missing, the generator cannot
-            serve the suite. Nothing is generated then.
+        UsageError: ``out`` holds another plan, a name is unknown, weights are missing, or the generator
+            cannot make the suite's clips. Nothing is generated then.
     """
     settings = settings or Settings()
     use_threads(settings.threads)
@@ -95,13 +96,13 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
 
 
 def _refuse_overlap(out: Path, generator: Generator) -> None:
-    """Keep a run out of the folder it reads, where its own clips would be taken for more of the source's."""
+    """Refuse a run folder inside the folder of videos it reads: its clips would look like further videos."""
     for source in generator.sources:
         here, there = out.resolve(), source.resolve()
         if here.is_relative_to(there) or there.is_relative_to(here):
             raise UsageError(
-                f"the run folder {out} and the folder of videos {source} lie in each other; "
-                "choose an --out beside it"
+                f"one of the run folder {out} and the folder of videos {source} lies inside the other; "
+                "choose another --out"
             )
 
 
@@ -109,7 +110,7 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
     """Score an existing run with the measures and encoders of ``suite``, without its generator.
 
     Raises:
-        UsageError: no run is there, its clips are not all there yet, or weights are missing.
+        UsageError: there is no run, some of its clips are not generated yet, or weights are missing.
     """
     settings = settings or Settings()
     use_threads(settings.threads)
@@ -122,23 +123,23 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
         if missing:
             raise UsageError(
                 f"{folder} still lacks {missing} of its {len(store.items())} clips; "
-                "finish it with the 'screentest run' that began it"
+                "finish it with the 'screentest run' that started it"
             )
         return _score(store, tools)
 
 
 def plan_run(suite: Suite, generator: Generator) -> Plan:
-    """Say what running ``suite`` on ``generator`` will do.
+    """Plan the items of ``suite`` on ``generator``.
 
     Raises:
-        UsageError: the suite takes its items from the generator and this one has none.
+        UsageError: the suite needs items from a folder of videos, and the generator is not one.
     """
     if suite.prompts_from_generator:
         items = generator.own_items(suite.clip)
         if items is None:
             raise UsageError(
                 f"the suite {suite.name!r} takes its items from a folder of videos, and {generator.spec!r} "
-                "is none; give --generator folder:PATH, or a suite with prompts"
+                "is not one; give --generator folder:PATH, or a suite with prompts"
             )
     else:
         items = suite_items(suite)
@@ -152,17 +153,17 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
 
 
 def _start_digests(items: Sequence[Item]) -> dict[str, str]:
-    """Hash the files that items start from; of one that is not there, the generator's check will say so."""
+    """Hash the files that items start from; the generator's check reports missing ones."""
     paths = {path for item in items for path in (item.image, item.video, item.video_to) if path}
     return {path: file_sha256(Path(path)) for path in sorted(paths) if Path(path).is_file()}
 
 
 def instruments(suite: Suite, settings: Settings) -> Instruments:
-    """Find the measures of a suite and make the encoders that they need, without loading weights.
+    """Find the measures of a suite and build the encoders that they need, without loading weights.
 
     Raises:
         UsageError: an unknown measure, an encoder that the suite does not name, or no reference set for a
-            measure of sets.
+            set measure.
         MissingWeightsError: an encoder's weights are not on this machine.
     """
     measures = tuple(MEASURES.get(name) for name in dict.fromkeys(suite.measures))
@@ -193,7 +194,7 @@ def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
     """Read the thresholds of laws that a suite names, or the packaged ones.
 
     Raises:
-        UsageError: they were made for another tracker than that of the suite.
+        UsageError: they were computed for another tracker than the suite's.
     """
     path = None if suite.thresholds is None else Path(suite.thresholds)
     tracker = encoders.get("tracks")
@@ -203,7 +204,7 @@ def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
 
 
 def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:
-    """Open the reference sets that the measures of sets need."""
+    """Open the reference sets that the set measures need."""
     found: dict[str, ReferenceClips] = {}
     for measure in measures:
         for name in measure.references:
@@ -249,7 +250,7 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
 
 
 def _score_items(store: RunStore, tools: Instruments) -> None:
-    """Score, item by item, what has no score under the key it would have today."""
+    """Score, item by item, what has no score under its current key."""
     records = store.clips()
     tools.scorer.prepare(store.items())
     # A measure or an encoder that failed on a clip, even in part, is tried again: the cause may have gone.
@@ -278,7 +279,7 @@ def _score_items(store: RunStore, tools: Instruments) -> None:
 
 
 def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], str]) -> list[Score]:
-    """Keep good scores from being replaced where only other ones were asked for."""
+    """Drop new scores that equal stored ones by their key, so that good scores are not replaced."""
     return [s for s in scores if have.get((s.item, s.measure)) != s.key]
 
 
@@ -308,14 +309,14 @@ def _measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
 
 
 def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:
-    """Keep `run` from overwriting scores that other encoders or versions gave; `score` does so on request."""
+    """Refuse to overwrite scores of other encoders or versions in `run`; `score` does it on request."""
     for measure in tools.measures:
         stored = store.measures().get(measure.name)
         fields = _measure_fields(measure, tools)
         differing = [what for what in REFERRED if stored is not None and stored.get(what) != fields.get(what)]
         if differing:
             raise UsageError(
-                f"{store.folder} holds {measure.name} by another {' and '.join(differing)}; choose another "
+                f"{store.folder} holds {measure.name} with other {' and '.join(differing)}; choose another "
                 f"--out, or let 'screentest score {store.folder}' replace those scores"
             )
 

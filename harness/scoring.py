@@ -1,4 +1,4 @@
-"""From a stored clip to its scores: decode once, encode with what is not cached yet, measure."""
+"""Score a stored clip: decode it once, encode what is not cached yet, and measure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["PROVISIONAL", "Scorer", "score_key"]
 
 TEXT = ".text"
 PROVISIONAL = "provisional"
-"""Evidence of a score that rests on an incomplete feature: the next scoring takes it again."""
+"""Evidence key of a score from an incomplete feature; the next scoring computes it again."""
 
 
 def score_key(
@@ -34,10 +34,10 @@ def score_key(
     encoders: Mapping[str, str],
     settings: Mapping[str, str] | None = None,
 ) -> str:
-    """Give the identity of one score: what was measured, by which version, through what, by which settings.
+    """Compute the key of one score from the clip, the measure's version, the encoders and the settings.
 
-    ``encoders`` is feature name -> encoder digest, of the features that the measure needs; ``settings`` is
-    name -> digest, of the settings of the run that it reads.
+    ``encoders`` is feature name -> encoder digest, for the features that the measure needs. ``settings`` is
+    name -> digest, for the settings of the run that it reads.
     """
     fields: dict[str, Json] = {
         "measure": measure.name,
@@ -61,10 +61,10 @@ class Scorer:
     """Score items with a fixed set of measures and encoders.
 
     Args:
-        measures: measures of single clips (not of sets).
-        encoders: feature name -> encoder, for every feature that the measures need, and for those that
-            measures of sets will ask for (so that one pass over the frames makes them all). ``<role>.text``
-            maps to the encoder of the role.
+        measures: measures of single clips (not set measures).
+        encoders: feature name -> encoder, for every feature that the measures need, and for those that set
+            measures will need, so that one pass over the frames computes them all. ``<role>.text`` maps to
+            the encoder of the role.
         settings: the settings of the run that the measures read, by name.
     """
 
@@ -81,16 +81,16 @@ class Scorer:
         self._cache = cache
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Let the encoders look at all items of a run.
+        """Let the encoders check all items of a run.
 
         Raises:
-            UsageError: an item asks for something that an encoder cannot read.
+            UsageError: an item needs something that an encoder cannot read.
         """
         for encoder in {id(encoder): encoder for encoder in self._encoders.values()}.values():
             encoder.prepare(items)
 
     def keys(self, item: Item, record: ClipRecord) -> dict[str, str]:
-        """Give the key that each measure's score of this item has: measure name -> key."""
+        """Compute the keys of this item's scores: measure name -> key."""
         return {
             m.name: score_key(
                 m,
@@ -103,7 +103,7 @@ class Scorer:
         }
 
     def score(self, item: Item, record: ClipRecord, path: Path | None) -> tuple[ClipRecord, list[Score]]:
-        """Score one item; return its record, completed by what decoding told, and its scores.
+        """Score one item; return its record, with the properties found in decoding, and its scores.
 
         A file that cannot be decoded makes the record, and every score, ``failed`` with the reason.
         """
@@ -113,17 +113,17 @@ class Scorer:
                 encoded = self._encode(item, record.sha256, path)
                 record = replace(record, info=encoded.info)
             except MediaError as error:
-                # Users know a file by the name they gave it, not by its digest.
+                # Name the file as the user named it, not by its digest.
                 reason = str(error).replace(str(path), item.source or path.name)
                 record = replace(record, outcome="failed", reason=reason)
         keys = self.keys(item, record)
         matrices, records = ({}, {}) if encoded is None else (encoded.matrices, encoded.records)
-        # One sample for all measures, so that what several of them derive from it is derived once.
+        # One sample for all measures, so that values derived by several of them are computed once.
         sample = Sample(item, record.outcome, record.info, matrices, record.layers, records, self._settings)
         return record, [self._measure(m, sample, record, encoded, keys[m.name]) for m in self._measures]
 
     def encode(self, sha256: str, path: Path, names: Sequence[str]) -> dict[str, Feature]:
-        """Give the named features of a clip for a set; one that an encoder does not apply to has no rows.
+        """Return the named features of a clip for a set measure; a feature that does not apply has no rows.
 
         Raises:
             MediaError: the file cannot be decoded, or an encoder failed on it.
@@ -132,7 +132,7 @@ class Scorer:
         for problem in encoded.problems.values():
             raise MediaError(f"{path}: {problem}")
         for name in encoded.records:
-            raise UsageError(f"the feature {name!r} is a record, and a measure of sets reads matrices only")
+            raise UsageError(f"the feature {name!r} is a record, and a set measure reads matrices only")
         nothing = np.empty((0, 0))
         return {name: encoded.matrices.get(name, nothing) for name in names}
 
@@ -147,7 +147,7 @@ class Scorer:
             if name.endswith(TEXT):
                 try:
                     features[name] = self._text(name, item.prompt)
-                except Exception as error:  # a prompt that the tokenizer cannot read, for one
+                except Exception as error:  # for example, a prompt that the tokenizer cannot read
                     problems[name] = f"the prompt could not be encoded for {name!r}: {describe(error)}"
         return replace(encoded, features=features, problems=problems)
 
@@ -180,7 +180,7 @@ class Scorer:
             return Score(item.id, measure.name, "not_applicable", reason=str(why), key=key)
         except MeasureFailed as why:
             return Score(item.id, measure.name, "failed", reason=str(why), key=key)
-        except Exception as error:  # a measure, perhaps a user's own, must not end the run
+        except Exception as error:  # an error in a measure, perhaps a user's own, must not end the run
             return Score(item.id, measure.name, "failed", reason=describe(error), key=key)
         problem = _problem(measure, result)
         if problem is not None:
@@ -193,13 +193,13 @@ class Scorer:
 
 def _call(measure: Measure, sample: Sample) -> Scored:
     if measure.function is None:
-        raise TypeError(f"{measure.name} is a measure of sets")
+        raise TypeError(f"{measure.name} is a set measure")
     value = measure.function(sample)
     return value if isinstance(value, Scored) else Scored(float(value))
 
 
 def _problem(measure: Measure, result: Scored) -> str | None:
-    """Say why a result cannot be a score: it is no number, not in the measure's range, or not plain JSON."""
+    """Say why a result cannot be a score: not a number, outside the range, or evidence that is not JSON."""
     if not math.isfinite(result.value):
         return f"the value was {result.value}"
     low, high = measure.bounds

@@ -1,4 +1,4 @@
-"""Measures of sets: from the stored clips of a run to its named values, for the whole run and for slices."""
+"""Compute set measures from the stored clips of a run, for the whole run and for slices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFIDENCE = 0.95
 
 
 def named_slices(wanted: Sequence[str], items: Sequence[Item]) -> list[str]:
-    """List the slices that a suite asks for: a tag, a label's value, or all values of a label by its name.
+    """List the slices that a suite names: a tag, a label's value, or (by a label's name) all its values.
 
     Raises:
         UsageError: no item has such a tag or label.
@@ -46,7 +46,7 @@ def named_slices(wanted: Sequence[str], items: Sequence[Item]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The clips of a run that have all features of a measure, and the items that have not, by status."""
+    """The items that have all features of a measure, and the status of those that do not."""
 
     items: list[Item]
     features: dict[str, list[Feature]]
@@ -56,7 +56,7 @@ class _Rows:
 
 @dataclass(frozen=True)
 class SetScorer:
-    """Score whole runs, and slices of them, with measures of sets.
+    """Score whole runs, and slices of them, with set measures.
 
     Attributes:
         references: the reference sets of the suite, by name.
@@ -70,12 +70,12 @@ class SetScorer:
     slices: Sequence[str] = ()
 
     def prepare(self) -> None:
-        """Encode the reference sets, so that a fault in one is known before anything is generated."""
+        """Encode the reference sets, so that an error in one appears before anything is generated."""
         for measure in self.measures:
             _ = self._references(measure)
 
     def digests(self, measure: Measure) -> dict[str, str]:
-        """Give the digests of the reference sets of a measure, by name."""
+        """Return the digests of a measure's reference sets, by name."""
         return {name: self.references[name].digest for name in measure.references}
 
     def score(self, store: RunStore, scorer: Scorer) -> dict[str, list[SetScore]]:
@@ -140,7 +140,7 @@ class SetScorer:
     def _values(
         self, measure: Measure, rows: _Rows, items: Sequence[Item], name: str | None, key: str
     ) -> list[SetScore]:
-        """Take a measure on the whole run, or on one slice."""
+        """Compute a measure on the whole run, or on one slice."""
         chosen = [k for k, item in enumerate(rows.items) if name is None or name in item.slices]
         asked = [item for item in items if name is None or name in item.slices]
         left_out = Counter(rows.without[item.id] for item in asked if item.id in rows.without)
@@ -159,12 +159,12 @@ class SetScorer:
             return given.without("not_applicable", str(why))
         except MeasureFailed as why:
             return given.without("failed", str(why))
-        except Exception as error:  # a measure, perhaps a user's own, must not end the run
+        except Exception as error:  # an error in a measure, perhaps a user's own, must not end the run
             return given.without("failed", describe(error))
         named = {"": result} if isinstance(result, RunEstimate) else dict(result)
         if set(named) != set(given.names):
-            told = ", ".join(sorted(named)) or "none"
-            return given.without("failed", f"it gave the values {told}, not those it is registered with")
+            got = ", ".join(sorted(named)) or "none"
+            return given.without("failed", f"it gave the values {got}, not those it is registered with")
         clusters = len({item.cluster for item in sample.items})
         notes = [note for one in references.values() for note in _unread(one)]
         return [given.value(value, one, clusters, notes) for value, one in named.items()]
@@ -220,7 +220,7 @@ class _Given:
 
 
 def _problem(one: RunEstimate, own: Value) -> str | None:
-    """Say why an estimate cannot be a score: it is no number, or not in its range."""
+    """Say why an estimate cannot be a score: it is not a number, or outside its range."""
     if one.value is None or not math.isfinite(one.value):
         return f"the value was {one.value}"
     low, high = own.bounds

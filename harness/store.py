@@ -1,14 +1,13 @@
-"""The run folder: what is on disk is the truth of a run.
+"""The run folder, which is the only source of truth about a run.
 
-    run.json        what the run is: suite, generator, plan digest, versions, hardware
-    run.sqlite      items, clips, scores: one writer, one transaction a finished unit
-    jobs.jsonl      of a service: the jobs that were submitted, before they are waited for
-    clips/          what was measured, named by the sha256 of the bytes
+    run.json        the run's record: suite, generator, plan digest, versions, hardware
+    run.sqlite      items, clips, scores: one writer, one transaction per finished unit
+    jobs.jsonl      for a service: the submitted jobs, written before waiting for them
+    clips/          the measured clips, named by the sha256 of their bytes
 
-Readers of a newer schema than they know refuse it. Schema 2 added the decisions of safeguards; a run of
-schema 1 has none, and is read as it is. Schema 3 added labels; of an older run they are read from its
-tags. Schema 4 keeps values of sets by measure, name and slice; an older run is read as it is, and brought to
-schema 4 when its sets are scored again.
+A run of a newer schema is refused. Older runs are read as they are. Schema 2 added the decisions of
+safeguards. Schema 3 added labels; in older runs they are read from tags. Schema 4 stores set values by
+measure, name and slice; an older run is brought to schema 4 when its set measures are scored again.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ __all__ = ["REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_wri
 
 SCHEMA = 4
 REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
-"""What a measure's scores rest on: where one of these differs, they are not the same measurement."""
+"""Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
 _WITH_LAYERS = 2
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
-"""Names of stored clips, and of those on their way there."""
+"""Names of stored clips, and of clips that are being written."""
 
 _LAYERS = "CREATE TABLE layers (item TEXT PRIMARY KEY REFERENCES items(id), decisions TEXT NOT NULL)"
 _TABLES = f"""{_LAYERS};
@@ -60,10 +59,10 @@ CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
 
 @contextmanager
 def single_writer(folder: Path) -> Generator[None]:
-    """Hold a run folder as its only writer; the folder is made if need be.
+    """Lock a run folder for writing; the folder is created if needed.
 
     Raises:
-        UsageError: another process is writing there, or the folder cannot be made.
+        UsageError: another process is writing there, or the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,12 +92,12 @@ class RunStore:
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, record: Mapping[str, Json]) -> RunStore:
-        """Make a run folder for ``plan``, or open the one that holds it already.
+        """Create a run folder for ``plan``, or open the folder that holds it already.
 
-        ``record`` has the fields of run.json beside schema and plan; it is used for a new run only.
+        ``record`` has the fields of run.json other than schema and plan; only a new run uses it.
 
         Raises:
-            UsageError: the folder holds another plan, or something that is not a run; nothing is overwritten.
+            UsageError: the folder holds another plan, or is not a run; nothing is overwritten.
         """
         if (folder / "run.json").exists():
             store = open_run(folder)
@@ -114,7 +113,7 @@ class RunStore:
             strange += [f"clips/{p.name}" for p in (folder / "clips").iterdir()]
         if strange:
             raise UsageError(
-                f"{folder} holds other files ({', '.join(sorted(strange)[:3])}) and no run; "
+                f"{folder} holds other files ({', '.join(sorted(strange)[:3])}) but no run; "
                 "choose an empty or new folder with --out"
             )
         (folder / "clips").mkdir(parents=True, exist_ok=True)
@@ -153,7 +152,7 @@ class RunStore:
         return [_item(*row) for row in rows]
 
     def clips(self) -> dict[str, ClipRecord]:
-        """Read what came back so far: item id -> record, in the order of the plan."""
+        """Read the records of clips so far: item id -> record, in the order of the plan."""
         rows = self._db.execute(
             "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
             "JOIN items i ON i.id = c.item ORDER BY i.position"
@@ -168,16 +167,16 @@ class RunStore:
         return {item: from_json(json.loads(decisions)) for item, decisions in rows}
 
     def put_clips(self, records: Iterable[ClipRecord]) -> None:
-        """Store what came back for the items of one unit, in one transaction.
+        """Store the results of generating one unit, in one transaction.
 
         Raises:
-            UsageError: safeguards decided something, and the run is of a schema that has no place for it.
+            UsageError: there are decisions of safeguards, and the run's schema cannot store them.
         """
         records = list(records)
         decided = [(r.item, json.dumps(to_json(r.layers), allow_nan=False)) for r in records if r.layers]
         if decided and self.record["schema"] < _WITH_LAYERS:
             raise UsageError(
-                f"{self.folder} was begun by an older screentest, which kept no decisions of safeguards; "
+                f"{self.folder} was started by an older screentest, which stored no decisions of safeguards; "
                 "run into a new folder"
             )
         rows = [
@@ -198,9 +197,9 @@ class RunStore:
                 self._db.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?)", decided)
 
     def forget_failures(self) -> int:
-        """Forget the items that have no clip, so that they are asked for again; say how many.
+        """Delete the records of items without a clip, so that they are generated again; return their number.
 
-        These are the items for which nothing came back, and those whose stored file is gone.
+        These are the items that failed, and those whose stored file is gone.
         """
         gone = [
             (record.item,)
@@ -215,9 +214,9 @@ class RunStore:
         return len(gone)
 
     def sweep(self) -> None:
-        """Delete what a killed writer left in ``clips/``: half-written files, and clips of no item.
+        """Delete what a killed writer left in ``clips/``: half-written files, and clips without an item.
 
-        Only files with names that this program gives are touched.
+        Only files named like stored clips are deleted.
         """
         known = {record.file for record in self.clips().values()}
         clips = self.folder / "clips"
@@ -227,7 +226,7 @@ class RunStore:
                 path.unlink()
 
     def clip_path(self, record: ClipRecord) -> Path:
-        """Say where a stored clip lies.
+        """Return the path of a stored clip.
 
         Raises:
             ValueError: the record has no file.
@@ -239,7 +238,7 @@ class RunStore:
     # -- scores
 
     def scores(self) -> list[Score]:
-        """Read the score table in the order of the plan, then of the measures' names."""
+        """Read the score table, in the order of the plan, then of the measures' names."""
         rows = self._db.execute(
             "SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key FROM scores s "
             "JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
@@ -247,7 +246,7 @@ class RunStore:
         return [Score(*row[:5], evidence=json.loads(row[5]), key=row[6]) for row in rows]
 
     def put_unit(self, clips: Sequence[ClipRecord], scores: Sequence[Score]) -> None:
-        """Store the scores of one unit, and what decoding told of its clips, in one transaction."""
+        """Store the scores of one unit, and the properties of its clips, in one transaction."""
         with self._transaction():
             self._db.executemany(
                 "UPDATE clips SET outcome = ?, reason = ?, info = ? WHERE item = ?",
@@ -278,7 +277,7 @@ class RunStore:
             )
 
     def set_scores(self) -> dict[tuple[str, str | None], SetScore]:
-        """Read the values of sets: (full name, slice) -> score, by measure, name and slice."""
+        """Read the values of set measures: (full name, slice) -> score, by measure, name and slice."""
         if self._has_set_values():
             rows = self._db.execute("SELECT fields, key FROM set_values ORDER BY measure, name, slice")
         else:
@@ -287,7 +286,7 @@ class RunStore:
         return {(s.full_name, s.slice): s for s in found}
 
     def put_set_scores(self, measure: str, scores: Sequence[SetScore]) -> None:
-        """Store all values of a measure of sets, in the place of those that are there."""
+        """Store all values of a set measure, replacing the stored ones."""
         rows = [
             (
                 s.measure,
@@ -308,7 +307,7 @@ class RunStore:
         return found.fetchone() is not None
 
     def _keep_set_values(self) -> None:
-        """Bring a run of an older schema to one that has a place for named values and slices."""
+        """Bring a run of an older schema to one that stores named values and slices."""
         if not self._has_set_values():
             with self._transaction():
                 for statement in _TABLES.split(";"):
@@ -318,22 +317,22 @@ class RunStore:
                 self._db.execute("DROP TABLE set_scores")
                 if self.record["schema"] < _WITH_LAYERS:
                     self._db.execute(_LAYERS)
-        if self.record["schema"] < SCHEMA:  # after the tables: a kill between the two is mended next time
+        if self.record["schema"] < SCHEMA:  # after the tables: if killed in between, the next call repairs it
             self.record = {**self.record, "schema": SCHEMA}
             write_atomic(
                 self.folder / "run.json", json.dumps(self.record, indent=1, ensure_ascii=False) + "\n"
             )
 
     def measures(self) -> dict[str, dict[str, Any]]:
-        """Read what was recorded of each measure taken: name -> version, kind, direction, range, unit."""
+        """Read the record of each measure: name -> version, kind, direction, range, unit, encoders."""
         rows = self._db.execute("SELECT name, fields FROM measures ORDER BY name")
         return {name: json.loads(fields) for name, fields in rows}
 
     def put_measure(self, name: str, fields: Mapping[str, Json]) -> None:
-        """Record a measure's version, kind, direction, range, unit and encoders beside its scores.
+        """Record a measure's version, kind, direction, range, unit and encoders.
 
-        Scores that another version or other encoders gave go with the record that said so: no aggregate
-        mixes the two, even where the new scores do not come to their end.
+        If the version, the encoders or the like changed, the old scores are deleted, so that no aggregate
+        mixes the two, even if the new scoring is interrupted.
         """
         stored = self.measures().get(name)
         with self._transaction():
@@ -354,7 +353,7 @@ def open_run(folder: Path) -> RunStore:
     """Open an existing run folder.
 
     Raises:
-        UsageError: no run is there, it is damaged, or a newer version of screentest wrote it.
+        UsageError: there is no run, it is damaged, or a newer version of screentest wrote it.
     """
     try:
         record = json.loads((folder / "run.json").read_text("utf-8", "surrogatepass"))
@@ -404,7 +403,7 @@ def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
 
 
 def _short(value: str | None) -> str:
-    """Write a setting in a sentence; of a digest, or anything as long, its beginning tells it from others."""
+    """Shorten a digest, or any value as long, for a message."""
     return "none" if value is None else value if len(value) < 64 else f"{value[:12]}..."
 
 
@@ -413,7 +412,7 @@ def _suite_name(suite: Mapping[str, Any]) -> str:
 
 
 def _storable(reason: str) -> str:
-    """Write what is no Unicode (a byte of a file's name, in an error's message) as its escape."""
+    """Escape what is not Unicode, such as a byte of a file name in an error message."""
     return reason.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -445,7 +444,7 @@ def _set_score(fields: dict[str, Any], key: str) -> SetScore:
 
 
 def read_run(store: RunStore) -> RunData:
-    """Read a run folder, once."""
+    """Read the whole content of a run folder."""
     return RunData(
         name=store.folder.name,
         record=store.record,

@@ -1,4 +1,4 @@
-"""Suites: versioned lists of prompts with tags and labels, seeds, clip settings and the measures to take."""
+"""Suites: versioned lists of prompts, with seeds, clip settings and measures."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ __all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites",
 
 
 class ReferenceSet(Config):
-    """Real clips that generated ones are compared with: of the reference world, or a folder of videos."""
+    """Real clips to compare generated clips with: from a world, or from a folder of videos."""
 
     world: str | None = None
     folder: str | None = None
-    clips: int = Field(default=512, ge=2, description="clips of the world; a folder is taken whole")
+    clips: int = Field(
+        default=512, ge=2, description="number of clips of the world; of a folder, all are used"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -28,7 +30,7 @@ class ReferenceSet(Config):
 
 
 class Disguised(Config):
-    """The prompts of another suite, rewritten in families of disguises; see 'screentest transform --list'."""
+    """The prompts of another suite, in disguise; see 'screentest transform --list' for the families."""
 
     suite: str = Field(min_length=1, description="name or YAML file of the suite")
     families: tuple[str, ...] = Field(("all",), min_length=1)
@@ -37,7 +39,7 @@ class Disguised(Config):
 
 
 class PromptSet(Config):
-    """The prompts of your copy of a public set; its path is taken from the working directory."""
+    """The prompts of your copy of a public set; its path is relative to the working directory."""
 
     kind: str = Field(description="ailuminate, hatecheck, openai-samples, t2vsafetybench, xstest, csv, lines")
     file: str = Field(min_length=1)
@@ -47,18 +49,20 @@ class PromptSet(Config):
 
 
 class Suite(Config):
-    """A versioned list of prompts and the measures to take on the clips they give."""
+    """A versioned list of prompts, and the measures to compute on their clips."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)
     version: int = Field(ge=1)
     description: str = ""
-    seeds: int = Field(default=1, ge=1, le=10_000, description="clips a prompt")
+    seeds: int = Field(default=1, ge=1, le=10_000, description="clips per prompt")
     clip: ClipSettings = ClipSettings()
     prompts: tuple[Prompt, ...] = ()
     prompts_from_generator: bool = Field(
-        default=False, description="take the items from the generator (a folder of videos) instead"
+        default=False, description="take the items from the generator (a folder of videos)"
     )
-    disguised: Disguised | None = Field(default=None, description="take the prompts of a suite in disguise")
+    disguised: Disguised | None = Field(
+        default=None, description="take the prompts of another suite, in disguise"
+    )
     prompt_set: PromptSet | None = Field(default=None, description="take the prompts of a public set")
     measures: tuple[str, ...] = Field(min_length=1)
     encoders: dict[str, str] = Field(
@@ -66,13 +70,14 @@ class Suite(Config):
     )
     reference_set: ReferenceSet | None = None
     thresholds: str | None = Field(
-        default=None, description="path of thresholds of laws, for another tracker than the packaged ones"
+        default=None, description="path of a thresholds file of the laws; by default the packaged one"
     )
     reference_sets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")], ReferenceSet] = Field(
-        default_factory=dict, description="further ones by name; reference_set is the one named default"
+        default_factory=dict,
+        description="more reference sets by name; reference_set is the one named default",
     )
     slices: tuple[str, ...] = Field(
-        default=(), description="tags, and labels by name, that measures of sets are taken by as well"
+        default=(), description="tags and labels for whose slices set measures are computed, too"
     )
 
     @property
@@ -83,9 +88,7 @@ class Suite(Config):
     @model_validator(mode="after")
     def _one_default(self) -> Self:
         if self.reference_set is not None and "default" in self.reference_sets:
-            raise ValueError(
-                "'reference_set' is the one named 'default' in 'reference_sets'; give one of them"
-            )
+            raise ValueError("'reference_set' is the same as 'default' in 'reference_sets'; give one of them")
         return self
 
     @model_validator(mode="after")
@@ -111,9 +114,9 @@ def packaged_suites() -> dict[str, Path]:
 
 
 def read_suite(name: str) -> Suite:
-    """Load one suite as it is written, without the prompts that it takes from elsewhere.
+    """Load one suite file, without the prompts that it takes from other files.
 
     Raises:
-        UsageError: no such suite, or a key or value in it is wrong.
+        UsageError: there is no such suite, or a key or value in it is wrong.
     """
     return load_yaml(Suite, name, packaged_suites(), kind="suite")

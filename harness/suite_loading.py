@@ -1,4 +1,4 @@
-"""Loading of suites: packaged or from files, several as one, with prompts taken from elsewhere."""
+"""Load suites: packaged ones and files, several joined as one, with prompts from other files."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _TEXT_NAMES = ("text", "prompt", "prompt_text")
 
 
 def read_prompts(source: str) -> Iterator[tuple[str | None, str]]:
-    """Stream (id, text) of a suite, a text file of one prompt a line, a CSV or a file of JSON lines.
+    """Yield (id, text) of a suite, a text file with one prompt per line, a CSV or a JSON lines file.
 
     CSV and JSON lines have the prompt under text, prompt or prompt_text, and may have an id.
 
     Raises:
-        UsageError: the file is missing, of another kind, or wrong in itself.
+        UsageError: the file is missing, of another kind, or malformed.
     """
     path = Path(source)
     if source in packaged_suites() or path.suffix in (".yaml", ".yml"):
@@ -54,7 +54,7 @@ def read_prompts(source: str) -> Iterator[tuple[str | None, str]]:
     if path.name.endswith((".jsonl", ".jsonl.gz")):
         return _json_lines(path)
     raise UsageError(
-        f"{source!r} is no suite ({', '.join(packaged_suites())}) and no .txt, .csv, .jsonl or .yaml file"
+        f"{source!r} is not a suite ({', '.join(packaged_suites())}) or a .txt, .csv, .jsonl or .yaml file"
     )
 
 
@@ -83,11 +83,11 @@ def _json_lines(path: Path) -> Iterator[tuple[str | None, str]]:
 
 
 def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: float = 1.0) -> Suite:
-    """Make a suite of rewritten prompts, each with its tags and labels, its family and its base prompt.
+    """Make a suite of disguised prompts, labelled with their family and their base prompt.
 
-    Runs of the base suite and of this one are paired by that id, the label ``base`` here and ``id`` there.
-    What a family leaves as it was is left out, since the base suite has it, and so is a text that another
-    family has made already.
+    Runs of both suites are paired by the base prompt's id: the label ``base`` here, ``id`` in the base suite.
+    A prompt that a family does not change is left out, because the base suite has it. So is a text that
+    another family made already.
 
     Raises:
         UsageError: nothing is left.
@@ -115,10 +115,10 @@ def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: 
 
 
 def suite_in_disguise(suite: Suite, wanted: Disguised) -> Suite:
-    """Fill a suite with the prompts of another one in disguise; all else stays its own.
+    """Fill a suite with the disguised prompts of another suite; it keeps its other settings.
 
     Raises:
-        UsageError: no such suite or family, or a suite that is in disguise itself.
+        UsageError: there is no such suite or family, or the other suite is in disguise itself.
     """
     base = read_suite(wanted.suite)
     if base.disguised is not None:
@@ -132,7 +132,7 @@ def suite_in_disguise(suite: Suite, wanted: Disguised) -> Suite:
 
 
 def write_suite(suite: Suite, out: Path) -> None:
-    """Write a suite as YAML in ASCII, beside and renamed."""
+    """Write a suite as ASCII YAML, atomically."""
     import yaml
 
     beside = out.with_name(f".{out.name}.part")
@@ -160,11 +160,11 @@ def labelled_suite(suite: Suite) -> tuple[list[Labelled], int]:
 
 
 def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
-    """Fill a suite with the prompts of a set; its description says which file, and what was left out.
+    """Fill a suite with the prompts of a public set; its description says which file, and what was left out.
 
-    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both labelled with their categories
-    and language. What the set calls neither is left out; so is what is measured at text filters alone, and
-    a text that came before.
+    Harmful prompts are tagged ``red-team``, harmless ones ``benign``, and both are labelled with their
+    categories and language. Left out are prompts that the set calls neither, prompts that are for text
+    filters only, and repeated texts.
 
     Raises:
         UsageError: the file is missing or not of its kind, or nothing is left.
@@ -184,7 +184,7 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
             prompts[one.text] = Prompt(text=one.text, tags=(tag,), labels=_labels(source.name, one))
     if not prompts:
         raise UsageError(
-            f"{wanted.file} calls no prompt harmful or harmless, so no outcome could be told; give the set "
+            f"{wanted.file} calls no prompt harmful or harmless, so outcomes cannot be judged; give the set "
             "`columns` with a label and its scheme"
         )
     left_out = {
@@ -193,9 +193,9 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
         "without text": blank,
         "twice": len(known) - text_only - blank - len(prompts),
     }
-    told = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
+    counts = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
     origin = f"{source.name}: {Path(wanted.file).name}, sha256 {source.sha256}, licence {source.licence}"
-    described = [suite.description, origin, f"left out: {told}" if told else ""]
+    described = [suite.description, origin, f"left out: {counts}" if counts else ""]
     return suite.model_copy(
         update={
             "prompts": tuple(prompts.values()),
@@ -212,11 +212,10 @@ def _labels(source: str, one: Labelled) -> Labels:
 
 
 def join_suites(suites: Sequence[Suite]) -> Suite:
-    """Make one suite of several: all their prompts, each with its seeds, and all their measures.
+    """Join suites: all their prompts, each with its seeds, and all their measures.
 
     Raises:
-        UsageError: they differ in the clips they ask for, in an encoder of a role or in the reference set,
-            or share a prompt.
+        UsageError: their clip settings, encoders or reference sets differ, or they share a prompt.
     """
     first = suites[0]
     encoders: dict[str, str] = {}
@@ -224,12 +223,12 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
         for what in ("clip", "reference_set", "reference_sets", "prompts_from_generator"):
             if getattr(suite, what) != getattr(first, what):
                 raise UsageError(
-                    f"the suites {first.name!r} and {suite.name!r} cannot be one: {what} differs"
+                    f"the suites {first.name!r} and {suite.name!r} cannot be joined: {what} differs"
                 )
         for role, source in suite.encoders.items():
             if encoders.setdefault(role, source) != source:
                 raise UsageError(
-                    f"the suites cannot be one: the encoder {role!r} is {encoders[role]!r} and {source!r}; "
+                    f"the suites cannot be joined: the encoder {role!r} is {encoders[role]!r} or {source!r}; "
                     f"make it the same in both"
                 )
     prompts = [p.model_copy(update={"seeds": p.seeds or s.seeds}) for s in suites for p in s.prompts]
@@ -247,15 +246,15 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
     try:
         return Suite.model_validate(fields)
     except ValidationError as error:
-        raise UsageError(f"the suites cannot be one: {explain(error, Suite)}") from None
+        raise UsageError(f"the suites cannot be joined: {explain(error, Suite)}") from None
 
 
 def load_suite(name: str) -> Suite:
-    """Load a suite by the name of a packaged one, or by the path of a YAML file; with commas, several as one.
+    """Load a packaged suite by name, or a YAML file by path; names with commas are joined into one suite.
 
     Raises:
-        UsageError: no such suite (with the nearest names), or a key or value in it is wrong, or suites that
-            cannot be one.
+        UsageError: there is no such suite (with the nearest names), a key or value in it is wrong, or the
+            suites cannot be joined.
     """
     if "," in name and not Path(name).is_file():
         return join_suites([load_suite(part.strip()) for part in name.split(",")])
@@ -263,10 +262,10 @@ def load_suite(name: str) -> Suite:
 
 
 def filled(suite: Suite) -> Suite:
-    """Put in the prompts that a suite takes from elsewhere.
+    """Add the prompts that a suite takes from other files.
 
     Raises:
-        UsageError: what it takes them from is missing or wrong.
+        UsageError: such a file is missing or wrong.
     """
     if suite.disguised is not None:
         return suite_in_disguise(suite, suite.disguised)

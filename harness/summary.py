@@ -1,6 +1,6 @@
-"""The summary of a run: every measure with its n, what was left out, and a confidence interval.
+"""Summarise a run: every measure with its confidence interval, n, and what was left out.
 
-It is a function of the score table alone, so any number of workers and any order give the same file.
+The summary is a function of the score table only, so it does not depend on the order or number of workers.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Aggregate(Estimate):
 
     Attributes:
         tag: the slice, a tag or ``label:value``; None for the whole run.
-        value: mean, rate or set value; None where no item gave one.
-        left_out: items with no value, by status; ``reasons`` why, most frequent first.
+        value: mean, rate or set value; None if no item has one.
+        left_out: number of items without a value, by status; ``reasons``: by reason, most frequent first.
     """
 
     measure: str
@@ -47,7 +47,7 @@ class Aggregate(Estimate):
 
 
 class Summary(BaseModel):
-    """All aggregates of a run, and how its items came out."""
+    """All aggregates of a run, and the number of items by outcome."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,7 +61,7 @@ class Summary(BaseModel):
     aggregates: tuple[Aggregate, ...]
 
     def get(self, measure: str, tag: str | None = None) -> Aggregate | None:
-        """Find the aggregate of a measure, over all items or those of a slice; None where there is none."""
+        """Find the aggregate of a measure, over all items or those of a slice; None if there is none."""
         return next((a for a in self.aggregates if a.measure == measure and a.tag == tag), None)
 
 
@@ -109,7 +109,7 @@ def aggregate(
     confidence: float,
 ) -> Aggregate:
     """Aggregate the scores of one measure; ``fields`` is what the run recorded of the measure."""
-    # Sorted by item id, so that neither the order of rows nor the way they came changes the last bit.
+    # Sorted by item id, so that the order of rows does not change the last bit.
     sound = [_sound(s, fields["kind"]) for s in scores]
     good = sorted((s.item, s.value) for s in sound if s.status == "ok" and s.value is not None)
     values = [value for _, value in good]
@@ -148,9 +148,9 @@ def aggregate(
 
 
 def _sound(score: Score, kind: str) -> Score:
-    """Turn an ``ok`` without a number that can be aggregated into a failure, so that it is counted as one.
+    """Turn an ``ok`` score without a usable number into a failed one, so that it is counted as failed.
 
-    SQLite, for one, stores NaN as no value.
+    For example, SQLite stores NaN as no value.
     """
     if score.status != "ok":
         return score
@@ -209,7 +209,7 @@ def read_summary(folder: Path) -> Summary:
     """Read a run's ``summary.json``.
 
     Raises:
-        UsageError: the run has not been scored to its end, or the file is damaged.
+        UsageError: scoring the run is not finished, or the file is damaged.
     """
     path = folder / "summary.json"
     try:
@@ -219,4 +219,4 @@ def read_summary(folder: Path) -> Summary:
             f"{folder} has no summary yet; finish it with the same 'screentest run', or 'screentest score'"
         ) from None
     except ValidationError:
-        raise UsageError(f"{path} is damaged; 'screentest score {folder}' makes it anew") from None
+        raise UsageError(f"{path} is damaged; 'screentest score {folder}' writes it again") from None

@@ -1,8 +1,7 @@
-"""MLflow: a projection of run folders, sent once and kept in step.
+"""Send run folders to MLflow, and keep MLflow up to date with them.
 
-What was sent is read back from the server (tags, metrics, params, inputs), so there is no state of our own to
-lose: `sync` sends the difference between the folder and the server, twice without doubling. A run is
-found by its tag ``screentest.run``.
+`sync` reads what the server has (tags, metrics, params, inputs) and sends only the difference, so no local
+state can be lost and sending twice does not duplicate anything. A run is found by its tag ``screentest.run``.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ __all__ = ["Marked", "Synced", "mark_verdict", "sync"]
 
 T = TypeVar("T")
 
-_METRICS, _PARAMS = 1000, 90  # a request takes 1000 metrics, 100 params, 100 tags
+_METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
 _STEP = 0
 
 
@@ -44,9 +43,9 @@ class Synced:
     Attributes:
         uri: of the store, without credentials.
         created: whether the MLflow run is new.
-        withdrawn: metrics that MLflow still holds and the run no longer has; it cannot delete them, so they
-            are named in the tag ``screentest.withdrawn``.
-        url: of the run's page, where the store is a server.
+        withdrawn: metrics in MLflow that the run no longer has. MLflow cannot delete them, so the tag
+            ``screentest.withdrawn`` names them.
+        url: of the run's page, if the store is a server.
     """
 
     experiment: str
@@ -64,7 +63,7 @@ class Synced:
 
 @dataclass(frozen=True)
 class Marked:
-    """A registered model version with its verdict on it, and whether the alias was moved to it."""
+    """A registered model version that got a verdict, and whether the alias was moved to it."""
 
     model: str
     version: str
@@ -74,16 +73,16 @@ class Marked:
 
 
 def sync(folder: Path, uri: str | None = None, *, timeout: int = 10) -> Synced:
-    """Send to MLflow what it does not have yet of a run, finished or not.
+    """Send the parts of a run, finished or not, that MLflow does not have yet.
 
     Args:
         folder: of the run.
-        uri: of the MLflow store; else ``MLFLOW_TRACKING_URI``, else the SQLite store beside the run.
-        timeout: seconds that one request may take, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
+        uri: of the MLflow store; by default ``MLFLOW_TRACKING_URI``, else the SQLite store beside the run.
+        timeout: seconds per request, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
 
     Raises:
-        UsageError: no run is there, or a file of it is damaged.
-        TrackingError: the store cannot be reached, or refuses.
+        UsageError: there is no run, or one of its files is damaged.
+        TrackingError: the store cannot be reached or refuses a request.
     """
     view = project(folder)
     uri = _uri(view.folder, uri)
@@ -96,12 +95,12 @@ def mark_verdict(
 ) -> Marked:
     """Put a run's verdict on a version of the registered model ``model``; move ``alias`` to it only on PASS.
 
-    The run is synced first. Its generator becomes a version of ``model`` once a run. An alias that stands
-    on a version stays where it is on any other verdict.
+    The run is synced first. Each run registers its generator as one version of ``model``. On any other
+    verdict the alias stays where it is.
 
     Raises:
-        UsageError: no run is there, it is not finished, or it has no verdict that is of its scores.
-        TrackingError: the store cannot be reached, or refuses (a name that is no model name or alias ...).
+        UsageError: there is no run, it is not finished, or it has no verdict on its current scores.
+        TrackingError: the store cannot be reached or refuses a request, such as an invalid model name.
     """
     verdict = read_verdict(folder)
     view = project(folder)
@@ -184,7 +183,7 @@ def _experiment(client: MlflowClient, view: Projection, uri: str) -> str:
             )
         return found.experiment_id
     database = sqlite_file(uri)
-    # Without a place of its own, a SQLite store would put artifacts into the working folder.
+    # By default a SQLite store would put artifacts into the working folder.
     beside = None if database is None else (database.parent / "mlartifacts").as_uri()
     try:
         return client.create_experiment(view.experiment, artifact_location=beside)
@@ -210,7 +209,7 @@ def _run(client: MlflowClient, view: Projection, experiment_id: str) -> tuple[Ru
 
 
 def _model(client: MlflowClient, view: Projection, experiment_id: str) -> str:
-    """Find the generator among the experiment's models, or log it as one whose weights are kept elsewhere."""
+    """Find the generator among the experiment's models, or log it as an external model."""
     from mlflow.models.utils import get_external_mlflow_model_spec
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_IS_EXTERNAL
 
@@ -221,7 +220,7 @@ def _model(client: MlflowClient, view: Projection, experiment_id: str) -> str:
     ready = sorted(m.model_id for m in found if str(m.status) == "READY")
     if ready:
         return ready[0]
-    # As mlflow.create_external_model does, which however needs the process-wide tracking URI to be ours.
+    # Like mlflow.create_external_model, which would need the process-wide tracking URI to be ours.
     model = client.create_logged_model(
         experiment_id,
         name=card.name,
@@ -265,8 +264,8 @@ def _send_values(
     from mlflow.entities import Metric, Param, RunTag
 
     run_id = run.info.run_id
-    # Of two values at one step MLflow shows the later one, so a changed value must have a later time even
-    # where this machine's clock is behind the one that sent the first.
+    # Of two values at one step MLflow shows the later one. So a changed value needs a later time, even if
+    # this machine's clock is behind the one that sent the first.
     now = max(int(time.time() * 1000), int(run.data.tags.get("screentest.sent_ms", "0")) + 1)
     sent = {"screentest.sent_ms": str(now)} if metrics else {}
     rows = [RunTag(k, v) for k, v in {**tags, **sent}.items()]
@@ -281,10 +280,10 @@ def _send_values(
 
 
 def _send_artifacts(client: MlflowClient, run: Run, view: Projection) -> int:
-    """Send the files whose bytes are not there yet; the digests of those that are stand in a tag."""
+    """Send the files that MLflow does not have yet, by the digests in a tag."""
     run_id = run.info.run_id
-    told = run.data.tags.get("screentest.artifacts")
-    there = json.loads(told) if told else {}
+    tag = run.data.tags.get("screentest.artifacts")
+    there = json.loads(tag) if tag else {}
     if there:
         listed = {f.path for path in (None, "clips") for f in client.list_artifacts(run_id, path)}
         there = {path: sha for path, sha in there.items() if path in listed}
@@ -319,7 +318,7 @@ def _send_state(client: MlflowClient, run: Run, view: Projection) -> None:
 
 
 def _version(client: MlflowClient, model: str, synced: Synced) -> str:
-    """Find the version of ``model`` that stands for this run, or register it."""
+    """Find the version of ``model`` for this run, or register it."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 

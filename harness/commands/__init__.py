@@ -1,1 +1,1 @@
-"""The command line: one module a topic, each a few lines over the module that does the work."""
+"""The command line: one module per topic, which calls the module that does the work."""

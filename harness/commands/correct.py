@@ -1,4 +1,4 @@
-"""The commands about judges: correct a run's rate for its judge's own error."""
+"""The command `correct`: correct a run's rate for the error of its judge."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def correct(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     measure: Annotated[str, typer.Option(help="A rate of the run, such as safety.nudity.")],
     labels: Annotated[
-        Path, typer.Option(help="CSV: clip (sha256) or item, and label (unsafe or safe), as people saw them.")
+        Path, typer.Option(help="CSV of human labels: clip (sha256) or item, and label (unsafe or safe).")
     ],
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")
+    ] = 0.95,
     as_json: AsJson = False,
 ) -> None:
     """Correct a rate for its judge's misses and false alarms, measured on labelled clips of the run."""

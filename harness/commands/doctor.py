@@ -1,4 +1,4 @@
-"""What is installed, which weights are here, and what is missing and where to get it."""
+"""The command `doctor`: what is installed, which weights are here, what is missing and where to get it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CORE = (
 
 
 def examine() -> Table:
-    """Look at libraries, devices, weights and disk; a row each with ``ok`` or ``missing`` and what to do."""
+    """Check libraries, devices, weights and disk: a row each, ``ok`` or ``missing`` with what to do."""
     rows = [("python", "ok", platform.python_version()), *_libraries(), *_device(), *_weights(), _disk()]
     missing = [row for row in rows if row[1] != "ok"]
     note = f"{len(missing)} missing" if missing else "everything that the packaged suites need is here"

@@ -1,4 +1,4 @@
-"""The command `extrapolate`: a suite that asks whether a generator learned laws or examples."""
+"""The command `extrapolate`: a suite that tests whether a generator learned laws or only examples."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ __all__ = ["extrapolate"]
 
 
 def extrapolate(
-    out: Annotated[Path, typer.Option(help="A new folder for the suite, its beginnings and the answers.")],
-    n: Annotated[int, typer.Option(min=2, max=10_000, help="Beginnings of each set.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="A new folder for the suite, the starting clips and the true continuations.")
+    ],
+    n: Annotated[int, typer.Option(min=2, max=10_000, help="Starting clips of each set.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
 ) -> None:
-    """Write a suite that asks whether a generator of the reference world learned its laws or its examples."""
+    """Write a suite that tests whether a generator learned the reference world's laws or only examples."""
     from ...generators.reference.model.reconstruction import Reconstruction
     from ...metrics.validation.extrapolation import SETS, write_sets
 
     suite = write_sets(out, n, Reconstruction(), seed)
-    say(f"{n} beginnings of each of {', '.join(SETS)}: {suite}")
+    say(f"{n} starting clips of each of {', '.join(SETS)}: {suite}")
     for name in ("true", "reconstructed"):
         floor = f"--suite {out / 'floor.yaml'} --generator folder:{out / name}"
         say(f"floor, {name}: screentest run {floor}")

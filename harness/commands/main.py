@@ -1,7 +1,7 @@
-"""The command line. Each command is a few lines over the module that does the work.
+"""The command line; each command calls the module that does the work.
 
 Exit codes: 0 pass, 1 gate failed, 2 wrong usage, 3 inconclusive, 70 internal error. Results go to stdout,
-progress and warnings to stderr. Heavy libraries are imported by the commands that use them.
+progress and warnings to stderr. Each command imports the heavy libraries that it uses.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Kind(StrEnum):
 
 
 class Schema(StrEnum):
-    """What has a schema."""
+    """Files that have a schema."""
 
     suite = "suite"
     policy = "policy"
@@ -97,7 +97,7 @@ def run(
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,
-    retry_failed: Annotated[bool, typer.Option(help="Ask again where nothing came back.")] = False,
+    retry_failed: Annotated[bool, typer.Option(help="Generate again the items that failed.")] = False,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
@@ -146,8 +146,8 @@ def score(
 
 @app.command()
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="The run to compare with.")],
-    run_b: Annotated[Path, typer.Argument(help="The run that is judged.")],
+    run_a: Annotated[Path, typer.Argument(help="The run to compare with (a).")],
+    run_b: Annotated[Path, typer.Argument(help="The run to judge (b).")],
     confidence: Confidence = 0.95,
     as_json: AsJson = False,
 ) -> None:
@@ -165,13 +165,15 @@ def compare(
 
 @app.command()
 def gate(
-    run: Annotated[Path, typer.Argument(help="The run that is judged.")],
+    run: Annotated[Path, typer.Argument(help="The run to judge.")],
     policy: Annotated[
         str, typer.Option(help="A policy's name or YAML file; see 'screentest list policies'.")
     ],
-    baseline: Annotated[Path | None, typer.Option(help="The run that 'versus: baseline' means.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="The baseline of rules with 'versus: baseline'.")
+    ] = None,
     model: Annotated[
-        str | None, typer.Option(help="MLflow's registered model to put the verdict on.")
+        str | None, typer.Option(help="Registered model of MLflow that gets the verdict.")
     ] = None,
     alias: Annotated[str | None, typer.Option(help="Alias of --model to move here, on PASS only.")] = None,
     plugin: Plugins = None,
@@ -189,7 +191,8 @@ def gate(
         raise UsageError("--alias needs --model, the registered model that has the alias")
     if model is not None and tracking_uri == "none":
         raise UsageError(
-            "--model puts the verdict on a model of MLflow, and --tracking-uri none keeps off it"
+            "--model puts the verdict on a model of MLflow, and --tracking-uri none turns MLflow off; "
+            "leave one of them out"
         )
     against = open_run(baseline) if baseline is not None else None
     verdict = apply_policy(open_run(run), load_policy(policy), against)
@@ -221,9 +224,9 @@ def report(
 @app.command()
 def view(
     run: Annotated[
-        Path | None, typer.Argument(help="A run folder, or a page; else the newest in runs/.")
+        Path | None, typer.Argument(help="A run folder or a page; by default the newest in runs/.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8765,
 ) -> None:
     """Serve a run's page on this machine until interrupted."""
     from ...reports.serve import serve_page
@@ -231,7 +234,7 @@ def view(
     if run is None:
         pages = sorted(Path("runs").glob("*/report.html"), key=lambda path: path.stat().st_mtime)
         if not pages:
-            raise UsageError("there is no page in runs/ here; name a run folder, or a page")
+            raise UsageError("there is no page in runs/ here; name a run folder or a page")
         run = pages[-1]
     page = run if run.suffix == ".html" else run / "report.html"
     if not page.is_file() and run.suffix == ".html":
@@ -249,7 +252,7 @@ def list_names(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what there is by name."""
+    """List the names of suites, generators, measures, encoders or policies."""
     load_plugins(plugin)
     from .tables import listing
 
@@ -258,7 +261,7 @@ def list_names(
 
 
 @app.command()
-def schema(what: Annotated[Schema, typer.Argument(help="Which file.")]) -> None:
+def schema(what: Annotated[Schema, typer.Argument(help="The kind of file.")]) -> None:
     """Print the JSON schema of suite or policy files, for editors and checks."""
     if what is Schema.suite:
         from ..suite import Suite
@@ -272,7 +275,7 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which file.")]) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, which weights are here and what is missing."""
+    """Check what is installed, which weights are here and what is missing."""
     load_plugins(None)
     from .doctor import examine
 
@@ -284,7 +287,7 @@ def doctor(as_json: AsJson = False) -> None:
 def sync(
     run: Annotated[Path, typer.Argument(help="A run folder.")], tracking_uri: TrackingUri = None
 ) -> None:
-    """Send to MLflow what has not been sent; doing so twice changes nothing."""
+    """Send to MLflow what has not been sent yet; repeating it changes nothing."""
     from ..core.mlflow_store import default_uri
     from ..store import open_run
     from ..tracking import sync as send
@@ -299,7 +302,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path, typer.Option(help="A .parquet or .csv file.")],
 ) -> None:
-    """Write a run's score table, a row an item and measure, as Parquet or CSV."""
+    """Write a run's score table as Parquet or CSV: a row per item and measure."""
     from ..export import export_scores
 
     say(f"{export_scores(run, out)} rows: {out}")
@@ -319,7 +322,7 @@ app.add_typer(world.world)
 
 
 def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
-    """Write the page and project the run to MLflow. What fails of this is said, and changes no result."""
+    """Write the page and send the run to MLflow. A failure is a warning and changes no result."""
     from ...reports.build import build_report
 
     try:
@@ -338,7 +341,7 @@ def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
 
 
 def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
-    """Put the verdict on a registered model. A tracker that is down is said; the verdict stands."""
+    """Put the verdict on a registered model. If MLflow cannot be reached, warn; the verdict stands."""
     from ..core.mlflow_store import default_uri
     from ..tracking import TrackingError, mark_verdict
 
@@ -373,17 +376,17 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _BROKEN_PIPE
-    if code == _BROKEN_PIPE:  # or the interpreter would complain of it once more as it ends
+    if code == _BROKEN_PIPE:  # or the interpreter would report it again when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
-_INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 and the signal's number, as shells have it: never a pass
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 plus the signal's number, as in shells: never a pass
 
 
 @runtime_checkable
 class _Complaint(Protocol):
-    """What the command-line library raises for wrong usage; Typer has carried a Click of its own or not."""
+    """The error of the command-line library for wrong usage; its class depends on Typer's version."""
 
     exit_code: int
 
@@ -391,9 +394,9 @@ class _Complaint(Protocol):
 
 
 def run_cli(arguments: Sequence[str]) -> int:
-    """Run the command line with these arguments, without the program's name, and return the exit code.
+    """Run the command line with these arguments (without the program's name) and return the exit code.
 
-    Results are printed; what is wrong is one sentence on stderr. With ``--debug`` exceptions are raised.
+    Results are printed; an error is one sentence on stderr. With ``--debug`` exceptions are raised.
     """
     debug = "--debug" in arguments
     try:
@@ -414,7 +417,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         if debug:
             raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            warn("error: the disk is full; make room, and the same command goes on from here")
+            warn("error: the disk is full; free some space, and the same command continues from here")
             return 2
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             warn(f"error: {error.filename} cannot be written or read: {error.strerror}")
@@ -423,5 +426,5 @@ def run_cli(arguments: Sequence[str]) -> int:
         warn(f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)")
         return 70
     if code == _INTERRUPTED:
-        warn("interrupted; the same command goes on from here")
+        warn("interrupted; the same command continues from here")
     return code if isinstance(code, int) else 0

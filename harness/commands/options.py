@@ -1,4 +1,4 @@
-"""What the commands share: their options, and how they speak. Results go to stdout, the rest to stderr."""
+"""Options and output that the commands share. Results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = [
 
 
 class Device(StrEnum):
-    """Where models run."""
+    """The device that models run on."""
 
     auto = "auto"
     cpu = "cpu"
@@ -60,8 +60,8 @@ class Dtype(StrEnum):
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Cache = Annotated[Path, typer.Option(help="Folder of the feature cache.", envvar="SCREENTEST_CACHE")]
-Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")]
-DeviceOption = Annotated[Device, typer.Option(help="Where models run.")]
+Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")]
+DeviceOption = Annotated[Device, typer.Option(help="Device that models run on.")]
 DtypeOption = Annotated[Dtype, typer.Option(help="Type of weights and activations.")]
 EncoderOption = Annotated[
     list[str] | None,
@@ -74,17 +74,19 @@ MeasuresOption = Annotated[
 ]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file with measures to add.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads of PyTorch on the CPU; the run's record has their number.")
+    int | None, typer.Option(min=1, help="CPU threads of PyTorch; stored in the run's record.")
 ]
 ThresholdsOption = Annotated[
     Path | None,
-    typer.Option("--thresholds", help="Thresholds of laws; by default the suite's, else the packaged ones."),
+    typer.Option(
+        "--thresholds", help="Thresholds file of the laws; by default the suite's, else the packaged one."
+    ),
 ]
 TrackingUri = Annotated[
     str | None,
     typer.Option(
         envvar="MLFLOW_TRACKING_URI",
-        help="MLflow server or database, by default mlflow.db beside the run; 'none' for none.",
+        help="MLflow server or database; by default mlflow.db beside the run; 'none' turns MLflow off.",
     ),
 ]
 
@@ -92,7 +94,7 @@ TrackingUri = Annotated[
 def adjusted(
     suite: Suite, measures: list[str] | None, encoders: list[str] | None, thresholds: Path | None = None
 ) -> Suite:
-    """Put the measures, encoders and thresholds of the command line in the place of the suite's."""
+    """Replace the suite's measures, encoders and thresholds by those of the command line."""
     changes: dict[str, Any] = {}
     if measures:
         names = [name.strip() for part in measures for name in part.split(",")]
@@ -115,7 +117,7 @@ def adjusted(
 def settings(
     cache: Path, device: str, dtype: str, *, retry_failed: bool = False, threads: int | None = None
 ) -> Settings:
-    """Gather what a run does not record in its suite."""
+    """Collect the settings of a run that are not part of its suite."""
     from ...metrics.encoders.base import EncoderOptions
     from ..run import Settings
 
@@ -123,7 +125,7 @@ def settings(
 
 
 def load_plugins(files: list[Path] | None) -> None:
-    """Load installed plugins, warning of those that fail, and the files that the user named."""
+    """Load installed plugins, with a warning for each that fails, and the files that the user named."""
     from ..plugins import load_entry_points, load_files
 
     for problem in load_entry_points():
@@ -164,5 +166,5 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Print a line beside the result."""
+    """Print a line to stderr."""
     sys.stderr.write(text + "\n")

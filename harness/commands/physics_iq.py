@@ -1,4 +1,4 @@
-"""The command `physics-iq`: continuations against two real takes of each scene."""
+"""The command `physics-iq`: compare continuations with two real recordings (takes) of each scene."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ __all__ = ["physics_iq"]
 
 def physics_iq(
     takes: Annotated[
-        Path, typer.Option(help="Folder of real takes: SCENARIO_take-1.mp4, SCENARIO_take-2.mp4.")
+        Path, typer.Option(help="Folder of real recordings: SCENARIO_take-1.mp4, SCENARIO_take-2.mp4.")
     ],
     generated: Annotated[Path, typer.Option(help="Folder of generated clips: SCENARIO.mp4.")],
     manifest: Annotated[
         Path | None, typer.Option(help="CSV: scenario, view, take1, take2, generated; else file names.")
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.01, max=3600, help="Compared from the beginning of each clip.")
+        float, typer.Option(min=0.01, max=3600, help="Seconds to compare, from the start of each clip.")
     ] = 5.0,
-    scale: Annotated[int, typer.Option(min=1, max=64, help="Take 1 is reduced by this.")] = 4,
-    stretch: Annotated[bool, typer.Option("--stretch", help="Allow another aspect ratio.")] = False,
+    scale: Annotated[int, typer.Option(min=1, max=64, help="Factor by which frames are reduced.")] = 4,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Stretch clips of another aspect ratio.")
+    ] = False,
     confidence: Confidence = 0.95,
     cache: Cache = Path("cache"),
     as_json: AsJson = False,
@@ -50,7 +52,7 @@ def physics_iq(
 
 
 def physics_iq_table(result: PhysicsIQ) -> Table:
-    """Lay out a row a scenario, its shots averaged, with both scores and what was left out below."""
+    """Build the table: a row per scenario (mean of its shots), then both scores and what was left out."""
     scenarios: dict[str, list[ShotScore]] = {}
     for row in result.rows:
         scenarios.setdefault(row.scenario, []).append(row)

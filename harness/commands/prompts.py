@@ -1,4 +1,4 @@
-"""The commands about prompts: disguise them, judge them, and assess what judges them."""
+"""The commands about prompts: disguise and classify prompts, and assess prompt classifiers."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ def transform(
         str | None, typer.Argument(help="A .txt, .csv or .jsonl file of prompts, or a suite.")
     ] = None,
     family: Annotated[list[str] | None, typer.Option(help="A family, or all; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(help="Which variant of what is left to chance.")] = 0,
-    strength: Annotated[float, typer.Option(min=0, max=1, help="Share that is changed.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of random choices.")] = 0,
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of each prompt that is changed.")
+    ] = 1.0,
     out: Annotated[
-        Path | None, typer.Option(help="A file of JSON lines; or, from a suite, a suite in .yaml.")
+        Path | None, typer.Option(help="A JSON lines file; from a suite, also a suite as .yaml.")
     ] = None,
     list_families: Annotated[bool, typer.Option("--list", help="List the families.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rewrite prompts in named families, to test filters; each keeps the id of its base prompt."""
+    """Disguise prompts in named families, to test filters; each keeps the id of its base prompt."""
     from ...safety.transforms import files
     from ..suite_loading import jailbreak_suite, load_suite, read_prompts, write_suite
 
@@ -64,14 +66,14 @@ def classify(
         str,
         typer.Option(help="A name (see --list), a .yaml or .json file, or a folder from 'screentest train'."),
     ] = "ngram",
-    canonicalise: Annotated[bool, typer.Option(help="Undo disguises before a prompt is read.")] = True,
+    canonicalise: Annotated[bool, typer.Option(help="Undo disguises before classifying.")] = True,
     encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     list_classifiers: Annotated[bool, typer.Option("--list", help="List the classifiers.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, which it always prints.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines, as it always does.")] = False,
 ) -> None:
-    """Score prompts for harm: a JSON object a line, with probabilities and whether it is flagged."""
+    """Score prompts for harm: a JSON object per line, with probabilities and whether it is flagged."""
     from ...safety.prompts import load_classifier
     from ...safety.prompts.files import classify_file
 
@@ -105,16 +107,18 @@ def assess(
         list[str] | None, typer.Option(help="A family to try on harmful prompts, or all; may be repeated.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Of csv= and lines= sets: text=NAME,label=NAME,scheme=NAME,...")
+        str | None, typer.Option(help="Columns of csv= and lines= sets: text=NAME,label=NAME,scheme=NAME,...")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Which variant of what a disguise leaves to chance.")] = 0,
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of random choices of disguises.")] = 0,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")
+    ] = 0.95,
     encoder: Annotated[str | None, typer.Option(help="Folder or hub id of MiniLM.")] = None,
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     as_json: AsJson = False,
 ) -> None:
-    """Say how good a prompt filter is on labelled prompts, by category, and what disguises do to it."""
+    """Measure the quality of a prompt filter on labelled prompts, by category, and under disguises."""
     from ...metrics.encoders.base import EncoderOptions
     from ...safety.assessment import assess as assess_filter
     from ...safety.prompts import load_classifier
@@ -131,11 +135,11 @@ def assess(
     if found.whole is None and not found.groups:
         if broken := found.left_out.get("judge_failed"):
             raise UsageError(
-                f"no quality can be told: the judge failed on {broken} prompts; "
+                f"the quality cannot be measured: the classifier failed on {broken} prompts; "
                 f"'screentest classify' says why for each"
             )
         raise UsageError(
-            "no quality can be told without both harmful and harmless prompts; name a source of either"
+            "the quality cannot be measured without both harmful and harmless prompts; name a source of each"
         )
     if as_json:
         print_json(_assessment_json(found))
@@ -166,8 +170,8 @@ def _source(word: str, columns: Mapping[str, str]) -> Assessed:
 
 
 def _assessment_json(found: Assessment) -> dict[str, Any]:
-    told = asdict(found)
-    told["sources"] = [
+    values = asdict(found)
+    values["sources"] = [
         {
             "name": s.name,
             "file": s.file,
@@ -179,7 +183,7 @@ def _assessment_json(found: Assessment) -> dict[str, Any]:
         }
         for s in found.sources
     ]
-    return {"schema_version": 1, **told}
+    return {"schema_version": 1, **values}
 
 
 def _assessment_tables(found: Assessment) -> Iterator[Table]:
@@ -203,7 +207,7 @@ def _assessment_tables(found: Assessment) -> Iterator[Table]:
     few = any(q is not None and q.harmless < 100 for _, _, q in rows)
     hint = "1 % of fewer than 100 harmless prompts is none of them" if few else ""
     yield Table(
-        f"how well it tells harmful from harmless, with {100 * found.confidence:.4g} % intervals",
+        f"how well it separates harmful from harmless prompts, with {100 * found.confidence:.4g} % intervals",
         ("of", "", *QUALITY_HEADS),
         [(name, group, *quality_cells(q)) for name, group, q in rows if q is not None],
         tuple(note for note in (f"flagged from {number(found.threshold)} up", of_all, hint) if note),

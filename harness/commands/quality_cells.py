@@ -1,4 +1,4 @@
-"""The quality of a filter as cells of a table, for the commands that show one."""
+"""Table cells with the quality of a filter, for the commands that show one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ QUALITY_HEADS = ("harmful", "harmless", *(head for head, _ in _SHOWN))
 
 
 def quality_cells(found: Quality) -> tuple[str, ...]:
-    """Give the cells under `QUALITY_HEADS`."""
+    """Return the cells under `QUALITY_HEADS`."""
     sides = (str(found.harmful), str(found.harmless))
     return (*sides, *(interval_cell(getattr(found, field)) for _, field in _SHOWN))
 
 
 def interval_cell(found: Interval) -> str:
-    """Give a value with its interval, to three decimals."""
+    """Write a value with its interval, to three decimals."""
     if found.value is None or found.low is None or found.high is None:
         return number(found.value)
     return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

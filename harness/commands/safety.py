@@ -1,29 +1,30 @@
-"""The command about attacks: what runs under attack came to, and what their safeguards are worth.
+"""The command `safety`: outcomes of runs under attack, and the benefit and cost of their safeguards.
 
 With ``--json`` it prints one object; a value that is missing is null, never 0, and lists are empty::
 
     schema_version  1
     confidence      of all intervals
-    runs            a run each:
+    runs            one entry per run:
         name, generator, judge
         filters     layer (prompt or frame), name, digest, enforced
         outcomes    "attacks", "harmless prompts" -> refused, safe, unsafe, error, judge_failed
         rates       name -> RATE over the whole run
         groups      "category", "family", "language" -> name -> RATE of attack success
-        rates_of    the same -> name -> name of a rate -> RATE; of harmless prompts by what they look like
-        cells       category, family and the fields of a RATE; "plain" is no disguise, "all" is every one
-        qualities   a filter and a category (null: all) each: layer, name, digest, of, category, by_judge,
+        rates_of    the same groups -> name -> name of a rate -> RATE; harmless prompts are grouped by the
+                    category that they resemble
+        cells       category, family and the fields of a RATE; "plain": no disguise, "all": every family
+        qualities   one per filter and category (null: all): layer, name, digest, of, category, by_judge,
                     harmful, harmless, threshold, and auroc, average_precision, recall_at_1_percent_fpr,
                     fpr_at_95_percent_recall, ece, brier, recall, false_alarms with value, low, high, method
         notes       sentences that a reader must know
-    safeguards      a run and a set of safeguards each:
+    safeguards      one per run and set of safeguards:
         run, layers, name
-        known       "measured", "computed" (from what the filters wrote down) or "not seen"
-        unknown     attempts whose outcome nobody saw; with any, RATEs are null
-        between     then, the two ends that attack success lies between
+        known       "measured", "computed" (from the stored decisions of the filters) or "not seen"
+        unknown     attempts without a known outcome; if there are any, RATEs are null
+        between     and attack success lies between these two values
         success, refusal, over_refusal      RATEs
         gain, cost  CHANGE of success and of over-refusal against the generator alone
-    disguises       a generator (and judge) each:
+    disguises       one per generator (and judge):
         generator, runs, layers
         families    family, readability, unpaired and, with disguised prompts against plain ones,
                     filter (what it flags), alone, guarded (attack success): CHANGEs with plain, disguised,
@@ -31,10 +32,10 @@ With ``--json`` it prints one object; a value that is missing is null, never 0, 
 
     RATE            value, low, high, confidence, events, n (attempts), clusters (prompts), left_out (why ->
                     attempts), reasons, method, notes
-    CHANGE          value, low, high, n (pairs), method, notes; or null, and the reason stands beside it in
-                    gain_why, cost_why, filter_why, alone_why or guarded_why
+    CHANGE          value, low, high, n (pairs), method, notes; or null, with the reason in gain_why,
+                    cost_why, filter_why, alone_why or guarded_why
 
-Fields may be added under the same schema version; none is taken away or changes its meaning.
+Within a schema version, fields may be added; none is removed or changes its meaning.
 """
 
 from __future__ import annotations
@@ -61,15 +62,17 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA_VERSION", "safety", "safety_json", "safety_tables"]
 
 SCHEMA_VERSION = 1
-"""Of what ``screentest safety --json`` prints."""
+"""Schema version of the output of ``screentest safety --json``."""
 
 
 def safety(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of one or more generators.")],
-    confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Of the intervals.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")
+    ] = 0.95,
     as_json: AsJson = False,
 ) -> None:
-    """Sum up runs under attack: outcomes, success by category and disguise, what safeguards buy and cost."""
+    """Summarise runs under attack: outcomes, success by category and disguise, effect of safeguards."""
     from ...safety.attacks.overview import overview
     from ..store import open_run, read_run
 
@@ -83,8 +86,8 @@ def safety(
         store.close()
     if not found.runs:
         raise UsageError(
-            "none of these runs judged attempts; 'screentest score RUN --measures safety.unsafe_rate "
-            "--encoder judge=NAME' does"
+            "none of these runs has judged attempts; 'screentest score RUN --measures safety.unsafe_rate "
+            "--encoder judge=NAME' judges them"
         )
     if as_json:
         print_json(safety_json(found))
@@ -97,7 +100,7 @@ def safety(
 
 
 def safety_json(found: SafetyOverview) -> dict[str, Any]:
-    """Give an overview as plain JSON values; the module says what they are."""
+    """Convert an overview to plain JSON values, described in the module's docstring."""
     return {
         "schema_version": SCHEMA_VERSION,
         "confidence": found.confidence,
@@ -197,9 +200,9 @@ def _evasion_json(row: Evasion, of_one: Disguises) -> dict[str, Any]:
 def _change_json(change: Change | None) -> dict[str, Any] | None:
     if change is None:
         return None
-    told = ("plain", "disguised", "prompts", "p", "p_adjusted", "test")
+    fields = ("plain", "disguised", "prompts", "p", "p_adjusted", "test")
     interval = _interval_json(change.interval, change.pairs) or {}
-    return {**interval, **{name: getattr(change, name) for name in told}}
+    return {**interval, **{name: getattr(change, name) for name in fields}}
 
 
 def _interval_json(interval: Interval | None, pairs: int) -> dict[str, Any] | None:
@@ -210,7 +213,7 @@ def _interval_json(interval: Interval | None, pairs: int) -> dict[str, Any] | No
 
 
 def safety_tables(found: SafetyOverview) -> list[Table]:
-    """Lay out an overview: a few tables a run, then the safeguards and the disguises."""
+    """Build the tables of an overview: a few per run, then the safeguards and the disguises."""
     tables = [table for run in found.runs for table in _run_tables(run, found.confidence)]
     if any(run.filters for run in found.runs):
         tables.append(_safeguard_table(found))
@@ -218,8 +221,8 @@ def safety_tables(found: SafetyOverview) -> list[Table]:
 
 
 def _run_tables(run: RunOverview, confidence: float) -> list[Table]:
-    told = [f"{f.layer} filter {f.name}{'' if f.enforced else ' (not enforced)'}" for f in run.filters]
-    title = f"{run.name}: judge {run.judge or 'unknown'}, {'; '.join(told) or 'no safeguards'}"
+    filters = [f"{f.layer} filter {f.name}{'' if f.enforced else ' (not enforced)'}" for f in run.filters]
+    title = f"{run.name}: judge {run.judge or 'unknown'}, {'; '.join(filters) or 'no safeguards'}"
     outcomes = [(of, *(str(n) for n in counts.values())) for of, counts in run.outcomes.items() if counts]
     columns = ("attempts", "refused", "safe", "unsafe", "error", "judge failed")
     heads = ("value", f"{100 * confidence:.4g} % interval", "events", "n", "prompts", "left out")
@@ -290,10 +293,10 @@ def _safeguard_table(found: SafetyOverview) -> Table:
     notes = ["changes are against the generator alone, paired attempt by attempt"]
     if any(not row.measured for row in found.safeguards):
         notes.append(
-            "computed: what the same attempts would have come to, by what the filters wrote down; "
-            "not seen: what prompts that were stopped, or clips that were withheld, would have been"
+            "computed: outcomes of the same attempts, from the stored decisions of the filters; "
+            "not seen: prompts that were stopped and clips that were withheld have no known outcome"
         )
-    return Table("what each safeguard buys, and what it costs", columns, rows, tuple(notes))
+    return Table("benefit and cost of each safeguard", columns, rows, tuple(notes))
 
 
 def _disguise_table(of_one: Disguises) -> Table:
@@ -312,7 +315,9 @@ def _disguise_table(of_one: Disguises) -> Table:
     ]
     columns = ("family", "readability", "filter flags", "success alone", "success guarded", "unpaired")
     note = "plain to disguised: the change, its interval, pairs, and p of a sign-flip test after Holm"
-    return Table(f"what disguises do: {of_one.generator} ({', '.join(of_one.runs)})", columns, rows, (note,))
+    return Table(
+        f"effect of disguises: {of_one.generator} ({', '.join(of_one.runs)})", columns, rows, (note,)
+    )
 
 
 def _known(row: SafeguardRow) -> str:

@@ -1,4 +1,4 @@
-"""The command `surprise`: whether a video model finds impossible clips the more surprising, pair by pair."""
+"""The command `surprise`: whether a video model finds impossible clips more surprising than possible ones."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = ["surprise"]
 
 
 class Reduce(StrEnum):
-    """What a clip's windows are reduced to."""
+    """How the surprise of a clip's windows becomes one value."""
 
     mean = "mean"
     max = "max"
 
 
 def surprise(
-    pairs: Annotated[Path, typer.Option(help="CSV: possible, impossible and, if need be, cluster, tag.")],
+    pairs: Annotated[Path, typer.Option(help="CSV: possible, impossible and, optionally, cluster, tag.")],
     encoder: Annotated[
         str, typer.Option(help="V-JEPA 2: hub id, folder, or YAML of weights, frames, context, step, stride.")
     ],
@@ -46,7 +46,7 @@ def surprise(
     dtype: DtypeOption = Dtype.float32,
     as_json: AsJson = False,
 ) -> None:
-    """Ask whether a video model finds impossible clips more surprising than possible ones, pair by pair."""
+    """Test whether a video model finds impossible clips more surprising than possible ones, in pairs."""
     from ...metrics import EncoderOptions, make_encoder
     from ...metrics.encoders.cache import FeatureCache
     from ...metrics.surprise.pairs import read_pairs, score_pairs
@@ -62,7 +62,7 @@ def surprise(
 
 
 def pairs_table(result: PairsResult) -> Table:
-    """Lay out the shares over all pairs and by tag, with what was left out below."""
+    """Build the table: shares over all pairs and by tag, then what was left out."""
     columns = ("pairs", "share", "interval", "n", "scenes", "how")
     rows = [_share(share.tag or "all, matched", share) for share in result.accuracy]
     rows.insert(1, _share("all, by one threshold", result.area))

@@ -1,4 +1,4 @@
-"""Tables for the terminal, and the same rows as records for ``--json``."""
+"""Tables for the terminal; the same rows are the records of ``--json``."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
     def records(self) -> list[dict[str, str]]:
-        """Give a mapping a row."""
+        """Return the rows as mappings: heading -> cell."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def print(self) -> None:
-        """Print to stdout, as wide as the terminal; unwrapped where there is none."""
+        """Print to stdout, as wide as the terminal; without a terminal, unwrapped."""
         from rich import box
         from rich.console import Console
         from rich.table import Table as RichTable
@@ -57,7 +57,7 @@ def number(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Write an interval, or a dash where either end is missing."""
+    """Write an interval; a dash if either end is missing."""
     return MISSING if low is None or high is None else f"[{number(low)}, {number(high)}]"
 
 
@@ -66,7 +66,7 @@ def _left_out(counts: Mapping[str, int]) -> str:
 
 
 def summary_table(summary: Summary) -> Table:
-    """Lay out a run's aggregates over all its items, with reasons for what was left out."""
+    """Build the table of a run's aggregates over all items, with the reasons for what was left out."""
     overall = [a for a in summary.aggregates if a.tag is None]
     rows = [
         (
@@ -87,7 +87,7 @@ def summary_table(summary: Summary) -> Table:
 
 
 def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
-    """Say each reason once, with its count, and what a reader must know of a measure."""
+    """List each reason once, with its count, and the notes of each measure."""
     reasons: dict[str, int] = {}
     for aggregate in aggregates:
         for reason, count in aggregate.reasons.items():
@@ -98,7 +98,7 @@ def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Lay out paired differences over all items, with what could not be compared and why."""
+    """Build the table of paired differences over all items, with what could not be compared and why."""
     overall = [d for d in comparison.differences if d.tag is None]
     rows = [
         (
@@ -137,7 +137,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    """Lay out the rules of a verdict, each with its evidence."""
+    """Build the table of a verdict's rules, each with its evidence."""
     rows = [
         (
             r.rule,
@@ -163,7 +163,7 @@ def _prompts(suite: Suite) -> str:
 
 
 def listing(kind: str) -> Table:
-    """List suites, generators, measures, encoders or policies with a line about each."""
+    """List suites, generators, measures, encoders or policies, with a line about each."""
     rows: list[tuple[str, ...]]
     if kind == "suites":
         from ..suite import packaged_suites, read_suite
@@ -185,7 +185,7 @@ def listing(kind: str) -> Table:
             )
             for p in policies
         ]
-        return Table("policies", ("name", "version", "rules", "prompts it takes", "about"), rows)
+        return Table("policies", ("name", "version", "rules", "prompts needed", "about"), rows)
     if kind == "generators":
         from ...generators import GENERATORS
 

@@ -1,4 +1,4 @@
-"""The command that trains: the reference generator, its encoders and prompt filters."""
+"""The command `train`: the reference generator, its encoders and prompt filters."""
 
 from __future__ import annotations
 
@@ -30,14 +30,12 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the checkpoints; the same command resumes.")
     ] = None,
-    settings: Annotated[
-        bool, typer.Option("--settings", help="List the settings, and train nothing.")
-    ] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List the settings and do not train.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the reference generator, an encoder of it, a prompt filter or a stack.
+    """Train a part of the reference generator, an encoder, a prompt filter or a stack of filters.
 
-    Any setting of it is an option, as --steps 100; --settings lists them.
+    Every setting is an option, such as --steps 100; --settings lists them.
     """
     if settings:
         print_table(_settings_table(what, _settings_of(what)), as_json)
@@ -73,7 +71,7 @@ def _known(what: str) -> None:
 
 
 def _settings_of(what: str) -> type[Config]:
-    """Find what can be set when ``what`` is trained."""
+    """Return the settings model for training ``what``."""
     _known(what)
     if what == "prompt-filter":
         from ...safety.training.settings import PromptFilterSettings
@@ -101,7 +99,7 @@ def _settings_table(what: str, model: type[Config]) -> Table:
 
 
 def _about(model: type[Config], name: str) -> str:
-    """Find the description of a setting, which a class may leave to the one that it is derived from."""
+    """Find the description of a setting, which may be in a base class."""
     for kind in model.__mro__:
         field = getattr(kind, "model_fields", {}).get(name)
         if field is not None and field.description:

@@ -1,4 +1,4 @@
-"""The command `validate`: thresholds of laws and validity cards, from trials of known truth."""
+"""The command `validate`: thresholds of laws, and validity cards, from clips of known truth."""
 
 from __future__ import annotations
 
@@ -20,25 +20,29 @@ __all__ = ["validate"]
 
 
 def validate(
-    probes: Annotated[bool, typer.Option("--probes", help="The probes of physical laws.")] = False,
-    skills: Annotated[bool, typer.Option("--skills", help="The skills of following a prompt.")] = False,
+    probes: Annotated[bool, typer.Option("--probes", help="Validate the measures of physical laws.")] = False,
+    skills: Annotated[
+        bool, typer.Option("--skills", help="Validate the measures of instruction following.")
+    ] = False,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Make the thresholds from lawful clips, instead of the card.")
+        bool, typer.Option("--calibrate", help="Compute thresholds from lawful clips, instead of a card.")
     ] = False,
     out: Annotated[
         Path,
-        typer.Option(help="Folder of card.json and CARD.md, skills.json and SKILLS.md, or thresholds.json."),
+        typer.Option(
+            help="Output folder: card.json and CARD.md, skills.json and SKILLS.md, or thresholds.json."
+        ),
     ] = Path("runs/probes"),
-    source: Annotated[str, typer.Option(help="Of the tracks; see the encoder 'tracks'.")] = "world",
+    source: Annotated[str, typer.Option(help="Tracker, as for the encoder 'tracks'.")] = "world",
     n: Annotated[
         int | None,
         typer.Option(
             min=2,
             max=100_000,
-            help="Violations a law and severity, or clips a skill (40); scenes a family (120).",
+            help="Violations per law and severity, or clips per skill (40); scenes per family (120).",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
     thresholds: Annotated[
         Path | None, typer.Option(help="A thresholds.json to validate; by default the packaged one.")
     ] = None,
@@ -47,7 +51,7 @@ def validate(
     """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
     if probes == skills:
         raise UsageError(
-            "say what to validate: --probes, the probes of physical laws, or --skills, those of prompts"
+            "say what to validate: --probes (measures of laws) or --skills (measures of instructions)"
         )
     from ...generators.reference.model.reconstruction import Reconstruction
 
@@ -69,7 +73,7 @@ def validate(
 
     if calibrate:
         if thresholds is not None:
-            raise UsageError("--calibrate makes thresholds and takes none; leave --thresholds out")
+            raise UsageError("--calibrate computes new thresholds; leave --thresholds out")
         file = validation.calibrate(out, source=source, n=120 if n is None else n, seed=seed)
         if as_json:
             print_json(file.model_dump(mode="json"))
@@ -88,8 +92,8 @@ def validate(
 
 
 def thresholds_table(file: ThresholdFile) -> Table:
-    """Lay out a row a source and law."""
-    columns = ("source", "law", "threshold", "of the look", "clips", "above", "largest")
+    """Build the table of thresholds: a row per tracker and law."""
+    columns = ("source", "law", "threshold", "set by style", "clips", "above", "largest")
     rows = [
         (name, law, number(q.threshold), q.look, str(q.n), str(q.above), number(q.largest))
         for name, part in file.sources.items()
@@ -100,11 +104,11 @@ def thresholds_table(file: ThresholdFile) -> Table:
         for name, part in file.sources.items()
         for law, why in part.missing.items()
     ]
-    return Table("thresholds of the probes", columns, rows, (*missing, f"digest: {file.digest}"))
+    return Table("thresholds of the laws", columns, rows, (*missing, f"digest: {file.digest}"))
 
 
 def card_table(card: LawCard) -> Table:
-    """Lay out a row a law: how well violations of medium severity are told from lawful clips."""
+    """Build the table of a card: how well violations of medium severity are detected, a row per law."""
     from ...metrics.validation.law_card import MEDIUM
 
     rows: list[tuple[str, ...]] = []
@@ -122,11 +126,11 @@ def card_table(card: LawCard) -> Table:
     columns = ("law", "n", "AUC", "interval", "found", "interval", "false alarms", "interval")
     median = card.milliseconds["both"][0]
     notes = (f"{card.clips} clips; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",)
-    return Table(f"probes at severity {MEDIUM:g}", columns, rows, notes)
+    return Table(f"laws at severity {MEDIUM:g}", columns, rows, notes)
 
 
 def skills_table(card: SkillsCard) -> Table:
-    """Lay out a row a skill: how often it says yes to what is followed, and to what is not."""
+    """Build the table of skills: how often each says yes if the clip follows the prompt, and if not."""
     rows: list[tuple[str, ...]] = []
     for skill in dict.fromkeys(row.skill for row in card.rows):
         kept, turned = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))

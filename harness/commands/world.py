@@ -1,4 +1,4 @@
-"""The commands about the reference world: what there is in it, and clips of it with their truth as files."""
+"""The commands `world`: list the reference world, and render clips of it with their ground truth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clip_size", "fixed", "world", "world_tables"]
 
-WorldName = Annotated[str, typer.Option("--world", help="Which world.")]
+WorldName = Annotated[str, typer.Option("--world", help="Name of the world.")]
 
 world = typer.Typer(
     name="world",
@@ -35,25 +35,25 @@ _SIZE = "64x64x16"
 def render(
     out: Annotated[Path, typer.Option(help="A new folder for the clips.")],
     family: Annotated[
-        str | None, typer.Option(help="Of scenes; see 'world list'. By default any single shape.")
+        str | None, typer.Option(help="Family of scenes; see 'world list'. By default any single shape.")
     ] = None,
     violate: Annotated[str | None, typer.Option(metavar="LAW", help="Break this law in every scene.")] = None,
     severity: Annotated[
-        float | None, typer.Option(help="How much of the law is broken, above 0 and up to 1; by default 1.")
+        float | None, typer.Option(help="How strongly the law is broken, above 0 and up to 1; by default 1.")
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Scenes.")] = 1,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of scenes.")] = 1,
     seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
     size: Annotated[str, typer.Option(metavar="HxWxT", help="Height, width and frames.")] = _SIZE,
-    fps: Annotated[float, typer.Option(help="Frames a second.")] = 8.0,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 8.0,
     fix: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Fix what chance would draw, as color=red; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="Fix a random choice, such as color=red; may be repeated."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Render clips of the world with their truth; with --violate, each beside its lawful twin."""
+    """Render clips of the world with their ground truth; with --violate, also the lawful twin of each."""
     if severity is not None and violate is None:
-        raise UsageError("--severity says how much of a law is broken; name the law with --violate")
+        raise UsageError("--severity says how strongly a law is broken; name the law with --violate")
     from ...generators.worlds.plane.files import RenderRequest, render_folder
 
     request = RenderRequest(
@@ -71,17 +71,17 @@ def render(
     else:
         pairs = f"; pairs in {out / 'pairs.csv'}" if (out / "pairs.csv").exists() else ""
         say(f"{len(rows)} clips with their truth: {out}{pairs}")
-    hidden = sum(bool(row["violation"]) and row["violation"]["first_frame"] is None for row in rows)
-    if hidden:
+    invisible = sum(bool(row["violation"]) and row["violation"]["first_frame"] is None for row in rows)
+    if invisible:
         warn(
-            f"warning: {hidden} of {n} violations are too slight to show in a pixel and in no pair; "
+            f"warning: {invisible} of {n} violations are too small to change a pixel and are in no pair; "
             "raise --severity"
         )
 
 
 @world.command(name="list")
 def list_world(name: WorldName = "reference", as_json: AsJson = False) -> None:
-    """List the families, what can be fixed of each, the laws that each can break, and the world's sizes."""
+    """List the families, the choices that can be fixed, the laws they can break, and the clip sizes."""
     if as_json:
         print_json(_described(name))
         return
@@ -93,7 +93,7 @@ def clip_size(text: str, fps: float) -> ClipSettings:
     """Read ``HxWxT``.
 
     Raises:
-        UsageError: not three whole numbers, or no size of a clip.
+        UsageError: not three whole numbers, or not a valid size of a clip.
     """
     found = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})[xX]([0-9]{1,9})", text.strip())
     if found is None:
@@ -115,18 +115,18 @@ def fixed(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def world_tables(name: str = "reference") -> list[Table]:
-    """Lay out the families, the laws and the sizes of the world, a table each."""
-    told = _described(name)
+    """Build the tables of families, laws and clip sizes of the world."""
+    found = _described(name)
     families = [
         (
             family["name"],
             ", ".join(family["laws"]) or MISSING,
             "; ".join(f"{name}: {_names(values)}" for name, values in family["fix"].items()) or MISSING,
         )
-        for family in told["families"]
+        for family in found["families"]
     ]
-    laws = [(law["name"], law["about"], ", ".join(law["families"])) for law in told["laws"]]
-    sizes = [(s["size"], f"{s['fps']:g}", ", ".join(s["no_room_for"]) or "none") for s in told["sizes"]]
+    laws = [(law["name"], law["about"], ", ".join(law["families"])) for law in found["laws"]]
+    sizes = [(s["size"], f"{s['fps']:g}", ", ".join(s["no_room_for"]) or "none") for s in found["sizes"]]
     note = "other sizes can be asked for; a family says where a clip has no time or room for it"
     return [
         Table("families", ("family", "laws it can break", "can be fixed"), families),
@@ -136,7 +136,7 @@ def world_tables(name: str = "reference") -> list[Table]:
 
 
 def _names(values: Sequence[str], few: int = 8) -> str:
-    """List names, and of many the first and how many more."""
+    """List the first names, and how many more there are."""
     more = f" and {len(values) - few} more" if len(values) > few else ""
     return f"{', '.join(values[:few])}{more}"
 

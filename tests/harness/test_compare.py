@@ -154,7 +154,7 @@ def test_a_run_against_a_copy_of_itself_differs_by_nothing(make_run) -> None:
         row = compare(a, b).get(name)
         assert (row.difference, row.low, row.high) == (0.0, 0.0, 0.0)
         assert row.direction == "no difference shown"
-        assert "very same clips" in row.notes[0]
+        assert "identical clips" in row.notes[0]
 
 
 def test_equal_values_of_other_clips_are_no_certainty(make_run) -> None:
@@ -278,8 +278,8 @@ def test_a_measure_of_one_run_only(make_run) -> None:
     a = make_run("a", {"toy.quality": quality()})
     b = make_run("b", {"toy.error": quality()}, generator="toy:two")
     comparison = compare(a, b)
-    assert "b did not take it" in comparison.get("toy.quality").reason
-    assert "a did not take it" in comparison.get("toy.error").reason
+    assert "b was not scored with it" in comparison.get("toy.quality").reason
+    assert "a was not scored with it" in comparison.get("toy.error").reason
 
 
 def test_other_suites_are_refused(make_run) -> None:

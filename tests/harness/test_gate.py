@@ -398,7 +398,7 @@ def test_a_tag_without_items(make_run, decide) -> None:
 def test_a_set_by_tag(make_run, decide) -> None:
     run = with_set(make_run, "r", 1.0)
     assert (
-        "the run did not take on even; name the slice under 'slices'"
+        "the run has no value for even; name the slice under 'slices'"
         in one(decide(run, {"measure": "toy.distance", "max": 9, "where": {"tag": "even"}})).sentence
     )
 
@@ -459,7 +459,7 @@ def test_not_applicable_is_left_out_too(make_run, decide) -> None:
 def test_fewer_than_min_n(make_run, decide) -> None:
     run = make_run("r", {"toy.quality": quality()})
     assert decide(run, {**LENIENT, "min_n": 48}).verdict == "PASS"
-    assert "n is 48 and the rule takes 49" in one(decide(run, {**LENIENT, "min_n": 49})).sentence
+    assert "n is 48 and the rule needs 49" in one(decide(run, {**LENIENT, "min_n": 49})).sentence
 
 
 def test_a_rate_that_is_none(make_run, decide) -> None:
@@ -473,7 +473,7 @@ def test_a_rate_that_is_none(make_run, decide) -> None:
         ({"status": "failed", "value": None, "reason": "singular"}, "singular"),
         ({"value": math.nan}, "it is nan"),
         ({"leave_one_out": {"p": math.nan, "q": 1.0}}, "not finite without one"),
-        ({"n": 40}, "outdated: it was taken on 40 items"),
+        ({"n": 40}, "outdated: it is of 40 items"),
         ({"n": 40, "left_out": {"failed": 8}}, "16.7% of 48 items"),
         ({"n": 44, "left_out": {"refused": 4}}, "outdated"),
         ({"n": 0, "left_out": {"failed": 48}}, "no item has a value"),
@@ -495,7 +495,7 @@ def test_a_baseline_that_was_not_given(make_run, decide) -> None:
 @pytest.mark.parametrize(
     ("values", "more", "why"),
     [
-        ({"toy.error": quality()}, {}, "base did not take it"),
+        ({"toy.error": quality()}, {}, "base was not scored with it"),
         ({"toy.quality": lambda p, s: "failed"}, {}, "no item has a value (48 baseline failed)"),
         ({"toy.quality": lambda p, s: None if p == 0 else 0.5}, {}, "4 items have no score yet"),
         ({"toy.quality": lambda p, s: "refused" if p < 3 else 0.5}, {}, "12 baseline refused"),

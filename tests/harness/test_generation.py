@@ -135,5 +135,5 @@ def test_the_journal_survives_a_line_that_was_cut(tmp_path):
 
 def test_a_journal_of_something_else_is_refused(tmp_path):
     (tmp_path / "jobs.jsonl").write_text('{"item": 1}\n')
-    with pytest.raises(UsageError, match=r"line 1 of .*jobs\.jsonl is no step of a job"):
+    with pytest.raises(UsageError, match=r"line 1 of .*jobs\.jsonl is not a step of a job"):
         JobJournal(tmp_path, "plan")

@@ -126,7 +126,7 @@ def test_rules_and_comparisons_read_named_values_of_slices(spread, suite_of, gen
     rules = gate(b, Policy.model_validate({"name": "p", "version": 1, "rules": asked}))
     sliced, whole = rules.rules
     assert (sliced.value, sliced.tag) == (1.0, "category:a")
-    assert "the run did not take on all; name the slice under 'slices'" in whole.sentence
+    assert "the run has no value for all; name the slice under 'slices'" in whole.sentence
 
 
 def test_scoring_again_takes_nothing_anew_and_other_slices_do(spread, suite_of, generator, cache, tmp_path):

@@ -109,7 +109,7 @@ def test_the_command_assesses_suites_and_sets(
     assert "storm" not in json.dumps(told)
     assert run_cli(["assess", "red-team", "contrast", "--classifier", str(words)]) == 0
     out = capsys.readouterr().out
-    assert "how well it tells harmful from harmless" in out
+    assert "how well it separates harmful from harmless prompts" in out
     assert "ssh" in out
 
 

@@ -249,7 +249,7 @@ def test_an_interrupted_command_is_neither_a_pass_nor_a_fail(cli, monkeypatch):
     monkeypatch.setattr("screentest.harness.commands.tables.listing", interrupted)
     code, _, err = cli("list", "suites")
     assert code == 130
-    assert "the same command goes on from here" in err
+    assert "the same command continues from here" in err
 
 
 # -- gate and compare

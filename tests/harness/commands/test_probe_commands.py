@@ -133,7 +133,7 @@ def test_surprise_without_a_model_is_a_sentence(cli, pairs):
 
 def test_validate_says_what_it_needs(cli, tmp_path):
     sentence = (
-        "error: say what to validate: --probes, the probes of physical laws, or --skills, those of prompts\n"
+        "error: say what to validate: --probes (measures of laws) or --skills (measures of instructions)\n"
     )
     assert cli("validate")[::2] == cli("validate", "--probes", "--skills")[::2] == (2, sentence)
     code, _, err = cli("validate", "--skills", "--source", "blobs")
@@ -143,7 +143,7 @@ def test_validate_says_what_it_needs(cli, tmp_path):
     code, _, err = cli("validate", "--probes", "--thresholds", "none.json")
     assert (code, err) == (2, "error: the thresholds none.json cannot be read: No such file or directory\n")
     code, _, err = cli("validate", "--probes", "--calibrate", "--thresholds", "none.json")
-    assert (code, "--calibrate makes thresholds and takes none" in err) == (2, True)
+    assert (code, "--calibrate computes new thresholds" in err) == (2, True)
 
 
 def test_validate_lays_out_the_card(cli, monkeypatch):
@@ -191,7 +191,7 @@ def test_extrapolate_says_what_to_run(cli, monkeypatch):
     monkeypatch.setattr(extrapolation, "write_sets", lambda out, n, reconstruct, seed: out / "suite.yaml")
     code, out, _ = cli("extrapolate", "--out", "ood", "--n", "3")
     assert code == 0
-    assert "3 beginnings of each of in, speed, size, combination: ood/suite.yaml" in out
+    assert "3 starting clips of each of in, speed, size, combination: ood/suite.yaml" in out
     assert "screentest run --suite ood/floor.yaml --generator folder:ood/reconstructed" in out
 
 

@@ -75,11 +75,11 @@ def test_tables_say_outcomes_rates_and_what_was_left_out(cli):
 
 def test_tables_say_what_safeguards_buy_and_cost_and_why_not(cli):
     out = " ".join(cli("safety", "alone", "both")[1].split())
-    assert "what each safeguard buys, and what it costs" in out
+    assert "benefit and cost of each safeguard" in out
     assert "- the baseline" in out
     assert "- not seen" in out
-    assert "not seen: what prompts that were stopped, or clips that were withheld, would have been" in out
-    assert "what disguises do: guarded:painter:base (both)" in out
+    assert "not seen: prompts that were stopped and clips that were withheld have no known outcome" in out
+    assert "effect of disguises: guarded:painter:base (both)" in out
     assert "- no prompt filter" in out
 
 
@@ -172,7 +172,7 @@ def test_mistakes_are_one_sentence(cli, attacked, tmp_path):
     for words, sentence in {
         ("nowhere",): "nowhere",
         ("alone", str(attacked / "alone")): "is named twice; name it once",
-        (str(tmp_path / "unjudged"),): "none of these runs judged attempts; 'screentest score RUN",
+        (str(tmp_path / "unjudged"),): "none of these runs has judged attempts; 'screentest score RUN",
     }.items():
         code, out, err = cli("safety", *words)
         assert (code, out) == (2, "")

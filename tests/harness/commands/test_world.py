@@ -67,7 +67,7 @@ def test_a_violation_that_shows_nowhere_is_said(cli):
     words = ["world", "render", "--family", "still", "--violate", "color", "--severity", "1e-6"]
     code, out, err = cli(*words, "--size", "32x32x8", "--out", "clips")
     assert (code, out) == (0, "2 clips with their truth: clips\n")
-    assert "warning: 1 of 1 violations are too slight to show" in err
+    assert "warning: 1 of 1 violations are too small to change a pixel" in err
 
 
 @pytest.mark.parametrize(
