@@ -1,4 +1,4 @@
-"""What a comparison of two runs says: paired differences, measure by measure."""
+"""The result of comparing two runs: paired differences, measure by measure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Direction: TypeAlias = Literal[
 
 
 class LeftOut(BaseModel):
-    """Items without a pair of values, and the status of each on both sides (``missing``: not scored yet)."""
+    """Number of items without a pair of values, by their status in each run (``missing``: not scored yet)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,22 +28,22 @@ class LeftOut(BaseModel):
 
 
 class Difference(Estimate):
-    """One measure in two runs: the estimate of ``b - a`` over the items that both have a value for.
+    """One measure in two runs: the estimate of ``b - a`` over the items that have a value in both.
 
     In JSON the value is called ``difference``, and ``left_out`` lists ``unpaired``.
 
     Attributes:
         tag: the slice, a tag or ``label:value``; None for all items.
-        a, b: the value of each run; of item measures over the pairs alone, of sets over each run's own clips.
-        direction: how run b compares with run a, read off the interval; ``different`` if neither direction of
-            the measure is better.
+        a, b: the value of each run: for item measures over the pairs, for set measures over each run's clips.
+        direction: how run b compares with run a, by the interval; ``different`` if neither direction of the
+            measure is better.
         p: of the test named in ``test``; ``p_adjusted`` by Holm over the measures of the whole suite.
         prompts_up, prompts_down: prompts whose mean is higher, or lower, in run b; None for sets.
         ratio: the estimate of ``b / a``, if every value is above 0: for items, the geometric mean over pairs.
         ratio_reason: why there is no ratio.
-        n, clusters: pairs of values (of sets: clips of run b), and the prompts they come from.
-        unpaired: items without a pair of values; of sets, clips that either run lacks, by its side.
-        reason: why there is nothing to compare.
+        n, clusters: pairs of values (for set measures: clips of run b), and the prompts they come from.
+        unpaired: items without a pair of values; for set measures, clips that one of the runs lacks.
+        reason: why there is no difference.
     """
 
     measure: str
@@ -71,7 +71,7 @@ class Difference(Estimate):
 
     @staticmethod
     def without_pair(rows: Sequence[LeftOut]) -> dict[str, Any]:
-        """Give the fields that say which items have no pair of values."""
+        """Make the fields that count the items without a pair of values."""
         return {"unpaired": tuple(rows), "left_out": {f"{row.a} / {row.b}": row.items for row in rows}}
 
     @model_validator(mode="before")
@@ -94,8 +94,8 @@ class Comparison(BaseModel):
     """Two runs of one suite, measure by measure.
 
     Attributes:
-        items: that both runs have; ``only_a`` and ``only_b`` are those that one of them has.
-        notes: what a reader must know before the numbers (a run that is not finished ...).
+        items: number of items in both runs; ``only_a`` and ``only_b`` count those in one run only.
+        notes: what a reader must know before the numbers, such as a run that is not finished.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -112,7 +112,7 @@ class Comparison(BaseModel):
     differences: tuple[Difference, ...]
 
     def get(self, measure: str, tag: str | None = None) -> Difference | None:
-        """Find the difference in a measure, over all items or those of a slice; None where there is none."""
+        """Find the difference in a measure, over all items or those of a slice; None if there is none."""
         return next((d for d in self.differences if d.measure == measure and d.tag == tag), None)
 
 
