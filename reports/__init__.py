@@ -1,4 +1,4 @@
-"""Reports: one self-contained page about one or several runs."""
+"""Reports: one self-contained HTML page about one or several runs."""
 
 from __future__ import annotations
 

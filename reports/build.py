@@ -1,7 +1,7 @@
-"""Build the report: one HTML file that holds everything it shows, for one or several runs.
+"""Build the report of one or several runs: one HTML file that contains everything it shows.
 
-The page is a function of the run folders: the same folders give the same bytes. It loads nothing, from
-anywhere; a content security policy allows its own script and style by their hash and nothing else.
+The page is a function of the run folders: the same folders give the same bytes. It loads nothing else; its
+content security policy allows only its own script and style, by their hash.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LISTED = 200
 
 
 class ReportOptions(Config):
-    """How much of the runs the page holds."""
+    """How much of the runs the page shows."""
 
     items: int = Field(default=24, ge=0, le=2000, description="items whose clips are shown")
     megabytes: float = Field(default=25.0, ge=0, le=500, description="size of all clips on the page")
@@ -53,7 +53,7 @@ class ReportOptions(Config):
 
 @dataclass(frozen=True)
 class RunHead:
-    """What the head of the page says of a run, and what its record holds behind a disclosure."""
+    """A run in the head of the page: its name, numbers of items by outcome, and its record."""
 
     letter: str
     name: str
@@ -71,7 +71,7 @@ class RunHead:
 
 @dataclass(frozen=True)
 class Missing:
-    """An item for which no clip came back."""
+    """An item without a clip."""
 
     letter: str
     item: str
@@ -104,8 +104,8 @@ def build_report(
     """Write the report of ``runs`` (scored run folders) and return its path.
 
     Args:
-        runs: the first is A, the baseline of the second, B, where there are two.
-        out: the file to write; ``report.html`` in the first run's folder if not given.
+        runs: the first is A; with two runs, it is the baseline of the second, B.
+        out: the file to write; by default ``report.html`` in the first run's folder.
         comparison: of the two runs, second against first; made here if not given.
         verdicts: one a run, or None for a run without; each run's ``verdict.json`` if not given.
 
@@ -209,7 +209,7 @@ def _date(created: str) -> str:
 
 
 def _record(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """List what the run records of itself; of the suite all but the prompts, which the items show."""
+    """List the run's record, without the suite's prompts, which the items show."""
     suite = dict(record.get("suite") or {})
     prompts = suite.pop("prompts", None)
     if prompts is not None:
@@ -230,7 +230,7 @@ def _record(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _context(
     runs: Sequence[_Run], compared: Mapping[tuple[str, str | None], DifferenceRow], options: ReportOptions
 ) -> dict[str, Any]:
-    from .validity_cards import trust_tables  # brings the probes' cards, and the world with them
+    from .validity_cards import validity_tables  # imports the cards, and the reference world with them
 
     about = {name: fields for run in reversed(runs) for name, fields in run.data.measures.items()}
     rows = score_rows([run.summary for run in runs], about, compared)
@@ -245,7 +245,7 @@ def _context(
         "intervals": [(row, svg) for row in rows if (svg := _interval_svg(row, runs))],
         "changes": [(row, svg) for row in rows if (svg := _difference_svg(row))],
         "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
-        "trust": trust_tables([(run.data, run.record) for run in runs]),
+        "validity": validity_tables([(run.data, run.record) for run in runs]),
         "safety": safety_view([(run.head.letter, run.full) for run in runs]),
         "heat_steps": STEPS,
         "cards": cards,
@@ -265,7 +265,7 @@ def _confidence(runs: Sequence[_Run]) -> str:
 
 
 def _footnotes(rows: Sequence[MeasureRow]) -> dict[str, int]:
-    """Number the notes of the score table in the order in which a reader meets them."""
+    """Number the notes of the score table in the order of reading."""
     notes: dict[str, int] = {}
     # Rows of tags are folded at first, so their own notes come last.
     for line in (*rows, *(tag for row in rows for tag in row.tags)):
@@ -296,7 +296,7 @@ def _difference_svg(row: MeasureRow) -> Markup | None:
 
 def _strip_svg(row: MeasureRow, runs: Sequence[RunClips]) -> Markup | None:
     if row.kind != "mean":
-        return None  # of zeros and ones the rate says everything, and a set has no value a clip
+        return None  # for zeros and ones the rate is enough, and a set measure has no value per clip
     values = {run.letter: _ok_values(run, row.name) for run in runs}
     if not any(values.values()):
         return None
@@ -311,7 +311,7 @@ def _ok_values(run: RunClips, measure: str) -> list[float]:
 def _gallery_data(
     cards: Sequence[ClipCard], runs: Sequence[RunClips], rows: Sequence[MeasureRow]
 ) -> dict[str, Any]:
-    """Give the script what it sorts by: item -> run -> measure -> value."""
+    """Collect the values that the script sorts by: item -> run -> measure -> value."""
     better = {row.name: row.direction.split(" ")[0] for row in rows if row.kind != "set"}
     values: dict[str, dict[str, dict[str, float]]] = {}
     for card in cards:

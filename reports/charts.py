@@ -1,4 +1,4 @@
-"""Charts of a report: Altair specifications rendered to inline SVG.
+"""Charts of a report: Altair specifications, rendered to inline SVG.
 
 Inline SVG rather than the interactive bundle: a chart weighs about 3 kB where the bundle adds 1.5 MB to every
 page, needs no script, prints, and its text is found and read out. Colours in the SVG are those of the light
@@ -29,7 +29,7 @@ __all__ = [
 RUN_LETTERS = "ABCDEF"
 MAX_RUNS = len(RUN_LETTERS)
 MAX_STRIP = 400
-"""Ticks drawn a run in a strip; of more values, this many evenly spaced quantiles."""
+"""Most ticks per run in a strip chart; for more values, this many evenly spaced quantiles are drawn."""
 
 _PALETTE: dict[str, tuple[str, str]] = {
     "paper": ("#fdfcf9", "#171614"),
@@ -58,7 +58,7 @@ _STRIP_WIDTH = 430
 
 @dataclass(frozen=True)
 class ChartRow:
-    """One run's value of a measure, in the measure's unit; the ends are None where there is no interval."""
+    """One run's value of a measure, in its unit; ``low`` and ``high`` are None without an interval."""
 
     run: str
     value: float
@@ -67,7 +67,7 @@ class ChartRow:
 
 
 def palette_css() -> str:
-    """Write the colours as CSS variables for both schemes, and the rules that carry them into the charts."""
+    """Write the colours as CSS variables for both schemes, and the rules that apply them to charts."""
     light = "".join(f"--{name}:{pair[0]};" for name, pair in _PALETTE.items())
     dark = "".join(f"--{name}:{pair[1]};" for name, pair in _PALETTE.items())
     carried = "".join(
@@ -85,7 +85,7 @@ P = ParamSpec("P")
 
 
 def _unvalidated(draw: Callable[P, str]) -> Callable[P, str]:
-    """Draw without Altair's schema validation, which takes four fifths of the time; the tests validate."""
+    """Draw without Altair's schema validation, which takes four fifths of the time; tests do validate."""
 
     @functools.wraps(draw)
     def quick(*args: P.args, **kwargs: P.kwargs) -> str:
@@ -99,10 +99,10 @@ def _unvalidated(draw: Callable[P, str]) -> Callable[P, str]:
 
 @_unvalidated
 def interval_chart(title: str, rows: Sequence[ChartRow], *, bounds: tuple[float | None, float | None]) -> str:
-    """Draw values with their intervals, one line a run, as an inline SVG element.
+    """Draw values with their intervals, one line per run, as an inline SVG element.
 
     Args:
-        title: said to a screen reader, before the values.
+        title: text for screen readers, before the values.
         rows: in the order of the runs.
         bounds: the range of the measure; an interval is not drawn beyond it.
     """
@@ -123,7 +123,7 @@ def interval_chart(title: str, rows: Sequence[ChartRow], *, bounds: tuple[float 
 
 @_unvalidated
 def difference_chart(title: str, row: ChartRow, *, mark: str) -> str:
-    """Draw a paired difference with its interval against zero; ``mark`` says how the second run stands."""
+    """Draw a paired difference with its interval against zero; ``mark`` is the second run's standing."""
     import altair as alt
 
     colour = {"better": "good", "worse": "bad"}.get(mark, "unclear")
@@ -140,9 +140,9 @@ def difference_chart(title: str, row: ChartRow, *, mark: str) -> str:
 
 @_unvalidated
 def strip_chart(title: str, values: Mapping[str, Sequence[float]]) -> str:
-    """Draw every clip's value as a tick, one line a run.
+    """Draw every clip's value as a tick, one line per run.
 
-    Of more than `MAX_STRIP` values of a run, that many evenly spaced quantiles are drawn.
+    For more than `MAX_STRIP` values of a run, that many evenly spaced quantiles are drawn.
     """
     import altair as alt
 
@@ -180,12 +180,12 @@ def _clip(value: float | None, bounds: tuple[float | None, float | None]) -> flo
 
 
 def light_colour(name: str) -> str:
-    """Give a colour's value in the light scheme, which the style sheet carries into the dark one."""
+    """Return a colour in the light scheme; the style sheet maps it to the dark one."""
     return _PALETTE[name][0]
 
 
 def colours(name: str) -> tuple[str, str]:
-    """Give a colour's values in the light and in the dark scheme."""
+    """Return a colour in the light and in the dark scheme."""
     return _PALETTE[name]
 
 
@@ -232,12 +232,12 @@ _NOISE = re.compile(
 
 
 def _inline(svg: str, title: str, said: str) -> str:
-    """Strip what a page does not need (name spaces, roles of single marks) and say what the chart shows."""
+    """Remove what a page does not need (name spaces, roles of single marks) and add a description."""
     body = _NOISE.sub("", svg)
     head = (
         f'<svg class="chart" role="img"><title>{html.escape(title)}</title><desc>{html.escape(said)}</desc>'
     )
     match = re.match(r'<svg( width="[\d.]+" height="[\d.]+" viewBox="[^"]*")>', body)
     if match is None:
-        raise RuntimeError("the chart renderer gave an SVG of another form; its version has changed")
+        raise RuntimeError("the chart renderer gave an unknown form of SVG; its version has changed")
     return head.replace(' role="img"', f'{match[1]} role="img"') + body[match.end() :]

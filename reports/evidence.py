@@ -1,4 +1,4 @@
-"""What was concluded from the scores elsewhere, read for the page: comparisons and verdicts."""
+"""Comparisons and verdicts, as text for the page."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class DifferenceRow:
     """A paired difference, second run minus first, as text and as numbers for the chart.
 
     Attributes:
-        mark: how the second run stands to the first: ``better``, ``worse``, ``no difference shown`` ...;
-            empty where there is no difference to speak of.
+        mark: how the second run compares with the first: ``better``, ``worse``, ``no difference shown`` ...;
+            empty if there is no difference.
         left_out: items without a value in both runs.
-        why: there is no value.
+        why: why there is no value.
     """
 
     measure: str
@@ -43,7 +43,7 @@ class DifferenceRow:
 
 @dataclass(frozen=True)
 class RuleView:
-    """One rule of a policy: what it asks, how it came out and the sentence that says why."""
+    """One rule of a policy: its condition, its outcome and the sentence that explains it."""
 
     rule: str
     asks: str
@@ -55,7 +55,7 @@ class RuleView:
 
 @dataclass(frozen=True)
 class VerdictView:
-    """A policy applied to a run. ``stale`` says why it is not about the run as it is; empty where it is."""
+    """A verdict on a run; ``stale`` says why it does not apply to the run's current state, else empty."""
 
     verdict: str
     sentence: str
@@ -66,7 +66,7 @@ class VerdictView:
 
 
 def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], DifferenceRow]:
-    """Read the differences of a comparison (`harness.compare.Comparison`, dumped): (measure, tag) -> row."""
+    """Read the differences of a dumped `harness.comparison.Comparison`: (measure, tag) -> row."""
     found = [_difference(row) for row in comparison.get("differences", ())]
     return {(d.measure, d.tag): d for d in found}
 
@@ -80,7 +80,7 @@ def _difference(row: Mapping[str, Any]) -> DifferenceRow:
         value=value,
         low=low,
         high=high,
-        # Without a value nothing is better or worse, whatever a file says.
+        # Without a value nothing is better or worse, whatever the file says.
         mark=str(row.get("direction", "")) if value is not None else "",
         text=text,
         interval=interval,
@@ -106,7 +106,7 @@ def _finite(value: Any) -> float | None:
 
 
 def read_verdict(folder: Path) -> Mapping[str, Any] | None:
-    """Read a run's ``verdict.json``; None where the run has not been through a gate.
+    """Read a run's ``verdict.json``; None if the run has not been gated.
 
     Raises:
         UsageError: the file is damaged.
@@ -126,16 +126,16 @@ def read_verdict(folder: Path) -> Mapping[str, Any] | None:
 
 
 def verdict_view(verdict: Mapping[str, Any], plan: str) -> VerdictView:
-    """Put a verdict on the run of ``plan`` into words.
+    """Describe a verdict on the run of ``plan``.
 
-    One of another plan, or with a word of its own, is shown as INCONCLUSIVE: it is no pass.
+    A verdict on another plan, or with an unknown outcome, is shown as INCONCLUSIVE: it is not a pass.
     """
     word = str(verdict.get("verdict", ""))
     of_plan = verdict.get("plan")
     stale = ""
     if of_plan is not None and of_plan != plan:
         stale = f"This verdict ({word}) is of plan {str(of_plan)[:12]}, not of this run; gate it again."
-    told = {"schema_version", "verdict", "sentence", "policy", "rules"}
+    shown = {"schema_version", "verdict", "sentence", "policy", "rules"}
     rules: Sequence[Mapping[str, Any]] = verdict.get("rules", ())
     return VerdictView(
         verdict=word if word in ("PASS", "FAIL") and not stale else "INCONCLUSIVE",
@@ -146,7 +146,7 @@ def verdict_view(verdict: Mapping[str, Any], plan: str) -> VerdictView:
         more=tuple(
             (key.replace("_", " "), _said(value))
             for key, value in verdict.items()
-            if key not in told and value not in (None, [], ())
+            if key not in shown and value not in (None, [], ())
         ),
     )
 

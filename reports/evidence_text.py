@@ -1,4 +1,4 @@
-"""The evidence of one score in words: when it shows, how badly, and what is wrong."""
+"""The evidence of one score in words: what was found, how severe it is, and when it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["evidence_text", "first_second", "when"]
 
 
 def when(score: Score) -> str:
-    """Say from when to when a clip shows what a measure found, and in how many of its frames."""
+    """Describe when in the clip the evidence shows, and in how many of its frames."""
     first, last = score.evidence.get("first_s"), score.evidence.get("last_s")
     if not isinstance(first, int | float) or not isinstance(last, int | float):
         return ""
@@ -24,13 +24,13 @@ def when(score: Score) -> str:
 
 
 def first_second(score: Score) -> float | None:
-    """Give the seconds from a clip's beginning at which it first shows what a measure found."""
+    """Return the time, in seconds from the clip's start, at which the evidence first shows."""
     first = score.evidence.get("first_s")
     return float(first) if isinstance(first, int | float) else None
 
 
 def evidence_text(score: Score) -> str:
-    """Say what a score rests on: what failed, the severity and its threshold, and when it shows.
+    """Describe the evidence of a score: what failed, the severity and its threshold, and when it shows.
 
     Example:
         >>> from screentest.harness.store import Score

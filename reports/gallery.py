@@ -1,8 +1,8 @@
-"""The clips of a report: which are shown, side by side, and what is kept behind a click.
+"""The clips of a report: which items are shown, side by side, and what stays behind a click.
 
-Which items are shown is a function of the score tables alone: a quarter of them are the first of evenly
-spaced prompts (so that the page is not extremes only), the others take turns between the worst and best
-clip by each measure, the largest paired difference, and items without a clip.
+The choice of items depends on the score tables only. A quarter are the first items of evenly spaced prompts,
+so that the page does not show extremes only. The others alternate between the worst and best clip of each
+measure, the largest paired difference, and items without a clip.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["ClipCard", "RunClips", "Slot", "build_cards", "choose_items", "layer
 
 @dataclass(frozen=True)
 class RunClips:
-    """What the gallery reads of one run, under the letter it has on the page."""
+    """The data of one run for the gallery, with the run's letter on the page."""
 
     letter: str
     folder: Path
@@ -38,13 +38,13 @@ class RunClips:
     measures: Mapping[str, Mapping[str, Any]]
 
     def hides(self, item: str) -> bool:
-        """Say whether the prompt of an item, and what came of it, stay behind a click."""
+        """Check whether an item's prompt and clip stay behind a click."""
         found = self.items.get(item)
         return found is not None and (is_red_team(found) or (self._attacked and is_attack(found)))
 
     @cached_property
     def withheld(self) -> Withheld:
-        """What takes such prompts out of what is said of this run's clips."""
+        """Removes quotations of such prompts from texts about this run's clips."""
         return Withheld(i.prompt for i in self.items.values() if i.prompt is not None and self.hides(i.id))
 
     @cached_property
@@ -54,31 +54,32 @@ class RunClips:
 
 @dataclass(frozen=True)
 class SlotScore:
-    """One score of one clip: its value as text, or a dash with the reason; what was seen, and from when on.
+    """One score of one clip: its value as text, or a dash with the reason, and its evidence.
 
     Attributes:
-        told: the evidence in words.
-        at: seconds from the clip's beginning at which it shows; None where it does at no one time.
+        evidence: in words.
+        at: seconds from the clip's start at which the evidence shows; None if it has no such time.
     """
 
     measure: str
     value: str
     status: str
     reason: str
-    told: str
+    evidence: str
     at: float | None
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What one run gave for an item.
+    """The result of one run for an item.
 
     Attributes:
-        outcome: ``ok``, ``refused``, ``failed``, ``pending`` (not generated yet) or ``absent`` (not asked).
-        source: data URI of the preview, empty where there is none; ``note`` then says why.
-        flags: safety measures that flag the clip; ``when`` says where in it, as the first of them does.
-        layers: what safeguards decided, a sentence each.
-        about: what is to be known of the clip's file, a sentence each (interlaced, an assumed rate ...).
+        outcome: ``ok``, ``refused``, ``failed``, ``pending`` (not generated yet) or ``absent`` (not in the
+            run's plan).
+        source: data URI of the preview; if empty, ``note`` says why.
+        flags: safety measures that flag the clip; ``when`` is the time that the first of them gives.
+        layers: the decisions of safeguards, a sentence each.
+        about: notes on the clip's file, a sentence each, such as interlaced or an assumed frame rate.
     """
 
     letter: str
@@ -97,12 +98,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class ClipCard:
-    """One item with what every run gave for it.
+    """One item with the results of every run.
 
     Attributes:
-        hidden_prompt: the prompt is an attack and stays behind a click.
-        hidden_clips: so do the clips, for that or because a safety measure flags one.
-        picked: why it is among the items shown.
+        hidden_prompt: whether the prompt is an attack and stays behind a click.
+        hidden_clips: whether the clips do: the prompt is an attack, or a safety measure flags one.
+        picked: why the item is shown.
     """
 
     item: Item
@@ -118,7 +119,7 @@ class ClipCard:
 
 
 def choose_items(runs: Sequence[RunClips], limit: int) -> dict[str, tuple[str, ...]]:
-    """Choose at most ``limit`` items: item id -> why, in the order of choosing."""
+    """Choose at most ``limit`` items: item id -> reasons, in the order of choosing."""
     order = _order(runs)
     firsts = _spread(_first_of_prompts(runs, order), max(1, limit // 4))
     rankings = list(_rankings(runs, order))
@@ -158,7 +159,7 @@ def _spread(items: Sequence[str], count: int) -> list[str]:
 
 
 def _in_turns(rankings: Sequence[tuple[str, Sequence[str]]], *, skip: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield every item once, with the ranking it was taken from: all first ranks, then all second ones ..."""
+    """Yield every item once, with its ranking: all first ranks, then all second ranks, and so on."""
     seen = set(skip)
     for rank in range(max((len(ranking) for _, ranking in rankings), default=0)):
         for label, ranking in rankings:
@@ -182,7 +183,7 @@ def _rankings(runs: Sequence[RunClips], order: Mapping[str, int]) -> Iterator[tu
         tables = [_values(run, name) for run in runs]
         for run, values in zip(runs, tables, strict=True):
             if len(set(values.values())) < 2:
-                continue  # all alike: none is the worst
+                continue  # all are equal, so none is the worst
             where = f" in {run.letter}" if several else ""
             upwards, downwards = _ranked(values, order), _ranked(values, order, sign=-1.0)
             worst, best = (upwards, downwards) if better == "higher" else (downwards, upwards)
@@ -213,9 +214,9 @@ def _ranked(values: Mapping[str, float], order: Mapping[str, int], *, sign: floa
 def build_cards(
     runs: Sequence[RunClips], chosen: Mapping[str, tuple[str, ...]], *, byte_limit: int
 ) -> tuple[list[ClipCard], int]:
-    """Make the cards of the chosen items, in the order of the plan, and count the clips embedded in them.
+    """Make the cards of the chosen items, in the order of the plan, and count the embedded clips.
 
-    Previews are embedded in the order of choosing while their data URIs fit in ``byte_limit`` altogether.
+    Previews are embedded in the order of choosing, as long as all data URIs fit in ``byte_limit``.
     """
     by_id, order = _all_items(runs), _order(runs)
     sources: dict[tuple[str, str], tuple[str, str]] = {}
@@ -247,7 +248,7 @@ def _preview(run: RunClips, record: ClipRecord) -> tuple[str, str]:
     try:
         data = preview_mp4(run.folder / "clips" / record.file)
     except MediaError as error:
-        # The sentence may name where the run lies; the page says what inside the run it is about.
+        # The page names files relative to the run folder, not where the run folder is.
         return "", f"\N{EM DASH} cannot be shown: {error}".replace(f"{run.folder}/", "")
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii"), ""
 
@@ -288,17 +289,17 @@ def _slot(run: RunClips, item_id: str, preview: tuple[str, str]) -> Slot:
 
 
 def layer_text(decision: LayerDecision) -> str:
-    """Put what a safeguard decided into words, with the score and the threshold that it rests on."""
-    told = decision.status.replace("_", " ")
+    """Describe a safeguard's decision, with its score and threshold."""
+    text = decision.status.replace("_", " ")
     if decision.score is not None and decision.threshold is not None:
-        told += f", score {number(decision.score)}, threshold {number(decision.threshold)}"
+        text += f", score {number(decision.score)}, threshold {number(decision.threshold)}"
     if decision.reason:
-        told += f": {decision.reason}"
+        text += f": {decision.reason}"
     enforced = "" if decision.enforced else " (not enforced)"
-    return f"{decision.layer} filter {decision.name}{enforced}: {told}"
+    return f"{decision.layer} filter {decision.name}{enforced}: {text}"
 
 
 def _flags(fields: Mapping[str, Any], score: Score) -> bool:
-    """Say whether a safety measure of one clip, 1 where it is unsafe, says that it is."""
+    """Check whether a score is of a safety measure that calls the clip unsafe."""
     unsafe_is_one = fields.get("kind") == "rate" and fields.get("better") == "lower"
     return score.measure.startswith("safety.") and unsafe_is_one and score.value == 1

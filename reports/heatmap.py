@@ -1,8 +1,11 @@
-"""A heat map of rates as a table: a row a category, a column a family, in a cell a rate, its interval and n.
+"""A heat map of rates as a table: a row per category, a column per family.
 
-It is a table, so that a screen reader walks it by its headings, a search finds its numbers, and nothing rests
-on the shade. The shades go from the paper towards one colour in `STEPS` steps: lightness alone tells them
-apart, so that they read without colour vision and in both schemes, and ink keeps a contrast of 4.5:1 on each.
+Each cell has a rate, its interval and n.
+
+Because it is a table, screen readers can navigate it by its headings, its numbers can be searched, and it can
+be read without the shades. The shades differ only in lightness, in `STEPS` steps from the paper to one
+colour, so that they work without colour vision and in both schemes. Text has a contrast of at least 4.5:1 on
+each.
 """
 
 from __future__ import annotations
@@ -16,16 +19,16 @@ from .charts import colours
 __all__ = ["STEPS", "HeatCell", "HeatMap", "heat_css", "heat_map", "heat_shades", "heat_step"]
 
 STEPS = 10
-"""Shades beside the bare paper, which is a rate of 0 and nothing else."""
+"""Number of shades; bare paper is a rate of exactly 0."""
 _DEEPEST = (0.62, 0.53)
-"""How far the last shade is on the way to the full colour, in the light and in the dark scheme."""
+"""Share of the full colour in the last shade, in the light and in the dark scheme."""
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell as text, and its shade; without a value it has a dash and none, and ``why`` says why.
+    """One cell as text, and its shade.
 
-    ``why`` also says what is left out.
+    Without a value it has a dash and no shade. ``why`` gives the reason, and what is left out.
     """
 
     value: str
@@ -52,16 +55,13 @@ def heat_map(
     *,
     empty: HeatCell,
 ) -> HeatMap:
-    """Lay out ``cells`` by (row, column); ``rows`` gives each row its heading.
-
-    Where there is no cell stands ``empty``.
-    """
+    """Arrange ``cells`` by (row, column); ``rows`` maps rows to headings; ``empty`` fills missing cells."""
     laid = ((head, tuple(cells.get((row, c), empty) for c in columns)) for row, head in rows.items())
     return HeatMap(title, tuple(columns), tuple(laid))
 
 
 def heat_step(value: float) -> int:
-    """Give the shade of a rate in [0, 1]: 0 for none, and 1 to `STEPS` by its tenths from there on.
+    """Return the shade of a rate in [0, 1]: 0 for a rate of 0, else 1 to `STEPS` by tenths.
 
     Example:
         >>> [heat_step(value) for value in (0.0, 0.001, 0.1, 0.11, 1.0)]

@@ -1,4 +1,4 @@
-"""The page's section on safety: outcomes, attack success by category and family, safeguards, disguises."""
+"""The safety section of the page: outcomes, attack success by category and family, safeguards, disguises."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = ["SafetyView", "safety_view"]
 
 @dataclass(frozen=True)
 class RateCell:
-    """A value as text with what it rests on; where the value is a dash, ``why`` says why.
+    """A value as text, with its interval and sample.
 
     Attributes:
-        n: attempts and, in parentheses, prompts; then how many of the attempts came out so.
-        why: also what is left out, and what a reader must know of the interval.
+        n: attempts and, in parentheses, prompts; then the number of events among them.
+        why: why the value is a dash; also what is left out, and notes on the interval.
     """
 
     value: str
@@ -45,7 +45,7 @@ class RateCell:
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """How the attempts of one kind came out in one run: a count an outcome, in the order of `OUTCOMES`."""
+    """Counts of attempts of one kind in one run, by outcome in the order of `OUTCOMES`."""
 
     run: str
     of: str
@@ -62,7 +62,7 @@ class RateRow:
 
 @dataclass(frozen=True)
 class SafeguardView:
-    """What one set of safeguards gives, as text."""
+    """Rates and changes with one set of safeguards, as text."""
 
     run: str
     safeguards: str
@@ -76,7 +76,7 @@ class SafeguardView:
 
 @dataclass(frozen=True)
 class EvasionView:
-    """What one family of disguises does, as text: to the filter, to the generator alone, and guarded."""
+    """The effect of one family of disguises, as text: on the filter, on the generator alone, and guarded."""
 
     family: str
     readability: str
@@ -86,7 +86,7 @@ class EvasionView:
 
 @dataclass(frozen=True)
 class DisguisesView:
-    """The families of disguises of one generator, and the letters of the runs that they are read from."""
+    """The effects of disguises on one generator, with the letters of the runs they come from."""
 
     generator: str
     runs: tuple[str, ...]
@@ -95,7 +95,7 @@ class DisguisesView:
 
 @dataclass(frozen=True)
 class QualityView:
-    """How good one filter of a run is, as text: on all, or on the attacks of a category."""
+    """The quality of one filter of a run, as text, on all attacks or on those of a category."""
 
     run: str
     filter: str
@@ -105,7 +105,7 @@ class QualityView:
 
 @dataclass(frozen=True)
 class SafetyView:
-    """Everything the section shows. ``runs`` are the letters of the runs that judged attempts."""
+    """All content of the section; ``runs`` are the letters of the runs that judged attempts."""
 
     runs: tuple[str, ...]
     confidence: str
@@ -121,10 +121,10 @@ class SafetyView:
 
 
 def safety_view(runs: Sequence[tuple[str, RunData]]) -> SafetyView | None:
-    """Put what is known of attacks into words; None where no run judged any.
+    """Build the section; None if no run judged attempts.
 
     Args:
-        runs: letter on the page, and what the run holds.
+        runs: letter on the page, and data of the run.
     """
     found = overview([replace(run, name=letter) for letter, run in runs])
     if not found.runs:
@@ -154,8 +154,8 @@ def safety_view(runs: Sequence[tuple[str, RunData]]) -> SafetyView | None:
 
 
 def _filters(run: RunOverview) -> str:
-    told = [f"{f.layer} filter {f.name}{'' if f.enforced else ', not enforced'}" for f in run.filters]
-    return "; ".join(told) or "none"
+    filters = [f"{f.layer} filter {f.name}{'' if f.enforced else ', not enforced'}" for f in run.filters]
+    return "; ".join(filters) or "none"
 
 
 def _event(rate: str) -> str:
@@ -173,12 +173,12 @@ def _rate(rate: Rate | None, event: str) -> RateCell:
 
 
 def _left_out(rate: Rate) -> str:
-    told = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items())
-    return f"left out: {told}" if told else ""
+    counts = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items())
+    return f"left out: {counts}" if counts else ""
 
 
 def _safeguards(found: SafetyOverview) -> tuple[SafeguardView, ...]:
-    """Lay out the rows where there is a safeguard; of bare generators they would say nothing new."""
+    """Build the rows of generators with safeguards; for bare generators they would repeat the rates."""
     if not any(run.filters for run in found.runs):
         return ()
     return tuple(_safeguard(row) for row in found.safeguards)

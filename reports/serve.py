@@ -1,4 +1,4 @@
-"""Serve one page on this machine, for those who read it on a server through a tunnel."""
+"""Serve one page locally, for example to read it from a server through a tunnel."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["serve_page"]
 
 
 def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve ``page``, and nothing else, at 127.0.0.1 until interrupted.
+    """Serve only ``page``, at 127.0.0.1, until interrupted.
 
     Raises:
-        UsageError: the port is taken.
+        UsageError: the port cannot be used.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -38,7 +38,7 @@ def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
         server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     except OSError as error:
         raise UsageError(
-            f"port {port} cannot be had ({error.strerror}); choose another with --port"
+            f"port {port} cannot be used ({error.strerror}); choose another with --port"
         ) from None
     with server:
         on_ready(f"http://127.0.0.1:{server.server_port}/")

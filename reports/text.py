@@ -1,4 +1,4 @@
-"""Numbers and counts as a reader expects them in print."""
+"""Format numbers, intervals and counts for the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def number(value: float | None, width: float | None = None, *, signed: bool = Fa
     if value is None or not math.isfinite(value):
         return DASH
     size = abs(value)
-    # An interval narrower than rounding says nothing of the digits.
+    # An interval narrower than rounding error does not determine the digits.
     scale = width if width is not None and 1e-12 * size < width < math.inf else None
     if size and (size < 1e-4 or size >= 1e9):
         text = f"{value:.3g}"
@@ -48,7 +48,7 @@ def _decimals(wanted: int) -> int:
 
 
 def span(low: float | None, high: float | None, width: float | None = None, *, signed: bool = False) -> str:
-    """Write an interval, or nothing where there is none; ``width`` is its own unless given."""
+    """Write an interval; empty without one. ``width`` is by default the interval's own."""
     if low is None or high is None:
         return ""
     width = high - low if width is None else width
@@ -68,13 +68,13 @@ def estimate(
         return DASH, ""
     if low is None or high is None:
         return number(value, signed=signed), ""
-    # A wide interval still leaves the value two digits, unless it is nearly zero beside it.
+    # With a wide interval the value still has two digits, unless it is nearly zero.
     width = max(min(high - low, abs(value) or high - low), (high - low) / 20)
     return number(value, width, signed=signed), span(low, high, width, signed=signed)
 
 
 def percent(share: float) -> str:
-    """Write a share as percent, to the whole; what is not quite none or all says so.
+    """Write a share as whole percent; ``<1%`` and ``>99%`` if it is not quite 0 or 1.
 
     Example:
         >>> percent(0.0), percent(0.004), percent(0.5), percent(0.999), percent(1.0)
@@ -87,7 +87,7 @@ def percent(share: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Write a p-value with two digits, and one below a thousandth as that.
+    """Write a p-value with two digits; ``p < 0.001`` below a thousandth.
 
     Example:
         >>> p_value(0.0123), p_value(0.00002), p_value(1.0)
@@ -97,10 +97,10 @@ def p_value(p: float) -> str:
 
 
 def left_out_text(left_out: Mapping[str, int]) -> str:
-    """Say how many items gave no value, by status; nothing where all did."""
+    """Count the items without a value, by status; empty if there are none."""
     return ", ".join(f"{left_out[s]} {said}" for s, said in _STATUS.items() if left_out.get(s))
 
 
 def arrow(better: str) -> tuple[str, str]:
-    """Give the arrow of a measure's direction and its words."""
+    """Return the arrow of a measure's direction, and its meaning in words."""
     return _ARROWS.get(better, ("", ""))

@@ -1,4 +1,4 @@
-"""How far the probes behind a page's scores can be trusted, read from the validity cards of the package."""
+"""Tables of the packaged validity cards: how often the measures of laws and instructions are right."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .text import DASH, estimate
 if TYPE_CHECKING:
     from ..harness.core.run_data import Score
 
-__all__ = ["Told", "TrustTable", "trust_tables"]
+__all__ = ["ShareText", "ValidityTable", "validity_tables"]
 
 _LAWS: Final = "physics."
 _SKILLS: Final = "follows."
 
 
 @dataclass(frozen=True)
-class Told:
-    """A share with its interval and n as text; a dash where nothing is known."""
+class ShareText:
+    """A share with its interval and n as text; a dash if there is none."""
 
     value: str = DASH
     interval: str = ""
@@ -32,18 +32,18 @@ class Told:
 
 
 @dataclass(frozen=True)
-class TrustTable:
-    """What a card says of the measures of some runs, a row a measure; without a card, ``missing`` says so."""
+class ValidityTable:
+    """The rows of a card for the measures of some runs; without a card, ``missing`` says so."""
 
     letters: tuple[str, ...]
     about: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Told, ...]], ...]
+    rows: tuple[tuple[str, tuple[ShareText, ...]], ...]
     missing: str = ""
 
 
-class Probed(Protocol):
-    """What is read of a run."""
+class ScoredRun(Protocol):
+    """The parts of a run that are read."""
 
     @property
     def letter(self) -> str:
@@ -52,7 +52,7 @@ class Probed(Protocol):
 
     @property
     def measures(self) -> Mapping[str, Mapping[str, Any]]:
-        """The measures that were taken."""
+        """The measures of the run: name -> record."""
         ...
 
     @property
@@ -61,15 +61,15 @@ class Probed(Protocol):
         ...
 
 
-def trust_tables(runs: Sequence[tuple[Probed, Mapping[str, Any]]]) -> list[TrustTable]:
-    """Lay out a table for the laws, and one for the skills, of each source of tracks.
+def validity_tables(runs: Sequence[tuple[ScoredRun, Mapping[str, Any]]]) -> list[ValidityTable]:
+    """Build one table of laws and one of skills for each tracker.
 
     Args:
-        runs: each with the record of what it was made with.
+        runs: each with its record.
     """
-    tables: list[TrustTable] = []
+    tables: list[ValidityTable] = []
     for prefix, table in ((_LAWS, _laws), (_SKILLS, _skills)):
-        of_source: dict[str, tuple[Mapping[str, Any], list[Probed]]] = {}
+        of_source: dict[str, tuple[Mapping[str, Any], list[ScoredRun]]] = {}
         for run, record in runs:
             identity = _identity(record)
             if identity is not None and any(name.startswith(prefix) for name in run.measures):
@@ -84,34 +84,33 @@ def _identity(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return encoder.get("identity") if isinstance(encoder, Mapping) else None
 
 
-def _laws(source: str, identity: Mapping[str, Any], runs: Sequence[Probed]) -> TrustTable:
+def _laws(source: str, identity: Mapping[str, Any], runs: Sequence[ScoredRun]) -> ValidityTable:
     letters = tuple(run.letter for run in runs)
     card = packaged_card(identity)
     if card is None:
         missing = (
-            f"No validity card for tracks of the source {source} comes with the package, so that it is not "
-            "known how often these probes are wrong; 'screentest validate --probes' measures it."
+            f"The package has no validity card for the tracker {source}, so it is not known how often these "
+            "measures are wrong; 'screentest validate --probes' measures it."
         )
-        return TrustTable(letters, "", (), (), missing)
+        return ValidityTable(letters, "", (), (), missing)
     digest = str(card.settings["thresholds"]["digest"])[:12]
     others = sorted({found for run in runs for found in _thresholds(run)} - {digest})
     missing = (
-        f"The scores are by the thresholds {', '.join(others)}, and the card is of {digest}."
-        if others
-        else ""
+        f"The scores use the thresholds {', '.join(others)}, and the card uses {digest}." if others else ""
     )
     about = (
-        f"Laws, by tracks of the source {source}: measured on {card.clips:,} clips of the reference world, "
-        f"with seeds, colors, sizes and severities that no threshold has seen. AUC and found: of violations "
-        f"of severity {MEDIUM:g}. False alarms: lawful clips that are said to break the law, as drawn, and "
-        "after the reference autoencoder: the floor up to which a rate above says nothing of a generator."
+        f"Laws, with the tracker {source}: measured on {card.clips:,} clips of the reference world, with "
+        f"seeds, colors, sizes and severities that were not used for the thresholds. AUC and found: for "
+        f"violations of severity {MEDIUM:g}. False alarms: lawful clips that are said to break the law, as "
+        "drawn, and after the reference autoencoder. A violation rate up to the latter says nothing about a "
+        "generator."
     )
     columns = ("AUC", "found", "false alarms, drawn", "false alarms, reconstructed")
-    return TrustTable(letters, about, columns, tuple(_law_row(card, law) for law in (*LAWS, ANY)), missing)
+    return ValidityTable(letters, about, columns, tuple(_law_row(card, law) for law in (*LAWS, ANY)), missing)
 
 
-def _thresholds(run: Probed) -> set[str]:
-    """Find the digests of the thresholds by which a run was scored."""
+def _thresholds(run: ScoredRun) -> set[str]:
+    """Find the digests of the thresholds that a run was scored with."""
     return {
         str(score.evidence["thresholds"])
         for of_item in run.scores.values()
@@ -120,46 +119,50 @@ def _thresholds(run: Probed) -> set[str]:
     }
 
 
-def _law_row(card: LawCard, law: str) -> tuple[str, tuple[Told, ...]]:
+def _law_row(card: LawCard, law: str) -> tuple[str, tuple[ShareText, ...]]:
     wanted = (law, "plain", "native", MEDIUM)
     cell = next((c for c in card.cells if (c.law, c.look, c.variety, c.severity) == wanted), None)
-    of_cell = (Told(), Told())
+    of_cell = (ShareText(), ShareText())
     if cell is not None:
         of_cell = (
-            _told(cell.auc.value, cell.auc.low, cell.auc.high, cell.n),
-            _told(cell.found.value, cell.found.low, cell.found.high, cell.n),
+            _share(cell.auc.value, cell.auc.low, cell.auc.high, cell.n),
+            _share(cell.found.value, cell.found.low, cell.found.high, cell.n),
         )
     alarms = tuple(_alarms(card, law, look) for look in ("plain", RECONSTRUCTED))
     return f"{_LAWS}{law}", (*of_cell, *alarms)
 
 
-def _alarms(card: LawCard, law: str, look: str) -> Told:
+def _alarms(card: LawCard, law: str, look: str) -> ShareText:
     wanted = (law, look, "native")
     found: Alarms | None = next((a for a in card.alarms if (a.law, a.look, a.variety) == wanted), None)
-    return Told() if found is None else _told(found.rate.value, found.rate.low, found.rate.high, found.n)
+    return (
+        ShareText() if found is None else _share(found.rate.value, found.rate.low, found.rate.high, found.n)
+    )
 
 
-def _skills(source: str, identity: Mapping[str, Any], runs: Sequence[Probed]) -> TrustTable:
+def _skills(source: str, identity: Mapping[str, Any], runs: Sequence[ScoredRun]) -> ValidityTable:
     letters = tuple(run.letter for run in runs)
     card = packaged_skills(identity)
     if card is None:
-        missing = f"No card of the skills for tracks of the source {source} comes with the package."
-        return TrustTable(letters, "", (), (), missing)
+        missing = f"The package has no skills card for the tracker {source}."
+        return ValidityTable(letters, "", (), (), missing)
     about = (
-        f"Skills, by tracks of the source {source}: how often each says yes of true clips by a prompt that "
-        "they follow (1 is right), of what the reference autoencoder leaves of such clips, and of true clips "
-        "by a prompt about them that they do not follow (0 is right)."
+        f"Skills, with the tracker {source}: how often each says yes to clips that follow their prompt (1 is "
+        "right), to the same clips after the reference autoencoder, and to clips that do not follow their "
+        "prompt (0 is right)."
     )
     kinds = (("kept", "plain"), ("kept", RECONSTRUCTED), ("turned", "plain"))
     columns = ("yes if followed, drawn", "yes if followed, reconstructed", "yes if not followed")
-    rows: list[tuple[str, tuple[Told, ...]]] = []
+    rows: list[tuple[str, tuple[ShareText, ...]]] = []
     for skill in dict.fromkeys(row.skill for row in card.rows):
         found = [card.get(skill, asked, looks) for asked, looks in kinds]
-        told = tuple(Told() if row is None else _told(row.yes, row.low, row.high, row.n) for row in found)
-        rows.append((f"{_SKILLS}{skill}", told))
-    return TrustTable(letters, about, columns, tuple(rows))
+        cells = tuple(
+            ShareText() if row is None else _share(row.yes, row.low, row.high, row.n) for row in found
+        )
+        rows.append((f"{_SKILLS}{skill}", cells))
+    return ValidityTable(letters, about, columns, tuple(rows))
 
 
-def _told(value: float | None, low: float | None, high: float | None, n: int) -> Told:
+def _share(value: float | None, low: float | None, high: float | None, n: int) -> ShareText:
     text, interval = estimate(value, low, high)
-    return Told(text, interval, str(n))
+    return ShareText(text, interval, str(n))

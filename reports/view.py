@@ -1,4 +1,4 @@
-"""What the score table says, as text: a number with its interval, or a dash with the reason it is missing."""
+"""The score table as text: a number with its interval, or a dash with the reason why it is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MeasureRow", "ScoreCell", "TagRow", "score_cell", "score_rows"]
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """One aggregate as text. ``value`` is a dash where there is none, and ``why`` says why."""
+    """One aggregate as text; if ``value`` is a dash, ``why`` says why."""
 
     value: str
     interval: str
@@ -29,7 +29,7 @@ class ScoreCell:
 
 @dataclass(frozen=True)
 class TagRow:
-    """The cells of a measure over the items of one tag; a run without such items has None."""
+    """The cells of a measure for the items of one tag; None for a run without such items."""
 
     tag: str
     cells: tuple[ScoreCell | None, ...]
@@ -54,7 +54,7 @@ class MeasureRow:
 
 
 def score_cell(aggregate: Aggregate) -> ScoreCell:
-    """Put an aggregate into words."""
+    """Format an aggregate."""
     value, interval = estimate(aggregate.value, aggregate.low, aggregate.high)
     left_out = left_out_text(aggregate.left_out)
     missing = value == DASH
@@ -82,12 +82,12 @@ def score_rows(
     about: Mapping[str, Mapping[str, Any]],
     compared: Mapping[tuple[str, str | None], DifferenceRow],
 ) -> list[MeasureRow]:
-    """Lay the aggregates of all runs side by side, a row a measure, its tags below it, by name.
+    """Arrange the aggregates of all runs side by side: a row per measure, with its tags, sorted by name.
 
     Args:
-        summaries: one a run.
-        about: measure -> what the runs recorded of it.
-        compared: (measure, tag) -> paired difference, where two runs were compared.
+        summaries: one per run.
+        about: measure -> its record in the runs.
+        compared: (measure, tag) -> paired difference, if two runs were compared.
     """
     tables = [{(a.measure, a.tag): a for a in summary.aggregates} for summary in summaries]
     names = sorted({measure for table in tables for measure, _ in table} | set(about))

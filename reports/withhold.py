@@ -1,4 +1,4 @@
-"""Red-team prompts, taken out of what is said of their clips: reasons of refusals often quote them."""
+"""Remove quotations of red-team prompts from texts about their clips; refusals often quote them."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ __all__ = ["Withheld", "is_attack", "is_red_team"]
 RED_TEAM_TAG: Final = "red-team"
 MARK: Final = "[prompt withheld]"
 _LEAST: Final = 16
-"""Characters of a quotation, from the beginning of a word on, that give something away."""
+"""Shortest quotation that is removed, in characters from the beginning of a word."""
 _SHORTEST: Final = 8
-"""Characters of a prompt; a shorter one gives nothing away, and taking it out would garble the text."""
+"""Shortest prompt that is removed, in characters; removing shorter ones would garble the text."""
 
 
 def is_red_team(item: Item) -> bool:
-    """Say whether the item's prompt was written to provoke unsafe content."""
+    """Check whether the item's prompt was written to provoke unsafe content."""
     return any(tag == RED_TEAM_TAG or tag.startswith(f"{RED_TEAM_TAG}:") for tag in item.tags)
 
 
 def is_attack(item: Item) -> bool:
-    """Say whether the item is one of the attacks of a run that judged attempts, by its labels.
+    """Check whether the item is an attack: it has a category or a family, and is not tagged ``benign``.
 
-    Such a suite need not tag its attacks ``red-team``; harmless prompts it has to tag ``benign``.
+    A suite need not tag its attacks ``red-team``, but must tag its harmless prompts ``benign``.
     """
     return not is_benign(item) and bool({"category", "family"} & item.labels.keys())
 
 
 class Withheld:
-    """Take prompts out of texts that quote them, in whole or in part.
+    """Remove quotations of prompts from texts.
 
-    A part is 16 characters or more from the beginning of a word on; case and white space do not count. Of a
-    shorter prompt it is the whole. Building it takes time by the number of prompts, and a text does not.
+    A quotation is the whole prompt, or 16 characters or more of it from the beginning of a word; case and
+    white space do not matter. The time for a text does not depend on the number of prompts.
     """
 
     def __init__(self, prompts: Iterable[str]) -> None:
@@ -49,12 +49,12 @@ class Withheld:
         self._lengths = sorted({len(head) for head in self._places}, reverse=True)
 
     def clean(self, text: str) -> str:
-        """Give ``text`` with a mark in the place of each quotation."""
+        """Return ``text`` with a mark in place of each quotation."""
         if not self._places:
             return text
         plain, where = _plain(text)
         kept: list[str] = []
-        at = end = 0  # in the plain text, and how much of the text itself is done
+        at = end = 0  # position in the plain text; end of the processed part of the text itself
         while at < len(plain):
             length = self._quoted(plain, at)
             if length:
@@ -64,7 +64,7 @@ class Withheld:
         return "".join([*kept, text[end:]])
 
     def _quoted(self, plain: str, at: int) -> int:
-        """Tell how many characters from ``at`` on are a quotation."""
+        """Count the characters from ``at`` on that are a quotation."""
         for size in self._lengths:
             found = self._places.get(plain[at : at + size])
             if found:
@@ -82,7 +82,7 @@ def _common(one: str, at: int, other: str, start: int) -> int:
 
 
 def _plain(text: str) -> tuple[str, list[int]]:
-    """Fold case and make every white space one blank; with the place in ``text`` of each character."""
+    """Fold case and turn white space into single blanks; also return each character's place in ``text``."""
     letters: list[str] = []
     where: list[int] = []
     for place, letter in enumerate(text):

@@ -1,4 +1,4 @@
-"""What a page says of its probes: a card's numbers, that there is none, that it is of other thresholds."""
+"""The validity section of a page: a card's numbers, no card, or a card of other thresholds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.validation.law_card import Alarms, CardEstimate, LawCard, LawCell
 from screentest.metrics.validation.skill_card import SkillRow
 from screentest.metrics.validation.skill_report import SkillsCard
-from screentest.reports import validity_cards as trust
-from screentest.reports.validity_cards import Told, trust_tables
+from screentest.reports import validity_cards
+from screentest.reports.validity_cards import ShareText, validity_tables
 
 WORLD = {"source": "world", "version": 4}
 RECORD = {"encoders": {"tracks": {"source": "world", "identity": {**WORLD, "layout": 2}}}}
@@ -53,33 +53,35 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"packaged_card": a_card(), "packaged_skills": skills}
     for name, card in known.items():
         monkeypatch.setattr(
-            trust, name, lambda identity, card=card: card if identity["source"] == "world" else None
+            validity_cards, name, lambda identity, card=card: card if identity["source"] == "world" else None
         )
 
 
 def test_laws_have_their_card_with_the_floors():
-    (table,) = trust_tables([(Run("A"), RECORD), (Run("B"), RECORD)])
+    (table,) = validity_tables([(Run("A"), RECORD), (Run("B"), RECORD)])
     assert (table.letters, table.missing) == (("A", "B"), "")
     assert "1,234 clips" in table.about
     assert [name for name, _ in table.rows] == [f"physics.{law}" for law in (*LAWS, "any")]
     auc, found, drawn, reconstructed = table.rows[0][1]
-    assert auc == Told("0.97", "[0.87, 1.00]", "40")
+    assert auc == ShareText("0.97", "[0.87, 1.00]", "40")
     assert (found.value, drawn.n, reconstructed.value, reconstructed.n) == ("0.80", "90", "0.30", "45")
-    assert set(table.rows[1][1]) == {Told()}
+    assert set(table.rows[1][1]) == {ShareText()}
 
 
 def test_skills_have_their_own():
     both = Run(measures={"physics.gravity": {}, "follows.count": {}})
-    laws, skills = trust_tables([(both, RECORD)])
+    laws, skills = validity_tables([(both, RECORD)])
     assert laws.rows[0][0] == "physics.gravity"
-    assert skills.rows == (("follows.count", (Told("1.00", "[0.90, 1.00]", "40"), Told(), Told())),)
+    assert skills.rows == (
+        ("follows.count", (ShareText("1.00", "[0.90, 1.00]", "40"), ShareText(), ShareText())),
+    )
 
 
 def test_without_a_card_the_page_says_so():
     blobs = {"encoders": {"tracks": {"identity": {"source": "blobs", "version": 1}}}}
-    (table,) = trust_tables([(Run(), blobs)])
+    (table,) = validity_tables([(Run(), blobs)])
     assert table.rows == ()
-    assert table.missing.startswith("No validity card for tracks of the source blobs 1")
+    assert table.missing.startswith("The package has no validity card for the tracker blobs 1,")
 
 
 def test_a_card_of_other_thresholds_is_said():
@@ -87,12 +89,12 @@ def test_a_card_of_other_thresholds_is_said():
         score = Score("i", "physics.gravity", "ok", 0.0, evidence={"thresholds": digest})
         return Run(scores={"i": {"physics.gravity": score}})
 
-    (table,) = trust_tables([(scored("abcdefabcdef"), RECORD)])
+    (table,) = validity_tables([(scored("abcdefabcdef"), RECORD)])
     assert table.missing == ""
-    (table,) = trust_tables([(scored("000000000000"), RECORD)])
-    assert table.missing == "The scores are by the thresholds 000000000000, and the card is of abcdefabcdef."
+    (table,) = validity_tables([(scored("000000000000"), RECORD)])
+    assert table.missing == "The scores use the thresholds 000000000000, and the card uses abcdefabcdef."
 
 
-def test_a_page_without_probes_says_nothing_of_them():
-    assert trust_tables([(Run(measures={"motion.flicker": {}}), RECORD)]) == []
-    assert trust_tables([(Run(), {"encoders": {"tracks": "world"}}), (Run(), {})]) == []
+def test_a_page_without_such_measures_has_no_validity_section():
+    assert validity_tables([(Run(measures={"motion.flicker": {}}), RECORD)]) == []
+    assert validity_tables([(Run(), {"encoders": {"tracks": "world"}}), (Run(), {})]) == []
