@@ -2,7 +2,8 @@
 
 FAIL if a rule fails and no valid waiver covers it; else INCONCLUSIVE if a rule cannot be decided; else PASS.
 Every rule is tested at the policy's full confidence, because all of them must hold (intersection-union test;
-Berger 1982). How a rule is decided is in `rules`.
+Berger 1982). How a rule is decided is in `rules`. A run that was changed after it was scored is refused, by
+the digests that `digests` makes and compares.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .core.files import write_atomic
 from .core.keys import digest
 from .core.pairing import pair_runs
 from .decisions import Outcome
+from .digests import read_digests, refuse_changed, why_unchecked
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
 from .rules import Judge, RuleResult
 from .store import RunStore, read_run
@@ -51,6 +53,8 @@ class Verdict(BaseModel):
     Attributes:
         waived: labels of failed rules that a valid waiver covers. A PASS with waivers is not a clean one;
             ``sentence`` says so.
+        run_digest, baseline_digest: of all that the run rests on; None where it has none.
+        clips_checked: whether the stored files were compared with the sha256 of what was scored.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +71,9 @@ class Verdict(BaseModel):
     plan: str
     baseline: str | None
     baseline_plan: str | None
+    run_digest: str | None = None
+    baseline_digest: str | None = None
+    clips_checked: bool = False
     date: date
     waived: tuple[str, ...]
     rules: tuple[RuleResult, ...]
@@ -79,6 +86,7 @@ def gate(
     today: date | None = None,
     *,
     registry: Registry[Measure] | None = None,
+    clips: bool = True,
 ) -> Verdict:
     """Apply ``policy`` to ``run``.
 
@@ -86,28 +94,37 @@ def gate(
         baseline: the run to compare with, for rules with ``versus: baseline``.
         today: the day that decides which waivers have expired; by default the current day.
         registry: the known measures, whose versions must match the recorded ones.
+        clips: whether the stored files are compared with the sha256 of what was scored.
 
     Raises:
-        UsageError: the baseline is the run itself, of another suite, or shares no item with the run.
+        UsageError: a run is not as it was when it was scored, or not the one that the policy pins; the
+            baseline is of another suite, or shares no item with the run.
     """
     if registry is None:
         from .catalog import MEASURES
 
         registry = MEASURES
+    if not any(rule.versus for rule in policy.rules):
+        baseline = None
+    for store in (run, baseline):
+        if store is not None:
+            refuse_changed(store, clips=clips)
+    ours, theirs = (_digest(store) for store in (run, baseline))
+    if policy.run_digest is not None and policy.run_digest != ours:
+        raise UsageError(
+            f"the policy {policy.name} is for the run with the digest {policy.run_digest} and {run.folder} "
+            f"has {ours or 'none'}"
+        )
     data = read_run(run)
-    pairing = None
-    if baseline is not None and any(rule.versus for rule in policy.rules):
-        if baseline.folder.resolve() == run.folder.resolve():
-            raise UsageError(f"{run.folder} cannot be its own baseline; give another run with --baseline")
-        pairing = pair_runs(read_run(baseline), data)
-    judge = Judge(data, pairing, policy, registry)
+    pairing = None if baseline is None else pair_runs(read_run(baseline), data)
+    judge = Judge(data, pairing, policy, registry, (why_unchecked(run), _why_no_baseline(run, baseline)))
     day = today or date.today()
     results = tuple(_with_waiver(judge.result(rule), policy, day) for rule in policy.rules)
     waived = tuple(r.rule for r in results if r.waiver is not None)
     verdict = _overall(results)
     return Verdict(
         verdict=verdict,
-        sentence=_overall_sentence(verdict, results, waived),
+        sentence=_overall_sentence(verdict, results, waived) + ("" if clips else "; clips not checked"),
         policy=f"{policy.name} v{policy.version}",
         policy_digest=digest("policy", policy.model_dump(mode="json")),
         confidence=policy.confidence,
@@ -117,10 +134,30 @@ def gate(
         plan=data.record["plan"],
         baseline=pairing.a.name if pairing else None,
         baseline_plan=pairing.a.record["plan"] if pairing else None,
+        run_digest=ours,
+        baseline_digest=theirs,
+        clips_checked=clips,
         date=day,
         waived=waived,
         rules=results,
     )
+
+
+def _why_no_baseline(run: RunStore, baseline: RunStore | None) -> str | None:
+    if baseline is None:
+        return None
+    born = [store.record.get("id") for store in (run, baseline)]
+    if run.folder.resolve() == baseline.folder.resolve() or (None not in born and born[0] == born[1]):
+        return (
+            f"the baseline {baseline.folder} is the run itself, or a copy of it, and shows no change; give "
+            "another run with --baseline"
+        )
+    return why_unchecked(baseline)
+
+
+def _digest(store: RunStore | None) -> str | None:
+    digests = None if store is None else read_digests(store.folder)
+    return None if digests is None else digests.run
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> Path:

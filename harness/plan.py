@@ -13,7 +13,7 @@ from .core.items import Item, make_item
 from .core.keys import Json, digest
 from .suite import Suite
 
-__all__ = ["Plan", "Unit", "make_plan"]
+__all__ = ["Plan", "Unit", "make_plan", "plan_digest", "same_item"]
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,39 @@ def make_plan(
         Unit(number, tuple(items[start : start + batch_size]))
         for number, start in enumerate(range(0, len(items), batch_size))
     )
+    ids = [[item.id for item in unit.items] for unit in units]
+    made = plan_digest((suite.name, suite.version), generator, ids, starts or {})
+    return Plan(suite, generator, units, made, starts or {})
+
+
+def plan_digest(
+    suite: tuple[str, int],
+    generator: Mapping[str, Json],
+    units: Sequence[Sequence[str]],
+    starts: Mapping[str, str],
+) -> str:
+    """Give the digest of a plan: the suite's name and version, the generator, and the items' ids by unit."""
     identity: dict[str, Json] = {
-        "suite": {"name": suite.name, "version": suite.version},
+        "suite": {"name": suite[0], "version": suite[1]},
         "generator": dict(generator),
-        "units": [[item.id for item in unit.items] for unit in units],
+        "units": units,
     }
     if starts:
         identity["starts"] = dict(starts)
-    return Plan(suite, generator, units, digest("plan", identity), starts or {})
+    return digest("plan", identity)
+
+
+def same_item(item: Item) -> bool:
+    """Say whether an item's id and cluster are those of its prompt, seed and settings."""
+    made = make_item(
+        item.prompt,
+        item.seed,
+        item.clip,
+        image=item.image,
+        video=item.video,
+        use=item.use,
+        video_to=item.video_to,
+        strength=item.strength,
+        source=item.source,
+    )
+    return (made.id, made.cluster) == (item.id, item.cluster)

@@ -116,6 +116,11 @@ class Policy(Config):
     description: str = ""
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of each rule's one-sided bound")
     max_left_out: Share = Field(default=0.1, description="largest share of items without a value")
+    run_digest: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="the digest of the one run that the policy is for, 'run' in its digests.json",
+    )
     rules: tuple[Rule, ...] = Field(min_length=1)
     waivers: tuple[Waiver, ...] = ()
 

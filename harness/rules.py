@@ -98,12 +98,18 @@ class _Cannot(Exception):
 
 @dataclass(frozen=True)
 class Judge:
-    """Decides rules about one run."""
+    """Decides rules about one run.
+
+    Attributes:
+        uncounted: of the run, and of the baseline where there is one, why nothing that it holds can count,
+            such as that nobody can tell whether it was changed; None where it can.
+    """
 
     data: RunData
     pairing: Pairing | None
     policy: Policy
     registry: Registry[Measure]
+    uncounted: Sequence[str | None] = ()
 
     def result(self, rule: Rule) -> RuleResult:
         """Decide one rule."""
@@ -149,8 +155,10 @@ class Judge:
         ):
             raise _Cannot(f"its limit decides nothing: all values of {name} lie in [{low}, {high}]")
         _check_finished(self.data)
-        self._check_version(name, fields)
-        self._check_keys(self.data, name)
+        self._check_record(self.data, name)
+        for why in self.uncounted[:1]:
+            if why is not None:
+                raise _Cannot(why)
         if rule.tag is not None:
             known = {name for item in self.data.items.values() for name in item.slices}
             if rule.tag not in known:
@@ -178,13 +186,41 @@ class Judge:
         found = self.registry.get(of) if of in self.registry else None
         return found if found is not None and value in found.values else None
 
-    def _check_version(self, name: str, fields: Mapping[str, Any]) -> None:
-        now = self._registered(name)
+    def _check_record(self, data: RunData, name: str) -> None:
+        """Hold what a run says of a measure, and its scores, to what is known of the measure here."""
+        now, fields = self._registered(name), data.measures[name]
         assert now is not None  # checked by _check_measure
         if (fields["version"], fields["kind"]) != (now.version, now.kind):
             raise _Cannot(
-                f"the run holds version {fields['version']} of {name} and this screentest has "
+                f"{data.name} holds version {fields['version']} of {name} and this screentest has "
                 f"{now.version}; 'screentest score' computes it again"
+            )
+        own = now.values.get(name.removeprefix(f"{now.name}.")) or now
+        told = (fields["better"], tuple(fields["bounds"]))
+        if told != (own.better, tuple(own.bounds)):
+            raise _Cannot(
+                f"{data.name} says of {name} that {told[0]} is better, in {list(told[1])}, and here it is "
+                f"{own.better}, in {list(own.bounds)}; 'screentest score' takes it anew"
+            )
+        self._check_keys(data, name)
+        self._check_outcomes(data, name, now)
+
+    def _check_outcomes(self, data: RunData, name: str, measure: Measure) -> None:
+        """Refuse scores that do not follow from what came back for their items."""
+        if measure.kind == "set":
+            return
+        from .scoring import score_without_clip
+
+        wrong = 0
+        for item in data.items.values():
+            score, clip = data.scores.get((name, item.id)), data.clips.get(item.id)
+            if score is not None and clip is not None:
+                made = score_without_clip(measure, item, clip)
+                wrong += made is not None and (made.status, made.value) != (score.status, score.value)
+        if wrong:
+            raise _Cannot(
+                f"{wrong} scores of {name} in {data.name} do not follow from what came back for their items; "
+                "'screentest score' takes them anew"
             )
 
     def _check_keys(self, data: RunData, name: str) -> None:
@@ -312,10 +348,12 @@ class Judge:
         name, pairing = rule.measure, self.pairing
         if pairing is None:
             raise _Cannot("it needs a baseline and none was given; name a run with --baseline")
+        for why in self.uncounted[1:]:
+            if why is not None:
+                raise _Cannot(why)
         _check_finished(pairing.a)
         if name in pairing.a.measures:
-            self._check_version(name, pairing.a.measures[name])
-            self._check_keys(pairing.a, name)
+            self._check_record(pairing.a, name)
         kind = self.data.measures[name]["kind"]
         row = difference(pairing, name, rule.tag, 2 * self.policy.confidence - 1)
         left_out: dict[str, int] = {}

@@ -22,6 +22,7 @@ from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import Score
+from .digests import SCORES, changed_clips, differences, keep_digests, refuse_changed
 from .generation import generate
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
@@ -88,9 +89,12 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         store = RunStore.create(out, plan, _record(suite, generator, tools, out.name) if new else {})
         use_threads(settings.threads, store.record)
         _refuse_other_instruments(store, tools)
+        _check_unchanged(store)
         store.sweep()
         if settings.retry_failed:
             store.forget_failures()
+        if not new:
+            _name_lost_clips(store)
         generate(plan, store, generator)
         return _score(store, tools)
 
@@ -125,7 +129,28 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
                 f"{folder} still lacks {missing} of its {len(store.items())} clips; "
                 "finish it with the 'screentest run' that started it"
             )
+        _check_unchanged(store)
+        _name_lost_clips(store)
         return _score(store, tools)
+
+
+def _check_unchanged(store: RunStore) -> None:
+    """Refuse a run that was changed since it was scored; say which of its values are taken anew."""
+    refuse_changed(store, but=SCORES)
+    for change in differences(store):
+        note(f"warning: in {store.folder}, {change.what}; what does not match its digest is taken anew")
+
+
+def _name_lost_clips(store: RunStore) -> None:
+    """Name the clips that are gone or changed: their scores stand, and no gate passes them."""
+    states = changed_clips(store)
+    for record in store.clips().values():
+        state = states.get(record.file or "")
+        if state is not None:
+            note(
+                f"warning: the clip {record.file} of item {record.item[:12]} is {state}; restore it, or let "
+                "'screentest run' with --retry-failed ask for it anew"
+            )
 
 
 def plan_run(suite: Suite, generator: Generator) -> Plan:
@@ -244,6 +269,7 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
     if tools.sets is not None:
         for name, scores in tools.sets.score(store, tools.scorer).items():
             store.put_set_scores(name, scores)
+    keep_digests(store)
     summary = summarise(store)
     write_summary(store, summary)
     return summary
@@ -257,7 +283,9 @@ def _score_items(store: RunStore, tools: Instruments) -> None:
     have = {
         (s.item, s.measure): s.key
         for s in store.scores()
-        if (s.status != "failed" or records[s.item].outcome == "failed") and not s.evidence.get(PROVISIONAL)
+        if (s.status != "failed" or records[s.item].outcome == "failed")
+        and s.intact
+        and not s.evidence.get(PROVISIONAL)
     }
     todo = [
         item

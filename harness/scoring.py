@@ -20,7 +20,7 @@ from .core.keys import Json, canonical_json, digest
 from .core.layers import to_json
 from .core.run_data import ClipRecord, Score
 
-__all__ = ["PROVISIONAL", "Scorer", "score_key"]
+__all__ = ["PROVISIONAL", "Scorer", "score_key", "score_without_clip"]
 
 TEXT = ".text"
 PROVISIONAL = "provisional"
@@ -174,21 +174,38 @@ class Scorer:
             if encoded is not None and name in encoded.not_applicable:
                 why = encoded.not_applicable[name]
                 return Score(item.id, measure.name, "not_applicable", reason=why, key=key)
-        try:
-            result = _call(measure, sample)
-        except NotApplicable as why:
-            return Score(item.id, measure.name, "not_applicable", reason=str(why), key=key)
-        except MeasureFailed as why:
-            return Score(item.id, measure.name, "failed", reason=str(why), key=key)
-        except Exception as error:  # an error in a measure, perhaps a user's own, must not end the run
-            return Score(item.id, measure.name, "failed", reason=describe(error), key=key)
-        problem = _problem(measure, result)
-        if problem is not None:
-            return Score(item.id, measure.name, "failed", reason=problem, key=key)
-        evidence = result.evidence
-        if encoded is not None and encoded.incomplete & set(measure.needs):
-            evidence = {**evidence, PROVISIONAL: True}
-        return Score(item.id, measure.name, "ok", result.value, evidence=evidence, key=key)
+        made = _taken(measure, sample, key)
+        if made.status == "ok" and encoded is not None and encoded.incomplete & set(measure.needs):
+            return replace(made, evidence={**made.evidence, PROVISIONAL: True})
+        return made
+
+
+def score_without_clip(measure: Measure, item: Item, record: ClipRecord) -> Score | None:
+    """Give the score that follows from what came back for an item, without looking at a clip.
+
+    It has no key. None where the clip, or a setting of the run, has a say.
+    """
+    if record.outcome != "ok" and not measure.every_outcome:
+        return Score(item.id, measure.name, record.outcome, reason=record.reason)
+    if measure.function is None or measure.settings or (record.outcome == "ok" and measure.needs):
+        return None
+    return _taken(measure, Sample(item, record.outcome, record.info, {}, record.layers), "")
+
+
+def _taken(measure: Measure, sample: Sample, key: str) -> Score:
+    item = sample.item
+    try:
+        result = _call(measure, sample)
+    except NotApplicable as why:
+        return Score(item.id, measure.name, "not_applicable", reason=str(why), key=key)
+    except MeasureFailed as why:
+        return Score(item.id, measure.name, "failed", reason=str(why), key=key)
+    except Exception as error:  # an error in a measure, perhaps a user's own, must not end the run
+        return Score(item.id, measure.name, "failed", reason=describe(error), key=key)
+    problem = _problem(measure, result)
+    if problem is not None:
+        return Score(item.id, measure.name, "failed", reason=problem, key=key)
+    return Score(item.id, measure.name, "ok", result.value, evidence=result.evidence, key=key)
 
 
 def _call(measure: Measure, sample: Sample) -> Scored:

@@ -82,7 +82,7 @@ class SetScorer:
         """Score a run: measure -> its values; what is stored under the same key stays as it is."""
         stored: dict[str, set[str]] = {}
         for one in store.set_scores().values():
-            stored.setdefault(one.measure, set()).add(one.key)
+            stored.setdefault(one.measure, set()).add(one.key if one.intact else "")
         items = store.items()
         slices = named_slices(self.slices, items)
         scores: dict[str, list[SetScore]] = {}

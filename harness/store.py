@@ -4,15 +4,18 @@
     run.sqlite      items, clips, scores: one writer, one transaction per finished unit
     jobs.jsonl      for a service: the submitted jobs, written before waiting for them
     clips/          the measured clips, named by the sha256 of their bytes
+    digests.json    the sha256 of the record and of each table, once the run is scored to its end
 
 A run of a newer schema is refused. Older runs are read as they are. Schema 2 added the decisions of
 safeguards. Schema 3 added labels; in older runs they are read from tags. Schema 4 stores set values by
-measure, name and slice; an older run is brought to schema 4 when its set measures are scored again.
+measure, name and slice. Schema 5 stores a digest with each value. An older run is brought to the newest
+schema when it is scored again.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -31,11 +34,13 @@ from .core.layers import LayerDecision, from_json, to_json
 from .core.media import ClipInfo
 from .core.mlflow_names import flat_params
 from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
+from .digests import FILE as DIGESTS
+from .digests import changed_clips, row_digest
 from .plan import Plan
 
 __all__ = ["REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
-SCHEMA = 4
+SCHEMA = 5
 REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
 """Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
 _WITH_LAYERS = 2
@@ -50,9 +55,10 @@ CREATE TABLE items (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, clust
 CREATE TABLE clips (item TEXT PRIMARY KEY REFERENCES items(id), outcome TEXT NOT NULL, reason TEXT NOT NULL,
     sha256 TEXT, file TEXT, info TEXT, seconds REAL NOT NULL);
 CREATE TABLE scores (item TEXT NOT NULL REFERENCES items(id), measure TEXT NOT NULL, status TEXT NOT NULL,
-    value REAL, reason TEXT NOT NULL, evidence TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (item, measure));
+    value REAL, reason TEXT NOT NULL, evidence TEXT NOT NULL, key TEXT NOT NULL,
+    digest TEXT NOT NULL DEFAULT '', PRIMARY KEY (item, measure));
 CREATE TABLE set_values (measure TEXT NOT NULL, name TEXT NOT NULL, slice TEXT NOT NULL, fields TEXT NOT NULL,
-    key TEXT NOT NULL, PRIMARY KEY (measure, name, slice));
+    key TEXT NOT NULL, digest TEXT NOT NULL DEFAULT '', PRIMARY KEY (measure, name, slice));
 CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
 """
 
@@ -136,29 +142,56 @@ class RunStore:
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+        # What is written has other digests; they are made anew when the run is scored to its end.
+        (self.folder / DIGESTS).unlink(missing_ok=True)
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise UsageError(
+                f"{self.folder / 'run.sqlite'} cannot be written ({error}); once it can, the same command "
+                "goes on from here"
+            ) from None
+
+    @contextmanager
+    def _reading(self) -> Generator[None]:
+        """Turn what a damaged database, or one that something else has written, leads to into a sentence."""
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"{self.folder / 'run.sqlite'} is damaged ({why}); restore it, or run again into a new folder"
+            ) from None
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Read rows as they are stored, for digests."""
+        with self._reading():
+            return self._db.execute(query).fetchall()
 
     # -- items and clips
 
     def items(self) -> list[Item]:
         """Read all items in the order of the plan."""
-        rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
-        return [_item(*row) for row in rows]
+        with self._reading():
+            rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
+            return [_item(*row) for row in rows]
 
     def clips(self) -> dict[str, ClipRecord]:
         """Read the records of clips so far: item id -> record, in the order of the plan."""
-        rows = self._db.execute(
-            "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
-            "JOIN items i ON i.id = c.item ORDER BY i.position"
-        )
-        layers = self._layers()
-        return {row[0]: _clip(row, layers.get(row[0], ())) for row in rows}
+        with self._reading():
+            rows = self._db.execute(
+                "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
+                "JOIN items i ON i.id = c.item ORDER BY i.position"
+            )
+            layers = self._layers()
+            return {row[0]: _clip(row, layers.get(row[0], ())) for row in rows}
 
     def _layers(self) -> dict[str, tuple[LayerDecision, ...]]:
         if self.record["schema"] < _WITH_LAYERS:
@@ -199,13 +232,16 @@ class RunStore:
     def forget_failures(self) -> int:
         """Delete the records of items without a clip, so that they are generated again; return their number.
 
-        These are the items that failed, and those whose stored file is gone.
+        These are the items that failed, and those whose stored file is gone or changed.
         """
+        lost = changed_clips(self)
         gone = [
             (record.item,)
             for record in self.clips().values()
-            if record.outcome != "refused" and (record.file is None or not self.clip_path(record).is_file())
+            if record.outcome != "refused" and (record.file is None or record.file in lost)
         ]
+        if not gone:
+            return 0
         with self._transaction():
             self._db.executemany("DELETE FROM scores WHERE item = ?", gone)
             self._db.executemany("DELETE FROM clips WHERE item = ?", gone)
@@ -239,14 +275,17 @@ class RunStore:
 
     def scores(self) -> list[Score]:
         """Read the score table, in the order of the plan, then of the measures' names."""
-        rows = self._db.execute(
-            "SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key FROM scores s "
-            "JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
-        )
-        return [Score(*row[:5], evidence=json.loads(row[5]), key=row[6]) for row in rows]
+        kept = "s.digest" if self._has_digests("scores") else "''"
+        with self._reading():
+            rows = self._db.execute(
+                f"SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key, {kept} "
+                "FROM scores s JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
+            )
+            return [_score(row) for row in rows]
 
     def put_unit(self, clips: Sequence[ClipRecord], scores: Sequence[Score]) -> None:
         """Store the scores of one unit, and the properties of its clips, in one transaction."""
+        self._upgrade()
         with self._transaction():
             self._db.executemany(
                 "UPDATE clips SET outcome = ?, reason = ?, info = ? WHERE item = ?",
@@ -261,72 +300,64 @@ class RunStore:
                 ],
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        s.item,
-                        s.measure,
-                        s.status,
-                        s.value,
-                        _storable(s.reason),
-                        json.dumps(s.evidence, allow_nan=False),
-                        s.key,
-                    )
-                    for s in scores
-                ],
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_score_row, scores)
             )
 
     def set_scores(self) -> dict[tuple[str, str | None], SetScore]:
         """Read the values of set measures: (full name, slice) -> score, by measure, name and slice."""
-        if self._has_set_values():
-            rows = self._db.execute("SELECT fields, key FROM set_values ORDER BY measure, name, slice")
-        else:
-            rows = self._db.execute("SELECT fields, key FROM set_scores ORDER BY measure")
-        found = (_set_score(json.loads(fields), key) for fields, key in rows)
-        return {(s.full_name, s.slice): s for s in found}
+        with self._reading():
+            if self._has_digests("set_values"):
+                of = "measure, name, slice, fields, key, digest FROM set_values"
+            elif self._has_set_values():
+                of = "measure, name, slice, fields, key, '' FROM set_values"
+            else:
+                of = "measure, '', '', fields, key, '' FROM set_scores"
+            rows = self._db.execute(f"SELECT {of} ORDER BY 1, 2, 3")
+            found = [_set_score(row) for row in rows]
+            return {(s.full_name, s.slice): s for s in found}
 
     def put_set_scores(self, measure: str, scores: Sequence[SetScore]) -> None:
         """Store all values of a set measure, replacing the stored ones."""
-        rows = [
-            (
-                s.measure,
-                s.name,
-                s.slice or "",
-                json.dumps({k: v for k, v in vars(s).items() if k != "key"}),
-                s.key,
-            )
-            for s in scores
-        ]
-        self._keep_set_values()
+        self._upgrade()
         with self._transaction():
             self._db.execute("DELETE FROM set_values WHERE measure = ?", (measure,))
-            self._db.executemany("INSERT INTO set_values VALUES (?, ?, ?, ?, ?)", rows)
+            rows = map(_set_row, scores)
+            self._db.executemany("INSERT INTO set_values VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _has_set_values(self) -> bool:
         found = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'set_values'")
         return found.fetchone() is not None
 
-    def _keep_set_values(self) -> None:
-        """Bring a run of an older schema to one that stores named values and slices."""
-        if not self._has_set_values():
-            with self._transaction():
+    def _has_digests(self, table: str) -> bool:
+        found = self._db.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = 'digest'", (table,))
+        return found.fetchone() is not None
+
+    def _upgrade(self) -> None:
+        """Bring a run of an older schema to this one: named values and slices of sets, and digests."""
+        if self.record["schema"] == SCHEMA:
+            return
+        with self._transaction():
+            if not self._has_set_values():
                 for statement in _TABLES.split(";"):
                     if "set_values" in statement:
                         self._db.execute(statement)
-                self._db.execute("INSERT INTO set_values SELECT measure, '', '', fields, key FROM set_scores")
+                self._db.execute(
+                    "INSERT INTO set_values SELECT measure, '', '', fields, key, '' FROM set_scores"
+                )
                 self._db.execute("DROP TABLE set_scores")
-                if self.record["schema"] < _WITH_LAYERS:
-                    self._db.execute(_LAYERS)
-        if self.record["schema"] < SCHEMA:  # after the tables: if killed in between, the next call repairs it
-            self.record = {**self.record, "schema": SCHEMA}
-            write_atomic(
-                self.folder / "run.json", json.dumps(self.record, indent=1, ensure_ascii=False) + "\n"
-            )
+            for table in ("scores", "set_values"):
+                if not self._has_digests(table):
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN digest TEXT NOT NULL DEFAULT ''")
+            self._db.execute(_LAYERS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
+        # After the tables: a kill between the two is mended next time.
+        self.record = {**self.record, "schema": SCHEMA}
+        write_atomic(self.folder / "run.json", json.dumps(self.record, indent=1, ensure_ascii=False) + "\n")
 
     def measures(self) -> dict[str, dict[str, Any]]:
         """Read the record of each measure: name -> version, kind, direction, range, unit, encoders."""
-        rows = self._db.execute("SELECT name, fields FROM measures ORDER BY name")
-        return {name: json.loads(fields) for name, fields in rows}
+        with self._reading():
+            rows = self._db.execute("SELECT name, fields FROM measures ORDER BY name")
+            return {name: dict(json.loads(fields)) for name, fields in rows}
 
     def put_measure(self, name: str, fields: Mapping[str, Json]) -> None:
         """Record a measure's version, kind, direction, range, unit and encoders.
@@ -335,6 +366,8 @@ class RunStore:
         mixes the two, even if the new scoring is interrupted.
         """
         stored = self.measures().get(name)
+        if stored == json.loads(json.dumps(fields)):
+            return
         with self._transaction():
             if stored is not None and any(stored.get(what) != fields.get(what) for what in REFERRED):
                 self._db.execute("DELETE FROM scores WHERE measure = ?", (name,))
@@ -374,10 +407,7 @@ def open_run(folder: Path) -> RunStore:
     if not (folder / "run.sqlite").is_file():
         raise UsageError(f"{folder} has lost its run.sqlite; restore it, or run again into a new folder")
     store = RunStore(folder, record)
-    try:
-        store.measures()
-    except sqlite3.DatabaseError as error:
-        raise UsageError(f"{folder / 'run.sqlite'} is damaged ({error}); restore it, or run again") from None
+    store.measures()
     return store
 
 
@@ -438,9 +468,39 @@ def _clip(row: Sequence[Any], layers: tuple[LayerDecision, ...]) -> ClipRecord:
     return ClipRecord(item, outcome, reason, sha256, file, decoded, seconds, layers)
 
 
-def _set_score(fields: dict[str, Any], key: str) -> SetScore:
-    fields["notes"] = tuple(fields["notes"])
-    return SetScore(**fields, key=key)
+def _score_row(score: Score) -> tuple[str | float | None, ...]:
+    # SQLite stores NaN as no value.
+    value = None if score.value is None or math.isnan(score.value) else float(score.value)
+    evidence = json.dumps(score.evidence, allow_nan=False)
+    row = (score.item, score.measure, score.status, value, _storable(score.reason), evidence, score.key)
+    return (*row, row_digest(*row))
+
+
+def _score(row: Sequence[Any]) -> Score:
+    item, measure, status, value, reason, evidence, key, kept = row
+    intact = kept == row_digest(*row[:-1])
+    if value is not None and not isinstance(value, float):
+        status, value, reason = "failed", None, f"the stored value is {value!r:.40}, which is no number"
+    return Score(item, measure, status, value, reason, dict(json.loads(evidence)), key, intact)
+
+
+def _set_row(score: SetScore) -> tuple[str, ...]:
+    fields = json.dumps({k: v for k, v in vars(score).items() if k not in ("key", "intact")})
+    row = (score.measure, score.name, score.slice or "", fields, score.key)
+    return (*row, row_digest(*row))
+
+
+def _set_score(row: Sequence[Any]) -> SetScore:
+    *cells, fields, key, kept = row
+    known = dict(json.loads(fields))
+    known["notes"] = tuple(known["notes"])
+    one = SetScore(**known, key=key, intact=kept == row_digest(*cells, fields, key))
+    numbers: list[Any] = [one.value, one.low, one.high, one.confidence, *one.leave_one_out.values()]
+    strange = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float | None)), None)
+    if strange is None:
+        return one
+    why = f"a stored value is {strange!r:.40}, which is no number"
+    return SetScore(one.measure, "failed", reason=why, key=key, name=one.name, slice=one.slice, intact=False)
 
 
 def read_run(store: RunStore) -> RunData:

@@ -176,6 +176,9 @@ def gate(
         str | None, typer.Option(help="Registered model of MLflow that gets the verdict.")
     ] = None,
     alias: Annotated[str | None, typer.Option(help="Alias of --model to move here, on PASS only.")] = None,
+    clips: Annotated[
+        bool, typer.Option(help="Hold the stored clips to the sha256 of what was scored.")
+    ] = True,
     plugin: Plugins = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -195,7 +198,7 @@ def gate(
             "leave one of them out"
         )
     against = open_run(baseline) if baseline is not None else None
-    verdict = apply_policy(open_run(run), load_policy(policy), against)
+    verdict = apply_policy(open_run(run), load_policy(policy), against, clips=clips)
     write_verdict(run, verdict)
     if as_json:
         print_json(verdict.model_dump(mode="json"))

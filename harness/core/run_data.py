@@ -46,7 +46,11 @@ class ClipRecord:
 
 @dataclass(frozen=True)
 class Score:
-    """One value of one measure on one item, or why there is none; ``value`` is None unless status is ok."""
+    """One value of one measure on one item, or why there is none; ``value`` is None unless status is ok.
+
+    Attributes:
+        intact: whether the row's digest is that of its cells; False in runs from before there were digests.
+    """
 
     item: str
     measure: str
@@ -55,6 +59,7 @@ class Score:
     reason: str = ""
     evidence: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
     key: str = ""
+    intact: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class SetScore:
     Attributes:
         name: of the value, if the measure gives several; empty if it gives one.
         slice: the slice of the run; None for the whole run.
+        intact: as of `Score`.
     """
 
     measure: str
@@ -83,6 +89,7 @@ class SetScore:
     key: str = ""
     name: str = ""
     slice: str | None = None
+    intact: bool = field(default=True, compare=False)
 
     @property
     def full_name(self) -> str:

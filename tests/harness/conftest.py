@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from screentest.harness.core.registry import Registry
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
+from screentest.harness.digests import keep_digests
 from screentest.harness.plan import make_plan, suite_items
 from screentest.harness.scoring import score_key
 from screentest.harness.store import RunStore
@@ -61,6 +62,7 @@ class RunMaker:
         suite: Mapping[str, Any] | None = None,
         outcome: Callable[[int, int], str | None] = lambda prompt, seed: "ok",
         generator: str = "toy:one",
+        record: Mapping[str, Any] | None = None,
         reverse: bool = False,
     ) -> RunStore:
         """Make a run.
@@ -69,6 +71,7 @@ class RunMaker:
             values: measure -> (prompt, seed) -> cell.
             fields: measure -> what differs in the run's record of it (version, encoders ...).
             outcome: of the item's clip; None where it has none yet.
+            record: more fields of run.json.
             reverse: whether rows are written last first.
         """
         described = Suite.model_validate(
@@ -87,12 +90,13 @@ class RunMaker:
         items = suite_items(described)
         identity = {"spec": generator}
         plan = make_plan(described, items, generator=identity, batch_size=4)
-        record = {
+        full = {
+            **(record or {}),
             "suite": described.model_dump(mode="json"),
             "generator": identity,
             "generator_spec": generator,
         }
-        store = RunStore.create(self.folder / name, plan, record)
+        store = RunStore.create(self.folder / name, plan, full)
         where = {item.id: (int((item.prompt or "").split()[1]), item.seed) for item in items}
         clips = {
             item.id: _clip(item.id, generator, result)
@@ -100,6 +104,9 @@ class RunMaker:
             if (result := outcome(*where[item.id])) is not None
         }
         store.put_clips(list(clips.values()))
+        for item, clip in clips.items():
+            if clip.file is not None:
+                store.clip_path(clip).write_bytes(_content(item, generator))
         rows: list[Score] = []
         for measure_name, cells in (values or {}).items():
             about = self.registry.get(measure_name)
@@ -114,12 +121,14 @@ class RunMaker:
                 else:
                     rows.append(Score(item.id, about.name, "ok", cell, key=key))
         store.put_unit([], rows[::-1] if reverse else rows)
+        keep_digests(store)
         return store
 
     def put_set(self, store: RunStore, score: SetScore) -> None:
         """Store a set score and the record of its measure."""
         self._record(store, self.registry.get(score.measure), {"reference_set": "r"})
         store.put_set_scores(score.measure, [score])
+        keep_digests(store)
 
     def prompts_of(self, store: RunStore) -> list[str]:
         """List the cluster ids of a run in the order of its prompts."""
@@ -143,8 +152,12 @@ class RunMaker:
 def _clip(item: str, generator: str, outcome: str) -> ClipRecord:
     if outcome != "ok":
         return ClipRecord(item, outcome, "as told")  # type: ignore[arg-type]
-    sha256 = hashlib.sha256(f"{generator} {item}".encode()).hexdigest()
+    sha256 = hashlib.sha256(_content(item, generator)).hexdigest()
     return ClipRecord(item, "ok", sha256=sha256, file=f"{sha256}.mp4")
+
+
+def _content(item: str, generator: str) -> bytes:
+    return f"{generator} {item}".encode()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import shutil
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,7 @@ from scipy import stats as scipy_stats
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
 from screentest.harness.decisions import decide_value
+from screentest.harness.digests import keep_digests
 from screentest.harness.gate import (
     Policy,
     Verdict,
@@ -28,6 +30,7 @@ from screentest.harness.gate import (
     write_verdict,
 )
 from screentest.harness.policy import Rule
+from screentest.harness.store import open_run
 
 TODAY = date(2027, 1, 15)
 
@@ -413,6 +416,7 @@ def test_scores_of_other_encoders_than_recorded(make_run, decide) -> None:
     # A re-score with another encoder that was stopped: the old scores went with the old record.
     old = run.scores()
     run.put_measure("toy.quality", {**run.measures()["toy.quality"], "encoders": {"clip": "another"}})
+    keep_digests(run)
     assert "48 items have no score yet" in one(decide(run, LENIENT)).sentence
     # And where they came back by other hands, their keys say whose they are.
     run.put_unit([], old)
@@ -529,10 +533,13 @@ def test_a_baseline_without_the_set_score(make_run, decide) -> None:
     assert "reference sets of 7 and 100" in one(decide(run, rule, baseline=other)).sentence
 
 
-def test_a_run_is_not_its_own_baseline(make_run, decide) -> None:
-    run = make_run("r", {"toy.quality": quality()})
-    with pytest.raises(UsageError, match="its own baseline"):
-        decide(run, VERSUS, baseline=run)
+def test_a_run_or_a_copy_of_it_as_its_own_baseline_shows_no_change(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()}, record={"id": "a"})
+    copy = shutil.copytree(run.folder, run.folder.with_name("copy"))
+    for baseline in (run, open_run(copy)):
+        verdict = decide(run, VERSUS, {**LENIENT, "name": "floor"}, baseline=baseline)
+        assert [rule.outcome for rule in verdict.rules] == ["INCONCLUSIVE", "PASS"]
+        assert "is the run itself, or a copy of it" in verdict.rules[0].sentence
 
 
 def test_a_baseline_of_another_suite_is_an_error(make_run, decide) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -144,7 +145,9 @@ def test_only_items_without_a_file_are_forgotten(tmp_path):
     store.put_clips(
         [
             ClipRecord(a, "failed", "no answer"),
-            ClipRecord(b, "failed", "damaged", sha256="0" * 64, file="b.mp4"),
+            ClipRecord(
+                b, "failed", "damaged", sha256=hashlib.sha256(b"damaged, and here").hexdigest(), file="b.mp4"
+            ),
             ClipRecord(c, "refused", "no"),
         ]
     )

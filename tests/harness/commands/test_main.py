@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -300,9 +301,23 @@ def test_wrong_policies_and_baselines_are_wrong_usage(cli, made, tmp_path):
     assert code == 2
     assert "needs exactly one of 'max', 'min' and 'versus: baseline'" in err
     path = policy(tmp_path / "policy.yaml", {"measure": "motion.flicker", "versus": "baseline", "margin": 0})
-    code, _, err = cli("gate", made / "run", "--policy", path, "--baseline", made / "run", *OFF)
+    code, out, _ = cli("gate", made / "run", "--policy", path, "--baseline", made / "run", "--json", *OFF)
+    assert code == 3
+    assert "is the run itself, or a copy of it" in json.loads(out)["rules"][0]["sentence"]
+
+
+def test_a_gate_holds_the_clips_to_their_digests(cli, made, tmp_path):
+    folder = shutil.copytree(made / "run", tmp_path / "run")
+    path = policy(tmp_path / "policy.yaml", {"measure": "failure.rate", "max": 0.99})
+    clip = next((folder / "clips").iterdir())
+    clip.write_bytes(b"another")
+    code, _, err = cli("gate", folder, "--policy", path, *OFF)
     assert code == 2
-    assert "cannot be its own baseline" in err
+    assert f"the clip {clip.name[:12]}... is changed" in err
+    assert not (folder / "verdict.json").exists()
+    code, out, _ = cli("gate", folder, "--policy", path, "--no-clips", "--json", *OFF)
+    assert code == 3
+    assert json.loads(out)["clips_checked"] is False
 
 
 def test_runs_are_compared_item_by_item(cli, made, tmp_path):

@@ -1,0 +1,251 @@
+"""Digests of what a run rests on, and what differs from them.
+
+Each stored value has a digest of its row; ``digests.json`` has one of the run's record and one of each table,
+written when the run is scored to its end. They show what was changed afterwards, by accident or in passing.
+They are no signatures: who changes a value can compute its digests anew, and only a digest that is kept
+elsewhere (in a policy, in the log of a build) shows that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .core.errors import UsageError
+from .core.files import write_atomic
+from .core.keys import file_sha256
+from .plan import plan_digest, same_item
+
+if TYPE_CHECKING:
+    from .core.run_data import ClipRecord
+    from .store import RunStore
+
+__all__ = [
+    "SCORES",
+    "RunDigests",
+    "changed_clips",
+    "differences",
+    "keep_digests",
+    "read_digests",
+    "refuse_changed",
+    "row_digest",
+    "why_unchecked",
+]
+
+FILE = "digests.json"
+WITH_DIGESTS = 5
+"""The first schema of a run that has digests."""
+SCORES = frozenset({"scores", "sets"})
+"""The parts of a run that scoring makes anew."""
+_NAMED = 3
+_ROWS = {
+    "items": "SELECT position, id, cluster, unit, fields FROM items ORDER BY position",
+    "clips": "SELECT c.item, outcome, reason, sha256, file, info, seconds, decisions FROM clips c "
+    "LEFT JOIN layers l ON l.item = c.item ORDER BY c.item",
+    "measures": "SELECT name, fields FROM measures ORDER BY name",
+    "scores": "SELECT item, measure, digest FROM scores ORDER BY item, measure",
+    "sets": "SELECT measure, name, slice, digest FROM set_values ORDER BY measure, name, slice",
+}
+_WORDS = {
+    "record": "the fields of run.json (suite, generator, encoders, versions)",
+    "items": "the items (prompts, tags, labels, order)",
+    "clips": "the records of clips (outcomes, reasons, files)",
+    "measures": "the records of measures (versions, ranges, directions)",
+    "scores": "the scores (some were added, removed or replaced)",
+    "sets": "the values of sets (some were added, removed or replaced)",
+}
+
+
+class Change(NamedTuple):
+    """Something that is not as it was: the part of the run, and a clause that says what."""
+
+    part: str
+    what: str
+
+
+class RunDigests(BaseModel):
+    """The sha256 of a run's record and of each of its tables, and ``run``, of all of them together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    record: str
+    items: str
+    clips: str
+    measures: str
+    scores: str
+    sets: str
+
+    @property
+    def run(self) -> str:
+        """The one digest that stands for the whole run."""
+        return _sha256([list(self.model_dump().values())])
+
+
+def row_digest(*cells: str | float | None) -> str:
+    """Hash the cells of one row, as they are read back from the database."""
+    return _sha256([cells])
+
+
+def _sha256(rows: Iterable[Sequence[object]]) -> str:
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(json.dumps(row, default=repr).encode() + b"\n")
+    return total.hexdigest()
+
+
+def _now(store: RunStore) -> RunDigests:
+    parts = {name: _sha256(store.rows(query)) for name, query in _ROWS.items()}
+    return RunDigests(record=_sha256([[json.dumps(store.record, sort_keys=True)]]), **parts)
+
+
+def keep_digests(store: RunStore) -> None:
+    """Write ``digests.json`` beside a run that is scored to its end, unless it is there.
+
+    The store removes it before it writes anything.
+    """
+    path = store.folder / FILE
+    if not path.exists() and store.record["schema"] >= WITH_DIGESTS:
+        digests = _now(store)
+        told = {"run": digests.run, **digests.model_dump()}
+        write_atomic(path, json.dumps(told, indent=1) + "\n")
+
+
+def read_digests(folder: Path) -> RunDigests | None:
+    """Read ``digests.json``; None where there is none.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    path = folder / FILE
+    try:
+        told: Any = json.loads(path.read_bytes())
+        digests = RunDigests.model_validate({k: v for k, v in dict(told).items() if k != "run"})
+        if told.get("run") != digests.run:
+            raise ValueError
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, ValidationError):
+        raise UsageError(
+            f"{path} is damaged or was changed; restore it, or run again into a new folder"
+        ) from None
+    return digests
+
+
+def why_unchecked(store: RunStore) -> str | None:
+    """Say why it cannot be told whether a run was changed; None where it can be."""
+    if store.record["schema"] < WITH_DIGESTS:
+        return (
+            f"{store.folder.name} was scored before values had digests, so that nobody can tell whether they "
+            f"were changed; 'screentest score {store.folder}' takes them anew from its clips"
+        )
+    if read_digests(store.folder) is None:
+        return (
+            f"{store.folder.name} has no {FILE}: it is not scored to its end, or the file was removed; the "
+            f"same 'screentest run', or 'screentest score {store.folder}', ends it"
+        )
+    return None
+
+
+def differences(store: RunStore) -> list[Change]:
+    """List what of a run is not as it was when it was scored, clips aside.
+
+    The plan is computed anew from the items, whatever the schema. A run without ``digests.json`` is held to
+    the digests of its rows alone.
+    """
+    found = _of_plan(store)
+    if store.record["schema"] < WITH_DIGESTS:
+        return found
+    for part, rows in (
+        ("scores", Counter(score.measure for score in store.scores() if not score.intact)),
+        ("sets", Counter(one.full_name for one in store.set_scores().values() if not one.intact)),
+    ):
+        found += [
+            Change(
+                part,
+                f"{count} value{'s' if count > 1 else ''} of {name} {'were' if count > 1 else 'was'} changed",
+            )
+            for name, count in sorted(rows.items())
+        ]
+    kept = read_digests(store.folder)
+    if kept is not None:
+        now, told = _now(store).model_dump(), {change.part for change in found}
+        found += [
+            Change(part, f"{_WORDS[part]} are not those that were scored")
+            for part, was in kept.model_dump().items()
+            if now[part] != was and part not in told
+        ]
+    return found
+
+
+def _of_plan(store: RunStore) -> list[Change]:
+    items, record = store.items(), store.record
+    found: list[Change] = []
+    others = [item.id[:12] for item in items if not same_item(item)]
+    if others:
+        named = ", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
+        found.append(
+            Change(
+                "items",
+                f"the prompt, seed, settings or cluster of {len(others)} items is not that of their id "
+                f"({named})",
+            )
+        )
+    units: dict[int, list[str]] = {}
+    for number, item in store.rows("SELECT unit, id FROM items ORDER BY position"):
+        units.setdefault(number, []).append(item)
+    suite: Mapping[str, Any] = record["suite"]
+    ids, starts = list(units.values()), record.get("starts") or {}
+    if plan_digest((suite["name"], suite["version"]), record["generator"], ids, starts) != record["plan"]:
+        found.append(
+            Change(
+                "plan",
+                "its suite, generator and items do not give the digest of its plan (one was renamed, or "
+                "items were added or removed)",
+            )
+        )
+    return found
+
+
+def changed_clips(store: RunStore) -> dict[str, str]:
+    """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
+    return {
+        record.file: state
+        for record in store.clips().values()
+        if record.file is not None and (state := _state(store, record)) is not None
+    }
+
+
+def _state(store: RunStore, record: ClipRecord) -> str | None:
+    try:
+        return None if file_sha256(store.clip_path(record)) == record.sha256 else "changed"
+    except OSError:
+        return "gone"
+
+
+def refuse_changed(store: RunStore, *, but: frozenset[str] = frozenset(), clips: bool = False) -> None:
+    """Refuse a run that is not as it was when it was scored, with what differs.
+
+    Args:
+        but: parts that may differ.
+        clips: whether the stored files are read and compared too.
+
+    Raises:
+        UsageError: something differs.
+    """
+    found = [change.what for change in differences(store) if change.part not in but]
+    if clips:
+        found += [
+            f"the clip {name[:12]}... is {state}" for name, state in sorted(changed_clips(store).items())
+        ]
+    if found:
+        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+        raise UsageError(
+            f"{store.folder} is not as it was when it was made: {'; '.join(found[:5])}{more}. Restore it "
+            "from a copy, or run again into a new folder"
+        )
