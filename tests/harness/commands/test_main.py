@@ -309,6 +309,7 @@ def test_wrong_policies_and_baselines_are_wrong_usage(cli, made, tmp_path):
 def test_a_gate_holds_the_clips_to_their_digests(cli, made, tmp_path):
     folder = shutil.copytree(made / "run", tmp_path / "run")
     path = policy(tmp_path / "policy.yaml", {"measure": "failure.rate", "max": 0.99})
+    (folder / "verdict.json").unlink(missing_ok=True)
     clip = next((folder / "clips").iterdir())
     clip.write_bytes(b"another")
     code, _, err = cli("gate", folder, "--policy", path, *OFF)
