@@ -8,37 +8,30 @@ elsewhere (in a policy, in the log of a build) shows that.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .core.errors import UsageError
 from .core.files import write_atomic
-from .core.keys import file_sha256
+from .core.keys import rows_sha256
 from .plan import plan_digest, same_item
-
-if TYPE_CHECKING:
-    from .core.run_data import ClipRecord
-    from .store import RunStore
+from .store import DIGESTS, RunStore
 
 __all__ = [
     "SCORES",
     "RunDigests",
-    "changed_clips",
     "differences",
     "keep_digests",
     "read_digests",
     "refuse_changed",
-    "row_digest",
     "why_unchecked",
 ]
 
-FILE = "digests.json"
 WITH_DIGESTS = 5
 """The first schema of a run that has digests."""
 SCORES = frozenset({"scores", "sets"})
@@ -84,24 +77,12 @@ class RunDigests(BaseModel):
     @property
     def run(self) -> str:
         """The one digest that stands for the whole run."""
-        return _sha256([list(self.model_dump().values())])
-
-
-def row_digest(*cells: str | float | None) -> str:
-    """Hash the cells of one row, as they are read back from the database."""
-    return _sha256([cells])
-
-
-def _sha256(rows: Iterable[Sequence[object]]) -> str:
-    total = hashlib.sha256()
-    for row in rows:
-        total.update(json.dumps(row, default=repr).encode() + b"\n")
-    return total.hexdigest()
+        return rows_sha256([list(self.model_dump().values())])
 
 
 def _now(store: RunStore) -> RunDigests:
-    parts = {name: _sha256(store.rows(query)) for name, query in _ROWS.items()}
-    return RunDigests(record=_sha256([[json.dumps(store.record, sort_keys=True)]]), **parts)
+    parts = {name: rows_sha256(store.rows(query)) for name, query in _ROWS.items()}
+    return RunDigests(record=rows_sha256([[json.dumps(store.record, sort_keys=True)]]), **parts)
 
 
 def keep_digests(store: RunStore) -> None:
@@ -109,7 +90,7 @@ def keep_digests(store: RunStore) -> None:
 
     The store removes it before it writes anything.
     """
-    path = store.folder / FILE
+    path = store.folder / DIGESTS
     if not path.exists() and store.record["schema"] >= WITH_DIGESTS:
         digests = _now(store)
         told = {"run": digests.run, **digests.model_dump()}
@@ -122,7 +103,7 @@ def read_digests(folder: Path) -> RunDigests | None:
     Raises:
         UsageError: it is damaged.
     """
-    path = folder / FILE
+    path = folder / DIGESTS
     try:
         told: Any = json.loads(path.read_bytes())
         digests = RunDigests.model_validate({k: v for k, v in dict(told).items() if k != "run"})
@@ -146,7 +127,7 @@ def why_unchecked(store: RunStore) -> str | None:
         )
     if read_digests(store.folder) is None:
         return (
-            f"{store.folder.name} has no {FILE}: it is not scored to its end, or the file was removed; the "
+            f"{store.folder.name} has no {DIGESTS}: it is not scored to its end, or the file is gone; the "
             f"same 'screentest run', or 'screentest score {store.folder}', ends it"
         )
     return None
@@ -212,22 +193,6 @@ def _of_plan(store: RunStore) -> list[Change]:
     return found
 
 
-def changed_clips(store: RunStore) -> dict[str, str]:
-    """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
-    return {
-        record.file: state
-        for record in store.clips().values()
-        if record.file is not None and (state := _state(store, record)) is not None
-    }
-
-
-def _state(store: RunStore, record: ClipRecord) -> str | None:
-    try:
-        return None if file_sha256(store.clip_path(record)) == record.sha256 else "changed"
-    except OSError:
-        return "gone"
-
-
 def refuse_changed(store: RunStore, *, but: frozenset[str] = frozenset(), clips: bool = False) -> None:
     """Refuse a run that is not as it was when it was scored, with what differs.
 
@@ -241,7 +206,7 @@ def refuse_changed(store: RunStore, *, but: frozenset[str] = frozenset(), clips:
     found = [change.what for change in differences(store) if change.part not in but]
     if clips:
         found += [
-            f"the clip {name[:12]}... is {state}" for name, state in sorted(changed_clips(store).items())
+            f"the clip {name[:12]}... is {state}" for name, state in sorted(store.changed_clips().items())
         ]
     if found:
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""

@@ -22,7 +22,7 @@ from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import Score
-from .digests import SCORES, changed_clips, differences, keep_digests, refuse_changed
+from .digests import SCORES, differences, keep_digests, refuse_changed
 from .generation import generate
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
@@ -143,7 +143,7 @@ def _check_unchanged(store: RunStore) -> None:
 
 def _name_lost_clips(store: RunStore) -> None:
     """Name the clips that are gone or changed: their scores stand, and no gate passes them."""
-    states = changed_clips(store)
+    states = store.changed_clips()
     for record in store.clips().values():
         state = states.get(record.file or "")
         if state is not None:

@@ -28,19 +28,19 @@ from filelock import Timeout
 from .core.errors import UsageError
 from .core.files import only_one, write_atomic
 from .core.items import ClipSettings, Item
-from .core.keys import Json
+from .core.keys import Json, file_sha256, rows_sha256
 from .core.labels import labels_of_tags, merge_labels, read_labels
 from .core.layers import LayerDecision, from_json, to_json
 from .core.media import ClipInfo
 from .core.mlflow_names import flat_params
 from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
-from .digests import FILE as DIGESTS
-from .digests import changed_clips, row_digest
 from .plan import Plan
 
-__all__ = ["REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
+__all__ = ["DIGESTS", "REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
 SCHEMA = 5
+DIGESTS = "digests.json"
+"""Written by `digests`; deleted before anything else is written."""
 REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
 """Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
 _WITH_LAYERS = 2
@@ -234,7 +234,7 @@ class RunStore:
 
         These are the items that failed, and those whose stored file is gone or changed.
         """
-        lost = changed_clips(self)
+        lost = self.changed_clips()
         gone = [
             (record.item,)
             for record in self.clips().values()
@@ -270,6 +270,18 @@ class RunStore:
         if record.file is None:
             raise ValueError(f"item {record.item} has no stored clip")
         return self.folder / "clips" / record.file
+
+    def changed_clips(self) -> dict[str, str]:
+        """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
+        states: dict[str, str] = {}
+        for record in self.clips().values():
+            if record.file is not None:
+                try:
+                    if file_sha256(self.clip_path(record)) != record.sha256:
+                        states[record.file] = "changed"
+                except OSError:
+                    states[record.file] = "gone"
+        return states
 
     # -- scores
 
@@ -473,12 +485,12 @@ def _score_row(score: Score) -> tuple[str | float | None, ...]:
     value = None if score.value is None or math.isnan(score.value) else float(score.value)
     evidence = json.dumps(score.evidence, allow_nan=False)
     row = (score.item, score.measure, score.status, value, _storable(score.reason), evidence, score.key)
-    return (*row, row_digest(*row))
+    return (*row, rows_sha256([row]))
 
 
 def _score(row: Sequence[Any]) -> Score:
     item, measure, status, value, reason, evidence, key, kept = row
-    intact = kept == row_digest(*row[:-1])
+    intact = kept == rows_sha256([row[:-1]])
     if value is not None and not isinstance(value, float):
         status, value, reason = "failed", None, f"the stored value is {value!r:.40}, which is no number"
     return Score(item, measure, status, value, reason, dict(json.loads(evidence)), key, intact)
@@ -487,14 +499,14 @@ def _score(row: Sequence[Any]) -> Score:
 def _set_row(score: SetScore) -> tuple[str, ...]:
     fields = json.dumps({k: v for k, v in vars(score).items() if k not in ("key", "intact")})
     row = (score.measure, score.name, score.slice or "", fields, score.key)
-    return (*row, row_digest(*row))
+    return (*row, rows_sha256([row]))
 
 
 def _set_score(row: Sequence[Any]) -> SetScore:
-    *cells, fields, key, kept = row
+    *_, fields, key, kept = row
     known = dict(json.loads(fields))
     known["notes"] = tuple(known["notes"])
-    one = SetScore(**known, key=key, intact=kept == row_digest(*cells, fields, key))
+    one = SetScore(**known, key=key, intact=kept == rows_sha256([row[:-1]]))
     numbers: list[Any] = [one.value, one.low, one.high, one.confidence, *one.leave_one_out.values()]
     strange = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float | None)), None)
     if strange is None:

@@ -9,13 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-__all__ = ["KEY_VERSION", "Json", "canonical_json", "digest", "file_sha256", "folder_digest", "seeded_rng"]
+__all__ = [
+    "KEY_VERSION",
+    "Json",
+    "canonical_json",
+    "digest",
+    "file_sha256",
+    "folder_digest",
+    "rows_sha256",
+    "seeded_rng",
+]
 
 KEY_VERSION = 1
 
@@ -60,6 +69,14 @@ def file_sha256(path: Path) -> str:
     """Hash a file's bytes in blocks: 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def rows_sha256(rows: Iterable[Sequence[object]]) -> str:
+    """Hash the rows of a table, in the order given, cell by cell as they are stored: 64 hex digits."""
+    total = hashlib.sha256()
+    for row in rows:
+        total.update(json.dumps(row, default=repr).encode() + b"\n")
+    return total.hexdigest()
 
 
 def folder_digest(folder: Path, names: Sequence[str]) -> str:

@@ -15,7 +15,6 @@ import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
 from screentest.harness.digests import (
-    changed_clips,
     differences,
     keep_digests,
     read_digests,
@@ -301,7 +300,7 @@ def test_run_names_clips_that_are_gone_or_changed_and_asks_for_them_anew(
     assert f"the clip {second.name}" in capsys.readouterr().err
     run(suite, generator, finished, Settings(cache=cache, retry_failed=True))
     assert "is changed" not in capsys.readouterr().err
-    assert changed_clips(open_run(finished)) == {}
+    assert open_run(finished).changed_clips() == {}
 
 
 def test_a_run_of_schema_4_has_no_digests_until_it_is_scored_again(
