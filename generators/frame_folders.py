@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ..harness.core.errors import MediaError
 from ..harness.core.files import VIDEO_SUFFIXES, is_animated_webp
 from ..harness.core.limits import check_frames, check_size
+from ..harness.core.pictures import open_picture
 from ..harness.core.rgb import over_white
 
 __all__ = ["PICTURE_SUFFIXES", "find_frame_folders", "has_transparency", "read_frames"]
@@ -75,14 +75,10 @@ def _number(name: str) -> int:
 
 def has_transparency(path: Path) -> bool:
     """Say whether a picture declares transparent parts; False where it cannot be read."""
-    from PIL import Image
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with open_picture(path) as image:
+            return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    except MediaError:
         return False
 
 
@@ -127,18 +123,10 @@ def _check_numbers(folder: Path, names: Sequence[str]) -> None:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    if not path.is_file():
-        raise MediaError(f"{path} is not a file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is looked at here
-            opened = Image.open(path)
-        with opened as image:
-            check_size(str(path), *image.size)
-            if image.mode.startswith(("I", "F")):
-                raise MediaError(f"{path} has more than 8 bits a channel; save it with 8")
-            return over_white(np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8))[0]
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+    with open_picture(path) as image:
+        check_size(str(path), *image.size)
+        if image.mode.startswith(("I", "F")):
+            raise MediaError(f"{path} has more than 8 bits a channel; save it with 8")
+        return over_white(np.asarray(ImageOps.exif_transpose(image).convert("RGBA"), np.uint8))[0]

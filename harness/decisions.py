@@ -7,7 +7,7 @@ rate also fails if its value breaks the limit in a sample that, without any fail
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 from .core.stats import (
@@ -25,6 +25,7 @@ __all__ = ["Outcome", "Side", "decide_mean", "decide_rate", "decide_value", "sid
 
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 Side: TypeAlias = Literal["max", "min", "both"]
+BoundSide: TypeAlias = Literal["upper", "lower"]
 CLOSE = 1e-12
 """Relative tolerance for a bound that exceeds a limit by rounding."""
 MOST = 10_000_000
@@ -103,27 +104,27 @@ def decide_mean(
     if (low is None or high is None) and decided["outcome"] == "FAIL":
         decided["outcome"] = "INCONCLUSIVE"
     if decided["outcome"] == "INCONCLUSIVE":
-        decided["needed"] = _needed(side, values, clusters, limit, confidence, bounds)
+
+        def clear(bound: BoundSide, at: float) -> int | None:
+            return prompts_to_clear(values, clusters, confidence, bound, at, bounds)
+
+        needed = _needed(side, limit, clear)
+        decided["needed"] = None if needed is None else max(needed, prompts + 1)
     return evidence | decided
 
 
-def _needed(
-    side: Side,
-    values: Sequence[float],
-    clusters: Sequence[str],
-    limit: float,
-    confidence: float,
-    bounds: Bounds,
-) -> int | None:
-    """Count the prompts that would clear the limit, if they were spread like these."""
+def _needed(side: Side, limit: float, clear: Callable[[BoundSide, float], int | None]) -> int | None:
+    """Count the prompts that would clear the limit, if they were spread like these.
+
+    ``clear`` counts them for one bound and the limit that it has to keep.
+    """
     needs: list[int | None] = []
     if side != "min":
-        needs.append(prompts_to_clear(values, clusters, confidence, "upper", limit, bounds))
+        needs.append(clear("upper", limit))
     if side != "max":
-        floor = -limit if side == "both" else limit
-        needs.append(prompts_to_clear(values, clusters, confidence, "lower", floor, bounds))
+        needs.append(clear("lower", -limit if side == "both" else limit))
     known = [n for n in needs if n is not None]
-    return max(*known, len(set(clusters)) + 1) if len(known) == len(needs) else None
+    return max(known) if len(known) == len(needs) else None
 
 
 def decide_value(

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..harness.core.arrays import Bools, Floats
 from ..harness.core.keys import seeded_rng
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
     "threshold_at_fpr",
 ]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 _Block: TypeAlias = tuple[float, float, float, float]  # first and last score, positives, rows
 
 _STEPS = 60

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..harness.core.arrays import Floats
 from ..harness.core.stats import Interval, rate_interval
 from .calibration import (
     auroc,
@@ -22,7 +22,6 @@ from .calibration import (
 
 __all__ = ["Quality", "Scores", "quality"]
 
-Floats = NDArray[np.float64]
 _DRAWS = 400
 
 

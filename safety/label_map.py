@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..harness.core.arrays import Floats
 from ..harness.core.errors import UsageError, unknown_name
 from .calibration import sigmoid
 from .taxonomy import load_taxonomy
 
 __all__ = ["NONE", "Activation", "LabelMap", "Labels"]
 
-Floats = NDArray[np.float64]
 Activation = Literal["auto", "sigmoid", "softmax"]
 Labels = dict[str, str | tuple[str, ...]]
 """Label -> id of a category, several of them, or ``none`` for a label that says "harmless"."""

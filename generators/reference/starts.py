@@ -15,7 +15,6 @@ refused.
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.media import Window, decode, open_clip
+from ...harness.core.pictures import open_picture
 from .model.sampler import Given
 
 if TYPE_CHECKING:
@@ -184,28 +184,20 @@ def _read_video(
 
 def _read_image(path: Path, clip: ClipSettings) -> NDArray[np.uint8]:
     """Read a still image, upright, its alpha dropped."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    if not path.is_file():
-        raise UsageError(f"the image to start from, {path}, is {'a folder' if path.is_dir() else 'missing'}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is looked at below
-            opened = Image.open(path)
-        with opened as image:
+        with open_picture(path) as image:
             if getattr(image, "n_frames", 1) > 1:
-                raise UsageError(f"the image to start from, {path}, holds several pictures; give one alone")
+                raise MediaError(f"{path} holds several pictures; give one alone")
             if image.mode.startswith(("I", "F")):
-                raise UsageError(
-                    f"the image to start from, {path}, is not one of 8 bits a channel; save it so"
-                )
+                raise MediaError(f"{path} is not one of 8 bits a channel; save it so")
             turned = image.getexif().get(_ORIENTATION, 1) >= 5  # rows and columns swap
             height, width = image.size if turned else image.size[::-1]
             _refuse_size(path, (height, width), clip, "image")  # before it is decoded, however large it is
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8).copy()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"the image to start from, {path}, cannot be read: {reason}") from None
+    except MediaError as error:
+        raise UsageError(f"the image to start from cannot be used: {error}") from None
 
 
 def _refuse_size(path: Path, size: tuple[int, int], clip: ClipSettings, what: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,20 +53,36 @@ class FlowSettings:
     rate: float = 8.0
 
 
-class FlowEncoder(Encoder):
-    """Compare each frame with the next one warped back along the flow: float64 (T - 1, 3), `FLOW_COLUMNS`.
+class _FlowFeature(Encoder):
+    """Base of what reads optical flow.
 
-    Occlusion and motion boundaries follow Ruder et al. 2016 (section 3.2), as in Lai et al. 2018.
+    Attributes:
+        columns: of the feature.
     """
 
-    name = "flow"
+    columns: ClassVar[tuple[str, ...]]
 
     def __init__(self, settings: FlowSettings | None = None) -> None:
         self._settings = settings or FlowSettings()
 
     def identity(self) -> Mapping[str, Json]:
         """List the estimator, its settings and the columns."""
-        return _identity(self._settings, FLOW_COLUMNS)
+        return {
+            "version": _VERSION,
+            "estimator": "DIS medium",
+            **asdict(self._settings),
+            "columns": list(self.columns),
+        }
+
+
+class FlowEncoder(_FlowFeature):
+    """Compare each frame with the next one warped back along the flow: float64 (T - 1, 3), `FLOW_COLUMNS`.
+
+    Occlusion and motion boundaries follow Ruder et al. 2016 (section 3.2), as in Lai et al. 2018.
+    """
+
+    name = "flow"
+    columns = FLOW_COLUMNS
 
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip."""
@@ -74,20 +90,14 @@ class FlowEncoder(Encoder):
         return _Pairs(self._settings, stride=1, describe=_warp, columns=len(FLOW_COLUMNS))
 
 
-class DynamicsEncoder(Encoder):
+class DynamicsEncoder(_FlowFeature):
     """Measure motion between frames about 1/8 s apart: float64 (P, 2), `DYNAMICS_COLUMNS`.
 
     Frames 0, s, 2s ... are taken, with s = fps / 8 rounded and at least 1 (VBench's sampling).
     """
 
     name = "dynamics"
-
-    def __init__(self, settings: FlowSettings | None = None) -> None:
-        self._settings = settings or FlowSettings()
-
-    def identity(self) -> Mapping[str, Json]:
-        """List the estimator, its settings and the columns."""
-        return _identity(self._settings, DYNAMICS_COLUMNS)
+    columns = DYNAMICS_COLUMNS
 
     def open(self, info: ClipInfo) -> Stream:
         """Begin a clip."""
@@ -98,10 +108,6 @@ class DynamicsEncoder(Encoder):
             return _top_motion(flow.between(first, second)), seconds
 
         return _Pairs(self._settings, stride=stride, describe=describe, columns=len(DYNAMICS_COLUMNS))
-
-
-def _identity(settings: FlowSettings, columns: tuple[str, ...]) -> dict[str, Json]:
-    return {"version": _VERSION, "estimator": "DIS medium", **asdict(settings), "columns": list(columns)}
 
 
 class _Pairs:

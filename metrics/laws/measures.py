@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ..base import NotApplicable, Sample, Scored, measure
@@ -79,23 +80,8 @@ def _law(name: str) -> Callable[[Sample], Scored]:
     return broken
 
 
-law_measures: Final = {
-    name: measure(
-        f"physics.{name}",
-        version=_VERSION,
-        needs=("tracks",),
-        better="lower",
-        bounds=(0.0, 1.0),
-        kind="rate",
-        settings=(_SETTING,),
-    )(_law(name))
-    for name in LAWS
-}
-"""Law -> its measure."""
-
-
-@measure(
-    "physics.any",
+_rate = partial(
+    measure,
     version=_VERSION,
     needs=("tracks",),
     better="lower",
@@ -103,6 +89,11 @@ law_measures: Final = {
     kind="rate",
     settings=(_SETTING,),
 )
+law_measures: Final = {name: _rate(f"physics.{name}")(_law(name)) for name in LAWS}
+"""Law -> its measure."""
+
+
+@_rate("physics.any")
 def any_law(sample: Sample) -> Scored:
     """Whether a clip breaks any of the laws that apply to it: 1 where it does, else 0.
 

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ...harness.core.arrays import Floats
 from ...harness.core.config import Config
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.estimate import Estimate
@@ -55,7 +56,6 @@ __all__ = [
 
 VERSION = 1
 
-Floats = NDArray[np.float64]
 _ASPECT = 0.02
 """Aspect ratios that differ by less than this share are one."""
 

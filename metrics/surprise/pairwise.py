@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...harness.core.arrays import Floats
 from ...harness.core.stats import FEW, ROUGH, Bounds, Interval, cluster_bootstrap_mean, jackknife_interval
 
 __all__ = ["area_under_curve", "pairwise_accuracy"]
 
-Floats = NDArray[np.float64]
 _BOUNDS: Bounds = (0.0, 1.0)
 
 

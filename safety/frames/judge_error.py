@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ...harness.core.arrays import Floats
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.keys import seeded_rng
 from ...harness.core.stats import effective_sample_size, rate_interval
@@ -29,7 +29,6 @@ __all__ = ["Correction", "JudgeRate", "Judgements", "correct_rate", "correct_run
 
 DRAWS = 20_000
 CLIP_COLUMNS, ITEM_COLUMNS = ("clip", "clip_sha", "sha256"), ("item", "item_id", "id")
-Floats = NDArray[np.float64]
 
 
 class JudgeRate(BaseModel):

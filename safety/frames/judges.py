@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.arrays import Floats
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ...harness.core.registry import Registry
@@ -53,7 +54,6 @@ __all__ = [
     "read_verdict",
 ]
 
-Floats = NDArray[np.float64]
 LAYOUT = 2
 """Of the record of a judged clip: arrays ``score_T`` and ``seconds_T`` of its judged frames, and the judge's
 ``threshold`` and ``agreeing`` once as metadata."""

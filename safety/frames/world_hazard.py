@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.arrays import Bools, Floats
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders.base import Encoder, EncoderOptions
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
@@ -42,9 +43,6 @@ _SQUARE = 0.08
 """Mean of cos(4 angle) that a patch may have: 0 for a disc, -0.14 for a square, 0.14 for one on its tip."""
 _INSIDE = 0.6
 """Share of the disc that must lie in the frame."""
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 def hazard_score(frame_HWC: NDArray[np.uint8]) -> float:

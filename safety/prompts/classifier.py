@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ...harness.core.arrays import Floats
 from ...harness.core.config import Config
 from ...harness.core.errors import ScreentestError
 from ...harness.core.keys import digest
@@ -35,8 +36,6 @@ WINDOW = 1024
 _TEXT_VERSION = 2
 """Changes when a text is brought into another form before it is read."""
 CONFIG, TENSORS = "classifier.json", "model.safetensors"
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from ...harness.core.arrays import Floats
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EnsembleClassifier", "EnsembleConfig", "Rule", "Stack"]
 
-Floats = NDArray[np.float64]
 Rule = Literal["any", "mean", "stack"]
 _EVEN = Calibration(1.0, 0.0)
 

@@ -30,7 +30,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ...harness.core.config import Config
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardClassifier", "GuardConfig", "GuardQuestion"]
 
-Floats = NDArray[np.float64]
 _VERSION = 2
 _NAMED_TOKENS = 24
 """Enough for a line break and a list of categories."""

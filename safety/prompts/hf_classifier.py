@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ...harness.core.arrays import Floats
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
@@ -28,7 +29,6 @@ from .classifier import WINDOW, Judged, PromptClassifier, windows
 
 __all__ = ["TransformersClassifier", "TransformersConfig"]
 
-Floats = NDArray[np.float64]
 _VERSION = 2
 _BATCH = 32
 _LONGEST = 512

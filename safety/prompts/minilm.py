@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.arrays import Floats
 from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.keys import file_sha256
 from .network import Network
 
 __all__ = ["ENCODER_SHA256", "FEATURES", "MiniLMModel", "SentenceEncoder", "find_encoder"]
 
-Floats = NDArray[np.float64]
 
 VERSION = 1
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.arrays import Floats
 from ...harness.core.keys import seeded_rng
 
 __all__ = ["Network", "NetworkSettings", "fit_network"]
 
-Floats = NDArray[np.float64]
 Narrow = NDArray[np.float32]
 
 

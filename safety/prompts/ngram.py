@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.arrays import Floats, Ints
 from ...harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ __all__ = [
     "words_of",
 ]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 VERSION = 2

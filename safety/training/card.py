@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...harness.core.arrays import Bools, Floats
 from ...harness.core.stats import rate_interval
 from ..calibration import (
     auroc,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BLIND_SPOTS", "TARGETS", "Targets", "below_target", "evaluate", "write_card"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 RANKING = ("auroc", "average_precision", "recall_at_1_percent_fpr", "fpr_at_95_percent_recall")
 FEWEST = 10

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.arrays import Floats
 from ..calibration import sigmoid
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = ["FeatureBlock", "balanced_weights", "fit_linear"]
-
-Floats = NDArray[np.float64]
 
 
 class FeatureBlock(NamedTuple):

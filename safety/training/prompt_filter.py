@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import explain
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scaling", "train_prompt_filter"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 CARD = "card.json"
 
 

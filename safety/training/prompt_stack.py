@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import Config, explain
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StackSettings", "fit_logistic", "fit_stack", "train_prompt_stack"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 _FOLDS = 5
 FEWEST = 20
 """Fewer prompts of a class than this fit nothing."""

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import Config
 
 __all__ = ["HeldOut", "PromptFilterSettings"]
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 class PromptFilterSettings(Config):

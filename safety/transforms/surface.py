@@ -79,6 +79,10 @@ def _add_table(name: str, summary: str, table: dict[str, str]) -> None:
     )
 
 
+def _add_inserted(name: str, summary: str, marks: str) -> None:
+    _add(name, summary, "obfuscated", _insert(marks), invert=_without(marks), defined=_free_of(marks))
+
+
 # -- tables of characters
 
 _ASCII = [chr(c) for c in range(0x21, 0x7F)]
@@ -118,22 +122,8 @@ _add(
 
 # -- insertions
 
-_add(
-    "zero-width",
-    "zero-width characters after letters",
-    "obfuscated",
-    _insert(ZERO_WIDTH),
-    invert=_without(ZERO_WIDTH),
-    defined=_free_of(ZERO_WIDTH),
-)
-_add(
-    "diacritics",
-    "combining marks on letters",
-    "obfuscated",
-    _insert(MARKS),
-    invert=_without(MARKS),
-    defined=_free_of(MARKS),
-)
+_add_inserted("zero-width", "zero-width characters after letters", ZERO_WIDTH)
+_add_inserted("diacritics", "combining marks on letters", MARKS)
 
 
 def _bidi(text: str, rng: np.random.Generator, strength: float) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "FORMAT_VERSIONS",
     "TEXT_FILES",
     "checkpoint_digest",
+    "load_checkpoint",
     "load_weights",
     "read_body",
     "read_config",
@@ -36,6 +37,7 @@ TEXT_FILES: Final = (*FILES, "tokenizer.json")
 """The files of a text model in the Hugging Face format."""
 
 M = TypeVar("M", bound=Config)
+Module = TypeVar("Module", bound="nn.Module")
 
 
 def checkpoint_digest(folder: Path, *more: str) -> str:
@@ -124,6 +126,18 @@ def load_weights(module: nn.Module, folder: Path, kind: str) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
         raise UsageError(f"{path} does not fit the config.json beside it ({reason})") from None
+
+
+def load_checkpoint(folder: Path, kind: str, module: Callable[[M], Module], config: type[M]) -> Module:
+    """Load a model of this ``kind`` from its checkpoint, ready to use.
+
+    Raises:
+        MissingWeightsError: it is not there.
+        UsageError: it is damaged, or of another format version.
+    """
+    model = module(read_config(folder, kind, config))
+    load_weights(model, folder, kind)
+    return model.eval()
 
 
 def save_checkpoint(

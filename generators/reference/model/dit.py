@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from ....harness.core.config import Config
 from ....harness.core.errors import unknown_name
-from .checkpoint import load_weights, read_config
+from .checkpoint import load_checkpoint
 from .pack import lay_out
 
 __all__ = ["SIZES", "DiT", "DiTConfig", "build_config", "load_dit"]
@@ -301,15 +301,8 @@ class DiT(nn.Module):
 
 
 def load_dit(folder: Path) -> DiT:
-    """Load a checkpoint, ready to use.
-
-    Raises:
-        MissingWeightsError: it is not there.
-        UsageError: it is damaged, or of another format version.
-    """
-    model = DiT(read_config(folder, "dit", DiTConfig))
-    load_weights(model, folder, "dit")
-    return model.eval()
+    """Load a transformer, as `load_checkpoint` does."""
+    return load_checkpoint(folder, "dit", DiT, DiTConfig)
 
 
 # Named sizes --------------------------------------------------------------------------------------

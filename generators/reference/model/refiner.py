@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ....harness.core.config import Config
-from .checkpoint import load_weights, read_config
+from .checkpoint import load_checkpoint
 from .parts import SCALE
 
 __all__ = ["Refiner", "RefinerConfig", "interpolate", "load_refiner", "refine"]
@@ -64,15 +64,8 @@ def interpolate(clips: Tensor) -> Tensor:
 
 
 def load_refiner(folder: Path) -> Refiner:
-    """Load a checkpoint, ready to use.
-
-    Raises:
-        MissingWeightsError: it is not there.
-        UsageError: it is damaged, or of another format version.
-    """
-    model = Refiner(read_config(folder, "refiner", RefinerConfig))
-    load_weights(model, folder, "refiner")
-    return model.eval()
+    """Load a refiner, as `load_checkpoint` does."""
+    return load_checkpoint(folder, "refiner", Refiner, RefinerConfig)
 
 
 def refine(model: Refiner, clips: Tensor, frames: int = 16) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ....harness.core.config import Config
-from .checkpoint import load_weights, read_config
+from .checkpoint import load_checkpoint
 
 __all__ = ["VAE", "Posterior", "VAEConfig", "encode_clips", "load_vae", "to_pixels", "to_unit"]
 
@@ -138,15 +138,8 @@ class VAE(nn.Module):
 
 
 def load_vae(folder: Path) -> VAE:
-    """Load an autoencoder's checkpoint, ready to use.
-
-    Raises:
-        MissingWeightsError: it is not there.
-        UsageError: it is damaged, or of another format version.
-    """
-    model = VAE(read_config(folder, "vae", VAEConfig))
-    load_weights(model, folder, "vae")
-    return model.eval()
+    """Load an autoencoder, as `load_checkpoint` does."""
+    return load_checkpoint(folder, "vae", VAE, VAEConfig)
 
 
 def space_to_depth(x: Tensor, stride: tuple[int, int, int]) -> Tensor:

@@ -40,7 +40,7 @@ from ...worlds.plane import (
 from ...worlds.plane.words import still_caption, vocabulary
 from ..model.text import TextConfig, build_tokenizer, clip_text_config, tokenize
 from .hf_format import save_halves, write_json
-from .loop import Loss, TrainConfig, fit, say, torch_device
+from .loop import Loss, TrainReader, fit, say, torch_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,15 +58,9 @@ _PROCESSORS: Final = {
 _TEXT: Final = TextConfig(vocabulary=len(vocabulary()) + 4, width=96, depth=2, heads=4, length=24)
 
 
-class TrainEncoder(TrainConfig):
+class TrainEncoder(TrainReader):
     """How an encoder is trained."""
 
-    steps: int = Field(default=900, ge=1)
-    batch: int = Field(default=64, ge=2)
-    lr: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    ema: float = Field(default=0.99, ge=0, lt=1)
-    clips: int = Field(default=4000, ge=1, description="clips of the world that are rendered to train on")
     stills: int = Field(
         default=3, ge=1, description="frames taken of each clip, for the encoders of single frames"
     )
@@ -255,7 +249,7 @@ def _build_video(config: TrainEncoder) -> tuple[nn.Module, PreTrainedModel, Loss
     for index, (frames, truth) in enumerate(_clips(config.clips, "video-train")):
         clips[index] = torch.from_numpy(frames)
         truths.append(truth)
-    motions = torch.tensor([MOTIONS.index(truth.motion) for truth in truths])
+    motions = torch.tensor([MOTIONS.index(truth.scene.motion) for truth in truths])
     colors, shapes, sizes = _classes(truths)
     times = np.linspace(0, _FRAMES - 1, 4).round().astype(int)
     tracks = torch.from_numpy(

@@ -27,7 +27,7 @@ from ....harness.core.keys import seeded_rng
 from ..model.checkpoint import write_beside
 from .log import TrainingLog, say
 
-__all__ = ["Loss", "TrainConfig", "fit", "say", "step_generator", "torch_device"]
+__all__ = ["Loss", "TrainConfig", "TrainReader", "fit", "say", "step_generator", "torch_device"]
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """The loss of step n (from 0): draws its batch and noise from the generator, and returns a scalar."""
@@ -64,6 +64,17 @@ class TrainConfig(Config):
     def identity(self) -> dict[str, Any]:
         """List what changes the weights: all but where it runs and how often it saves."""
         return self.model_dump(mode="json", exclude={"device", "checkpoint_minutes", "tracking"})
+
+
+class TrainReader(TrainConfig):
+    """How a model that reads clips or their captions is trained."""
+
+    steps: int = Field(default=900, ge=1)
+    batch: int = Field(default=64, ge=2)
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    ema: float = Field(default=0.99, ge=0, lt=1)
+    clips: int = Field(default=4000, ge=1, description="clips of the world that are rendered to train on")
 
 
 def torch_device(name: str) -> torch.device:

@@ -26,7 +26,7 @@ from ...worlds.plane.words import vocabulary
 from ..model.text import TextConfig, build_tokenizer, clip_text_config, tokenize
 from .data import TrainingSample, planted, training_samples
 from .hf_format import save_halves
-from .loop import TrainConfig, fit, say, torch_device
+from .loop import TrainReader, fit, say, torch_device
 
 __all__ = ["TrainText", "train_text"]
 
@@ -35,14 +35,10 @@ _SIZED: Final = frozenset(("small", "little", "big", "large"))
 _PACED: Final = frozenset(("slowly", "quickly", "fast"))
 
 
-class TrainText(TrainConfig):
+class TrainText(TrainReader):
     """How the conditioner is trained."""
 
     steps: int = Field(default=1500, ge=1)
-    batch: int = Field(default=64, ge=2)
-    lr: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    ema: float = Field(default=0.99, ge=0, lt=1)
     clips: int = Field(default=6000, ge=1, description="clips of the world that are rendered to train on")
     captions: int = Field(default=4, ge=1, description="wordings of each clip")
     width: int = Field(default=128, ge=8)

@@ -36,7 +36,9 @@ CLOTHES: Final[dict[str, RGB]] = {
 BITE: Final = 0.62
 """Radius of a bite, of the biscuit's."""
 _HAND_HZ: Final = 0.8
+"""Strokes of a hand at work a second."""
 _HAND_REACH: Final = 0.28
+"""How far it moves from its place, in radii."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,11 @@ from .scene import NATIVE_CLIP, OUTLINES, Push, Scene, Thing, duration, frame_si
 __all__ = ["Contact", "Course", "copy_of", "simulate"]
 
 _SUBSTEPS_HZ: Final = 128
+"""Steps of the simulation a second, as near as a whole number of them a frame comes."""
 _TELEPORT: Final = 0.4
+"""Length of a jump at severity 1, in sides."""
 _HEAD_START_S: Final = 0.75
+"""How far ahead of its cause a thing is shown at severity 1."""
 
 
 @dataclass(frozen=True)

@@ -58,21 +58,6 @@ class Truth:
         """Radius of the subject at the first frame."""
         return float(self.radius_NT[0, 0])
 
-    @property
-    def shape(self) -> str:
-        """Shape of the subject."""
-        return self.scene.shape
-
-    @property
-    def color(self) -> str:
-        """Color of the subject."""
-        return self.scene.color
-
-    @property
-    def motion(self) -> str:
-        """What the subject does."""
-        return self.scene.motion
-
     def to_json(self) -> dict[str, Any]:
         """List everything as plain JSON values; pixels are rounded to a ten-thousandth."""
         scene = self.scene

@@ -26,7 +26,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .clusters import Floats, by_cluster
+from ..arrays import Floats
+from .clusters import by_cluster
 from .interval import Bounds, check_confidence
 from .power import needed_without_failures
 

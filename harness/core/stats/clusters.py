@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Floats", "blocks", "by_cluster"]
+from ..arrays import Floats
 
-Floats: TypeAlias = NDArray[np.float64]
+__all__ = ["blocks", "by_cluster"]
 
 _BLOCK = 200_000
 """Draws in a block of resamples: small enough for a processor's cache."""

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..arrays import Floats
 from ..keys import Json, seeded_rng
-from .clusters import Floats, blocks, by_cluster
+from .clusters import blocks, by_cluster
 from .interval import FEW, NO_VALUES, ROUGH, Bounds, Interval, check_confidence, cut, one_prompt
 from .sets import jackknife_interval
 

@@ -157,10 +157,10 @@ def test_what_is_given_is_coded_as_within_its_whole_clip(vae: VAE, tmp_path: Pat
 @pytest.mark.parametrize(
     ("clip", "more", "says"),
     [
-        (NATIVE, {"image": "none.png"}, "none.png, is missing"),
+        (NATIVE, {"image": "none.png"}, "none.png is missing"),
         (NATIVE, {"image": "."}, "is a folder"),
-        (NATIVE, {"image": "text.png"}, "text.png, cannot be read"),
-        (NATIVE, {"image": "cut.png"}, "cut.png, cannot be read"),
+        (NATIVE, {"image": "text.png"}, "text.png cannot be read"),
+        (NATIVE, {"image": "cut.png"}, "cut.png cannot be read"),
         (NATIVE, {"image": "two.gif"}, "several pictures"),
         (NATIVE, {"image": "deep.png"}, "8 bits a channel"),
         (NATIVE, {"image": "wide.png"}, r"wide.png is 80x48, .* 64x64; crop and scale it to 64x64 first"),

@@ -68,8 +68,9 @@ def test_shape_color_and_motion_are_read_back_at_every_size(clip: ClipSettings) 
         frames, truth = drawn(family, index, clip)
         for shown, near in ((frames, 0.2), (worn(frames, seeded_rng("worn", index)), 2.5)):
             seen = read_clip(shown, clip.fps)
-            assert (seen.shape, seen.color, seen.motion) == (truth.shape, truth.color, truth.motion)
-            assert discarded(seen, truth.motion) is None
+            scene = truth.scene
+            assert (seen.shape, seen.color, seen.motion) == (scene.shape, scene.color, scene.motion)
+            assert discarded(seen, truth.scene.motion) is None
             np.testing.assert_allclose(seen.position_T2, truth.position_T2, atol=near)
             assert seen.fit > (0.97 if shown is frames else 0.6)
 
@@ -99,7 +100,7 @@ def test_noise_and_nothing_read_as_nothing() -> None:
 def test_a_color_that_the_world_has_not_is_not_named() -> None:
     frames, truth = drawn("still", 3, color="white")
     frames[(frames > 200).all(-1)] = (120, 120, 120)
-    assert read_clip(frames).shape == truth.shape
+    assert read_clip(frames).shape == truth.scene.shape
     assert read_clip(frames).color is None
 
 
@@ -109,7 +110,7 @@ def test_a_thing_that_is_doubled_or_gone_is_discarded(law: str, reason: str) -> 
         rng = seeded_rng("discarded", law, index)
         scene = violate(sample_scene(rng, family="uniform", size="small"), law, 1.0, rng)
         frames, truth = render(scene)
-        assert discarded(read_clip(worn(frames, rng)), truth.motion) == reason
+        assert discarded(read_clip(worn(frames, rng)), truth.scene.motion) == reason
 
 
 def test_a_thing_that_rests_is_no_case_of_a_motion() -> None:
@@ -126,7 +127,7 @@ def test_lawful_clips_keep_their_law_and_worn_ones_nearly_do() -> None:
     for index in range(24):
         frames, truth = drawn("projectile" if index % 4 == 3 else None, index)
         for shown, errors in ((frames, plain), (worn(frames, seeded_rng("worn", index)), used)):
-            errors.append(read_law(read_clip(shown), truth.motion))
+            errors.append(read_law(read_clip(shown), truth.scene.motion))
     assert max(e.velocity_error for e in plain) < 0.06
     assert np.mean([e.velocity_error for e in plain]) < 0.01
     assert np.mean([e.velocity_error for e in used]) < 0.04

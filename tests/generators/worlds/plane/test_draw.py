@@ -69,7 +69,7 @@ def test_the_truth_is_where_and_as_large_as_the_pixels_are(family: str, clip: Cl
     for seed, (shape, size) in enumerate(itertools.product(SHAPES, SIZES)):
         asked = {"shape": shape} if family == "projectile" else {"shape": shape, "size": size}
         frames, truth = drawn(family, seed, clip, **asked)
-        weight = share_of(COLORS[truth.color], frames, truth)
+        weight = share_of(COLORS[truth.scene.color], frames, truth)
         whole = truth.visible_NT[0] == 1  # a thing that lands is for a frame a little below the edge
         assert truth.visible_NT.min() > 0.95
         assert whole.sum() >= clip.frames - 2
@@ -93,7 +93,7 @@ def test_two_things_are_where_the_truth_says() -> None:
 def test_the_camera_moves_what_is_seen_and_its_path_is_told(camera: str) -> None:
     frames, truth = drawn("camera", 2, camera=camera)
     # The dots are gray and faint beside the shape's paint.
-    weight = share_of(COLORS[truth.color], frames, truth)
+    weight = share_of(COLORS[truth.scene.color], frames, truth)
     weight = np.where(weight > 0.55, weight, 0)
     np.testing.assert_allclose(centroids(weight), truth.position_T2, atol=0.35)
     corner, zoom = truth.camera_T3[:, :2], truth.camera_T3[:, 2:]

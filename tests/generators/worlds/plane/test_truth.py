@@ -51,7 +51,6 @@ def test_the_subject_s_values_are_the_first_thing_s() -> None:
         assert (truth.position_T2 == truth.position_NT2[0]).all()
         assert (truth.velocity_T2 == truth.velocity_NT2[0]).all()
         assert truth.radius == truth.radius_NT[0, 0]
-        assert (truth.shape, truth.color) == (truth.scene.things[0].shape, truth.scene.things[0].color)
 
 
 def test_a_clip_depends_on_its_seed_and_number_alone() -> None:
