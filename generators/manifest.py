@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..harness.core.csv_rows import csv_rows
 from ..harness.core.errors import UsageError
 from ..harness.core.files import is_unicode, safe_name
 from ..harness.core.labels import Labels, merge_labels, read_labels
@@ -79,21 +78,15 @@ def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | N
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        names = [(name or "").strip() for name in reader.fieldnames or ()]
+    def check(names: Sequence[str]) -> None:
         if not names:
             raise UsageError(f"{path} is empty; its first line names the columns file, prompt, seed")
         if len(set(names)) < len(names):
             raise UsageError(f"{path} names a column twice: {', '.join(names)}")
         _need(path, 1, names)
-        reader.fieldnames = names
-        for row in reader:
-            if None in row or None in row.values():
-                _wrong(path, reader.line_num, f"should have {len(names)} cells, as the first line has")
-            yield reader.line_num, {key: value for key, value in row.items() if value.strip()}
-    except csv.Error as error:
-        _wrong(path, reader.line_num, f"is not CSV: {error}")
+
+    for line, row in csv_rows(path, text, check):
+        yield line, {key: value for key, value in row.items() if value}
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -174,7 +167,7 @@ def _expect(path: Path, line: int, value: object) -> Mapping[str, Any] | None:
     return value
 
 
-def _need(path: Path, line: int, names: list[str]) -> None:
+def _need(path: Path, line: int, names: Sequence[str]) -> None:
     for column in _REQUIRED:
         if column not in names:
             near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)

@@ -19,7 +19,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,20 +70,17 @@ def single_writer(folder: Path) -> Generator[None]:
     Raises:
         UsageError: another process is writing there, or the folder cannot be created.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = only_one(folder / "run.lock")
-        lock.acquire()
-    except Timeout:
-        raise UsageError(
-            f"another process is writing {folder}; wait for it, or stop it and start again"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"cannot write a run at {folder}: {error.strerror or error}") from None
-    try:
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(only_one(folder / "run.lock"))
+        except Timeout:
+            raise UsageError(
+                f"another process is writing {folder}; wait for it, or stop it and start again"
+            ) from None
+        except OSError as error:
+            raise UsageError(f"cannot write a run at {folder}: {error.strerror or error}") from None
         yield
-    finally:
-        lock.release()
 
 
 class RunStore:

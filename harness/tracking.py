@@ -6,12 +6,14 @@ state can be lost and sending twice does not duplicate anything. A run is found 
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import tempfile
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +36,7 @@ T = TypeVar("T")
 
 _METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
 _STEP = 0
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True)
@@ -362,14 +365,23 @@ def _uri(folder: Path, uri: str | None) -> str:
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
     """Keep two processes from each creating the MLflow run of one folder."""
-    lock = only_one(folder / "mlflow.lock")
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
-    except OSError as error:
-        raise TrackingError(f"{lock.lock_file} cannot be written: {error.strerror or error}") from None
-    try:
+    with ExitStack() as held:
+        try:
+            try:
+                held.enter_context(only_one(folder / "mlflow.lock"))
+            except OSError as error:
+                if error.errno not in _READ_ONLY:
+                    raise
+                held.enter_context(only_one(_lock_elsewhere(folder)))
+        except Timeout:
+            raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise TrackingError(f"no lock for sending {folder} can be had: {why}") from None
         yield
-    finally:
-        lock.release()
+
+
+def _lock_elsewhere(folder: Path) -> Path:
+    """Name the lock of a run that can only be read: in the folder for temporary files, by the run's path."""
+    name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"screentest-{name}.lock"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from filelock import BaseFileLock, FileLock
+from filelock import FileLock
 
 from .errors import UsageError
 
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+
+
 def write_atomic(path: Path, text: str) -> None:
     """Write a file atomically: a reader sees the old file or the new one, never a part."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -38,12 +42,29 @@ def write_atomic(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def only_one(path: Path) -> BaseFileLock:
-    """Make a lock that one process of this machine can hold; any other gets `filelock.Timeout` at once.
+@contextmanager
+def only_one(path: Path) -> Generator[None]:
+    """Hold a lock that one process can hold at a time; the system lets go of it when its process ends.
 
-    The operating system releases it when the process ends, however it ends. The lock file stays.
+    The file stays. There is no lock by the mere presence of a file in its stead: one that a killed process
+    leaves behind would keep a run from being taken up again.
+
+    Raises:
+        filelock.Timeout: another process holds it.
+        OSError: the file cannot be written, or its file system has no locks.
     """
-    return FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            why = "its file system has no file locks (flock), by which one writer is kept from another"
+            raise OSError(error.errno, f"{why}; use a folder on another one", str(path)) from None
+        raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def safe_name(folder: Path, name: str, *, links: bool = True) -> str:

@@ -15,19 +15,19 @@ relative to the folder of takes and to that of generated clips.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.csv_rows import csv_rows, read_table
 from ...harness.core.errors import MediaError, UsageError
-from ...harness.core.files import VIDEO_SUFFIXES, safe_name
+from ...harness.core.files import VIDEO_SUFFIXES, safe_name, why_left_out
 from ...harness.core.media import Clip
 
 __all__ = ["ROLES", "SAME_RATE", "Shot", "find_shots", "frames_needed", "paced_frames"]
@@ -48,7 +48,8 @@ _TAKE = re.compile(r"take-([12])")
 class Shot:
     """One scenario from one camera: two real takes and the clip that a generator made of it.
 
-    A role whose file is not there is None. ``view`` is empty where there is one camera.
+    A role whose file is not there, or is no file that can be read as a video, is None; ``unreadable`` says
+    of the latter why. ``view`` is empty where there is one camera.
     """
 
     scenario: str
@@ -56,11 +57,16 @@ class Shot:
     take1: Path | None = None
     take2: Path | None = None
     generated: Path | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def missing(self) -> str:
-        """Say which files are not there; empty where all are."""
-        absent = [_LABELS[role] for role in ROLES if getattr(self, role) is None]
-        return f"no file for {' and '.join(absent)}" if absent else ""
+        """Say which files are not there or cannot be read; empty where all can."""
+        absent = [
+            _LABELS[role] for role in ROLES if getattr(self, role) is None and role not in self.unreadable
+        ]
+        reasons = [f"no file for {' and '.join(absent)}"] if absent else []
+        reasons += [f"{_LABELS[role]}, {why}" for role, why in self.unreadable.items()]
+        return "; ".join(reasons)
 
 
 def find_shots(takes: Path, generated: Path, manifest: Path | None = None) -> tuple[Shot, ...]:
@@ -96,10 +102,11 @@ def find_shots(takes: Path, generated: Path, manifest: Path | None = None) -> tu
 
 
 def _videos(folder: Path) -> list[Path]:
+    """List what has the name of a video, whether or not it can be read as one."""
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file() and not path.name.startswith(".")
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     )
 
 
@@ -120,15 +127,26 @@ def _put(shots: dict[tuple[str, str], Shot], shot: Shot, role: str, path: Path) 
     key = (shot.scenario, shot.view)
     known = shots.setdefault(key, shot)
     other = getattr(known, role)
-    if other is not None:
+    if other is not None or role in known.unreadable:
         where = f"{shot.scenario} {shot.view}".strip()
-        raise UsageError(f"{other} and {path} are both {_LABELS[role]} of {where}; keep one of them")
-    shots[key] = replace(known, **{role: path})
+        raise UsageError(
+            f"{other or 'another file'} and {path} are both {_LABELS[role]} of {where}; keep one of them"
+        )
+    shots[key] = _with_file(known, role, path)
+
+
+def _with_file(shot: Shot, role: str, path: Path) -> Shot:
+    """Put a file in its role, or why it cannot be read there."""
+    why = why_left_out(path.parent, path.name, outside=True)
+    if why is None:
+        return replace(shot, **{role: path})
+    return replace(shot, unreadable={**shot.unreadable, role: f"{path}, is {why}"})
 
 
 def _from_manifest(takes: Path, generated: Path, manifest: Path) -> tuple[Shot, ...]:
     shots: dict[tuple[str, str], Shot] = {}
-    for line, row in _rows(manifest):
+    text = read_table(manifest, "the manifest")
+    for line, row in csv_rows(manifest, text, partial(_check_columns, manifest)):
         shot = Shot(row["scenario"], row.get("view", ""))
         if not shot.scenario:
             raise UsageError(f"{manifest}, line {line}, names no scenario")
@@ -140,35 +158,21 @@ def _from_manifest(takes: Path, generated: Path, manifest: Path) -> tuple[Shot, 
                 path = folder / safe_name(folder, row[role]) if row[role] else None
             except UsageError as error:
                 raise UsageError(f"{manifest}, line {line}: {error}") from None
-            if path is not None and path.is_file():
-                shot = replace(shot, **{role: path})
+            if path is not None:
+                shot = _with_file(shot, role, path)
         shots[shot.scenario, shot.view] = shot
     if not shots:
         raise UsageError(f"{manifest} lists no scenario")
     return tuple(shots[key] for key in sorted(shots))
 
 
-def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        text = manifest.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the manifest {manifest} cannot be read: {error}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        names = [(name or "").strip() for name in reader.fieldnames or ()]
-        wanted = ("scenario", *ROLES)
-        lacking = [name for name in wanted if name not in names]
-        unknown = [name for name in names if name not in (*wanted, "view")]
-        if lacking or unknown:
-            what = f"lacks the column {lacking[0]!r}" if lacking else f"has the unknown column {unknown[0]!r}"
-            raise UsageError(f"{manifest} {what}; its columns are scenario, view, take1, take2, generated")
-        reader.fieldnames = names
-        for row in reader:
-            if None in row or None in row.values():
-                raise UsageError(f"{manifest}, line {reader.line_num}, should have {len(names)} cells")
-            yield reader.line_num, {key: value.strip() for key, value in row.items()}
-    except csv.Error as error:
-        raise UsageError(f"{manifest}, line {reader.line_num}, is not CSV: {error}") from None
+def _check_columns(manifest: Path, names: Sequence[str]) -> None:
+    wanted = ("scenario", *ROLES)
+    lacking = [name for name in wanted if name not in names]
+    unknown = [name for name in names if name not in (*wanted, "view")]
+    if lacking or unknown:
+        what = f"lacks the column {lacking[0]!r}" if lacking else f"has the unknown column {unknown[0]!r}"
+        raise UsageError(f"{manifest} {what}; its columns are scenario, view, take1, take2, generated")
 
 
 def frames_needed(fps: float, seconds: float) -> int:

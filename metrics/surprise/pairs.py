@@ -7,17 +7,17 @@ is broken, say: a row of the result each). Without a cluster, pairs that share a
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from ...harness.core.config import Config
+from ...harness.core.csv_rows import csv_rows, read_table
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.estimate import Estimate
 from ...harness.core.files import safe_name
@@ -90,7 +90,8 @@ def read_pairs(path: Path) -> tuple[ClipPair, ...]:
         UsageError: no such file, or a line of it is wrong; the sentence names the line.
     """
     pairs: list[ClipPair] = []
-    for line, row in _rows(path):
+    text = read_table(path, "the pairs")
+    for line, row in csv_rows(path, text, partial(_check_columns, path)):
         names: list[str] = []
         for column in _COLUMNS:
             try:
@@ -106,26 +107,9 @@ def read_pairs(path: Path) -> tuple[ClipPair, ...]:
     return tuple(pairs)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the pairs {path} cannot be read: {error}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        names = [(name or "").strip() for name in reader.fieldnames or ()]
-        wrong = [name for name in names if name not in (*_COLUMNS, *_OPTIONAL)]
-        if wrong or not set(_COLUMNS) <= set(names):
-            raise UsageError(
-                f"{path} should have the columns possible, impossible, and if need be cluster, tag"
-            )
-        reader.fieldnames = names
-        for row in reader:
-            if None in row or None in row.values():
-                raise UsageError(f"{path}, line {reader.line_num}, should have {len(names)} cells")
-            yield reader.line_num, {key: value.strip() for key, value in row.items()}
-    except csv.Error as error:
-        raise UsageError(f"{path}, line {reader.line_num}, is not CSV: {error}") from None
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    if not set(_COLUMNS) <= set(names) <= {*_COLUMNS, *_OPTIONAL}:
+        raise UsageError(f"{path} should have the columns possible, impossible, and if need be cluster, tag")
 
 
 def score_pairs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import subprocess
@@ -231,6 +232,20 @@ def test_another_process_cannot_write_meanwhile(tmp_path):
             pass
         other.communicate()
     with single_writer(tmp_path / "run"):
+        pass
+
+
+def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch):
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with (
+        pytest.raises(UsageError, match=r"has no file locks .*; use a folder on another one$"),
+        single_writer(tmp_path / "run"),
+    ):
         pass
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import json
+import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -512,6 +515,26 @@ def test_a_second_sender_is_told_to_wait(bench: Bench) -> None:
     ):
         sync(bench.folder)
     assert sync(bench.folder).created
+
+
+def test_a_run_in_a_folder_that_is_read_only_is_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its lock lies with the temporary files; a second sender is told to wait all the same."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    opened = os.open
+
+    def read_only(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if Path(os.fsdecode(path)).parent == bench.folder and flags & (os.O_CREAT | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return opened(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert sync(bench.folder, bench.uri).created
+    (lock,) = tmp_path.glob("screentest-*.lock")
+    with only_one(lock), pytest.raises(TrackingError, match="another process is sending"):
+        sync(bench.folder, bench.uri)
+    assert not (bench.folder / "mlflow.lock").exists()
 
 
 def test_nothing_process_wide_stays_changed(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:

@@ -96,7 +96,21 @@ def test_a_manifest_names_files_as_they_are(tmp_path):
     rows = "scenario,view,take1,take2,generated\nfall,top,a.mp4,b.mp4,c.mp4\nfall,left,a.mp4,,gone.mp4\n"
     left, top = find_shots(takes, made, manifest(tmp_path, rows))
     assert (names(top), top.missing()) == (("a.mp4", "b.mp4", "c.mp4"), "")
-    assert left.missing() == "no file for take 2 and the generated clip"
+    assert left.missing() == f"no file for take 2; the generated clip, {made / 'gone.mp4'}, is missing"
+
+
+def test_what_cannot_be_read_as_a_video_is_named_in_its_role(tmp_path):
+    takes = touch(tmp_path / "t", "ball_take-1.mp4")
+    (takes / "ball_take-2.mp4").symlink_to(tmp_path / "gone.mp4")
+    made = touch(tmp_path / "g")
+    (made / "ball.mp4").mkdir()
+    (shot,) = find_shots(takes, made)
+    assert shot.missing() == (
+        f"take 2, {takes / 'ball_take-2.mp4'}, is a link to a file that is not there; "
+        f"the generated clip, {made / 'ball.mp4'}, is a folder"
+    )
+    with pytest.raises(UsageError, match="are both take 2 of ball"):
+        find_shots(touch(takes, "ball_take-2.mov"), made)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Strict CSV: every row has as many cells as the first line, and what is wrong is said by its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from .errors import UsageError
+
+__all__ = ["csv_rows", "read_table"]
+
+
+def read_table(path: Path, what: str) -> str:
+    """Read the text of a table, UTF-8 with or without a byte order mark.
+
+    Raises:
+        UsageError: it cannot be read; ``what`` it is comes first in the sentence.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} {path} cannot be read: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise UsageError(f"{what} {path} cannot be read: {error.strerror or error}") from None
+
+
+def csv_rows(
+    path: Path, text: str, check: Callable[[Sequence[str]], None]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a table as (line, column -> cell), spaces around names and cells removed.
+
+    Args:
+        path: for messages.
+        text: the table.
+        check: looks at the names of the columns, and raises where they are wrong.
+
+    Raises:
+        UsageError: while iterating; it is not CSV, or a row is of another length.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = [(name or "").strip() for name in reader.fieldnames or ()]
+        check(names)
+        reader.fieldnames = names
+        for row in reader:
+            if None in row or None in row.values():
+                raise UsageError(
+                    f"{path}, line {reader.line_num}, should have {len(names)} cells, as the first line has"
+                )
+            yield reader.line_num, {key: value.strip() for key, value in row.items()}
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {reader.line_num}, is not CSV: {error}") from None
