@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
-from ..harness.core.errors import UsageError
+from ..harness.core.errors import ScreentestError, UsageError, describe
 from ..harness.core.registry import Registry
 from ..harness.core.specs import parse_argument, split_kind
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
+from .identity import is_ours
 from .jobs import JobGenerator, JobState
 
 __all__ = [
@@ -85,7 +87,21 @@ def make_generator(spec: str, *, device: str = "auto", dtype: str = "float32") -
     """Make a generator from its spec, ``KIND:ARGUMENT?NAME=VALUE``; see `harness.core.specs`.
 
     Raises:
-        UsageError: no such kind, checkpoint or folder.
+        UsageError: no such kind, checkpoint or folder; or a plug-in's own kind could not make one.
     """
     kind, argument = split_kind(spec)
-    return GENERATORS.get(kind).make(argument, device, dtype)
+    make = GENERATORS.get(kind).make
+    if is_ours(make.__module__):
+        return make(argument, device, dtype)
+    try:
+        made = cast("object", make(argument, device, dtype))
+    except ScreentestError:
+        raise
+    except Exception as error:
+        raise UsageError(f"the plug-in of --generator {spec} could not make it: {describe(error)}") from error
+    if not isinstance(made, Generator):
+        raise UsageError(
+            f"the plug-in of --generator {spec} made a {type(made).__name__} and not a Generator; "
+            "derive its class from screentest.generators.Generator"
+        )
+    return made

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..harness.core.errors import ScreentestError
+from ..harness.core.errors import ScreentestError, describe
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
@@ -56,9 +57,15 @@ class Refusal(_Answer):
 
 @dataclass(frozen=True)
 class Failure(_Answer):
-    """Nothing came back for this item."""
+    """Nothing came back for this item.
+
+    Attributes:
+        reason: one sentence; it stands in the run and on the page.
+        details: more for whoever mends it, such as a traceback; it goes to the run's log.
+    """
 
     reason: str
+    details: str = ""
 
 
 Output = Frames | VideoFile | Refusal | Failure
@@ -110,17 +117,53 @@ class Generator(ABC):
 def answers(generator: Generator, items: Sequence[Item]) -> list[Output]:
     """Make one output for each item, whatever a generator does: what it raises fails these items alone.
 
+    An output that is none of the four kinds, or frames that are no video, is a `Failure` that says what to
+    return instead.
+
     Raises:
         ScreentestError: weights are missing or the like, so that further items would fail in the same way.
     """
     try:
-        outputs = generator.generate(items)
+        outputs = cast("object", generator.generate(items))
     except ScreentestError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return [Failure(reason) for _ in items]
-    if len(outputs) != len(items):
-        reason = f"the generator gave {len(outputs)} outputs for {len(items)} items"
-        return [Failure(reason) for _ in items]
-    return outputs
+        failure = Failure(describe(error), traceback.format_exc())
+        return [failure for _ in items]
+    if not isinstance(outputs, list | tuple):
+        failure = Failure(f"the generator returned {_named(outputs)} and not a list with an output an item")
+        return [failure for _ in items]
+    given = cast("Sequence[object]", outputs)
+    if len(given) != len(items):
+        failure = Failure(f"the generator gave {len(given)} outputs for {len(items)} items")
+        return [failure for _ in items]
+    return [_checked(output) for output in given]
+
+
+def _checked(output: object) -> Output:
+    if not isinstance(output, Frames | VideoFile | Refusal | Failure):
+        return Failure(
+            f"the generator gave {_named(output)} for an item, and not Frames, VideoFile, Refusal or Failure"
+        )
+    if isinstance(output, Frames):
+        frames = cast("object", output.frames_THWC)
+        if not _is_video(frames):
+            return Failure(f"Frames need an array of shape (T, H, W, 3); the generator gave {_named(frames)}")
+        if output.frames_THWC.dtype != np.uint8:
+            return Failure(f"Frames need uint8 values from 0 to 255; the generator gave {_named(frames)}")
+    return output
+
+
+def _is_video(frames: object) -> bool:
+    return isinstance(frames, np.ndarray) and frames.ndim == 4 and frames.shape[-1] == 3
+
+
+def _named(value: object) -> str:
+    """Name a value that should have been another, by its type and, of an array, its shape."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    shape: object = getattr(value, "shape", None)
+    if shape is None:
+        return f"a value of type {name}"
+    return f"a {name} of shape {tuple(cast('Sequence[int]', shape))} and type {getattr(value, 'dtype', '?')}"

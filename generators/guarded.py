@@ -27,10 +27,11 @@ import numpy as np
 from pydantic import Field
 
 from ..harness.core.config import Config
-from ..harness.core.errors import MediaError, ScreentestError, UsageError
+from ..harness.core.errors import MediaError, ScreentestError, UsageError, describe
 from ..harness.core.layers import LayerDecision
 from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from .identity import identity_of
 from .jobs import JobGenerator
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class GuardedGenerator(Generator):
         return {
             "kind": "guarded",
             "version": _VERSION,
-            "inner": dict(self.inner.identity()),
+            "inner": dict(identity_of(self.inner)),
             "prompt_filter": None if prompt is None else {"name": prompt.name, "digest": prompt.digest},
             "frame_filter": None if frame is None else {"name": frame.name, "digest": frame.digest},
             "enforce": self._enforce,
@@ -193,7 +194,7 @@ class GuardedGenerator(Generator):
         except ScreentestError:
             raise
         except Exception as error:
-            return self._decision(judge, "frame", status="failed", reason=_sentence(error))
+            return self._decision(judge, "frame", status="failed", reason=describe(error))
         return self._decision(
             judge,
             "frame",
@@ -221,10 +222,6 @@ def _windows(clip: Frames | VideoFile) -> Iterable[Window]:
         return open_clip(clip.path).windows()
     times = np.arange(len(clip.frames_THWC)) / clip.fps
     return [Window(clip.frames_THWC, times, 0)]
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 
 def make_guarded(

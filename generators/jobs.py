@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+import traceback
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..harness.core.errors import ScreentestError
+from ..harness.core.errors import ScreentestError, describe
 from .base import Failure, Generator, Output, Refusal
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def submit(generator: JobGenerator, item: Item, key: str) -> str | Refusal | Fai
     except ScreentestError:
         raise
     except Exception as error:
-        return Failure(f"the job could not be submitted: {_sentence(error)}")
+        return Failure(f"the job could not be submitted: {describe(error)}", traceback.format_exc())
 
 
 def wait(generator: JobGenerator, jobs: Sequence[tuple[str, Item]], folder: Path) -> Iterator[JobResult]:
@@ -158,7 +159,7 @@ def _look(
     except ScreentestError:
         raise
     except Exception as error:  # the clip is paid for: a hitch is no reason to give it up
-        hitches[job] = _sentence(error)
+        hitches[job] = describe(error)
         return None
     if state == "unknown":
         return JobResult(
@@ -166,7 +167,3 @@ def _look(
         )
     hitches.pop(job, None)
     return None
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"

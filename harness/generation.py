@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from ..generators.identity import SOURCE
 from ..generators.jobs import JobGenerator, submit, wait
 from .core.errors import ScreentestError
 from .core.items import Item
@@ -16,6 +17,7 @@ from .core.keys import file_sha256
 from .core.media import write_clip
 from .core.progress import track
 from .core.run_data import ClipRecord
+from .generation_log import GenerationLog
 from .jobs import JobJournal
 from .plan import Plan
 from .store import RunStore
@@ -23,16 +25,30 @@ from .store import RunStore
 __all__ = ["generate"]
 
 
-def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
-    """Generate and store the missing clips, unit by unit.
+def generate(
+    plan: Plan, store: RunStore, generator: Generator, stop_after: int = 0, reused: Collection[str] = ()
+) -> None:
+    """Generate and store the missing clips, unit by unit; log failures in the run folder.
 
     A local model generates a unit as one batch. A service gets one job for each item without a clip, and each
     clip is stored when it arrives.
+
+    Args:
+        stop_after: stop after so many items in a row that fail for the same reason; 0 never stops. Items
+            missing from a folder of videos do not count.
+        reused: items whose clip was taken from another run; the rest of their unit is generated without them.
+
+    Raises:
+        ScreentestError: so many items failed alike, or further items would fail as well.
     """
+    again = (
+        "into a new --out, as its source will differ" if SOURCE in plan.generator else "with --retry-failed"
+    )
+    log = GenerationLog(store.folder, 0 if generator.sources else stop_after, again)
     done = store.clips()
     journal = JobJournal(store.folder, plan.digest) if isinstance(generator, JobGenerator) else None
     todo = [
-        unit.items if journal is None else tuple(item for item in unit.items if item.id not in done)
+        tuple(item for item in unit.items if item.id not in (reused if journal is None else done))
         for unit in plan.units
         if any(item.id not in done for item in unit.items)
     ]
@@ -41,24 +57,32 @@ def generate(plan: Plan, store: RunStore, generator: Generator) -> None:
     with track("clips", sum(map(len, todo))) as ticker:
         for items in todo:
             if isinstance(generator, JobGenerator) and journal is not None:
-                for _ in _run_jobs(store, generator, journal, items):
+                for _ in _run_jobs(store, generator, journal, items, log):
                     ticker.advance()
             else:
-                _run_batch(store, generator, items)
+                _run_batch(store, generator, items, log)
                 ticker.advance(len(items))
+            log.check()
 
 
-def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item]) -> None:
+def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item], log: GenerationLog) -> None:
     began = time.monotonic()
     outputs = answers(generator, items)
     seconds = (time.monotonic() - began) / len(items)
-    store.put_clips(
-        [_store_file(store, item.id, output, seconds) for item, output in zip(items, outputs, strict=True)]
-    )
+    records = [
+        _store_file(store, item.id, output, seconds) for item, output in zip(items, outputs, strict=True)
+    ]
+    store.put_clips(records)
+    for record, output in zip(records, outputs, strict=True):
+        log.see(record, output)
 
 
 def _run_jobs(
-    store: RunStore, generator: JobGenerator, journal: JobJournal, items: Sequence[Item]
+    store: RunStore,
+    generator: JobGenerator,
+    journal: JobJournal,
+    items: Sequence[Item],
+    log: GenerationLog,
 ) -> Iterator[str]:
     """Submit missing jobs, wait for all, store each outcome as it arrives, and yield its item's id.
 
@@ -71,7 +95,10 @@ def _run_jobs(
         if attempt.job is None:
             job = submit(generator, item, attempt.key)
             if not isinstance(job, str):
-                store.put_clips([_store_file(store, item.id, job, 0.0)])
+                record = _store_file(store, item.id, job, 0.0)
+                store.put_clips([record])
+                log.see(record, job)
+                log.check()
                 yield item.id
                 continue
             attempt = attempts[item.id] = journal.submitted(attempt, job)
@@ -81,6 +108,7 @@ def _run_jobs(
             attempt = attempts[result.item.id]
             record = _store_file(store, result.item.id, result.output, max(0.0, time.time() - attempt.at))
             store.put_clips([record])
+            log.see(record, result.output)
             # A clip that the service made and this machine could not store can be fetched again.
             lost = record.outcome == "failed" and not isinstance(result.output, Failure)
             if result.final and not lost:

@@ -16,7 +16,7 @@ from pathlib import Path
 from traceback import extract_tb
 
 from .catalog import MEASURES
-from .core.errors import ScreentestError, UsageError
+from .core.errors import UsageError, describe
 
 __all__ = ["GROUP", "load_entry_points", "load_file", "load_files"]
 
@@ -31,7 +31,9 @@ def load_entry_points() -> list[str]:
             MEASURES.load()  # a plug-in must not take the name of a built-in measure
             entry.load()
         except (Exception, SystemExit) as error:  # another package's fault must not stop ours
-            problems.append(f"the plugin {entry.name!r} ({entry.value}) could not be loaded: {_say(error)}")
+            problems.append(
+                f"the plugin {entry.name!r} ({entry.value}) could not be loaded: {describe(error)}"
+            )
     return problems
 
 
@@ -60,15 +62,10 @@ def load_file(path: Path) -> None:
             (f.lineno for f in extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), None
         )
         where = "" if line is None else f" (line {line})"
-        raise UsageError(f"the plugin {path} could not be loaded: {_say(error)}{where}") from error
+        raise UsageError(f"the plugin {path} could not be loaded: {describe(error)}{where}") from error
 
 
 def load_files(paths: Iterable[Path]) -> None:
     """Run several plugin files."""
     for path in paths:
         load_file(path)
-
-
-def _say(error: BaseException) -> str:
-    message = " ".join(str(error).split()) or "no message"
-    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"

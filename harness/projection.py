@@ -182,6 +182,9 @@ def _tags(folder: Path, record: Mapping[str, Any], summary: Summary | None) -> d
         "mlflow.source.name": "screentest",
         "mlflow.source.type": "LOCAL",
     }
+    meta = cast("Mapping[str, Any]", record.get("meta") or {})
+    found |= {f"screentest.meta.{name}": value for name, value in meta.items()}
+    found["screentest.step"] = record.get("step")
     if (folder / "verdict.json").exists():
         card = read_verdict(folder)
         found["screentest.verdict"] = "STALE" if card.stale else card.verdict

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
+from ..generators.identity import SOURCE, identity_of
 from ..metrics.base import DEFAULT, Measure, Setting
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
@@ -24,9 +25,11 @@ from .core.progress import note, track
 from .core.run_data import Score
 from .digests import SCORES, differences, keep_digests, refuse_changed
 from .generation import generate
+from .generation_log import LOG
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
 from .reference_sets import ReferenceClips
+from .reuse import reuse_clips
 from .scoring import PROVISIONAL, Scorer
 from .set_scoring import SetScorer, named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
@@ -46,12 +49,18 @@ class Settings:
         retry_failed: generate again the items that failed.
         threads: CPU threads of PyTorch; None keeps the current number. It can change the last digits of
             features, and is stored in the run's record (see `record`).
+        stop_after: stop generating after so many items in a row that fail for the same reason; 0 never does.
+        reuse: folder of a run of the same generator; its clips are taken for the items that it has.
+        notes: further fields of a new run's record; not part of its identity.
     """
 
     cache: Path = Path("cache")
     options: EncoderOptions = field(default_factory=EncoderOptions)
     retry_failed: bool = False
     threads: int | None = None
+    stop_after: int = 10
+    reuse: Path | None = None
+    notes: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
 
 @dataclass(frozen=True)
@@ -81,12 +90,18 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     _ = named_slices(suite.slices, plan.items)
     for warning in generator.check(plan.items):
         note(f"warning: {warning}")
+    if plan.generator.get(SOURCE, "") is None:
+        note(
+            f"warning: the source code of {generator.spec} cannot be read, so a change of it will not be "
+            "noticed; choose another --out after one"
+        )
     _refuse_overlap(out, generator)
     if tools.sets is not None:
         tools.sets.prepare()
     with single_writer(out):
         new = not (out / "run.json").exists()
-        store = RunStore.create(out, plan, _record(suite, generator, tools, out.name) if new else {})
+        record = {**_record(suite, generator, tools, out.name), **settings.notes} if new else {}
+        store = RunStore.create(out, plan, record)
         use_threads(settings.threads, store.record)
         _refuse_other_instruments(store, tools)
         _check_unchanged(store)
@@ -95,8 +110,21 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             store.forget_failures()
         if not new:
             _name_lost_clips(store)
-        generate(plan, store, generator)
+        reused = () if settings.reuse is None else reuse_clips(plan, store, settings.reuse)
+        generate(plan, store, generator, settings.stop_after, reused)
+        _say_failures(store)
         return _score(store, tools)
+
+
+def _say_failures(store: RunStore) -> None:
+    """Count the items that failed, and name the option that generates them again."""
+    clips = store.clips().values()
+    failed = sum(record.outcome == "failed" and record.file is None for record in clips)
+    if failed:
+        note(
+            f"warning: {failed} of {len(clips)} items failed and are kept as failures; the same command with "
+            f"--retry-failed generates them again; {store.folder / LOG} says more"
+        )
 
 
 def _refuse_overlap(out: Path, generator: Generator) -> None:
@@ -171,7 +199,7 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
     return make_plan(
         suite,
         items,
-        generator=generator.identity(),
+        generator=identity_of(generator),
         batch_size=generator.batch_size,
         starts=_start_digests(items),
     )
@@ -353,7 +381,7 @@ def _record(suite: Suite, generator: Generator, tools: Instruments, name: str) -
     return {
         **new_run_fields(name),
         "suite": suite.model_dump(mode="json"),
-        "generator": dict(generator.identity()),
+        "generator": dict(identity_of(generator)),
         "generator_spec": generator.spec,
         "encoders": {
             role: {

@@ -12,9 +12,9 @@ import numpy as np
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Sample, Scored, Setting
 from ..metrics.encoders.base import Encoder, Feature, TextEncoder
 from ..metrics.encoders.cache import FeatureCache
-from ..metrics.encoders.encode import Encoded, describe, encode_clip
+from ..metrics.encoders.encode import Encoded, encode_clip
 from .core.clip_info import DECODING_VERSION
-from .core.errors import MediaError, UsageError
+from .core.errors import MediaError, UsageError, describe
 from .core.items import Item
 from .core.keys import Json, canonical_json, digest
 from .core.layers import to_json

@@ -13,8 +13,7 @@ import numpy as np
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Reference, RunSample, Value
 from ..metrics.encoders.base import Encoder, Feature
 from ..metrics.encoders.cache import FeatureCache
-from ..metrics.encoders.encode import describe
-from .core.errors import MediaError, UsageError
+from .core.errors import MediaError, UsageError, describe
 from .core.estimate import RunEstimate
 from .core.items import Item
 from .core.keys import Json, digest

@@ -438,7 +438,11 @@ def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
     ]
     more = f"; and {len(differs) - 3} more" if len(differs) > 3 else ""
     why = "; ".join(differs[:3]) + more or "the prompts, seeds or clip settings differ"
-    return f"{folder} holds a run of another plan: {why}. Choose another --out; nothing was overwritten"
+    same_generator = not any(
+        name.startswith("generator") for name in {**there, **asked} if there.get(name) != asked.get(name)
+    )
+    keep = f" with --reuse {folder}, which keeps its clips" if same_generator else ""
+    return f"{folder} holds a run of another plan: {why}. Choose another --out{keep}; nothing was overwritten"
 
 
 def _short(value: str | None) -> str:

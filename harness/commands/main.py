@@ -1,12 +1,14 @@
 """The command line; each command calls the module that does the work.
 
-Exit codes: 0 pass, 1 gate failed, 2 wrong usage, 3 inconclusive, 70 internal error. Results go to stdout,
-progress and warnings to stderr. Each command imports the heavy libraries that it uses.
+Exit codes: 0 pass, 1 gate failed or every item of a run failed, 2 wrong usage, 3 inconclusive, 70 internal
+error. Results go to stdout, progress and warnings to stderr. Each command imports the heavy libraries that it
+uses.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
@@ -18,31 +20,23 @@ import typer
 
 from ..core.errors import ScreentestError, UsageError
 from . import correct, extrapolate, physics_iq, prompts, safety, surprise, train, validate, world
+from . import run as run_commands
 from .options import (
     AsJson,
-    Cache,
     Confidence,
-    Device,
-    DeviceOption,
-    Dtype,
-    DtypeOption,
-    EncoderOption,
-    MeasuresOption,
     Plugins,
-    Threads,
-    ThresholdsOption,
     TrackingUri,
-    adjusted,
     load_plugins,
     print_json,
     print_table,
     say,
-    settings,
     warn,
 )
+from .run import after_scoring
+from .strict import make_strict
 
 if TYPE_CHECKING:
-    from ..summary import Summary
+    pass
 
 __all__ = ["app", "main", "run_cli"]
 
@@ -76,72 +70,26 @@ class Schema(StrEnum):
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"screentest {importlib.metadata.version('screentest')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+]
+
+
 @app.callback()
-def _all_commands(debug: Debug = False) -> None:
+def _all_commands(debug: Debug = False, version: Version = False) -> None:
     """Give a video generator a screen test."""
-    del debug  # read by main(), which sees errors of every command
+    del debug, version  # the one is read by main(), which sees errors of every command
 
 
-@app.command()
-def run(
-    suite: Annotated[
-        str, typer.Option(help="A suite's name or YAML file, or several with commas; see 'list suites'.")
-    ],
-    generator: Annotated[str, typer.Option(help="KIND:ARGUMENT; see 'screentest list generators'.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
-    measures: MeasuresOption = None,
-    encoder: EncoderOption = None,
-    thresholds: ThresholdsOption = None,
-    plugin: Plugins = None,
-    cache: Cache = Path("cache"),
-    device: DeviceOption = Device.auto,
-    dtype: DtypeOption = Dtype.float32,
-    threads: Threads = None,
-    retry_failed: Annotated[bool, typer.Option(help="Generate again the items that failed.")] = False,
-    tracking_uri: TrackingUri = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run a suite on a generator and score it; the same command resumes an interrupted run."""
-    load_plugins(plugin)
-    from ...generators import make_generator
-    from ..run import run as run_suite
-    from ..suite_loading import load_suite
-
-    chosen = adjusted(load_suite(suite), measures, encoder, thresholds)
-    made = make_generator(generator, device=device, dtype=dtype)
-    folder = out or Path("runs") / f"{chosen.name}-{_slug(generator)}"
-    summary = run_suite(
-        chosen, made, folder, settings(cache, device, dtype, retry_failed=retry_failed, threads=threads)
-    )
-    _after_scoring(folder, tracking_uri)
-    _print_summary(summary, as_json)
-    warn(f"page: {folder / 'report.html'}")
-
-
-@app.command()
-def score(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    measures: MeasuresOption = None,
-    encoder: EncoderOption = None,
-    thresholds: ThresholdsOption = None,
-    plugin: Plugins = None,
-    cache: Cache = Path("cache"),
-    device: DeviceOption = Device.auto,
-    dtype: DtypeOption = Dtype.float32,
-    threads: Threads = None,
-    tracking_uri: TrackingUri = None,
-    as_json: AsJson = False,
-) -> None:
-    """Score a run again, or with further measures, without its generator."""
-    load_plugins(plugin)
-    from ..run import score_run
-    from ..store import open_run
-    from ..suite import Suite
-
-    suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder, thresholds)
-    summary = score_run(run, suite, settings(cache, device, dtype, threads=threads))
-    _after_scoring(run, tracking_uri)
-    _print_summary(summary, as_json)
+app.command()(run_commands.run)
+app.command()(run_commands.score)
 
 
 @app.command()
@@ -205,7 +153,7 @@ def gate(
     else:
         print_table(verdict_table(verdict))
         say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
-    _after_scoring(run, tracking_uri)
+    after_scoring(run, tracking_uri)
     if model is not None:
         _mark(run, tracking_uri, model, alias)
     raise typer.Exit(exit_code(verdict))
@@ -322,25 +270,7 @@ app.command()(surprise.surprise)
 app.command()(validate.validate)
 app.command()(extrapolate.extrapolate)
 app.add_typer(world.world)
-
-
-def _after_scoring(folder: Path, tracking_uri: str | None) -> None:
-    """Write the page and send the run to MLflow. A failure is a warning and changes no result."""
-    from ...reports.build import build_report
-
-    try:
-        build_report([folder])
-    except ScreentestError as error:
-        warn(f"no page: {error}")
-    if tracking_uri == "none":
-        return
-    from ..core.mlflow_store import default_uri
-    from ..tracking import TrackingError, sync
-
-    try:
-        sync(folder, tracking_uri or default_uri(folder.parent))
-    except TrackingError as error:
-        warn(f"not sent to MLflow: {error}")
+make_strict(app)
 
 
 def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
@@ -356,20 +286,6 @@ def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) ->
         return
     moved = f", {alias} moved to it" if marked.alias_moved else f", {alias} not moved" if alias else ""
     warn(f"MLflow: {marked.model} version {marked.version} is marked {marked.verdict.verdict}{moved}")
-
-
-def _slug(text: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "._" else "-" for c in text)
-    return kept.strip("-.")[-60:] or "run"
-
-
-def _print_summary(summary: Summary, as_json: bool) -> None:
-    from .tables import summary_table
-
-    if as_json:
-        print_json(summary.model_dump())
-    else:
-        print_table(summary_table(summary))
 
 
 def main() -> None:

@@ -115,13 +115,13 @@ def adjusted(
 
 
 def settings(
-    cache: Path, device: str, dtype: str, *, retry_failed: bool = False, threads: int | None = None
+    cache: Path, device: str, dtype: str, *, threads: int | None = None, **of_a_run: Any
 ) -> Settings:
     """Collect the settings of a run that are not part of its suite."""
     from ...metrics.encoders.base import EncoderOptions
     from ..run import Settings
 
-    return Settings(cache, EncoderOptions(device, dtype), retry_failed, threads)
+    return Settings(cache, EncoderOptions(device, dtype), threads=threads, **of_a_run)
 
 
 def load_plugins(files: list[Path] | None) -> None:

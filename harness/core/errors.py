@@ -20,6 +20,7 @@ __all__ = [
     "ScreentestError",
     "TrackingError",
     "UsageError",
+    "describe",
     "unknown_name",
 ]
 
@@ -55,3 +56,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.65)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
     return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what went wrong; the class of an error that is not ours leads it."""
+    message = " ".join(str(error).split()) or "no message"
+    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from ...harness.core.errors import MediaError, ScreentestError, UsageError
+from ...harness.core.errors import MediaError, UsageError, describe
 from ...harness.core.media import Clip, ClipInfo, Window, decode, open_clip
 from .base import Encoder, Feature, FileEncoder, Incomplete, NotApplicable, Record, Stream
 from .cache import FeatureCache
 
-__all__ = ["Encoded", "describe", "encode_clip", "encode_file"]
+__all__ = ["Encoded", "encode_clip", "encode_file"]
 
 _WHY = "not applicable"
 """Of the metadata of a cached record: why the encoder does not apply to the clip."""
@@ -157,9 +157,3 @@ def _damaged(path: Path, how: str) -> UsageError:
         f"the stored clip {path} {how}; restore it, or delete it and let 'screentest run --retry-failed' "
         "make it again. No score was changed"
     )
-
-
-def describe(error: Exception) -> str:
-    """Say in one line what went wrong; the class of an error that is not ours leads it."""
-    message = " ".join(str(error).split()) or "no message"
-    return message if isinstance(error, ScreentestError) else f"{type(error).__name__}: {message}"

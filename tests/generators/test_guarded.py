@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from screentest.generators import Failure, Frames, Output, Refusal, VideoFile, make_generator
 from screentest.generators.guarded import GuardedGenerator, GuardOptions
+from screentest.generators.identity import identity_of
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
@@ -244,7 +245,7 @@ def test_the_identity_is_of_the_generator_the_filters_and_the_mode(generator: An
     ]
     seen = {json.dumps(v.identity(), sort_keys=True) for v in variants}
     assert len(seen) == len(variants)
-    assert guarded(generator).identity()["inner"] == generator.identity()
+    assert guarded(generator).identity()["inner"] == identity_of(generator)
     assert guarded(generator).batch_size == generator.batch_size
 
 

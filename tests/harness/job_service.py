@@ -39,7 +39,7 @@ class Service(JobGenerator):
         folder.mkdir(exist_ok=True)
 
     def identity(self) -> Mapping[str, Any]:
-        return {"kind": "service", "version": 1}
+        return {"source": "toy", "kind": "service", "version": 1}
 
     @property
     def paid(self) -> int:

@@ -1,0 +1,50 @@
+"""The identity of a generator that was written outside this package: it includes its source code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..harness.core.keys import file_sha256
+from .base import Generator
+
+if TYPE_CHECKING:
+    from ..harness.core.keys import Json
+
+__all__ = ["SOURCE", "identity_of", "is_ours"]
+
+SOURCE = "source"
+_OURS = __name__.partition(".")[0]
+
+
+def is_ours(module: str) -> bool:
+    """Tell whether a module, by its name, belongs to this package."""
+    return module.partition(".")[0] == _OURS
+
+
+def identity_of(generator: Generator) -> Mapping[str, Json]:
+    """List what changes the output of a generator, with the source of one from outside.
+
+    A plug-in that is edited makes other clips, so the sha256 of the files that define its class, and the
+    classes that it is built on, is added as ``source``: None where no file can be read. A plug-in that knows
+    better lists a ``source`` of its own, and is believed. What else a plug-in imports is not seen.
+    """
+    own = generator.identity()
+    outside = [cls for cls in type(generator).__mro__ if cls is not object and not is_ours(cls.__module__)]
+    outside = [cls for cls in outside if cls.__module__ not in ("abc", "typing")]
+    if not outside or SOURCE in own:
+        return own
+    files = {_file(cls) for cls in outside}
+    if None in files:
+        return {**own, SOURCE: None}
+    return {**own, SOURCE: sorted(file_sha256(file) for file in files if file is not None)}
+
+
+def _file(cls: type) -> Path | None:
+    try:
+        found = inspect.getsourcefile(cls)
+    except TypeError:  # made in an interactive session, or compiled
+        return None
+    return Path(found) if found is not None and Path(found).is_file() else None

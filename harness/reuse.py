@@ -1,0 +1,72 @@
+"""Reuse the clips of an earlier run, by item and generator: a longer suite costs only its new part."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from .core.errors import UsageError
+from .core.items import Item
+from .core.keys import canonical_json, file_sha256
+from .core.progress import note
+from .plan import Plan
+from .store import RunStore, open_run
+
+__all__ = ["reuse_clips"]
+
+
+def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
+    """Take from an earlier run what it has for the items of a plan: clips and refusals, not failures.
+
+    Returns:
+        The ids of the items whose clip comes from there, those of an interrupted call included.
+
+    Raises:
+        UsageError: there is no run, it is of another generator, or a clip of it is not what was stored.
+    """
+    source = open_run(earlier)
+    try:
+        if canonical_json(source.record["generator"]) != canonical_json(dict(plan.generator)):
+            raise UsageError(
+                f"{earlier} was made by another generator, or by other settings or weights of this one, so "
+                "none of its clips can be reused; leave --reuse out"
+            )
+        there, here = source.clips(), store.clips()
+        starts = dict(source.record.get("starts") or {})
+        taken: list[str] = []
+        for item in plan.items:
+            record = there.get(item.id)
+            if record is None or record.outcome == "failed" or not _same_starts(item, starts, plan):
+                continue
+            if item.id in here and here[item.id].sha256 != record.sha256:
+                continue
+            if item.id not in here:
+                if record.file is not None:
+                    _take(source.clip_path(record), store.clip_path(record), record.sha256)
+                store.put_clips([replace(record, info=None)])
+            taken.append(item.id)
+    finally:
+        source.close()
+    note(f"reused {len(taken)} of {len(plan.items)} clips from {earlier}")
+    return frozenset(taken)
+
+
+def _same_starts(item: Item, starts: dict[str, str], plan: Plan) -> bool:
+    paths = [path for path in (item.image, item.video, item.video_to) if path]
+    return all(path in plan.starts and starts.get(path) == plan.starts[path] for path in paths)
+
+
+def _take(source: Path, target: Path, sha256: str | None) -> None:
+    """Link a clip into the new run, or copy it where links are not possible."""
+    if not source.is_file() or file_sha256(source) != sha256:
+        raise UsageError(f"{source} is gone, or not what was stored; restore it, or leave --reuse out")
+    beside = target.with_name(f".{target.stem}.tmp")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(source, beside)
+    except OSError:
+        shutil.copyfile(source, beside)
+    beside.replace(target)

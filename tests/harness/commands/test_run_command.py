@@ -1,0 +1,127 @@
+"""``run`` on the command line: parts, notes, dry runs, options given twice, and generators that only fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from screentest.generators import GENERATORS
+from screentest.harness.commands.main import run_cli
+
+Cli = Callable[..., tuple[int, str, str]]
+
+PLUGIN = """
+import numpy as np
+from screentest.generators import GENERATORS, Frames, Generator, GeneratorKind
+
+class Toy(Generator):
+    def __init__(self, argument):
+        self.spec, self.argument = f"toy:{argument}", argument
+    def identity(self):
+        return {"kind": "toy", "argument": self.argument}
+    def generate(self, items):
+        if self.argument == "broken":
+            raise RuntimeError("no such layer")
+        return [Frames(np.full((6, 32, 40, 3), 90 + i.seed, np.uint8), 8) for i in items]
+
+GENERATORS.add("toy", GeneratorKind(lambda argument, device, dtype: Toy(argument), "toy:NAME"))
+"""
+SUITE = {
+    "name": "little",
+    "version": 1,
+    "seeds": 2,
+    "clip": {"frames": 6, "height": 32, "width": 40, "fps": 8},
+    "prompts": [{"text": f"prompt {k}", "tags": ["even" if k % 2 == 0 else "odd"]} for k in range(3)],
+    "measures": ["motion.flicker", "failure.rate"],
+}
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.py").write_text(PLUGIN)
+    (tmp_path / "little.yaml").write_text(json.dumps(SUITE))
+
+    def call(*words: str, generator: str = "toy:fine") -> tuple[int, str, str]:
+        capsys.readouterr()
+        start = ["run", "--plugin", "toy.py", "--suite", "little.yaml", "--generator", generator]
+        code = run_cli([*start, "--tracking-uri", "none", *words])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield call
+    GENERATORS._entries.pop("toy", None)
+
+
+def test_a_part_its_name_and_its_notes_are_in_the_record(cli, tmp_path):
+    code, out, _ = cli(
+        "--limit", "2", "--seeds", "1", "--name", "try 1", "--meta", "branch=main", "--step", "500", "--json"
+    )
+    assert code == 0
+    summary = json.loads(out)
+    assert (summary["suite"], summary["items"]) == ("little.limit-2.seeds-1 v1", 2)
+    record = json.loads((tmp_path / "runs" / "try-1" / "run.json").read_text())
+    assert (record["name"], record["meta"], record["step"]) == ("try 1", {"branch": "main"}, 500)
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(cli, tmp_path):
+    code, out, _ = cli("--dry-run", "--json", "--tag", "odd")
+    planned = json.loads(out)
+    assert code == 0
+    assert (planned["items"], planned["prompts"], planned["clips there"]) == (2, 1, 0)
+    assert planned["measures"] == ["motion.flicker", "failure.rate"]
+    assert not (tmp_path / "runs").exists()
+    assert cli("--tag", "odd")[0] == 0
+    code, out, _ = cli("--dry-run", "--tag", "odd")
+    assert code == 0
+    assert "clips there: 2" in out.splitlines()
+    assert "suite: little.tag-odd v1" in out.splitlines()
+
+
+def test_clips_are_reused_on_request(cli):
+    assert cli("--out", "a", "--limit", "2")[0] == 0
+    code, _, err = cli("--out", "b", "--reuse", "a")
+    assert code == 0
+    assert "reused 4 of 6 clips from a" in err
+    code, _, err = cli("--out", "a")
+    assert code == 2
+    assert "Choose another --out with --reuse a, which keeps its clips" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--generator", "toy:other"), ("--suite", "reference"), ("--seeds", "1", "--seeds", "2")],
+)
+def test_an_option_that_takes_one_value_may_be_given_once(cli, words, tmp_path):
+    code, _, err = cli(*words)
+    assert code == 2
+    assert f"error: {words[0]} is given more than once, and takes one value; give it once" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_options_that_take_several_values_may_be_repeated(cli):
+    assert cli("-m", "motion.flicker", "-m", "failure.rate", "--meta", "a=1", "--meta", "b=2")[0] == 0
+
+
+@pytest.mark.parametrize("words", [("--meta", "a=1", "--meta", "a=2"), ("--meta", "a b=1"), ("--meta", "a")])
+def test_notes_that_are_none_are_wrong_usage(cli, words):
+    code, _, err = cli(*words)
+    assert code == 2
+    assert err.startswith("error: --meta")
+
+
+def test_a_run_in_which_everything_failed_is_no_success(cli):
+    code, _, err = cli(generator="toy:broken")
+    assert code == 1
+    assert "error: all 6 items failed" in err
+    assert "RuntimeError: no such layer" in Path("runs/little-toy-broken/run.log").read_text()
+    code, _, err = cli("--stop-after", "3", "--out", "b", generator="toy:broken")
+    assert code == 2
+    assert "3 items in a row failed for the same reason: RuntimeError: no such layer" in err
+
+
+def test_the_version_is_printed(capsys):
+    assert run_cli(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("screentest 0.")
