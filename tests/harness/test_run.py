@@ -224,7 +224,7 @@ def test_a_run_inside_the_folder_it_reads_is_refused(tmp_path, make_suite, cache
     media.write_clip(tmp_path / "videos" / "a.mp4", np.zeros((4, 16, 16, 3), np.uint8), 8)
     suite = make_suite(prompts=(), prompts_from_generator=True)
     for out in (tmp_path / "videos" / "run", tmp_path):
-        with pytest.raises(UsageError, match="lie in each other"):
+        with pytest.raises(UsageError, match="lies inside the other; choose another --out"):
             run(suite, FolderGenerator(tmp_path / "videos"), out, Settings(cache))
 
 
