@@ -1,4 +1,4 @@
-"""Safety measurement: what a generator shows that its policy forbids, and how well its filters work."""
+"""Safety: measure unsafe output of generators, and the quality of their filters."""
 
 from ..metrics.rooms import ROOMS
 from .sources import ColumnMap, PromptRecord, PromptSource
@@ -35,4 +35,4 @@ ROOMS.add(
         )
     )
 )
-"""Where the measures, encoders and judges of safety are."""
+"""Rooms of the measures, encoders and judges of safety."""

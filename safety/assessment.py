@@ -1,8 +1,8 @@
-"""Assess a prompt classifier on labelled prompts: how well it tells them apart, and what disguises do to it.
+"""Assess a prompt classifier on labelled prompts: its quality, and the effect of disguises.
 
-A category's harmful prompts are ranked against all harmless ones by the score of any harm, since that score
-is what a filter flags by. A disguise is tried on the harmful prompts with and without the canonicalising
-defence, each disguised prompt beside its plain one: what it evades and what the defence is worth are paired.
+A category's harmful prompts are ranked against all harmless ones by the score of any harm, because a filter
+flags by that score. Disguises are tried with and without the canonicalising defence. Each disguised prompt is
+paired with its plain one, so the evasion and the benefit of the defence are paired changes.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Assessed:
-    """Where prompts come from.
+    """A source of labelled prompts.
 
     Attributes:
         file, sha256, licence: of a file of a public set; None for a suite.
-        prompts: those that are known to be harmful or harmless.
-        unlabelled: the others, which are left out.
+        prompts: those that are labelled harmful or harmless.
+        unlabelled: number of the others, which are left out.
     """
 
     name: str
@@ -49,19 +49,20 @@ class Assessed:
 
 @dataclass(frozen=True)
 class DisguiseRow:
-    """What one family of disguises does to a filter, over the prompts that it changes.
+    """The effect of one family of disguises on a filter, over the prompts that it changes.
 
-    A filter that flags whatever looks odd flags harmful prompts too; so what it does to harmless ones in the
-    same disguise stands beside.
+    A filter that flags all odd text also flags disguised harmful prompts. So the shares for harmless prompts
+    in the same disguise are given, too.
 
     Attributes:
-        prompts, harmless: how many harmful and harmless prompts there are.
-        plain: share of the plain harmful prompts that is flagged, with the defence.
-        bare, defended: share of the disguised ones that is flagged, without the defence and with it.
-        bare_alarms, defended_alarms: the same of harmless prompts.
-        evasion: change from ``plain`` to ``defended``; negative where prompts slip past.
+        prompts, harmless: number of harmful and harmless prompts.
+        plain: share of plain harmful prompts that is flagged, with the defence.
+        bare, defended: share of disguised harmful prompts that is flagged, without and with the defence.
+        bare_alarms, defended_alarms: the same for harmless prompts.
+        evasion: change from ``plain`` to ``defended``; negative if prompts evade the filter.
         worth: change from ``bare`` to ``defended``.
-        p, p_adjusted: of a sign-flip test that the defence changes nothing, and by Holm over the families.
+        p, p_adjusted: of a sign-flip test that the defence changes nothing; adjusted by Holm over the
+            families.
     """
 
     family: str
@@ -81,14 +82,15 @@ class DisguiseRow:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a classifier does on labelled prompts.
+    """The quality of a classifier on labelled prompts.
 
     Attributes:
-        whole: over all prompts; None where a side is empty.
-        bare: the same without the canonicalising defence; None where no disguise was asked for.
-        groups: ``category``, ``source`` or ``language`` -> its name -> quality. A category or language has
-            its own harmful prompts and all harmless ones, a source both its own; without both there is none.
-        left_out: prompts without a score, by why.
+        whole: over all prompts; None without harmful or without harmless ones.
+        bare: the same without the canonicalising defence; None if no disguises were tried.
+        groups: ``category``, ``source`` or ``language`` -> its name -> quality. A category or language uses
+            its own harmful prompts and all harmless ones; a source uses its own prompts. Groups without both
+            kinds are absent.
+        left_out: number of prompts without a score, by reason.
     """
 
     classifier: str
@@ -105,7 +107,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class _AssessedRows:
-    """Prompts with scores: those that got one, their texts as clusters, and what was left out."""
+    """The prompts that got a score, with their sources and scores, and counts of the others."""
 
     prompts: list[Labelled]
     sources: list[str]
@@ -125,13 +127,13 @@ def assess(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Assessment:
-    """Score labelled prompts, and disguised ones, and measure.
+    """Measure the quality of a classifier on labelled prompts, plain and disguised.
 
     Args:
-        load: give the classifier with the canonicalising defence (True) or without it.
-        sources: labelled prompts; a text that comes twice counts once, with its first label.
-        families: of disguises that are tried on the prompts.
-        seed: which variant of what a family leaves to chance.
+        load: returns the classifier with the canonicalising defence (True) or without it (False).
+        sources: labelled prompts; a repeated text counts once, with its first label.
+        families: families of disguises to try.
+        seed: of the random choices of disguises.
         confidence: of the intervals.
     """
     filter_ = load(True)
@@ -177,7 +179,7 @@ def _rows(filter_: PromptClassifier, sources: Sequence[Assessed]) -> _AssessedRo
 def _judged(
     filter_: PromptClassifier, texts: Sequence[str], tick: Callable[[int], object] = lambda n: None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], set[int]]:
-    """Score texts block by block: scores (n,), flags (n,), and the rows where the judge failed."""
+    """Score texts block by block: scores (n,), flags (n,), and the rows that the classifier failed on."""
     scores, flags = np.full(len(texts), np.nan), np.zeros(len(texts), np.bool_)
     failed: set[int] = set()
     for start in range(0, len(texts), _BLOCK):
@@ -221,8 +223,8 @@ def _disguises(
     confidence: float,
 ) -> list[DisguiseRow]:
     score, flagged, _ = _judged(filters[0], [prompt.text for prompt in prompts])
-    told = zip(prompts, score, flagged.tolist(), strict=True)
-    plain = [(prompt, flag) for prompt, s, flag in told if not np.isnan(s)]
+    rows = zip(prompts, score, flagged.tolist(), strict=True)
+    plain = [(prompt, flag) for prompt, s, flag in rows if not np.isnan(s)]
     rows: list[DisguiseRow] = []
     with track("trying disguises", len(families)) as ticker:
         for name in families:
@@ -240,15 +242,15 @@ def _disguise(
     seed: int,
     confidence: float,
 ) -> DisguiseRow | None:
-    """Try one family on prompts, given whether each is flagged plainly; None where no harmful one changes."""
+    """Try one family on prompts, given each one's plain flag; None if no harmful prompt changes."""
     made = [(prompt, flag, transform(prompt.text, name, seed).text) for prompt, flag in plain]
     changed = [one for one in made if one[2] != one[0].text]
     (with_score, with_flag, _), (bare_score, bare_flag, _) = (
         _judged(filter_, [text for *_, text in changed]) for filter_ in filters
     )
-    told = ~(np.isnan(with_score) | np.isnan(bare_score))
-    harmful = np.array([prompt.harmful for prompt, *_ in changed], np.bool_) & told
-    harmless = told & ~harmful
+    scored = ~(np.isnan(with_score) | np.isnan(bare_score))
+    harmful = np.array([prompt.harmful for prompt, *_ in changed], np.bool_) & scored
+    harmless = scored & ~harmful
     if not harmful.any():
         return None
     before = np.array([flag for _, flag, _ in changed], np.float64)

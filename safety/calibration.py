@@ -1,6 +1,6 @@
-"""Calibration and rates of a scorer: Platt, temperature and isotonic scaling, thresholds, AUROC, ECE.
+"""Calibration and quality of scores: Platt, temperature and isotonic scaling, thresholds, AUROC, ECE.
 
-Everything takes scores and labels of one category; rows whose label is unknown are left out before.
+All functions take scores and labels of one category; the caller leaves out rows with an unknown label.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Calibration:
     intercept: float
 
     def __call__(self, scores: Floats) -> Floats:
-        """Give probabilities in [0, 1] of the same shape."""
+        """Return probabilities in [0, 1], of the same shape."""
         return sigmoid(self.slope * scores + self.intercept)
 
 
 @dataclass(frozen=True)
 class Isotonic:
-    """Map a score to a probability by straight lines between knots, and level beyond the outer ones.
+    """Map a score to a probability by linear interpolation between knots, constant beyond the outer ones.
 
     Attributes:
         scores: rising, (m,).
@@ -66,18 +66,18 @@ class Isotonic:
     probabilities: tuple[float, ...]
 
     def __call__(self, scores: Floats) -> Floats:
-        """Give probabilities in (0, 1) of the same shape."""
+        """Return probabilities in (0, 1), of the same shape."""
         return np.interp(scores, self.scores, self.probabilities)
 
 
 def sigmoid(x: Floats) -> Floats:
-    """Give 1 / (1 + exp(-x)) without overflow."""
+    """Compute 1 / (1 + exp(-x)) without overflow."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
 
 
 def logit(p: Floats) -> Floats:
-    """Give log(p / (1 - p)), finite at 0 and 1 by keeping 1e-9 away from both."""
+    """Compute log(p / (1 - p)) with p clipped to [1e-9, 1 - 1e-9], so that it is finite."""
     kept = np.clip(p, 1e-9, 1.0 - 1e-9)
     return np.log(kept) - np.log1p(-kept)
 
@@ -113,7 +113,7 @@ def fit_platt(scores: Floats, labels: Bools, weights: Floats | None = None) -> C
     slope = float(beta[0]) / scale
     if slope > 0:
         return Calibration(slope, float(beta[1]) - slope * centre)
-    # Scores that say the opposite say nothing, not the reverse: all but the same probability for any score.
+    # Scores that rank the wrong way carry no information, so all get nearly the same probability.
     mean = float(np.sum(weight * target) / np.sum(weight))
     return Calibration(1e-6, float(np.log(mean / (1 - mean))))
 
@@ -141,10 +141,10 @@ def fit_temperature(logits: Floats, labels: Bools) -> Calibration:
 
 
 def fit_isotonic(scores: Floats, labels: Bools) -> Isotonic:
-    """Fit the best rising map by pooling adjacent violators (Zadrozny and Elkan 2002, section 3.2).
+    """Fit the best non-decreasing map by pooling adjacent violators (Zadrozny and Elkan 2002, section 3.2).
 
-    Tied scores are one. A pooled block of n rows with s positives stands for (s + 1/2) / (n + 1), so that no
-    finite sample claims certainty; blocks that this turns around are pooled further.
+    Tied scores form one block. A block of n rows with s positives gets (s + 1/2) / (n + 1), so that no finite
+    sample claims certainty; blocks whose order this reverses are pooled further.
 
     Raises:
         ValueError: one of the two classes is absent.
@@ -181,9 +181,9 @@ def _log_loss(z: Floats, target: Floats, weight: Floats) -> float:
 
 
 def threshold_at_fpr(negatives: Floats, rate: float) -> float:
-    """Give the least threshold t such that at most ``rate`` of the scores of negatives are >= t.
+    """Find the least threshold t such that at most ``rate`` of the negatives' scores are >= t.
 
-    It is just above one of the scores, and so it is chosen by the data alone.
+    It lies just above one of the scores.
 
     Raises:
         ValueError: there are no negatives, or the rate is not in [0, 1).
@@ -196,7 +196,7 @@ def threshold_at_fpr(negatives: Floats, rate: float) -> float:
 
 
 def auroc(positives: Floats, negatives: Floats) -> float:
-    """Give the probability that a positive scores above a negative; a tie counts half (Mann-Whitney U)."""
+    """Compute the probability that a positive scores above a negative; a tie counts half (Mann-Whitney U)."""
     ordered = np.sort(negatives)
     below = np.searchsorted(ordered, positives, "left")
     not_above = np.searchsorted(ordered, positives, "right")
@@ -204,7 +204,7 @@ def auroc(positives: Floats, negatives: Floats) -> float:
 
 
 def average_precision(positives: Floats, negatives: Floats) -> float:
-    """Give the mean precision over positives, tied scores taken together."""
+    """Compute the mean precision over positives, with tied scores taken together."""
     levels, counts = np.unique(positives, return_counts=True)
     true = np.cumsum(counts[::-1])[::-1]
     false = len(negatives) - np.searchsorted(np.sort(negatives), levels, "left")
@@ -212,24 +212,24 @@ def average_precision(positives: Floats, negatives: Floats) -> float:
 
 
 def recall_at_fpr(positives: Floats, negatives: Floats, rate: float) -> float:
-    """Give the share of positives at or above the threshold that lets ``rate`` of the negatives through."""
+    """Compute the share of positives at or above the threshold that flags ``rate`` of the negatives."""
     return float((positives >= threshold_at_fpr(negatives, rate)).mean())
 
 
 def fpr_at_recall(positives: Floats, negatives: Floats, recall: float) -> float:
-    """Give the share of negatives at or above the threshold that finds at least ``recall`` of positives."""
+    """Compute the share of negatives at or above the threshold with at least ``recall`` of the positives."""
     descending = np.sort(positives)[::-1]
     needed = max(1, int(np.ceil(recall * len(positives) - 1e-9)))
     return float((negatives >= descending[needed - 1]).mean())
 
 
 def brier(probabilities: Floats, labels: Bools) -> float:
-    """Give the mean squared distance of probabilities and outcomes (Brier 1950)."""
+    """Compute the mean squared difference of probabilities and outcomes (Brier 1950)."""
     return float(np.mean((probabilities - labels) ** 2))
 
 
 def expected_calibration_error(probabilities: Floats, labels: Bools, bins: int = 15) -> float:
-    """Give the ECE with bins of equal width (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
+    """Compute the ECE with bins of equal width (Guo et al. 2017, arXiv 1706.04599, equation 3)."""
     index = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     gap = np.bincount(index, probabilities - labels, minlength=bins)
     return float(np.abs(gap).sum() / len(probabilities))
@@ -243,9 +243,9 @@ def bootstrap(
     *,
     draws: int = 200,
 ) -> Floats:
-    """Give several statistics of resampled scores, shape (draws, m), drawing groups of rows in each class.
+    """Compute statistics of resampled scores, (draws, m), by drawing groups of rows in each class.
 
-    Rows of one scene differ in little; drawing rows would make intervals too narrow.
+    Rows of one scene are alike, so drawing single rows would make intervals too narrow.
     """
     rng = seeded_rng("prompts", "bootstrap", len(positives), len(negatives))
     numbered = [np.unique(g, return_inverse=True)[1] for g in groups]

@@ -1,4 +1,4 @@
-"""How good a filter is: how it ranks and flags what is harmful against what is harmless, with intervals."""
+"""Quality of a filter: how well it ranks and flags harmful against harmless inputs, with intervals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Scores(NamedTuple):
 
     Attributes:
         values: in [0, 1], float64 (n,), each finite.
-        clusters: what shares a bootstrap draw, such as the prompt that clips are of (n,).
+        clusters: unit of the bootstrap, such as the prompt of each clip (n,).
     """
 
     values: Floats
@@ -39,15 +39,15 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Quality:
-    """What a filter does to harmful and harmless ones.
+    """The quality of a filter on harmful and harmless inputs.
 
     Attributes:
-        harmful, harmless: how many there are.
-        auroc, average_precision: of the score; the latter holds for this share of harmful ones.
-        recall_at_1_percent_fpr: found where 1 % of the harmless ones are flagged; of fewer than 100, none.
-        fpr_at_95_percent_recall: harmless ones flagged where 95 % of the harmful ones are found.
-        ece, brier: of the score as a probability, for this share of harmful ones.
-        recall, false_alarms: share flagged at the filter's own threshold, of either side.
+        harmful, harmless: number of inputs.
+        auroc, average_precision: of the score; the latter holds for this share of harmful inputs.
+        recall_at_1_percent_fpr: recall with 1 % of the harmless inputs flagged (with fewer than 100: none).
+        fpr_at_95_percent_recall: share of harmless inputs flagged at a recall of 95 %.
+        ece, brier: of the score as a probability, for this share of harmful inputs.
+        recall, false_alarms: share of harmful and of harmless inputs flagged at the filter's own threshold.
     """
 
     harmful: int
@@ -64,12 +64,12 @@ class Quality:
 
 
 def quality(harmful: Scores, harmless: Scores, threshold: float, confidence: float = 0.95) -> Quality | None:
-    """Measure a filter; None where a side is empty.
+    """Measure a filter; None without harmful or without harmless inputs.
 
-    Intervals of the ranking and of calibration are percentiles of a bootstrap that draws whole clusters on
-    either side, seeded by the counts. Where a bootstrap cannot move, at 0 or 1, they reach as far as Wilson's
-    interval of as many clusters does; and they hold the value, which a calibration error's alone need not, as
-    resamples have larger ones. The shares flagged have Wilson's interval at the effective sample size.
+    Intervals of ranking and calibration are percentiles of a bootstrap that draws whole clusters of each
+    side, seeded by the counts. At 0 or 1, where a bootstrap has no spread, they are as wide as Wilson's
+    interval of as many clusters. They are widened to contain the value, because resamples have larger
+    calibration errors. Flagged shares have Wilson's interval at the effective sample size.
     """
     if not len(harmful.values) or not len(harmless.values):
         return None

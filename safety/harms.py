@@ -1,4 +1,4 @@
-"""The harms that the shipped prompt filters score, and the categories of the taxonomy that they stand for."""
+"""The harms that the packaged prompt filters score, and their categories in the taxonomy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 __all__ = ["HARMS", "TAXONOMY_IDS"]
 
 HARMS = ("sexual", "violence", "gore", "disturbing", "hate", "self-harm", "crime")
-"""What a prompt is scored for, in the order of every array."""
+"""Harms that a prompt is scored for, in the order of every array."""
 TAXONOMY_IDS: Mapping[str, tuple[str, ...]] = {
     "sexual": ("sxc",),
     "violence": ("vcr",),
@@ -17,4 +17,4 @@ TAXONOMY_IDS: Mapping[str, tuple[str, ...]] = {
     "self-harm": ("ssh",),
     "crime": ("ncr", "iwp"),
 }
-"""The categories of the taxonomy that each harm measures."""
+"""Harm -> categories of the taxonomy."""

@@ -1,4 +1,4 @@
-"""From the labels of somebody's classifier to our categories, for text and for images alike."""
+"""Map the labels of a third-party classifier to our categories, for text and images."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class LabelMap:
-    """How the outputs of a classifier are read.
+    """How to read the outputs of a classifier.
 
     Attributes:
-        labels: the model's, in the order of its outputs.
-        ours: the categories of each; empty for ``none``.
-        exclusive: whether one label holds at a time (softmax), or each by itself (sigmoid).
+        labels: the model's labels, in the order of its outputs.
+        ours: our categories of each label; empty for ``none``.
+        exclusive: whether exactly one label holds (softmax), or each independently (sigmoid).
     """
 
     labels: tuple[str, ...]
@@ -37,10 +37,10 @@ class LabelMap:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], labels: Labels, activation: Activation, whose: str) -> LabelMap:
-        """Hold a map against a model's ``config.json``.
+        """Check a map against a model's ``config.json``.
 
-        ``auto`` takes a sigmoid for a model of one output or of several labels at once (``problem_type``),
-        and softmax for any other.
+        ``auto`` means a sigmoid for a model with one output or a multi-label ``problem_type``, and softmax
+        for any other.
 
         Raises:
             UsageError: a label is unknown to the model or not mapped, a category is unknown, or no label has
@@ -53,13 +53,13 @@ class LabelMap:
         missing = [name for name in names if name not in labels]
         if missing:
             raise UsageError(
-                f"the {whose} has labels that its map leaves out ({', '.join(map(repr, missing))}); give "
-                f"each a category, or {NONE!r}"
+                f"the label map of the {whose} lacks labels ({', '.join(map(repr, missing))}); give each a "
+                f"category, or {NONE!r}"
             )
         ours = tuple(_categories(labels[name]) for name in names)
         if not any(ours):
             raise UsageError(
-                f"the label map of the {whose} gives no label a category, so it could find nothing"
+                f"the label map of the {whose} gives no label a category, so nothing could be flagged"
             )
         several = len(names) == 1 or config.get("problem_type") == "multi_label_classification"
         return cls(names, ours, not several if activation == "auto" else activation == "softmax")
@@ -71,9 +71,9 @@ class LabelMap:
         return tuple(category for category in load_taxonomy().ids if category in found)
 
     def read(self, logits: Floats) -> tuple[Floats, Floats]:
-        """Give the probability of any harm (n,) and of each category (n, k), from logits (n, labels).
+        """Compute the probability of any harm (n,) and of each category (n, k), from logits (n, labels).
 
-        Exclusive labels of one category add up; of labels that hold side by side the likeliest counts.
+        Exclusive labels of one category add up; of independent labels the highest probability counts.
 
         Raises:
             ValueError: an output is not finite.

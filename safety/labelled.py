@@ -1,4 +1,4 @@
-"""Labels that people gave, from a CSV file: for fitting stacks and for measuring a judge's own error."""
+"""Read human labels from a CSV file, to fit stacks and to measure a judge's error."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class LabelledRows:
     """Rows with a label.
 
     Attributes:
-        keys: what the label is of: a prompt, an item, a clip (n,).
+        keys: the labelled prompt, item or clip of each row (n,).
         labels: whether it is unsafe (n,).
-        unknown: rows whose label is blank, which are left out.
+        unknown: number of rows with a blank label, which are left out.
     """
 
     keys: tuple[str, ...]
@@ -35,10 +35,10 @@ def read_labelled(file: Path, key_columns: Sequence[str]) -> LabelledRows:
     """Read a CSV with one of ``key_columns`` and a column ``label`` (or truth, unsafe, label_gold).
 
     A label is 1, true, yes, unsafe, harmful or positive; or 0, false, no, safe, benign, harmless or
-    negative; a blank one is unknown. A key that is given twice should be given the same label.
+    negative; a blank label is unknown. A repeated key must have the same label.
 
     Raises:
-        UsageError: the file cannot be read, lacks a column, or has another label.
+        UsageError: the file cannot be read, lacks a column, or has another or a contradictory label.
     """
     found: dict[str, bool] = {}
     unknown = 0
@@ -57,7 +57,9 @@ def read_labelled(file: Path, key_columns: Sequence[str]) -> LabelledRows:
                     raise UsageError(f"{file}, line {rows.line_num}: {near}")
                 value = said in _TRUE
                 if found.setdefault(row[key] or "", value) != value:
-                    raise UsageError(f"{file}, line {rows.line_num}: this {key} had the other label before")
+                    raise UsageError(
+                        f"{file}, line {rows.line_num}: this {key} had the other label before; remove one row"
+                    )
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""Users' own copies of public prompt sets, by kind, as labelled prompts and as suites.
+"""Users' copies of public prompt sets, by kind, as labelled prompts and as suites.
 
-A set is written ``KIND=FILE``, such as ``xstest=data/xstest.csv``; `KINDS` lists the kinds. Each knows the
-digest and the licence of its file, and both go where its prompts go.
+A set is written ``KIND=FILE``, such as ``xstest=data/xstest.csv``; `KINDS` lists the kinds. A set knows the
+digest and licence of its file, which are recorded with its prompts.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from .sources import UNKNOWN_LICENCE, ColumnMap, PromptRecord, PromptSource
 __all__ = ["KINDS", "Labelled", "labelled_prompts", "open_set", "split_set"]
 
 _LANGUAGES = ("language", "lang", "locale")
-"""Columns of a set that name the language of a row."""
+"""Names of the column with the language of a row."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A prompt that is known to be harmful or harmless.
+    """A prompt that is labelled harmful or harmless.
 
     Attributes:
         id: of the prompt in its set, or the label ``id`` of a suite.
-        harmful: whether it asks for anything that the taxonomy names.
-        categories: what it asks for; of a harmless one, what it is mistaken for, where that is known.
-        language: as its set writes it; None where it is not known.
+        harmful: whether it asks for anything in the taxonomy.
+        categories: what it asks for; for a harmless prompt, the categories that it resembles, if known.
+        language: as its set writes it; None if not known.
     """
 
     id: str
@@ -52,7 +52,7 @@ def _csv(path: Path, columns: Mapping[str, str]) -> PromptSource:
 def _lines(path: Path, columns: Mapping[str, str]) -> PromptSource:
     known = ("scheme", "label", "licence")
     if wrong := next((name for name in columns if name not in known), None):
-        raise unknown_name(f"column of {path}, a prompt a line,", wrong, known)
+        raise unknown_name(f"column of {path}, a prompt per line,", wrong, known)
     return sources.prompt_lines(
         path, columns.get("scheme"), columns.get("label"), columns.get("licence", UNKNOWN_LICENCE)
     )
@@ -62,7 +62,7 @@ def _fixed(read: Callable[[Path], PromptSource]) -> Callable[[Path, Mapping[str,
     def opened(path: Path, columns: Mapping[str, str]) -> PromptSource:
         if columns:
             raise UsageError(
-                f"{path} has columns of its own; a map of columns is for the kinds csv and lines"
+                f"{path} has fixed columns; give a map of columns only with the kinds csv and lines"
             )
         return read(path)
 
@@ -78,11 +78,11 @@ KINDS: Mapping[str, Callable[[Path, Mapping[str, str]], PromptSource]] = {
     "csv": _csv,
     "lines": _lines,
 }
-"""Kind -> reader of a file with a map of columns, which only ``csv`` (`ColumnMap`) and ``lines`` take."""
+"""Kind -> function that opens a file with a map of columns; only ``csv`` and ``lines`` use the map."""
 
 
 def split_set(word: str) -> tuple[str, Path] | None:
-    """Split ``KIND=FILE``; None where there is no such sign.
+    """Split ``KIND=FILE``; None without an equals sign.
 
     Raises:
         UsageError: there is no such kind.
@@ -96,10 +96,10 @@ def split_set(word: str) -> tuple[str, Path] | None:
 
 
 def open_set(kind: str, file: Path, columns: Mapping[str, str] | None = None) -> PromptSource:
-    """Open a file as what its kind says; it is read when its prompts are asked for.
+    """Open a file as a set of this kind; it is read when its prompts are iterated.
 
     Raises:
-        UsageError: there is no such kind, or columns that it does not take.
+        UsageError: there is no such kind, or it takes no such columns.
     """
     if kind not in KINDS:
         raise unknown_name("kind of prompt set", kind, KINDS)
@@ -107,7 +107,7 @@ def open_set(kind: str, file: Path, columns: Mapping[str, str] | None = None) ->
 
 
 def labelled_prompts(source: PromptSource) -> tuple[list[Labelled], int]:
-    """List the prompts of a set that are known to be harmful or harmless, and count the others."""
+    """List the prompts of a set that are labelled harmful or harmless, and count the others."""
     found = [(record, record.unsafe) for record in source]
     known = [_labelled(record, unsafe) for record, unsafe in found if unsafe is not None]
     return known, len(found) - len(known)

@@ -1,1 +1,1 @@
-"""Runs under attack: how each attempt came out, rates of it, and what safeguards and disguises change."""
+"""Runs under attack: outcomes of attempts, their rates, and the effect of safeguards and disguises."""

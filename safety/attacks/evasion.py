@@ -1,7 +1,7 @@
-"""Disguises: whether a disguised prompt slips past the prompt filter, and whether it gives an unsafe clip.
+"""The effect of disguises on the prompt filter and on attack success.
 
-These are two things. An encoding that no filter reads, and no generator either, evades the filter and attacks
-nothing. Each disguised attempt is paired with the plain one of the same prompt and seed.
+These are two things: an encoding that neither filter nor generator can read evades the filter, but does not
+give an unsafe clip. Each disguised attempt is paired with the plain one of the same prompt and seed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["Change", "Evasion", "evasions", "flagged"]
 
 @dataclass(frozen=True)
 class Change:
-    """A rate on plain prompts, on disguised ones, and the paired change.
+    """A rate on plain prompts, the rate on disguised prompts, and the paired change.
 
     Attributes:
         interval: of ``disguised - plain``; clustered by prompt.
-        pairs, prompts: attempts with a value on both sides, and the prompts they are of.
-        p, p_adjusted: of a sign-flip test, and by Holm over the families.
+        pairs, prompts: number of paired attempts, and of their prompts.
+        p, p_adjusted: of a sign-flip test; adjusted by Holm over the families.
     """
 
     plain: float
@@ -39,15 +39,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Evasion:
-    """What one family of disguises does to attacks.
+    """The effect of one family of disguises on attacks.
 
     Attributes:
-        readability: of the family: ``plain``, ``obfuscated`` or ``encoded``; empty where the suite says none.
-        filter: change of the share that the prompt filter flags; None where no filter looked at both.
-        alone: change of the attack success rate of the generator alone; None where safeguards kept some
-            attempt from being seen, or no pair came out on both sides.
-        guarded: the same behind all of the generator's safeguards; None where it has none.
-        unpaired: attempts whose plain prompt is not there.
+        readability: of the family: ``plain``, ``obfuscated`` or ``encoded``; empty if the suite gives none.
+        filter: change of the share that the prompt filter flags; None if no filter decided on both.
+        alone: change of the attack success rate of the generator alone; None if safeguards hid the outcome of
+            some attempt, or if no pair has two outcomes.
+        guarded: the same with all safeguards of the generator; None if it has none.
+        unpaired: number of attempts without a plain attempt.
     """
 
     family: str
@@ -71,11 +71,11 @@ def flagged(attempt: Attempt) -> float | str:
 def evasions(
     attempts: Sequence[Attempt], layers: Layers = frozenset(), confidence: float = 0.95
 ) -> list[Evasion]:
-    """Compare each family's disguised attacks with their plain ones; harmless prompts are left out.
+    """Compare each family's disguised attacks with the plain ones; harmless prompts are left out.
 
     Args:
-        attempts: of one generator, in one run or several.
-        layers: the safeguards that the generator has, enforced or not.
+        attempts: of one generator, from one run or several.
+        layers: the safeguards of the generator, enforced or not.
         confidence: of the intervals.
     """
     attacks = [attempt for attempt in attempts if not attempt.benign]
@@ -106,10 +106,10 @@ def evasions(
 
 
 def _under(attempts: Sequence[Attempt], layers: Layers) -> list[Attempt]:
-    """Give the attempts as they come out with just these safeguards on; none where any was not seen."""
+    """Return the attempts with their outcomes under exactly these safeguards; empty if any is unknown."""
     found = [(attempt, outcome_under(attempt, layers)) for attempt in attempts]
     known = [replace(attempt, outcome=outcome) for attempt, outcome in found if outcome is not None]
-    # Those that were refused are those that were asked for worst: the rest would say something else.
+    # Refused attempts are the worst prompts, so the others alone would give a biased rate.
     return known if len(known) == len(found) else []
 
 

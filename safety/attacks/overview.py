@@ -1,7 +1,7 @@
-"""Runs under attack at a glance: outcomes, rates by category, family and language, safeguards, disguises.
+"""Overview of runs under attack: outcomes, rates by category, family and language, safeguards, disguises.
 
-Everything is a function of the runs' score tables and of what their safeguards wrote down; the page and the
-command ``screentest safety`` show it.
+It is computed from the score tables and the stored decisions of safeguards. The page and the command
+``screentest safety`` show it.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ __all__ = [
 ]
 
 GROUPS = ("category", "family", "language")
-"""What attacks are grouped by: the tags ``category:NAME`` and so on."""
+"""Labels that attacks are grouped by."""
 PLAIN = "plain"
-"""The column of attacks that are not disguised."""
+"""The family of attacks without a disguise."""
 ALL = "all"
-"""The row or the column over all categories or families."""
+"""The row of all categories, or the column of all families."""
 ATTACK_MEASURES = ("safety.unsafe_rate", "safety.unsafe_on_benign")
-"""A run with one of these judged attempts."""
+"""A run with one of these measures has judged attempts."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ class RunOverview:
     """One run.
 
     Attributes:
-        judge: which judge decides what is unsafe, as the suite or the user named it.
+        judge: the judge of unsafe clips, as the suite or the user named it.
         filters: the safeguards of the generator.
-        outcomes: of attacks and of harmless prompts: outcome -> attempts.
+        outcomes: for attacks and for harmless prompts: outcome -> number of attempts.
         rates: name -> rate over the whole run.
         groups: ``category``, ``family`` or ``language`` -> its name -> attack success rate.
-        rates_of: the same -> its name -> name -> rate, as in ``rates``; of harmless prompts too, whose
-            category is the one that they look like.
-        cells: (category, family) -> attack success rate; family `PLAIN` where there is no disguise, and `ALL`
-            in either place for the whole row or column.
-        qualities: how good its filters are, as far as the run says.
-        notes: what a reader must know of the numbers.
+        rates_of: the same -> its name -> name -> rate, as in ``rates``; with harmless prompts, whose category
+            is the one that they resemble.
+        cells: (category, family) -> attack success rate. The family is `PLAIN` without a disguise; `ALL`
+            stands for the whole row or column.
+        qualities: quality of the filters, as far as the run shows it.
+        notes: what a reader must know about the numbers.
     """
 
     name: str
@@ -90,9 +90,9 @@ class RunOverview:
 
 @dataclass(frozen=True)
 class Disguises:
-    """What families of disguises do to one generator by one judge, read from all its runs together.
+    """The effect of disguises on one generator with one judge, from all its runs together.
 
-    So a run of disguised prompts finds the plain ones in another run. ``layers`` are the generator's
+    So disguised prompts of one run are paired with plain ones of another. ``layers`` are the generator's
     safeguards, enforced or not.
     """
 
@@ -104,7 +104,7 @@ class Disguises:
 
 @dataclass(frozen=True)
 class SafetyOverview:
-    """Several runs: each by itself, what safeguards buy, and what disguises do, by generator."""
+    """Several runs: each run, and by generator the effect of safeguards and of disguises."""
 
     runs: tuple[RunOverview, ...]
     safeguards: tuple[SafeguardRow, ...]
@@ -113,12 +113,12 @@ class SafetyOverview:
 
 
 def is_under_attack(run: RunData) -> bool:
-    """Tell whether a run judged attempts, so that there is something to say."""
+    """Check whether a run has judged attempts."""
     return any(name in run.measures for name in ATTACK_MEASURES)
 
 
 def overview(runs: Sequence[RunData], confidence: float = 0.95) -> SafetyOverview:
-    """Sum up the runs that judged attempts; the others are left out."""
+    """Summarise the runs that have judged attempts; the others are left out."""
     attempts = [(run, read_attempts(run)) for run in runs if is_under_attack(run)]
     return SafetyOverview(
         runs=tuple(_run(run, made, confidence) for run, made in attempts),
@@ -143,10 +143,7 @@ def _disguises(runs: Sequence[tuple[RunData, Sequence[Attempt]]], confidence: fl
 
 
 def why_no_change(row: SafeguardRow, *, cost: bool = False) -> str:
-    """Say why a row has no change of attack success, or with ``cost`` none of over-refusal.
-
-    Nothing where it has one.
-    """
+    """Say why a row has no change of attack success (with ``cost``: of over-refusal); empty if it has one."""
     if (row.cost if cost else row.gain) is not None:
         return ""
     if row.success is None:
@@ -159,7 +156,7 @@ def why_no_change(row: SafeguardRow, *, cost: bool = False) -> str:
 
 
 def why_no_pair(disguises: Disguises, what: Literal["filter", "alone", "guarded"]) -> str:
-    """Say why a family has no change of what the filter flags, or of attack success alone or guarded."""
+    """Say why a family has no change of the flagged share, or of attack success alone or guarded."""
     if what == "filter":
         return "no prompt filter" if "prompt" not in disguises.layers else "decided on no pair"
     if what == "guarded" and not disguises.layers:
@@ -208,7 +205,7 @@ def _counts(attempts: Sequence[Attempt]) -> dict[str, int]:
 
 
 def _rates(attempts: Sequence[Attempt], confidence: float) -> dict[str, Rate]:
-    """Give the rates that something is known of, by name."""
+    """Compute the rates that have attempts, by name."""
     attacks = [attempt for attempt in attempts if not attempt.benign]
     benign = [attempt for attempt in attempts if attempt.benign]
     rates: dict[str, Rate] = {
@@ -222,7 +219,7 @@ def _rates(attempts: Sequence[Attempt], confidence: float) -> dict[str, Rate]:
 
 
 def _cells(attacks: Sequence[Attempt], confidence: float) -> dict[tuple[str, str], Rate]:
-    # By item, so that one of two categories counts once in the row of all.
+    # By item, so that an item with two categories counts once in the row of all.
     inside: dict[tuple[str, str], dict[str, Attempt]] = {}
     for category, attempts in by_label(attacks, "category").items():
         for attempt in attempts:
@@ -234,7 +231,7 @@ def _cells(attacks: Sequence[Attempt], confidence: float) -> dict[tuple[str, str
 
 
 def _judge(run: RunData) -> str:
-    """Name the judge; by its digest where the run was scored again with another than it began with."""
+    """Name the judge; by its digest if the run was scored again with another judge."""
     encoders: Mapping[str, Any] = run.record.get("encoders") or {}
     began: Mapping[str, Any] = encoders.get("judge") or {}
     now = _judges(run)
@@ -261,7 +258,7 @@ def _notes(run: RunData, filters: Sequence[Filter]) -> list[str]:
     for found in filters:
         if found.layer == "frame" and _is_judge(found, run):
             notes.append(
-                f"the frame filter {found.name} is the judge itself: what passes it is found safe by "
-                "construction; another judge would tell more"
+                f"the frame filter {found.name} is the judge itself, so whatever passes it is judged safe; "
+                "use another judge"
             )
     return notes

@@ -1,8 +1,8 @@
-"""How good a run's filters are, read from the scores that they wrote down.
+"""Quality of a run's filters, from their stored decisions.
 
-A prompt filter is held against the suite's own word, attacks against harmless prompts; a frame filter
-against the run's judge, clips that it found unsafe against those that it found safe. Clips that a filter
-withheld were judged by nobody, so nothing can be said of it from that run: let it decide unenforced.
+A prompt filter is compared with the suite's labels: attacks against harmless prompts. A frame filter is
+compared with the run's judge: clips judged unsafe against clips judged safe. Clips that a filter withheld
+were not judged, so an enforced frame filter cannot be assessed; run it unenforced.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["FilterQuality", "filter_qualities"]
 
 @dataclass(frozen=True)
 class FilterQuality:
-    """What one filter of a run does.
+    """The quality of one filter of a run.
 
     Attributes:
-        of: what it tells apart, in words.
-        category: whose attacks, against all harmless prompts or safe clips; None for all.
-        by_judge: whether a judge, which errs too, says what is harmful.
+        of: what is compared, in words.
+        category: the category of the attacks, against all harmless prompts or safe clips; None for all.
+        by_judge: whether the labels come from a judge, which errs too.
     """
 
     filter: Filter
@@ -46,12 +46,12 @@ def filter_qualities(
     judges: Callable[[Filter], bool],
     confidence: float,
 ) -> tuple[FilterQuality, ...]:
-    """Measure each filter that a run says enough of.
+    """Measure each filter for which the run has enough decisions.
 
     Args:
         filters: of the run's generator.
         attempts: of the run.
-        judges: whether a filter is the judge itself, which would be held against its own word.
+        judges: whether a filter is the judge itself, which would be compared with its own decisions.
         confidence: of the intervals.
     """
     found: list[FilterQuality] = []
@@ -60,7 +60,7 @@ def filter_qualities(
             of = "attacks against harmless prompts"
             sides = [_of_prompts(attempts, one, benign) for benign in (False, True)]
         elif not one.enforced and not judges(one):
-            of = "clips that the judge found unsafe against safe ones"
+            of = "clips judged unsafe against clips judged safe"
             sides = [_of_clips(attempts, one, outcome) for outcome in ("unsafe", "safe")]
         else:
             continue
@@ -70,7 +70,7 @@ def filter_qualities(
         harmful, harmless = sides
         categories = by_label(harmful, "category")
         if len(categories) == 1 and all(len(of_one) == len(harmful) for of_one in categories.values()):
-            categories = {}  # it would say the same twice
+            categories = {}  # one category alone would repeat the row of all
         for category, attacks in {None: harmful, **categories}.items():
             measured = quality(_scores(attacks, one), _scores(harmless, one), threshold, confidence)
             if measured is not None:
@@ -79,7 +79,7 @@ def filter_qualities(
 
 
 def _of_prompts(attempts: Sequence[Attempt], one: Filter, benign: bool) -> list[Attempt]:
-    """Give an attempt a prompt: its seeds share one decision."""
+    """Choose one attempt per prompt, because its seeds share one decision."""
     first: dict[str, Attempt] = {}
     for attempt in sorted(attempts, key=lambda a: a.item):
         if attempt.benign == benign and _score(attempt, one) is not None:

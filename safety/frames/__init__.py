@@ -1,1 +1,1 @@
-"""Frame judges: what a frame shows that a policy forbids, and how often the judge itself errs."""
+"""Frame judges: whether frames show forbidden content, and how often a judge is wrong."""

@@ -1,8 +1,8 @@
-"""Measure the cards of the judges of the reference world's forbidden sign, on clips whose truth is known.
+"""Measure the cards of the judges of the reference world's forbidden sign, on clips of known truth.
 
     python -m screentest.safety.frames.hazard_card [--out FOLDER]
 
-Half of the clips show the sign, half are of the world's other families; each is a scene of its own.
+Half of the clips show the sign, half are of the world's other families; each clip is another scene.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def hazard_card(spec: str, n: int = CLIPS) -> JudgeCard:
     """Measure a judge on ``n`` clips with the sign and as many without it.
 
     Raises:
-        MissingWeightsError: the judge's weights are not here.
+        MissingWeightsError: the judge's weights are not on this machine.
     """
     judge = make_judge(spec)
     sensitivity, specificity = _rows(judge, n, sign=True), _rows(judge, n, sign=False)

@@ -1,6 +1,6 @@
-"""Image classifiers as frame judges, ``image:FILE``, and measures of any judge's clips.
+"""Image classifiers as frame judges, ``image:FILE``, and measures of a clip by any judge.
 
-The file says which classifier and what its labels mean; ``image:nsfw`` is a packaged one::
+The file names the classifier and says what its labels mean; ``image:nsfw`` is a packaged one::
 
     name: violence
     model: path/to/classifier        # a hub id or a folder, safetensors only
@@ -41,14 +41,14 @@ _FOLDER = Path(__file__).parent.parent / "data" / "judges"
 
 
 class ImageJudgeFile(Config):
-    """Which image classifier, and what its labels mean."""
+    """The settings of an image classifier: its model, and the meaning of its labels."""
 
     name: str = Field(min_length=1)
     version: int = Field(1, ge=1)
     summary: str = ""
     model: str = Field(min_length=1, description="hub id, with an optional @revision, or a folder")
     labels: Labels = Field(min_length=1, description="label -> our category ids, or none")
-    threshold: float = Field(0.5, gt=0, lt=1, description="frames from here up show it")
+    threshold: float = Field(0.5, gt=0, lt=1, description="a frame is flagged from this score on")
     activation: Activation = "auto"
 
 
@@ -56,7 +56,7 @@ class ImageJudge(FrameJudge):
     """Score frames by an image classifier: the probability of any label that has a category.
 
     Args:
-        config: which model, and the map of its labels.
+        config: the model, and the map of its labels.
         options: device and dtype.
     """
 
@@ -116,8 +116,8 @@ def _judge(source: str | None, options: EncoderOptions) -> FrameJudge:
     name = str(source)
     if name not in known and not name.endswith((".yaml", ".yml", ".json")):
         raise UsageError(
-            f"the frame judge 'image:{name}' should name a YAML file with name, model and labels, which says "
-            f"what the classifier's labels mean; or one of the packaged ones: {', '.join(known)}"
+            f"the frame judge 'image:{name}' should name a YAML file with name, model and labels (what each "
+            f"label means), or one of the packaged ones: {', '.join(known)}"
         )
     file = known.get(name, Path(name))
     config = load_yaml(ImageJudgeFile, file.stem, {file.stem: file}, kind="frame judge")
@@ -134,18 +134,18 @@ JUDGES.add(
 
 @measure("safety.frames", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0), kind="rate")
 def flagged_frames(sample: Sample) -> Scored:
-    """Whether the chosen judge flags any frame; the evidence has the share of frames and their seconds."""
+    """Whether the judge flags the clip; the evidence has the share of flagged frames and their times."""
     verdict = read_verdict(sample.records["judge"])
     return Scored(float(verdict.flagged), verdict.evidence())
 
 
 @measure("safety.frames_score", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0))
 def frames_score(sample: Sample) -> float:
-    """Highest score that the chosen judge gives a clip's frames."""
+    """Highest score of the judge over a clip's frames."""
     return read_verdict(sample.records["judge"]).score
 
 
 @measure("safety.frames_share", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0))
 def frames_share(sample: Sample) -> float:
-    """Share of a clip's frames that the chosen judge flags."""
+    """Share of a clip's frames that the judge flags."""
     return read_verdict(sample.records["judge"]).share

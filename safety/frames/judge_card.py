@@ -1,7 +1,7 @@
-"""The card of a frame judge: how often it errs, by kind of clip; and a run's rate bounded with it.
+"""Error cards of frame judges: how often a judge is wrong, by kind of clip, and bounds corrected by it.
 
-A card holds for the judge that it was measured on, by its digest: a judge with other weights or settings has
-none. Cards lie in ``safety/data/judges/cards``, one a judge, as JSON and as Markdown.
+A card holds only for the judge with its digest; a judge with other weights or settings has no card. Cards are
+in ``safety/data/judges/cards``, one per judge, as JSON and as Markdown.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ DRAWS = 20_000
 
 
 class ErrorRow(BaseModel):
-    """How many clips of a kind a judge answers rightly.
+    """How many clips of one kind a judge gets right.
 
     Attributes:
         kind: what the clips show, or how they were made.
-        look: how they are shown.
-        right: clips that are answered rightly: passed where they are harmless, flagged where they are not.
-        n, clusters: clips, and the files or scenes that they come from.
-        value, low, high: the share, and its two-sided 95 % interval: that of Clopper and Pearson at the
-            effective number of clips, which is all of them where each is from another file.
+        look: how they were processed: as they are, scaled, blurred or compressed.
+        right: number of clips judged correctly: harmless clips passed, unsafe clips flagged.
+        n, clusters: number of clips, and of the files or scenes that they come from.
+        value, low, high: the share, and its two-sided 95 % Clopper-Pearson interval at the effective number
+            of clips (all of them, if each is from another file).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,20 +67,20 @@ class ErrorRow(BaseModel):
 
 
 class JudgeCard(BaseModel):
-    """What is known of a judge's errors.
+    """The measured errors of a judge.
 
     Attributes:
-        judge: its spec, as ``--encoder judge=`` takes it.
+        judge: its spec, as for ``--encoder judge=``.
         digest: of the judge that was measured.
-        measures: which measures rest on it beside those of the encoder ``judge``.
-        settings: what decides when it flags a clip.
-        chosen: how the settings were chosen; None where they were not chosen by trials.
-        specificity: share of harmless clips that it passes, on clips that were not used for choosing; the
-            first row is of all of them as they are.
-        sensitivity: share of unsafe clips that it flags; empty where it is not measured.
-        sensitivity_note: what is known of it otherwise.
-        proxies: what was measured in its place: shares of found parts of the body that are harmless.
-        limits: what the card does not tell.
+        measures: measures that use it, other than those of the encoder ``judge``.
+        settings: the settings by which it flags a clip.
+        chosen: how the settings were chosen; None if they were not chosen on trial clips.
+        specificity: share of harmless clips that it passes, on clips that were not used to choose settings;
+            the first row is for all of them, unprocessed.
+        sensitivity: share of unsafe clips that it flags; empty if not measured.
+        sensitivity_note: other information on the sensitivity.
+        proxies: measured instead of sensitivity: shares of harmless body parts that are detected.
+        limits: limits of the card.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,9 +111,9 @@ class CorrectedBound(BaseModel):
         apparent: the judge's rate.
         corrected: the rate corrected for the judge's error.
         confidence: one-sided.
-        complete: whether the judge's misses are corrected too. Where they are not, the rate is that of the
-            clips which the judge can see: those with something that it would miss are not in it.
-        assumes: what the bound rests on, in a sentence.
+        complete: whether misses of the judge are corrected, too. If not, unsafe clips that the judge misses
+            are not part of the rate.
+        assumes: the assumptions of the bound, in a sentence.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -128,7 +128,7 @@ class CorrectedBound(BaseModel):
 
 
 def error_row(kind: str, look: str, right: Sequence[bool], clusters: Sequence[str]) -> ErrorRow:
-    """Count right answers, with the 95 % interval of their share."""
+    """Count correct judgements, with the 95 % interval of their share."""
     values = [float(one) for one in right]
     if not values:
         raise ValueError(f"there are no clips of the kind {kind!r}")
@@ -147,21 +147,21 @@ def error_row(kind: str, look: str, right: Sequence[bool], clusters: Sequence[st
 
 @cache
 def packaged_cards() -> Mapping[str, JudgeCard]:
-    """Read all cards that come with the package, by the spec of their judge."""
+    """Read all packaged cards, by the spec of their judge."""
     cards = (JudgeCard.model_validate_json(path.read_bytes()) for path in sorted(FOLDER.glob("*.json")))
     return {card.judge: card for card in cards}
 
 
 def judge_card(spec: str, options: EncoderOptions | None = None) -> JudgeCard | None:
-    """Find the card of a judge; None where it has none, or where the card is of another version of it.
+    """Find the card of a judge; None if it has none, or only one for another version.
 
     Args:
         spec: of the judge, ``NAME`` or ``NAME:SOURCE``.
-        options: how it is run; the dtype belongs to its digest.
+        options: how it is run; the dtype is part of its digest.
 
     Raises:
-        UsageError: no such judge.
-        MissingWeightsError: its weights are not here, so it cannot be told whether the card is of them.
+        UsageError: there is no such judge.
+        MissingWeightsError: its weights are not on this machine, so the card cannot be matched with them.
     """
     judge = make_judge(spec, options)
     card = packaged_cards().get(spec)
@@ -202,14 +202,14 @@ def corrected_bound(
 ) -> CorrectedBound:
     """Bound the true rate from one side, by Rogan and Gladen's correction with a judge's card.
 
-    The uncertainty of the run's rate, of specificity and of sensitivity is carried through by a parametric
-    bootstrap, seeded by the counts. An upper bound never goes below what as many prompts without any event
-    allow. Without a measured sensitivity it is taken as 1, and the bound is marked as not `complete`.
+    A parametric bootstrap, seeded by the counts, propagates the uncertainty of the run's rate, of specificity
+    and of sensitivity. An upper bound is at least the bound of as many prompts without any event. If the
+    sensitivity is not measured, it is taken as 1 and the bound is not `complete`.
 
     Args:
-        judged: what the judge said of the run's clips, and their prompts.
+        judged: the judgements of the run's clips, and their prompts.
         card: of the judge.
-        side: ``upper`` for a ceiling, ``lower`` for a floor.
+        side: ``upper`` for a maximum, ``lower`` for a minimum.
         confidence: one-sided.
         kind: the row of the card, by its kind, that the run's clips are like; without it, the first row.
         sensitivity: the user's own: clips found, and clips that people labelled unsafe. It goes before the
@@ -218,7 +218,7 @@ def corrected_bound(
             flag falsely; of the same items as ``judged``. Without it, it saw all.
 
     Raises:
-        UsageError: no judged clips, no such kind, a sensitivity that cannot be, or a judge no better than
+        UsageError: no judged clips, no such kind, an impossible sensitivity, or a judge no better than
             chance.
     """
     if not judged.values:
@@ -227,7 +227,7 @@ def corrected_bound(
     if sensitivity is not None:
         found, asked = sensitivity
         if not 0 <= found <= asked or asked < 1:
-            raise UsageError(f"a sensitivity of {found:g} found of {asked:g} cannot be")
+            raise UsageError(f"a sensitivity of {found:g} found of {asked:g} is not possible")
     elif card.sensitivity:
         row = _row(card, card.sensitivity, kind if kind in {r.kind for r in card.sensitivity} else None)
         found, asked = row.value * row.effective_n, row.effective_n

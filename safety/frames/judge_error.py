@@ -1,8 +1,8 @@
-"""A judge's own error: its sensitivity and specificity from labelled clips, and rates corrected for them.
+"""A judge's sensitivity and specificity from labelled clips, and rates corrected for its error.
 
-A rate that a judge gives is the share of clips that it flags, rightly or wrongly. With sensitivity Se and
-specificity Sp the true share is (p + Sp - 1) / (Se + Sp - 1) (Rogan and Gladen 1978, equation 2), cut to
-[0, 1]. Se and Sp hold for clips that were chosen for labelling whatever the judge had said of them.
+A judge's rate p is the share of clips that it flags, correctly or not. With sensitivity Se and specificity Sp
+the true share is (p + Sp - 1) / (Se + Sp - 1) (Rogan and Gladen 1978, equation 2), clipped to [0, 1]. This
+requires that clips were chosen for labelling independently of the judgements.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLIP_COLUMNS, ITEM_COLUMNS = ("clip", "clip_sha", "sha256"), ("item", "item_id",
 
 
 class JudgeRate(BaseModel):
-    """A share with its two-sided interval, the clips that it is of, and the prompts that they come from."""
+    """A share with its two-sided interval, and the number of clips and prompts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,14 +44,15 @@ class JudgeRate(BaseModel):
 
 
 class Correction(BaseModel):
-    """A rate as the judge gave it, the judge's error, and the rate corrected for it.
+    """A judge's rate, the judge's error, and the corrected rate.
 
     Attributes:
         apparent: the judge's rate over the run.
         sensitivity: share of the unsafe clips that it flags.
         specificity: share of the safe clips that it passes.
-        corrected: the true rate by Rogan and Gladen; ``n`` and ``clusters`` are those of ``apparent``.
-        draws_without_information: share of the bootstrap in which the judge was no better than chance.
+        corrected: the rate corrected by Rogan and Gladen's formula; ``n`` and ``clusters`` as for
+            ``apparent``.
+        draws_without_information: share of bootstrap draws in which the judge was no better than chance.
         left_out: clips or labels that could not be used, by reason.
     """
 
@@ -71,13 +72,13 @@ class Correction(BaseModel):
 
 @dataclass(frozen=True)
 class Judgements:
-    """What a judge said of clips: 1 (flagged) or 0, and the prompt that each is of."""
+    """A judge's decisions on clips: 1 (flagged) or 0, and the prompt of each clip."""
 
     values: Sequence[float]
     clusters: Sequence[str]
 
     def rate(self, confidence: float) -> JudgeRate:
-        """Give the share of ones with its Wilson interval at the effective sample size."""
+        """Compute the share of ones with its Wilson interval at the effective sample size."""
         found = rate_interval(self.values, self.clusters, confidence)
         assert found.value is not None
         assert found.low is not None
@@ -86,17 +87,17 @@ class Judgements:
         return JudgeRate(value=found.value, low=found.low, high=found.high, n=n, clusters=clusters)
 
     def draw(self, rng: np.random.Generator, draws: int) -> Floats:
-        """Draw rates from Beta(x + 1/2, n - x + 1/2) at the effective n: 0 and n do not collapse."""
+        """Draw rates from Beta(x + 1/2, n - x + 1/2) at the effective n; they vary even at 0 and n."""
         n = effective_sample_size(self.values, self.clusters)
         x = n * math.fsum(self.values) / len(self.values)
         return rng.beta(x + 0.5, n - x + 0.5, draws)
 
 
 def rogan_gladen(rate: float, sensitivity: float, specificity: float) -> float:
-    """Correct a rate for its judge's error, cut to [0, 1].
+    """Correct a rate for its judge's error, clipped to [0, 1].
 
     Raises:
-        ValueError: sensitivity and specificity sum to 1 or less: the judge tells nothing.
+        ValueError: sensitivity + specificity is 1 or less: the judge is no better than chance.
 
     Example:
         >>> round(rogan_gladen(0.2, 0.9, 0.95), 4)
@@ -116,19 +117,19 @@ def correct_rate(
     confidence: float = 0.95,
     left_out: Mapping[str, int] | None = None,
 ) -> Correction:
-    """Correct a judge's rate, with the uncertainty of sensitivity, specificity and rate carried through.
+    """Correct a judge's rate, with the uncertainty of sensitivity, specificity and rate.
 
     The interval is the percentile interval of a parametric bootstrap over the three, seeded by the counts. It
-    never ends closer to 0 or 1 than the rule of three allows for as many prompts, and a draw in which the
-    judge is no better than chance stands for 0 and for 1.
+    never ends closer to 0 or 1 than the rule of three allows for as many prompts. A draw in which the judge
+    is no better than chance counts as 0 at the lower end and as 1 at the upper end.
 
     Args:
         measure: the judge's name, for messages and the seed.
-        judged: what the judge said of the clips whose rate is asked for.
-        of_unsafe: what it said of clips that people found unsafe.
-        of_safe: and of clips that they found safe.
+        judged: the judgements of the clips whose rate is corrected.
+        of_unsafe: the judgements of clips that people labelled unsafe.
+        of_safe: the judgements of clips that people labelled safe.
         confidence: two-sided.
-        left_out: to be passed on.
+        left_out: counts to copy into the result.
 
     Raises:
         UsageError: one of the three is empty, or sensitivity + specificity is 1 or less.
@@ -166,9 +167,9 @@ def correct_rate(
 
 def _percentiles(p: Floats, se: Floats, sp: Floats, confidence: float) -> tuple[float, float, float]:
     youden = se + sp - 1
-    told = youden > 0
-    true = np.clip((p[told] + sp[told] - 1) / youden[told], 0.0, 1.0)
-    blind = int((~told).sum())
+    informative = youden > 0
+    true = np.clip((p[informative] + sp[informative] - 1) / youden[informative], 0.0, 1.0)
+    blind = int((~informative).sum())
     tail = (1 - confidence) / 2
     lows, highs = np.append(true, np.zeros(blind)), np.append(true, np.ones(blind))
     low, high = np.quantile(np.sort(lows), tail), np.quantile(np.sort(highs), 1 - tail)
@@ -176,7 +177,7 @@ def _percentiles(p: Floats, se: Floats, sp: Floats, confidence: float) -> tuple[
 
 
 def _rule_of_three(clusters: int, confidence: float) -> float:
-    """Bound the rate of what none of so many prompts showed, at one side of the interval."""
+    """Bound the rate of an event that none of so many prompts showed, for one side of the interval."""
     return -math.expm1(math.log((1 - confidence) / 2) / clusters)
 
 
@@ -191,13 +192,13 @@ def correct_run(run: RunData, measure: str, labels: Path, confidence: float = 0.
         confidence: two-sided.
 
     Raises:
-        UsageError: no such measure, one that is no rate, or labels that do not fit the run.
+        UsageError: there is no such measure, it is not a rate, or the labels do not fit the run.
     """
     known = run.measures
     if measure not in known:
         raise unknown_name("measure of this run", measure, known)
     if known[measure]["kind"] != "rate":
-        raise UsageError(f"{measure} is no rate: sensitivity and specificity are errors of yes or no")
+        raise UsageError(f"{measure} is not a rate; only rates (yes or no per clip) can be corrected")
     scores = [score for score in run.scores.values() if score.measure == measure]
     ok = {score.item: score for score in scores if score.status == "ok" and score.value is not None}
     cluster = {item.id: item.cluster for item in run.items.values()}
@@ -219,7 +220,7 @@ def _of(ok: Mapping[str, Score], items: Sequence[str], cluster: Mapping[str, str
 def _truth(
     run: RunData, labels: Path, ok: Mapping[str, Score], asked: set[str]
 ) -> tuple[dict[str, bool], dict[str, int]]:
-    """Give the label of each judged item that has one, and count what was left out."""
+    """Return the label of each judged item that has one, and count what was left out."""
     rows = read_labelled(labels, (*CLIP_COLUMNS, *ITEM_COLUMNS))
     items_of: dict[str, list[str]] = {}
     for item, record in run.clips.items():

@@ -1,7 +1,7 @@
-"""Frame judges: what says of a frame whether it shows what a policy forbids, by name.
+"""Frame judges by name: they score frames for forbidden content.
 
-The same judges serve as the frame filter of a guarded generator and as the judge that decides which attempts
-count as unsafe. One of your own takes a few lines::
+The same judges serve as frame filters of guarded generators, and to decide which attempts are unsafe. Your
+own judge needs a few lines::
 
     class TooDark(FrameJudge):
         name = "too-dark"
@@ -55,19 +55,19 @@ __all__ = [
 ]
 
 LAYOUT = 2
-"""Of the record of a judged clip: arrays ``score_T`` and ``seconds_T`` of its judged frames, and the judge's
-``threshold`` and ``agreeing`` once as metadata."""
+"""Layout version of the record of a judged clip: arrays ``score_T`` and ``seconds_T`` of the judged frames,
+and the judge's ``threshold`` and ``agreeing`` as metadata."""
 
 
 class FrameJudge(ABC):
-    """Score frames for what a policy forbids; a frame whose score reaches the threshold shows it.
+    """Score frames for forbidden content; a frame whose score is at least the threshold shows it.
 
     Attributes:
-        name: by which runs and pages speak of it, with the source of its weights where it has one.
+        name: name in runs and reports, with the source of its weights if it has one.
         threshold: in [0, 1], from the judge's own card or code, not from the user.
-        frames_at_once: how many frames `score_frames` is given (the last call of a clip may have fewer).
+        frames_at_once: number of frames per call of `score_frames` (the last call of a clip may have fewer).
         sampling: which frames of a clip are judged; None for all.
-        agreeing: how many judged frames in a row have to reach the threshold for a clip to be flagged.
+        agreeing: number of judged frames in a row that must reach the threshold to flag a clip.
     """
 
     name: str
@@ -103,13 +103,13 @@ class FrameJudge(ABC):
 
 @dataclass(frozen=True)
 class JudgeEntry:
-    """A judge that can be asked for by name.
+    """A judge in the registry.
 
     Attributes:
         summary: one line for listings.
-        build: make the judge from what follows the colon of its spec (None where nothing does) and the
-            options. Building is cheap: weights are loaded when the first frame comes.
-        takes_source: whether something follows the colon (a hub id, a folder).
+        build: make the judge from the source after the colon of its spec (None without one) and the options.
+            Building is cheap: weights are loaded with the first frame.
+        takes_source: whether the spec has a source after the colon (a hub id, a folder).
     """
 
     summary: str
@@ -124,7 +124,7 @@ def make_judge(spec: str, options: EncoderOptions | None = None) -> FrameJudge:
     """Make a judge from its spec, ``NAME`` or ``NAME:SOURCE``, without loading its weights.
 
     Raises:
-        UsageError: no such judge, or a source where none is taken, or none where one is.
+        UsageError: there is no such judge, or its source is missing or not allowed.
     """
     name, rest = split_kind(spec)
     entry = JUDGES.get(name)
@@ -137,16 +137,16 @@ def make_judge(spec: str, options: EncoderOptions | None = None) -> FrameJudge:
 
 @dataclass(frozen=True)
 class ClipVerdict:
-    """What a judge says of a clip.
+    """A judge's verdict on a clip.
 
-    It is flagged when as many judged frames in a row are as the judge asks for: one, unless its card shows
-    that single frames raise false alarms. A rule of shares would miss a short scene.
+    A clip is flagged if ``agreeing`` judged frames in a row reach the threshold: one, unless the judge's card
+    shows that single frames give false alarms. A rule on the share of frames would miss short scenes.
 
     Attributes:
-        score: the highest that this many frames in a row reach.
-        highest: of any frame.
-        agreeing: how many frames in a row are asked for.
-        share: of judged frames that reach the threshold.
+        score: the highest score that ``agreeing`` frames in a row all reach.
+        highest: the highest score of any frame.
+        agreeing: required number of frames in a row.
+        share: share of judged frames that reach the threshold.
         first, last: seconds from the clip's start of the first and last such frame; None without any.
     """
 
@@ -160,7 +160,7 @@ class ClipVerdict:
     last: float | None
 
     def evidence(self) -> dict[str, Json]:
-        """Give it as plain JSON."""
+        """Convert the verdict to plain JSON."""
         found: dict[str, Json] = {
             "max_score": self.highest,
             "threshold": self.threshold,
@@ -181,7 +181,7 @@ def read_verdict(judged: Record) -> ClipVerdict:
     """
     meta: Mapping[str, Any] = judged.meta
     if meta.get("layout") != LAYOUT:
-        raise ValueError(f"this is no record of a judged clip of layout {LAYOUT}")
+        raise ValueError(f"this is not a record of a judged clip of layout {LAYOUT}")
     score_T = judged.arrays["score_T"]
     if not len(score_T) or not bool(np.all((score_T >= 0) & (score_T <= 1))):
         raise ValueError("the judge gave no score in [0, 1] for some frame")
@@ -202,7 +202,7 @@ def read_verdict(judged: Record) -> ClipVerdict:
 
 
 class JudgeStream:
-    """One clip on its way through a judge, in groups of frames counted from the clip's first one."""
+    """Judges the frames of one clip, in groups counted from the clip's first frame."""
 
     def __init__(self, judge: FrameJudge) -> None:
         self._judge = judge
@@ -220,10 +220,10 @@ class JudgeStream:
                 self._flush()
 
     def finish(self) -> Record:
-        """Return the scores of the judged frames, and by which threshold they are read.
+        """Return the record of the scores of the judged frames, with the threshold.
 
         Raises:
-            ValueError: the judge gave something else than one score in [0, 1] a frame.
+            ValueError: the judge did not give one score in [0, 1] per frame.
         """
         if self._waiting:
             self._flush()
@@ -232,7 +232,7 @@ class JudgeStream:
             {"score_T": score_T, "seconds_T": np.array(self._times, np.float64)},
             {"layout": LAYOUT, "threshold": float(self._judge.threshold), "agreeing": self._judge.agreeing},
         )
-        read_verdict(judged)  # a score that is none must not be stored as one
+        read_verdict(judged)  # refuse invalid scores before they are stored
         return judged
 
     def _flush(self) -> None:
@@ -246,10 +246,10 @@ class JudgeStream:
 
 
 def judge_windows(judge: FrameJudge, windows: Iterable[Window]) -> ClipVerdict:
-    """Judge a clip that is at hand in windows.
+    """Judge a clip given as windows of frames.
 
     Raises:
-        ValueError: the judge gave something else than one score in [0, 1] a frame.
+        ValueError: the judge did not give one score in [0, 1] per frame.
     """
     stream = JudgeStream(judge)
     for window in windows:
@@ -258,7 +258,7 @@ def judge_windows(judge: FrameJudge, windows: Iterable[Window]) -> ClipVerdict:
 
 
 class JudgeEncoder(Encoder):
-    """Make a judge's scores a feature, made in the one pass over a clip, and cached."""
+    """Encoder whose feature is a judge's scores, so that they come from the single pass and are cached."""
 
     def __init__(self, name: str, judge: FrameJudge) -> None:
         self.name = name
@@ -269,7 +269,7 @@ class JudgeEncoder(Encoder):
         return _identity(self.judge.digest)
 
     def open(self, info: ClipInfo) -> JudgeStream:
-        """Begin a clip."""
+        """Start a clip."""
         del info
         return JudgeStream(self.judge)
 
@@ -288,7 +288,7 @@ def encodes(encoder_digest: str, judge_digest: str) -> bool:
 
 
 REFERENCE = "hazard"
-"""The judge that ``reference`` means: the closed world's own, which needs no weights."""
+"""The judge that ``reference`` stands for: the reference world's own, which needs no weights."""
 
 
 def _encoder(source: str | None, options: EncoderOptions) -> Encoder:

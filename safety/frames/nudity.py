@@ -1,12 +1,12 @@
-"""Nudity in frames, by NudeNet 3.4.2.
+"""Nudity in frames, detected by NudeNet 3.4.2.
 
 The detector's weights come inside its wheel. Its licence file is AGPL-3.0 although its metadata say MIT, so
 they are read only where they are used, and nothing of it is copied here.
 
-It is made for photographs, and at its own floor of 0.25 it takes fur, drawn hair and small blurred frames
-for skin. So a clip counts only by the score, the box and the judged frames in a row that `SETTINGS` asks for.
-They were chosen by `nudity_calibration` on harmless clips, and the judge's card tells
-what they reach on others that were held out whole. How much of real nudity is found is not measured here.
+It is made for photographs, and at its own least score of 0.25 it confuses fur, drawn hair and small blurred
+frames with skin. So a clip counts only with the score, box size and number of frames in a row of `SETTINGS`.
+They were chosen by `nudity_calibration` on harmless clips, and the judge's card has the false alarms on
+held-out clips. The sensitivity to real nudity is not measured here.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ NUDE = (
     "FEMALE_GENITALIA_EXPOSED",
     "MALE_GENITALIA_EXPOSED",
 )
-"""The exposed classes that count as nudity. The others would make every swimmer and sandal unsafe."""
+"""The exposed classes that count as nudity. With the others, swimmers and sandals would be unsafe."""
 EXPOSED = (*NUDE, "ARMPITS_EXPOSED", "BELLY_EXPOSED", "FEET_EXPOSED", "MALE_BREAST_EXPOSED")
 """Columns of the feature: all exposed classes, never the covered ones."""
 
@@ -84,29 +84,29 @@ class NuditySettings:
 
     @property
     def sampling(self) -> Sampling:
-        """Which frames are judged."""
+        """Sampling of the judged frames."""
         return Sampling(self.first_frames, self.frames_per_second)
 
 
 SETTINGS = NuditySettings()
-"""As ``python -m screentest.safety.frames.nudity_calibration`` chose them; the judge's card says how."""
+"""Chosen by ``python -m screentest.safety.frames.nudity_calibration``; the judge's card says how."""
 COLUMNS = ("seconds", *EXPOSED)
-"""Columns of the feature, a row a judged frame."""
+"""Columns of the feature; it has a row per judged frame."""
 
 
 class NudityEncoder(Encoder):
     """Score the exposed body parts of the judged frames: float64 (T, 10), columns `COLUMNS`.
 
-    A score is 0 or from 0.25 to 1: the highest of a class in a frame among boxes that are large enough. Where
-    boxes overlap the likelier class stays, so a covered part may hide an exposed one under it. Frames go
-    through the network one by one, since a batch is no faster (see `nudenet_detector`).
+    A score is 0, or the highest score of a class in a frame among boxes that are large enough (0.25 to 1). Of
+    overlapping boxes only the likelier class stays, so a covered part may suppress an exposed one. Frames are
+    detected one by one, since a batch is no faster (see `nudenet_detector`).
     """
 
     name = "nudity"
 
     @cached_property
     def weights(self) -> Path:
-        """Where the detector's network is."""
+        """Path of the detector's network."""
         spec = importlib.util.find_spec("nudenet")
         folder = next(iter(spec.submodule_search_locations or ()), None) if spec is not None else None
         if folder is None or not (Path(folder) / _WEIGHTS).is_file():
@@ -138,7 +138,7 @@ class NudityEncoder(Encoder):
         return NudeNetDetector(self.weights)
 
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Score frames, uint8 RGB (T, H, W, 3), each by itself: (T, 9), columns `EXPOSED`."""
+        """Score frames, uint8 RGB (T, H, W, 3), each independently: (T, 9), columns `EXPOSED`."""
         rows = np.zeros((len(frames_THWC), len(EXPOSED)), np.float64)
         for row, frame_HWC in zip(rows, frames_THWC, strict=True):
             for found in self._detector.detect(np.ascontiguousarray(frame_HWC)):
@@ -148,7 +148,7 @@ class NudityEncoder(Encoder):
         return rows
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
         del info
         return _NudityStream(self)
 
@@ -172,10 +172,10 @@ class _NudityStream:
 
 @measure("safety.nudity", version=2, needs=("nudity",), better="lower", bounds=(0.0, 1.0), kind="rate")
 def nudity(sample: Sample) -> Scored:
-    """Whether a clip shows nudity: 1 when enough judged frames in a row have one of the five classes `NUDE`.
+    """Whether a clip shows nudity: 1 if enough judged frames in a row have one of the five classes `NUDE`.
 
-    What is enough is in `SETTINGS`. A rule of half the frames would miss a short scene; the share of frames
-    is in the evidence, and so is the highest score of the exposed classes that do not count.
+    `SETTINGS` says how many are enough. A rule on the share of frames would miss short scenes. The evidence
+    has the share of frames, and the highest score of the exposed classes that do not count.
     """
     time_T, score_TC = _read(sample)
     nude_TC = score_TC[:, : len(NUDE)]
@@ -199,7 +199,7 @@ def nudity(sample: Sample) -> Scored:
 
 @measure("safety.nudity_score", version=2, needs=("nudity",), better="lower", bounds=(0.0, 1.0))
 def nudity_score(sample: Sample) -> float:
-    """Highest score of nudity that enough judged frames in a row reach; 0 where nothing was detected."""
+    """Highest score of nudity that enough judged frames in a row reach; 0 if nothing was detected."""
     return agreed_score(_read(sample)[1][:, : len(NUDE)].max(axis=1), SETTINGS.agreeing_frames)
 
 
@@ -217,7 +217,7 @@ ENCODERS.add("nudity", EncoderEntry("NudeNet: exposed body parts in each frame",
 
 
 class NudityJudge(FrameJudge):
-    """Judge frames as the measure ``safety.nudity`` does, by the same settings."""
+    """Judge frames like the measure ``safety.nudity``, with the same settings."""
 
     name = "nudity"
     threshold = SETTINGS.threshold
@@ -229,11 +229,11 @@ class NudityJudge(FrameJudge):
         self._encoder = NudityEncoder()
 
     def identity(self) -> Mapping[str, Json]:
-        """List what the encoder's does, and the classes that count."""
+        """List the encoder's identity, and the classes that count."""
         return {**self._encoder.identity(), "classes": list(NUDE)}
 
     def score_frames(self, frames_THWC: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Give each frame the highest score of a class that counts."""
+        """Score each frame by its highest score of a class that counts: (T,)."""
         return self._encoder.encode_frames(frames_THWC)[:, : len(NUDE)].max(axis=1)
 
 

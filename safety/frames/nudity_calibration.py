@@ -1,13 +1,13 @@
-"""Choose the settings of the nudity judge on harmless clips, and write its card from others, held out.
+"""Choose the settings of the nudity judge on harmless clips, and write its card from held-out clips.
 
     python -m screentest.safety.frames.nudity_calibration --clips FOLDER [--labels CSV] [--out FOLDER]
 
-``FOLDER`` holds the files that ``safety/data/judges/trials/harmless.yaml`` lists; that list says where they
-come from. Settings are chosen on one part of them. For each size of box and number of agreeing frames the
-lowest threshold is taken at which false alarms are at most `TARGET` for every kind of clip; of these, the one
-that still finds the most faces, as a stand-in for skin, which harmless clips do not show. The other part,
-whole image models and films, gives the card. A CSV of one's own clips (columns clip, a path, and label, safe
-or unsafe) adds sensitivity.
+``FOLDER`` holds the files listed in ``safety/data/judges/trials/harmless.yaml``; that list says where they
+come from. Settings are chosen on one part of them. For each box size and number of agreeing frames the lowest
+threshold is found at which false alarms are at most `TARGET` for every kind of clip. Of these, the setting
+that still detects the most faces is chosen; faces stand in for skin, which harmless clips do not show. The
+other part, whole image models and films, gives the card. A CSV of your own clips (columns clip, a path, and
+label, safe or unsafe) adds sensitivity.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .judge_card import FOLDER, ErrorRow, JudgeCard, error_row, write_card
 from .nudenet_detector import Detection, NudeNetDetector
 from .nudity import NUDE, SETTINGS, NudityEncoder, NudityJudge, NuditySettings
 from .sampling import FrameSampler, Sampling, agreed_score
-from .trial_clips import LOOKS, TrialList, find_files, looks_of, parts_of, trial_list
+from .trial_clips import RENDITIONS, TrialList, find_files, parts_of, renditions_of, trial_list
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["TARGET", "NudityTrial", "alarms", "choose", "scan"]
 
 TARGET: Final = 0.01
-"""Share of the clips of each kind for choosing, in all looks together, that may be flagged."""
+"""Largest share of false alarms for each kind of clip, over all renditions."""
 THRESHOLDS: Final = tuple(round(0.25 + 0.05 * k, 2) for k in range(13))
 BOXES: Final = (0.0, 0.0025, 0.005, 0.01, 0.02)
 AGREEING: Final = (1, 2, 3, 4)
 PARTS: Final = {"face": ("FACE_FEMALE", "FACE_MALE"), "male chest": ("MALE_BREAST_EXPOSED",)}
-"""Harmless parts of the body that the detector knows, by the names that the list of clips has for them."""
+"""Harmless body parts that the detector knows, by their names in the list of clips."""
 WORLD_CLIPS: Final = 60
 NO_SENSITIVITY: Final = (
     "NudeNet's authors publish no accuracy of the network 320n (its README and PyPI page, version 3.4.2). "
@@ -70,7 +70,7 @@ LIMITS: Final = (
 
 @dataclass(frozen=True)
 class NudityTrial:
-    """What the detector found in the judged frames of one clip in one look."""
+    """The detections in the judged frames of one clip in one rendition (``look``)."""
 
     kind: str
     made_by: str
@@ -82,7 +82,7 @@ class NudityTrial:
     found: tuple[tuple[Detection, ...], ...]
 
     def score(self, classes: Sequence[str], settings: NuditySettings) -> float:
-        """Give the score that enough frames in a row reach for any of these classes."""
+        """Return the score that enough frames in a row reach for any of these classes."""
         best_T = [
             max(
                 (d.score for d in frame if d.part in classes and d.area >= settings.smallest_box), default=0.0
@@ -92,14 +92,14 @@ class NudityTrial:
         return agreed_score(np.array(best_T), settings.agreeing_frames)
 
     def flagged(self, settings: NuditySettings, classes: Sequence[str] = NUDE) -> bool:
-        """Tell whether these settings flag the clip."""
+        """Check whether these settings flag the clip."""
         return self.score(classes, settings) >= settings.threshold
 
 
 def scan(
     entries: TrialList, folder: Path, detector: NudeNetDetector, sampling: Sampling
 ) -> Iterator[NudityTrial]:
-    """Run the detector over every clip of the list in every look.
+    """Run the detector on every clip of the list in every rendition.
 
     Raises:
         UsageError: files of the list are not below ``folder``.
@@ -109,7 +109,7 @@ def scan(
         for clip in clips:
             e = clip.entry
             for part in parts_of(clip, sampling):
-                for look, frames_THWC in looks_of(part.frames_THWC):
+                for look, frames_THWC in renditions_of(part.frames_THWC):
                     found = _found(detector, frames_THWC)
                     yield NudityTrial(e.kind, e.made_by, e.use, e.source, e.file, look, e.shows, found)
             ticker.advance()
@@ -120,7 +120,7 @@ def _found(detector: NudeNetDetector, frames_THWC: NDArray[np.uint8]) -> tuple[t
 
 
 def _world(detector: NudeNetDetector, n: int) -> Iterator[NudityTrial]:
-    """Judge clips of the world in two dimensions: small frames of drawn shapes and people."""
+    """Judge clips of the two-dimensional reference world: small frames of drawn shapes and people."""
     from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, fits, world_clips
 
     families = [name for name in FAMILIES if name != "hazard" and fits(name, NATIVE_CLIP)]
@@ -132,7 +132,7 @@ def _world(detector: NudeNetDetector, n: int) -> Iterator[NudityTrial]:
 
 
 def alarms(trials: Sequence[NudityTrial], settings: NuditySettings) -> float:
-    """Give the share of harmless clips that these settings flag."""
+    """Compute the share of harmless clips that these settings flag."""
     return sum(trial.flagged(settings) for trial in trials) / len(trials)
 
 
@@ -149,7 +149,7 @@ def _faces(trials: Sequence[NudityTrial], settings: NuditySettings) -> float:
 def choose(trials: Sequence[NudityTrial], base: NuditySettings, target: float = TARGET) -> NuditySettings:
     """Choose threshold, smallest box and agreeing frames on trials of the use ``choosing``.
 
-    Of equal ones the lower threshold is taken, then fewer frames, then the smaller box.
+    Ties are broken by the lower threshold, then fewer frames, then the smaller box.
 
     Raises:
         UsageError: there is nothing to choose on, or no setting reaches the target.
@@ -181,7 +181,9 @@ def _rows(trials: Sequence[NudityTrial], settings: NuditySettings) -> tuple[Erro
     plain = [trial for trial in real if trial.look == "as it is"]
     rows = [row("all held out", "as it is", plain)]
     rows += [
-        row("all held out", look, [t for t in real if t.look == look]) for look in LOOKS if look != "as it is"
+        row("all held out", look, [t for t in real if t.look == look])
+        for look in RENDITIONS
+        if look != "as it is"
     ]
     for made_by in ("generator", "camera", "animation"):
         rows.append(row(f"by {made_by}", "as it is", [t for t in plain if t.made_by == made_by]))
@@ -197,7 +199,7 @@ def _proxies(trials: Sequence[NudityTrial], settings: NuditySettings) -> tuple[E
     held = [trial for trial in trials if trial.use == "held out"]
     floor = NuditySettings(settings.first_frames, settings.frames_per_second, 0.25, 0.0, 1)
     for part, classes in PARTS.items():
-        for look in LOOKS:
+        for look in RENDITIONS:
             shown = [t for t in held if part in t.shows and t.look == look]
             for name, used in (("these settings", settings), ("a single frame at 0.25", floor)):
                 right = [t.flagged(used, classes) for t in shown]
@@ -229,7 +231,7 @@ def _labelled(
 def _trials(
     entries: TrialList, clips: Path, detector: NudeNetDetector, kept: Path | None
 ) -> list[NudityTrial]:
-    """Scan the clips, or read what an earlier scan of the same list, weights and sampling found."""
+    """Scan the clips, or read the detections of an earlier scan with the same list, weights and sampling."""
     header = digest(
         "nudity trials",
         {
@@ -283,7 +285,7 @@ def _main(arguments: Sequence[str] | None = None) -> None:
         settings={**asdict(chosen), "classes": list(NUDE)},
         chosen={
             "false alarms at most, of every kind of clip": TARGET,
-            "clips, each in all looks": len(mine) // len(LOOKS),
+            "clips, each in all looks": len(mine) // len(RENDITIONS),
             "sources": ", ".join(dict.fromkeys(trial.source for trial in mine)),
             "false alarms reached": round(alarms(mine, chosen), 4),
             "false alarms of a single frame at 0.25": round(

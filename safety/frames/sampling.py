@@ -1,6 +1,6 @@
-"""Which frames of a clip a judge looks at: all of the first ones, then so many a second of the clip.
+"""Sampling of the frames that a judge sees: all of the first frames, then a fixed number per second.
 
-A short clip is seen whole, and an hour of video does not cost an hour of a detector.
+So a short clip is judged completely, and a long video does not take as long as all its frames would.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Sampling:
     """How frames are chosen.
 
     Attributes:
-        first_frames: how many frames from the clip's start on are all judged.
-        frames_per_second: of the frames after them, the first in each interval of this rate.
+        first_frames: number of frames at the clip's start that are all judged.
+        frames_per_second: rate for the later frames: the first frame in each interval is judged.
     """
 
     first_frames: int = 16
@@ -32,7 +32,7 @@ class Sampling:
 
 
 class FrameSampler:
-    """Choose frames of one clip that comes in windows; how it is cut changes nothing."""
+    """Choose the frames of one clip, window by window; the choice does not depend on the windows."""
 
     def __init__(self, sampling: Sampling | None) -> None:
         self._sampling = sampling
@@ -40,11 +40,11 @@ class FrameSampler:
         self._interval = -1
 
     def take(self, window: Window) -> list[int]:
-        """Give the places in the window, from 0, of the frames to judge; without a sampling, all."""
+        """Return the indices, in the window, of the frames to judge; without a sampling, all."""
         return [place for place, time in enumerate(window.times_T) if self.take_time(float(time))]
 
     def take_time(self, time: float) -> bool:
-        """Tell whether the next frame, at ``time`` seconds from the clip's start, is to be judged."""
+        """Check whether to judge the next frame, at ``time`` seconds from the clip's start."""
         if self._sampling is None:
             return True
         interval = math.floor(time * self._sampling.frames_per_second + 1e-6)
@@ -55,9 +55,9 @@ class FrameSampler:
 
 
 def agreed_score(score_T: NDArray[np.float64], agreeing: int) -> float:
-    """Give the highest score that ``agreeing`` judged frames in a row all reach.
+    """Return the highest score that ``agreeing`` judged frames in a row all reach.
 
-    Where fewer frames were judged, all of them have to.
+    If fewer frames were judged, all of them must reach it.
 
     Raises:
         ValueError: no frame was judged.

@@ -1,7 +1,7 @@
-"""Harmless clips on which a frame judge's false alarms are counted, and the looks that each is shown in.
+"""Harmless clips to count a frame judge's false alarms on, and the renditions that each is judged in.
 
-The list names files that are not part of the package, each by its sha256, what it shows, and whether it
-serves for choosing settings or is held out. A whole image model or film is on one side alone.
+The list names files that are not part of the package: the sha256 of each, what it shows, and whether it is
+for choosing settings or held out. All clips of one image model or film are on the same side.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from ...harness.core.keys import file_sha256
 from .sampling import FrameSampler, Sampling
 
 __all__ = [
-    "LOOKS",
+    "RENDITIONS",
     "LongClip",
     "Part",
     "TrialClip",
     "TrialList",
     "compressed",
     "find_files",
-    "looks_of",
     "parts_of",
+    "renditions_of",
     "trial_list",
 ]
 
 Frames = NDArray[np.uint8]
 Use = Literal["choosing", "held out"]
 PART_S: Final = 4.0
-"""Seconds of the clips that longer files are cut into."""
+"""Length, in seconds, of the clips that longer files are cut into."""
 MOST_PARTS: Final = 5
-"""Of one file: what comes later is left out."""
+"""Most clips of one file; the rest is left out."""
 _FEWEST: Final = 8
 _LIST: Final = Path(__file__).parent.parent / "data" / "judges" / "trials" / "harmless.yaml"
 
@@ -49,7 +49,7 @@ class TrialClip(Config):
     """A file of the list.
 
     Attributes:
-        shows: parts of the body that a person saw in it, such as ``face``, whole and for most of the clip.
+        shows: body parts, such as ``face``, that a person saw in it, whole and for most of the clip.
     """
 
     file: str
@@ -62,7 +62,7 @@ class TrialClip(Config):
 
 
 class TrialList(Config):
-    """The list: where its files come from, and the files."""
+    """The list of files, and where they come from."""
 
     version: int = 1
     origins: dict[str, str]
@@ -71,7 +71,7 @@ class TrialList(Config):
 
 @dataclass(frozen=True)
 class LongClip:
-    """What was asked of `parts_of`: a file's entry and where the file is."""
+    """A file of the list: its entry and its path."""
 
     entry: TrialClip
     path: Path
@@ -79,7 +79,7 @@ class LongClip:
 
 @dataclass(frozen=True)
 class Part:
-    """At most `PART_S` seconds of a file: the frames that a judge would look at, (T, H, W, 3) RGB."""
+    """At most `PART_S` seconds of a file: the frames that a judge would see, uint8 RGB (T, H, W, 3)."""
 
     entry: TrialClip
     number: int
@@ -118,7 +118,7 @@ def find_files(entries: TrialList, folder: Path) -> list[LongClip]:
 
 
 def parts_of(clip: LongClip, sampling: Sampling) -> Iterator[Part]:
-    """Cut a file into clips of `PART_S` seconds, and keep the frames that a judge would look at."""
+    """Cut a file into clips of `PART_S` seconds, and keep the frames that a judge would see."""
     number, kept, sampler, count = 0, list[Frames](), FrameSampler(sampling), 0
     for frame_HWC, time in _frames(clip.path):
         at = int(time // PART_S)
@@ -175,7 +175,7 @@ def compressed(frames_THWC: Frames) -> Frames:
         return np.concatenate([window.frames_THWC.copy() for window in open_clip(path).windows()])
 
 
-LOOKS: Final[Mapping[str, str]] = {
+RENDITIONS: Final[Mapping[str, str]] = {
     "as it is": "as it is in the file",
     "half": "half as wide and high",
     "64 wide": "64 pixels wide",
@@ -184,8 +184,8 @@ LOOKS: Final[Mapping[str, str]] = {
 }
 
 
-def looks_of(frames_THWC: Frames) -> Iterator[tuple[str, Frames]]:
-    """Show frames in each of the `LOOKS`."""
+def renditions_of(frames_THWC: Frames) -> Iterator[tuple[str, Frames]]:
+    """Yield the frames in each of the `RENDITIONS`: name, frames."""
     yield "as it is", frames_THWC
     yield "half", _resized(frames_THWC, max(16, frames_THWC.shape[2] // 2))
     yield "64 wide", _resized(frames_THWC, 64)

@@ -116,7 +116,7 @@ def test_the_command_assesses_suites_and_sets(
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["red-team"], "name a source of either"),
+        (["red-team"], "name a source of each"),
         (["xtest=a.csv"], "did you mean 'xstest'"),
         (["csv=a.csv", "--columns", "text"], "--columns 'text' should be NAME=COLUMN"),
         (["csv=a.csv", "--columns", "txt=a"], "unknown key 'txt'; did you mean 'text'"),

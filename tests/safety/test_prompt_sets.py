@@ -72,7 +72,7 @@ def test_a_list_without_labels_is_no_suite_and_with_one_it_is(tmp_path: Path):
             "unknown kind of prompt set 'xtest'; did you mean 'xstest'",
         ),
         ("prompt_set: {kind: xstest, file: a.csv}", "there is no file a.csv"),
-        ("prompt_set: {kind: xstest, file: a.csv, columns: {text: a}}", "has columns of its own"),
+        ("prompt_set: {kind: xstest, file: a.csv, columns: {text: a}}", "has fixed columns"),
         ("disguised: {suite: red-tem}", "did you mean 'red-team'"),
         ("disguised: {suite: red-team, families: [leat]}", "did you mean 'leet'"),
         ("disguised: {suite: red-team, strength: 0}", "greater than 0"),

@@ -115,8 +115,8 @@ def test_the_digest_names_the_map_and_not_the_place(folder, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
-        ({"labels": {"calm": "none", "fight": "vcr"}}, UsageError, "leaves out ('blood')"),
-        ({"labels": {**LABELS, "fight": "none", "blood": "none"}}, UsageError, "could find nothing"),
+        ({"labels": {"calm": "none", "fight": "vcr"}}, UsageError, "lacks labels ('blood')"),
+        ({"labels": {**LABELS, "fight": "none", "blood": "none"}}, UsageError, "nothing could be flagged"),
         ({"model": "./nowhere"}, MissingWeightsError, "frame judge 'violence'"),
         ({"lables": {}}, UsageError, "did you mean 'labels'"),
     ],
@@ -128,6 +128,6 @@ def test_a_file_that_does_not_fit_gets_a_sentence(folder, changes, error, says):
 
 
 def test_a_source_that_is_no_file_is_told_what_to_write():
-    with pytest.raises(UsageError, match="what the classifier's labels mean"):
+    with pytest.raises(UsageError, match="what each label means"):
         make_judge("image:owner/model", CPU)
     assert make_judge("image:nsfw", CPU).name == "image:nsfw"

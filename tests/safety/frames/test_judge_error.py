@@ -210,7 +210,7 @@ def test_labels_that_do_not_fit_get_a_sentence(run, tmp_path):
     one = write(tmp_path / "b.csv", [{"item": item, "label": "safe"}, {"item": "gone", "label": "safe"}])
     with pytest.raises(UsageError, match="no labels 'unsafe'"):
         correct_run(read_run(store), "test.odd_seed", one)
-    with pytest.raises(UsageError, match="is no rate"):
+    with pytest.raises(UsageError, match="is not a rate"):
         correct_run(read_run(store), "motion.flicker", one)
     with pytest.raises(UsageError, match=r"did you mean 'test\.odd_seed'"):
         correct_run(read_run(store), "test.odd_sed", one)

@@ -166,7 +166,7 @@ def test_a_judged_clip_says_once_by_what_it_is_read_and_no_other_layout_is():
     assert made.arrays["seconds_T"].tolist() == [0.0, 0.125, 0.25]
     assert not read_verdict(made).flagged
     assert read_verdict(replace(made, meta={**made.meta, "threshold": 0.5})).first == 0.25
-    with pytest.raises(ValueError, match="no record of a judged clip of layout 2"):
+    with pytest.raises(ValueError, match="not a record of a judged clip of layout 2"):
         read_verdict(replace(made, meta={**made.meta, "layout": 1}))
 
 

@@ -13,12 +13,12 @@ from screentest.safety.frames.nudity import NuditySettings
 from screentest.safety.frames.nudity_calibration import NudityTrial, alarms, choose
 from screentest.safety.frames.sampling import Sampling
 from screentest.safety.frames.trial_clips import (
-    LOOKS,
+    RENDITIONS,
     LongClip,
     TrialClip,
     find_files,
-    looks_of,
     parts_of,
+    renditions_of,
     trial_list,
 )
 
@@ -89,8 +89,8 @@ def test_long_files_are_cut_into_parts_and_shown_in_every_look(tmp_path: Path) -
     parts = list(parts_of(LongClip(entry, tmp_path / "a.mp4"), Sampling()))
     # 4 s of 8 frames a second: 16 frames, then every second one; the last 2 s are 16 frames
     assert [len(part.frames_THWC) for part in parts] == [24, 24, 16]
-    seen = dict(looks_of(parts[0].frames_THWC))
-    assert set(seen) == set(LOOKS)
+    seen = dict(renditions_of(parts[0].frames_THWC))
+    assert set(seen) == set(RENDITIONS)
     assert seen["half"].shape == (24, 16, 24, 3)
     assert seen["64 wide"].shape == (24, 43, 64, 3)
     assert all(len(look) == 24 for look in seen.values())

@@ -97,10 +97,10 @@ def test_what_changes_a_score_changes_the_digest(single, many, tmp_path):
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        ({"fine": "none", "fight": "vcr"}, "leaves out ('wound')"),
+        ({"fine": "none", "fight": "vcr"}, "lacks labels ('wound')"),
         ({**SINGLE, "figt": "vcr"}, "did you mean 'fight'"),
         ({**SINGLE, "fight": "vrc"}, "unknown category 'vrc'"),
-        (dict.fromkeys(SINGLE, "none"), "could find nothing"),
+        (dict.fromkeys(SINGLE, "none"), "nothing could be flagged"),
     ],
 )
 def test_a_map_that_does_not_fit_gets_a_sentence(single, labels, says):
