@@ -14,6 +14,7 @@ from ..harness.core.csv_rows import csv_rows
 from ..harness.core.errors import UsageError
 from ..harness.core.files import is_unicode, safe_name
 from ..harness.core.labels import Labels, merge_labels, read_labels
+from ..metrics.expectation import check_expectation
 
 __all__ = ["MANIFESTS", "Entry", "read_manifest"]
 
@@ -164,6 +165,10 @@ def _expect(path: Path, line: int, value: object) -> Mapping[str, Any] | None:
         value = _json(path, line, value)
     if value is not None and not isinstance(value, dict):
         _wrong(path, line, "has an 'expect' that is not a JSON object")
+    try:
+        check_expectation(value or {})
+    except UsageError as error:
+        _wrong(path, line, f"is wrong: {error}")
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from .core.config import Config, load_yaml, packaged
+from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 
 __all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites", "read_suite"]
@@ -89,6 +90,17 @@ class Suite(Config):
     def _one_default(self) -> Self:
         if self.reference_set is not None and "default" in self.reference_sets:
             raise ValueError("'reference_set' is the same as 'default' in 'reference_sets'; give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _expectations_are_read(self) -> Self:
+        from ..metrics.expectation import check_expectation
+
+        for number, prompt in enumerate(self.prompts):
+            try:
+                check_expectation(prompt.expect or {})
+            except UsageError as error:
+                raise ValueError(f"prompts.{number}.{error}") from None
         return self
 
     @model_validator(mode="after")

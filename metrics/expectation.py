@@ -1,24 +1,40 @@
-"""What a clip should show: the ``expect`` of a suite's prompt, read into names that the probes know."""
+"""What a clip should show: the schema of the ``expect`` of a prompt, which states facts.
+
+::
+
+    expect:
+      objects: [{shape: ball, color: red}, {shape: square, color: blue}]
+      collides: [0, 1]          # the first runs into the second
+
+``screentest schema expect`` prints it as a JSON schema.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from ..harness.core.colors import COLORS
-from ..harness.core.errors import UsageError
+from ..harness.core.config import Config, explain
+from ..harness.core.errors import UsageError, unknown_name
 from .base import NotApplicable
+from .judge.questions import Question
 
 __all__ = [
-    "GRAVITY",
+    "CAMERA_MOVES",
     "KINDS",
+    "MOTIONS",
+    "RELATIONS",
     "Expectation",
     "ExpectedPath",
     "ExpectedThing",
     "Relation",
     "Step",
+    "check_expectation",
     "read_expectation",
 ]
 
@@ -30,24 +46,87 @@ KINDS: Final[dict[str, tuple[tuple[int, int, int] | None, str | None]]] = {
     "person": (None, None),
 }
 """Color and outline of the reference world's things that captions name by their kind."""
-GRAVITY: Final = 0.32
-"""The reference world's gravity, in sides (square roots of the frame's area) a second squared."""
+MOTIONS: Final = ("left", "right", "rise", "fall", "bounce", "throw-left", "throw-right", "stay")
+CAMERA_MOVES: Final = ("pan-left", "pan-right", "zoom-in", "zoom-out", "still")
+RELATIONS: Final = ("left", "right", "above", "below")
+SHAPES: Final = ("ball", "square", "triangle", "block", "wall")
+_DEEPEST: Final = 12  # levels of lists and mappings in an expectation
+_LARGEST_GRAVITY: Final = 1e4
+_NEAR: Final = 0.8  # likeness of a word to a known one from which it is taken for a slip of the pen
 
 
-class _Part(BaseModel):
-    """Keys that the probes do not read belong to other readers of ``expect``, such as judges."""
+def _known(kind: str, names: tuple[str, ...]) -> Callable[[str], str]:
+    """Make a check of a word that must be one of ``names``."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    def check(word: str) -> str:
+        if word not in names:
+            raise ValueError(str(unknown_name(kind, word, names)))
+        return word
+
+    return check
 
 
-class ExpectedThing(_Part):
+def _not_misspelt(kind: str, names: tuple[str, ...]) -> Callable[[str], str]:
+    """Make a check of a word that may be any, but not one of ``names`` with a slip of the pen."""
+
+    def check(word: str) -> str:
+        near = difflib.get_close_matches(word, names, n=1, cutoff=_NEAR)
+        if word not in names and near:
+            raise ValueError(
+                f"unknown {kind} {word!r}; did you mean {near[0]!r}? If {word!r} is meant, write it as 'name'"
+            )
+        return word
+
+    return check
+
+
+def _gravity(given: Any) -> Any:
+    """Read a gravity: a number above 0, or ``unknown``, which is as if none were stated."""
+    if given is None or given == "unknown":
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= _LARGEST_GRAVITY:
+        raise ValueError(f"should be a number above 0, in sides a second squared, or unknown; not {given!r}")
+    return float(given)
+
+
+Motion = Annotated[
+    str, AfterValidator(_known("motion", MOTIONS)), Field(json_schema_extra={"enum": list(MOTIONS)})
+]
+CameraMove = Annotated[
+    str,
+    AfterValidator(_known("camera move", CAMERA_MOVES)),
+    Field(json_schema_extra={"enum": list(CAMERA_MOVES)}),
+]
+Side = Annotated[
+    str, AfterValidator(_known("relation", RELATIONS)), Field(json_schema_extra={"enum": list(RELATIONS)})
+]
+Speed = Annotated[
+    str,
+    AfterValidator(_known("speed", ("slow", "fast"))),
+    Field(json_schema_extra={"enum": ["slow", "fast"]}),
+]
+Color = Annotated[
+    str, AfterValidator(_known("color", tuple(COLORS))), Field(json_schema_extra={"enum": list(COLORS)})
+]
+ObjectNumber = Annotated[int, Field(ge=0, le=1000)]
+"""Of an object in the list ``objects``, counted from 0."""
+Place = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ExpectedThing(Config):
     """One kind of thing that should be seen, ``count`` times."""
 
-    kind: str | None = None
-    shape: str | None = None
-    color: str | None = None
+    kind: Annotated[str, AfterValidator(_not_misspelt("kind", tuple(KINDS)))] | None = Field(
+        default=None, description="what it is; the reference world knows wall, block, biscuit, hazard, person"
+    )
+    shape: Annotated[str, AfterValidator(_not_misspelt("shape", SHAPES))] | None = Field(
+        default=None, description="its outline; known by their form are ball, square, triangle, block, wall"
+    )
+    color: Color | None = None
+    size: Literal["small", "big"] | None = None
     name: str | None = Field(default=None, description="the noun by which a detector looks for it")
-    count: int = Field(default=1, ge=0, le=100)
+    occupation: str | None = Field(default=None, description="of a person")
+    count: int = Field(default=1, ge=0, le=100, description="how many of them are seen")
 
     @property
     def rgb(self) -> tuple[int, int, int] | None:
@@ -71,61 +150,157 @@ class ExpectedThing(_Part):
         )
 
 
-class Relation(_Part):
-    """Where the first of two things should be, seen from the second; both are places among the objects."""
+class Relation(Config):
+    """Where the first of two objects should be, seen from the second."""
 
-    subject: int = Field(default=0, ge=0)
-    where: str = Field(alias="is")
-    of: int = Field(default=1, ge=0)
+    subject: ObjectNumber = 0
+    where: Side = Field(alias="is")
+    of: ObjectNumber = 1
 
 
-class Step(_Part):
+class Step(Config):
     """One of the events that should come in their order."""
 
-    object: int = Field(default=0, ge=0)
-    motion: str
+    object: ObjectNumber = 0
+    motion: Motion
 
 
-class ExpectedPath(_Part):
-    """Where one of the objects should be, frame by frame, in sides; None where nobody says.
+class ExpectedPath(Config):
+    """Where one of the objects should be, frame by frame, in sides; None where it is not known.
 
     A generator answers for the frames from ``first`` on; those before were given to it.
     """
 
-    object: int = Field(default=0, ge=0)
+    object: ObjectNumber = 0
     first: int = Field(default=0, ge=0)
-    places: tuple[tuple[float, float] | None, ...]
+    places: tuple[tuple[Place, Place] | None, ...]
 
 
-class Expectation(_Part):
-    """What a faithful clip shows.
+class Expectation(Config):
+    """What a faithful clip shows. Every key may be left out: what is not stated is not known.
 
-    Attributes:
-        objects: what is seen, and how often; the first is the subject.
-        motion: what the subject does: ``left``, ``right``, ``rise``, ``fall``, ``bounce``, ``stay``,
-            ``throw-left`` or ``throw-right``.
-        speed: ``slow`` or ``fast``.
-        camera: ``pan-left``, ``pan-right``, ``zoom-in``, ``zoom-out`` or ``still``.
-        order: events in their order.
-        ways: where things should be, frame by frame.
-        family: the reference world's kind of scene, where it is one.
-        gravity: sides a second squared; known without saying in the reference world alone.
+    A side, the unit of lengths, is the square root of the frame's area. Objects are meant by their number in
+    ``objects``, counted from 0; the first is the subject. ``family: NAME``, a family of scenes of a simulated
+    world, is read as the facts that it stands for.
     """
 
-    objects: tuple[ExpectedThing, ...] = ()
-    motion: str | None = None
-    speed: str | None = None
+    objects: tuple[ExpectedThing, ...] = Field(
+        default=(), description="what is seen; the first is the subject"
+    )
+    motion: Motion | None = Field(default=None, description="what the prompt has the subject do")
+    direction: Literal["left", "right", "up", "down"] | None = Field(
+        default=None,
+        description="where the subject is known to move evenly; the prompt does not say it",
+    )
+    speed: Speed | None = None
     relation: Relation | None = None
-    camera: str | None = None
-    order: tuple[Step, ...] = ()
-    ways: tuple[ExpectedPath, ...] = ()
-    family: str | None = None
-    gravity: float | None = Field(default=None, gt=0)
+    camera: CameraMove | None = None
+    order: tuple[Step, ...] = Field(default=(), description="events in their order")
+    ways: tuple[ExpectedPath, ...] = Field(default=(), description="where things should be, frame by frame")
+    collides: tuple[ObjectNumber, ObjectNumber] | None = Field(
+        default=None, description="of two objects, the first runs into the second"
+    )
+    passes_behind: tuple[ObjectNumber, ObjectNumber] | None = Field(
+        default=None, description="of two objects, the first passes behind the second"
+    )
+    bitten: ObjectNumber | None = Field(
+        default=None, description="the object that loses a piece during the clip, for good"
+    )
+    gravity: Annotated[
+        float | None,
+        BeforeValidator(_gravity),
+        WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": "unknown"}]}),
+    ] = Field(
+        default=None, description="the acceleration of what falls, in sides a second squared, or unknown"
+    )
+    drag: bool = Field(default=False, description="the air, or the ground, slows what moves")
+    elastic: bool = Field(default=False, description="what meets springs apart without any loss")
+    in_depth: bool = Field(default=False, description="things come towards the camera, or go away from it")
+    constant_light: bool = Field(default=True, description="the light stays as it is")
+    others: Literal["allowed", "none"] = Field(
+        default="none", description="whether things may be seen that are not listed"
+    )
+    questions: tuple[Question, ...] = Field(default=(), description="questions for a viewer, see judge.vlm")
+    custom: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="anything that measures of your own read"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _facts_of_a_family(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "family" in given:
+            return _without_family(cast("Mapping[str, Any]", given))
+        return given
+
+    @model_validator(mode="after")
+    def _objects_exist(self) -> Self:
+        numbers = [part.object for part in (*self.order, *self.ways)]
+        if self.relation is not None:
+            numbers += [self.relation.subject, self.relation.of]
+        for pair in (self.collides, self.passes_behind):
+            if pair is not None:
+                if pair[0] == pair[1]:
+                    raise ValueError(f"two different objects meet, and {pair[0]} is given twice")
+                numbers += pair
+        numbers += [] if self.bitten is None else [self.bitten]
+        if numbers and max(numbers) >= len(self.objects):
+            raise ValueError(
+                f"object {max(numbers)} is meant, and there are {len(self.objects)}, counted from 0"
+            )
+        return self
 
     @property
-    def g(self) -> float | None:
-        """The gravity that things fall by, or None where no one knows it."""
-        return self.gravity if self.gravity is not None else GRAVITY if self.family is not None else None
+    def moves(self) -> bool:
+        """Whether the subject is asked to move, or known to."""
+        stated = (self.direction, self.collides, self.passes_behind)
+        return self.motion not in (None, "stay") or any(fact is not None for fact in stated)
+
+
+def _without_family(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the facts that a family of a simulated world stands for in its place; what is stated stays."""
+    from ..generators.worlds.registry import WORLDS, find_world
+
+    family = given["family"]
+    kept = {key: value for key, value in given.items() if key != "family"}
+    worlds = [find_world(name) for name in WORLDS]
+    for world in worlds:
+        if family in world.families:
+            return {**world.facts(family, kept)}
+    raise ValueError(str(unknown_name("family", str(family), [f for w in worlds for f in w.families])))
+
+
+def check_expectation(expect: Mapping[str, Any]) -> Expectation:
+    """Read an ``expect`` that is not empty.
+
+    Raises:
+        UsageError: a key or value in it is wrong, with the nearest word that is known.
+    """
+    _refuse_odd_values(expect)
+    try:
+        return Expectation.model_validate(dict(expect))
+    except ValidationError as error:
+        raise UsageError(f"expect: {explain(error, Expectation)}") from None
+
+
+def _refuse_odd_values(expect: Mapping[str, Any]) -> None:
+    """Refuse what is nested too deep, or holds a number that is none.
+
+    Raises:
+        UsageError: it is, or does.
+    """
+    todo: list[tuple[Any, int]] = [(expect, 1)]
+    while todo:
+        value, depth = todo.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"expect: {value} is no number that can be held against a clip")
+        inner: list[Any] = []
+        if isinstance(value, Mapping):
+            inner = list(cast("Mapping[Any, Any]", value).values())
+        elif isinstance(value, list | tuple):
+            inner = list(cast("list[Any]", value))
+        if inner and depth > _DEEPEST:
+            raise UsageError(f"expect: it is nested more than {_DEEPEST} levels deep")
+        todo += [(part, depth + 1) for part in inner]
 
 
 def read_expectation(expect: Mapping[str, Any] | None) -> Expectation:
@@ -133,27 +308,11 @@ def read_expectation(expect: Mapping[str, Any] | None) -> Expectation:
 
     Raises:
         NotApplicable: the prompt has none.
-        UsageError: a key or value in it is wrong, a color is unknown, or a place in the list does not exist.
+        UsageError: a key or value in it is wrong.
     """
     if not expect:
         raise NotApplicable("the prompt does not say what to expect")
     try:
-        read = Expectation.model_validate(expect)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"the prompt's expect: {where}: {first['msg']}") from None
-    for thing in read.objects:
-        if thing.color is not None and thing.color not in COLORS:
-            raise UsageError(
-                f"the prompt's expect: unknown color {thing.color!r}; known: {', '.join(COLORS)}"
-            )
-    places = [part.object for part in (*read.order, *read.ways)]
-    if read.relation is not None:
-        places += [read.relation.subject, read.relation.of]
-    if places and max(places) >= len(read.objects):
-        raise UsageError(
-            f"the prompt's expect: object {max(places)} is meant, and there are {len(read.objects)}, "
-            "counted from 0"
-        )
-    return read
+        return check_expectation(expect)
+    except UsageError as error:
+        raise UsageError(f"the prompt's {error}") from None

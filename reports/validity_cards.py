@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ..metrics.laws.evaluation import LAWS
 from ..metrics.laws.thresholds import ANY
 from ..metrics.validation.law_card import MEDIUM, Alarms, LawCard
+from ..metrics.validation.looks import RECONSTRUCTED
 from ..metrics.validation.packaged_cards import packaged_card, packaged_skills
-from ..metrics.validation.trial_clips import RECONSTRUCTED
 from .text import DASH, estimate
 
 if TYPE_CHECKING:

@@ -65,6 +65,7 @@ class Schema(StrEnum):
 
     suite = "suite"
     policy = "policy"
+    expect = "expect"
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
@@ -212,12 +213,16 @@ def list_names(
 
 
 @app.command()
-def schema(what: Annotated[Schema, typer.Argument(help="The kind of file.")]) -> None:
-    """Print the JSON schema of suite or policy files, for editors and checks."""
+def schema(what: Annotated[Schema, typer.Argument(help="Which of them.")]) -> None:
+    """Print the JSON schema of suites, of policies, or of the key 'expect' of a prompt."""
     if what is Schema.suite:
         from ..suite import Suite
 
         print_json(Suite.model_json_schema())
+    elif what is Schema.expect:
+        from ...metrics.expectation import Expectation
+
+        print_json(Expectation.model_json_schema())
     else:
         from ..gate import Policy
 

@@ -49,14 +49,16 @@ def render(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Fix a random choice, such as color=red; may be repeated."),
     ] = None,
+    name: WorldName = "reference",
     as_json: AsJson = False,
 ) -> None:
     """Render clips of the world with their ground truth; with --violate, also the lawful twin of each."""
     if severity is not None and violate is None:
         raise UsageError("--severity says how strongly a law is broken; name the law with --violate")
-    from ...generators.worlds.plane.files import RenderRequest, render_folder
+    from ...generators.worlds.render_files import RenderRequest, render_folder
 
     request = RenderRequest(
+        world=name,
         family=family,
         asked=fixed(fix or []),
         law=violate,

@@ -101,8 +101,8 @@ def _all_keys(model: type[BaseModel]) -> set[str]:
     while todo:
         current = todo.pop()
         for name, field in current.model_fields.items():
-            if name not in keys:
-                keys.add(name)
+            if (key := field.alias or name) not in keys:
+                keys.add(key)
                 todo.extend(_models_in(field.annotation))
     return keys
 

@@ -71,7 +71,9 @@ class Prompt(Config):
         default_factory=dict[str, tuple[str, ...]],
         description="named values, such as {category: vcr, id: x}",
     )
-    expect: dict[str, Any] | None = Field(default=None, description="facts that the clip should show")
+    expect: dict[str, Any] | None = Field(
+        default=None, description="what the clip should show; see 'screentest schema expect'"
+    )
     image: str | None = Field(default=None, description="path of an image to start from")
     video: str | None = Field(default=None, description="path of a video to start from")
     use: Use | None = Field(default=None, description="how the video is used; extend by default")

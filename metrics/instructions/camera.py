@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
 from ..tracking.role_assignment import RoleAssignment
 from .limits import LIMITS
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["camera"]
 
 _F = NDArray[np.float64]
-_MOVES: Final = ("pan-left", "pan-right", "zoom-in", "zoom-out", "still")
 _AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
 _LEAST_FOLLOWED: Final = 1 / 3  # of the clip
 _ENDS: Final = 3  # frames at an end of the clip
@@ -37,13 +35,10 @@ def camera(cast: RoleAssignment) -> SkillJudgement:
 
     Raises:
         NotApplicable: nothing is asked of the camera, or neither the ground nor a thing shows what it does.
-        UsageError: an unknown move.
     """
     asked = cast.expect.camera
     if asked is None:
         raise NotAsked("nothing is asked of the camera")
-    if asked not in _MOVES:
-        raise unknown_name("camera move", asked, _MOVES)
     found = _followed(cast)
     if isinstance(found, SkillJudgement):
         return found
@@ -80,7 +75,7 @@ def _followed(cast: RoleAssignment) -> tuple[_F, float, str] | SkillJudgement:
     share = float((times[last] - times[0]) / (times[-1] - times[0])) if last > 0 else 0.0
     if share >= _LEAST_FOLLOWED and float(path[last, 3]) >= _AGREEING:
         return path[: last + 1], share, "the ground"
-    if not cast.roles or cast.expect.motion is not None or cast.expect.order:
+    if not cast.roles or cast.expect.motion is not None or cast.expect.moves or cast.expect.order:
         raise NotApplicable("the ground shows too little to follow the camera")
     found = players(cast)
     return found if isinstance(found, SkillJudgement) else (_seen_by_things(cast, found), 1.0, "the things")

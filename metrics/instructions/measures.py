@@ -22,7 +22,7 @@ from ..base import NotApplicable, Sample, Scored, measure
 from ..tracking.role_assignment import RoleAssignment, roles_of
 from .camera import camera
 from .limits import DIGEST
-from .motion import motion, order, speed, stillness
+from .motion import bite, motion, order, speed, stillness
 from .skills import NotAsked, Skill, SkillJudgement, attributes, count, nothing_uninvited, relation, shown
 
 if TYPE_CHECKING:
@@ -40,17 +40,14 @@ SKILLS: Final[dict[str, Skill]] = {
     "camera": camera,
     "order": order,
     "stillness": stillness,
+    "bite": bite,
     "nothing_uninvited": nothing_uninvited,
 }
 """Every skill, and what judges it; each is the measure ``follows.<name>``."""
 
 
 def judge_all(cast: RoleAssignment) -> dict[str, SkillJudgement | str]:
-    """Judge every skill that the prompt asks for; one that cannot be judged is the sentence that says why.
-
-    Raises:
-        UsageError: the prompt's ``expect`` holds a word that no skill knows.
-    """
+    """Judge every skill that the prompt asks for; one that cannot be judged is the sentence that says why."""
     found: dict[str, SkillJudgement | str] = {}
     for name, skill in SKILLS.items():
         try:
@@ -100,7 +97,7 @@ def _measured(skill: Skill) -> Callable[[Sample], Scored]:
 for _name, _skill in {**SKILLS, "all": every_skill}.items():
     measure(
         f"follows.{_name}",
-        version=1,
+        version=2,
         needs=("tracks",),
         better="higher",
         bounds=(0.0, 1.0),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
+from ..tracking.area_loss import largest_loss
 from ..tracking.role_assignment import RoleAssignment
 from ..tracking.trajectories import Path, fit_line, path_of
 from .limits import LIMITS, least_travel, still_travel
@@ -19,16 +19,13 @@ from .skills import NotAsked, SkillJudgement, players
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["DIRECTIONS", "PathSummary", "motion", "order", "speed", "stillness", "way_of"]
+__all__ = ["DIRECTIONS", "PathSummary", "bite", "motion", "order", "speed", "stillness", "way_of"]
 
 _F = NDArray[np.float64]
 _Marks: TypeAlias = tuple[float, float, float]
 """When a tenth, a half and nine tenths of a way are done, in seconds."""
 DIRECTIONS: Final = ("left", "right", "rise", "fall", "bounce", "throw-left", "throw-right")
 """Motions that have a direction."""
-_UNSAID: Final = ("collision", "block", "occluder")
-"""Families of the reference world whose captions say what happens, and not to which side."""
-_SPEEDS: Final = ("slow", "fast")
 _ENDS: Final = 3  # frames whose median place is the beginning, or the end, of a way
 _FEWEST: Final = 4  # frames that a way is read from
 
@@ -122,17 +119,14 @@ def motion(cast: RoleAssignment) -> SkillJudgement:
     - *bounce*: it falls, and rises again from its lowest place;
     - *throw*: it goes to its side in an arc.
 
-    What a prompt of the families collision, block and occluder leaves unsaid is not asked for.
+    A ``direction`` of the prompt's ``expect`` is known, and not asked for.
 
     Raises:
         NotApplicable: no direction is asked for, nothing is tracked, or the way is not seen.
-        UsageError: an unknown motion.
     """
     asked = cast.expect.motion
-    if asked is None or asked == "stay" or cast.expect.family in _UNSAID or not cast.roles:
+    if asked is None or asked == "stay" or not cast.roles:
         raise NotAsked("no direction of motion is asked for")
-    if asked not in DIRECTIONS:
-        raise unknown_name("motion", asked, (*DIRECTIONS, "stay"))
     path = _path(cast, cast.subject.place)
     if isinstance(path, SkillJudgement):
         return path
@@ -156,13 +150,10 @@ def speed(cast: RoleAssignment) -> SkillJudgement:
 
     Raises:
         NotApplicable: no speed is asked for, nothing is tracked, or the way is not seen.
-        UsageError: an unknown speed.
     """
     asked = cast.expect.speed
     if asked is None or not cast.roles:
         raise NotAsked("no speed is asked for")
-    if asked not in _SPEEDS:
-        raise unknown_name("speed", asked, _SPEEDS)
     path = _path(cast, cast.subject.place)
     if isinstance(path, SkillJudgement):
         return path
@@ -195,6 +186,27 @@ def stillness(cast: RoleAssignment) -> SkillJudgement:
     return SkillJudgement(False, {"failure": "moves", **evidence})
 
 
+def bite(cast: RoleAssignment) -> SkillJudgement:
+    """Whether the object that should lose a piece does so during the clip: never, or from the start, is a no.
+
+    Raises:
+        NotApplicable: nothing is asked to lose a piece, nothing is tracked, or it is seen whole too briefly.
+    """
+    number = cast.expect.bitten
+    if number is None or not cast.roles:
+        raise NotAsked("nothing is asked to lose a piece")
+    found = players(cast, (number,))
+    if isinstance(found, SkillJudgement):
+        return found
+    whole = np.flatnonzero(cast.whole_NT[found[0]])
+    if len(whole) < _FEWEST:
+        raise NotApplicable(f"too short: the object is seen whole in fewer than {_FEWEST} frames")
+    loss = largest_loss(cast.tracks.area_NT[found[0], whole])
+    if loss is None:
+        return SkillJudgement(False, {"failure": "no piece is lost"})
+    return SkillJudgement(True, {"frame": int(whole[loss.at]), "left": round(loss.left / loss.full, 4)})
+
+
 def order(cast: RoleAssignment) -> SkillJudgement:
     """Whether each event happens, and each after the one before it.
 
@@ -203,14 +215,10 @@ def order(cast: RoleAssignment) -> SkillJudgement:
 
     Raises:
         NotApplicable: no order is asked for, nothing is tracked, or a way is not seen.
-        UsageError: an unknown motion.
     """
     steps = cast.expect.order
     if len(steps) < 2:
         raise NotAsked("no order of events is asked for")
-    for step in steps:
-        if step.motion not in DIRECTIONS:
-            raise unknown_name("motion", step.motion, DIRECTIONS)
     marks: list[_Marks] = []
     told: list[Json] = []
     for step in steps:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.colors import COLORS
-from ...harness.core.errors import unknown_name
 from ..base import NotApplicable
 from ..expectation import ExpectedThing
 from ..tracking.role_assignment import Role, RoleAssignment
@@ -272,13 +271,10 @@ def relation(cast: RoleAssignment) -> SkillJudgement:
 
     Raises:
         NotApplicable: no relation is asked for, or nothing is tracked.
-        UsageError: an unknown relation.
     """
     asked = cast.expect.relation
     if asked is None:
         raise NotAsked("no spatial relation is asked for")
-    if asked.where not in _AXES:
-        raise unknown_name("relation", asked.where, _AXES)
     found = players(cast, (asked.subject, asked.of))
     if isinstance(found, SkillJudgement):
         return found
@@ -316,10 +312,12 @@ def nothing_uninvited(cast: RoleAssignment) -> SkillJudgement:
     What shows less than a tenth of the least thing that is asked for, as area times contrast, is a smudge.
 
     Raises:
-        NotApplicable: no objects are asked for, or nothing is tracked.
+        NotApplicable: no objects are asked for, others are allowed, or nothing is tracked.
     """
     if not cast.roles:
         raise NotAsked("no objects are asked for")
+    if cast.expect.others == "allowed":
+        raise NotAsked("other things may be seen")
     if not cast.tracks.things:
         raise NotApplicable("discarded: nothing is tracked")
     extras = _extras(cast)

@@ -16,11 +16,9 @@ from .motion import Finding, bounce, frame_at
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["MEETINGS", "causality", "energy", "momentum", "solidity"]
+__all__ = ["causality", "energy", "momentum", "solidity"]
 
 _F = NDArray[np.float64]
-MEETINGS: Final = ("collision", "block")
-"""Families in which the first thing runs into the second, which rests."""
 _ERRORS: Final = 2.0
 _SLOW: Final = 0.06
 """Sides a second: what is slower rests."""
@@ -60,10 +58,11 @@ def _meeting(cast: RoleAssignment) -> Collision:
     Raises:
         NotApplicable: none is expected, or the two are not seen in enough frames.
     """
-    if cast.expect.family not in MEETINGS or len(cast.roles) < 2:
+    if cast.expect.collides is None:
         raise NotApplicable("no collision is expected")
     cast.require_view()
-    paths = [_alone(cast, role) for role in cast.roles[:2]]
+    roles = [cast.role_of(number) for number in cast.expect.collides]
+    paths = [_alone(cast, role) for role in roles]
     one, two = paths
     if one is None or two is None or min(len(one.frames_K), len(two.frames_K)) < 6:
         raise NotApplicable("too short: the two things are not seen whole in 6 frames")
@@ -72,7 +71,7 @@ def _meeting(cast: RoleAssignment) -> Collision:
     axis = away / max(float(np.hypot(*away)), 1e-9)
     tracks = cast.tracks
     halves = [_half(path, axis) for path in paths if path is not None]
-    areas = [_early_area(tracks.area_NT[role.track]) for role in cast.roles[:2] if role.track is not None]
+    areas = [_early_area(tracks.area_NT[role.track]) for role in roles if role.track is not None]
     hinges = [_change(path) for path in (one, two)]
     setoff = None if hinges[1] is None else hinges[1].time
     moves_first = hinges[1].before if hinges[1] is not None else _velocity(two)

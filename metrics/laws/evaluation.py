@@ -12,8 +12,8 @@ from ..expectation import read_expectation
 from ..tracking.role_assignment import RoleAssignment, assign_roles, roles_of
 from ..tracking.tracks import Tracks
 from ..tracking.trajectories import path_of
-from .collisions import MEETINGS, causality, energy, momentum, solidity
-from .motion import FALLS, STEADY, Finding, continuity, gravity, inertia
+from .collisions import causality, energy, momentum, solidity
+from .motion import Finding, continuity, gravity, inertia
 from .permanence import color, permanence, persistence, rigidity, uninvited
 
 __all__ = ["LAWS", "cast_for", "discarded", "find_all", "law_roles"]
@@ -76,7 +76,7 @@ def discarded(cast: RoleAssignment) -> str | None:
     first = int(tracks.seen_NT[track].argmax())
     if any(tracks.seen_NT[n, first] for n in cast.doubles):
         return "the subject is there more than once from the beginning"
-    if not _should_move(cast):
+    if not cast.expect.moves:
         return None
     try:
         cast.require_view()
@@ -86,11 +86,6 @@ def discarded(cast: RoleAssignment) -> str | None:
     if len(path.frames_K) >= _LONG and path.extent < _STILL:
         return "the subject stands still, and was asked to move"
     return None
-
-
-def _should_move(cast: RoleAssignment) -> bool:
-    motion, family = cast.expect.motion, cast.expect.family
-    return (motion in (*FALLS, *STEADY) and motion != "stay") or family in (*MEETINGS, "occluder")
 
 
 def find_all(cast: RoleAssignment) -> dict[str, Finding | str]:

@@ -90,7 +90,7 @@ def gravity(cast: RoleAssignment) -> Finding:
     falls = None if path is None else fit_falls(path)
     if path is None or falls is None:
         raise NotApplicable("too short: the fall is not seen whole in 5 frames")
-    known = cast.expect.g
+    known = cast.expect.gravity
     g = known if known is not None else max(falls.g, 1e-6)
     away = max(0.0, abs(falls.g - g) - _ERRORS * falls.error) / g
     bend = g * falls.longest**2 / 8
@@ -144,7 +144,7 @@ def inertia(cast: RoleAssignment) -> Finding:
     Raises:
         NotApplicable: the motion that is expected is not a uniform one, or no part of a way is long enough.
     """
-    if cast.expect.motion not in STEADY or cast.expect.order:
+    if (cast.expect.motion not in STEADY and cast.expect.direction is None) or cast.expect.order:
         raise NotApplicable("no uniform motion is expected")
     cast.require_view()
     findings: list[Finding] = []

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import NotApplicable
+from ..tracking.area_loss import largest_loss
 from ..tracking.role_assignment import Role, RoleAssignment
 from .motion import Finding, worst
 
@@ -18,7 +19,6 @@ __all__ = ["color", "permanence", "persistence", "rigidity", "uninvited"]
 
 _F = NDArray[np.float64]
 _OVERLOOKED: Final = 0.3  # of a thing: what shows less may be overlooked
-_BITTEN: Final = 0.06  # of a thing's area: the smallest bite
 _ENOUGH: Final = 0.4  # of a thing: what shows less may have the color of its edge
 _GAP: Final = 2  # frames: what is not seen for longer was hidden
 _SOFT: Final = ("person", "biscuit")
@@ -212,7 +212,7 @@ def persistence(cast: RoleAssignment) -> Finding:
     Raises:
         NotApplicable: no bite is expected, or none is seen, or too few frames follow it.
     """
-    bitten = [role for role in cast.shown if role.thing.kind == "biscuit"]
+    bitten = [role for role in cast.shown if role.place == cast.expect.bitten]
     if not bitten:
         raise NotApplicable("no bite is expected")
     findings = [finding for role in bitten if (finding := _regrown(cast, role)) is not None]
@@ -226,12 +226,10 @@ def _regrown(cast: RoleAssignment, role: Role) -> Finding | None:
     area = cast.tracks.area_NT[role.track, whole]
     if len(area) < 5:
         raise NotApplicable("too short: the bite is not seen whole in 5 frames")
-    drop = area[:-1] - area[1:]
-    bite = int(drop.argmax()) + 1
-    full = float(np.median(area[max(0, bite - 3) : bite]))
-    left = float(area[bite])
-    if full - left < _BITTEN * full:
+    loss = largest_loss(area)
+    if loss is None:
         return None
+    bite, full, left = loss.at, loss.full, loss.left
     after = area[bite:]
     if len(after) < 3:
         raise NotApplicable("too short: fewer than three frames follow the bite")

@@ -59,6 +59,17 @@ class RoleAssignment(Derives):
         """The first expected thing."""
         return self.roles[0]
 
+    def role_of(self, number: int) -> Role:
+        """Give the role of an expected object by its number: the first where it is expected several times.
+
+        Raises:
+            NotApplicable: it is expected to be seen no times.
+        """
+        for role in self.roles:
+            if role.place == number:
+                return role
+        raise NotApplicable(f"the object {number} is not expected to be seen")
+
     @property
     def shown(self) -> tuple[Role, ...]:
         """The roles that have a track."""

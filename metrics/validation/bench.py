@@ -28,9 +28,9 @@ from ..tracking.tracks import source_name
 from .law_card import LawCard, card_trials, make_card
 from .law_card_text import write_text
 from .law_trials import lawful_trials, run
+from .looks import LOOKS
 from .skill_card import run_skill_trial, skill_rows, skill_trials
 from .skill_report import SkillsCard, skills_text
-from .trial_clips import LOOKS
 from .trial_log import run_trials
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ...harness.core.stats import Interval, rate_interval
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, SourceThresholds
 from ..surprise.pairwise import area_under_curve
-from .law_trials import VARIETIES, Trial, lawful_trials, planted_trials
-from .trial_clips import DEGRADED, RECONSTRUCTED
+from .law_trials import VARIETIES, Trial, broken_trials, lawful_trials
+from .looks import DEGRADED, RECONSTRUCTED
 
 __all__ = [
     "MEDIUM",
@@ -160,7 +160,7 @@ def card_trials(seed: int, n: int) -> list[Trial]:
                 "card", seed, "", 0, variety=condition.variety, look=condition.look, severity=severity
             )
             for law in LAWS:
-                broken = planted_trials(template, law, count)
+                broken = broken_trials(template, law, count)
                 planned += [trial.twin for trial in broken] + broken
     return list(dict.fromkeys(planned))
 

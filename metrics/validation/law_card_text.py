@@ -9,7 +9,7 @@ from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
 from .law_card import MEDIUM, SEVERITIES, Alarms, CardEstimate, LawCard, LawCell
 from .law_trials import VARIETIES
-from .trial_clips import DEGRADED, RECONSTRUCTED
+from .looks import DEGRADED, RECONSTRUCTED
 
 __all__ = ["write_text"]
 

@@ -1,43 +1,42 @@
-"""Trials of the probes: scenes of the reference world, lawful and with planted violations, in many looks.
+"""Trials of the laws: clips of a simulated world, lawful and with one law broken, in many looks.
 
 A trial is named by what it shows, and its clip depends on that name alone. Each lawful scene is tried once a
-look, and is the twin of every violation that is planted in it.
+look, and is the twin of every violation of the same scene.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, Scene, Thing, fits, sample_scene
+from ...generators.worlds.registry import World, find_world
+from ...generators.worlds.trials import TrialClip, TrialRequest
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
 from ..encoders.base import NotApplicable
 from ..laws.evaluation import LAWS, cast_for, find_all
 from ..laws.motion import Finding
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
-from .trial_clips import Reconstruct, SceneClip, beside, dress, recolored, resized_things, stays_inside
-from .violations import MOTION_OF, plant, plants_of
+from .looks import Reconstruct, dress
 
 __all__ = [
     "STAGES",
     "VARIETIES",
     "Stage",
     "Trial",
-    "film_of",
+    "broken_trials",
+    "clip_of",
     "follow",
     "frames_of",
     "lawful_trials",
-    "planted_trials",
     "run",
 ]
 
-_TRIES: Final = 12
+_WORLD: Final = "reference"
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,10 @@ STAGES: Final = {
     "thresholds": Stage("thresholds", ("red", "green", "blue", "white"), (1.0, 1.0)),
     "card": Stage("card", ("yellow", "purple"), (0.86, 0.94)),
 }
-"""The stages by name. Probes are built on ``development``, thresholds are quantiles of ``thresholds``."""
+"""The stages by name. Laws are built on ``development``, thresholds are quantiles of ``thresholds``."""
 
 VARIETIES: Final[dict[str, str]] = {
-    "native": "16 x 64 x 64 at 8 fps",
+    "native": "the world's own size, 16 x 64 x 64 at 8 fps in the reference world",
     "fast": "5 frames a second, so that things move 1.6 times as far from frame to frame",
     "slow": "24 frames at 12 a second, so that things move two thirds as far",
     "small": "things of 0.7 times the size",
@@ -81,7 +80,7 @@ _FACTORS: Final = {"small": 0.7, "large": 1.25}
 
 @dataclass(frozen=True)
 class Trial:
-    """One clip to try the probes on; without a law it is lawful."""
+    """One clip to hold against the laws; without a law it is lawful."""
 
     stage: str
     seed: int
@@ -92,6 +91,7 @@ class Trial:
     law: str | None = None
     violation: str | None = None
     severity: float = 0.0
+    world: str = _WORLD
 
     @property
     def scene(self) -> str:
@@ -105,64 +105,57 @@ class Trial:
 
 
 def lawful_trials(
-    stage: str, seed: int, n: int, *, variety: str = "native", look: str = "plain"
+    stage: str, seed: int, n: int, *, variety: str = "native", look: str = "plain", world: str = _WORLD
 ) -> list[Trial]:
     """List ``n`` lawful scenes of each family that has room in the variety's clips."""
-    clip = _CLIPS.get(variety, NATIVE_CLIP)
-    families = [family for family in FAMILIES if fits(family, clip)]
-    return [Trial(stage, seed, family, i, variety, look) for i in range(n) for family in families]
+    found = find_world(world)
+    clip = _clip(found, variety)
+    families = [family for family in found.families if found.fits(family, clip)]
+    return [
+        Trial(stage, seed, family, i, variety, look, world=world) for i in range(n) for family in families
+    ]
 
 
-def planted_trials(template: Trial, law: str, n: int) -> list[Trial]:
+def broken_trials(template: Trial, law: str, n: int) -> list[Trial]:
     """List ``n`` violations of a law, spread over the violations and families that can show it.
 
-    Stage, seed, variety, look and severity are the template's.
+    World, stage, seed, variety, look and severity are the template's.
     """
-    clip = _CLIPS.get(template.variety, NATIVE_CLIP)
-    pairs = [(violation, family) for violation, family in plants_of(law) if fits(family, clip)]
+    world = find_world(template.world)
+    clip = _clip(world, template.variety)
+    pairs = [pair for pair in world.violations_of(law) if world.fits(pair[1], clip)]
     trials: list[Trial] = []
     for k in range(n if pairs else 0):
         index, place = divmod(k, len(pairs))
         violation, family = pairs[place]
-        if (law, family) in MOTION_OF:  # every other scene of the family has that motion
+        if world.needed(family, violation):  # every other scene of the family has what is needed
             index = 2 * index + 1
         trials.append(replace(template, law=law, violation=violation, family=family, index=index))
     return trials
 
 
-def film_of(trial: Trial) -> SceneClip | None:
-    """Make a trial's film; None where its scene has no room for what is asked."""
-    clip = _CLIPS.get(trial.variety, NATIVE_CLIP)
-    drawn = next((drawn for drawn in _scenes(trial, clip) if drawn is not None), None)
-    if drawn is None:
-        return None
-    scene, more = drawn
-    film: SceneClip | None = SceneClip.of(scene, clip)
-    first = trial.violation == "uninvited"  # which has to keep clear of all that is there
-    if more is not None and first:
-        film = film.with_more(more)
-    if trial.violation is not None:
-        rng = seeded_rng("probe trial", *_name(trial), trial.violation, trial.severity)
-        film = plant(film, trial.violation, trial.severity, rng)
-    return film if film is None or more is None or first else film.with_more(more)
-
-
-def _scenes(trial: Trial, clip: ClipSettings) -> Iterator[tuple[Scene, Thing | None] | None]:
-    """Draw lawful scenes, and what more is in them, until one has the room that the variety needs."""
+def clip_of(trial: Trial) -> TrialClip | None:
+    """Make a trial's clip, not yet drawn; None where its scene has no room for what is asked."""
+    world = find_world(trial.world)
     stage = STAGES[trial.stage]
-    asked = {"motion": ("fall", "bounce")[trial.index % 2]} if trial.family == "fall" else {}
-    for attempt in range(_TRIES):
-        rng = seeded_rng("probe trial", *_name(trial), attempt)
-        scene = recolored(sample_scene(rng, clip, family=trial.family, **asked), stage.palette, rng)
-        factor = _FACTORS.get(trial.variety, float(rng.uniform(*stage.sizes)))
-        scene = resized_things(scene, factor)
-        if factor > 1 and not stays_inside(scene, clip):
-            yield None
-        elif trial.variety == "together":
-            more = beside(scene, clip, [*_name(trial), attempt], stage.palette)
-            yield None if more is None else (scene, more)
-        else:
-            yield scene, None
+    factor = _FACTORS.get(trial.variety)
+    return world.trial_clip(
+        TrialRequest(
+            name=_name(trial),
+            family=trial.family,
+            index=trial.index,
+            clip=_clip(world, trial.variety),
+            palette=stage.palette,
+            sizes=stage.sizes if factor is None else (factor, factor),
+            extra=trial.variety == "together",
+            violation=trial.violation,
+            severity=trial.severity,
+        )
+    )
+
+
+def _clip(world: World, variety: str) -> ClipSettings:
+    return _CLIPS.get(variety) or world.native_clips[0]
 
 
 def _name(trial: Trial) -> tuple[Json, ...]:
@@ -171,13 +164,13 @@ def _name(trial: Trial) -> tuple[Json, ...]:
 
 def frames_of(
     trial: Trial, reconstruct: Reconstruct | None = None
-) -> tuple[SceneClip, NDArray[np.uint8]] | None:
-    """Draw a trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
-    film = film_of(trial)
-    if film is None:
+) -> tuple[TrialClip, NDArray[np.uint8]] | None:
+    """Draw a trial's clip in its look: the clip and its frames, uint8 RGB (T, H, W, 3)."""
+    clip = clip_of(trial)
+    if clip is None:
         return None
     rng = seeded_rng("probe trial look", *_name(trial), trial.look)
-    return film, dress(film, trial.look, rng, reconstruct)
+    return clip, dress(clip, trial.look, rng, reconstruct)
 
 
 def follow(source: TrackSource, frames_THWC: NDArray[np.uint8], fps: float) -> Tracks:
@@ -191,7 +184,7 @@ def follow(source: TrackSource, frames_THWC: NDArray[np.uint8], fps: float) -> T
 
 
 def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = None) -> dict[str, Any] | None:
-    """Try all probes on one clip; None where the scene has no room for it.
+    """Hold one clip against all laws; None where the scene has no room for it.
 
     Returns:
         ``found`` (law -> severity, or the reason why it does not apply) and ``ms``
@@ -200,16 +193,16 @@ def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = Non
     made = frames_of(trial, reconstruct)
     if made is None:
         return None
-    film, frames = made
+    clip, frames = made
     began = time.process_time()
     try:
-        tracks = follow(source, frames, film.clip.fps)
+        tracks = follow(source, frames, clip.clip.fps)
     except NotApplicable as why:  # a source may say that it sees nothing in such a clip
         found: dict[str, Finding | str] = dict.fromkeys(LAWS, str(why))
         followed = time.process_time()
     else:
         followed = time.process_time()
-        found = find_all(cast_for(tracks, film.expect))
+        found = find_all(cast_for(tracks, clip.expect))
     ended = time.process_time()
     said = {law: f if isinstance(f, str) else f.severity for law, f in found.items()}
     spent = [1e3 * (followed - began), 1e3 * (ended - followed)]

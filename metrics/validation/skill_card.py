@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, WORLD_VERSION, expectation, sample_scene
+from ...generators.worlds.registry import find_world
 from ...harness.core.config import Config
 from ...harness.core.errors import unknown_name
 from ...harness.core.keys import seeded_rng
@@ -29,8 +29,8 @@ from ..tracking.role_assignment import RoleAssignment, assign_roles
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import SHAPES, Tracks
 from ..tracking.trajectories import path_of
+from .looks import DEGRADED, RECONSTRUCTED, Reconstruct, dress
 from .skill_trials import UNPAIRED, SkillTrial, frames_of, prompts_of, track
-from .trial_clips import DEGRADED, RECONSTRUCTED, Reconstruct, SceneClip, dress
 
 __all__ = ["GROUPS", "SkillRow", "measure_limits", "run_skill_trial", "skill_rows", "skill_trials"]
 
@@ -96,11 +96,11 @@ def run_skill_trial(trial: SkillTrial, reconstruct: Reconstruct | None = None) -
     Raises:
         ValueError: the trial's look needs an autoencoder, and none was given.
     """
-    film, frames = frames_of(trial, reconstruct)
-    tracks = track(frames, film.clip.fps, WorldSource())
+    clip, frames = frames_of(trial, reconstruct)
+    tracks = track(frames, clip.clip.fps, WorldSource())
     skill = SKILLS.get(trial.skill, every_skill)
     answers: dict[Asked, bool | str] = {}
-    for asked, expect in zip(_ASKED, prompts_of(trial, film), strict=True):
+    for asked, expect in zip(_ASKED, prompts_of(trial, clip), strict=True):
         if expect is None:
             continue
         try:
@@ -151,21 +151,23 @@ def measure_limits(
         The limits, and the source with what was measured of clips in which things stay.
     """
     found: dict[str, list[float]] = {}
-    for family in FAMILIES:
+    world = find_world("reference")
+    size = world.native_clips[0]
+    for family in world.families:
         for index in range(source.clips):
             rng = seeded_rng("skill limits", source.seed, family, index)
-            film = SceneClip.of(sample_scene(rng, NATIVE_CLIP, family=family), NATIVE_CLIP)
+            clip = world.scene_clip(world.sample(rng, size, family, {}), size)
             for look in source.looks:
                 look_rng = seeded_rng("skill limits", source.seed, family, index, look)
-                tracks = track(dress(film, look, look_rng), film.clip.fps, WorldSource())
-                cast = assign_roles(tracks, read_expectation(expectation(film.scene)))
+                tracks = track(dress(clip, look, look_rng), clip.clip.fps, WorldSource())
+                cast = assign_roles(tracks, read_expectation(clip.expect))
                 for name, value in _values(cast, tracks):
                     found.setdefault(name, []).append(value)
                 tick(1)
     stays = tuple(float(np.quantile(found[name], 1 - _QUANTILE)) for name in _STAYS)
     tracker = int(str(WorldSource().identity()["version"]))
     return _limits(found), replace(
-        source, world=WORLD_VERSION, tracker=tracker, stays=(stays[0], stays[1], stays[2])
+        source, world=world.version, tracker=tracker, stays=(stays[0], stays[1], stays[2])
     )
 
 

@@ -1,4 +1,4 @@
-"""Trials of the skills: clips of the reference world, prompts that they follow, and prompts that they do not.
+"""Trials of the skills: clips of a simulated world, prompts that they follow, and prompts that they do not.
 
 A trial is named by its skill, its number and its look, and its clip depends on that name alone. The prompts
 that are not followed are about the very clip: the relation mirrored, the colors swapped, another number, the
@@ -14,41 +14,27 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...generators.worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, Scene, expectation, sample_scene
+from ...generators.worlds.registry import find_world
+from ...generators.worlds.trials import TrialClip
+from ...harness.core.colors import COLORS
 from ...harness.core.keys import seeded_rng
 from ..expectation import KINDS
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
-from .trial_clips import Reconstruct, SceneClip, dress
+from .looks import Reconstruct, dress
 
 __all__ = [
-    "SKILL_FAMILIES",
     "UNPAIRED",
     "SkillTrial",
+    "clip_of",
     "counterfactual",
-    "film_of",
     "frames_of",
     "prompts_of",
     "track",
 ]
 
 Expect = dict[str, Any]
-_TWO: Final = ("relation", "order", "collision")
-SKILL_FAMILIES: Final[dict[str, tuple[str, ...]]] = {
-    "shown": tuple(FAMILIES),
-    "count": ("count",),
-    "attributes": (*_TWO, "uniform", "still", "count"),
-    "relation": ("relation",),
-    "motion": ("uniform", "fall", "projectile"),
-    "speed": ("uniform",),
-    "camera": ("camera",),
-    "order": ("order",),
-    "stillness": ("still", "uniform", "still", "fall"),
-    "nothing_uninvited": tuple(FAMILIES),
-    "all": tuple(FAMILIES),
-}
-"""The families whose scenes each skill is tried on; those of `stillness` that move are for its no alone."""
-UNPAIRED: Final = ("stillness",)
-"""Skills that half of the clips are for the yes of, and half for the no."""
+UNPAIRED: Final = ("stillness", "bite")
+"""Skills with one prompt a clip: half of the clips follow it, half do not."""
 _OPPOSITE: Final = {
     "left": "right",
     "right": "left",
@@ -66,7 +52,7 @@ _OPPOSITE: Final = {
     "slow": "fast",
     "fast": "slow",
 }
-_TRIES: Final = 200
+_PALETTE: Final = ("red", "green", "blue", "yellow", "purple", "white")
 _FAR: Final = 150.0  # levels of RGB between two colors that nobody mistakes for each other
 
 
@@ -79,39 +65,28 @@ class SkillTrial:
     skill: str
     index: int
     look: str = "plain"
+    world: str = "reference"
 
     @property
     def family(self) -> str:
         """The kind of its scene: the families of the skill take turns."""
-        families = SKILL_FAMILIES[self.skill]
+        families = find_world(self.world).skill_families[self.skill]
         return families[self.index % len(families)]
 
 
-def film_of(trial: SkillTrial) -> SceneClip:
-    """Draw the trial's scene: one whose words ask for the skill, or can be turned into words that do."""
-    for attempt in range(_TRIES):
-        rng = seeded_rng("skill trial", trial.stage, trial.seed, trial.skill, trial.index, attempt)
-        scene = sample_scene(rng, NATIVE_CLIP, family=trial.family)
-        if _tells(trial.skill, scene):
-            return SceneClip.of(scene, NATIVE_CLIP)
-    raise AssertionError(f"no scene of the family {trial.family!r} is one to try {trial.skill!r} on")
-
-
-def _tells(skill: str, scene: Scene) -> bool:
-    if skill == "speed":
-        return "speed" in scene.facts
-    if skill == "attributes" and scene.family in _TWO:  # two balls whose colors are swapped are the same two
-        return scene.things[0].shape != scene.things[1].shape
-    return True
+def clip_of(trial: SkillTrial) -> TrialClip:
+    """Make the trial's clip: its words ask for the skill, or can be turned into words that do."""
+    name = (trial.stage, trial.seed, trial.skill)
+    return find_world(trial.world).skill_clip(trial.skill, trial.family, name, trial.index)
 
 
 def frames_of(
     trial: SkillTrial, reconstruct: Reconstruct | None = None
-) -> tuple[SceneClip, NDArray[np.uint8]]:
-    """Draw the trial's clip in its look: the film and its frames, uint8 RGB (T, H, W, 3)."""
-    film = film_of(trial)
+) -> tuple[TrialClip, NDArray[np.uint8]]:
+    """Draw the trial's clip in its look: the clip and its frames, uint8 RGB (T, H, W, 3)."""
+    clip = clip_of(trial)
     rng = seeded_rng("skill trial look", trial.stage, trial.seed, trial.skill, trial.index, trial.look)
-    return film, dress(film, trial.look, rng, reconstruct)
+    return clip, dress(clip, trial.look, rng, reconstruct)
 
 
 def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tracks:
@@ -122,9 +97,11 @@ def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tr
     return tracker.finish(ClipShape(height, width, fps, np.arange(len(frames_THWC)) / fps))
 
 
-def prompts_of(trial: SkillTrial, film: SceneClip) -> tuple[Expect | None, Expect | None]:
+def prompts_of(trial: SkillTrial, clip: TrialClip) -> tuple[Expect | None, Expect | None]:
     """Give what a prompt that the clip follows asks for, and one that it does not, where there are such."""
-    kept: Expect = expectation(film.scene)
+    kept: Expect = dict(clip.expect)
+    if trial.skill == "bite":
+        return (None, kept) if trial.index % 2 else (kept, None)
     if trial.skill == "stillness" and kept.get("motion") != "stay":
         return None, {**kept, "motion": "stay"}
     return kept, counterfactual(trial.skill, kept, trial.index)
@@ -141,7 +118,7 @@ def counterfactual(skill: str, expect: Mapping[str, Any], index: int) -> Expect 
 def _not_shown(expect: Expect, index: int) -> Expect:
     """Ask for one more thing, of a color that nothing has."""
     taken = {thing.get("color") for thing in expect["objects"]}
-    free = [color for color in COLORS if color not in taken]
+    free = [color for color in _PALETTE if color not in taken]
     shape = ("ball", "square", "triangle")[index % 3]
     return {**expect, "objects": [*expect["objects"], {"shape": shape, "color": free[index % len(free)]}]}
 
@@ -201,16 +178,17 @@ def _uninvited(expect: Expect, index: int) -> Expect | None:
     *rest, last = expect["objects"]
     if last.get("count", 1) > 1:
         return {**expect, "objects": [*rest, {**last, "count": last["count"] - 1}]}
-    left = {name: value for name, value in expect.items() if name not in ("relation", "order")}
+    of_two = ("relation", "order", "collides", "passes_behind")
+    left = {name: value for name, value in expect.items() if name not in of_two}
     if rest:
         return {**left, "objects": rest}
     if last.get("kind") == "person":
         return None
     paint = KINDS[last["kind"]][0] if "kind" in last else COLORS[last["color"]]
     away = {
-        color: float(np.linalg.norm(np.subtract(rgb, paint or (0, 0, 0)))) for color, rgb in COLORS.items()
+        color: float(np.linalg.norm(np.subtract(COLORS[color], paint or (0, 0, 0)))) for color in _PALETTE
     }
-    far = [color for color in COLORS if away[color] > _FAR]
+    far = [color for color in _PALETTE if away[color] > _FAR]
     return {**left, "objects": [{"shape": "ball", "color": far[index % len(far)]}]}
 
 
@@ -224,7 +202,7 @@ def _any_other(expect: Expect, index: int) -> Expect | None:
         return _other_move(expect, index)
     if "count" in expect["objects"][0]:
         return _other_count(expect, index)
-    if expect["family"] in ("uniform", "fall", "projectile"):
+    if expect.get("motion") in _OPPOSITE and "kind" not in expect["objects"][0]:
         return _opposite("motion")(expect, index)
     return _not_shown(expect, index)
 
@@ -239,6 +217,7 @@ _TURNED: Final[dict[str, Callable[[Expect, int], Expect | None]]] = {
     "camera": _other_move,
     "order": _reversed,
     "stillness": _not_still,
+    "bite": _not_still,
     "nothing_uninvited": _uninvited,
     "all": _any_other,
 }

@@ -25,7 +25,7 @@ _ROOMS: Final = (
     "metrics/laws",
     "metrics/instructions",
     "metrics/validation",
-    "generators/worlds/plane",
+    "generators/worlds",
 )
 """Folders whose code the row of a trial depends on."""
 T = TypeVar("T", bound="DataclassInstance")
@@ -80,7 +80,7 @@ def run_trials(
 def code_digests() -> dict[str, Json]:
     """Hash the code that a trial runs through: rows of other code are not mixed with new ones."""
     package = Path(__file__).parents[2]
-    files = [path for room in _ROOMS for path in sorted((package / room).glob("*.py"))]
+    files = [path for room in _ROOMS for path in sorted((package / room).rglob("*.py"))]
     files += [package / "metrics" / "expectation.py", package / "harness" / "core" / "colors.py"]
     return {"code": {path.relative_to(package).as_posix(): file_sha256(path)[:16] for path in files}}
 

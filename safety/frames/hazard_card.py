@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, fits, world_clips
+from ...generators.worlds.registry import find_world
 from ...harness.core.media import Window
 from ...harness.core.progress import track
 from .judge_card import FOLDER, ErrorRow, JudgeCard, error_row, write_card
@@ -38,8 +38,10 @@ LIMITS: Final = (
 
 def trials(n: int, *, sign: bool) -> Iterator[NDArray[np.uint8]]:
     """Render ``n`` clips, (T, H, W, 3) RGB, with the sign or without it."""
-    names = [name for name in FAMILIES if (name == "hazard") == sign and fits(name, NATIVE_CLIP)]
-    for frames_THWC, _ in world_clips(n, f"hazard card, {sign}", families=names):
+    world = find_world("reference")
+    clip = world.native_clips[0]
+    names = [name for name in world.families if (name == "hazard") == sign and world.fits(name, clip)]
+    for frames_THWC, _ in world.clips(n, f"hazard card, {sign}", clip, families=names):
         yield frames_THWC
 
 
@@ -67,7 +69,7 @@ def _rows(judge: FrameJudge, n: int, *, sign: bool) -> tuple[ErrorRow, ...]:
     with track(f"{judge.name}, {'with' if sign else 'without'} the sign", n) as ticker:
         for frames_THWC in trials(n, sign=sign):
             for look, seen_THWC in (("as it is", frames_THWC), ("compressed", compressed(frames_THWC))):
-                times = np.arange(len(seen_THWC)) / NATIVE_CLIP.fps
+                times = np.arange(len(seen_THWC)) / find_world("reference").native_clips[0].fps
                 right[look].append(judge_windows(judge, [Window(seen_THWC, times, 0)]).flagged == sign)
             ticker.advance()
     kind = "reference world, with the sign" if sign else "reference world, without it"

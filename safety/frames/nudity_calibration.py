@@ -121,10 +121,13 @@ def _found(detector: NudeNetDetector, frames_THWC: NDArray[np.uint8]) -> tuple[t
 
 def _world(detector: NudeNetDetector, n: int) -> Iterator[NudityTrial]:
     """Judge clips of the two-dimensional reference world: small frames of drawn shapes and people."""
-    from ...generators.worlds.plane import FAMILIES, NATIVE_CLIP, fits, world_clips
+    from ...generators.worlds.registry import find_world
 
-    families = [name for name in FAMILIES if name != "hazard" and fits(name, NATIVE_CLIP)]
-    for number, (frames_THWC, _) in enumerate(world_clips(n, "nudity card", families=families)):
+    world = find_world("reference")
+    clip = world.native_clips[0]
+    families = [name for name in world.families if name != "hazard" and world.fits(name, clip)]
+    made = world.clips(n, "nudity card", clip, families=families)
+    for number, (frames_THWC, _) in enumerate(made):
         name = f"world {number}"
         yield NudityTrial(
             "world", "renderer", "held out", name, name, "as it is", (), _found(detector, frames_THWC)

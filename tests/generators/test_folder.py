@@ -98,7 +98,7 @@ def test_a_jsonl_manifest_reads_as_the_csv_one(tmp_path: Path) -> None:
         "file": "x.mp4",
         "prompt": "a\nball",
         "seed": 3,
-        "expect": {"n": 1},
+        "expect": {"custom": {"n": 1}},
         "tags": ["p", "q"],
         "labels": {"language": "en"},
         "group": "g",
@@ -108,7 +108,7 @@ def test_a_jsonl_manifest_reads_as_the_csv_one(tmp_path: Path) -> None:
         "a\nball",
         3,
         ("p", "q"),
-        {"n": 1},
+        {"custom": {"n": 1}},
         {"language": ("en",), "group": ("g",)},
     )
 

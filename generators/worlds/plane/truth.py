@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .mechanics import Contact
-from .scene import Scene, Thing
+from .scene import GRAVITY, Scene, Thing
 from .words import says_size, says_speed
 
-__all__ = ["Truth", "expectation"]
+__all__ = ["Truth", "expectation", "facts_of_family"]
+
+_UNSAID: Final = ("collision", "block", "occluder")
+"""Families whose captions say what happens, and not to which side."""
+_FALLS: Final = ("fall", "bounce", "throw-left", "throw-right")
 
 
 @dataclass(frozen=True)
@@ -86,9 +91,11 @@ def expectation(scene: Scene, words: str | None = None) -> dict[str, Any]:
     objects: list[dict[str, Any]] = [_object(thing, words) for thing in scene.things]
     if scene.family == "count":
         objects = [{**objects[0], "count": len(objects)}]
-    expect: dict[str, Any] = {"family": scene.family, "objects": objects}
+    expect: dict[str, Any] = {"objects": objects}
     if facts.get("motion") and objects:
         expect["motion"] = facts["motion"]
+    if objects:
+        expect = facts_of_family(scene.family, expect)
     if "speed" in facts and (words is None or says_speed(words)):
         expect["speed"] = facts["speed"]
     if "relation" in facts:
@@ -98,6 +105,26 @@ def expectation(scene: Scene, words: str | None = None) -> dict[str, Any]:
     if "second" in facts:
         expect["order"] = [{"object": 0, "motion": facts["motion"]}, {"object": 1, "motion": facts["second"]}]
     return expect
+
+
+def facts_of_family(family: str, expect: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the facts that hold in every scene of a family to what is expected; what is stated stays.
+
+    What the captions of a family do not say of the motion is known, and not asked for: its direction.
+    """
+    stated = dict(expect)
+    if family in _UNSAID and stated.get("motion") in ("left", "right"):
+        stated["direction"] = stated.pop("motion")
+    known: dict[str, Any] = {}
+    if stated.get("motion") in _FALLS:
+        known["gravity"] = GRAVITY
+    if family in ("collision", "block"):
+        known["collides"] = [0, 1]
+    elif family == "occluder":
+        known["passes_behind"] = [0, 1]
+    elif family == "biscuit":
+        known["bitten"] = 0
+    return {**known, **stated}
 
 
 def _object(thing: Thing, words: str | None) -> dict[str, str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from screentest.generators.worlds.plane.trial_violations import violations_of
 from screentest.generators.worlds.plane.words import vocabulary
+from screentest.generators.worlds.trials import TrialClip
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord
@@ -25,14 +27,12 @@ from screentest.metrics.laws.thresholds import packaged_thresholds, thresholds_d
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.tracks import Tracks, source_name
 from screentest.metrics.validation.law_trials import Trial, frames_of
-from screentest.metrics.validation.trial_clips import SceneClip
-from screentest.metrics.validation.violations import plants_of
 
 from ..helpers import track_record
 from ..tracking.scenes import BLUE, RED, Shape, draw, still
 
 OTHER_LOOKS = ("ground", "noise", "crf28")
-FALL = {"objects": [{"shape": "ball", "color": "red"}], "motion": "fall", "family": "fall"}
+FALL = {"objects": [{"shape": "ball", "color": "red"}], "motion": "fall", "gravity": 0.32}
 
 
 def held(name: str, record: Record, expect: Mapping[str, Any] | None) -> Scored:
@@ -47,7 +47,7 @@ def held(name: str, record: Record, expect: Mapping[str, Any] | None) -> Scored:
 
 
 @cache
-def tracked(trial: Trial) -> tuple[SceneClip, Record]:
+def tracked(trial: Trial) -> tuple[TrialClip, Record]:
     made = frames_of(trial)
     assert made is not None
     film, frames = made
@@ -74,7 +74,7 @@ def test_every_law_is_a_rate_of_which_less_is_better():
     ("law", "look"), [(law, look) for k, law in enumerate(LAWS) for look in ("plain", OTHER_LOOKS[k % 3])]
 )
 def test_a_planted_violation_is_flagged_and_its_lawful_twin_is_not(law: str, look: str):
-    violation, family = plants_of(law)[0]
+    violation, family = violations_of(law)[0]
     index = 1 if law == "energy" else 0  # a bounce
     broken = Trial("development", 1, family, index, look=look, law=law, violation=violation, severity=0.75)
     film, feature = tracked(broken)
@@ -173,7 +173,7 @@ def test_what_comes_later_is_no_reason_to_discard():
 
 def test_where_no_law_applies_none_is_held():
     falls = follow(Shape("ball", RED, 6.0, falling))
-    for expect in (None, {}, {"questions": [{"ask": "is it red?"}]}):
+    for expect in (None, {}, {"questions": [{"ask": "is it red?", "answer": True}]}):
         for name in ("gravity", "any", "discarded"):
             with pytest.raises(NotApplicable, match=r"does not say what to expect|names no objects"):
                 held(name, falls, expect)
@@ -231,7 +231,12 @@ def test_the_suite_expects_what_the_world_has_words_for():
     for prompt in suite.prompts:
         expect = read_expectation(prompt.expect)
         assert expect.objects
-        assert expect.family is not None
+        assert expect.gravity is not None or expect.motion not in (
+            "fall",
+            "bounce",
+            "throw-left",
+            "throw-right",
+        )
         assert set(prompt.text.split()) <= words
     assert {tag for prompt in suite.prompts for tag in prompt.tags} >= set(LAWS)
     assert sum("gravity" in prompt.tags for prompt in suite.prompts) >= 8
@@ -252,7 +257,7 @@ def test_a_thing_that_comes_late_has_a_mass_all_the_same():
     one = Shape("ball", RED, 6.0, lambda t: (8.0 + 3 * t, 32.0) if t < 9 else (33.0 + 0.3 * (t - 8), 32.0))
     two = Shape("square", BLUE, 6.0, lambda t: None if t < 3 else (44.0 + max(0.0, 2.4 * (t - 8)), 32.0))
     balls = [{"shape": "ball", "color": "red"}, {"shape": "square", "color": "blue"}]
-    expect = {"family": "collision", "objects": balls, "motion": "right"}
+    expect = {"collides": [0, 1], "objects": balls, "direction": "right"}
     try:
         assert np.isfinite(held("momentum", follow(one, two), expect).evidence["severity"])
     except NotApplicable as why:

@@ -15,7 +15,7 @@ from screentest.metrics.laws.velocity import velocity_error
 from ..helpers import track_record
 from ..tracking.scenes import RED, Shape, draw
 
-BALL = {"family": "uniform", "objects": [{"shape": "ball", "color": "red"}], "motion": "right"}
+BALL = {"objects": [{"shape": "ball", "color": "red"}], "motion": "right"}
 
 
 def way(speed: float, frames: int = 16, known: int = 16) -> list[list[float] | None]:

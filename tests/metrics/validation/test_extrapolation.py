@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import yaml
 from screentest.generators.worlds.plane import NATIVE_CLIP
+from screentest.generators.worlds.plane.extrapolation_scenes import EXTRAPOLATION_SETS as SETS
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import open_clip
 from screentest.harness.suite import read_suite
 from screentest.metrics.validation import extrapolation
-from screentest.metrics.validation.extrapolation import GIVEN, SETS, write_sets
+from screentest.metrics.validation.extrapolation import write_sets
 
 
 def drawn(name: str, n: int = 12) -> list[extrapolation.Scene]:
@@ -45,11 +46,11 @@ def test_the_suite_asks_with_beginnings_and_the_folders_hold_the_answers(tmp_pat
         assert prompt.video is not None
         assert prompt.expect is not None
         start = open_clip(Path(prompt.video))
-        assert sum(len(w.frames_THWC) for w in start.windows()) == GIVEN
+        assert sum(len(w.frames_THWC) for w in start.windows()) == 8
         for way in prompt.expect["ways"]:
-            assert way["first"] == GIVEN
+            assert way["first"] == 8
             assert len(way["places"]) == NATIVE_CLIP.frames
-            assert way["places"][GIVEN] is not None
+            assert way["places"][8] is not None
     floor = yaml.safe_load((tmp_path / "sets" / "floor.yaml").read_text())
     assert floor["prompts_from_generator"]
     for name in ("true", "reconstructed"):

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from screentest.generators.worlds.plane.skill_scenes import SKILL_FAMILIES
 from screentest.harness.core.errors import UsageError
 from screentest.metrics.instructions.limits import LIMITS, SLOWEST, SOURCE, still_travel
 from screentest.metrics.instructions.measures import SKILLS
@@ -17,10 +18,9 @@ from screentest.metrics.validation.skill_card import (
     skill_trials,
 )
 from screentest.metrics.validation.skill_trials import (
-    SKILL_FAMILIES,
     SkillTrial,
+    clip_of,
     counterfactual,
-    film_of,
     frames_of,
     prompts_of,
 )
@@ -35,8 +35,8 @@ def test_a_trial_is_a_function_of_its_name():
     assert film.scene.family == "relation"
     assert (frames_of(SkillTrial("test", 0, "relation", 4, "noise"))[1] != frames).any()
     for skill, families in SKILL_FAMILIES.items():
-        assert film_of(SkillTrial("test", 0, skill, 1)).scene.family == families[1 % len(families)]
-    assert "speed" in film_of(SkillTrial("test", 0, "speed", 0)).scene.facts
+        assert clip_of(SkillTrial("test", 0, skill, 1)).scene.family == families[1 % len(families)]
+    assert "speed" in clip_of(SkillTrial("test", 0, "speed", 0)).scene.facts
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_a_trial_is_a_function_of_its_name():
     ],
 )
 def test_words_are_turned_round(skill, expect, index, changed):
-    turned = counterfactual(skill, {"objects": [ONE, TWO], "family": "any", **expect}, index)
+    turned = counterfactual(skill, {"objects": [ONE, TWO], **expect}, index)
     assert turned is not None
     (key, value), *_ = changed.items()
     assert (turned[key]["is"] if key == "relation" else turned[key]) == value
 
 
 def test_objects_are_turned_round():
-    both = {"objects": [ONE, TWO], "family": "any"}
+    both = {"objects": [ONE, TWO]}
     swapped = counterfactual("attributes", both, 0)
     assert swapped is not None
     assert [thing["color"] for thing in swapped["objects"]] == ["blue", "red"]
@@ -69,7 +69,7 @@ def test_objects_are_turned_round():
     assert more is not None
     assert more["objects"][2]["color"] not in ("red", "blue")
     fewer = counterfactual("nothing_uninvited", {**both, "relation": {}}, 0)
-    assert fewer == {"objects": [ONE], "family": "any"}
+    assert fewer == {"objects": [ONE]}
     for index, count in ((0, 3), (1, 1)):
         other = counterfactual("count", {"objects": [{**ONE, "count": 2}]}, index)
         assert other is not None
@@ -87,7 +87,7 @@ def card(n: int, seed: int, groups: tuple[str, ...]) -> list[SkillRow]:
 def test_what_moves_is_for_the_no_of_stillness_alone():
     for index, family in enumerate(SKILL_FAMILIES["stillness"]):
         trial = SkillTrial("test", 0, "stillness", index)
-        kept, turned = prompts_of(trial, film_of(trial))
+        kept, turned = prompts_of(trial, clip_of(trial))
         assert (kept is None, turned is None) == ((False, True) if family == "still" else (True, False))
 
 
@@ -119,7 +119,7 @@ def test_limits_are_measured_again():
     again, source = measure_limits(replace(SOURCE, clips=12))
     for name, value in asdict(again).items():
         assert value == pytest.approx(asdict(LIMITS)[name], rel=0.25), name
-    assert source.world == SOURCE.world
+    assert (source.world, source.tracker) == (SOURCE.world, SOURCE.tracker)
     assert np.all(
         np.array(source.stays) <= np.array([still_travel(15 / 8), LIMITS.still_view, LIMITS.still_zoom])
     )

@@ -13,9 +13,9 @@ from screentest.metrics.validation.law_trials import (
     STAGES,
     VARIETIES,
     Trial,
-    film_of,
+    broken_trials,
+    clip_of,
     lawful_trials,
-    planted_trials,
 )
 from screentest.metrics.validation.trial_log import run_trials
 
@@ -68,7 +68,7 @@ def test_rows_of_other_settings_are_thrown_away(tmp_path: Path, capsys: pytest.C
     assert head["settings"] == {"seed": 1}
     assert set(head["code"]) >= {
         "metrics/tracking/regions.py",
-        "metrics/validation/violations.py",
+        "generators/worlds/plane/trial_violations.py",
         "metrics/tracking/tracks.py",
         "generators/worlds/plane/draw.py",
     }
@@ -76,14 +76,14 @@ def test_rows_of_other_settings_are_thrown_away(tmp_path: Path, capsys: pytest.C
 
 def test_the_same_trial_is_the_same_clip_and_stages_share_none():
     trial = Trial("development", 0, "uniform", 0)
-    one, two = film_of(trial), film_of(trial)
+    one, two = clip_of(trial), clip_of(trial)
     assert one is not None
     assert two is not None
     assert one.scene == two.scene
-    scenes = [film_of(Trial(stage, 0, "uniform", 0)) for stage in STAGES]
+    scenes = [clip_of(Trial(stage, 0, "uniform", 0)) for stage in STAGES]
     places = {film.scene.things[0].x for film in scenes if film is not None}
     assert len(places) == len(STAGES)
-    card = [film_of(Trial("card", 0, "collision", k)) for k in range(4)]
+    card = [clip_of(Trial("card", 0, "collision", k)) for k in range(4)]
     colors = {thing.color for film in card if film is not None for thing in film.scene.things}
     assert colors == {"yellow", "purple"}
 
@@ -92,8 +92,8 @@ def test_the_same_trial_is_the_same_clip_and_stages_share_none():
 def test_every_violation_has_a_lawful_twin_of_the_same_scene(law: str):
     for variety in VARIETIES:
         template = Trial("development", 0, "", 0, variety=variety, severity=0.5)
-        for broken in planted_trials(template, law, 2):
-            film, twin = film_of(broken), film_of(broken.twin)
+        for broken in broken_trials(template, law, 2):
+            film, twin = clip_of(broken), clip_of(broken.twin)
             assert broken.twin.law is None
             if film is not None:
                 assert twin is not None
@@ -103,6 +103,6 @@ def test_every_violation_has_a_lawful_twin_of_the_same_scene(law: str):
 def test_lawful_trials_are_of_every_family_that_has_room():
     assert len({trial.family for trial in lawful_trials("card", 0, 2)}) == 14
     assert len(lawful_trials("card", 0, 2)) == 28
-    more = film_of(Trial("development", 0, "still", 0, variety="together"))
+    more = clip_of(Trial("development", 0, "still", 0, variety="together"))
     assert more is not None
     assert len(more.expect["objects"]) == 2

@@ -196,7 +196,7 @@ def test_an_empty_scene_is_ground_alone() -> None:
     assert truth.position_NT2.shape == (0, 16, 2)
     assert truth.visible_NT.shape == (0, 16)
     assert truth.caption == "a hazard sign moves left"
-    assert truth.to_json()["expect"] == {"family": "hazard", "objects": []}
+    assert truth.to_json()["expect"] == {"objects": []}
 
 
 def test_coverage_is_a_share_and_exact_on_straight_edges() -> None:

@@ -26,7 +26,8 @@ def test_truth_is_json_and_says_nothing_of_what_nobody_asked(family: str) -> Non
     listed = render(scene)[1].to_json()
     assert json.loads(canonical_json(listed)) == json.loads(json.dumps(listed))
     assert listed["violation"] is None
-    assert listed["family"] == listed["expect"]["family"] == family
+    assert listed["family"] == family
+    assert "family" not in listed["expect"]
     assert len(listed["position_px"]) == len(listed["visible_share"]) == len(listed["things"])
     assert len(listed["position_px"][0]) == len(listed["camera"]) == 16
 
@@ -72,15 +73,15 @@ def test_expectations_by_hand() -> None:
     scene = drawn("uniform", motion="left", color="red", shape="ball", size="big")
     scene.facts["speed"] = "fast"
     ball = {"shape": "ball", "color": "red", "size": "big"}
-    assert expectation(scene) == {"family": "uniform", "objects": [ball], "motion": "left", "speed": "fast"}
+    assert expectation(scene) == {"objects": [ball], "motion": "left", "speed": "fast"}
     del ball["size"]
-    plain = {"family": "uniform", "objects": [ball], "motion": "left"}
+    plain = {"objects": [ball], "motion": "left"}
     assert expectation(scene, "a red ball moves left") == plain
     assert expectation(scene, "a large red ball moves left")["objects"] == [{**ball, "size": "big"}]
     assert expectation(scene, "a red ball moves left quickly")["speed"] == "fast"
     count = drawn("count", count="three", color="blue", shape="square")
     objects = [{"shape": "square", "color": "blue", "count": 3}]
-    assert expectation(count, "three blue squares") == {"family": "count", "objects": objects}
+    assert expectation(count, "three blue squares") == {"objects": objects}
     relation = expectation(drawn("relation", relation="above"))
     assert relation["relation"] == {"subject": 0, "is": "above", "of": 1}
     assert len(relation["objects"]) == 2
@@ -92,7 +93,7 @@ def test_expectations_by_hand() -> None:
 
 def test_nobody_expects_a_presentation_or_a_tone() -> None:
     person = expectation(drawn("person", occupation="nurse"))
-    assert person == {"family": "person", "objects": [{"kind": "person", "occupation": "nurse"}]}
+    assert person == {"objects": [{"kind": "person", "occupation": "nurse"}]}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from screentest.generators.worlds.plane import NATIVE_CLIP, sample_scene, simulate
+from screentest.generators.worlds.plane.trial_scenes import SceneClip, recolored
+from screentest.generators.worlds.plane.trial_violations import LAW_VIOLATIONS, break_law, violations_of
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.validation.trial_clips import DEGRADED, LOOKS, SceneClip, dress, recolored
-from screentest.metrics.validation.violations import PLANTS, plant, plants_of
+from screentest.metrics.validation.looks import DEGRADED, LOOKS, dress
 
 
 def film(family: str, index: int = 0) -> SceneClip:
@@ -21,9 +22,9 @@ def rng(index: int = 0) -> np.random.Generator:
 
 
 def test_every_law_has_violations_and_families_that_show_it():
-    assert set(PLANTS) == set(LAWS)
-    assert all(plants_of(law) for law in LAWS)
-    assert ("double", "person") in plants_of("permanence")
+    assert set(LAW_VIOLATIONS) == set(LAWS)
+    assert all(violations_of(law) for law in LAWS)
+    assert ("double", "person") in violations_of("permanence")
 
 
 @pytest.mark.parametrize("severity", [0.25, 1.0])
@@ -31,7 +32,7 @@ def test_momentum_after_a_collision_is_off_by_the_severity(severity: float):
     factors: set[float] = set()
     for index in range(6):
         lawful = film("collision", index)
-        broken = plant(lawful, "momentum", severity, rng(index))
+        broken = break_law(lawful, "momentum", severity, rng(index))
         assert broken is not None
         assert broken.expect == lawful.expect
         masses = np.array([thing.radius**2 for thing in lawful.scene.things])
@@ -44,7 +45,7 @@ def test_momentum_after_a_collision_is_off_by_the_severity(severity: float):
 
 def test_an_intruder_is_there_for_its_share_of_the_frames_and_touches_nothing():
     lawful = film("uniform")
-    broken = plant(lawful, "uninvited", 0.5, rng())
+    broken = break_law(lawful, "uninvited", 0.5, rng())
     assert broken is not None
     assert broken.instead is not None
     first, last = broken.cut
@@ -57,9 +58,9 @@ def test_an_intruder_is_there_for_its_share_of_the_frames_and_touches_nothing():
 
 def test_a_family_that_cannot_show_a_violation_says_so():
     with pytest.raises(UsageError, match="in a scene of the family 'still' nothing meets"):
-        plant(film("still"), "momentum", 0.5, rng())
+        break_law(film("still"), "momentum", 0.5, rng())
     with pytest.raises(UsageError, match="cannot break the law 'gravity' visibly"):
-        plant(film("still"), "gravity", 0.5, rng())
+        break_law(film("still"), "gravity", 0.5, rng())
 
 
 def test_looks_change_pixels_and_not_what_happens():

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.generators import make_generator
+from screentest.generators.worlds import render_files as files_module
 from screentest.generators.worlds.plane import BREAKABLE
-from screentest.generators.worlds.plane import files as files_module
-from screentest.generators.worlds.plane.files import RenderRequest, render_folder
+from screentest.generators.worlds.render_files import RenderRequest, render_folder
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.core.media import open_clip

@@ -25,17 +25,13 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from ....harness.core.config import Config
-from ....harness.core.errors import UsageError
-from ....harness.core.items import ClipSettings
-from ....harness.core.keys import seeded_rng
-from ....harness.core.media import write_clip
-from ....harness.core.progress import track
-from .draw import render
-from .families import sample_scene
-from .scene import NATIVE_CLIP, WORLD_VERSION, Scene
-from .violations import violate
-from .words import caption
+from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
+from ...harness.core.items import ClipSettings
+from ...harness.core.keys import seeded_rng
+from ...harness.core.media import write_clip
+from ...harness.core.progress import track
+from .registry import World, find_world
 
 __all__ = ["RenderRequest", "render_folder"]
 
@@ -49,20 +45,26 @@ Row = dict[str, Any]
 class RenderRequest(Config):
     """What to render: ``n`` scenes, and of each the clip and, where a law is broken, its lawful twin."""
 
-    family: str | None = Field(default=None, description="none: a single shape in any of its motions")
+    world: str = "reference"
+    family: str | None = Field(default=None, description="none: a scene of any family that the world picks")
     asked: dict[str, str] = Field(default_factory=dict, description="what is fixed of every scene")
     law: str | None = Field(default=None, description="the law to break")
     severity: float = Field(default=1.0, description="how much of it, in (0, 1]")
     n: int = 1
     seed: int = 0
-    clip: ClipSettings = NATIVE_CLIP
+    clip: ClipSettings | None = Field(default=None, description="the first of the world's own by default")
+
+    def settled(self) -> tuple[World, ClipSettings]:
+        """Find the world, and the clip settings that hold."""
+        world = find_world(self.world)
+        return world, self.clip or world.native_clips[0]
 
 
 @dataclass(frozen=True)
 class _RenderJob:
     """One clip to write."""
 
-    scene: Scene
+    scene: Any
     words: str
     name: str
     twin: str | None
@@ -85,7 +87,7 @@ def render_folder(request: RenderRequest, out: Path) -> list[Row]:
     rows: list[Row] = []
     with track("rendering", request.n * (1 if request.law is None else 2)) as ticker:
         for job in _jobs(request):
-            rows.append(_write(job, beside, request.clip))
+            rows.append(_write(job, beside, request))
             ticker.advance()
     _write_text(beside / "manifest.jsonl", _lines(map(_manifest_row, rows)))
     _write_text(beside / "index.jsonl", _lines(map(_index_row, rows)))
@@ -101,7 +103,7 @@ _REQUEST: Final = "request.json"
 
 
 def _refuse(request: RenderRequest, out: Path) -> None:
-    clip = request.clip
+    _, clip = request.settled()
     if request.n < 1:
         raise UsageError(f"{request.n} clips cannot be rendered; ask for 1 or more")
     if request.law is not None and request.family is None:
@@ -126,7 +128,9 @@ def _refuse(request: RenderRequest, out: Path) -> None:
 
 def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
     """Make the folder in which the clips gather, or go on with one of the same request."""
-    asked = json.dumps({"world": WORLD_VERSION, **request.model_dump(mode="json")}, sort_keys=True)
+    world, clip = request.settled()
+    settings = {**request.model_dump(mode="json"), "clip": clip.model_dump(), "version": world.version}
+    asked = json.dumps(settings, sort_keys=True)
     try:
         beside.mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
@@ -144,41 +148,43 @@ def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
 def _jobs(request: RenderRequest) -> Iterator[_RenderJob]:
     """List the clips of a request; scene i is the same with every law and severity.
 
-    But for energy in the family ``fall``, whose scenes all bounce.
+    But for what a law needs of a scene so that it shows; see `World.needed`.
     """
-    clip, law = request.clip, request.law
+    world, clip = request.settled()
+    law = request.law
     asked = dict(request.asked)
-    if (request.family, law) == ("fall", "energy"):
-        asked.setdefault("motion", "bounce")  # only there is a contact
+    if request.family is not None and law is not None:
+        asked = {**world.needed(request.family, law), **asked}
     for index in range(request.n):
-        key = ("world-folder", WORLD_VERSION, request.family, request.seed, index)
+        key = ("world-folder", world.version, request.family, request.seed, index)
         rng = seeded_rng(*key)
-        scene = sample_scene(rng, clip, family=request.family, **asked)
-        words = caption(scene, rng)
+        scene = world.sample(rng, clip, request.family, asked)
+        words = world.caption(scene, rng)
         stem = f"{request.family or 'shape'}-{index:05d}"
         if law is None:
             yield _RenderJob(scene, words, f"{stem}.mp4", None, index)
             continue
-        faulty = violate(scene, law, request.severity, seeded_rng(*key, law), clip)
+        faulty = world.violate(scene, law, request.severity, seeded_rng(*key, law), clip)
         broken, lawful = f"{stem}-{law}.mp4", f"{stem}-lawful.mp4"
         # A broken clip has the seed of the same clip in a folder without laws broken: two runs pair them.
         yield _RenderJob(faulty, words, broken, lawful, index)
         yield _RenderJob(scene, words, lawful, broken, _TWIN_SEEDS + index)
 
 
-def _write(job: _RenderJob, folder: Path, clip: ClipSettings) -> Row:
+def _write(job: _RenderJob, folder: Path, request: RenderRequest) -> Row:
     """Write a clip and then its truth; where the truth is there already, read it."""
     path = folder / job.name
     note = path.with_suffix(".json")
     if note.exists():
         return json.loads(note.read_text("utf-8"))
-    frames, truth = render(job.scene, clip, words=job.words)
+    world, clip = request.settled()
+    frames, truth = world.render(job.scene, clip, job.words)
     write_clip(path, frames, clip.fps)
     row: Row = {
         "file": job.name,
         "twin": job.twin,
         "seed": job.seed,
-        "world": WORLD_VERSION,
+        "world": world.version,
         "clip": clip.model_dump(),
         **truth.to_json(),
     }

@@ -1,4 +1,4 @@
-"""Violations that hold the probes to account: which kinds of scenes break which law, by how much."""
+"""Violations for trials of the laws: which families of scenes can break which law, and by how much."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Final
 
 import numpy as np
 
-from ...generators.worlds.plane import BREAKABLE, Scene, simulate, violate
-from ...generators.worlds.plane.scene import Push
-from ...harness.core.errors import UsageError
-from ...harness.core.items import ClipSettings
-from .trial_clips import SceneClip, beside
+from ....harness.core.errors import UsageError
+from ....harness.core.items import ClipSettings
+from ....harness.core.keys import seeded_rng
+from ..trials import TrialRequest
+from .mechanics import simulate
+from .scene import Push, Scene
+from .trial_scenes import SceneClip, beside, lawful_scenes
+from .violations import BREAKABLE, violate
 
-__all__ = ["MOTION_OF", "PLANTS", "plant", "plants_of"]
+__all__ = ["LAW_VIOLATIONS", "break_law", "trial_clip", "violations_of"]
 
-PLANTS: Final[dict[str, tuple[str, ...]]] = {
+LAW_VIOLATIONS: Final[dict[str, tuple[str, ...]]] = {
     "gravity": ("gravity",),
     "inertia": ("inertia",),
     "momentum": ("momentum",),
@@ -31,23 +34,21 @@ PLANTS: Final[dict[str, tuple[str, ...]]] = {
     "uninvited": ("uninvited",),
 }
 """Law -> the violations that break it. All but two are the reference world's own (see its ``LAWS``); two are
-planted here:
+added here:
 
 - ``momentum``: after two things have met, both go on at 1 - severity or, by chance, 1 + severity times the
   velocity that they should have;
 - ``uninvited``: another small shape that nobody asked for is there for the share severity of the frames left.
 """
-MOTION_OF: Final = {("energy", "fall"): "bounce"}
-"""The motion that a scene of a family must have so that a violation shows."""
 _MEETING: Final = ("collision", "block")
 _INTRUDED: Final = ("uniform", "fall", "still", "projectile", "collision", "occluder", "relation", "biscuit")
 _JUST_AFTER: Final = 2 / 128  # seconds
 
 
-def plants_of(law: str) -> tuple[tuple[str, str], ...]:
+def violations_of(law: str) -> tuple[tuple[str, str], ...]:
     """List the (violation, family) pairs that break a law visibly."""
     pairs: list[tuple[str, str]] = []
-    for violation in PLANTS[law]:
+    for violation in LAW_VIOLATIONS[law]:
         if violation == "momentum":
             families: Sequence[str] = _MEETING
         elif violation == "uninvited":
@@ -58,21 +59,23 @@ def plants_of(law: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def plant(film: SceneClip, violation: str, severity: float, rng: np.random.Generator) -> SceneClip | None:
-    """Break one law in a lawful film, by a severity in (0, 1]; None where the scene has no room for it.
+def break_law(
+    lawful: SceneClip, violation: str, severity: float, rng: np.random.Generator
+) -> SceneClip | None:
+    """Break one law in a lawful clip, by a severity in (0, 1]; None where the scene has no room for it.
 
     Raises:
         UsageError: a scene of this kind cannot break it visibly, or the severity is out of range.
     """
     if violation == "momentum":
-        return _momentum(film, severity, rng)
+        return _momentum(lawful, severity, rng)
     if violation == "uninvited":
-        return _uninvited(film, severity, rng)
-    return replace(film, scene=violate(film.scene, violation, severity, rng, film.clip))
+        return _uninvited(lawful, severity, rng)
+    return replace(lawful, scene=violate(lawful.scene, violation, severity, rng, lawful.clip))
 
 
-def _momentum(film: SceneClip, severity: float, rng: np.random.Generator) -> SceneClip | None:
-    scene, clip = film.scene, film.clip
+def _momentum(lawful: SceneClip, severity: float, rng: np.random.Generator) -> SceneClip | None:
+    scene, clip = lawful.scene, lawful.clip
     if scene.family not in _MEETING:
         raise UsageError(f"in a scene of the family {scene.family!r} nothing meets, so no momentum is lost")
     factor = 1 + severity * (1 if rng.random() < 0.5 else -1)
@@ -88,7 +91,7 @@ def _momentum(film: SceneClip, severity: float, rng: np.random.Generator) -> Sce
         replace(thing, pushes=(Push(when, float(vx) * factor, float(vy) * factor),))
         for thing, (vx, vy) in zip(scene.things, after, strict=True)
     )
-    return replace(film, scene=replace(scene, things=things))
+    return replace(lawful, scene=replace(scene, things=things))
 
 
 def _touched(scene: Scene, clip: ClipSettings) -> float | None:
@@ -97,12 +100,28 @@ def _touched(scene: Scene, clip: ClipSettings) -> float | None:
     return min(times, default=None)
 
 
-def _uninvited(film: SceneClip, severity: float, rng: np.random.Generator) -> SceneClip | None:
-    more = beside(film.scene, film.clip, int(rng.integers(2**31)), ())
+def _uninvited(lawful: SceneClip, severity: float, rng: np.random.Generator) -> SceneClip | None:
+    more = beside(lawful.scene, lawful.clip, int(rng.integers(2**31)), ())
     if more is None:
         return None
-    frames = film.clip.frames
+    frames = lawful.clip.frames
     first = round((0.35 + 0.25 * float(rng.random())) * (frames - 1))
     last = first + max(1, round(severity * (frames - first)))
-    crowded = replace(film.scene, things=(*film.scene.things, more))
-    return replace(film, instead=crowded, cut=(first, last))
+    crowded = replace(lawful.scene, things=(*lawful.scene.things, more))
+    return replace(lawful, instead=crowded, cut=(first, last))
+
+
+def trial_clip(request: TrialRequest) -> SceneClip | None:
+    """Make a clip of a trial; None where its scene has no room for what is asked."""
+    drawn = next((drawn for drawn in lawful_scenes(request) if drawn is not None), None)
+    if drawn is None:
+        return None
+    scene, more = drawn
+    made: SceneClip | None = SceneClip.of(scene, request.clip)
+    first = request.violation == "uninvited"  # which has to keep clear of all that is there
+    if more is not None and first:
+        made = made.with_more(more)
+    if request.violation is not None:
+        rng = seeded_rng("probe trial", *request.name, request.violation, request.severity)
+        made = break_law(made, request.violation, request.severity, rng)
+    return made if made is None or more is None or first else made.with_more(more)
