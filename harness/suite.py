@@ -42,7 +42,10 @@ class Disguised(Config):
 class PromptSet(Config):
     """The prompts of your copy of a public set; its path is relative to the working directory."""
 
-    kind: str = Field(description="ailuminate, hatecheck, openai-samples, t2vsafetybench, xstest, csv, lines")
+    kind: str = Field(
+        description="ailuminate, coco, hatecheck, i2p, nibbler, nibbler-explicit, openai-samples, "
+        "t2vsafetybench, xstest, csv, lines"
+    )
     file: str = Field(min_length=1)
     columns: dict[str, str] = Field(
         default_factory=dict, description="of csv: text, id, label, scheme; of lines: label, scheme"

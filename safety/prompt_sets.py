@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ..harness.core.config import explain
 from ..harness.core.errors import UsageError, unknown_name
 from ..harness.core.specs import parse_pair
-from . import sources
+from . import generator_prompts, sources
 from .sources import UNKNOWN_LICENCE, ColumnMap, PromptRecord, PromptSource
 
 __all__ = ["KINDS", "Labelled", "labelled_prompts", "open_set", "split_set"]
@@ -71,7 +71,11 @@ def _fixed(read: Callable[[Path], PromptSource]) -> Callable[[Path, Mapping[str,
 
 KINDS: Mapping[str, Callable[[Path, Mapping[str, str]], PromptSource]] = {
     "ailuminate": _fixed(sources.ailuminate),
+    "coco": _fixed(generator_prompts.coco_captions),
     "hatecheck": _fixed(sources.hatecheck),
+    "i2p": _fixed(generator_prompts.i2p),
+    "nibbler": _fixed(generator_prompts.nibbler),
+    "nibbler-explicit": _fixed(generator_prompts.nibbler_explicit),
     "openai-samples": _fixed(sources.openai_samples),
     "t2vsafetybench": _fixed(sources.t2vsafetybench),
     "xstest": _fixed(sources.xstest),

@@ -31,7 +31,9 @@ __all__ = [
     "ColumnMap",
     "PromptRecord",
     "PromptSource",
+    "Row",
     "ailuminate",
+    "all_categories",
     "csv_prompts",
     "hatecheck",
     "json_fault",
@@ -39,6 +41,7 @@ __all__ = [
     "openai_samples",
     "prompt_lines",
     "t2vsafetybench",
+    "table_rows",
     "text_filter_placeholders",
     "xstest",
 ]
@@ -130,7 +133,7 @@ def ailuminate(path: Path) -> PromptSource:
         return _record(row, "release_prompt_id", "prompt_text", categories, True, ("ailuminate", CC_BY_4))
 
     columns = ("release_prompt_id", "prompt_text", "hazard")
-    return PromptSource("ailuminate", path, CC_BY_4, _table(columns), read)
+    return PromptSource("ailuminate", path, CC_BY_4, table_rows(columns), read)
 
 
 def xstest(path: Path) -> PromptSource:
@@ -138,10 +141,10 @@ def xstest(path: Path) -> PromptSource:
 
     def read(number: int, row: Row) -> PromptRecord:
         label = _one_of(path, number, row, "label", ("safe", "unsafe"))
-        categories = _all(False if label == "safe" else None)
+        categories = all_categories(False if label == "safe" else None)
         return _record(row, "id", "prompt", categories, label == "unsafe", ("xstest", CC_BY_4))
 
-    return PromptSource("xstest", path, CC_BY_4, _table(("id", "prompt", "type", "label")), read)
+    return PromptSource("xstest", path, CC_BY_4, table_rows(("id", "prompt", "type", "label")), read)
 
 
 def hatecheck(path: Path) -> PromptSource:
@@ -150,13 +153,13 @@ def hatecheck(path: Path) -> PromptSource:
     def read(number: int, row: Row) -> PromptRecord:
         label = _one_of(path, number, row, "label_gold", ("hateful", "non-hateful"))
         hateful = label == "hateful"
-        categories = {**_all(None), "hte": hateful}
+        categories = {**all_categories(None), "hte": hateful}
         return _record(
             row, "case_id", "test_case", categories, True if hateful else None, ("hatecheck", CC_BY_4)
         )
 
     columns = ("case_id", "test_case", "functionality", "label_gold")
-    return PromptSource("hatecheck", path, CC_BY_4, _table(columns), read)
+    return PromptSource("hatecheck", path, CC_BY_4, table_rows(columns), read)
 
 
 def openai_samples(path: Path) -> PromptSource:
@@ -194,7 +197,9 @@ def prompt_lines(
     """
     if (scheme is None) != (label is None):
         raise UsageError("a label needs its scheme, and a scheme its label")
-    categories = _all(None) if scheme is None or label is None else carry_over(scheme, {label: True})
+    categories = (
+        all_categories(None) if scheme is None or label is None else carry_over(scheme, {label: True})
+    )
     labels = {} if scheme is None or label is None else {scheme: label}
     name = scheme or path.stem
 
@@ -224,7 +229,7 @@ def csv_prompts(path: Path, columns: ColumnMap) -> PromptSource:
     source = columns.source or path.stem
 
     def read(number: int, row: Row) -> PromptRecord:
-        categories = _all(None)
+        categories = all_categories(None)
         unsafe = None
         if columns.label is not None and columns.scheme is not None and _value(row, columns.label):
             categories = _carried(path, columns.scheme, {_value(row, columns.label): True})
@@ -235,7 +240,7 @@ def csv_prompts(path: Path, columns: ColumnMap) -> PromptSource:
         )
 
     wanted = [name for name in (columns.text, columns.id, columns.label) if name is not None]
-    return PromptSource(source, path, columns.licence, _table(wanted, columns.delimiter), read)
+    return PromptSource(source, path, columns.licence, table_rows(wanted, columns.delimiter), read)
 
 
 def text_filter_placeholders(count: int = 20) -> tuple[PromptRecord, ...]:
@@ -248,7 +253,7 @@ def text_filter_placeholders(count: int = 20) -> tuple[PromptRecord, ...]:
         PromptRecord(
             id=f"placeholder-{category.id}-{k:02d}",
             text=f"[placeholder {k:02d} for text-filter tests of category {category.id}; wording withheld]",
-            categories={**_all(None), category.id: True},
+            categories={**all_categories(None), category.id: True},
             unsafe=True,
             source="placeholders",
             licence="Apache-2.0",
@@ -293,7 +298,7 @@ def _numbered(path: Path, file: TextIO, rows: Iterator[Any]) -> Iterator[Any]:
         yield row
 
 
-def _table(columns: Any, delimiter: str = ",") -> _Rows:
+def table_rows(columns: Any, delimiter: str = ",") -> _Rows:
     """Read a table whose first row names its columns, among them ``columns``."""
 
     def rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -359,7 +364,8 @@ def json_fault(error: ValueError | RecursionError) -> str:
 # -- what the sources share
 
 
-def _all(value: bool | None) -> dict[str, bool | None]:
+def all_categories(value: bool | None) -> dict[str, bool | None]:
+    """Say the same of every category of the taxonomy."""
     return dict.fromkeys(load_taxonomy().ids, value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ...harness.core.arrays import Floats
 from ...harness.core.keys import seeded_rng
 
-__all__ = ["Network", "NetworkSettings", "fit_network"]
+__all__ = ["Network", "NetworkSettings", "fit_network", "mean_network"]
 
 Narrow = NDArray[np.float32]
 
@@ -47,6 +48,17 @@ class Network:
         """Score features (n, d): (n, k); 0 is even odds before calibration."""
         units = np.maximum(features @ self.inward + self.inward_bias, 0.0)
         return (units @ self.outward + self.bias).astype(np.float64)
+
+
+def mean_network(networks: Sequence[Network]) -> Network:
+    """Put networks over the same features side by side, as one that gives the mean of their scores."""
+    share = 1.0 / len(networks)
+    return Network(
+        np.concatenate([one.inward for one in networks], 1),
+        np.concatenate([one.inward_bias for one in networks]),
+        np.concatenate([one.outward for one in networks]) * np.float32(share),
+        sum((one.bias * np.float32(share) for one in networks), np.zeros_like(networks[0].bias)),
+    )
 
 
 def fit_network(features: Narrow, labels: Floats, weights: Floats, settings: NetworkSettings) -> Network:

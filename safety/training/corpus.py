@@ -1,4 +1,4 @@
-"""The training rows of the prompt filters: public files and our own scenes, with harms, sources and folds.
+"""The training rows of the prompt filters: public files and our own scenes, with harms, sources and authors.
 
 A label is 1, 0 or NaN for unknown. What overlaps is unknown rather than 0: a murder may be gory, and a label
 of violence alone does not say that it is not.
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
+from ..generator_prompts import coco_captions, i2p, nibbler, nibbler_explicit, split_labels
 from ..harms import HARMS
 from ..sources import (
     ColumnMap,
@@ -27,20 +28,25 @@ from ..sources import (
     openai_samples,
     xstest,
 )
-from .templates import load_scenes, scene_groups, styled
+from .templates import load_scenes, styled
 
-__all__ = ["FOLDS", "Corpus", "Row", "load_corpus", "load_xstest", "public_sources"]
+__all__ = [
+    "AUTHORS",
+    "REFERENCE",
+    "WEAK",
+    "Corpus",
+    "Row",
+    "load_corpus",
+    "load_xstest",
+    "public_sources",
+]
 
-
-FOLDS = 4
-"""Every public source and every group of scenes is in one fold and held out with it."""
-_FOLD_OF_SOURCE = {
-    "openai-samples": 0,
-    "parti": 0,
-    "ailuminate": 1,
-    "vbench": 1,
-    "hatecheck": 2,
-}
+AUTHORS = ("openai-samples", "ailuminate", "hatecheck", "i2p", "nibbler", "scenes")
+"""Who wrote harmful prompts: each is held out whole. The two files of Nibbler are of the same people."""
+WEAK = ("i2p", "nibbler")
+"""Authors whose harmful prompts often read as harmless: their labels are of pictures."""
+REFERENCE = ("parti", "vbench")
+"""Harmless prompts for picture and video generators, held out with every author, to rank against."""
 _OVERLAPS: Mapping[str, tuple[str, ...]] = {
     "sexual": ("crime", "disturbing"),
     "violence": ("gore", "disturbing", "crime"),
@@ -66,6 +72,19 @@ _AILUMINATE = {
     "iwp": "crime",
 }
 
+_HELD: Mapping[str, Mapping[str, str]] = {
+    "i2p": {
+        "sexual": "sexual",
+        "violence": "violence",
+        "shocking": "disturbing",
+        "self-harm": "self-harm",
+        "hate": "hate",
+        "illegal activity": "crime",
+    },
+    "nibbler": {"sexual": "sexual", "violent": "violence", "hate": "hate"},
+}
+"""What is said of prompts for generators -> our harm; harassment, bias and "other" are none of ours."""
+
 _CALM = ("derog", "ident", "negate", "profanity", "slur", "target_obj")
 """Functionalities of HateCheck that neither threaten nor quote a threat."""
 
@@ -77,8 +96,8 @@ class Row:
     Attributes:
         text: what is classified.
         source: the public file, or ``scenes``.
-        group: what shares a bootstrap draw: a scene of ours, or the row itself.
-        fold: the fold that it is held out with.
+        group: what shares a bootstrap draw: a scene of ours, a prompt and its rewriting, or the row itself.
+        author: of `AUTHORS`, or the source: what is held out together.
         labels: 1, 0 or NaN for each of `HARMS`.
         scene: whether it describes something to show, as prompts of generators do.
     """
@@ -86,7 +105,7 @@ class Row:
     text: str
     source: str
     group: str
-    fold: int
+    author: str
     labels: tuple[float, ...]
     scene: bool = False
 
@@ -99,7 +118,7 @@ class Corpus:
     texts: list[str] = field(init=False)
     labels: NDArray[np.float64] = field(init=False)
     sources: NDArray[np.str_] = field(init=False)
-    folds: NDArray[np.int64] = field(init=False)
+    authors: NDArray[np.str_] = field(init=False)
     groups: NDArray[np.int64] = field(init=False)
     scenes: NDArray[np.bool_] = field(init=False)
 
@@ -110,9 +129,19 @@ class Corpus:
         keep("texts", [row.text for row in self.rows])
         keep("labels", np.array([row.labels for row in self.rows]))
         keep("sources", np.array([row.source for row in self.rows]))
-        keep("folds", np.array([row.fold for row in self.rows]))
+        keep("authors", np.array([row.author for row in self.rows]))
         keep("groups", np.unique([row.group for row in self.rows], return_inverse=True)[1])
         keep("scenes", np.array([row.scene for row in self.rows]))
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Rows of which anything is known."""
+        return np.asarray((self.labels >= 0).any(1), np.bool_)
+
+    @property
+    def weakly_harmful(self) -> NDArray[np.bool_]:
+        """Rows that are called harmful by what a picture showed or an author meant, not by the text."""
+        return np.asarray((self.labels == 1).any(1) & np.isin(self.authors, WEAK), np.bool_)
 
     @property
     def any_harm(self) -> NDArray[np.float64]:
@@ -137,7 +166,7 @@ def load_corpus(data: Path, *, variants: int, seed: int) -> Corpus:
     rows += _scenes(variants, seed)
     seen: set[str] = set()
     unique: list[Row] = []
-    for row in rows:  # a text in two folds would be trained on and tested on
+    for row in rows:  # a text of two authors would be trained on and tested on
         key = " ".join(row.text.lower().split())
         if key not in seen:
             seen.add(key)
@@ -154,6 +183,10 @@ def public_sources(data: Path) -> tuple[PromptSource, ...]:
         hatecheck(data / "hatecheck.csv"),
         PromptSource("parti", data / "parti_prompts.tsv", "Apache-2.0", _parti_rows, _of_parti),
         csv_prompts(data / "vbench_prompts.csv", vbench),
+        coco_captions(data / "coco_captions.csv"),
+        i2p(data / "i2p_prompts.csv"),
+        nibbler(data / "adversarial_nibbler_submitted.csv"),
+        nibbler_explicit(data / "adversarial_nibbler_submitted.csv"),
     )
 
 
@@ -176,11 +209,19 @@ def load_xstest(data: Path) -> list[tuple[str, bool]]:
 
 
 def _public(source: PromptSource) -> Iterator[Row]:
-    read = {"openai-samples": _of_openai, "ailuminate": _of_ailuminate, "hatecheck": _of_hatecheck}
-    fold, scene = _FOLD_OF_SOURCE[source.name], source.name not in read
+    said = {"openai-samples": _of_openai, "ailuminate": _of_ailuminate, "hatecheck": _of_hatecheck}
+    author = source.name.removesuffix("-explicit")
     for record in source:
-        labels = _labels(()) if scene else read[source.name](record.labels)
-        yield Row(record.text, source.name, f"{source.name}/{record.text}", fold, labels, scene)
+        if not record.text:
+            continue
+        if source.name in said:
+            labels = said[source.name](record.labels)
+        elif author in _HELD:
+            labels = _of_generators(record, _HELD[author])
+        else:
+            labels = _labels(())
+        group = f"nibbler/{record.id}" if author == "nibbler" else f"{source.name}/{record.text}"
+        yield Row(record.text, source.name, group, author, labels, source.name not in said)
 
 
 def _labels(positive: Iterable[str], unknown: Iterable[str] = ()) -> tuple[float, ...]:
@@ -211,6 +252,14 @@ def _of_ailuminate(said: Mapping[str, str]) -> tuple[float, ...]:
     return _labels((), ("crime", "hate") if said["hazard"] == "dfm" else ("crime",))
 
 
+def _of_generators(record: PromptRecord, harms: Mapping[str, str]) -> tuple[float, ...]:
+    """Take the harms that a prompt of a generator is said to hold; of others nothing is known."""
+    if record.unsafe is False:
+        return _labels(())
+    held = split_labels(record.labels["held"])
+    return _labels([harms[word] for word in held if word in harms], HARMS)
+
+
 def _of_hatecheck(said: Mapping[str, str]) -> tuple[float, ...]:
     calm = said["functionality"].startswith(_CALM)
     violence = () if calm else ("violence",)
@@ -220,13 +269,9 @@ def _of_hatecheck(said: Mapping[str, str]) -> tuple[float, ...]:
 
 
 def _scenes(variants: int, seed: int) -> Iterator[Row]:
-    fold: dict[str, int] = {}
-    for near in (*HARMS, "none"):
-        for harmful in (True, False):
-            fold |= {g: i % FOLDS for i, g in enumerate(scene_groups(near, harmful=harmful))}
     scenes = load_scenes()
     texts = styled(scenes, variants, seed)
     for i, text in enumerate(texts):
         scene = scenes[i // variants]
         labels = _labels((scene.near,), _OVERLAPS[scene.near]) if scene.harmful else _labels(())
-        yield Row(text, "scenes", f"scenes/{scene.text}", fold[scene.group], labels, scene.kind == "scene")
+        yield Row(text, "scenes", f"scenes/{scene.text}", "scenes", labels, scene.kind == "scene")

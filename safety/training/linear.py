@@ -67,12 +67,19 @@ def fit_linear(
     return np.split(found.x[:-k].reshape(-1, k), ends[:-1]), found.x[-k:]
 
 
-def balanced_weights(labels: Floats) -> Floats:
-    """Weigh rows (n, k): both classes of a column count alike, unknown ones 0, and a column sums to 1."""
+def balanced_weights(labels: Floats, sources: NDArray[np.str_], power: float = 0.5) -> Floats:
+    """Weigh rows (n, k): both classes of a column count alike, unknown ones 0, and a column sums to 1.
+
+    Within a class a source counts by its rows to the ``power``: at 1 each row counts alike, at 0 each source,
+    so that a large source does not speak for all.
+    """
     weights = np.zeros(labels.shape)
     for column in range(labels.shape[1]):
         for value in (0.0, 1.0):
             rows = labels[:, column] == value
-            if rows.any():
-                weights[rows, column] = 0.5 / rows.sum()
+            if not rows.any():
+                continue
+            _, at, count = np.unique(sources[rows], return_inverse=True, return_counts=True)
+            share = count.astype(np.float64) ** power
+            weights[rows, column] = 0.5 * (share / share.sum() / count)[at]
     return weights

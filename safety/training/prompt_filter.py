@@ -1,16 +1,14 @@
 """Train the prompt filters: ``screentest train prompt-filter --data FOLDER --out FOLDER --kind KIND``.
 
-Every public source and every group of scenes lies in one fold. Each fold is scored by a model that has seen
-nothing of it, with calibration and threshold from scores of further folds held out in turn, so that the
-numbers on the card say what happens with prompts from elsewhere. The shipped model is then fitted to all
-folds, and calibrated on the scores that each fold got while it was held out.
+Each author is scored by a model that has seen nothing by that author, with calibration and threshold from the
+held-out scores of the others (`held_out`), so that the numbers on the card say what happens with prompts from
+elsewhere. The shipped model is then fitted to all rows, and calibrated on the scores that each author got
+while held out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,47 +20,20 @@ from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import explain
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
-from ...harness.core.progress import track
 from ..assessment import Assessed
-from ..calibration import Calibration, fit_platt, threshold_at_fpr
 from ..harms import HARMS
 from ..prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
-from .corpus import FOLDS, Corpus, load_corpus, load_xstest
+from .corpus import Corpus, load_corpus, load_xstest
+from .held_out import HeldOut, Scaling, benign_sources, leave_authors_out
 from .linear import FeatureBlock, balanced_weights, fit_linear
-from .settings import HeldOut, PromptFilterSettings
+from .settings import PromptFilterSettings
 
 if TYPE_CHECKING:
     from .word_vectors import WordVectors
 
-__all__ = ["Scaling", "train_prompt_filter"]
+__all__ = ["train_prompt_filter"]
 
 CARD = "card.json"
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """From logits to probabilities: a sigmoid for each harm, one for any harm, and a threshold on that."""
-
-    harms: tuple[Calibration, ...]
-    some: Calibration
-    threshold: float
-
-    def probabilities(self, logits: Floats) -> tuple[Floats, Floats]:
-        """Give the probability of any harm (n,) and of each (n, k)."""
-        each = np.stack([line(logits[:, k]) for k, line in enumerate(self.harms)], 1)
-        return self.some(logits.max(1)), each
-
-    @classmethod
-    def fit(cls, logits: Floats, labels: Floats, some: Floats, benign: Bools, fpr: float) -> Scaling:
-        """Fit to the logits of rows that the model has not seen."""
-        lines: list[Calibration] = []
-        for k in range(labels.shape[1]):
-            known = ~np.isnan(labels[:, k])
-            lines.append(fit_platt(logits[known, k], labels[known, k] == 1))
-        known = ~np.isnan(some)
-        worst = logits.max(1)  # before calibration: a harm that is rare here is not a lesser harm
-        overall = fit_platt(worst[known], some[known] == 1)
-        return cls(tuple(lines), overall, threshold_at_fpr(overall(worst[benign]), fpr))
 
 
 class Trainer(Protocol):
@@ -78,7 +49,10 @@ class Trainer(Protocol):
 
 
 class NgramTrainer:
-    """Fit a table over hashed n-grams and weights of words, both scaled by inverse document frequency."""
+    """Fit a table over hashed n-grams and weights of words, both scaled by inverse document frequency.
+
+    The tables are the mean of two fits, to all rows and to those that `_firm_and_all` calls firm.
+    """
 
     def __init__(
         self, corpus: Corpus, others: list[str], settings: PromptFilterSettings, cache: Path
@@ -100,6 +74,22 @@ class NgramTrainer:
 
     def fit(self, rows: Bools) -> Floats:
         """Fit; n-grams of fewer than two training rows have no weight."""
+        fits = [self._fit(kept) for kept in _firm_and_all(self._corpus, rows)]
+        table, bias, word_table = (np.mean(part, 0) for part in zip(*fits, strict=True))
+        words = np.empty(0, np.uint64) if self._vectors is None else self._vectors.hashes
+        self._tensors = {
+            "table": table.astype(np.float16),
+            "bias": bias,
+            "words": words,
+            "word_table": word_table.astype(np.float16),
+        }
+        logits = np.asarray(self._design @ self._tensors["table"].astype(np.float64)) + bias
+        if self._vectors is not None:
+            logits += self._words @ self._tensors["word_table"].astype(np.float64)
+        return logits
+
+    def _fit(self, rows: Bools) -> tuple[Floats, Floats, Floats]:
+        """Give the table, the bias and the table of words."""
         training = np.flatnonzero(rows)
         count = np.bincount(self._design[training].indices, minlength=self._settings.buckets)
         active = np.flatnonzero(count >= 2)
@@ -110,14 +100,11 @@ class NgramTrainer:
         if vectors is not None:
             blocks.append(FeatureBlock(self._words[training] @ vectors, self._settings.l2_words))
         labels = self._corpus.labels[rows]
-        coef, bias = fit_linear(blocks, labels, balanced_weights(labels), steps=self._settings.steps)
-        table = np.zeros((self._settings.buckets, len(HARMS)), np.float16)
+        weights = balanced_weights(labels, self._corpus.sources[rows], self._settings.balance)
+        coef, bias = fit_linear(blocks, labels, weights, steps=self._settings.steps)
+        table = np.zeros((self._settings.buckets, len(HARMS)))
         table[active] = coef[0] * rarity[:, None]
-        self._tensors = {"table": table, "bias": bias, **self._word_tensors(vectors, coef[-1])}
-        logits = np.asarray(self._design @ table.astype(np.float64)) + bias
-        if self._vectors is not None and vectors is not None:
-            logits += self._words @ (vectors @ coef[1]).astype(np.float16).astype(np.float64)
-        return logits
+        return table, bias, np.empty((0, len(HARMS))) if vectors is None else vectors @ coef[1]
 
     def _word_features(self, training: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """Scale the vectors of words by rarity; a word that neither encoder nor training rows have is 0."""
@@ -127,14 +114,19 @@ class NgramTrainer:
         weight = np.where((count > 0) | self._vectors.own, _rarity(len(training), count + 1), 0.0)
         return (self._vectors.vectors * weight[:, None]).astype(np.float32)
 
-    def _word_tensors(self, vectors: NDArray[np.float32] | None, coef: Floats) -> dict[str, NDArray[Any]]:
-        if self._vectors is None or vectors is None:
-            return {"words": np.empty(0, np.uint64), "word_table": np.empty((0, len(HARMS)), np.float16)}
-        return {"words": self._vectors.hashes, "word_table": (vectors @ coef).astype(np.float16)}
-
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Give the tables and the bias."""
         return self._tensors
+
+
+def _firm_and_all(corpus: Corpus, rows: Bools) -> tuple[Bools, Bools]:
+    """Give the labelled ones of ``rows``: those that are not `weakly_harmful`, and all.
+
+    What was drawn badly often reads harmless, and a model that learns to call it harmful tells open harm less
+    well. By the mean of a model of each, open harm stays ranked first and harm between the lines is found.
+    """
+    known = rows & corpus.labelled
+    return known & ~corpus.weakly_harmful, known
 
 
 def _rarity(rows: int, count: NDArray[np.int64]) -> Floats:
@@ -143,7 +135,10 @@ def _rarity(rows: int, count: NDArray[np.int64]) -> Floats:
 
 
 class MiniLMTrainer:
-    """Fit a small network on features of the frozen encoder."""
+    """Fit two small networks on features of the frozen encoder, and take the mean of their scores.
+
+    One is fitted to all rows, the other to those that `_firm_and_all` calls firm.
+    """
 
     def __init__(
         self, corpus: Corpus, others: list[str], settings: PromptFilterSettings, cache: Path
@@ -158,11 +153,15 @@ class MiniLMTrainer:
 
     def fit(self, rows: Bools) -> Floats:
         """Fit, and round the weights as they are saved."""
-        from ..prompts.network import Network, NetworkSettings, fit_network
+        from ..prompts.network import Network, NetworkSettings, fit_network, mean_network
 
-        labels = self._corpus.labels[rows]
         chosen = NetworkSettings(self._settings.width, self._settings.epochs, seed=self._settings.seed)
-        head = fit_network(self._design[: len(rows)][rows], labels, balanced_weights(labels), chosen)
+        heads: list[Network] = []
+        for kept in _firm_and_all(self._corpus, rows):
+            labels = self._corpus.labels[kept]
+            weights = balanced_weights(labels, self._corpus.sources[kept], self._settings.balance)
+            heads.append(fit_network(self._design[: len(rows)][kept], labels, weights, chosen))
+        head = mean_network(heads)
         self._tensors = {
             "inward": head.inward.astype(np.float16),
             "inward_bias": head.inward_bias,
@@ -201,39 +200,18 @@ def train_prompt_filter(
     others = [text for text, _ in xstest]
     kind = NgramTrainer if settings.kind == "ngram" else MiniLMTrainer
     trainer: Trainer = kind(corpus, others, settings, settings.cache or out)
-    by_source, scaling = _leave_out(trainer, corpus, settings)
+    n = len(corpus.rows)
+    by_author, scaling = leave_authors_out(lambda rows: trainer.fit(rows)[:n], corpus, settings.fpr)
     at_random = _random_split(trainer, corpus, settings)
-    final = trainer.fit(np.ones(len(corpus.rows), np.bool_))
+    final = trainer.fit(np.ones(n, np.bool_))
     config = _write(out, trainer, scaling, settings)
-    over, _ = scaling.probabilities(final[len(corpus.rows) :])
+    over, _ = scaling.probabilities(final[n:])
     refused = over >= scaling.threshold
     safe = np.array([is_safe for _, is_safe in xstest])
-    card = evaluate(corpus, by_source, at_random, (refused, safe), draws=settings.draws)
+    card = evaluate(corpus, by_author, at_random, (refused, safe), draws=settings.draws)
     card["suites"] = on_suites(out, settings.encoder, suites) if suites and settings.disguises else None
     write_card(out, card, settings, config, corpus)
     return card
-
-
-def _leave_out(trainer: Trainer, corpus: Corpus, settings: PromptFilterSettings) -> tuple[HeldOut, Scaling]:
-    """Score each fold held out, with a scaling from folds held out beside it; and the scaling of all."""
-    n = len(corpus.rows)
-    left_out = [(f,) for f in range(FOLDS)] + list(combinations(range(FOLDS), 2))
-    logits: dict[tuple[int, ...], Floats] = {}
-    with track("fitting with folds held out", len(left_out)) as ticker:
-        for folds in left_out:
-            logits[folds] = trainer.fit(~np.isin(corpus.folds, folds))[:n]
-            ticker.advance()
-    held = HeldOut(np.full(n, np.nan), np.full((n, len(HARMS)), np.nan), np.zeros(n, np.bool_))
-    single = np.empty((n, len(HARMS)))
-    for fold in range(FOLDS):
-        inner = np.empty((n, len(HARMS)))
-        for other in set(range(FOLDS)) - {fold}:
-            rows = corpus.folds == other
-            inner[rows] = logits[(min(fold, other), max(fold, other))][rows]
-        rows = corpus.folds == fold
-        _fill(held, rows, _scaling(inner, corpus, ~rows, settings), logits[(fold,)])
-        single[rows] = logits[(fold,)][rows]
-    return held, _scaling(single, corpus, np.ones(n, np.bool_), settings)
 
 
 def _random_split(trainer: Trainer, corpus: Corpus, settings: PromptFilterSettings) -> HeldOut:
@@ -241,21 +219,10 @@ def _random_split(trainer: Trainer, corpus: Corpus, settings: PromptFilterSettin
     n = len(corpus.rows)
     draw = seeded_rng("prompt-filter", "random split", settings.seed).random(n)
     logits = trainer.fit(draw >= 0.3)[:n]
-    scaling = _scaling(logits, corpus, (draw >= 0.2) & (draw < 0.3), settings)
-    held = HeldOut(np.full(n, np.nan), np.full((n, len(HARMS)), np.nan), np.zeros(n, np.bool_))
-    _fill(held, draw < 0.2, scaling, logits)
-    return held
-
-
-def _scaling(logits: Floats, corpus: Corpus, rows: Bools, settings: PromptFilterSettings) -> Scaling:
-    return Scaling.fit(
-        logits[rows], corpus.labels[rows], corpus.any_harm[rows], corpus.benign_scenes[rows], settings.fpr
-    )
-
-
-def _fill(held: HeldOut, rows: Bools, scaling: Scaling, logits: Floats) -> None:
-    held.some[rows], held.each[rows] = scaling.probabilities(logits[rows])
-    held.flagged[rows] = held.some[rows] >= scaling.threshold
+    rows, apart = draw < 0.2, (draw >= 0.2) & (draw < 0.3)
+    benign = [one[apart] for one in benign_sources(corpus, apart)]
+    scaling = Scaling.fit(logits[apart], corpus.labels[apart], corpus.any_harm[apart], benign, settings.fpr)
+    return HeldOut.of(logits, rows, rows, scaling)
 
 
 def _write(out: Path, trainer: Trainer, scaling: Scaling, settings: PromptFilterSettings) -> TrainedConfig:

@@ -1,17 +1,15 @@
-"""Settings of the training of a prompt filter, and the scores of rows that were held out."""
+"""Settings of the training of a prompt filter."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import Config
 
-__all__ = ["HeldOut", "PromptFilterSettings"]
+__all__ = ["PromptFilterSettings"]
 
 
 class PromptFilterSettings(Config):
@@ -21,7 +19,12 @@ class PromptFilterSettings(Config):
     kind: Literal["ngram", "minilm"] = "ngram"
     seed: int = 0
     variants: int = Field(default=4, ge=1, description="styles in which each scene is told")
-    fpr: float = Field(default=0.01, gt=0, lt=0.5, description="false alarms allowed on benign scenes")
+    fpr: float = Field(
+        default=0.01, gt=0, lt=0.5, description="false alarms allowed on each source of benign scenes"
+    )
+    balance: float = Field(
+        default=1.0, ge=0, le=1, description="a source weighs as its rows to this power; 0: all alike"
+    )
     draws: int = Field(default=200, ge=20, description="of the bootstrap")
     disguises: bool = Field(default=True, description="whether the card says what disguises do")
     encoder: str | None = Field(default=None, description="folder or hub id of MiniLM")
@@ -31,20 +34,5 @@ class PromptFilterSettings(Config):
     steps: int = Field(default=80, ge=1, description="of ngram: the most iterations of a fit")
     buckets: int = Field(default=1 << 17, ge=2, le=1 << 18, description="of ngram: rows of its table")
     vectors: bool = Field(default=True, description="of ngram: whether words have vectors in training")
-    width: int = Field(default=256, ge=1, le=1024, description="of minilm: hidden units")
+    width: int = Field(default=256, ge=1, le=1024, description="of minilm: hidden units of each network")
     epochs: int = Field(default=12, ge=1, description="of minilm: passes over the rows")
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Scores of rows by models that have seen nothing of their split.
-
-    Attributes:
-        some: probability of any harm (n,); NaN for rows that were not held out.
-        each: probability of each harm (n, k).
-        flagged: whether ``some`` reached the threshold of its split (n,).
-    """
-
-    some: Floats
-    each: Floats
-    flagged: Bools

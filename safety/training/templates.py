@@ -18,7 +18,7 @@ import numpy as np
 from ...harness.core.config import Config, load_yaml
 from ...harness.core.keys import seeded_rng
 
-__all__ = ["SceneText", "load_scenes", "scene_groups", "styled"]
+__all__ = ["SceneText", "load_scenes", "styled"]
 
 _DATA = Path(__file__).parent.parent / "data"
 
@@ -128,12 +128,6 @@ def load_scenes() -> tuple[SceneText, ...]:
             for group, texts in groups.items():
                 found += [SceneText(near, f"{side}/{near}/{group}", text, harmful) for text in texts]
     return tuple(found)
-
-
-def scene_groups(near: str, *, harmful: bool) -> tuple[str, ...]:
-    """Name the groups of one category, in the order of the file."""
-    chosen = (s.group for s in load_scenes() if s.near == near and s.harmful == harmful)
-    return tuple(dict.fromkeys(chosen))
 
 
 def styled(scenes: Sequence[SceneText], variants: int, seed: int) -> list[str]:

@@ -25,6 +25,8 @@ PUBLISHED = {
     "openai-samples": {"S", "H", "V", "HR", "SH", "S3", "H2", "V2"},
     "llama-guard": {f"S{n}" for n in range(1, 15)},
     "safesora": {f"S{n}" for n in range(1, 13)},
+    "i2p": {"hate", "harassment", "violence", "self-harm", "sexual", "shocking", "illegal activity"},
+    "adversarial-nibbler": {"sexual", "violent", "bias", "hate", "other"},
 }
 
 

@@ -10,17 +10,17 @@ from screentest.harness.suite_loading import load_suite
 from screentest.safety.harms import HARMS, TAXONOMY_IDS
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.training.card_suites import SUITES
-from screentest.safety.training.corpus import FOLDS, load_xstest, public_sources
-from screentest.safety.training.templates import load_scenes, scene_groups, styled
+from screentest.safety.training.corpus import load_xstest, public_sources
+from screentest.safety.training.templates import load_scenes, styled
 
 SCENES = load_scenes()
 PUBLIC = Path(__file__).parents[3].parent / "shared/data"
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_every_harm_has_groups_for_every_fold_and_benign_look_alikes(harm):
-    assert len(scene_groups(harm, harmful=True)) >= FOLDS
-    assert len(scene_groups(harm, harmful=False)) >= FOLDS
+def test_every_harm_has_groups_of_its_own_and_benign_look_alikes(harm):
+    assert len({s.group for s in SCENES if s.near == harm and s.harmful}) >= 4
+    assert len({s.group for s in SCENES if s.near == harm and not s.harmful}) >= 4
     assert sum(s.near == harm and s.harmful for s in SCENES) >= 50
 
 
