@@ -1,1 +1,1 @@
-"""Object trackers: where each thing of a clip is, frame by frame, and how the camera moves."""
+"""Object trackers: the place of each object of a clip in each frame, and the motion of the camera."""

@@ -1,4 +1,4 @@
-"""From the spots of all frames to tracks: links, parts of things, what is seen of them, what flickers."""
+"""Assemble the regions of all frames to tracks: association, parts of objects, visibility, flicker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .association import link
+from .association import associate
 from .occlusion import Seen, centers
 from .outlines import OUTLINES
 from .regions import column
@@ -17,13 +17,13 @@ from .tracks import ClipShape, Tracks, plain_noun
 __all__ = ["assemble"]
 
 _F = NDArray[np.float64]
-_JOINED: Final = 0.14  # of a thing's size, or twice its part's: a smaller gap between them is no gap
-_FIXED: Final = 0.12  # of a thing's size: how far a part of it may move
-_LOOSE: Final = 0.55  # likewise, a part as small as a hand
+_JOINED: Final = 0.14  # of an object's size, or twice its part's: a smaller gap counts as contact
+_FIXED: Final = 0.12  # of an object's size: how far a part of it may move
+_LOOSE: Final = 0.55  # likewise, for a part as small as a hand
 _ALIKE: Final = 60.0  # levels between two shades of one color
-_TOGETHER: Final = 0.8  # of the frames that show a thing: what is there in fewer has to touch it
+_TOGETHER: Final = 0.8  # of the object's frames: a part that is visible in fewer must touch it
 _TOUCHING: Final = 1 / 64  # sides; at least a pixel
-_CRUMB: Final = 0.06  # of a thing's area: what is smaller may have its color and still be a part of it
+_CRUMB: Final = 0.06  # of an object's area: a smaller region of the same color may be a part of it
 
 _BOX: Final = [column(name) for name in ("left", "top", "right", "bottom")]
 _COLOR: Final = [column(name) for name in ("red", "green", "blue")]
@@ -32,13 +32,13 @@ _FORM: Final = [column(name) for name in ("spread", "z2", "z3", "z4")]
 
 
 def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F, nouns: Sequence[str] = ()) -> Tracks:
-    """Make tracks of regions (M, `COLUMNS`) in the order of frames; a label is a place among ``nouns``."""
+    """Make tracks of regions (M, `COLUMNS`), sorted by frame; a region's label is an index into ``nouns``."""
     frames = len(clip.times_T)
-    found_NT = link(rows_MK, frames)
+    found_NT = associate(rows_MK, frames)
     padded = np.concatenate([rows_MK, np.full((1, rows_MK.shape[1]), np.nan)])
     table_NTK = padded[found_NT]
     table_NTK = _join_parts(table_NTK, max(1.0, _TOUCHING * (clip.height * clip.width) ** 0.5))
-    table_NTK = table_NTK[_lasting(table_NTK)]
+    table_NTK = table_NTK[_not_flicker(table_NTK)]
     area_NT = table_NTK[:, :, column("area")]
     seen_NT = ~np.isnan(area_NT)
     visible_NT = _visible(table_NTK)
@@ -69,8 +69,8 @@ def assemble(rows_MK: _F, clip: ClipShape, camera_T4: _F, nouns: Sequence[str] =
     )
 
 
-def _lasting(table_NTK: _F) -> NDArray[np.bool_]:
-    """Leave out flickers: what is in no two frames in a row, unless it is whole and as sure as can be."""
+def _not_flicker(table_NTK: _F) -> NDArray[np.bool_]:
+    """Mark the tracks that are not flicker: seen in two frames in a row, or whole and of full confidence."""
     seen_NT = ~np.isnan(table_NTK[:, :, 0])
     sure = np.where(seen_NT, table_NTK[:, :, column("confidence")], 0.0).max(axis=1, initial=0.0)
     whole = (seen_NT & (table_NTK[:, :, column("cut")] == 0)).any(axis=1)
@@ -79,12 +79,12 @@ def _lasting(table_NTK: _F) -> NDArray[np.bool_]:
 
 
 def _join_parts(table_NTK: _F, touching: float) -> _F:
-    """Join to each thing what clings to it in another color in every frame: the head of a person, a hand.
+    """Join parts of another color that stay at an object, such as the head or hand of a person.
 
-    What is there for a part of the time only has to touch it, to within ``touching`` pixels.
+    A part that is visible for only some of the time must touch the object, to within ``touching`` pixels.
     """
     table, pair = table_NTK, _part_and_whole(table_NTK, touching)
-    while pair is not None:  # a whole grows by each part, and others may cling to it then
+    while pair is not None:  # a whole grows by each part, so that others may become attached
         part, whole = pair
         table = np.delete(_merged(table, part, whole), part, axis=0)
         pair = _part_and_whole(table, touching)
@@ -92,7 +92,7 @@ def _join_parts(table_NTK: _F, touching: float) -> _F:
 
 
 def _part_and_whole(table_NTK: _F, touching: float) -> tuple[int, int] | None:
-    """Find the smallest thing that clings to a larger one, and the largest to which it does."""
+    """Find the smallest object that is attached to a larger one, and the largest of those."""
     if len(table_NTK) < 2:
         return None
     size_N = np.sqrt(np.nanmedian(table_NTK[:, :, column("area")], axis=1))
@@ -129,7 +129,7 @@ def _clings(table_NTK: _F, pair: tuple[int, int], size_N: _F, touching: float) -
 
 
 def _merged(table_NTK: _F, part: int, whole: int) -> _F:
-    """Add a part to its whole: areas add up, the box holds both; form and color stay the whole's."""
+    """Add a part to its whole: areas add up, the box contains both; form and color stay the whole's."""
     table = table_NTK.copy()
     both = ~np.isnan(table[part, :, 0]) & ~np.isnan(table[whole, :, 0])
     one, two = table_NTK[part, both], table_NTK[whole, both]
@@ -142,13 +142,13 @@ def _merged(table_NTK: _F, part: int, whole: int) -> _F:
     merged[:, _BOX[2:]] = np.maximum(one[:, _BOX[2:]], two[:, _BOX[2:]])
     merged[:, area] = one[:, area] + two[:, area]
     merged[:, column("mixed")] = 1.0
-    merged[:, column("cut")] = 0.0  # what cut it was its own part
+    merged[:, column("cut")] = 0.0  # it was cut by its own part
     table[whole, both] = merged
     return table
 
 
 def _visible(table_NTK: _F) -> _F:
-    """Compare what is seen with the thing's usual area, where the frame's edge or another thing cuts it."""
+    """Compute the visible share of objects that are cut by the frame's edge or by another object."""
     area_NT, cut_NT = table_NTK[:, :, column("area")], table_NTK[:, :, column("cut")] > 0
     visible_NT = np.where(np.isnan(area_NT), 0.0, 1.0)
     for n, area_T in enumerate(area_NT):

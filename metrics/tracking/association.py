@@ -1,8 +1,8 @@
-"""Linking: which spots of all frames are one thing, by the Hungarian method, in two stages.
+"""Association: which regions of all frames belong to one object, by the Hungarian method, in two stages.
 
-From each frame to the next, a spot goes on where it should be by its motion. What breaks off (hidden, gone,
-or elsewhere at once) is joined later, when all pieces are known: a piece that begins where another one was
-going is its continuation, though one that looks the same begins nearer in time.
+First, regions are associated from each frame to the next, near the place that the motion predicts. A track
+that breaks off (by occlusion, or a jump) is joined later, when all pieces are known: a piece that begins
+where another one was heading continues it, even if a similar piece begins nearer in time.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from .regions import column
 
-__all__ = ["link"]
+__all__ = ["associate"]
 
-_NEAR: Final = 0.9  # sizes of the thing, from where it should be
-_ALIKE: Final = 60.0  # levels between the colors of two looks of one thing
+_NEAR: Final = 0.9  # largest distance from the predicted place, in sizes of the object
+_ALIKE: Final = 60.0  # largest distance, in levels, of the colors of one object
 _NEVER: Final = 1e6
-_OFF: Final = 8.0  # the cost of going on off one's way
-_ENDS: Final = 14.0  # the cost of an end: more than one step off the way, and less than two
-_NEARLY: Final = 0.9  # of the most that is seen of a piece: its place is that of the whole
-_BACK: Final = 3  # spots that say how a piece moves
+_OFF: Final = 8.0  # cost of a continuation off the trajectory
+_ENDS: Final = 14.0  # cost of an end: more than one continuation off the trajectory, and less than two
+_NEARLY: Final = 0.9  # of a piece's largest visible area: from here on it counts as seen whole
+_BACK: Final = 3  # regions from which the motion of a piece is estimated
 
 
 @dataclass
 class _Piece:
-    """Spots of neighbouring frames, a row each, that are one thing."""
+    """Rows of regions of consecutive frames that belong to one object."""
 
     first: int
     rows: list[int] = field(default_factory=list[int])
@@ -39,8 +39,8 @@ class _Piece:
         return self.first + len(self.rows) - 1
 
 
-class _Looks:
-    """The columns that linking reads."""
+class _Appearance:
+    """The columns of regions that association reads."""
 
     def __init__(self, rows_MK: NDArray[np.float64]) -> None:
         self.place = rows_MK[:, [column("x"), column("y")]]
@@ -52,21 +52,21 @@ class _Looks:
         self.identity = rows_MK[:, column("identity")]
 
 
-def link(rows_MK: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
-    """Link spots to things: the row of each thing in each frame, (N, T), -1 where it is not seen.
+def associate(rows_MK: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
+    """Associate regions with objects: the row of each object in each frame, (N, T), -1 where it is not seen.
 
-    Costs are of distance from where the thing should be, color and area; assignments are of least total cost
-    (Kuhn 1955). Things are in the order of their first frames, larger ones first.
+    Costs depend on the distance from the predicted place, on color and on area; assignments have the least
+    total cost (Kuhn 1955). Objects are sorted by their first frame, larger ones first.
     """
     if not len(rows_MK):
         return np.empty((0, frames), np.int64)
     by_frame = np.searchsorted(rows_MK[:, 0], np.arange(frames + 1))
-    looks = _Looks(rows_MK)
+    looks = _Appearance(rows_MK)
     pieces: list[_Piece] = []
     going: list[_Piece] = []
     for t in range(frames):
-        spots = list(range(by_frame[t], by_frame[t + 1]))
-        going = _step(going, spots, looks, t)
+        regions = list(range(by_frame[t], by_frame[t + 1]))
+        going = _step(going, regions, looks, t)
         pieces += [piece for piece in going if piece.first == t]
     chains = _join(pieces, looks)
     chains.sort(key=lambda chain: (chain[0].first, -looks.area[chain[0].rows[0]]))
@@ -77,23 +77,23 @@ def link(rows_MK: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
     return found
 
 
-def _step(going: Sequence[_Piece], spots: Sequence[int], looks: _Looks, t: int) -> list[_Piece]:
-    """Continue pieces by the spots of frame ``t``; spots that continue none begin pieces of their own."""
+def _step(going: Sequence[_Piece], regions: Sequence[int], looks: _Appearance, t: int) -> list[_Piece]:
+    """Continue pieces with the regions of frame ``t``; the other regions begin new pieces."""
     pairs: list[tuple[int, int]] = []
-    if going and spots:
-        cost = np.array([[_near_cost(piece, looks, spot) for spot in spots] for piece in going])
+    if going and regions:
+        cost = np.array([[_near_cost(piece, looks, region) for region in regions] for piece in going])
         pairs = _assign(cost)
     taken: set[int] = set()
     on: list[_Piece] = []
     for i, j in pairs:
-        going[i].rows.append(spots[j])
-        taken.add(spots[j])
+        going[i].rows.append(regions[j])
+        taken.add(regions[j])
         on.append(going[i])
-    return on + [_Piece(t, [spot]) for spot in spots if spot not in taken]
+    return on + [_Piece(t, [region]) for region in regions if region not in taken]
 
 
 def _assign(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Give the pairs (i, j) of least total cost, those that may never be left out."""
+    """Return the pairs (i, j) of least total cost, without forbidden ones."""
     if cost.shape == (1, 1):
         return [(0, 0)] if cost[0, 0] < _NEVER else []
     from scipy.optimize import linear_sum_assignment
@@ -103,34 +103,34 @@ def _assign(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
     ]
 
 
-def _near_cost(piece: _Piece, looks: _Looks, spot: int) -> float:
+def _near_cost(piece: _Piece, looks: _Appearance, region: int) -> float:
     before = piece.rows[-1]
-    if not _may_be(looks, before, spot):
+    if not _may_be(looks, before, region):
         return _NEVER
-    if looks.identity[spot] == looks.identity[before]:
+    if looks.identity[region] == looks.identity[before]:
         return 0.0
     here = looks.place[before]
     step = here - looks.place[piece.rows[-2]] if len(piece.rows) > 1 else np.zeros(2)
-    from_here = looks.place[spot] - here
-    # A bounce brings it back: between where it was and where it was going is near, too.
+    from_here = looks.place[region] - here
+    # After a bounce it comes back: places between the last and the predicted one are near, too.
     away = min(_length(from_here - step), _length(from_here), _length(from_here - 0.5 * step))
     size = float(looks.size[before])
     if away > _NEAR * size:
         return _NEVER
-    tint = _length(looks.color[spot] - looks.color[before]) / _ALIKE
-    ratio = abs(float(np.log(looks.area[spot] / looks.area[before])))
-    return away / size + min(tint, 4.0) + (0.15 if looks.cut[spot] else 0.5) * ratio
+    tint = _length(looks.color[region] - looks.color[before]) / _ALIKE
+    ratio = abs(float(np.log(looks.area[region] / looks.area[before])))
+    return away / size + min(tint, 4.0) + (0.15 if looks.cut[region] else 0.5) * ratio
 
 
-def _may_be(looks: _Looks, one: int, two: int) -> bool:
-    """Say whether a source's names and identities, where it has them, allow two spots to be one thing."""
+def _may_be(looks: _Appearance, one: int, two: int) -> bool:
+    """Check whether the tracker's names and identities, if any, allow two regions to be one object."""
     if looks.identity[one] == looks.identity[one] and looks.identity[two] == looks.identity[two]:
         return bool(looks.identity[one] == looks.identity[two])
     return not (looks.label[two] == looks.label[two] and looks.label[one] != looks.label[two])
 
 
-def _join(pieces: Sequence[_Piece], looks: _Looks) -> list[list[_Piece]]:
-    """Join pieces to chains: each to the one piece that goes on from it, at the least total cost."""
+def _join(pieces: Sequence[_Piece], looks: _Appearance) -> list[list[_Piece]]:
+    """Join pieces to chains of least total cost; each piece has at most one continuation."""
     n = len(pieces)
     if n < 2:
         return [[piece] for piece in pieces]
@@ -153,8 +153,8 @@ def _join(pieces: Sequence[_Piece], looks: _Looks) -> list[list[_Piece]]:
     return chains
 
 
-def _far_cost(one: _Piece, two: _Piece, looks: _Looks) -> float:
-    """Cost of taking ``two`` for the continuation of ``one``: on its way it costs far less than off it."""
+def _far_cost(one: _Piece, two: _Piece, looks: _Appearance) -> float:
+    """Compute the cost of ``two`` as the continuation of ``one``: far less on the trajectory than off it."""
     if not _may_be(looks, one.rows[-1], two.rows[0]):
         return _NEVER
     size = max(float(looks.size[one.rows].max()), float(looks.size[two.rows].max()))
@@ -174,9 +174,9 @@ def _far_cost(one: _Piece, two: _Piece, looks: _Looks) -> float:
 
 
 def _whole_end(
-    piece: _Piece, looks: _Looks, *, last: bool
+    piece: _Piece, looks: _Appearance, *, last: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Say where a piece is seen whole, or nearly so, nearest to an end, how it moves there, and when."""
+    """Find place, velocity and frame, nearest to an end of a piece, where it is seen whole or nearly so."""
     rows = np.array(piece.rows)
     area = looks.area[rows]
     whole = np.flatnonzero(~looks.cut[rows] | (area > _NEARLY * area.max()))

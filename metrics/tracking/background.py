@@ -1,4 +1,4 @@
-"""What lies behind the things of a clip: a smooth surface of color, and the pixels that stand out from it."""
+"""Background model: a smooth surface of color, and the mask of pixels that differ from it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ground", "fit_ground", "foreground"]
+__all__ = ["Background", "fit_background", "foreground"]
 
 _F = NDArray[np.float32]
 _SAMPLES = 3000
 _ROUNDS = 6
-_SETTLED = 0.01  # levels by which a surface's coefficients still change when it is as good as found
-_BORDER = 0.8  # of the way from the middle to the frame's edge: where the border begins
-_EVEN = 1.5  # levels by which most pixels are off a ground that is as good as found
-_CLOSE = 12.0  # levels of RGB by which pixels are off a surface that they agree with
+_SETTLED = 0.01  # levels: a smaller change of the coefficients ends the fit
+_BORDER = 0.8  # of the distance from the middle to the frame's edge: where the border begins
+_EVEN = 1.5  # levels: a median residual below this means a good fit
+_CLOSE = 12.0  # levels of RGB: pixels with a smaller residual agree with a surface
 _SPREADS = 6.5
-"""A texture is gray as a rule: its three channels move together, so that their norm has a long tail."""
+"""In standard deviations. Texture is mostly gray: channels vary together, so their norm has a long tail."""
 _FAINTEST = 22.0
 _GHOST = 0.15
-"""Of the largest contrast of the block: what has less is a shadow that codecs and autoencoders leave."""
+"""Of the largest contrast of the block: less is a residue of codecs and autoencoders."""
 _HALF = 0.4
-"""Of the largest contrast near by: below a half, so that gray beside white still counts as standing out."""
+"""Of the largest contrast nearby: below one half, so that gray beside white is still foreground."""
 
 
 _RINGING = 0.2
@@ -31,25 +31,25 @@ _RINGS = 5  # pixels from an edge to where it rings
 
 
 @dataclass(frozen=True)
-class Ground:
-    """The ground of a clip.
+class Background:
+    """The background of a clip.
 
     Attributes:
-        color_HW3: RGB of the ground, in 8-bit levels.
-        spread: standard deviation of a channel around it, by noise and texture together.
+        color_HW3: RGB in 8-bit levels.
+        spread: standard deviation of a channel around it, from noise and texture.
     """
 
     color_HW3: _F
     spread: float
 
 
-def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
-    """Fit a quadratic surface a channel to most of the pixels of a block of frames.
+def fit_background(frames_THWC: NDArray[np.uint8]) -> Background:
+    """Fit a quadratic surface per channel to most of the pixels of a block of frames.
 
-    Iteratively reweighted least squares: with Cauchy weights (Holland and Welsch 1977) from the median color
-    and, where that leaves much, with their squares (Geman and McClure 1987) from the surface through the
-    frame's border. The one that more pixels agree with is taken, so that things of up to about a third of
-    the frame do not draw the surface to themselves.
+    Iteratively reweighted least squares: with Cauchy weights (Holland and Welsch 1977), starting from the
+    median color, and if the residual is large, with squared weights (Geman and McClure 1987), starting from
+    the surface through the frame's border. The surface that more pixels agree with is used, so that objects
+    of up to about a third of the frame do not distort it.
     """
     frames, height, width, _ = frames_THWC.shape
     stride = max(1, round(np.sqrt(height * width * min(frames, 6) / _SAMPLES)))
@@ -74,16 +74,16 @@ def fit_ground(frames_THWC: NDArray[np.uint8]) -> Ground:
             surface, left = around, left_around
     spread = 1.4826 * float(np.median(left))
     whole = (_basis(_axis(width), _axis(height)) @ surface).astype(np.float32)
-    return Ground(whole, max(spread, 0.5))
+    return Background(whole, max(spread, 0.5))
 
 
 def _agreement(left_P3: NDArray[np.float64], near: float) -> float:
-    """Count, softly, the pixels that are as near to a surface as ``near`` levels of RGB."""
+    """Count, with soft weights, the pixels within ``near`` levels of RGB of a surface."""
     return float((1.0 / (1.0 + np.square(left_P3).sum(axis=1) / near**2)).sum())
 
 
 def _grain(frame_HWC: NDArray[np.uint8]) -> float:
-    """Estimate the standard deviation of the noise of a channel by neighbouring pixels."""
+    """Estimate the standard deviation of a channel's noise from neighbouring pixels."""
     if frame_HWC.shape[1] < 2:
         return 0.0
     steps = np.diff(frame_HWC.astype(np.int16), axis=1)
@@ -97,7 +97,7 @@ def _settle(
     *,
     sharpness: int = 1,
 ) -> NDArray[np.float64]:
-    """Fit a surface from a first guess: pixels that are off it have little weight, the less the sharper."""
+    """Fit a surface from a first guess; distant pixels have little weight, less with more ``sharpness``."""
     surface = start_K3
     ridge = 1e-6 * len(basis_PK) * np.eye(6)
     for _ in range(_ROUNDS):
@@ -123,21 +123,22 @@ def _basis(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64
     return basis
 
 
-def foreground(frames_THWC: NDArray[np.uint8], ground: Ground) -> tuple[NDArray[np.uint8], _F]:
-    """Mark what stands out: a mask (T, H, W) of 0 and 1, and the frames (T, H, W, 3) less their ground.
+def foreground(frames_THWC: NDArray[np.uint8], background: Background) -> tuple[NDArray[np.uint8], _F]:
+    """Segment the foreground: a mask (T, H, W) of 0 and 1, and the frames (T, H, W, 3) minus the background.
 
-    A pixel stands out where its contrast clears the spread of the ground and comes near the largest one
-    around it, so that the soft edge of one thing does not bridge the gap to the next. What is a little darker
-    than the ground beside something bright, or brighter beside something dark, is the ringing of an edge.
+    A pixel is foreground if its contrast exceeds the spread of the background and is near the largest
+    contrast around it, so that the soft edge of one object does not bridge the gap to the next. A pixel a
+    little darker than the background beside something bright, or brighter beside something dark, is ringing
+    of an edge.
     """
     import cv2
 
-    apart = frames_THWC.astype(np.float32) - ground.color_HW3
+    apart = frames_THWC.astype(np.float32) - background.color_HW3
     looked = apart
-    if ground.spread > 4.0:  # a noisy ground is smoothed to look for things, not to measure them
+    if background.spread > 4.0:  # a noisy background is smoothed for detection, not for measurement
         looked = np.stack([np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.8)) for frame in apart])
     contrast = np.sqrt(np.einsum("thwc,thwc->thw", looked, looked))
-    faintest = max(_FAINTEST, _SPREADS * ground.spread, _GHOST * float(contrast.max(initial=0)))
+    faintest = max(_FAINTEST, _SPREADS * background.spread, _GHOST * float(contrast.max(initial=0)))
     least = np.maximum(_HALF * _largest_near(contrast, 2), faintest)
     brighter = np.einsum("thwc->thw", looked) > 0
     light = np.where(brighter, contrast, 0.0)
@@ -149,7 +150,7 @@ def foreground(frames_THWC: NDArray[np.uint8], ground: Ground) -> tuple[NDArray[
 
 
 def _largest_near(contrast_THW: _F, reach: int) -> _F:
-    """Give the largest value, all of which are positive, within ``reach`` pixels along either axis."""
+    """Compute the largest of the (positive) values within ``reach`` pixels along either axis."""
     import cv2
 
     frames, height, width = contrast_THW.shape

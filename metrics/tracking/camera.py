@@ -1,4 +1,4 @@
-"""The camera: shift and zoom of the whole view, fitted to what can be followed behind the things."""
+"""Camera motion: shift and zoom of the view, fitted to points that are tracked on the background."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _Step: TypeAlias = tuple[float, float, float, float]
 """Shift (x, y) in pixels, logarithm of the zoom, and the share of points that agree."""
 _LONGEST: Final = 256
 _POINTS: Final = 120
-_CONTRAST: Final = 10.0  # levels by which a point of the ground stands out from what is around it
-_BLUR: Final = 0.8  # pixels: what is finer is taken for noise
-_AROUND: Final = 4.0  # pixels: how far around a point is averaged to tell what it stands out from
+_CONTRAST: Final = 10.0  # levels: least contrast of a background point with its surroundings
+_BLUR: Final = 0.8  # pixels: finer detail counts as noise
+_AROUND: Final = 4.0  # pixels: radius of the surroundings of a point
 _FEWEST: Final = 3
-"""Two points give four numbers for the three that are fitted, and agree by chance: they only confirm that the
-camera goes on as it did in the step before."""
-_GOES_ON: Final = (0.75, 0.02)  # pixels, and logarithm of the zoom: how far two steps of one move differ
+"""Two points give four numbers for three parameters, so they agree by chance. They can only confirm that the
+camera continues the motion of the step before."""
+_GOES_ON: Final = (0.75, 0.02)  # pixels, and logarithm of the zoom: largest difference of two steps of a move
 _SPAN: Final = 0.3  # of the longer side: points closer to each other than that may be on one thing
-_AS_ONE: Final = 0.5  # of the points: where fewer agree, they are not the ground
+_AS_ONE: Final = 0.5  # of the points: if fewer agree, they are not on the background
 _SALIENT: Final = 4.0  # standard deviations of the noise
-_SETTLED: Final = 1e-3  # pixels by which a shift still changes when it is as good as found
-_AGREES: Final = 0.4  # pixels from where the camera's motion puts a point
+_SETTLED: Final = 1e-3  # pixels: a smaller change of the shift ends the fit
+_AGREES: Final = 0.4  # pixels: largest residual of a point that agrees with the camera's motion
 
 
 class CameraPath:
-    """Follow the ground through the frames of a clip, block after block.
+    """Estimate the camera's motion from the background of a clip, block after block.
 
-    Corners of the ground are followed from each frame to the next (Lucas and Kanade 1981, in pyramids) and
-    their moves fitted by a shift and a zoom; the moves are summed up.
+    Corners of the background are tracked from each frame to the next (Lucas and Kanade 1981, in pyramids). A
+    shift and a zoom are fitted to their displacements and accumulated over the frames.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class CameraPath:
         self._before: _Step | None = None
 
     def push(self, frames_THWC: NDArray[np.uint8], things_THW: NDArray[np.bool_] | None) -> None:
-        """Take the next frames, and which of their pixels belong to things."""
+        """Take the next frames, and the mask of their object pixels."""
         for t, frame in enumerate(frames_THWC):
             things = None if things_THW is None else things_THW[t]
             self._add(_View(frame, things), scale=max(frame.shape[:2]) / _LONGEST)
@@ -55,7 +55,7 @@ class CameraPath:
             self._before = step
             x, y, zoom, agreed = self._path[-1]
             if step is None or (agreed != agreed and len(self._path) > 1):
-                self._path.append((x, y, zoom, np.nan))  # once lost, nothing says how far it has gone since
+                self._path.append((x, y, zoom, np.nan))  # once lost, the distance since then is not known
             else:
                 dx, dy, dz, agree = step
                 grown = float(np.exp(dz))
@@ -65,10 +65,10 @@ class CameraPath:
         self._last = view
 
     def finish(self) -> _F:
-        """Give shift (x, y), logarithm of the zoom and agreement at each frame: (T, 4).
+        """Return shift (x, y), logarithm of the zoom and agreement at each frame: (T, 4).
 
-        All are NaN where there was nothing to follow from the first frame on. Where the ground is lost later,
-        shift and zoom stay at what they were last, and the agreement is NaN.
+        All are NaN if there was nothing to track in the first frame. If the background is lost later, shift
+        and zoom keep their last values and the agreement is NaN.
         """
         path = np.array(self._path, np.float64).reshape(-1, 4)
         if len(path) > 1:
@@ -79,7 +79,7 @@ class CameraPath:
 
 
 class _View:
-    """A frame reduced to gray at a size that is quick to follow, and where its ground is free of things."""
+    """A frame in gray at a reduced size, and the mask of its background without objects."""
 
     def __init__(self, frame: NDArray[np.uint8], things: NDArray[np.bool_] | None) -> None:
         import cv2
@@ -96,13 +96,13 @@ class _View:
 
     @cached_property
     def bare(self) -> bool:
-        """Whether the ground is so even that no point of it can stand out."""
-        ground = self._gray[self.free > 0]
-        return not len(ground) or int(ground.max()) - int(ground.min()) < _CONTRAST
+        """Whether the background is too uniform to track."""
+        background = self._gray[self.free > 0]
+        return not len(background) or int(background.max()) - int(background.min()) < _CONTRAST
 
     @cached_property
     def painted(self) -> NDArray[np.uint8]:
-        """The gray frame, smoothed, its things painted over with the ground: their edges are not followed."""
+        """The smoothed gray frame, with objects painted over so that their edges are not tracked."""
         import cv2
 
         covered = np.where(self.free, self._gray, _surroundings(self._gray, self.free)).astype(np.uint8)
@@ -110,7 +110,7 @@ class _View:
 
 
 def _surroundings(gray: NDArray[np.uint8], free: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Average the free ground around every pixel; where none is near, that of the whole frame."""
+    """Average the free background around every pixel; if there is none, over the whole frame."""
     import cv2
 
     weight = np.asarray(cv2.GaussianBlur(free.astype(np.float32), (0, 0), _AROUND))
@@ -122,8 +122,8 @@ def _surroundings(gray: NDArray[np.uint8], free: NDArray[np.uint8]) -> NDArray[n
 def _step(view: _View, after: _View, before: _Step | None) -> _Step | None:
     """Fit one step of the camera, after the one ``before``.
 
-    What is followed is any corner of the ground, and where those do not move as one, because they are noise,
-    only what stands out from the noise. None where that does not move as one either.
+    Any corner of the background is tracked. If these do not move alike, because they are noise, only corners
+    that exceed the noise are. None if those do not move alike either.
     """
     import cv2
 
@@ -149,7 +149,7 @@ def _follow(
     free_after: NDArray[np.uint8],
     before: _Step | None,
 ) -> _Step | None:
-    """Follow the corners in a mask to the next frame; None where too few move as one, or all are close by."""
+    """Track the corners in a mask to the next frame; None if too few move alike, or all are close by."""
     import cv2
 
     gray, after = pair
@@ -184,7 +184,8 @@ def _goes_on(one: _Step, two: _Step) -> bool:
 def fit_similarity(start_P2: _F, end_P2: _F) -> tuple[float, float, float, float]:
     """Fit ``end = zoom * start + shift`` to most of the points: shift, log zoom, and the share that agrees.
 
-    Iteratively reweighted least squares with Cauchy weights, from the median shift; the view does not roll.
+    Iteratively reweighted least squares with Cauchy weights, starting from the median shift, without
+    rotation.
     """
     moves = end_P2 - start_P2
     shift, zoom = np.median(moves, axis=0), 1.0

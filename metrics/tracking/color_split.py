@@ -1,4 +1,4 @@
-"""Seams: where things of several colors touch in one mask, and how the mask is parted by color."""
+"""Split masks in which objects of several colors touch, by color."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["renumber", "split_colors"]
 
 _F = NDArray[np.float32]
 _I = NDArray[np.int32]
-_PLAIN: Final = 26.0  # spread of color within a thing of one color, in levels
+_PLAIN: Final = 26.0  # largest spread of color within an object of one color, in levels
 _ALIKE: Final = 45.0  # distance of two shades of one color
 _BLEND: Final = 70.0  # distance from any color beyond which a pixel is a blend of several
-_PATCH: Final = 0.6  # of the smallest spot: an area of another color that is no chance
-_SEEN_THROUGH: Final = 0.2  # of the largest contrast of a mask's colors: what has less is the ground
-_LOOKED_AT: Final = 8  # spots of several colors of a block that are searched for what colors they have
+_PATCH: Final = 0.6  # of the smallest region: least area of another color that is not noise
+_SEEN_THROUGH: Final = 0.2  # of the largest contrast of a mask's colors: less is the background
+_LOOKED_AT: Final = 8  # regions of several colors per block whose colors are searched
 
 
 def split_colors(owner: _I, apart: _F, smallest: float, noise: float) -> _I:
-    """Part the masks in which two colors meet.
+    """Split the masks in which two colors meet.
 
     Args:
-        owner: number of the mask that each pixel belongs to, (T, H, W); 0 is the ground.
-        apart: the frames less their ground, (T, H, W, 3).
-        smallest: pixels of the smallest thing.
+        owner: number of the mask of each pixel, (T, H, W); 0 is the background.
+        apart: the frames minus the background, (T, H, W, 3).
+        smallest: pixels of the smallest object.
         noise: standard deviation of a channel.
     """
     count = int(owner.max(initial=0))
@@ -64,7 +64,7 @@ def split_colors(owner: _I, apart: _F, smallest: float, noise: float) -> _I:
 def _modes(
     owner: _I, apart: _F, at: NDArray[np.int64], smallest: float
 ) -> list[tuple[NDArray[np.float64], float]]:
-    """Find the colors that cover a part of one mask that is more than a rim: mean and area of each."""
+    """Find the colors that cover more than a rim of one mask: mean and area of each."""
     import cv2
 
     _, height, width = owner.shape
@@ -93,7 +93,7 @@ def _eroded(owner: _I) -> _I:
     import cv2
 
     frames, height, width = owner.shape
-    # All frames as one picture, with a row between them that no mask ends at: the frame's edge cuts none.
+    # All frames as one image, with a row between them, so that the frame's edge does not erode a mask.
     rows = np.ones((frames, height + 1, width), np.uint8)
     rows[:, :height] = owner > 0
     cross = np.asarray(cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
@@ -104,7 +104,7 @@ def _eroded(owner: _I) -> _I:
 def _mean_colors(
     ids: _I, color: _F, count: int, alike: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Mean, spread, size and the number of pixels of another color than the mean, of each mask's core."""
+    """Compute mean, spread, size and number of pixels of another color, of each mask's core."""
     size = np.bincount(ids, minlength=count).astype(np.float64)
     safe = np.maximum(size, 1.0)
     mean = np.stack([np.bincount(ids, color[:, c], count) for c in range(3)], axis=1) / safe[:, None]
@@ -116,8 +116,8 @@ def _mean_colors(
 
 @dataclass(frozen=True)
 class _Palette:
-    """The colors of a block's things: RGB less the ground, the largest area of each, and whether it is seen
-    anywhere on a thing that has no other color."""
+    """The colors of a block's objects: RGB minus the background, the largest area of each, and whether it
+    occurs on an object of one color."""
 
     color_K3: NDArray[Any]
     largest_K: NDArray[Any]
@@ -125,7 +125,7 @@ class _Palette:
 
 
 def _palette(color: NDArray[Any], size: NDArray[Any], alone: NDArray[np.bool_]) -> _Palette:
-    """Gather like colors, those of the largest areas first."""
+    """Group similar colors, those of the largest areas first."""
     chosen: list[int] = []
     plain: list[bool] = []
     for k in np.argsort(-size, kind="stable"):
@@ -139,7 +139,7 @@ def _palette(color: NDArray[Any], size: NDArray[Any], alone: NDArray[np.bool_]) 
 
 
 def _parts_by_color(color_P3: _F, palette: _Palette, least: float, alike: float) -> NDArray[np.int64] | None:
-    """Give each pixel the nearest color of the palette, -1 where none is near; None where one covers all."""
+    """Give each pixel the nearest color of the palette, -1 if none is near; None if one color covers all."""
     away = np.square(color_P3[:, None, :] - palette.color_K3[None]).sum(axis=2)
     near = away.min(axis=1) < alike**2
     shares = np.bincount(away[near].argmin(axis=1), minlength=len(palette.color_K3))
@@ -157,11 +157,12 @@ def _repaint(
     colored: tuple[NDArray[np.int64], _Palette],
     smallest: float,
 ) -> None:
-    """Give each color's part of one mask a number of its own; its rim follows the nearest core pixel.
+    """Give each color's part of one mask its own number; rim pixels follow the nearest core pixel.
 
-    ``colored`` is the color of each core pixel, as a place in the palette. What the rest surrounds on all
-    sides is a pattern on it if its color is seen alone nowhere, a seam whose color lies between two others,
-    or one and the ground, is a blurred edge, and what hardly differs from the ground is a hole.
+    ``colored`` is the color of each core pixel, as an index into the palette. A part that is surrounded on
+    all sides is a pattern, if its color never occurs alone. A part whose color lies between two others, or
+    between one and the background, is a blurred edge. A part that hardly differs from the background is a
+    hole.
     """
     import cv2
 
@@ -204,7 +205,7 @@ def _repaint(
 
 
 def _is_mixture(color: NDArray[Any], others_K3: NDArray[Any]) -> bool:
-    """Say whether a color lies between two others, or one and the ground; all are less the ground."""
+    """Check whether a color lies between two others, or one and the background (all minus the background)."""
     ends = [np.zeros(3), *others_K3]
     for k, one in enumerate(ends):
         for two in ends[k + 1 :]:
@@ -216,7 +217,7 @@ def _is_mixture(color: NDArray[Any], others_K3: NDArray[Any]) -> bool:
 
 
 def renumber(owner: _I) -> _I:
-    """Number the masks of (T, H, W) from 1 in the order of their frames."""
+    """Renumber the masks of (T, H, W) from 1, in the order of their frames."""
     ids = owner.ravel()[at := np.flatnonzero(owner)]
     numbers, first = np.unique(ids, return_index=True)
     order = numbers[np.argsort(at[first] // owner[0].size, kind="stable")]

@@ -1,8 +1,8 @@
-"""Open-vocabulary detectors: boxes of the things that nouns name, by OWL-ViT, OWLv2 or Grounding DINO.
+"""Open-vocabulary detectors: boxes of the objects that nouns name, by OWL-ViT, OWLv2 or Grounding DINO.
 
-The models, their tokenizers and their image processors (those of Pillow and NumPy) are the library's. What is
-ours is what a score is a score of: each box has one for every noun. For Grounding DINO, whose words share one
-sentence, that is the largest over the tokens of the noun, where the library gives back pieces of text.
+Models, tokenizers and image processors (those of Pillow and NumPy) are the library's. Here each box gets a
+score for every noun. For Grounding DINO, whose nouns share one sentence, that is the largest score over the
+noun's tokens; the library would return pieces of text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _F = NDArray[np.float64]
 _I = NDArray[np.int64]
 _VERSION: Final = 1
 THRESHOLDS: Final = {"owlvit": 0.1, "owlv2": 0.1, "grounding-dino": 0.25, "mm-grounding-dino": 0.25}
-"""Kinds of detectors, and the score from which the library takes a box of each."""
+"""Kinds of detectors, and the library's default threshold for the score of a box."""
 _PROCESSORS: Final = {
     "owlvit": "OwlViTImageProcessor",
     "owlv2": "Owlv2ImageProcessor",
@@ -42,19 +42,19 @@ _MODELS: Final = {
     "grounding-dino": "GroundingDinoForObjectDetection",
     "mm-grounding-dino": "MMGroundingDinoForObjectDetection",
 }
-_TEMPLATE: Final = "a photo of a {}"  # as OWL-ViT was trained, and is queried by its authors
-_SAME: Final = 0.5  # overlap of two boxes of one noun that are one thing
-_ONE_THING: Final = 0.7  # likewise, of two nouns
+_TEMPLATE: Final = "a photo of a {}"  # as in the training of OWL-ViT
+_SAME: Final = 0.5  # overlap from which two boxes of one noun are one object
+_ONE_THING: Final = 0.7  # likewise, for boxes of two nouns
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """What a detector finds in one frame: boxes (M, 4) by their edges (left, top, right, bottom).
+    """The detections in one frame: M boxes.
 
     Attributes:
-        edges_M4: in pixels, 0 at the frame's edge.
+        edges_M4: left, top, right, bottom, in pixels; 0 is the frame's edge.
         scores_M: in [0, 1].
-        nouns_M: places of their nouns in the list that was asked for.
+        nouns_M: index of each box's noun in the detector's nouns.
     """
 
     edges_M4: _F
@@ -63,12 +63,12 @@ class Boxes:
 
 
 class Detector:
-    """Find things by their nouns.
+    """Detect objects by their nouns.
 
     Args:
-        source: a folder or a hub id of a model of one of the kinds of `THRESHOLDS`.
-        nouns: what to look for.
-        threshold: least score of a box; None for the kind's own.
+        source: a folder or a hub id of a model of one of the kinds in `THRESHOLDS`.
+        nouns: the objects to detect.
+        threshold: least score of a box; None for the default of the kind.
         options: device and dtype.
 
     Raises:
@@ -126,7 +126,7 @@ class Detector:
         return _joint_query(tokenizer, self.nouns, int(self._model.config.max_text_len))
 
     def __call__(self, frames_THWC: NDArray[np.uint8]) -> list[Boxes]:
-        """Look at frames, uint8 RGB (T, H, W, 3): what is in each."""
+        """Detect objects in frames, uint8 RGB (T, H, W, 3): boxes per frame."""
         import torch
 
         device = torch_device(self._options)
@@ -145,10 +145,10 @@ class Detector:
         return [self._boxes(scores_TQK[t], boxes_TQ4[t], size) for t in range(count)]
 
     def _boxes(self, scores_QK: _F, boxes_Q4: _F, size: tuple[int, int]) -> Boxes:
-        """Turn centres and sizes, in shares of the picture, into edges in pixels, and keep the best."""
+        """Convert centres and sizes, as shares of the image, to edges in pixels, and keep the best boxes."""
         scores_QN = np.stack([scores_QK[:, list(span)].max(axis=1) for span in self._query.spans], axis=1)
         height, width = size
-        # OWLv2 looks at a square, of which the frame is the upper left part.
+        # OWLv2 reads a square, with the frame in its upper left part.
         unit = (max(size), max(size)) if self._kind == "owlv2" else (width, height)
         x, y, w, h = (boxes_Q4 * np.array([*unit, *unit])).T
         edges = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1)
@@ -158,14 +158,14 @@ class Detector:
 
 @dataclass(frozen=True)
 class _Query:
-    """What is asked of one picture: the rows of each input, and the columns of the answer of each noun."""
+    """The query for one image: the rows of each model input, and each noun's columns of the output."""
 
     tokens: Mapping[str, list[Any]]
     spans: tuple[tuple[int, ...], ...]
 
 
 def _separate_query(tokenizer: Any, nouns: Sequence[str], room: int) -> _Query:
-    """Ask for each noun by a sentence of its own."""
+    """Make a query with a sentence for each noun."""
     sentences = [_TEMPLATE.format(noun) for noun in nouns]
     whole: list[list[int]] = [tokenizer(sentence)["input_ids"] for sentence in sentences]
     _fits(nouns, [len(ids) for ids in whole], room)
@@ -175,7 +175,7 @@ def _separate_query(tokenizer: Any, nouns: Sequence[str], room: int) -> _Query:
 
 
 def _joint_query(tokenizer: Any, nouns: Sequence[str], room: int) -> _Query:
-    """Ask for all nouns in one sentence: ``ball. gray wall.``"""
+    """Make a query with all nouns in one sentence: ``ball. gray wall.``"""
     sentence, ends = "", [0]
     for noun in nouns:
         sentence += f"{' ' if sentence else ''}{noun}."
@@ -196,16 +196,14 @@ def _fits(texts: Sequence[str], lengths: Sequence[int], room: int) -> None:
     for text, length in zip(texts, lengths, strict=True):
         if length > room:
             raise UsageError(
-                f"the detector reads {room} tokens, and {text!r} is {length} of them; look for fewer nouns, "
-                "or shorter ones"
+                f"the detector reads {room} tokens, and {text!r} has {length}; give fewer or shorter nouns"
             )
 
 
 def keep_best(edges_Q4: _F, scores_QN: _F, threshold: float) -> Boxes:
-    """Give each box its best noun, and of boxes that are one thing keep the best.
+    """Give each box its best noun, and keep only the best of overlapping boxes.
 
-    Two boxes of one noun are one thing where their intersection over union is above 0.5; of two nouns, above
-    0.7.
+    Boxes overlap if their intersection over union is above 0.5, or above 0.7 for boxes of different nouns.
     """
     nouns, scores = scores_QN.argmax(axis=1), scores_QN.max(axis=1)
     large = (edges_Q4[:, 2:] - edges_Q4[:, :2]).min(axis=1) > 0
@@ -220,7 +218,7 @@ def keep_best(edges_Q4: _F, scores_QN: _F, threshold: float) -> Boxes:
 
 
 def overlap(one: _F, two: _F) -> float:
-    """Give the intersection over union of two boxes (left, top, right, bottom)."""
+    """Compute the intersection over union of two boxes (left, top, right, bottom)."""
     inside = np.maximum(0.0, np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])).prod()
     areas = [(box[2:] - box[:2]).prod() for box in (one, two)]
     return float(inside / max(sum(areas) - inside, 1e-12))

@@ -1,4 +1,4 @@
-"""The encoder `tracks`: the tracker that a suite names, and its tracks as a feature."""
+"""The encoder `tracks`: the tracks of a clip as a feature, by the tracker that a suite names."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["TracksEncoder"]
 
 
 class TracksEncoder(Encoder):
-    """Follow the things of a clip: the record that `Tracks.to_record` writes.
+    """Track the objects of a clip; the feature is the record of `Tracks.to_record`.
 
     Args:
-        source: ``world`` (also called ``reference``), ``blobs``, or the weights of an open-vocabulary
-            detector with the nouns to look for, ``FOLDER_OR_HUB_ID#noun,noun``.
+        source: ``world`` (also called ``reference``), ``blobs``, or an open-vocabulary detector with the
+            nouns to detect, ``FOLDER_OR_HUB_ID#noun,noun``.
         options: device and dtype of the detector.
 
     Raises:
-        UsageError: no such source, or a detector without nouns.
+        UsageError: there is no such tracker, or a detector has no nouns.
         MissingWeightsError: the weights are not on this machine.
     """
 
@@ -38,11 +38,11 @@ class TracksEncoder(Encoder):
         self.source = _source(source, options)
 
     def identity(self) -> Mapping[str, Json]:
-        """List the layout and the identity of the source."""
+        """List the layout and the identity of the tracker."""
         return {"layout": LAYOUT, **self.source.identity()}
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
         return _Stream(self.source, info)
 
 
@@ -78,7 +78,7 @@ def _source(source: str, options: EncoderOptions) -> TrackSource:
         return OpenVocabularySource(source, options)
     raise UsageError(
         f"the source {source!r} of the encoder 'tracks' is unknown; known: world, blobs, and a detector with "
-        "the nouns to look for, FOLDER_OR_HUB_ID#noun,noun"
+        "the nouns to detect, FOLDER_OR_HUB_ID#noun,noun"
     )
 
 
@@ -87,5 +87,5 @@ def _build(source: str | None, options: EncoderOptions) -> Encoder:
 
 
 ENCODERS.add(
-    "tracks", EncoderEntry("things and their ways: world, blobs, or a detector's HUB/ID#nouns", _build, True)
+    "tracks", EncoderEntry("tracks of objects: world, blobs, or a detector's HUB/ID#nouns", _build, True)
 )

@@ -1,4 +1,4 @@
-"""Masks measured as spots: what a source that finds whole things, and no colors, tells of each of them."""
+"""Measure the masks of a segmentation model as regions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _PLACES: Final = [column(name) for name in ("x", "y", "left", "top", "right", "b
 
 @dataclass(frozen=True)
 class Found:
-    """One thing in one frame.
+    """One detected object in one frame.
 
     Attributes:
         mask_HW: its pixels, at least one.
-        confidence: of the source, in [0, 1].
-        label: place of its noun among the detector's, or NaN.
-        identity: number by which the source itself follows it, or NaN.
+        confidence: of the model, in [0, 1].
+        label: index of its noun among the detector's, or NaN.
+        identity: the model's own number of the object, or NaN.
     """
 
     mask_HW: _B
@@ -38,9 +38,9 @@ class Found:
 
 
 def measure_masks(frame_HWC: NDArray[np.uint8], number: int, found: list[Found]) -> _F:
-    """Measure what was found in one frame: a row of `spots.COLUMNS` each, (M, K).
+    """Measure the objects of one frame: a row of `regions.COLUMNS` each, (M, K).
 
-    Edges run along the borders of pixels; the color is the median over what is not at the edge of the mask.
+    Edges lie on pixel borders; the color is the median without the pixels at the mask's edge.
     """
     rows = np.full((len(found), len(COLUMNS)), np.nan)
     everything = np.zeros(frame_HWC.shape[:2], np.int32)
@@ -84,7 +84,7 @@ def _measure(row: _F, frame_HWC: NDArray[np.uint8], thing: Found, everything: ND
 
 
 def _outline(mask_PQ: _B) -> tuple[_F, _F]:
-    """Fit the outlines to a mask in its box, and give its moments; large masks are reduced by area."""
+    """Fit the outlines to a mask in its box, and compute its moments; large masks are reduced by area."""
     import cv2
 
     side = max(mask_PQ.shape)
@@ -103,7 +103,7 @@ def _outline(mask_PQ: _B) -> tuple[_F, _F]:
 
 
 def reduced(frame_HWC: NDArray[np.uint8], longest: int) -> tuple[NDArray[np.uint8], float]:
-    """Copy a frame, reduced by area where its longer side is above a limit, and say by what factor."""
+    """Copy a frame, reduced by area if its longer side is above ``longest``; also return the factor."""
     height, width = frame_HWC.shape[:2]
     scale = max(height, width) / longest
     if scale <= 1:
@@ -115,7 +115,7 @@ def reduced(frame_HWC: NDArray[np.uint8], longest: int) -> tuple[NDArray[np.uint
 
 
 def enlarged(rows_MK: _F, scale: float) -> _F:
-    """Give rows that were measured in a reduced frame in the pixels of the frame itself."""
+    """Convert rows measured in a reduced frame to pixels of the full frame."""
     rows = rows_MK.copy()
     # The centre of the top-left pixel is 0, 0 at either size.
     rows[:, _PLACES] = (rows[:, _PLACES] + 0.5) * scale - 0.5

@@ -1,8 +1,8 @@
-"""The tracker ``blobs``: whatever moves before a camera that stands still, without weights.
+"""The tracker ``blobs``: moving objects before a still camera, by background subtraction, without weights.
 
-The ground is the median over time; what differs from it is a blob (background subtraction). It sees what
-moves and nothing else: what stays where it is for more than half of a block of frames belongs to the ground,
-until it leaves. Where the camera moves, or nothing does, that is said, and no tracks are guessed.
+The background is the median over time; connected pixels that differ from it are a blob. Only moving objects
+are seen: an object that stays in place for more than half of a block of frames is part of the background
+until it leaves. If the camera moves, or nothing does, the tracker does not apply.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _F32 = NDArray[np.float32]
 _VERSION: Final = 1
 _BLOCK: Final = 128
 _LONGEST: Final = 320
-_SAMPLES: Final = 48  # frames of a block whose median is the ground
-_WEAK: Final = (16.0, 6.0)  # levels of RGB, and spreads of the ground: what differs by less is the ground
-_STRONG: Final = (32.0, 12.0)  # likewise: every blob differs by as much somewhere
+_SAMPLES: Final = 48  # frames of a block whose median is the background
+_WEAK: Final = (16.0, 6.0)  # levels of RGB, and spreads of the background: a smaller difference is background
+_STRONG: Final = (32.0, 12.0)  # likewise: every blob has a difference as large somewhere
 _SMALLEST: Final = 0.0008  # of the frame's area
 _GHOST: Final = (
-    1.3  # how much stronger the ground's edges around a blob are than the frame's, where it is none
+    1.3  # ratio of the background's edges around a blob to the frame's, above which the blob is a ghost
 )
-_SHADE: Final = 0.3  # of the ground's brightness: what a soft shadow takes away
+_SHADE: Final = 0.3  # of the background's brightness: how much a soft shadow removes
 _DOUBTFUL: Final = 0.2  # of the frames
-_AROUND: Final = 3  # pixels around one that say what the ground is there
+_AROUND: Final = 3  # pixels around one from which the background there is estimated
 _STILL_VIEW, _STILL_ZOOM = 0.0265, 0.0293
-"""How far a camera that counts as still may shift, in sides, and zoom, as a logarithm: a tenth of the least
-pan and zoom of the reference world."""
-_LEAST_FOLLOWED: Final = 0.25  # of the frames: a shorter way is not drawn out farther than from this
-_TOO_MUCH: Final = 0.5  # of the frame: where more differs, the ground is not the ground
+"""Largest shift (in sides) and zoom (logarithm) of a camera that counts as still: a tenth of the least pan
+and zoom of the reference world."""
+_LEAST_FOLLOWED: Final = 0.25  # of the frames: the camera's motion is extrapolated as if from at least these
+_TOO_MUCH: Final = 0.5  # of the frame: if more differs, the background estimate is wrong
 
 
 class BlobSource:
-    """The source ``blobs``."""
+    """The tracker ``blobs``."""
 
     def identity(self) -> Mapping[str, Json]:
         """List the version and the settings."""
@@ -63,14 +63,14 @@ class BlobSource:
         }
 
     def open(self) -> BlobTracker:
-        """Begin a clip."""
+        """Start a clip."""
         return BlobTracker()
 
 
 class BlobTracker:
-    """Find what differs from the ground, in blocks of at most 128 frames, and link it over the whole clip.
+    """Find blobs in blocks of at most 128 frames, and associate them over the whole clip.
 
-    Frames whose longer side has more than 320 pixels are reduced by area; places are given in the clip's own
+    Frames whose longer side has more than 320 pixels are reduced by area; places are in the clip's own
     pixels.
     """
 
@@ -91,11 +91,10 @@ class BlobTracker:
                 self._flush()
 
     def finish(self, clip: ClipShape) -> Tracks:
-        """Link what was found.
+        """Associate the blobs and return the tracks.
 
         Raises:
-            NotApplicable: the camera moves, or most of the frame changes, or nothing moves: this source
-                cannot tell what there is.
+            NotApplicable: the camera moves, most of the frame changes, or nothing moves.
         """
         if self._waiting:
             self._flush()
@@ -105,38 +104,36 @@ class BlobTracker:
         tracks = assemble(enlarged(rows, self._scale), clip, _scaled(camera, self._scale))
         if not tracks.things:
             raise NotApplicable(
-                "nothing moves in the clip, and the source 'blobs' of the encoder 'tracks' sees nothing else;"
-                " for things that stand still use 'world' or a detector"
+                "nothing moves in the clip, and the tracker 'blobs' sees only what moves; for still objects "
+                "use 'world' or a detector"
             )
         return tracks
 
     def _refuse(self, clip: ClipShape, camera: NDArray[np.float64]) -> None:
         known = camera[~np.isnan(camera[:, 3])]
-        # What is seen of the way before the ground is lost is drawn out to the whole clip.
+        # The motion until the background is lost is extrapolated to the whole clip.
         share = max(len(known) / max(len(camera), 1), _LEAST_FOLLOWED)
         side = float(np.sqrt(clip.height * clip.width)) / self._scale
         moved = float(np.hypot(known[:, 0], known[:, 1]).max(initial=0.0)) / side / share
         zoomed = float(np.abs(known[:, 2]).max(initial=0.0)) / share
-        advice = "the source 'blobs' of the encoder 'tracks' needs it still; use 'world' or a detector"
+        advice = "the tracker 'blobs' needs a still camera; use 'world' or a detector"
         if moved > _STILL_VIEW or zoomed > _STILL_ZOOM:
             raise NotApplicable(
                 f"the camera moves (by {moved:.1%} of the frame, zoom {zoomed:.1%}), and {advice}"
             )
         if self._flooded > 0.5 * self._done:
-            raise NotApplicable(
-                f"more than half of the frame changes, as it does where the camera moves, and {advice}"
-            )
+            raise NotApplicable(f"more than half of the frame changes, as with a moving camera, and {advice}")
 
     def _flush(self) -> None:
         frames = np.stack(self._waiting)
         self._waiting.clear()
-        ground, spread = _ground(frames)
-        masks = _differing(frames, ground, spread)
-        if _lay_ghosts(frames, ground, masks):
-            masks = _differing(frames, ground, spread)
+        background, spread = _background(frames)
+        masks = _differing(frames, background, spread)
+        if _remove_ghosts(frames, background, masks):
+            masks = _differing(frames, background, spread)
         things = np.zeros(frames.shape[:3], bool)
         for t, blobs in enumerate(masks):
-            apart = [_Blob(frames[t], ground, spread, blob) for blob in blobs]
+            apart = [_Blob(frames[t], background, spread, blob) for blob in blobs]
             found = [Found(blob.mask, blob.confidence) for blob in apart]
             for blob in blobs:
                 things[t] |= blob
@@ -147,9 +144,9 @@ class BlobTracker:
 
 
 class _Blob:
-    def __init__(self, frame: _Frames, ground: _F32, spread: float, mask: _B) -> None:
+    def __init__(self, frame: _Frames, background: _F32, spread: float, mask: _B) -> None:
         self.mask = mask
-        contrast = float(np.linalg.norm(np.median(frame[mask] - ground[mask], axis=0)))
+        contrast = float(np.linalg.norm(np.median(frame[mask] - background[mask], axis=0)))
         self.confidence = contrast / (contrast + 8.0 * max(spread, 2.0))
 
 
@@ -159,21 +156,21 @@ def _scaled(camera: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     return camera
 
 
-def _ground(frames_THWC: _Frames) -> tuple[_F32, float]:
-    """Give the ground of a block, and the spread of a channel around it: the median over time, mended.
+def _background(frames_THWC: _Frames) -> tuple[_F32, float]:
+    """Estimate the background of a block and the spread of a channel around it: a corrected median over time.
 
-    Where a pixel changes for more than a fifth of the time, the median may be a thing that hardly gets away
-    from where it was. There the ground is continued from around it: layer by layer, the color seen in any of
-    the frames that is nearest to the ground so far takes the median's place, if it is much nearer.
+    If a pixel changes for more than a fifth of the time, its median may belong to an object that hardly moves
+    away. There the background is continued from its surroundings, layer by layer: the color of any frame that
+    is nearest to the background so far replaces the median, if it is much nearer.
     """
     picked = frames_THWC[:: max(1, -(-len(frames_THWC) // _SAMPLES))].astype(np.float32)
-    ground: _F32 = np.median(picked, axis=0)
-    spread = max(1.4826 * float(np.median(np.abs(picked[:: max(1, len(picked) // 8)] - ground))), 0.5)
+    background: _F32 = np.median(picked, axis=0)
+    spread = max(1.4826 * float(np.median(np.abs(picked[:: max(1, len(picked) // 8)] - background))), 0.5)
     weak, strong = (max(levels, spreads * spread) for levels, spreads in (_WEAK, _STRONG))
-    away = np.linalg.norm(picked - ground, axis=3)
+    away = np.linalg.norm(picked - background, axis=3)
     doubtful = _solid((away > weak).mean(axis=0) > _DOUBTFUL)
-    _continue_ground(ground, doubtful, picked, (weak, strong))
-    return ground, spread
+    _continue_background(background, doubtful, picked, (weak, strong))
+    return background, spread
 
 
 def _solid(mask_HW: _B) -> _B:
@@ -186,7 +183,9 @@ def _solid(mask_HW: _B) -> _B:
     return np.asarray(cv2.dilate(filled, np.ones((3, 3), np.uint8))).astype(bool)
 
 
-def _continue_ground(ground: _F32, doubtful: _B, frames_THWC: _F32, levels: tuple[float, float]) -> None:
+def _continue_background(
+    background: _F32, doubtful: _B, frames_THWC: _F32, levels: tuple[float, float]
+) -> None:
     import cv2
 
     weak, strong = levels
@@ -195,7 +194,7 @@ def _continue_ground(ground: _F32, doubtful: _B, frames_THWC: _F32, levels: tupl
     while not known.all() and known.any():
         near = np.asarray(cv2.dilate(known.astype(np.uint8), np.ones((3, 3), np.uint8))).astype(bool) & ~known
         weight = np.asarray(cv2.boxFilter(known.astype(np.float32), -1, size))
-        total = np.asarray(cv2.boxFilter(ground * known[:, :, None], -1, size))
+        total = np.asarray(cv2.boxFilter(background * known[:, :, None], -1, size))
         around = total[near] / weight[near][:, None]
         seen_TP3 = frames_THWC[:, near]
         off_TP = np.linalg.norm(seen_TP3 - around, axis=2)
@@ -203,26 +202,27 @@ def _continue_ground(ground: _F32, doubtful: _B, frames_THWC: _F32, levels: tupl
         like_TP = np.linalg.norm(seen_TP3 - best, axis=2) < weak
         color = (seen_TP3 * like_TP[:, :, None]).sum(axis=0) / like_TP.sum(axis=0)[:, None]
         nearer = (
-            np.linalg.norm(ground[near] - around, axis=1) - np.linalg.norm(color - around, axis=1) > strong
+            np.linalg.norm(background[near] - around, axis=1) - np.linalg.norm(color - around, axis=1)
+            > strong
         )
-        ground[near] = np.where(nearer[:, None], color, ground[near])
+        background[near] = np.where(nearer[:, None], color, background[near])
         known |= near
 
 
-def _differing(frames_THWC: _Frames, ground: _F32, spread: float) -> list[list[_B]]:
-    """Find the blobs of each frame: connected pixels that differ, some of them strongly; holes are filled."""
+def _differing(frames_THWC: _Frames, background: _F32, spread: float) -> list[list[_B]]:
+    """Find the blobs of each frame: connected pixels that differ, some strongly, with holes filled."""
     import cv2
 
-    smallest = max(10.0, _SMALLEST * ground.shape[0] * ground.shape[1])
+    smallest = max(10.0, _SMALLEST * background.shape[0] * background.shape[1])
     weak, strong = (max(levels, spreads * spread) for levels, spreads in (_WEAK, _STRONG))
     near = np.ones((3, 3), np.uint8)
     found: list[list[_B]] = []
     for frame in frames_THWC:
-        apart = frame - ground
+        apart = frame - background
         if spread > 3.0:
             apart = np.asarray(cv2.GaussianBlur(apart, (3, 3), 0.8))
         away = np.sqrt(np.square(apart).sum(axis=2))
-        differs = (away > weak) & ~_shaded(apart, ground, weak)
+        differs = (away > weak) & ~_shaded(apart, background, weak)
         mask = np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, near), np.uint8)
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         blobs: list[_B] = []
@@ -236,26 +236,26 @@ def _differing(frames_THWC: _Frames, ground: _F32, spread: float) -> list[list[_
     return found
 
 
-def _shaded(apart: _F32, ground: _F32, weak: float) -> _B:
-    """Mark where the ground lies in a soft shadow: of its own hue, and a little darker.
+def _shaded(apart: _F32, background: _F32, weak: float) -> _B:
+    """Mark soft shadows on the background: the same hue, a little darker.
 
-    By brightness and distortion of color as in Horprasert et al. 1999 ("A statistical approach for real-time
+    Uses brightness and color distortion, as in Horprasert et al. 1999 ("A statistical approach for real-time
     robust background subtraction and shadow detection").
     """
-    along = (apart * ground).sum(axis=2) / np.maximum(np.square(ground).sum(axis=2), 1.0)
-    aside = np.linalg.norm(apart - along[:, :, None] * ground, axis=2)
+    along = (apart * background).sum(axis=2) / np.maximum(np.square(background).sum(axis=2), 1.0)
+    aside = np.linalg.norm(apart - along[:, :, None] * background, axis=2)
     return (along > -_SHADE) & (along < 0) & (aside < weak)
 
 
-def _lay_ghosts(frames_THWC: _Frames, ground: _F32, masks: list[list[_B]]) -> bool:
-    """Mend the ground, in place, where it holds a thing that was there for long and left; True if it did.
+def _remove_ghosts(frames_THWC: _Frames, background: _F32, masks: list[list[_B]]) -> bool:
+    """Remove objects that left from the background, in place; return whether there were any.
 
-    Around a thing the frame has an edge and the ground has none; around the place that a thing left it is the
-    other way round.
+    Around an object the frame has an edge and the background has none; around the place that an object left
+    (a ghost) it is the other way round.
     """
-    edges = _edges(ground)
-    total = np.zeros(ground.shape, np.float64)
-    times = np.zeros(ground.shape[:2], np.int32)
+    edges = _edges(background)
+    total = np.zeros(background.shape, np.float64)
+    times = np.zeros(background.shape[:2], np.int32)
     for frame, blobs in zip(frames_THWC, masks, strict=True):
         own = _edges(frame.astype(np.float32)) if blobs else edges
         for blob in blobs:
@@ -264,7 +264,7 @@ def _lay_ghosts(frames_THWC: _Frames, ground: _F32, masks: list[list[_B]]) -> bo
                 total[blob] += frame[blob]
                 times[blob] += 1
     mended = times > 0
-    ground[mended] = (total[mended] / times[mended, None]).astype(np.float32)
+    background[mended] = (total[mended] / times[mended, None]).astype(np.float32)
     return bool(mended.any())
 
 

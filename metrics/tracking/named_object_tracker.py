@@ -1,13 +1,13 @@
-"""The tracker for anything that has a name: boxes by an open-vocabulary detector, masks by SAM 2.
+"""The tracker of named objects: boxes by an open-vocabulary detector, masks by SAM 2.
 
-A source reads ``DETECTOR?nouns=[ball,gray wall]``, and among its options may be ``masks=SAM2`` and another
-threshold, ``score=0.3``; each model is a folder or a hub id. ``DETECTOR+SAM2#ball,gray wall@0.3`` is short
-for that. The nouns are those by which the ``expect`` of the prompts calls its objects: their ``name``, or
-color and shape (``red ball``).
+Its spec is ``DETECTOR?nouns=[ball,gray wall]``, with the options ``masks=SAM2`` and ``score=0.3`` (another
+threshold); each model is a folder or a hub id. The short form is ``DETECTOR+SAM2#ball,gray wall@0.3``. The
+nouns are those that the ``expect`` of the prompts uses for its objects: their ``name``, or color and shape
+(``red ball``).
 
-Without masks every frame is searched, a box counts for the outline of its thing, and boxes are linked over
-time as spots are. With masks, every eighth frame is searched for what is new, and SAM 2 follows each thing
-from the frame in which it is found.
+Without masks, objects are detected in every frame, a box stands for the object's outline, and boxes are
+associated over time like regions. With masks, new objects are detected in every eighth frame, and SAM 2
+tracks each object from there on.
 """
 
 from __future__ import annotations
@@ -40,42 +40,42 @@ __all__ = ["FrameMasks", "NamedTracker", "OpenVocabularySource", "read_source"]
 _Frames = NDArray[np.uint8]
 _F = NDArray[np.float64]
 _VERSION: Final = 1
-_TOGETHER: Final = 8  # frames that the detector is given at once, counted from the first
-_SEARCHED: Final = 8  # with masks: every how many frames new things are looked for
+_TOGETHER: Final = 8  # frames per batch of the detector, counted from the first frame
+_SEARCHED: Final = 8  # with masks: interval, in frames, of detection of new objects
 _LONGEST: Final = 320  # pixels of the longer side at which colors, outlines and masks are measured
-_KNOWN: Final = 0.3  # overlap of a box with the mask of a thing that is followed already
+_KNOWN: Final = 0.3  # overlap from which a box belongs to an object that is tracked already
 _Thing: TypeAlias = tuple[Found, _F | None]
-"""A thing in a frame, and what its box says of `_FORM`, which is finer than its mask."""
+"""An object in a frame, and its `_FORM` from its box, which is more precise than from its mask."""
 _FORM: Final = [column(name) for name in ("x", "y", "left", "top", "right", "bottom", "area")]
 
 
 class FindsBoxes(Protocol):
-    """What a tracker needs of a detector."""
+    """The part of a detector that the tracker uses."""
 
     @property
     def nouns(self) -> tuple[str, ...]:
-        """What it looks for."""
+        """The nouns that it detects."""
         ...
 
     def __call__(self, frames_THWC: _Frames) -> list[Boxes]:
-        """Look at frames: what is in each."""
+        """Detect objects: boxes per frame."""
         ...
 
 
 class FrameMasks(Protocol):
-    """What a tracker needs of a model of masks: see `video_masks.MaskerRun`."""
+    """The part of a mask model that the tracker uses; see `sam2.MaskerRun`."""
 
     def next(self, frame_HWC: _Frames, boxes_M4: _F, size: tuple[int, int]) -> list[MaskOfFrame | None]:
-        """Take the next frame and boxes of new things: what is seen of every thing, in masks of a size."""
+        """Take the next frame and boxes of new objects; return every object's mask in the given size."""
         ...
 
 
 class NamedObjects(Config):
-    """What a source says beside its detector."""
+    """The options of the tracker."""
 
-    nouns: tuple[str, ...] = Field(description="what is looked for, with commas between")
-    masks: str | None = Field(default=None, min_length=1, description="the model of masks")
-    score: float | None = Field(default=None, description="a box's least score, between 0 and 1")
+    nouns: tuple[str, ...] = Field(description="objects to detect, separated by commas")
+    masks: str | None = Field(default=None, min_length=1, description="the mask model")
+    score: float | None = Field(default=None, description="least score of a box, between 0 and 1")
 
     @field_validator("nouns", mode="before")
     @classmethod
@@ -84,9 +84,9 @@ class NamedObjects(Config):
             return given
         nouns = tuple(" ".join(word.lower().split()) for word in given.split(","))
         if not all(nouns):
-            raise ValueError("one of the nouns is empty; it does not say what to look for")
+            raise ValueError("one of the nouns is empty; it does not say what to detect")
         if twice := sorted({noun for noun in nouns if nouns.count(noun) > 1}):
-            raise ValueError(f"it looks for {twice[0]!r} twice")
+            raise ValueError(f"it names the noun {twice[0]!r} twice")
         return nouns
 
     @field_validator("score", mode="before")
@@ -104,14 +104,14 @@ class NamedObjects(Config):
 
 
 class OpenVocabularySource:
-    """The source of a detector and its nouns.
+    """The tracker with an open-vocabulary detector.
 
     Args:
-        source: see the module.
+        source: the spec, as in the module's docstring.
         options: device and dtype of the models.
 
     Raises:
-        UsageError: no nouns, or models of other kinds.
+        UsageError: there are no nouns, or a model is of another kind.
         MissingWeightsError: weights are not on this machine.
     """
 
@@ -132,15 +132,15 @@ class OpenVocabularySource:
         }
 
     def open(self) -> NamedTracker:
-        """Begin a clip."""
+        """Start a clip."""
         return NamedTracker(self._detector, None if self._masker is None else self._masker.open())
 
 
 def read_source(source: str) -> tuple[str, str | None, tuple[str, ...], float | None]:
-    """Read the name of a source: the detector, the masks, the nouns and the threshold.
+    """Parse the spec: the detector, the mask model, the nouns and the threshold.
 
     Raises:
-        UsageError: it names no nouns, or one twice, or the threshold is no score.
+        UsageError: there are no nouns, one is repeated, or the threshold is not a score.
 
     Example:
         >>> read_source("google/owlv2-base-patch16-ensemble#ball,gray wall@0.2")
@@ -149,7 +149,7 @@ def read_source(source: str) -> tuple[str, str | None, tuple[str, ...], float | 
     spec = split_nouns(source, f"the source {source!r} of the encoder 'tracks'")
     if not spec.options.get("nouns"):
         raise UsageError(
-            f"{spec.whose} does not say what to look for; add the nouns, as in "
+            f"{spec.whose} does not say what to detect; add the nouns, as in "
             f"'{spec.argument or source}#ball,wall'"
         )
     settings = spec.settings(NamedObjects)
@@ -161,7 +161,7 @@ def read_source(source: str) -> tuple[str, str | None, tuple[str, ...], float | 
 
 
 class NamedTracker:
-    """Find named things in the frames of a clip, measure them, and link them over time."""
+    """Detect named objects in the frames of a clip, measure them, and associate them over time."""
 
     def __init__(self, detector: FindsBoxes, masks: FrameMasks | None) -> None:
         self._detector, self._masks = detector, masks
@@ -181,7 +181,7 @@ class NamedTracker:
                 self._flush()
 
     def finish(self, clip: ClipShape) -> Tracks:
-        """Link what was found."""
+        """Associate the detections and return the tracks."""
         if self._waiting:
             self._flush()
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
@@ -212,7 +212,7 @@ class NamedTracker:
             self._measure(small, scale, things)
 
     def _new_boxes(self, frame: _Frames, scale: float) -> _F:
-        """Look for things that are not followed yet: their boxes (M, 4) in the frame's pixels."""
+        """Detect objects that are not tracked yet: their boxes (M, 4) in the frame's pixels."""
         (boxes,) = self._detector(frame[None])
         known = [_box_of(seen.mask_HW) * scale for seen in self._last if seen is not None]
         fresh = [k for k, box in enumerate(boxes.edges_M4) if all(overlap(box, o) <= _KNOWN for o in known)]
@@ -233,7 +233,7 @@ class NamedTracker:
 
 
 def _boxes_as_things(boxes: Boxes, size: tuple[int, ...], scale: float) -> list[_Thing]:
-    """Turn boxes into masks of the reduced frame, each with its true place, edges and area there."""
+    """Turn boxes into masks of the reduced frame, each with its exact place, edges and area."""
     height, width = size
     things: list[_Thing] = []
     for box, score, noun in zip(boxes.edges_M4 / scale, boxes.scores_M, boxes.nouns_M, strict=True):
@@ -241,7 +241,7 @@ def _boxes_as_things(boxes: Boxes, size: tuple[int, ...], scale: float) -> list[
         x0, y0 = min(int(left), width - 1), min(int(top), height - 1)
         mask = np.zeros((height, width), bool)
         mask[y0 : max(y0 + 1, round(bottom)), x0 : max(x0 + 1, round(right))] = True
-        # The edges of boxes are counted from the frame's edge, places from the middle of its first pixel.
+        # Box edges are relative to the frame's edge, places to the centre of its first pixel.
         place = [0.5 * (left + right) - 0.5, 0.5 * (top + bottom) - 0.5]
         form = np.array([*place, *(box - 0.5), (right - left) * (bottom - top)])
         things.append((Found(mask, float(score), float(noun)), form))

@@ -1,4 +1,4 @@
-"""What is hidden in part: where the middle of the whole thing is, by the edges that are free."""
+"""Partial occlusion: estimate the centre of the whole object from its free edges."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["Seen", "centers"]
 _F = NDArray[np.float64]
 _TRIANGLE: Final = OUTLINES.index("triangle")
 _WHOLE: Final = 0.985
-_LEAST: Final = 0.3  # of a thing: what shows less has no edge to speak of
-_CLEARLY: Final = 0.9  # of a thing: where less shows, something must cut it
+_LEAST: Final = 0.3  # of an object: if less is visible, its edges are not reliable
+_CLEARLY: Final = 0.9  # of an object: if less is visible, something must occlude it
 _FARTHEST: Final = 3.0
 _NEAR: Final = 1 / 32  # sides between an edge and what cuts it; at least 2 pixels
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of N things over T frames, in pixels; see `Tracks` for the arrays."""
+    """The visible parts of N objects over T frames, in pixels; see `Tracks` for the arrays."""
 
     height: int
     width: int
@@ -35,11 +35,11 @@ class Seen:
 
 
 def centers(seen: Seen) -> tuple[_F, _F]:
-    """Place the whole of each thing: centroids (N, T, 2) and boxes (N, T, 4), NaN where nobody can tell.
+    """Estimate the whole of each object: centroids (N, T, 2) and boxes (N, T, 4), NaN where not known.
 
-    A thing that is cut at one side along an axis is as far from its free edge as in the frame that shows most
-    of it; across that axis a triangle, which narrows, is placed by its base, and other things by the middle
-    of what shows.
+    If an object is cut at one side along an axis, its centre has the same distance from its free edge as in
+    the frame that shows most of it. Across that axis a triangle, which narrows, is placed by its base, and
+    other objects by the middle of the visible part.
     """
     center, box = seen.position_NT2.copy(), seen.box_NT4.copy()
     for n in range(len(center)):
@@ -61,7 +61,7 @@ def centers(seen: Seen) -> tuple[_F, _F]:
 
 
 def _place(seen: Seen, at: tuple[int, int], reach: _F, *, upright: bool) -> _F:
-    """Place one thing in one frame by its free edges; NaN where an axis has none."""
+    """Estimate one object's centre in one frame from its free edges; NaN if an axis has none."""
     nowhere = np.full(2, np.nan)
     if seen.visible_NT[at] < _LEAST:
         return nowhere
@@ -84,9 +84,9 @@ def _place(seen: Seen, at: tuple[int, int], reach: _F, *, upright: bool) -> _F:
 
 
 def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
-    """Say which sides (left, top, right, bottom) end at the frame's edge or at another thing.
+    """Find the sides (left, top, right, bottom) that are cut by the frame's edge or another object.
 
-    Where none does and yet a part is missing, it is the side that something is nearest to.
+    If none is and yet a part is missing, it is the side that something is nearest to.
     """
     n, t = at
     near = max(2.0, _NEAR * (seen.height * seen.width) ** 0.5)
@@ -101,7 +101,7 @@ def _cut_sides(seen: Seen, at: tuple[int, int]) -> NDArray[np.bool_]:
             lap = min(box[across + 2], rival[across + 2]) - max(box[across], rival[across])
             if lap < near:
                 continue
-            # Masks that share a seam may overlap; that is nearer than a gap of the same width.
+            # Touching masks may overlap; that counts as nearer than a gap of the same width.
             for side, apart in ((axis, box[axis] - rival[axis + 2]), (axis + 2, rival[axis] - box[axis + 2])):
                 gap[side] = min(gap[side], apart if apart > 0 else -0.5 * apart)
     cut = gap < near

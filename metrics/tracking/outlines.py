@@ -1,4 +1,4 @@
-"""Outlines: how well a soft mask fits each of the simple shapes, and moments that do not turn with it."""
+"""Fit simple shapes to soft masks, and compute moments that are invariant to rotation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _HALF_SIDES: Final = {"square": (1.0, 1.0), "block": (0.8, 1.1), "wall": (1.25, 
 def fit_outlines(mask_MPP: _F, dx_MP: _F, dy_MP: _F, area_M: _F) -> _F:
     """Score how well each outline of `OUTLINES` fits soft masks: intersection over union, (M, 5), in [0, 1].
 
-    Each outline is laid on the mask's centroid at the mask's area, and both are soft: sums of the pixelwise
-    minimum over sums of the maximum.
+    Each outline has the mask's centroid and area. Both masks are soft: the score is the sum of the pixelwise
+    minimum over the sum of the maximum.
 
     Args:
         mask_MPP: M masks of P rows and P columns, in [0, 1].
@@ -43,7 +43,7 @@ def fit_outlines(mask_MPP: _F, dx_MP: _F, dy_MP: _F, area_M: _F) -> _F:
 
 
 def _agreement(one: _F, two: _F) -> _F:
-    """Soft intersection over union of masks: as both have one area, the overlap alone says it."""
+    """Compute the soft intersection over union of masks of equal area, from their overlap."""
     overlap = np.minimum(one, two).sum(axis=(1, 2))
     return overlap / np.maximum(one.sum(axis=(1, 2)) + two.sum(axis=(1, 2)) - overlap, 1e-9)
 
@@ -66,7 +66,7 @@ def _triangle(dx: _F, dy: _F, corner_M: _F) -> _F:
 
 
 def form_moments(mask_MPP: _F, dx_MP: _F, dy_MP: _F, area_M: _F) -> _F:
-    """Describe forms by moments that turning does not change: (M, 4).
+    """Describe shapes by moments that are invariant to rotation: (M, 4).
 
     With z = x + iy around the centroid and r = |z|: spread ``E r^2 / area``, and the moduli of ``E z^2``,
     ``E z^3`` and ``E z^4`` in units of the powers of the root mean square r (complex moments, Flusser 2000).

@@ -1,7 +1,7 @@
-"""Spots: what stands out in each frame, as soft masks that are measured to a fraction of a pixel.
+"""Regions: the foreground objects of each frame, as soft masks that are measured to a fraction of a pixel.
 
-A spot is one thing as one frame shows it. Colors that are seen on their own somewhere in the block are told
-apart where their things touch; two things of one color that touch are parted by their outlines.
+A region is one object in one frame. Touching objects of different colors are split by color, if each color
+occurs alone somewhere in the block. Touching objects of one color are split by their outlines.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .background import Ground, foreground
+from .background import Background, foreground
 from .color_split import renumber, split_colors
 from .outlines import OUTLINES, fit_outlines, form_moments
 
-__all__ = ["COLUMNS", "Spots", "find_spots"]
+__all__ = ["COLUMNS", "Regions", "find_regions"]
 
 _F = NDArray[np.float32]
 _I = NDArray[np.int32]
@@ -26,27 +26,27 @@ COLUMNS: Final = (
     *(f"shape_{name}" for name in OUTLINES),
     *("spread", "z2", "z3", "z4", "mixed", "cut", "confidence", "label", "identity"),
 )
-"""What is known of a spot: centroid and edges in pixels (the centre of the top-left pixel is 0, 0), the soft
-area, the color (RGB in 8-bit levels), the fit of each outline, the moments of its form; what share of it has
-other colors; whether the frame's edge or another spot cuts it; how sure it is, in [0, 1]; and for sources
-that know them, the number of its name and its identity, else NaN."""
+"""Properties of a region: centroid and edges in pixels (the centre of the top-left pixel is 0, 0), soft area,
+color (RGB in 8-bit levels), fit of each outline, moments of the shape, share of other colors, whether the
+frame's edge or another region cuts it, confidence in [0, 1], and index of its noun and identity (NaN if the
+tracker has none)."""
 
 _SMALLEST: Final = 0.0024  # of the frame's area
 _RING: Final = 2  # pixels around a mask in which its soft edge may lie
 _GOOD_FIT: Final = 0.82
 _MIXED: Final = 0.04
-_FEW: Final = 4  # pixels: fewer do not say what color a thing has
-_PAINT_ROUNDS: Final = 6  # after which the paint of a patterned thing is that of most of it
+_FEW: Final = 4  # pixels: fewer do not determine an object's color
+_PAINT_ROUNDS: Final = 6  # iterations to find the main color of a patterned object
 _FITS: Final = [COLUMNS.index(f"shape_{name}") for name in OUTLINES]
 
 
 @dataclass(frozen=True)
-class Spots:
-    """Spots of a block of frames, a row each, `COLUMNS`, in the order of their frames.
+class Regions:
+    """The regions of a block of frames, sorted by frame.
 
     Attributes:
-        rows_MK: float64 (M, K).
-        owner_THW: the row of each pixel, plus one; 0 is the ground. None where a source has no masks.
+        rows_MK: float64 (M, K), a row per region, with `COLUMNS`.
+        owner_THW: the row of each pixel, plus one; 0 is the background. None if a tracker has no masks.
     """
 
     rows_MK: NDArray[np.float64]
@@ -54,33 +54,33 @@ class Spots:
 
 
 def column(name: str) -> int:
-    """Give the place of a column of `COLUMNS`."""
+    """Return the index of a column in `COLUMNS`."""
     return COLUMNS.index(name)
 
 
-def find_spots(frames_THWC: NDArray[np.uint8], ground: Ground) -> Spots:
-    """Find and measure the things that stand out from the ground in a block of frames (T, H, W, 3)."""
-    mask, apart = foreground(frames_THWC, ground)
+def find_regions(frames_THWC: NDArray[np.uint8], background: Background) -> Regions:
+    """Find and measure the foreground objects in a block of frames (T, H, W, 3)."""
+    mask, apart = foreground(frames_THWC, background)
     smallest = max(6.0, _SMALLEST * mask[0].size)
     owner = _components(mask, smallest)
-    owner = split_colors(owner, apart, smallest, ground.spread)
-    rows = _measure(owner, apart, ground)
+    owner = split_colors(owner, apart, smallest, background.spread)
+    rows = _measure(owner, apart, background)
     fit = rows[:, _FITS].max(axis=1, initial=0)
     one_color = (rows[:, column("cut")] == 0) & (rows[:, column("mixed")] < _MIXED)
     poor = np.flatnonzero((fit < _GOOD_FIT) & one_color) + 1
     parted = _split_outlines(owner, poor, rows, smallest)
     if parted is not None:
-        owner = _keep_better(owner, fit, parted, _measure(parted, apart, ground))
-        rows = _measure(owner, apart, ground)
-    return Spots(rows, owner)
+        owner = _keep_better(owner, fit, parted, _measure(parted, apart, background))
+        rows = _measure(owner, apart, background)
+    return Regions(rows, owner)
 
 
 def _components(mask: NDArray[np.uint8], smallest: float) -> _I:
-    """Number the connected parts of all frames from 1, holes filled; what is too small is left out."""
+    """Number the connected components of all frames from 1, with holes filled and small ones left out."""
     import cv2
 
     frames, height, width = mask.shape
-    # All frames as one picture, with a row of ground above each of them and one below the last.
+    # All frames as one picture, with a row of background above each of them and one below the last.
     rows = np.zeros((frames * (height + 1) + 1, width), np.uint8)
     stacked = rows[1:].reshape(frames, height + 1, width)[:, :height]
     stacked[:] = mask
@@ -89,18 +89,18 @@ def _components(mask: NDArray[np.uint8], smallest: float) -> _I:
         rows |= holes
     _, labels, stats, _ = cv2.connectedComponentsWithStats(rows, connectivity=4)
     large = stats[:, cv2.CC_STAT_AREA] >= smallest
-    large[0] = False  # the ground
+    large[0] = False  # the background
     keep = np.where(large, np.cumsum(large), 0).astype(np.int32)
     numbers = np.asarray(labels, np.int32)[1:].reshape(frames, height + 1, width)
     return keep[numbers[:, :height]]
 
 
 def _holes(rows: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Mark the pixels that a mask surrounds, or None where it surrounds none."""
+    """Mark the holes of a mask; None if there are none."""
     import cv2
 
     count, labels, stats, _ = cv2.connectedComponentsWithStats(1 - rows, connectivity=8)
-    if count < 3:  # the mask and one ground around it
+    if count < 3:  # the mask and one background around it
         return None
     height, width = rows.shape
     x, y = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
@@ -110,8 +110,8 @@ def _holes(rows: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     return inner.astype(np.uint8)[labels] if inner.any() else None
 
 
-def _measure(owner: _I, apart: _F, ground: Ground) -> NDArray[np.float64]:
-    """Measure every mask; masks of like size are measured together."""
+def _measure(owner: _I, apart: _F, background: Background) -> NDArray[np.float64]:
+    """Measure every mask; masks of similar size are measured together."""
     count = int(owner.max(initial=0))
     rows = np.full((count, len(COLUMNS)), np.nan)
     if not count:
@@ -121,7 +121,7 @@ def _measure(owner: _I, apart: _F, ground: Ground) -> NDArray[np.float64]:
     group = np.ceil(side / 12).astype(int)
     for g in np.unique(group):
         members = np.flatnonzero(group == g)
-        rows[members] = _measure_group(members + 1, boxes[members], int(12 * g), (owner, apart, ground))
+        rows[members] = _measure_group(members + 1, boxes[members], int(12 * g), (owner, apart, background))
     return rows
 
 
@@ -144,9 +144,9 @@ def _boxes(owner: _I, count: int) -> NDArray[np.int64]:
 
 
 def _measure_group(
-    ids: NDArray[np.int64], boxes: NDArray[np.int64], side: int, clip: tuple[_I, _F, Ground]
+    ids: NDArray[np.int64], boxes: NDArray[np.int64], side: int, clip: tuple[_I, _F, Background]
 ) -> NDArray[np.float64]:
-    owner, apart, ground = clip
+    owner, apart, background = clip
     _, height, width = owner.shape
     t = boxes[:, 0]
     offsets = np.arange(side)
@@ -163,7 +163,7 @@ def _measure_group(
     reach = _around(own, all_of=False)
     beside = _around(others, all_of=False)
     reach = own | (_around(reach, all_of=False) & inside & ~beside)
-    soft, other = _matte(color, paint, own, reach, ground.spread)
+    soft, other = _matte(color, paint, own, reach, background.spread)
     area = np.maximum(soft.sum(axis=(1, 2)), 1e-6)
     x = (soft.sum(axis=1) * xs).sum(axis=1) / area
     y = (soft.sum(axis=2) * ys).sum(axis=1) / area
@@ -175,7 +175,7 @@ def _measure_group(
     rows[:, 3], rows[:, 5] = _edges(soft.max(axis=1), xs)
     rows[:, 4], rows[:, 6] = _edges(soft.max(axis=2), ys)
     rows[:, 7] = area
-    behind = ground.color_HW3[
+    behind = background.color_HW3[
         np.clip(np.rint(y), 0, height - 1).astype(int), np.clip(np.rint(x), 0, width - 1).astype(int)
     ]
     rows[:, 8:11] = np.clip(paint + behind, 0, 255)
@@ -187,14 +187,14 @@ def _measure_group(
     edge = _around(own, all_of=False)
     rows[:, column("cut")] = ((beside | ~inside) & edge).any(axis=(1, 2))
     contrast = np.linalg.norm(paint, axis=1)
-    rows[:, column("confidence")] = contrast / (contrast + 8.0 * max(ground.spread, 2.0))
+    rows[:, column("confidence")] = contrast / (contrast + 8.0 * max(background.spread, 2.0))
     return rows
 
 
 def _cores(own: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Take off the rim of masks (M, P, P), two pixels wide and one, or as wide as leaves some pixels.
+    """Remove the rim of masks (M, P, P), two pixels wide and one, or less if no pixels would be left.
 
-    Codecs that halve the resolution of color blend a thing with its ground two pixels far.
+    Codecs that halve the color resolution blend an object with its background up to two pixels deep.
     """
     inner = _around(own, all_of=True)
     core = _around(inner, all_of=True)
@@ -205,9 +205,9 @@ def _cores(own: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]
 
 
 def _paint(core: NDArray[np.bool_], inner: NDArray[np.bool_], color: _F) -> _F:
-    """Average the color (M, 3) of most of the core's pixels: a few of another color do not count.
+    """Average the main color (M, 3) of the core's pixels, without a minority of another color.
 
-    Which color most of a thing has, and which a pattern in its middle, is what the inner mask says.
+    The inner mask distinguishes the main color of an object from a pattern in its middle.
     """
     member, starts, pixels = _pixels(inner, color)
     paint = np.add.reduceat(pixels, starts, axis=0) / np.bincount(member)[:, None].astype(np.float32)
@@ -222,14 +222,14 @@ def _paint(core: NDArray[np.bool_], inner: NDArray[np.bool_], color: _F) -> _F:
 
 
 def _pixels(mask: NDArray[np.bool_], color: _F) -> tuple[NDArray[np.int64], NDArray[np.int64], _F]:
-    """List the pixels of masks, none of which is empty: whose each is, where each mask begins, the colors."""
+    """List the pixels of non-empty masks: the mask of each, the start of each mask, the colors."""
     at = np.flatnonzero(mask)
     member = at // mask[0].size
     return member, np.flatnonzero(np.diff(member, prepend=-1)), color.reshape(-1, 3)[at]
 
 
 def _around(mask: NDArray[np.bool_], *, all_of: bool) -> NDArray[np.bool_]:
-    """Grow masks (M, P, P) by a pixel to four sides, or say where all four neighbours are in the mask."""
+    """Grow masks (M, P, P) by a pixel to four sides, or mark pixels whose four neighbours are in the mask."""
     result = mask.copy()
     join = np.logical_and if all_of else np.logical_or
     join(result[:, 1:], mask[:, :-1], out=result[:, 1:])
@@ -242,10 +242,9 @@ def _around(mask: NDArray[np.bool_], *, all_of: bool) -> NDArray[np.bool_]:
 def _matte(
     color: _F, paint: _F, own: NDArray[np.bool_], reach: NDArray[np.bool_], spread: float
 ) -> tuple[_F, NDArray[np.bool_]]:
-    """Tell what share of each pixel the thing covers, by how far its color is from the ground to the paint.
+    """Estimate the share of each pixel that the object covers, from its color between background and paint.
 
-    Pixels of the mask that are on no way from the ground to the paint (a chip in a biscuit) are covered; they
-    are marked in the second mask.
+    Pixels of the mask with another color (a chip in a biscuit) count as covered; the second mask marks them.
     """
     length = np.maximum(np.einsum("mc,mc->m", paint, paint), 1.0)[:, None, None]
     along = np.einsum("mpqc,mc->mpq", color, paint) / length
@@ -258,7 +257,7 @@ def _matte(
 
 
 def _edges(profile_MP: _F, place_MP: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Find where profiles rise over one half and fall below it again, to a fraction of a pixel."""
+    """Find where profiles rise above one half and fall below it again, to a fraction of a pixel."""
     solid = profile_MP >= 0.5
     some = solid.any(axis=1)
     first = np.where(some, solid.argmax(axis=1), 0)
@@ -273,7 +272,7 @@ def _edges(profile_MP: _F, place_MP: NDArray[np.int64]) -> tuple[NDArray[Any], N
 def _split_outlines(
     owner: _I, numbers: NDArray[np.int64], rows: NDArray[np.float64], smallest: float
 ) -> _I | None:
-    """Part masks that no outline fits in two, along their longer axis; None where none can be parted."""
+    """Split masks that no outline fits in two, along their longer axis; None if none can be split."""
     parted = owner.copy()
     free = int(owner.max())
     done = False
@@ -306,7 +305,7 @@ def _two_means(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.boo
 
 
 def _keep_better(owner: _I, fit: NDArray[Any], parted: _I, again: NDArray[np.float64]) -> _I:
-    """Keep a split where both of its parts fit a simple outline clearly better than the whole did."""
+    """Keep a split if both parts fit a simple outline clearly better than the whole did."""
     fits = again[:, _FITS[:3]].max(axis=1)
     for free in range(len(fit) + 1, len(again) + 1):
         t = int(again[free - 1, 0])

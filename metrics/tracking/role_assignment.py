@@ -1,4 +1,4 @@
-"""The cast of a clip: which track is which expected thing, and which tracks nobody asked for."""
+"""Role assignment: which track is which expected object, and which tracks are not expected."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["Role", "RoleAssignment", "assign_roles", "roles_of", "tracks_of"]
 
 _F = NDArray[np.float64]
 _OTHER_COLOR: Final = 110.0
-"""Levels of RGB beyond which a color is another one; the world's own are farther apart."""
+"""Distance in RGB levels from which colors differ; the reference world's colors are farther apart."""
 _LIKE: Final = 70.0
-_EARLY: Final = 3  # frames from a thing's first that say what it looks like
-_SMALL: Final = 0.1  # of the area of the smallest expected thing: what is smaller is a crumb
-_SECOND: Final = 0.35  # of a person's area: what is smaller is a part of one
+_EARLY: Final = 3  # frames from an object's first that determine its appearance
+_SMALL: Final = 0.1  # of the area of the smallest expected object: smaller tracks are debris
+_SECOND: Final = 0.35  # of a person's area: smaller tracks are a part of one
 _WRONG_SHAPE: Final = 0.35
 _SHIFT: Final = 0.03  # sides, or logarithm of the zoom: a camera that moved less is still
-_AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
+_AGREEING: Final = 0.6  # of the points of the background: if fewer agree, no camera motion explains them
 
 
 @dataclass(frozen=True)
 class Role:
-    """An expected thing, and the track that plays it: None where it is not shown."""
+    """An expected object, and the track assigned to it: None if it is not shown."""
 
     thing: ExpectedThing
     place: int
@@ -40,12 +40,12 @@ class Role:
 
 @dataclass(frozen=True)
 class RoleAssignment(Derives):
-    """Expected things with their tracks, and the tracks that are left.
+    """Expected objects with their tracks, and the tracks that are left.
 
     Attributes:
-        roles: one for each time that a thing is expected, in the order of `Expectation.objects`.
-        doubles: tracks that look like an expected thing, and are one too many.
-        uninvited: other tracks.
+        roles: one for each expected copy of an object, in the order of `Expectation.objects`.
+        doubles: extra tracks that look like an expected object.
+        uninvited: other tracks, which are not expected.
     """
 
     tracks: Tracks
@@ -56,7 +56,7 @@ class RoleAssignment(Derives):
 
     @property
     def subject(self) -> Role:
-        """The first expected thing."""
+        """The first expected object."""
         return self.roles[0]
 
     def role_of(self, number: int) -> Role:
@@ -81,10 +81,10 @@ class RoleAssignment(Derives):
         return tuple(role for role in self.roles if role.track is None)
 
     def require_view(self) -> None:
-        """Make sure that places can be compared across frames: the camera is still, or was followed.
+        """Check that places can be compared across frames: the camera is still, or its motion is known.
 
         Raises:
-            NotApplicable: the camera moves, or was asked to move, and cannot be followed to the end.
+            NotApplicable: the camera moves, or should move, and its motion is not known to the end.
         """
         camera = self.tracks.camera_T4
         followed = ~np.isnan(camera[:, 3])
@@ -101,49 +101,49 @@ class RoleAssignment(Derives):
 
     @cached_property
     def clear_NT(self) -> NDArray[np.bool_]:
-        """Where nothing comes so near to a thing that its outline could be another one's."""
+        """Where no other object is so near that outlines could be confused."""
         return self.tracks.seen_NT & (self.tracks.visible_NT >= 1)
 
     @cached_property
     def placed_NT(self) -> NDArray[np.bool_]:
-        """Where it is known where the whole of a thing is."""
+        """Where the place of the whole object is known."""
         return ~np.isnan(self.tracks.center_NT2[:, :, 0])
 
     @cached_property
     def whole_NT(self) -> NDArray[np.bool_]:
-        """Where a thing is seen as a whole."""
+        """Where an object is completely visible."""
         return self.tracks.seen_NT & (self.tracks.visible_NT > 0.985)
 
 
 def tracks_of(sample: Sample) -> Tracks:
-    """Read the tracks of a clip; a reading, to be `derived`."""
+    """Read the tracks of a clip; use it with `Sample.derived`."""
     return Tracks.from_record(sample.records["tracks"])
 
 
 def roles_of(sample: Sample) -> RoleAssignment:
-    """Assign the tracks of a clip to what its prompt expects; a reading, to be `derived`.
+    """Assign the tracks of a clip to the objects that its prompt expects; use it with `Sample.derived`.
 
     Raises:
-        NotApplicable: the prompt does not say what to expect.
-        UsageError: what it says is wrong.
+        NotApplicable: the prompt has no expectation.
+        UsageError: the expectation is malformed.
     """
     return assign_roles(sample.derived(tracks_of), read_expectation(sample.item.expect))
 
 
 def assign_roles(tracks: Tracks, expect: Expectation) -> RoleAssignment:
-    """Assign tracks to the expected things by color and outline, at the least total cost.
+    """Assign tracks to the expected objects by color and outline, at the least total cost.
 
-    A track of another color plays no role: the thing is then not shown, and the track was not asked for. A
-    wrong outline costs, and excludes nothing: a red box may play the red ball, which is for the measures of
-    instruction following to say.
+    A track of another color is not assigned: then the object is not shown, and the track is not expected. A
+    wrong outline only adds cost: a red box may be assigned to the red ball, and the measures of instruction
+    following report the wrong shape.
     """
     from scipy.optimize import linear_sum_assignment
 
     wanted = [(place, thing) for place, thing in enumerate(expect.objects) for _ in range(thing.count)]
-    looks = [_Look(tracks, n) for n in range(tracks.things)]
+    looks = [_Appearance(tracks, n) for n in range(tracks.things)]
     players: dict[int, int] = {}
     if wanted and looks:
-        # Assigning nobody costs 1, so that what does not fit at all is left out.
+        # Leaving a role empty costs 1, so that tracks that do not fit at all are not assigned.
         cost = np.full((len(wanted), len(looks) + len(wanted)), 1.0)
         for i, (_, thing) in enumerate(wanted):
             cost[i, : len(looks)] = [_cost(thing, look) for look in looks]
@@ -155,8 +155,8 @@ def assign_roles(tracks: Tracks, expect: Expectation) -> RoleAssignment:
     return RoleAssignment(tracks, expect, roles, doubles, uninvited)
 
 
-class _Look:
-    """What a track looks like at first, before it is hidden: what comes out again may be changed."""
+class _Appearance:
+    """The appearance of a track in its first frames, because it may change after an occlusion."""
 
     def __init__(self, tracks: Tracks, n: int) -> None:
         seen = np.flatnonzero(tracks.seen_NT[n])
@@ -172,8 +172,8 @@ class _Look:
         self.share = len(seen) / tracks.frames
 
 
-def _cost(thing: ExpectedThing, look: _Look) -> float:
-    """Cost of a track in a role: under 1 where it may play it."""
+def _cost(thing: ExpectedThing, look: _Appearance) -> float:
+    """Compute the cost of a track in a role; below 1 if it may have the role."""
     if look.noun is not None:  # a detector found it by its noun
         return 0.1 * (1 - look.share) if look.noun == plain_noun(thing.noun) else 2.0
     cost = 0.05 * (1 - look.share)
@@ -183,7 +183,7 @@ def _cost(thing: ExpectedThing, look: _Look) -> float:
             return 2.0
         cost += 0.4 * away / _OTHER_COLOR
     else:
-        cost += 0.2 / (1.0 + look.area / 100.0)  # any look will do: rather the largest
+        cost += 0.2 / (1.0 + look.area / 100.0)  # any appearance fits: prefer the largest
     if thing.outline in SHAPES:
         fit = look.shape[SHAPES.index(thing.outline)]
         cost += _WRONG_SHAPE * float(look.shape.max() - fit) / 0.3
@@ -191,7 +191,7 @@ def _cost(thing: ExpectedThing, look: _Look) -> float:
 
 
 def _extras(
-    looks: Sequence[_Look], left: Sequence[int], roles: Sequence[Role]
+    looks: Sequence[_Appearance], left: Sequence[int], roles: Sequence[Role]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     played = [looks[role.track] for role in roles if role.track is not None]
     smallest = min((look.area for look in played), default=0.0)
@@ -202,7 +202,7 @@ def _extras(
         look = looks[n]
         if look.most < _SMALL * smallest:
             continue
-        if person:  # of whom no color can be asked, and whose hand is no second one
+        if person:  # a person has no single color, and a hand is not a second person
             if look.most >= _SECOND * smallest:
                 doubles.append(n)
         elif any(_same(look, other) for other in played):
@@ -212,7 +212,7 @@ def _extras(
     return tuple(doubles), tuple(uninvited)
 
 
-def _same(one: _Look, two: _Look) -> bool:
+def _same(one: _Appearance, two: _Appearance) -> bool:
     if one.noun is not None:
         return one.noun == two.noun
     return float(np.linalg.norm(one.color - two.color)) < _LIKE

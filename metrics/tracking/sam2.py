@@ -1,7 +1,7 @@
-"""Masks of things through a clip, from a box in the frame in which each was first found, by SAM 2.
+"""Masks of objects through a clip by SAM 2, from a box in the frame of their first detection.
 
-The video model of the library is fed frame by frame and keeps no more of the past than it looks back at, so
-that memory does not grow with the clip.
+The library's video model gets one frame at a time, and keeps only the past frames that it attends to, so that
+memory does not grow with the clip.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ __all__ = ["MaskOfFrame", "Masker", "MaskerRun"]
 _VERSION: Final = 1
 _MEAN: Final = (0.485, 0.456, 0.406)
 _STD: Final = (0.229, 0.224, 0.225)
-"""Of ImageNet: every SAM 2 was trained with them."""
-_CORNERS: Final = ((2, 3),)  # how the model's prompts call the two corners of a box
+"""Mean and standard deviation of ImageNet, with which every SAM 2 was trained."""
+_CORNERS: Final = ((2, 3),)  # the model's prompt labels of the two corners of a box
 
 
 @dataclass(frozen=True)
 class MaskOfFrame:
-    """One thing in one frame: its mask (H, W), and how sure the model is that it is there, in [0, 1]."""
+    """One object in one frame: its mask (H, W), and the model's confidence that it is there, in [0, 1]."""
 
     mask_HW: NDArray[np.bool_]
     confidence: float
@@ -66,18 +66,18 @@ class Masker:
 
     @cached_property
     def model(self) -> Any:
-        """The model, loaded when it is first asked for."""
+        """The model, loaded at first use."""
         from transformers import Sam2VideoModel
 
         return load_model(self._weights, Sam2VideoModel, self.options)
 
     def open(self) -> MaskerRun:
-        """Begin a clip."""
+        """Start a clip."""
         return MaskerRun(self)
 
 
 class MaskerRun:
-    """One clip on its way through SAM 2."""
+    """Segments one clip, frame by frame."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -86,15 +86,15 @@ class MaskerRun:
 
     @property
     def things(self) -> int:
-        """How many things are followed; they are numbered from 0 in the order in which they were added."""
+        """Number of tracked objects; they are numbered from 0 in the order of adding."""
         return 0 if self._session is None else int(self._session.get_obj_num())
 
     def next(
         self, frame_HWC: NDArray[np.uint8], boxes_M4: NDArray[np.float64], size: tuple[int, int]
     ) -> list[MaskOfFrame | None]:
-        """Take the next frame, and boxes in it of things that are new: what is seen of every thing.
+        """Take the next frame, and boxes of new objects in it; return the mask of every object.
 
-        A thing that the model says is hidden is None. Masks have the height and width of ``size``.
+        An object that the model calls occluded is None. Masks have the height and width of ``size``.
         """
         self._number += 1
         height, width = frame_HWC.shape[:2]
@@ -127,7 +127,7 @@ class MaskerRun:
         )
 
     def _add(self, boxes_M4: NDArray[np.float64], height: int, width: int) -> None:
-        """Add things by the two corners of their boxes, in pixels of the model's own square."""
+        """Add objects by the two corners of their boxes, in pixels of the model's square input."""
         import torch
 
         session, side = self._session, self._side
@@ -146,7 +146,7 @@ class MaskerRun:
         return int(size if isinstance(size, int) else size[0])
 
     def _pixels(self, frame_HWC: NDArray[np.uint8]) -> torch.Tensor:
-        """Resize to the model's square, bilinear, and normalise."""
+        """Resize to the model's square input (bilinear), and normalise."""
         import torch
         from torch.nn.functional import interpolate
 
@@ -157,7 +157,7 @@ class MaskerRun:
         return (x_BCHW - mean) / std
 
     def _forget(self) -> None:
-        """Drop what the model does not look back at: frames, and memories beyond those that it gathers."""
+        """Drop the frames and memories that the model no longer attends to."""
         session, config = self._session, self._masker.model.config
         session.processed_frames.pop(self._number)
         oldest = self._number - max(int(config.num_maskmem), int(config.max_object_pointers_in_encoder))
@@ -168,7 +168,7 @@ class MaskerRun:
 
 
 def _resized(masks: torch.Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Bring the logits of masks (N, 1, h, w) to a size, bilinear: (N, H, W)."""
+    """Resize the logits of masks (N, 1, h, w), bilinear: (N, H, W)."""
     from torch.nn.functional import interpolate
 
     whole = interpolate(masks.float(), size=size, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""The tracker ``world``: colored shapes before any smooth or finely textured ground, without weights."""
+"""The tracker ``world``: colored shapes on any smooth or finely textured background, without weights."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .assembly import assemble
-from .background import fit_ground
+from .background import fit_background
 from .camera import CameraPath
-from .regions import COLUMNS, column, find_spots
+from .regions import COLUMNS, column, find_regions
 from .tracks import ClipShape
 
 if TYPE_CHECKING:
@@ -27,23 +27,23 @@ _LENGTHS: Final = [column(name) for name in ("x", "y", "left", "top", "right", "
 
 
 class WorldSource:
-    """The source ``world``."""
+    """The tracker ``world``."""
 
     def identity(self) -> Mapping[str, Json]:
         """List the version and the settings."""
         return {"source": "world", "version": _VERSION, "block": _BLOCK, "longest": _LONGEST}
 
     def open(self) -> WorldTracker:
-        """Begin a clip."""
+        """Start a clip."""
         return WorldTracker()
 
 
 class WorldTracker:
-    """Find things as spots of color, block by block of at most 64 frames, and link them over the whole clip.
+    """Find objects as colored regions in blocks of at most 64 frames, and associate them over the whole clip.
 
-    Frames whose longer side has more than 160 pixels are reduced by area; places are given in the clip's own
-    pixels. Two things of different colors that rest side by side, all but touching, for the whole clip are
-    taken for one thing of two colors.
+    Frames whose longer side has more than 160 pixels are reduced by area; places are in the clip's own
+    pixels. Two objects of different colors that rest side by side, almost touching, for the whole clip count
+    as one object of two colors.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class WorldTracker:
                 self._flush()
 
     def finish(self, clip: ClipShape) -> Tracks:
-        """Link what was found."""
+        """Associate the regions and return the tracks."""
         if self._waiting:
             self._flush()
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
@@ -86,9 +86,9 @@ class WorldTracker:
     def _flush(self) -> None:
         frames = np.stack(self._waiting)
         self._waiting.clear()
-        spots = find_spots(frames, fit_ground(frames))
-        rows = spots.rows_MK.copy()
+        regions = find_regions(frames, fit_background(frames))
+        rows = regions.rows_MK.copy()
         rows[:, 0] += self._done
         self._rows.append(rows)
-        self._camera.push(frames, None if spots.owner_THW is None else spots.owner_THW > 0)
+        self._camera.push(frames, None if regions.owner_THW is None else regions.owner_THW > 0)
         self._done += len(frames)

@@ -1,12 +1,12 @@
-"""Tracks: where each thing of a clip is, frame by frame, what it looks like, and how the camera moves.
+"""Tracks: place and appearance of each object of a clip in each frame, and the camera's motion.
 
-One representation behind several sources, chosen in a suite as the encoder ``tracks``::
+All trackers give this representation. A suite chooses one as the encoder ``tracks``::
 
-    encoders: {tracks: world}                                           # colored shapes on any plain ground
+    encoders: {tracks: world}                                           # colored shapes, plain background
     encoders: {tracks: blobs}                                           # what moves before a still camera
     encoders: {tracks: "google/owlv2-base-patch16-ensemble#ball,wall"}  # things named after the #
 
-The measures of `laws` and `instructions` read tracks and nothing else.
+The measures of `laws` and `instructions` read only tracks.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ _ARRAYS: Final = (
 
 @dataclass(frozen=True)
 class Tracks:
-    """N things over T frames; NaN where a thing is not seen. The centre of the top-left pixel is (0, 0).
+    """N objects over T frames; NaN where an object is not seen. The centre of the top-left pixel is (0, 0).
 
     Attributes:
         height, width, fps: of the clip.
         times_T: seconds from the first frame.
-        position_NT2: centroids (x, y) of what is seen.
-        box_NT4: edges (left, top, right, bottom) of what is seen.
-        center_NT2: centroids of the whole things, though a part may be hidden; NaN where nobody can tell.
-        whole_NT4: edges of the whole things, likewise.
+        position_NT2: centroids (x, y) of the visible parts.
+        box_NT4: edges (left, top, right, bottom) of the visible parts.
+        center_NT2: centroids of the whole objects, also under partial occlusion; NaN if not known.
+        whole_NT4: edges of the whole objects, likewise.
         area_NT: areas in pixels.
         color_NT3: RGB in 8-bit levels.
         shape_NTS: fit of each outline of `SHAPES`, in [0, 1].
-        form_NT4: moments of the form that turning does not change (see `outlines.form_moments`).
-        visible_NT: share of the thing that is seen; 0 where it is not.
-        confidence_NT: of the source, in [0, 1].
-        nouns: the noun by which a detector found each thing, in lower case; None where none did.
-        camera_T4: how a still point of the first frame is seen: shift (x, y) in pixels of the frame's
-            middle, logarithm of the zoom, and what share of the points that were followed agrees; NaN where
-            the ground has nothing to follow.
-        source: the identity of the source, by which thresholds are found; None where unknown.
+        form_NT4: rotation-invariant moments of the shape (see `outlines.form_moments`).
+        visible_NT: visible share of the object; 0 where it is not seen.
+        confidence_NT: of the tracker, in [0, 1].
+        nouns: the noun by which a detector found each object, in lower case; None without a detector.
+        camera_T4: the camera's motion since the first frame: shift (x, y) of the frame's middle in pixels,
+            logarithm of the zoom, and the share of tracked points that agree; NaN where the background cannot
+            be tracked.
+        source: the identity of the tracker, for which thresholds are looked up; None if unknown.
     """
 
     height: int
@@ -104,19 +104,19 @@ class Tracks:
 
     @property
     def seen_NT(self) -> NDArray[np.bool_]:
-        """Where each thing is seen."""
+        """Where each object is seen."""
         return ~np.isnan(self.position_NT2[:, :, 0])
 
     @property
     def still_NT2(self) -> _F:
-        """Centroids of the whole things for a camera that had stayed as at the first frame."""
+        """Centroids of the whole objects, as a camera fixed at the first frame would see them."""
         camera = np.nan_to_num(self.camera_T4, nan=0.0)
         middle = np.array([(self.width - 1) / 2, (self.height - 1) / 2])
         zoom_T1 = np.exp(camera[:, 2:3])
         return (self.center_NT2 - middle - camera[None, :, :2]) / zoom_T1 + middle
 
     def to_record(self) -> Record:
-        """Write everything as named arrays, with what is no array as metadata."""
+        """Write everything as named arrays, with the rest as metadata."""
         meta: dict[str, Json] = {
             "layout": LAYOUT,
             "height": self.height,
@@ -132,7 +132,7 @@ class Tracks:
         """Read what `to_record` wrote.
 
         Raises:
-            ValueError: it is no record of tracks of this layout.
+            ValueError: it is not a record of tracks of this layout.
         """
         meta: Mapping[str, Any] = record.meta
         if meta.get("layout") != LAYOUT or set(record.arrays) != set(_ARRAYS):
@@ -149,7 +149,7 @@ class Tracks:
 
 
 def plain_noun(noun: str) -> str:
-    """Write a noun in lower case and with single spaces, so that two spellings of it are one.
+    """Write a noun in lower case with single spaces, to compare nouns.
 
     Example:
         >>> plain_noun(" Red  Ball ")
@@ -159,13 +159,13 @@ def plain_noun(noun: str) -> str:
 
 
 def source_name(source: TrackSource) -> str:
-    """Name a source for people, by kind and version: ``world 1``; its whole identity finds its thresholds."""
+    """Name a tracker for messages, by kind and version: ``world 1``. Thresholds use its whole identity."""
     identity = source.identity()
     return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
 
 
 class Tracker(Protocol):
-    """One clip on its way through a source of tracks."""
+    """Tracks the objects of one clip."""
 
     def push(self, frames_THWC: NDArray[np.uint8]) -> None:
         """Take the next frames, uint8 RGB."""
@@ -177,14 +177,14 @@ class Tracker(Protocol):
 
 
 class TrackSource(Protocol):
-    """A way to find and follow things."""
+    """A tracker that a suite can name; it starts a `Tracker` for each clip."""
 
     def identity(self) -> Mapping[str, Json]:
         """List what changes the tracks, without loading weights."""
         ...
 
     def open(self) -> Tracker:
-        """Begin a clip."""
+        """Start a clip."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Paths: the way of one thing in sides and seconds, where something touched it, and fits to its parts."""
+"""Trajectories of objects in sides and seconds: contacts with other objects, and fits of motion models."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _F = NDArray[np.float64]
 _TOUCH: Final = 1 / 64  # sides; at least a pixel
 _CLOSING: Final = 0.15 / 64
 _FLOOR_PX: Final = 0.03
-"""No place is known better than this, in pixels, however well a fit goes through few points."""
+"""Least uncertainty of a place, in pixels, however well a fit matches few points."""
 
 
 @dataclass(frozen=True)
 class Path:
-    """Where a thing is, in the K frames that tell.
+    """The trajectory of one object, over the K frames in which its place is known.
 
     Attributes:
-        frames_K: their numbers.
+        frames_K: frame numbers.
         times_K: seconds.
         place_K2: centroid (x, y) in sides, as a still camera would see it.
         box_K4: edges in sides, moved with the centroid.
         touched_K: whether something may have touched it between this frame and the next of the K.
-        noise: what no fit can be better than, in sides.
+        noise: least error of any fit, in sides.
     """
 
     frames_K: NDArray[np.int64]
@@ -41,7 +41,7 @@ class Path:
     noise: float
 
     def part(self, start: int, stop: int) -> Path:
-        """Cut out frames ``start`` to ``stop``, the last excluded."""
+        """Return the part from index ``start`` to ``stop``, the last excluded."""
         cut = slice(start, stop)
         return Path(
             self.frames_K[cut],
@@ -54,21 +54,21 @@ class Path:
 
     @property
     def extent(self) -> float:
-        """The longest distance between two places of the path, in sides."""
+        """The longest distance between two places of the trajectory, in sides."""
         if len(self.place_K2) < 2:
             return 0.0
         apart = self.place_K2[:, None] - self.place_K2[None]
         return float(np.hypot(apart[..., 0], apart[..., 1]).max())
 
     def untouched(self, least: int) -> list[Path]:
-        """Cut the path where it was touched; parts of fewer than ``least`` frames are left out."""
+        """Split the trajectory at contacts; parts of fewer than ``least`` frames are left out."""
         edges = [0, *(int(k) + 1 for k in np.flatnonzero(self.touched_K[:-1])), len(self.frames_K)]
         parts = [self.part(a, b) for a, b in itertools.pairwise(edges)]
         return [part for part in parts if len(part.frames_K) >= least]
 
 
 def path_of(cast: RoleAssignment, track: int) -> Path:
-    """Gather the path of a track."""
+    """Build the trajectory of a track."""
     tracks = cast.tracks
     frames = np.flatnonzero(cast.placed_NT[track])
     side = tracks.side
@@ -80,7 +80,7 @@ def path_of(cast: RoleAssignment, track: int) -> Path:
 
 
 def until_edge(cast: RoleAssignment, path: Path) -> Path:
-    """Cut a path where the thing, on its way, would reach the frame's edge before the next frame."""
+    """Cut a trajectory where the object would reach the frame's edge before the next frame."""
     tracks = cast.tracks
     side = tracks.side
     ends = np.array([tracks.width, tracks.height]) / side
@@ -91,9 +91,9 @@ def until_edge(cast: RoleAssignment, path: Path) -> Path:
 
 
 def _touched(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Say where something that came nearer would have touched before the next frame, or had just touched.
+    """Mark where an approaching object would touch before the next frame, or has just touched.
 
-    The frame's edge counts as a wall. What lies near and does not come nearer pushes nothing.
+    The frame's edge counts as a wall. An object that is near but does not approach is not a contact.
     """
     tracks = cast.tracks
     touched = np.zeros(len(frames), bool)
@@ -104,11 +104,11 @@ def _touched(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> NDA
     gaps += [_box_gap(box, tracks.whole_NT4[n, frames]) for n in range(tracks.things) if n != track]
     for gap in gaps:
         ahead, back = _reached(gap, tracks.side), _reached(gap[::-1], tracks.side)[::-1]
-        # A bounce comes and goes; what comes and stays, or rests and goes, is at it in the other frame.
+        # A bounce approaches and leaves; what approaches and stays touches in the other frame.
         comes, goes = ahead[:-1], back[1:]
         at = gap < max(1.0, _TOUCH * tracks.side)
         both = (comes & (goes | at[1:])) | (goes & at[:-1])
-        both[0] |= goes[0]  # of the first frame and the last, no one can tell how it came, or goes
+        both[0] |= goes[0]  # before the first frame and after the last, the motion is not known
         both[-1] |= comes[-1]
         touched[:-1] |= both
         touched[-1] |= ahead[-1]
@@ -116,7 +116,7 @@ def _touched(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> NDA
 
 
 def _reached(gap_K: _F, side: float) -> NDArray[np.bool_]:
-    """Say where a gap that closes would be closed a step later, to within `_TOUCH`."""
+    """Mark where a shrinking gap would be closed a step later, to within `_TOUCH`."""
     closing = np.concatenate([[0.0], gap_K[:-1] - gap_K[1:]])
     return (closing > _CLOSING * side) & (gap_K - 1.25 * closing < max(1.0, _TOUCH * side))
 
@@ -133,7 +133,7 @@ class Fit:
     Attributes:
         coefficients_PD: of each of D coordinates.
         covariance_PP: of the coefficients of one coordinate.
-        rms: what is left, a coordinate and degree of freedom.
+        rms: root mean square residual per coordinate and degree of freedom.
     """
 
     coefficients_PD: _F
@@ -141,12 +141,12 @@ class Fit:
     rms: float
 
     def error(self, weights_P: _F) -> float:
-        """Give the standard error of a weighted sum of the coefficients of one coordinate."""
+        """Compute the standard error of a weighted sum of the coefficients of one coordinate."""
         return float(np.sqrt(max(0.0, weights_P @ self.covariance_PP @ weights_P)))
 
 
 def _solve(basis_KP: _F, values_KD: _F, noise: float) -> Fit:
-    """Fit values by a basis; no error is smaller than ``noise`` leaves it."""
+    """Fit values by a basis; the residual counts as at least ``noise``."""
     inverse: _F = np.asarray(np.linalg.pinv(basis_KP.T @ basis_KP), np.float64)
     coefficients = inverse @ (basis_KP.T @ values_KD)
     left = values_KD - basis_KP @ coefficients
@@ -162,9 +162,9 @@ def fit_line(times_K: _F, place_K2: _F, noise: float) -> Fit:
 
 @dataclass(frozen=True)
 class Hinge:
-    """A uniform motion that changes once: when, the velocities before and after, and what is left over.
+    """A uniform motion that changes once: the time, the velocities before and after, and the residual.
 
-    ``error`` is the standard error of a coordinate of the change.
+    ``error`` is the standard error of the change, per coordinate.
     """
 
     time: float
@@ -175,14 +175,14 @@ class Hinge:
 
     @property
     def change(self) -> float:
-        """How much the velocity changes, in sides a second."""
+        """Magnitude of the change of velocity, in sides per second."""
         return float(np.hypot(*(self.after - self.before)))
 
 
 def fit_hinge(path: Path, least: int = 3) -> Hinge | None:
-    """Find the best place for one change of velocity; None where fewer than ``least`` frames lie on a side.
+    """Fit one change of velocity; None if fewer than ``least`` frames would lie on a side of it.
 
-    The place is continuous: ``a + b t + c max(0, t - s)``, with s at a frame or between two (Hinkley 1969).
+    The model is continuous: ``a + b t + c max(0, t - s)``, with s at a frame or between two (Hinkley 1969).
     """
     k = len(path.times_K)
     if k < 2 * least:
@@ -214,13 +214,13 @@ def fit_hinge(path: Path, least: int = 3) -> Hinge | None:
 
 @dataclass(frozen=True)
 class Falls:
-    """A fall in one or more parts, all by one gravity.
+    """A fall in one or more parts, all with the same gravity.
 
     Attributes:
-        g, error: the acceleration downwards in sides a second squared, and its standard error.
-        rms: what the parabolas leave, in sides.
-        longest: seconds of the longest part.
-        bounces: at each touch between two parts: time, speed before and after (downwards), standard error.
+        g, error: downward acceleration in sides per second squared, and its standard error.
+        rms: residual of the parabolas, in sides.
+        longest: duration of the longest part, in seconds.
+        bounces: for each contact between two parts: time, downward speed before and after, standard error.
     """
 
     g: float
@@ -231,9 +231,9 @@ class Falls:
 
 
 def fit_falls(path: Path) -> Falls | None:
-    """Fit parabolas of one gravity to the height, cut where the thing was touched; None for too few frames.
+    """Fit parabolas with one gravity to the height, split at contacts; None for too few frames.
 
-    ``y = a_k + b_k t + g t^2 / 2`` in part k. A touch that did not change the way is no cut.
+    ``y = a_k + b_k t + g t^2 / 2`` in part k. A contact that does not change the motion is not a split.
     """
     t, y = path.times_K, path.place_K2[:, 1:2]
     if len(t) < 5:
@@ -274,7 +274,7 @@ def _falls(t: _F, y: _F, cuts: list[int], noise: float) -> Fit:
 
 
 def _bounce(t: _F, fit: Fit, part: int, edges: list[int]) -> tuple[float, float, float, float]:
-    """Tell when part ``part`` - 1 goes over into the next, and how fast it falls before and after."""
+    """Find when part ``part`` - 1 changes into the next, and the downward speeds before and after."""
     c = fit.coefficients_PD[:, 0]
     (a0, b0), (a1, b1), g = c[2 * part - 2 : 2 * part], c[2 * part : 2 * part + 2], c[-1]
     low, high = float(t[edges[part] - 1]), float(t[edges[part]])

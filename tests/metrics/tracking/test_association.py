@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from screentest.metrics.tracking.association import link
+from screentest.metrics.tracking.association import associate
 from screentest.metrics.tracking.regions import COLUMNS, column
 
 
@@ -18,7 +18,7 @@ def spot(t: int, x: float, y: float, color=(226, 54, 48), area: float = 150.0, *
 def linked(spots: list[np.ndarray], frames: int) -> list[list[float]]:
     """Give each thing's places along x, NaN where it is not seen."""
     rows = np.array(sorted(spots, key=lambda row: row[0]))
-    found = link(rows, frames)
+    found = associate(rows, frames)
     return [[rows[k, column("x")] if k >= 0 else float("nan") for k in thing] for thing in found]
 
 
@@ -73,7 +73,7 @@ def test_names_and_identities_of_a_source_rule():
 
 
 def test_nothing_is_nothing():
-    assert link(np.empty((0, len(COLUMNS))), 5).shape == (0, 5)
+    assert associate(np.empty((0, len(COLUMNS))), 5).shape == (0, 5)
 
 
 def test_what_is_hidden_before_it_was_whole_for_long_is_known_again_though_its_color_changes():

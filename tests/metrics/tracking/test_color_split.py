@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from screentest.metrics.tracking.background import fit_ground
+from screentest.metrics.tracking.background import fit_background
 from screentest.metrics.validation.law_trials import Trial, frames_of
 
 from .scenes import BLUE, GRAY, RED, WHITE, Frames, Shape, draw, still, track
@@ -54,7 +54,7 @@ def test_a_wall_over_a_third_of_the_frame_is_not_taken_for_the_ground(noise: flo
     rng = np.random.default_rng(0)
     clean = draw([Shape("wall", GRAY, 11.5, still(32, 32))], frames=6, ground=(29, 31, 24))
     frames = np.rint(clean + rng.normal(0, noise, clean.shape)).clip(0, 255).astype(np.uint8)
-    ground = fit_ground(frames)
+    ground = fit_background(frames)
     assert np.abs(ground.color_HW3 - (29, 31, 24)).max() < 4
     assert track(frames).things == 1
 

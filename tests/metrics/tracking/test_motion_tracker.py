@@ -70,7 +70,7 @@ def test_a_moving_camera_is_said():
     moving = pan(16, 64, 1)
     for t in range(16):
         moving[t, 20:32, 3 * t : 3 * t + 12] = RED
-    with pytest.raises(NotApplicable, match="needs it still; use 'world' or a detector"):
+    with pytest.raises(NotApplicable, match="needs a still camera; use 'world' or a detector"):
         follow(moving)
 
 

@@ -264,10 +264,10 @@ def test_how_a_source_is_read():
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("google/owlv2-base-patch16", "does not say what to look for; add the nouns, as in 'google/owlv2"),
-        ("a/b#", "does not say what to look for"),
-        ("a/b#ball,,wall", "does not say what to look for"),
-        ("a/b#ball,Ball", "looks for 'ball' twice"),
+        ("google/owlv2-base-patch16", "does not say what to detect; add the nouns, as in 'google/owlv2"),
+        ("a/b#", "does not say what to detect"),
+        ("a/b#ball,,wall", "does not say what to detect"),
+        ("a/b#ball,Ball", "names the noun 'ball' twice"),
         ("a/b#ball@much", "ends in the score 'much'"),
         ("a/b#ball@1.5", "between 0 and 1"),
     ],

@@ -3,9 +3,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from screentest.metrics.tracking.background import fit_ground
+from screentest.metrics.tracking.background import fit_background
 from screentest.metrics.tracking.outlines import OUTLINES
-from screentest.metrics.tracking.regions import column, find_spots
+from screentest.metrics.tracking.regions import column, find_regions
 
 from .scenes import BLUE, GRAY, GREEN, PURPLE, RED, WHITE, YELLOW, Shape, draw, grounds, still
 
@@ -16,7 +16,7 @@ SHAPE = [column(f"shape_{name}") for name in OUTLINES]
 
 def spots_of(shapes, **how):
     frames = draw(shapes, frames=2, **how)
-    rows = find_spots(frames, fit_ground(frames)).rows_MK
+    rows = find_regions(frames, fit_background(frames)).rows_MK
     return rows[rows[:, 0] == 0]
 
 
@@ -105,5 +105,5 @@ def test_colors_at_half_the_resolution_do_not_change_what_color_a_thing_has():
         small = cv2.resize(coded[:, :, 1:], (32, 32), interpolation=cv2.INTER_AREA)
         coded[:, :, 1:] = cv2.resize(small, (64, 64), interpolation=cv2.INTER_LINEAR)
         halved.append(cv2.cvtColor(coded, cv2.COLOR_YCrCb2RGB))
-    rows = find_spots(np.stack(halved), fit_ground(np.stack(halved))).rows_MK
+    rows = find_regions(np.stack(halved), fit_background(np.stack(halved))).rows_MK
     assert rows[0, COLOR] == pytest.approx(PURPLE, abs=8)
