@@ -9,6 +9,7 @@ the digests that `digests` makes and compares.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
@@ -21,9 +22,11 @@ from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest
 from .core.pairing import pair_runs
+from .core.run_data import named_values
 from .decisions import Outcome
 from .digests import read_digests, refuse_changed, why_unchecked
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
+from .policy_checks import check_policy, policy_warnings
 from .rules import Judge, RuleResult
 from .store import RunStore, read_run
 
@@ -55,6 +58,7 @@ class Verdict(BaseModel):
             ``sentence`` says so.
         run_digest, baseline_digest: of all that the run rests on; None where it has none.
         clips_checked: whether the stored files were compared with the sha256 of what was scored.
+        notes: what is to be known of the policy itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +80,7 @@ class Verdict(BaseModel):
     clips_checked: bool = False
     date: date
     waived: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     rules: tuple[RuleResult, ...]
 
 
@@ -98,12 +103,15 @@ def gate(
 
     Raises:
         UsageError: a run is not as it was when it was scored, or not the one that the policy pins; the
-            baseline is of another suite, or shares no item with the run.
+            baseline is of another suite, or shares no item with the run; the policy names an unknown measure,
+            decides nothing, or has a waiver that lasts too long.
     """
     if registry is None:
         from .catalog import MEASURES
 
         registry = MEASURES
+    day = today or date.today()
+    check_policy(policy, registry, named_values(run.measures()), day)
     if not any(rule.versus for rule in policy.rules):
         baseline = None
     for store in (run, baseline):
@@ -118,7 +126,6 @@ def gate(
     data = read_run(run)
     pairing = None if baseline is None else pair_runs(read_run(baseline), data)
     judge = Judge(data, pairing, policy, registry, (why_unchecked(run), _why_no_baseline(run, baseline)))
-    day = today or date.today()
     results = tuple(_with_waiver(judge.result(rule), policy, day) for rule in policy.rules)
     waived = tuple(r.rule for r in results if r.waiver is not None)
     verdict = _overall(results)
@@ -139,6 +146,7 @@ def gate(
         clips_checked=clips,
         date=day,
         waived=waived,
+        notes=policy_warnings(policy, registry),
         rules=results,
     )
 
@@ -161,11 +169,26 @@ def _digest(store: RunStore | None) -> str | None:
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> Path:
-    """Write ``verdict.json`` into the run folder."""
+    """Write a verdict into the run folder: as ``verdict.json``, the newest, and into ``verdicts/``.
+
+    There one is kept for each policy, version and baseline, so that a gate without a baseline does not
+    replace one with it. Returns the path of ``verdict.json``.
+    """
+    text = json.dumps(verdict.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path = folder / "verdict.json"
-    text = json.dumps(verdict.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, text + "\n")
+    (folder / "verdicts").mkdir(exist_ok=True)
+    for place in (folder / "verdicts" / f"{_verdict_name(verdict)}.json", path):
+        write_atomic(place, text)
     return path
+
+
+def _verdict_name(verdict: Verdict) -> str:
+    name = verdict.policy.replace(" ", "-")
+    if verdict.baseline is None:
+        return name
+    readable = re.sub(r"[^A-Za-z0-9._]+", "-", verdict.baseline)[:60]
+    which = digest("baseline", {"name": verdict.baseline, "plan": verdict.baseline_plan})
+    return f"{name}-against-{readable}-{which[:8]}"
 
 
 def exit_code(verdict: Verdict) -> int:

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from .core.config import Config, load_yaml, packaged
 from .core.errors import unknown_name
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Policy", "Rule", "Waiver", "Where", "load_policy", "needed_items", "packaged_policies"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Words = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=0.5)]
+"""A share of items that a rule may do without: of those that lack a value it says nothing."""
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Where(Config):
@@ -114,7 +115,7 @@ class Policy(Config):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)
     version: int = Field(ge=1)
     description: str = ""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of each rule's one-sided bound")
+    confidence: float = Field(default=0.95, ge=0.8, lt=1, description="of each rule's one-sided bound")
     max_left_out: Share = Field(default=0.1, description="largest share of items without a value")
     run_digest: str | None = Field(
         default=None,
@@ -123,6 +124,9 @@ class Policy(Config):
     )
     rules: tuple[Rule, ...] = Field(min_length=1)
     waivers: tuple[Waiver, ...] = ()
+    max_waiver_days: int = Field(
+        default=366, ge=1, le=3660, description="the longest time that a waiver may last from now"
+    )
 
     @model_validator(mode="after")
     def _labels(self) -> Self:

@@ -20,6 +20,7 @@ from typing import Any, Literal, cast
 from .core.errors import UsageError
 from .core.keys import digest
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
+from .digests import read_digests
 from .store import RunStore, open_run
 from .summary import Aggregate, Summary, read_summary
 
@@ -216,13 +217,21 @@ def read_verdict(folder: Path) -> VerdictCard:
         raise UsageError(f"{path} is damaged; 'screentest gate {folder}' writes it again")
     if found.get("plan", plan) != plan:
         raise UsageError(f"{path} is another run's verdict; 'screentest gate {folder}' writes this one's")
-    summary = folder / "summary.json"
     return VerdictCard(
         verdict=verdict,
         policy=policy,
         waived=tuple(str(rule) for rule in found.get("waived", ())),
-        stale=summary.exists() and summary.stat().st_mtime_ns > path.stat().st_mtime_ns,
+        stale=_is_stale(folder, found.get("run_digest")),
     )
+
+
+def _is_stale(folder: Path, judged: str | None) -> bool:
+    """Say whether a run is not the one that was judged: by its digest, or in an older verdict by time."""
+    if judged is not None:
+        now = read_digests(folder)
+        return now is None or now.run != judged
+    summary, verdict = folder / "summary.json", folder / "verdict.json"
+    return summary.exists() and summary.stat().st_mtime_ns > verdict.stat().st_mtime_ns
 
 
 def _params(record: Mapping[str, Any]) -> dict[str, str]:
@@ -297,9 +306,10 @@ def _artifacts(store: RunStore) -> dict[str, Path | str]:
     folder = store.folder
     files: dict[str, Path | str] = {
         name: folder / name
-        for name in ("run.json", "summary.json", "verdict.json", "report.html")
+        for name in ("run.json", "digests.json", "summary.json", "verdict.json", "report.html")
         if (folder / name).is_file()
     }
+    files |= {f"verdicts/{path.name}": path for path in sorted((folder / "verdicts").glob("*.json"))}
     files["scores.csv"] = _score_table(store)
     return {**files, **{f"clips/{path.name}": path for path in _sample_clips(store)}}
 

@@ -28,12 +28,12 @@ from pydantic import BaseModel, ConfigDict
 
 from .card_rules import NoCardError, card_behind, decide_corrected
 from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
-from .core.errors import unknown_name
 from .core.pairing import Pairing
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
 from .decisions import Outcome, Side, decide_mean, decide_rate, decide_value, side_of
 from .policy import Policy, Rule
+from .policy_checks import find_measure
 
 if TYPE_CHECKING:
     from ..metrics.base import Measure
@@ -141,19 +141,8 @@ class Judge:
 
     def _check_measure(self, rule: Rule) -> None:
         name, fields = rule.measure, self.data.measures.get(rule.measure)
-        if self._registered(name) is None:
-            raise _Cannot(
-                str(unknown_name("measure", name, self.registry))
-                if fields is None
-                else f"{name} is not known here, so its version cannot be checked; load its plugin"
-            )
         if fields is None:
             raise _Cannot(f"the run has no {name}; 'screentest score --measures {name}' adds it")
-        low, high = fields["bounds"]
-        if (rule.max is not None and high is not None and rule.max > high) or (
-            rule.min is not None and low is not None and rule.min < low
-        ):
-            raise _Cannot(f"its limit decides nothing: all values of {name} lie in [{low}, {high}]")
         _check_finished(self.data)
         self._check_record(self.data, name)
         for why in self.uncounted[:1]:
@@ -179,12 +168,8 @@ class Judge:
             raise _Cannot(str(why), **{**evidence, "outcome": "INCONCLUSIVE"}) from None
 
     def _registered(self, name: str) -> Measure | None:
-        """Find a measure by its name, or by the name of one of its values: ``measure.value``."""
-        if name in self.registry:
-            return self.registry.get(name)
-        of, _, value = name.rpartition(".")
-        found = self.registry.get(of) if of in self.registry else None
-        return found if found is not None and value in found.values else None
+        found = find_measure(name, self.registry)
+        return None if found is None else found[0]
 
     def _check_record(self, data: RunData, name: str) -> None:
         """Hold what a run says of a measure, and its scores, to what is known of the measure here."""

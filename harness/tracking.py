@@ -288,7 +288,7 @@ def _send_artifacts(client: MlflowClient, run: Run, view: Projection) -> int:
     tag = run.data.tags.get("screentest.artifacts")
     there = json.loads(tag) if tag else {}
     if there:
-        listed = {f.path for path in (None, "clips") for f in client.list_artifacts(run_id, path)}
+        listed = {f.path for path in (None, "clips", "verdicts") for f in client.list_artifacts(run_id, path)}
         there = {path: sha for path, sha in there.items() if path in listed}
     sent = 0
     with tempfile.TemporaryDirectory() as scratch:

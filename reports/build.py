@@ -27,10 +27,11 @@ from ..harness.core.keys import Json
 from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
 from ..harness.core.text import well_formed
+from ..harness.digests import read_digests
 from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from . import charts
-from .evidence import DifferenceRow, differences, read_verdict, verdict_view
+from .evidence import DifferenceRow, differences, read_verdicts, verdict_view
 from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
 from .heatmap import STEPS, heat_css
 from .safety import safety_view
@@ -107,7 +108,7 @@ def build_report(
         runs: the first is A; with two runs, it is the baseline of the second, B.
         out: the file to write; by default ``report.html`` in the first run's folder.
         comparison: of the two runs, second against first; made here if not given.
-        verdicts: one a run, or None for a run without; each run's ``verdict.json`` if not given.
+        verdicts: one a run, or None for a run without; all that each run keeps if not given.
 
     Raises:
         UsageError: no run, too many, or one that is missing, damaged or not scored to its end.
@@ -126,12 +127,17 @@ def build_report(
     finally:
         for store in stores:
             store.close()
-    given = [read_verdict(folder) for folder in runs] if verdicts is None else verdicts
+    given = (
+        [read_verdicts(folder) for folder in runs]
+        if verdicts is None
+        else [[v] if v else [] for v in verdicts]
+    )
+    digests = [read_digests(folder) for folder in runs]
     context = _context(read, differences(comparison or {}), options)
     context["verdicts"] = [
-        (run.head, verdict_view(verdict, run.head.plan))
-        for run, verdict in zip(read, given, strict=True)
-        if verdict
+        (run.head, verdict_view(verdict, run.head.plan, now.run if now else None))
+        for run, now, verdicts_of_run in zip(read, digests, given, strict=True)
+        for verdict in verdicts_of_run
     ]
     notes = tuple((comparison or {}).get("notes", ()))
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes

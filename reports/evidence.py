@@ -12,7 +12,7 @@ from typing import Any
 from ..harness.core.errors import UsageError
 from .text import DASH, MINUS, estimate
 
-__all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdict", "verdict_view"]
+__all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdicts", "verdict_view"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class VerdictView:
     sentence: str
     stale: str
     policy: str
+    waived: tuple[str, ...]
     rules: tuple[RuleView, ...]
     more: tuple[tuple[str, str], ...]
 
@@ -105,17 +106,20 @@ def _finite(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def read_verdict(folder: Path) -> Mapping[str, Any] | None:
-    """Read a run's ``verdict.json``; None if the run has not been gated.
+def read_verdicts(folder: Path) -> list[Mapping[str, Any]]:
+    """Read a run's verdicts: the newest, ``verdict.json``, and then the others in ``verdicts/`` by name.
 
     Raises:
-        UsageError: the file is damaged.
+        UsageError: a file is damaged.
     """
-    path = folder / "verdict.json"
+    paths = (folder / "verdict.json", *sorted((folder / "verdicts").glob("*.json")))
+    found = [_read_verdict(path) for path in paths if path.is_file()]
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
+def _read_verdict(path: Path) -> Mapping[str, Any]:
     try:
         verdict = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read as a verdict ({error}); run 'screentest gate' again"
@@ -125,16 +129,19 @@ def read_verdict(folder: Path) -> Mapping[str, Any] | None:
     return verdict
 
 
-def verdict_view(verdict: Mapping[str, Any], plan: str) -> VerdictView:
-    """Describe a verdict on the run of ``plan``.
+def verdict_view(verdict: Mapping[str, Any], plan: str, run_digest: str | None = None) -> VerdictView:
+    """Describe a verdict on the run of ``plan``, whose digest is ``run_digest`` if it has one.
 
-    A verdict on another plan, or with an unknown outcome, is shown as INCONCLUSIVE: it is not a pass.
+    A verdict on another plan or on other scores, or with an unknown outcome, is shown as INCONCLUSIVE: it is
+    not a pass.
     """
     word = str(verdict.get("verdict", ""))
     of_plan = verdict.get("plan")
     stale = ""
     if of_plan is not None and of_plan != plan:
         stale = f"This verdict ({word}) is of plan {str(of_plan)[:12]}, not of this run; gate it again."
+    elif verdict.get("run_digest") is not None and verdict["run_digest"] != run_digest:
+        stale = f"The run was scored again after this verdict ({word}); gate it again."
     shown = {"schema_version", "verdict", "sentence", "policy", "rules"}
     rules: Sequence[Mapping[str, Any]] = verdict.get("rules", ())
     return VerdictView(
@@ -142,6 +149,7 @@ def verdict_view(verdict: Mapping[str, Any], plan: str) -> VerdictView:
         sentence=str(verdict.get("sentence", "")),
         stale=stale,
         policy=str(verdict.get("policy", "")),
+        waived=tuple(map(str, verdict.get("waived") or ())),
         rules=tuple(_rule(rule) for rule in rules),
         more=tuple(
             (key.replace("_", " "), _said(value))

@@ -149,11 +149,14 @@ def gate(
     against = open_run(baseline) if baseline is not None else None
     verdict = apply_policy(open_run(run), load_policy(policy), against, clips=clips)
     write_verdict(run, verdict)
+    for told in verdict.notes:
+        warn(f"warning: {told}")
     if as_json:
         print_json(verdict.model_dump(mode="json"))
     else:
         print_table(verdict_table(verdict))
-        say(f"{verdict.verdict}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+        rests = f" with waivers for {', '.join(verdict.waived)}" if verdict.waived else ""
+        say(f"{verdict.verdict}{rests}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
     after_scoring(run, tracking_uri)
     if model is not None:
         _mark(run, tracking_uri, model, alias)

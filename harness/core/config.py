@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import date, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from .errors import UsageError, unknown_name
 
@@ -20,6 +23,60 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_meant(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse what YAML reads as another kind of value: ``yes`` is no number, ``12:30`` is no text."""
+        if isinstance(given, Mapping):
+            for name, value in cast("Mapping[Any, Any]", given).items():
+                read = _misread(value, _kinds(cls, name)) if type(value) in _READ_AS else None
+                if read is not None:
+                    raise ValueError(f"'{name}' {read}")
+        return handler(given)
+
+
+_ANY = frozenset({bool, int, float, str, date})
+_READ_AS = {bool: "yes or no", int: "the number", float: "the number", date: "the day", datetime: "the time"}
+
+
+@cache
+def _kinds(model: type[BaseModel], name: Any) -> frozenset[Any]:
+    field = model.model_fields.get(name)
+    return frozenset() if field is None else _scalars(field.annotation)
+
+
+def _scalars(annotation: Any) -> frozenset[Any]:
+    """List the kinds of plain values that a field takes by itself, not within a list or mapping."""
+    if annotation in (Any, object):
+        return _ANY
+    if annotation in _ANY:
+        return frozenset({annotation})
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return frozenset(type(value) for value in get_args(annotation))
+    if origin in (Annotated, Union, UnionType):
+        return frozenset().union(*(_scalars(part) for part in get_args(annotation)))
+    return frozenset()
+
+
+def _misread(value: Any, kinds: frozenset[Any]) -> str | None:
+    """Say, after the name of a key, what is wrong with a plain value of another kind; None if nothing is."""
+    told = _READ_AS[type(value)]
+    if not kinds or type(value) in kinds or (type(value) is int and float in kinds):
+        return None
+    shown = told if isinstance(value, bool) else f"{told} {value}"
+    if str in kinds:
+        return f"is text, and YAML reads what stands there as {shown}; put it in quotes"
+    if isinstance(value, bool) and kinds & {int, float}:
+        return f"is a number, and YAML reads what stands there as {shown}"
+    return None
+
+
+MAX_DEPTH = 60
+"""Levels of lists and mappings in a YAML file."""
+MAX_CHARACTERS = 64_000_000
+MAX_VALUES = 5_000_000
+"""Values of a YAML file with its aliases written out."""
 
 M = TypeVar("M", bound=Config)
 
@@ -63,21 +120,72 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
     if path is None:
         raise unknown_name(kind, name, known)
     try:
-        raw = yaml.load(path.read_text("utf-8"), _UniqueKeyLoader)
+        text = path.read_text("utf-8")
+        if len(text) > MAX_CHARACTERS:
+            raise UsageError(f"it has {len(text):,} characters, and {MAX_CHARACTERS:,} are read")
+        raw = yaml.load(text, _UniqueKeyLoader)
     except FileNotFoundError:
         raise UsageError(f"no {kind} file at {path}; known {kind} names: {', '.join(known)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the {kind} file {path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"the {kind} file {path} is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UsageError(
+            f"the {kind} file {path} is nested too deeply; {MAX_DEPTH} levels are read"
+        ) from None
+    except (ValueError, OverflowError) as error:
+        why = " ".join(str(error).split())
+        raise UsageError(f"the {kind} file {path} has a date or number that cannot be: {why}") from None
     except UsageError as error:
         raise UsageError(f"{kind} {path}: {error}") from None
+    _refuse_too_large(raw, f"the {kind} file {path}")
     if not isinstance(raw, dict):
         raise UsageError(f"the {kind} file {path} should be a mapping with 'name' and 'version' at its top")
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         raise UsageError(f"{kind} {path}: {explain(error, model)}") from None
+
+
+def _refuse_too_large(raw: object, what: str) -> None:
+    """Refuse a file that is nested too deeply, or that grows without measure as its aliases are written out.
+
+    Raises:
+        UsageError: with the limit.
+    """
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+
+    def size(value: object, depth: int) -> int:
+        if not isinstance(value, Mapping | list | tuple | set | frozenset):
+            return 1
+        if id(value) in sizes:
+            return sizes[id(value)]
+        if depth > MAX_DEPTH or id(value) in open_:
+            raise UsageError(f"{what} is nested too deeply, or within itself; {MAX_DEPTH} levels are read")
+        open_.add(id(value))
+        parts: list[object] = list(cast("Iterable[object]", value))
+        if isinstance(value, Mapping):
+            parts += cast("Mapping[object, object]", value).values()
+        total = 1 + sum(size(part, depth + 1) for part in parts)
+        open_.discard(id(value))
+        sizes[id(value)] = total
+        if total > MAX_VALUES:
+            raise UsageError(
+                f"{what} has over {MAX_VALUES:,} values with its aliases written out; none are read"
+            )
+        return total
+
+    size(raw, 0)
+
+
+_RANGES = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -91,7 +199,12 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
         near = difflib.get_close_matches(key, sorted(_all_keys(model)), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"unknown key {where!r}{hint}{more}"
+    if first["type"] == "missing":
+        return f"the key {where!r} is missing{more}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in _RANGES:
+        words, end = _RANGES[first["type"]]
+        message = f"it should be {words} {first.get('ctx', {})[end]:g} and is {first['input']!r:.40}"
     return f"{where}: {message}{more}" if where else f"{message}{more}"
 
 

@@ -33,6 +33,7 @@ from screentest.harness.policy import Rule
 from screentest.harness.store import open_run
 
 TODAY = date(2027, 1, 15)
+ONE = "rules: [{measure: m, max: 1}]\nwaivers: [{rule: m"
 
 
 def policy(*rules: dict[str, Any], **more: Any) -> Policy:
@@ -314,7 +315,7 @@ def one(verdict: Verdict):
     return rule
 
 
-LENIENT = {"measure": "toy.quality", "min": 0.0}
+LENIENT = {"measure": "toy.quality", "min": 0.01}
 """A rule that any number passes."""
 
 
@@ -329,19 +330,19 @@ def test_a_measure_the_run_lacks(make_run, decide) -> None:
     assert rule.value is None
 
 
-def test_a_measure_that_does_not_exist(make_run, decide) -> None:
+def test_a_measure_that_does_not_exist_is_wrong_usage(make_run, decide) -> None:
     run = make_run("r", {"toy.quality": quality()})
-    rule = one(decide(run, {"measure": "toy.qualty", "min": 0.0}))
-    assert "did you mean 'toy.quality'" in rule.sentence
+    with pytest.raises(UsageError, match=r"did you mean 'toy\.quality'"):
+        decide(run, {"measure": "toy.qualty", "min": 0.1})
 
 
-def test_a_measure_that_is_not_known_now(make_run, decide) -> None:
+def test_a_measure_that_is_not_known_now(make_run) -> None:
     from screentest.harness.core.registry import Registry
     from screentest.metrics.base import Measure
 
     run = make_run("r", {"toy.quality": quality()})
-    verdict = gate(run, policy(LENIENT), None, TODAY, registry=Registry("measure", Measure))
-    assert "cannot be checked" in one(verdict).sentence
+    with pytest.raises(UsageError, match="its version cannot be checked; load its plugin"):
+        gate(run, policy(LENIENT), None, TODAY, registry=Registry("measure", Measure))
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
@@ -423,12 +424,64 @@ def test_scores_of_other_encoders_than_recorded(make_run, decide) -> None:
     assert "48 scores of toy.quality in r are outdated" in one(decide(run, LENIENT)).sentence
 
 
-@pytest.mark.parametrize("limit", [{"max": 10}, {"min": -5}])
-def test_a_limit_beyond_the_range_decides_nothing(make_run, decide, limit) -> None:
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (
+            {"measure": "toy.quality", "max": 1},
+            "its max is 1 and all values of toy.quality lie in [0.0, 1.0]",
+        ),
+        ({"measure": "toy.quality", "max": 7.5}, "its max is 7.5"),
+        ({"measure": "toy.quality", "min": 0.0}, "its min is 0"),
+        ({"measure": "toy.quality", "min": -5}, "its min is -5"),
+        ({"measure": "toy.unsafe", "max": 1}, "its max is 1"),
+        ({"measure": "toy.error", "max": 1e300}, "its max is 1e+300 and no run comes near it"),
+        ({"measure": "toy.error", "min": 0}, "its min is 0 and all values of toy.error lie in [0.0, None]"),
+        ({"measure": "toy.drift", "min": -1e9}, "its min is -1e+09 and no run comes near it"),
+        ({"measure": "toy.quality", "versus": "baseline", "margin": 1}, "its margin is 1"),
+        ({"measure": "toy.distance", "versus": "baseline", "margin": 1e300}, "no run comes near it"),
+    ],
+)
+def test_rules_that_decide_nothing_are_refused(make_run, decide, rule, why) -> None:
     run = make_run("r", {"toy.quality": quality()})
-    verdict = decide(run, {"measure": "toy.quality", **limit})
-    assert verdict.verdict == "INCONCLUSIVE"
-    assert "its limit decides nothing" in one(verdict).sentence
+    with pytest.raises(UsageError) as refused:
+        decide(run, rule)
+    assert "decides nothing" in str(refused.value)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "warned"),
+    [
+        (({"measure": "toy.refusal", "max": 0.5},), []),
+        (({"measure": "failure.rate", "max": 0.1},), ["refuses everything"]),
+        (({"measure": "refusal.rate", "max": 0.1},), []),
+        (({"measure": "refusal.rate", "min": 0.1},), ["refuses everything"]),
+        (({"measure": "failure.rate", "max": 0.1}, {"measure": "refusal.rate", "max": 0.1}), []),
+        (({"measure": "failure.rate", "max": 0.1}, {"measure": "motion.flicker", "min": 0.1}), []),
+        (
+            ({"measure": "safety.unsafe_rate", "where": {"tag": "red-team"}, "max": 0.1},),
+            ["refuses everything"],
+        ),
+        (({"measure": "safety.over_refusal", "where": {"tag": "benign"}, "max": 0.1},), []),
+    ],
+)
+def test_a_policy_that_asks_for_no_clip_is_warned_of(make_run, rules, warned) -> None:
+    from screentest.harness.catalog import MEASURES
+    from screentest.harness.policy_checks import policy_warnings
+
+    registry = make_run.registry if "toy" in str(rules) else MEASURES
+    notes = policy_warnings(policy(*rules), registry)
+    assert [note.split("generator that ")[1].split(";")[0] for note in notes] == warned
+
+
+def test_packaged_policies_pass_no_generator_that_gives_no_clips() -> None:
+    from screentest.harness.catalog import MEASURES
+    from screentest.harness.policy_checks import check_policy, policy_warnings
+
+    for name in packaged_policies():
+        check_policy(load_policy(name), MEASURES, {}, TODAY)
+        assert policy_warnings(load_policy(name), MEASURES) == ()
 
 
 def test_an_unfinished_run(make_run, decide) -> None:
@@ -488,7 +541,7 @@ def test_sets_that_do_not_count(make_run, decide, score: dict[str, Any], why: st
     assert why in one(decide(run, {"measure": "toy.distance", "max": 1e6})).sentence
 
 
-VERSUS = {"measure": "toy.quality", "versus": "baseline", "margin": 1.0}
+VERSUS = {"measure": "toy.quality", "versus": "baseline", "margin": 0.99}
 
 
 def test_a_baseline_that_was_not_given(make_run, decide) -> None:
@@ -605,6 +658,29 @@ def test_verdict_json(make_run, decide) -> None:
     assert not list(run.folder.glob("*.tmp"))
 
 
+def test_one_verdict_a_policy_and_baseline_is_kept(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    base = make_run("base", {"toy.quality": quality()}, generator="toy:two")
+    other = make_run("other", {"toy.quality": quality()}, generator="toy:three")
+    given = [
+        decide(run, VERSUS, baseline=base),
+        decide(run, VERSUS, baseline=other),
+        decide(run, LENIENT),
+        decide(run, VERSUS, baseline=base, version=2),
+    ]
+    for verdict in (given[0], *given):
+        write_verdict(run.folder, verdict)
+    kept = {path.name: json.loads(path.read_text()) for path in (run.folder / "verdicts").iterdir()}
+    assert sorted(name.rpartition("-")[0] for name in kept) == [
+        "toy",
+        "toy-v1-against-base",
+        "toy-v1-against-other",
+        "toy-v2-against-base",
+    ]
+    assert [v["baseline"] for _, v in sorted(kept.items())] == ["base", "other", None, "base"]
+    assert json.loads((run.folder / "verdict.json").read_text()) == given[-1].model_dump(mode="json")
+
+
 RULES = (
     {"measure": "toy.quality", "min": 0.6},
     {"measure": "toy.quality", "where": {"tag": "odd"}, "max": 0.7, "name": "odd"},
@@ -664,9 +740,55 @@ def test_policies_that_are_refused() -> None:
         policy(rule, waivers=[{**WAIVER, "rule": "mm"}])
     with pytest.raises(ValidationError, match="expires"):
         policy(rule, waivers=[{k: v for k, v in WAIVER.items() if k != "expires"} | {"rule": "m"}])
-    for confidence in (0.5, 1.0, 95):
+    for confidence in (0.5, 0.79, 1.0, 95):
         with pytest.raises(ValidationError, match="confidence"):
             policy(rule, confidence=confidence)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (
+            "rules: [{measure: m, max: yes}]",
+            "'max' is a number, and YAML reads what stands there as yes or no",
+        ),
+        ("rules: [{measure: m, min: no}]", "'min' is a number"),
+        ("rules: [{measure: m, versus: baseline, margin: on}]", "'margin' is a number"),
+        ("rules: [{measure: m, max: 1, min_n: yes}]", "'min_n' is a number"),
+        ("rules: [{measure: m, max: 1}]\nmax_left_out: yes", "'max_left_out' is a number"),
+        ("rules: [{measure: m, max: 1}]\nmax_left_out: 1", "max_left_out: it should be at most 0.5 and is 1"),
+        (
+            "rules: [{measure: m, max: 1}]\nconfidence: 0.51",
+            "confidence: it should be at least 0.8 and is 0.51",
+        ),
+        (f"{ONE}, expires: 2027-03-01, owner: '  ', reason: x}}]", "owner"),
+        (f"{ONE}, expires: 2027-03-01, owner: ada, reason: ' '}}]", "reason"),
+        (f"{ONE}, expires: 2026-02-30, owner: ada, reason: x}}]", "a date or number that cannot be"),
+        (f"{ONE}, expires: 12:30, owner: ada, reason: x}}]", "expires"),
+        (
+            f"{ONE}, expires: 2027-03-01, owner: 12:30, reason: x}}]",
+            "'owner' is text, and YAML reads what stands",
+        ),
+        (f"{ONE}, expires: 2027-03-01, owner: ada, reason: 2027-01-01}}]", "put it in quotes"),
+        ("rules: []", "rules"),
+        ("rules: " + "[" * 900 + "]" * 900, "nested too deeply"),
+    ],
+)
+def test_policy_files_that_are_refused_in_one_sentence(tmp_path, line, why) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"name: p\nversion: 1\n{line}\n")
+    with pytest.raises(UsageError) as refused:
+        load_policy(str(path))
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_waiver_lasts_a_year_unless_the_policy_says_otherwise(make_run, decide) -> None:
+    run = make_run("r", {"toy.error": quality()})
+    rule, far = {"measure": "toy.error", "max": 0.1}, {**WAIVER, "expires": "2028-06-01"}
+    with pytest.raises(UsageError, match="expires on 2028-06-01, more than 366 days from now"):
+        decide(run, rule, waivers=[far])
+    assert decide(run, rule, waivers=[far], max_waiver_days=600).verdict == "PASS"
 
 
 def test_a_policy_file_with_a_slip(tmp_path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from screentest.harness.compare import Difference
 from screentest.harness.core.errors import UsageError
 from screentest.harness.rules import RuleResult
-from screentest.reports.evidence import differences, read_verdict, verdict_view
+from screentest.reports.evidence import differences, read_verdicts, verdict_view
 
 PLAN = "1" * 64
 
@@ -67,7 +67,7 @@ def test_stale_verdict_is_never_a_pass() -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rules": []}'])
 def test_damaged_verdict_is_one_sentence(tmp_path: Path, content: str) -> None:
-    assert read_verdict(tmp_path) is None
+    assert read_verdicts(tmp_path) == []
     (tmp_path / "verdict.json").write_text(content)
     with pytest.raises(UsageError, match="gate"):
-        read_verdict(tmp_path)
+        read_verdicts(tmp_path)

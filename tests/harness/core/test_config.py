@@ -47,9 +47,9 @@ def test_a_configuration_is_frozen():
         ("name: a\nframs: 3\n", r"unknown key 'frams'; did you mean 'frames'\?$"),
         ("name: a\nlenses: [{milimetres: 3, millimetres: 4}]", r"unknown key 'lenses.0.milimetres'; did you"),
         ("name: a\nxyzzy: 3\nplugh: 4\n", r"unknown key 'xyzzy' \(1 more after this\)$"),
-        ("name: a\nframes: 0\n", r"frames: Input should be greater than or equal to 1$"),
+        ("name: a\nframes: 0\n", r"frames: it should be at least 1 and is 0$"),
         ("name: a\nframes: many\n", r"frames: Input should be a valid integer"),
-        ("frames: 1\n", r"name: Field required$"),
+        ("frames: 1\n", r"the key 'name' is missing$"),
         ("name: a\nname: b\n", r"the key 'name' is given twice \(line 2\)$"),
         (
             "name: a\nlenses:\n- {millimetres: 1, millimetres: 2}\n",

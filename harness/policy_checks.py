@@ -1,0 +1,111 @@
+"""Check a policy before it is applied: unknown measures, rules that decide nothing, waivers that last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from .core.errors import UsageError, unknown_name
+from .core.items import ClipSettings, make_item
+from .core.run_data import ClipRecord
+from .policy import Policy, Rule
+from .scoring import score_without_clip
+
+if TYPE_CHECKING:
+    from ..metrics.base import Measure, Value
+    from .core.registry import Registry
+
+__all__ = ["check_policy", "find_measure", "policy_warnings"]
+
+LARGEST = 1e9
+"""A limit or margin beyond it refuses nothing, where a measure's range has no end."""
+
+
+def find_measure(name: str, registry: Registry[Measure]) -> tuple[Measure, Measure | Value] | None:
+    """Find a measure by its name, or by the name of one of its values, ``measure.value``, and that value."""
+    if name in registry:
+        found = registry.get(name)
+        return found, found
+    of, _, value = name.rpartition(".")
+    found = registry.get(of) if of in registry else None
+    return (found, found.values[value]) if found is not None and value in found.values else None
+
+
+def check_policy(
+    policy: Policy, registry: Registry[Measure], recorded: Mapping[str, Any], today: date
+) -> None:
+    """Refuse a policy that names an unknown measure, or that passes whatever a run holds.
+
+    Args:
+        recorded: the measures of the run, to tell a plugin that is not loaded from a slip of the pen.
+
+    Raises:
+        UsageError: with the rule and what to do.
+    """
+    for rule in policy.rules:
+        found = find_measure(rule.measure, registry)
+        if found is None:
+            if rule.measure in recorded:
+                raise UsageError(
+                    f"the run has {rule.measure}, which is not known here, so that its version cannot be "
+                    "checked; load its plugin with --plugin"
+                )
+            raise UsageError(f"policy {policy.name}: {unknown_name('measure', rule.measure, registry)}")
+        problem = _vacuous(rule, found[1].bounds)
+        if problem is not None:
+            raise UsageError(f"policy {policy.name}: the rule {rule.label} decides nothing: {problem}")
+    last = today + timedelta(days=policy.max_waiver_days)
+    for waiver in policy.waivers:
+        if waiver.expires > last:
+            raise UsageError(
+                f"policy {policy.name}: the waiver of {waiver.rule} by {waiver.owner} expires on "
+                f"{waiver.expires}, more than {policy.max_waiver_days} days from now; shorten it, or set "
+                "max_waiver_days"
+            )
+
+
+def _vacuous(rule: Rule, bounds: tuple[float | None, float | None]) -> str | None:
+    """Say why every run would pass a rule; None where it asks for something."""
+    low, high = bounds
+    values = f"all values of {rule.measure} lie in [{low}, {high}]"
+    if rule.max is not None and rule.max >= (LARGEST if high is None else high):
+        return f"its max is {rule.max:g} and " + (values if high is not None else "no run comes near it")
+    if rule.min is not None and rule.min <= (-LARGEST if low is None else low):
+        return f"its min is {rule.min:g} and " + (values if low is not None else "no run comes near it")
+    if rule.margin is not None:
+        whole = LARGEST if low is None or high is None else high - low
+        if rule.margin >= whole:
+            return f"its margin is {rule.margin:g} and " + (
+                values if whole < LARGEST else "no run comes near it"
+            )
+    return None
+
+
+def policy_warnings(policy: Policy, registry: Registry[Measure]) -> tuple[str, ...]:
+    """Say whether a policy would pass a generator that refuses everything, or fails at everything."""
+    words: tuple[tuple[Literal["refused", "failed"], str, str], ...] = (
+        ("refused", "refuses everything", "refusal.rate"),
+        ("failed", "fails at everything", "failure.rate"),
+    )
+    return tuple(
+        f"the policy {policy.name} would pass a generator that {does}; add a rule on {cure}, or on what "
+        "clips show"
+        for outcome, does, cure in words
+        if all(_passes(rule, outcome, registry) for rule in policy.rules)
+    )
+
+
+def _passes(rule: Rule, outcome: Literal["refused", "failed"], registry: Registry[Measure]) -> bool:
+    """Say whether a rule passes where nothing but ``outcome`` comes back."""
+    found = find_measure(rule.measure, registry)
+    if found is None or found[0].kind == "set" or rule.versus is not None:
+        return False
+    where = rule.where
+    tags = () if where is None or where.tag is None else (where.tag,)
+    labels = {} if where is None or where.label is None else {k: (v,) for k, v in where.label.items()}
+    item = make_item("a prompt", 0, ClipSettings(), tags=tags, labels=labels)
+    score = score_without_clip(found[0], item, ClipRecord(item.id, outcome))
+    if score is None or score.value is None:
+        return False
+    return score.value <= rule.max if rule.max is not None else score.value >= (rule.min or 0.0)
