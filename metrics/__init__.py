@@ -89,7 +89,7 @@ ROOMS.add(
         )
     )
 )
-"""Where measures and encoders are: a new one in any of these modules and packages is found by itself."""
+"""Rooms of measures and encoders: new modules in these packages are found automatically."""
 
 
 _LAZY = {
@@ -102,7 +102,7 @@ _LAZY = {
     "precision_recall_density_coverage": "neighbours",
     "vendi_score": "vendi",
 }
-"""Public names of `distribution` and their modules, imported when asked for: some bring torch."""
+"""Public names of `distribution` and their modules; imported at first use, because some import torch."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Measures: pure functions from what is known of a clip, or of a set of clips, to a value.
+"""Measures: pure functions from the features of a clip, or of a set of clips, to a value.
 
 A measure is registered by name and version, with its direction and range::
 
@@ -7,7 +7,7 @@ A measure is registered by name and version, with its direction and range::
         '''Mean likeness of neighbouring frames ...'''
 
 It returns a float, or `Scored` to add evidence, or raises `NotApplicable` or `MeasureFailed` with a reason.
-A measure never returns NaN: the harness records that as a failure.
+A measure must not return NaN: the harness records NaN as a failure.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ Outcome: TypeAlias = Literal["ok", "refused", "failed"]
 
 
 class MeasureFailed(Exception):
-    """Say why a measure that applies to a clip has no value for it ("judge_failed: no answer in time")."""
+    """Say why a measure that applies to a clip has no value for it, such as "no answer in time"."""
 
 
 class Setting(Protocol):
-    """A setting of a run that changes what measures say, such as thresholds, named by its digest."""
+    """A setting of a run that changes scores, such as thresholds; identified by its digest."""
 
     @property
     def digest(self) -> str:
-        """64 hex digits: a part of the key of every score that rests on the setting."""
+        """64 hex digits, part of the key of every score that uses the setting."""
         ...
 
 
@@ -74,17 +74,17 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Sample(Derives):
-    """What a measure may look at. What several measures derive from it is `derived` once.
+    """The input of a measure. Values that several measures need are computed once, by `derived`.
 
     Attributes:
-        item: what was asked for.
-        outcome: whether a clip came back; measures see only ``ok`` unless they were registered with
+        item: the item that was generated.
+        outcome: the result of generation; measures get only ``ok``, unless registered with
             ``every_outcome=True``.
-        clip: size, rate and length as decoded, or None where there is no clip.
-        features: the features that the measure ``needs`` and that are one matrix each, by name.
-            ``<role>.text`` is the prompt's embedding by the encoder of that role, shape (1, k).
-        layers: what safeguards around the generator decided, in their order.
-        records: the features that the measure ``needs`` and that are records, by name.
+        clip: size, rate and length from decoding; None if there is no clip.
+        features: the needed features that are matrices, by name. ``<role>.text`` is the prompt's embedding by
+            the encoder of that role, shape (1, k).
+        layers: decisions of the safeguards around the generator, in order.
+        records: the needed features that are records, by name.
         settings: the settings of the run that the measure reads, by name.
     """
 
@@ -97,10 +97,10 @@ class Sample(Derives):
     settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
 
     def setting(self, name: str, kind: type[S]) -> S:
-        """Give a setting of the run.
+        """Return a setting of the run.
 
         Raises:
-            TypeError: there is none of that name and type: the measure did not say that it reads it.
+            TypeError: there is no setting of this name and type; the measure must list it in ``settings``.
         """
         found = self.settings.get(name)
         if not isinstance(found, kind):
@@ -118,12 +118,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Reference:
-    """A named set of real clips, by the features that a measure needs.
+    """The features of a named set of real clips.
 
     Attributes:
-        features: feature -> array (M, D), mapped from disk: a slice of it reads the rows asked for.
-        clips: feature -> the clip that each row is of.
-        size: clips in the set, with those that an encoder could not read.
+        features: feature -> array (M, D), memory-mapped: a slice reads only its rows.
+        clips: feature -> the clip of each row.
+        size: number of clips in the set, including those that an encoder could not read.
     """
 
     name: str
@@ -140,13 +140,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class RunSample:
-    """What a measure of sets may look at: the clips of a run, or of one slice of it.
+    """The input of a set measure: the clips of a run, or of one slice of it.
 
     Attributes:
-        items: what was asked for, one a clip, in the order of the plan, with labels and clusters.
-        features: each feature that the measure needs, one row a clip, shape (N, D).
-        references: the reference sets that the measure names.
-        confidence: of the intervals asked for.
+        items: the items of the clips, in the order of the plan, with labels and clusters.
+        features: each needed feature, with one row per clip, shape (N, D).
+        references: the reference sets that the measure needs.
+        confidence: of the intervals.
     """
 
     items: Sequence[Item]
@@ -156,17 +156,17 @@ class RunSample:
 
     @property
     def clusters(self) -> list[str]:
-        """Give the cluster (prompt) of each clip."""
+        """Return the cluster (prompt) of each clip."""
         return [item.cluster for item in self.items]
 
 
 RunScored: TypeAlias = "RunEstimate | Mapping[str, RunEstimate]"
-"""What a measure of sets returns: one value, or the named values that it was registered with."""
+"""Result of a set measure: one value, or the named values that it was registered with."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One named value of a measure of sets: its direction, range and unit."""
+    """One named value of a set measure: its direction, range and unit."""
 
     better: Better
     bounds: tuple[float | None, float | None]
@@ -181,11 +181,11 @@ class Measure:
         kind: ``mean`` (values are averaged), ``rate`` (values are 0 or 1) or ``set`` (of a set of clips).
         needs: names of the features it reads.
         better: whether a higher or a lower value is better.
-        bounds: the range of its values; None where there is no end.
+        bounds: the range of its values; None for no end.
         version: raised whenever a value would change; part of the score's key.
-        values: of a measure of sets that gives several: name -> what is known of it. Each is read, ruled on
-            and compared as ``measure.name``.
-        references: of a measure of sets: the names of the reference sets that it is held against.
+        values: for a set measure with several values: name -> direction, range and unit. Rules and
+            comparisons name each ``measure.name``.
+        references: for a set measure: the names of the reference sets that it compares with.
         settings: names of the settings of the run that it reads; their digests are part of the key.
     """
 
@@ -205,7 +205,7 @@ class Measure:
     settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a registration that no report or gate could read."""
+        """Refuse an invalid registration."""
         if self.better not in ("higher", "lower", "neither"):
             raise UsageError(
                 f"measure {self.name!r}: better is {self.better!r}, not 'higher', 'lower' or 'neither'"
@@ -277,7 +277,7 @@ def set_measure(
         version: raised whenever a value would change.
         needs: the features that it reads, one or several; a clip without one of them is left out.
         better, bounds, unit: of its value.
-        values: of its named values, where it gives several; ``better`` and the others are the measure's own.
+        values: its named values, if it gives several.
         references: the reference sets of the suite that it needs; ``default`` is ``reference_set``.
     """
     needed = (needs,) if isinstance(needs, str) else tuple(needs)

@@ -1,4 +1,4 @@
-"""Readings that several measures share: each is derived once, and kept with what it is derived from."""
+"""Values that several measures share: each is computed once, and kept with the object it is derived from."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class Derives:
-    """Something that readings are derived from, once each: the sample of a clip, its assigned roles.
+    """An object (the sample of a clip, its assigned roles) that keeps the values derived from it.
 
-    A reading is a function of the object alone. What it raises is kept like what it returns, so that a clip
-    that cannot be read is not read again for every measure.
+    A derived value is a function of the object alone. Exceptions are kept like results, so that a failing
+    function is not called again by every measure.
     """
 
     def derived(self, reading: Callable[[Self], T]) -> T:
-        """Give ``reading(self)``, computed at the first call."""
+        """Return ``reading(self)``, computed at the first call."""
         known: dict[Callable[..., Any], tuple[Any, Exception | None]]
         known = self.__dict__.setdefault("_derived", {})
         if reading not in known:

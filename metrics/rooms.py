@@ -1,4 +1,4 @@
-"""Where measures and encoders are: the modules and packages whose import adds them."""
+"""The rooms of measures and encoders: modules and packages that register them when imported."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from ..harness.core.registry import Rooms
 __all__ = ["ROOMS"]
 
 ROOMS: Final = Rooms()
-"""Where the built-in measures and encoders are."""
+"""Rooms of the built-in measures and encoders."""

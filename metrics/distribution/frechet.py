@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of clips, how sure it is, and what it would be of endless sets.
+"""The Frechet distance between two sets of clips, its jackknife, and its extrapolation to infinite sets.
 
 For Gaussians with the sets' means and covariances the squared distance is
 |m_x - m_y|^2 + tr(S_x) + tr(S_y) - 2 tr((S_x S_y)^(1/2)) (Dowson and Landau 1982). With any factors A, B such
@@ -203,7 +203,7 @@ def _check_size(what: str, *arrays: Feature) -> None:
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """A Frechet distance as the sets grow without end.
+    """A Frechet distance extrapolated to infinite sets.
 
     Attributes:
         value: intercept at 1/n = 0; slightly negative values are possible for like sets.

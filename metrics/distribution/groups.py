@@ -1,4 +1,4 @@
-"""Which clips stay when one prompt's are left out: what the jackknife intervals of sets are made from.
+"""Groups of prompts for the delete-one jackknife intervals of set measures.
 
 The jackknife (Tukey 1958; by groups, Kott 2001) and not a percentile bootstrap: a resample repeats rows, so
 it holds only about 63 % of the clips, and as distances grow, and diversity shrinks, in smaller sets, its

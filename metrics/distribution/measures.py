@@ -1,4 +1,4 @@
-"""Measures of a set of clips, alone or against a reference set, by the features of an encoder."""
+"""Set measures: distances of the generated clips to a reference set, in the features of an encoder."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def frechet_video_distance(sample: RunSample) -> RunEstimate:
 
 @set_measure("fidelity.fvd_infinity", version=1, needs=VIDEO, better="lower", bounds=(None, None))
 def extrapolated_frechet_video_distance(sample: RunSample) -> RunEstimate:
-    """Frechet distance that endless sets would have, by a linear fit over 1/n.
+    """Frechet distance extrapolated to infinite sets, by a linear fit over 1/n.
 
-    Chong and Forsyth 2020. It takes most of the sample size out of `fidelity.fvd` at the price of more noise,
-    and can be slightly negative for like sets.
+    Chong and Forsyth 2020. It removes most of the effect of sample size from `fidelity.fvd`, at the price of
+    more noise, and can be slightly negative for similar sets.
 
     Raises:
         NotApplicable: either set has fewer than 16 clips.
@@ -61,7 +61,7 @@ def extrapolated_frechet_video_distance(sample: RunSample) -> RunEstimate:
 
 @set_measure("fidelity.kvd", version=1, needs=VIDEO, better="lower", bounds=(None, None))
 def kernel_video_distance(sample: RunSample) -> RunEstimate:
-    """Kernel distance of generated clips to the reference set, whose mean does not depend on their number.
+    """Kernel distance of generated clips to the reference set; its mean does not depend on their number.
 
     The unbiased squared maximum mean discrepancy under (x.y / D + 1)^3 (Binkowski et al. 2018) of all clips,
     slightly negative for like sets.
@@ -75,7 +75,7 @@ def kernel_video_distance(sample: RunSample) -> RunEstimate:
 
 
 def _sets(sample: RunSample, least: int) -> tuple[Feature, Feature]:
-    """Give the rows of both sets, (N, D) and (M, D), where each has as many as it takes."""
+    """Return the rows of both sets, (N, D) and (M, D), if each has at least ``least``."""
     x, y = sample.features[VIDEO], np.asarray(sample.references[DEFAULT].features[VIDEO])
     n, m = len(x), len(y)
     if min(n, m) < least:
@@ -92,7 +92,7 @@ def _scored(
     *,
     bounds: tuple[float | None, float | None],
 ) -> RunEstimate:
-    """Give the value with its jackknife interval, and say what it rests on."""
+    """Return the value with its jackknife interval and notes."""
     n, width = sample.features[VIDEO].shape
     m = len(sample.references[DEFAULT].features[VIDEO])
     prompts = len(set(sample.clusters))

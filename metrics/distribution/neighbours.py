@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: fidelity apart from diversity, by nearest neighbours.
+"""Precision, recall, density and coverage: fidelity and diversity separately, by nearest neighbours.
 
 Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", with improved precision
 and recall as in Kynkaanniemi et al. 2019. The ball of a clip reaches to its k-th nearest neighbour in its own

@@ -1,4 +1,4 @@
-"""What the distances between sets of clips have in common as torchmetrics metrics."""
+"""Base class of distances between sets of clips as torchmetrics metrics."""
 
 from __future__ import annotations
 

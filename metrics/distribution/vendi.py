@@ -1,4 +1,4 @@
-"""The Vendi score: how many different clips a set holds, by the spectrum of its similarities.
+"""The Vendi score: the effective number of different clips in a set, from the spectrum of its similarities.
 
 Friedman and Dieng 2023: the exponential of the entropy of the eigenvalues of K / n, where K holds the cosines
 between features. n clips that are all alike score 1, n mutually orthogonal ones n.

@@ -1,1 +1,1 @@
-"""Encoders: everything that reads the pixels of a clip, and the features that it gives."""
+"""Encoders: they read the pixels of a clip and compute its features."""

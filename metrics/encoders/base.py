@@ -1,8 +1,7 @@
-"""Features: what an encoder says of a clip, computed in one pass over its frames and cached.
+"""Encoders and features: a feature is computed in one pass over a clip's frames, and cached.
 
-Everything that reads pixels is an `Encoder`; every measure reads features. An encoder sees a clip as windows
-of frames in order, one clip at a time, so that a feature is a function of the clip and the encoder alone and
-an hour of video needs no more memory than a minute.
+Only encoders read pixels; measures read features. An encoder gets one clip at a time, as windows of frames in
+order. So a feature depends only on the clip and the encoder, and memory does not grow with the clip's length.
 """
 
 from __future__ import annotations
@@ -39,15 +38,15 @@ __all__ = [
 ]
 
 Feature: TypeAlias = NDArray[np.floating[Any]]
-"""A float array (n, k): a row a frame, a pair of frames or a clip; the encoder says what the columns are."""
+"""A float array (n, k): a row per frame, pair of frames or clip; the encoder defines the columns."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A feature that is more than one matrix: named arrays, and metadata as plain JSON.
+    """A feature of several parts: named arrays, and metadata as plain JSON.
 
-    Its encoder has a version of the layout in its identity, so that a record of another layout is made anew
-    and never misread.
+    The encoder's identity contains a layout version, so that a record of another layout is computed again and
+    never misread.
     """
 
     arrays: Mapping[str, NDArray[Any]]
@@ -66,7 +65,7 @@ class EncoderOptions:
         device: ``auto``, ``cpu`` or ``cuda``. Not part of a feature's identity.
         dtype: torch dtype of weights and activations (``float32``, ``bfloat16``, ``float16``). Part of the
             identity: half precision moves features by far more than a change of device does.
-        cache: folder where an encoder may keep what it was told at a price. Not part of the identity.
+        cache: folder where an encoder may store paid answers of a service. Not part of the identity.
     """
 
     device: str = "auto"
@@ -75,9 +74,9 @@ class EncoderOptions:
 
 
 class Incomplete(Exception):
-    """Carry a feature that lacks something which may be had another time (an endpoint did not answer).
+    """Carry a feature with missing parts that may succeed another time (an endpoint did not answer).
 
-    It is measured, but not cached, and scores that rest on it are taken again by the next scoring.
+    It is measured but not cached, and the next scoring computes its scores again.
     """
 
     def __init__(self, feature: Feature | Record) -> None:
@@ -86,7 +85,7 @@ class Incomplete(Exception):
 
 
 class Stream(Protocol):
-    """One clip on its way through an encoder."""
+    """Encodes one clip, window by window."""
 
     def push(self, window: Window) -> None:
         """Take the next frames of the clip."""
@@ -96,7 +95,7 @@ class Stream(Protocol):
         """Return the feature: a matrix (n, k), or a record.
 
         Raises:
-            Incomplete: with what there is of it.
+            Incomplete: parts of the feature are missing; the exception carries the rest.
             NotApplicable: the encoder does not apply to such a clip.
         """
         ...
@@ -106,14 +105,14 @@ class Encoder(ABC):
     """Turn clips into features.
 
     Attributes:
-        name: the feature's name, by which measures ask for it (``clip``, ``flow`` ...).
+        name: the feature's name, which measures list in ``needs`` (``clip``, ``flow`` ...).
     """
 
     name: str
 
     @abstractmethod
     def identity(self) -> Mapping[str, Json]:
-        """List what changes the feature (version, weights digest, preprocessing), without loading weights.
+        """List everything that changes the feature (version, weights digest ...), without loading weights.
 
         Raises:
             MissingWeightsError: the weights are not on this machine.
@@ -121,25 +120,25 @@ class Encoder(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits of the identity: the second half of a feature's cache key."""
+        """64 hex digits of the identity: with the clip's sha256, the cache key of a feature."""
         return digest("encoder", {"name": self.name, **self.identity()})
 
     @abstractmethod
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Look at all items of a run before the first clip is made or scored.
+        """Check all items of a run before the first clip is generated or scored.
 
         Raises:
-            UsageError: an item asks for something that this encoder cannot read.
+            UsageError: an item needs something that this encoder cannot read.
         """
         del items
 
     def for_item(self, item: Item) -> Encoder:
-        """Give the encoder for a clip of this item: itself, unless its feature depends on what was asked for.
+        """Return the encoder for a clip of this item: itself, unless the feature depends on the item.
 
-        Another one has another digest, by which its features are cached.
+        Another encoder has another digest, so its features are cached separately.
         """
         del item
         return self
@@ -169,7 +168,7 @@ class FrameEncoder(Encoder):
         """Encode frames, uint8 RGB (T, H, W, 3), to (T, k)."""
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip: the rows of all its frames, one below the other."""
+        """Start a clip; the feature has the rows of all its frames, in order."""
         del info
         return _FrameStream(self.encode_frames, self.frames_at_once)
 
@@ -186,7 +185,7 @@ class FileEncoder(Encoder):
         """
 
     def open(self, info: ClipInfo) -> Stream:
-        """Refuse: there is no file behind frames alone.
+        """Refuse, because frames do not give the file.
 
         Raises:
             TypeError: always.

@@ -1,11 +1,11 @@
-"""The feature cache: what encoders said of clips, by clip and encoder, shared by all runs.
+"""The feature cache, by clip and encoder, shared by all runs.
 
     <cache>/features/v2/<clip sha>/<encoder digest>.npz  a feature, shape (n, k); v2 is the decoding's version
-    <cache>/features/v2/<clip sha>/info.json             what decoding told of the clip
+    <cache>/features/v2/<clip sha>/info.json             properties of the clip from decoding
     <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
     <cache>/sets/<reference set digest>/<encoder digest>.npy   and .json, the clip of each row
 
-A damaged or half-written entry counts as absent and is made again.
+A damaged or incomplete entry counts as absent and is computed again.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _META, _ARRAY = "meta", "array."
 
 
 class FeatureCache:
-    """Keep features in a folder; any number of processes may share it."""
+    """A cache of features in a folder; any number of processes may share it."""
 
     def __init__(self, folder: Path) -> None:
-        """Use ``folder``, which is made when first needed; raises UsageError where it is a file."""
+        """Use ``folder``, which is created when first needed; UsageError if it is a file."""
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"the cache {folder} is a file; name a folder with --cache")
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -50,11 +50,11 @@ class FeatureCache:
         return _load(self._feature(clip_sha, encoder_digest))
 
     def put(self, clip_sha: str, encoder_digest: str, feature: Feature | Record) -> None:
-        """Keep a feature."""
+        """Store a feature."""
         _save(self._feature(clip_sha, encoder_digest), feature)
 
     def get_info(self, clip_sha: str) -> ClipInfo | None:
-        """Return what decoding told of a clip, or None."""
+        """Return the properties of a clip from decoding, or None."""
         try:
             record = json.loads((self._clip(clip_sha) / "info.json").read_text("utf-8"))
             return ClipInfo(**record["info"]) if record["version"] == _INFO_VERSION else None
@@ -62,7 +62,7 @@ class FeatureCache:
             return None
 
     def put_info(self, clip_sha: str, info: ClipInfo) -> None:
-        """Keep what decoding told of a clip."""
+        """Store the properties of a clip from decoding."""
         self._clip(clip_sha).mkdir(parents=True, exist_ok=True)
         record = {"version": _INFO_VERSION, "info": asdict(info)}
         write_atomic(self._clip(clip_sha) / "info.json", json.dumps(record))
@@ -72,11 +72,11 @@ class FeatureCache:
         return _matrix(_load(self._text(text, encoder_digest)))
 
     def put_text(self, text: str, encoder_digest: str, feature: Feature) -> None:
-        """Keep a prompt's embedding."""
+        """Store a prompt's embedding."""
         _save(self._text(text, encoder_digest), feature)
 
     def get_set(self, set_digest: str, encoder_digest: str) -> tuple[Feature, list[str]] | None:
-        """Return the cached features of a reference set, (M, k) still on disk, and each row's clip."""
+        """Return the cached features of a reference set, (M, k) memory-mapped, and each row's clip."""
         path = self._set(set_digest, encoder_digest)
         try:
             features: Feature = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -86,7 +86,7 @@ class FeatureCache:
         return (features, clips) if features.ndim == 2 and len(clips) == len(features) else None
 
     def put_set(self, set_digest: str, encoder_digest: str, features: Feature, clips: Sequence[str]) -> None:
-        """Keep the features of a reference set, and the name of the clip that each row is of."""
+        """Store the features of a reference set, and the name of each row's clip."""
         path = self._set(set_digest, encoder_digest)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path.with_suffix(".json"), json.dumps(list(clips)))
@@ -96,7 +96,7 @@ class FeatureCache:
         beside.replace(path)
 
     def _clip(self, clip_sha: str) -> Path:
-        # How a file is decoded decides what its features are: those of another version are not read.
+        # Features depend on decoding, so those of another decoding version are not read.
         return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha
 
     def _feature(self, clip_sha: str, encoder_digest: str) -> Path:

@@ -1,4 +1,4 @@
-"""One pass over a clip: decode it once for all encoders, and take what is cached already."""
+"""Encode a clip in one pass: decode it once for all encoders whose features are not cached."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .cache import FeatureCache
 __all__ = ["Encoded", "encode_clip", "encode_file"]
 
 _WHY = "not applicable"
-"""Of the metadata of a cached record: why the encoder does not apply to the clip."""
+"""Metadata key of a cached record: why the encoder does not apply to the clip."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The features of one clip, for those that could not be made, why, and which of them are incomplete."""
+    """The features of one clip, the reasons for missing ones, and the names of incomplete ones."""
 
     info: ClipInfo
     features: Mapping[str, Feature | Record]
@@ -40,7 +40,7 @@ class Encoded:
 
 
 def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache: FeatureCache) -> Encoded:
-    """Give the features of a stored clip: what is cached, and the rest made in one pass over the frames.
+    """Return the features of a stored clip: cached ones, and the rest computed in one pass over the frames.
 
     Raises:
         UsageError: the file is gone, or is not the one whose sha256 was recorded.
@@ -78,7 +78,7 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
 
 
 def encode_file(path: Path, encoder: Encoder, cache: FeatureCache) -> tuple[str, Feature]:
-    """Give the sha256 of a file and its feature, from the cache where it is there.
+    """Return the sha256 of a file and its feature, from the cache if possible.
 
     Raises:
         MediaError: the file cannot be decoded, or the encoder failed on it or does not apply to it.
@@ -112,7 +112,7 @@ def _one_pass(clip: Clip, encoders: Mapping[str, Encoder]) -> Encoded:
 
 @dataclass(frozen=True)
 class _End:
-    """How an encoder ended: with a feature, perhaps an incomplete one, or with the reason for none."""
+    """The result of an encoder: a feature (perhaps incomplete), or the reason why there is none."""
 
     made: Feature | Record | None = None
     problem: str | None = None
@@ -132,7 +132,7 @@ def _end(finish: Callable[[], Feature | Record]) -> _End:
 
 
 class _Sink:
-    """An encoder's stream that remembers its own failure, so that other encoders go on."""
+    """An encoder's stream that keeps its error, so that other encoders continue."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -152,7 +152,7 @@ class _Sink:
 
 
 def _damaged(path: Path, how: str) -> UsageError:
-    """Build the error for a run folder that lost a clip: nothing of that is the generator's fault."""
+    """Build the error for a run folder that lost a clip, which is not a failure of the generator."""
     return UsageError(
         f"the stored clip {path} {how}; restore it, or delete it and let 'screentest run --retry-failed' "
         "make it again. No score was changed"

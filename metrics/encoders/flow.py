@@ -85,7 +85,7 @@ class FlowEncoder(_FlowFeature):
     columns = FLOW_COLUMNS
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
         del info
         return _Pairs(self._settings, stride=1, describe=_warp, columns=len(FLOW_COLUMNS))
 
@@ -100,7 +100,7 @@ class DynamicsEncoder(_FlowFeature):
     columns = DYNAMICS_COLUMNS
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
         stride = max(1, round(info.fps / self._settings.rate)) if info.fps > 0 else 1
         seconds = stride / info.fps if info.fps > 0 else 0.0
 
@@ -111,7 +111,7 @@ class DynamicsEncoder(_FlowFeature):
 
 
 class _Pairs:
-    """Walk over frames 0, stride, 2 * stride ... and describe each one with its successor."""
+    """Describe frames 0, stride, 2 * stride ... in pairs of neighbours."""
 
     def __init__(self, settings: FlowSettings, *, stride: int, describe: Any, columns: int) -> None:
         self._flow = _Flow(settings)
@@ -136,7 +136,7 @@ class _Pairs:
 
 
 class _Flow:
-    """DIS with scales that are safe for any frame size, from a single pixel upwards."""
+    """DIS with scales that work for any frame size, from a single pixel upwards."""
 
     def __init__(self, settings: FlowSettings) -> None:
         import cv2
@@ -146,7 +146,7 @@ class _Flow:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def reduce(self, frame_HWC: Frame) -> Frame:
-        """Copy a frame, reduced by area where its longer side is above the limit."""
+        """Copy a frame, reduced by area if its longer side is above the limit."""
         height, width = frame_HWC.shape[:2]
         scale = self._settings.longest / max(height, width)
         if scale >= 1:
@@ -196,9 +196,9 @@ def _warp(estimator: _Flow, first: Frame, second: Frame) -> tuple[float, ...]:
 
 
 def _valid(flow: Field, back: Field) -> NDArray[np.bool_]:
-    """Mark where a pixel of the first frame is seen again in the second.
+    """Mark the pixels of the first frame that are visible in the second.
 
-    ``back`` is the flow of the second frame at the place where the pixel went: it should lead home.
+    ``back`` is the flow of the second frame at the pixel's new place; it should point back to the pixel.
     """
     flow_2, back_2 = (np.square(field).sum(axis=2) for field in (flow, back))
     occluded = np.square(flow + back).sum(axis=2) > 0.01 * (flow_2 + back_2) + 0.5

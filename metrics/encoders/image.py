@@ -1,4 +1,4 @@
-"""The ``subject`` encoder: what is in each frame, by an image backbone such as DINOv2."""
+"""The encoder ``subject``: an embedding of each frame by an image backbone such as DINOv2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ``pixels`` encoder: how much neighbouring frames differ, level by level."""
+"""The encoder ``pixels``: mean difference of neighbouring frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PixelsEncoder(Encoder):
         return {"version": _VERSION, "columns": list(PIXELS_COLUMNS)}
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
         del info
         return _Differences()
 

@@ -1,4 +1,4 @@
-"""Answers of a vision-language model about a clip, as the record that the ``vlm`` encoder makes."""
+"""Answers of a vision-language model about a clip, and their record by the encoder ``vlm``."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["LAYOUT", "SOURCES", "JudgeAnswer", "answers_of", "answers_record"]
 
 LAYOUT: Final = 2
 SOURCES: Final[tuple[Source, ...]] = ("question", "control", "elsewhere", "drawn")
-"""Where a question comes from: the prompt, its controls, other prompts, or a drawn clip."""
+"""Origin of a question: the prompt, its controls, other prompts, or a drawn clip."""
 
 
 @dataclass(frozen=True)
 class JudgeAnswer:
-    """One question, and what was answered.
+    """One question and its answer.
 
     Attributes:
         source: where the question comes from.
         number: of the question, from 0; the same for all its repeats.
         expected: whether a faithful clip has the answer yes.
         answer: whether the judge said yes; None without an answer.
-        failure: why there is none, in one of `endpoint.FAILURES`; empty where there is one.
-        seconds: of all attempts, waits included.
+        failure: why there is no answer, one of `endpoint.FAILURES`; empty if there is one.
+        seconds: of all attempts, including waits.
         tokens: in and out.
-        usd: dollars; None where no price is given.
+        usd: dollars; None if no price is given.
     """
 
     source: Source
@@ -53,7 +53,7 @@ def answers_record(answers: Sequence[JudgeAnswer]) -> Record:
 
 
 def answers_of(sample: Sample) -> tuple[JudgeAnswer, ...]:
-    """Read all answers about a clip; a reading, to be `derived`.
+    """Read all answers about a clip; use it with `Sample.derived`.
 
     Raises:
         ValueError: the feature is no record of answers of this layout.

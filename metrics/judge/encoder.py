@@ -1,13 +1,13 @@
-"""The ``vlm`` encoder: what a vision-language model says of a clip, asked over the network.
+"""The encoder ``vlm``: answers of a vision-language model about a clip, over the network.
 
 Its source is the name of a model, a YAML file of `JudgeSettings`, or ``env`` (the model named by the variable
 ``SCREENTEST_JUDGE_MODEL``); the endpoint's address is in the settings or in ``SCREENTEST_JUDGE_URL``, its key
 in a variable of the environment and nowhere else.
 
 Each question of the item's prompt is asked several times, in a seeded order, mixed with controls: questions
-whose answer is known (see `judge_questions`), and questions about drawn clips. Answers are kept one by one
-under ``<cache>/answers``, by the frames that were shown, the question, the model and its settings; a question
-without an answer is not kept, the feature is then not cached, and the next scoring asks what is missing.
+with known answers (see `questions`), and questions about drawn clips. Each answer is stored under
+``<cache>/answers``, by the shown frames, the question, the model and its settings. If a question has no
+answer, the feature is not cached, and the next scoring asks only what is missing.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ _VERSION = 1
 class VlmEncoder(Encoder):
     """Ask a vision-language model about a clip; the feature is a record of answers (see `answers`).
 
-    For a clip whose prompt asks nothing it has no answers, and nothing is sent.
+    If the prompt has no questions, there are no answers and nothing is sent.
 
     Args:
         source: a model's name, a YAML file of settings, ``env``, or settings.
-        options: of which only ``cache`` matters.
+        options: only ``cache`` is used.
 
     Raises:
         UsageError: wrong settings, or the variable with the key is not set.
@@ -67,7 +67,7 @@ class VlmEncoder(Encoder):
 
     @cached_property
     def endpoint(self) -> Endpoint:
-        """What is asked."""
+        """The endpoint that is asked."""
         return Endpoint(self.settings)
 
     def identity(self) -> Mapping[str, Json]:
@@ -82,7 +82,7 @@ class VlmEncoder(Encoder):
         }
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Read the questions of all items, and see that there is a key.
+        """Read the questions of all items, and check that there is a key.
 
         Raises:
             UsageError: a question cannot be read, or the key is not set.
@@ -93,7 +93,7 @@ class VlmEncoder(Encoder):
             self.endpoint.check()
 
     def for_item(self, item: Item) -> Encoder:
-        """Give the encoder that asks this item's questions."""
+        """Return the encoder that asks this item's questions."""
         own = [Asked(q.ask, q.answer, "control" if q.control else "question") for q in read_questions(item)]
         if not any(asked.source == "question" for asked in own):
             return _OfItem(self, item.id, ())
@@ -107,7 +107,7 @@ class VlmEncoder(Encoder):
         return _OfItem(self, item.id, (*own, *(others[k] for k in sorted(picks))))
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip that belongs to no item: there is nothing to ask."""
+        """Start a clip without an item, which has no questions."""
         return _OfItem(self, "", ()).open(info)
 
 
@@ -130,7 +130,7 @@ class _OfItem(Encoder):
 
 @dataclass(frozen=True)
 class _Job:
-    """One answer that is wanted."""
+    """One question to ask."""
 
     number: int
     asked: Asked
@@ -139,7 +139,7 @@ class _Job:
 
 
 class _Interview:
-    """One clip on its way through the judge: frames are gathered, and at its end everything is asked."""
+    """Collects the frames of one clip, and asks all questions at its end."""
 
     def __init__(self, encoder: _OfItem) -> None:
         self._encoder = encoder
@@ -198,10 +198,10 @@ def _answer(job: _Job, reply: Reply, settings: JudgeSettings) -> JudgeAnswer:
 
 
 class Answers:
-    """Keep answers, never a failure: ``<cache>/answers/<digest of the frames>/<digest of the rest>.json``.
+    """Store answers, but no failures: ``<cache>/answers/<digest of the frames>/<digest of the rest>.json``.
 
-    The frames that were shown stand for the clip: files that show the same share their answers. Without a
-    cache nothing is kept.
+    The shown frames identify the clip, so files with the same frames share answers. Without a cache nothing
+    is stored.
     """
 
     def __init__(self, cache: Path | None, settings: JudgeSettings) -> None:
@@ -209,7 +209,7 @@ class Answers:
         self._identity = settings.identity()
 
     def get_or_ask(self, endpoint: Endpoint, job: _Job) -> Reply:
-        """Return the answer that is kept, or ask, and keep what is answered."""
+        """Return the stored answer, or ask and store the answer."""
         fields = {"settings": self._identity, "question": job.asked.ask, "repeat": job.repeat}
         key = digest("answer", fields)
         path = self._folder / job.shown.digest / f"{key}.json" if self._folder is not None else None
@@ -229,7 +229,7 @@ class Answers:
 
 
 def _load(path: Path) -> Reply | None:
-    """Read a kept answer; a file that is damaged, or holds none, counts as absent."""
+    """Read a stored answer; a damaged or empty file counts as absent."""
     try:
         reply = Reply(**json.loads(path.read_text("utf-8"))["reply"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""A vision-language model behind an endpoint that speaks OpenAI's chat protocol, asked for yes or no.
+"""Ask a vision-language model yes-or-no questions, at an endpoint with OpenAI's chat protocol.
 
-Whatever goes wrong is a failure of the judge, named by `FAILURES`, and never an answer: no answer in time, a
-limit, an error of the server, a body that is no answer, an answer that is neither yes nor no.
+Every error is a failure of the judge, named in `FAILURES`, and never an answer: a timeout, a rate limit, a
+server error, a malformed body, an answer that is neither yes nor no.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ FAILURES = (
     "the model declines to answer",
     "not asked: the endpoint failed too often in a row",
 )
-"""Why there is no answer; a feature names one by its place here, plus one."""
+"""Reasons why there is no answer."""
 TIMEOUT, CONNECTION, LIMIT, SERVER, REJECTED, REFUSED, GARBAGE, EMPTY, UNCLEAR, DECLINED, DOWN = FAILURES
 _OF_THE_ENDPOINT = frozenset({TIMEOUT, CONNECTION, LIMIT, SERVER, REFUSED})
 _PATIENCE = 5
-"""Questions in a row that may fail for reasons of the endpoint before it is asked no more."""
+"""Failures of the endpoint in a row after which it is not asked again."""
 
 _SYSTEM = (
     "You are shown frames of one video, in the order of time. Answer the question about the video with one "
@@ -67,7 +67,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
 
 
 class JudgeSettings(Config):
-    """Which model is asked, what it is shown, and how patiently."""
+    """The model, the frames that it is shown, and how it is asked."""
 
     model: str = Field(min_length=1, max_length=200)
     base_url: str | None = Field(None, description=f"by default {URL_VARIABLE}, then OpenAI's")
@@ -102,14 +102,14 @@ class JudgeSettings(Config):
 
     @property
     def address(self) -> str:
-        """Where the endpoint is."""
+        """The endpoint's address."""
         return (self.base_url or os.environ.get(URL_VARIABLE) or _OPENAI_URL).rstrip("/")
 
     def identity(self) -> dict[str, Json]:
         """List what changes an answer: the model and its address, what it is shown, and how it is asked.
 
-        It says nothing of what the endpoint's owner changes behind the model's name; the name that the
-        answers carry is kept with them.
+        It cannot reveal changes that the endpoint's owner makes under the same model name; the model name in
+        each answer is stored with it.
         """
         free = {"key_env", "timeout_s", "attempts", "parallel", "usd_per_million_in", "usd_per_million_out"}
         free |= {"repeats", "drawn", "elsewhere"}
@@ -119,13 +119,13 @@ class JudgeSettings(Config):
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for one question.
+    """The reply to one question.
 
     Attributes:
-        answer: None where there is none; ``failure`` says why, in one of `FAILURES`.
-        text: what the model wrote, cut; for the record only.
-        seconds: of all attempts, waits included.
-        model: by which name the answer says it was made.
+        answer: None if there is none; ``failure`` is then one of `FAILURES`.
+        text: the model's text, shortened; for the record only.
+        seconds: of all attempts, including waits.
+        model: the model name in the answer.
     """
 
     answer: bool | None
@@ -138,7 +138,7 @@ class Reply:
 
 
 class Endpoint:
-    """Ask one endpoint, again where that may help; may be used by several threads.
+    """A client of one endpoint, with retries; safe to use from several threads.
 
     Raises:
         UsageError: the variable with the key is not set, or the client is not installed.
@@ -150,11 +150,11 @@ class Endpoint:
         self._failed_in_a_row = 0
 
     def check(self) -> None:
-        """Raise now what would otherwise be raised at the first question."""
+        """Raise now any error that the first question would raise."""
         _ = self._client
 
     def ask(self, shown: Pictures, question: str) -> Reply:
-        """Put one question about some frames."""
+        """Ask one question about some frames."""
         with self._lock:
             if self._failed_in_a_row >= _PATIENCE:
                 return Reply(None, DOWN)

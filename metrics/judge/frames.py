@@ -1,4 +1,4 @@
-"""What a judge is shown: frames evenly spaced over a clip, and drawn clips of which everything is known."""
+"""The frames that a judge is shown: evenly spaced frames of a clip, and drawn clips of known content."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class Pictures:
 
 
 class Spread:
-    """Keep about ``count`` evenly spaced frames of a clip whose length is not known before its end.
+    """Select about ``count`` evenly spaced frames of a clip whose length is not known before its end.
 
-    At most ``4 count`` frames are held: when there are more, every second one goes, and from then on only
-    every second one is taken. What is kept does not depend on how the decoder cuts the clip.
+    At most ``4 count`` frames are held: then every second one is dropped, and from then on only every second
+    one is taken. The selection does not depend on the decoder's windows.
     """
 
     def __init__(self, count: int, longest: int) -> None:

@@ -1,9 +1,9 @@
-"""Measures of what a vision-language judge says of a clip, and of how far the judge can be trusted.
+"""Measures from the answers of a vision-language judge, and of the judge's reliability.
 
-All read the encoder ``vlm``. A question without an answer is a failure of the judge (``judge_failed``),
-never a no: it has no part in a share, and where a question of a prompt has no answer at all the clip has no
-`judge.vlm`. Read that beside `judge.control_accuracy`, on questions with known answers: on drawn controls a
-judge that says yes to everything has 1/2.
+All read the encoder ``vlm``. A question without an answer is a failure of the judge (``judge_failed``), never
+a no: shares leave it out, and if a question of a prompt has no answer at all, the clip has no `judge.vlm`.
+Read it with `judge.control_accuracy`, on questions with known answers: on drawn controls a judge that says
+yes to everything has 1/2.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = [
 
 @measure("judge.vlm", version=1, needs=("vlm",), better="higher", bounds=(0.0, 1.0))
 def judged(sample: Sample) -> Scored:
-    """Share of a prompt's questions that the judge answers as a faithful clip would have it.
+    """Share of a prompt's questions that the judge answers as expected for a faithful clip.
 
-    Of a question asked several times it is the share of answers, so that 2 of 3 count 2/3; then the mean over
-    questions.
+    A question that is asked several times counts by its share of expected answers (2 of 3 count 2/3); the
+    value is the mean over questions.
 
     Raises:
         NotApplicable: the prompt asks nothing.
@@ -77,7 +77,7 @@ def yes_rate(sample: Sample) -> float:
 
 @measure("judge.control_accuracy", version=1, needs=("vlm",), better="higher", bounds=(0.0, 1.0))
 def control_accuracy(sample: Sample) -> Scored:
-    """Share of the controls, questions with a known answer, that the judge answers rightly.
+    """Share of the controls (questions with a known answer) that the judge answers correctly.
 
     Raises:
         NotApplicable: no control was asked.
@@ -134,7 +134,7 @@ def failure_rate(sample: Sample) -> Scored:
 
 @measure("judge.latency", version=1, needs=("vlm",), better="lower", bounds=(0.0, None), unit="s")
 def latency(sample: Sample) -> float:
-    """Mean seconds to an answer, waits and further attempts included, as it was when the question was asked.
+    """Mean seconds to an answer, including waits and retries, when the question was asked.
 
     Raises:
         NotApplicable: the prompt asks nothing.

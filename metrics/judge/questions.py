@@ -1,4 +1,4 @@
-"""Questions for a viewer: what a prompt's ``expect`` asks, and questions whose answer is known beforehand.
+"""Questions for a judge: those of a prompt's ``expect``, and controls with a known answer.
 
 ::
 
@@ -10,9 +10,9 @@
             - {ask: Is there a second biscuit at any time?, answer: no}
             - {ask: Is an elephant to be seen?, answer: no, control: true}
 
-``answer`` is what a faithful clip would have one say. A ``control`` is known whatever the generator did, and
+``answer`` is the answer for a faithful clip. The answer to a ``control`` is known for any clip, so a control
 measures the judge, not the clip. ``elsewhere`` is the answer for the clips of all other prompts: there the
-question is asked as a control too, so that a judge who says yes to everything is found out.
+question is asked as a control, which reveals a judge that says yes to everything.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Question(Config):
     """One question of a prompt, to be answered with yes or no."""
 
     ask: str = Field(min_length=1, max_length=600)
-    answer: bool = Field(description="what a faithful clip has one say: yes or no")
+    answer: bool = Field(description="the answer for a faithful clip: yes or no")
     control: bool = Field(default=False, description="the answer is known whatever the clip shows")
     elsewhere: bool | None = Field(default=None, description="the answer for clips of other prompts")
 
@@ -53,7 +53,7 @@ class Question(Config):
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as it is put to the judge about one clip, with the answer that is expected or known."""
+    """A question to the judge about one clip, with the expected or known answer."""
 
     ask: str
     expected: bool
@@ -61,7 +61,7 @@ class Asked:
 
 
 def read_questions(item: Item) -> tuple[Question, ...]:
-    """Read the questions of an item's ``expect``; none where it has none.
+    """Read the questions of an item's ``expect``; empty if it has none.
 
     Raises:
         UsageError: they are not a list of questions; the sentence names the prompt.
@@ -83,7 +83,7 @@ def read_questions(item: Item) -> tuple[Question, ...]:
 
 
 def elsewhere_questions(items: Sequence[Item]) -> dict[str, tuple[Asked, ...]]:
-    """Collect what is known of the clips of other prompts: cluster -> its questions, as asked elsewhere.
+    """Collect the controls for clips of other prompts: cluster -> its questions, with the answer elsewhere.
 
     Raises:
         UsageError: an item's questions cannot be read, or two prompts know different answers to one.
@@ -105,7 +105,7 @@ def elsewhere_questions(items: Sequence[Item]) -> dict[str, tuple[Asked, ...]]:
 
 
 def _short(item: Item) -> str:
-    """Name a prompt in a message by its beginning; a red-team prompt by its id alone."""
+    """Name a prompt in a message by its beginning; a red-team prompt only by its id."""
     if item.prompt is None or any(tag.partition(":")[0] == "red-team" for tag in item.tags):
         return f"with the id {item.cluster[:12]}"
     return repr(item.prompt if len(item.prompt) <= 60 else f"{item.prompt[:57]}...")

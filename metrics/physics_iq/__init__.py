@@ -1,1 +1,1 @@
-"""Physics-IQ: generated continuations against two real takes of each scene."""
+"""Physics-IQ: compare generated continuations with two real recordings (takes) of each scene."""

@@ -1,4 +1,4 @@
-"""Motion masks: where a fixed camera sees something move, and how well two such masks agree.
+"""Motion masks of a fixed camera's clips, and the agreement of two such masks.
 
 The masks are those of Physics-IQ (Motamed et al. 2025, arXiv:2501.09038, algorithm 2), with the constants of
 the published code: grey, 5 x 5 Gaussian blur, a running average with weight 0.3 that takes the new frame in
@@ -29,7 +29,7 @@ Mask = NDArray[np.bool_]
 
 
 class MotionMasks:
-    """Mark what moves in each frame of one clip, frame by frame."""
+    """Compute the motion mask of each frame of one clip, frame by frame."""
 
     def __init__(self) -> None:
         import cv2
@@ -39,7 +39,7 @@ class MotionMasks:
         self._ones = np.ones((_KERNEL, _KERNEL), np.uint8)
 
     def next(self, frame_HWC: Frame) -> Frame:
-        """Give the mask of the next frame, uint8 (H, W), 0 or 255."""
+        """Return the mask of the next frame, uint8 (H, W), 0 or 255."""
         cv2 = self._cv2
         grey = cv2.GaussianBlur(cv2.cvtColor(frame_HWC, cv2.COLOR_RGB2GRAY), (_KERNEL, _KERNEL), 0)
         if self._average is None:
@@ -104,7 +104,7 @@ class MaskComparison:
         self._frames += 1
 
     def result(self) -> Agreement:
-        """Give the agreement over all frames so far.
+        """Return the agreement over all frames so far.
 
         Raises:
             MediaError: there were none.
@@ -124,7 +124,7 @@ class MaskComparison:
 
     @property
     def moving(self) -> tuple[bool, bool]:
-        """Say of each of the two whether anything moved in it at all."""
+        """Return, for each of the two clips, whether anything moved."""
         first, second = (bool(count.any()) for count in self._counts or (np.zeros(1), np.zeros(1)))
         return first, second
 

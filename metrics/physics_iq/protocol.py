@@ -1,8 +1,8 @@
-"""Physics-IQ: does a continuation move where, when and as much as a real take of the same scene does?
+"""Physics-IQ: whether a continuation moves where, when and as much as a real take of the same scene.
 
 Motamed et al. 2025 ("Do generative video models understand physical principles?", arXiv:2501.09038). A scene
-is filmed twice from a fixed camera; a generator continues the first take. Each of four agreements of the
-clip with take 1 is set against the same agreement of take 2 with take 1, the *physical variance*.
+is filmed twice from a fixed camera (two *takes*); a generator continues the first take. Four agreements of
+the clip with take 1 are compared with the same agreements of take 2 with take 1, the *physical variance*.
 
 Two scores, both from 0 to 100, 100 being as close as the second take is:
 
@@ -63,8 +63,10 @@ _ASPECT = 0.02
 class PhysicsIQSettings(Config):
     """How clips are compared; the defaults are the benchmark's."""
 
-    seconds: float = Field(default=5.0, gt=0, le=3600, description="from the beginning of each clip")
-    scale: int = Field(default=4, ge=1, le=64, description="take 1 is reduced by this for comparing")
+    seconds: float = Field(
+        default=5.0, gt=0, le=3600, description="seconds to compare, from the start of each clip"
+    )
+    scale: int = Field(default=4, ge=1, le=64, description="factor by which take 1's size is reduced")
     stretch: bool = Field(default=False, description="compare clips of another aspect ratio, stretched")
 
 

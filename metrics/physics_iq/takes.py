@@ -1,4 +1,4 @@
-"""Real takes and generated continuations: which files belong together, and how they are brought together.
+"""Match the files of real takes and generated continuations, and read them at one frame rate.
 
 Files are matched by name or by a manifest. A name is cut at ``_``; the parts mean
 

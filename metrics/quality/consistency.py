@@ -1,6 +1,6 @@
-"""Measures of temporal consistency: whether subject and background stay what they were.
+"""Measures of temporal consistency of subject and background.
 
-A frozen clip scores 1: read these beside ``motion.dynamic_degree``.
+A frozen clip scores 1: read these together with ``motion.dynamic_degree``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["background_consistency", "frame_consistency", "subject_consistency"]
 
 @measure("consistency.subject", version=1, needs=("subject",), better="higher", bounds=(0.0, 1.0))
 def subject_consistency(sample: Sample) -> Scored:
-    """Likeness of each frame to the one before and to the first, by an image backbone (DINO).
+    """Similarity of each frame to the one before and to the first, by an image backbone (DINO).
 
     VBench (Huang et al. 2024, "subject consistency"); see `frame_consistency` for the formula.
 
@@ -27,7 +27,7 @@ def subject_consistency(sample: Sample) -> Scored:
 
 @measure("consistency.background", version=1, needs=("clip",), better="higher", bounds=(0.0, 1.0))
 def background_consistency(sample: Sample) -> Scored:
-    """Likeness of each frame to the one before and to the first, by CLIP.
+    """Similarity of each frame to the one before and to the first, by CLIP.
 
     VBench (Huang et al. 2024, "background consistency"); see `frame_consistency` for the formula.
 

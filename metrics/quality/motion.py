@@ -1,6 +1,6 @@
 """Measures of motion: flicker, warping error and dynamic degree.
 
-A clip in which nothing moves has no flicker and no warping error, so read the first two beside the third.
+A clip without motion has no flicker and no warping error, so read the first two together with the third.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ DYNAMIC_THRESHOLD = 6 / 256
 
 @measure("motion.flicker", version=1, needs=("pixels",), better="higher", bounds=(0.0, 1.0))
 def flicker(sample: Sample) -> Scored:
-    """Likeness of neighbouring frames: (255 - mean |I_t - I_t+1|) / 255, 1 for a frozen clip.
+    """Similarity of neighbouring frames: (255 - mean |I_t - I_t+1|) / 255, 1 for a frozen clip.
 
     The mean is over pixels, channels and pairs, in 8-bit levels. VBench (Huang et al. 2024, "temporal
-    flickering"), which takes it on prompts that ask for still scenes; on moving ones it falls with motion.
+    flickering") uses it on prompts for still scenes; on moving scenes it falls with motion.
 
     Raises:
         NotApplicable: the clip has one frame.
@@ -37,7 +37,7 @@ def flicker(sample: Sample) -> Scored:
 
 @measure("motion.warping_error", version=1, needs=("flow",), better="lower", bounds=(0.0, 3.0))
 def warping_error(sample: Sample) -> Scored:
-    """Change that motion does not explain: mean over pairs of sum M |warp(I_t+1) - I_t|^2 / sum M.
+    """Change not explained by motion: mean over pairs of sum M |warp(I_t+1) - I_t|^2 / sum M.
 
     Colours are in [0, 1] and the square is summed over RGB; M leaves out what is occluded, at a motion
     boundary or outside the frame (Lai et al. 2018, section 4.2, there with FlowNet2, here with DIS). Pairs

@@ -1,4 +1,4 @@
-"""What came back at all: refusals and failures as measures of their own."""
+"""Rates of refused and failed items."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["failure_rate", "refusal_rate"]
 
 @measure("refusal.rate", version=1, better="neither", bounds=(0.0, 1.0), kind="rate", every_outcome=True)
 def refusal_rate(sample: Sample) -> float:
-    """Share of answered items that were refused; failed ones were not answered and are left out.
+    """Share of items that were refused; failed items are left out.
 
     Raises:
-        NotApplicable: nothing came back for the item.
+        NotApplicable: generation failed.
     """
     if sample.outcome == "failed":
         raise NotApplicable("failed: neither answered nor refused")
@@ -21,5 +21,5 @@ def refusal_rate(sample: Sample) -> float:
 
 @measure("failure.rate", version=1, better="lower", bounds=(0.0, 1.0), kind="rate", every_outcome=True)
 def failure_rate(sample: Sample) -> float:
-    """Share of all items for which nothing came back."""
+    """Share of all items for which generation failed."""
     return float(sample.outcome == "failed")

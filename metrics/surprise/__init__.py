@@ -1,1 +1,1 @@
-"""Surprise: how far a clip is from what a video model predicts, for single clips and for matched pairs."""
+"""Surprise: the distance of a clip from a video model's prediction, for single clips and matched pairs."""

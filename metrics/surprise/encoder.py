@@ -1,4 +1,4 @@
-"""The ``surprise`` encoder: how far a clip is from what a video model expected of it, by V-JEPA 2.
+"""The encoder ``surprise``: the distance of a clip from V-JEPA 2's prediction of it.
 
 A window slides over a clip. Of its frames the first few are the context; the model predicts the features of
 the others, and the surprise of the window is the mean absolute difference (L1) between the predicted features
@@ -12,8 +12,8 @@ clip instead); targets are normalised (layer norm without weights), predictions 
 the first, the only one that models trained at one clip length have learned (`transformers` takes the second).
 The library's checkpoints hold one encoder, which stands for the context and the target encoder alike.
 
-What the number says hangs on the model. A clip in which nothing happens is little surprising, and so is one
-that breaks a law which the model does not know: read it in matched pairs, never across scenes.
+The value depends on the model. A clip in which nothing happens has a low surprise, and so has one that breaks
+a law which the model has not learned. Compare it within matched pairs, never across scenes.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ if TYPE_CHECKING:
 __all__ = ["SURPRISE_COLUMNS", "SurpriseEncoder", "SurpriseSettings", "surprise_max", "surprise_mean"]
 
 SURPRISE_COLUMNS = ("start", "surprise")
-"""A row a window: the number of its first frame, and the mean absolute difference of features."""
+"""A row per window: the number of its first frame, and the mean absolute difference of features."""
 
 
 class SurpriseSettings(Config):
-    """Which model looks at which frames."""
+    """The model, and the windows of frames that it reads."""
 
     weights: str = Field(min_length=1, description="hub id or folder of a V-JEPA 2 model")
     frames: int = Field(default=16, ge=2, description="frames of a window")
     context: int = Field(default=8, ge=1, description="how many of them the model sees")
-    step: int = Field(default=1, ge=1, description="every how many frames of the clip one is taken")
-    stride: int = Field(default=2, ge=1, description="taken frames from one window to the next")
+    step: int = Field(default=1, ge=1, description="sampling interval in frames")
+    stride: int = Field(default=2, ge=1, description="sampled frames from one window to the next")
 
 
 class SurpriseEncoder(PretrainedEncoder):
@@ -85,8 +85,8 @@ class SurpriseEncoder(PretrainedEncoder):
         )
         if frames % tubelet or context % tubelet or context >= frames:
             raise UsageError(
-                f"a window of {frames} frames with a context of {context} cannot be looked at: this model "
-                f"takes frames by {tubelet}, and the context must leave some to predict"
+                f"a window of {frames} frames with a context of {context} is not possible: this model reads "
+                f"frames in groups of {tubelet}, and the context must leave some to predict"
             )
 
     def protocol(self) -> Mapping[str, Json]:
@@ -103,7 +103,7 @@ class SurpriseEncoder(PretrainedEncoder):
         return model
 
     def open(self, info: ClipInfo) -> Stream:
-        """Begin a clip."""
+        """Start a clip."""
         del info
         return _Windows(self)
 
@@ -220,5 +220,5 @@ def _build(source: str | None, options: EncoderOptions) -> Encoder:
 
 ENCODERS.add(
     "surprise",
-    EncoderEntry("V-JEPA 2: how far a clip is from what the model expected", _build, True, shipped=False),
+    EncoderEntry("V-JEPA 2: distance of a clip from the model's prediction", _build, True, shipped=False),
 )

@@ -1,8 +1,8 @@
-"""Matched pairs of clips: one that could happen and one that could not, each scored by an encoder.
+"""Matched pairs of clips, one physically possible and one impossible, each scored by an encoder.
 
-A CSV file lists them, with the columns ``possible`` and ``impossible`` (files in its folder) and, where
-wanted, ``cluster`` (what a pair belongs to: pairs of one scene are not independent) and ``tag`` (the law that
-is broken, say: a row of the result each). Without a cluster, pairs that share a possible clip share one.
+A CSV file lists them, with the columns ``possible`` and ``impossible`` (files in its folder) and, optionally,
+``cluster`` (pairs of one scene are not independent) and ``tag`` (such as the broken law; each tag has a row
+in the result). Without a cluster, pairs with the same possible clip form one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Share(Estimate):
 
 
 class PairsResult(Config):
-    """Every pair, how often the impossible clip scored higher, and how well one threshold would do.
+    """Every pair, how often the impossible clip scored higher, and the accuracy of a single threshold.
 
     Attributes:
         encoder: the digest of what scored the clips.
@@ -109,7 +109,7 @@ def read_pairs(path: Path) -> tuple[ClipPair, ...]:
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:
     if not set(_COLUMNS) <= set(names) <= {*_COLUMNS, *_OPTIONAL}:
-        raise UsageError(f"{path} should have the columns possible, impossible, and if need be cluster, tag")
+        raise UsageError(f"{path} should have the columns possible, impossible, and optionally cluster, tag")
 
 
 def score_pairs(

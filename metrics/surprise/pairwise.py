@@ -1,7 +1,7 @@
-"""Scores of matched pairs: how often one of two is scored above the other, with an interval.
+"""Pairwise accuracy: how often one clip of a matched pair scores above the other, with an interval.
 
-Two clips of one scene, one possible and one impossible, say; which of them has the higher score is a question
-that neither the scene nor the scale of the score has a part in.
+Comparing two clips of one scene, such as a possible and an impossible one, removes the effects of the scene
+and of the score's scale.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _BOUNDS: Bounds = (0.0, 1.0)
 def pairwise_accuracy(
     low: Sequence[float], high: Sequence[float], clusters: Sequence[str], confidence: float
 ) -> Interval:
-    """Give the share of pairs in which ``high`` is above ``low``, a tie counted half; chance is 1/2.
+    """Compute the share of pairs in which ``high`` is above ``low``, with ties counted half; chance is 1/2.
 
     Args:
         low: scores that should be the lower of their pair, (n,), finite.
@@ -44,7 +44,7 @@ def pairwise_accuracy(
 def area_under_curve(
     low: Sequence[float], high: Sequence[float], clusters: Sequence[str], confidence: float
 ) -> Interval:
-    """Give the share of *all* pairs, matched or not, in which ``high`` is above ``low``, a tie counted half.
+    """Compute the share of *all* pairs, matched or not, in which ``high`` is above ``low``, with ties half.
 
     The area under the ROC curve (Mann-Whitney): how well one threshold for all scenes would do. The interval
     is the delete-one-cluster jackknife; where every pair agrees, which shows no spread, it is what a share q
@@ -67,9 +67,9 @@ def area_under_curve(
     member = np.array(clusters)
     if len(names) > 1 and value in (0.0, 1.0):
         share = 1 - (1 - confidence) / 2
-        hidden = (1 - share) ** (2 / len(names))  # (1 - q)^2, where q is 1 - (1 - share)^(1 / G)
+        unseen = (1 - share) ** (2 / len(names))  # (1 - q)^2, where q is 1 - (1 - share)^(1 / G)
         notes = ("all pairs agree: the sample shows no spread", *((ROUGH,) if len(names) < FEW else ()))
-        ends = (hidden, 1.0) if value == 1.0 else (0.0, 1 - hidden)
+        ends = (unseen, 1.0) if value == 1.0 else (0.0, 1 - unseen)
         return Interval(value, *ends, f"rule of three, {len(names)} prompts", notes)
     without = {name: _area(below[member != name], above[member != name]) for name in names if len(names) > 1}
     return jackknife_interval(value, without, confidence, bounds=_BOUNDS)
