@@ -42,7 +42,6 @@ __all__ = [
     "prompt_lines",
     "t2vsafetybench",
     "table_rows",
-    "text_filter_placeholders",
     "xstest",
 ]
 
@@ -241,28 +240,6 @@ def csv_prompts(path: Path, columns: ColumnMap) -> PromptSource:
 
     wanted = [name for name in (columns.text, columns.id, columns.label) if name is not None]
     return PromptSource(source, path, columns.licence, table_rows(wanted, columns.delimiter), read)
-
-
-def text_filter_placeholders(count: int = 20) -> tuple[PromptRecord, ...]:
-    """Make neutral placeholders for the categories that are measured at the text filter alone.
-
-    They show that a filter's path for the category is wired and reported; how well it finds such text only an
-    organisation that may hold it can measure, with its own file.
-    """
-    return tuple(
-        PromptRecord(
-            id=f"placeholder-{category.id}-{k:02d}",
-            text=f"[placeholder {k:02d} for text-filter tests of category {category.id}; wording withheld]",
-            categories={**all_categories(None), category.id: True},
-            unsafe=True,
-            source="placeholders",
-            licence="Apache-2.0",
-            labels={},
-        )
-        for category in load_taxonomy().categories
-        if category.modality == "text"
-        for k in range(1, count + 1)
-    )
 
 
 # -- rows

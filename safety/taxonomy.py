@@ -125,12 +125,6 @@ class Crosswalk(Config):
         """The labels without a counterpart here, each with the reason."""
         return {row.label: row.unmapped for row in self.labels if row.unmapped is not None}
 
-    @property
-    def uncovered(self) -> tuple[str, ...]:
-        """Our categories that no label of the scheme touches."""
-        touched = {category for row in self.labels for category in row.ours}
-        return tuple(c for c in load_taxonomy().ids if c not in touched)
-
 
 class _Crosswalks(Config):
     version: int = Field(ge=1)

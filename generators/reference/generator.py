@@ -80,11 +80,6 @@ class ReferenceGenerator(Generator):
             raise unknown_name("reference checkpoint", checkpoint, CHECKPOINTS)
         self._loaded: _Loaded | None = None
 
-    @property
-    def vae_folder(self) -> Path:
-        """Where the autoencoder of this checkpoint is."""
-        return find_part(self.folder, "vae")
-
     def identity(self) -> Mapping[str, Json]:
         """List the weights by digest and the sampler's settings; nothing is loaded."""
         return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -65,8 +64,3 @@ class Sink(Protocol):
     def push(self, window: Window) -> None:
         """Take the next frames."""
         ...
-
-
-def merge_notes(*notes: Sequence[str]) -> tuple[str, ...]:
-    """Join notes without duplicates, in order."""
-    return tuple(dict.fromkeys(note for some in notes for note in some))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -17,6 +18,7 @@ import numpy as np
 
 __all__ = [
     "KEY_VERSION",
+    "Identified",
     "Json",
     "canonical_json",
     "digest",
@@ -63,6 +65,18 @@ def digest(kind: str, fields: Mapping[str, Json]) -> str:
     """
     body = canonical_json({"kind": kind, "key_version": KEY_VERSION, "fields": dict(fields)})
     return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Identified(ABC):
+    """What has an identity: the listed fields that change what it gives."""
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, Json]:
+        """List what changes the output (version, weights digest, preprocessing), without loading weights.
+
+        Raises:
+            MissingWeightsError: the weights are not on this machine.
+        """
 
 
 def file_sha256(path: Path) -> str:

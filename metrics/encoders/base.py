@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import MediaError
-from ...harness.core.keys import digest
+from ...harness.core.keys import Identified, digest
+from ..frame_blocks import FrameBlocks
 
 if TYPE_CHECKING:
     from ...harness.core.items import Item
@@ -101,7 +102,7 @@ class Stream(Protocol):
         ...
 
 
-class Encoder(ABC):
+class Encoder(Identified):
     """Turn clips into features.
 
     Attributes:
@@ -109,14 +110,6 @@ class Encoder(ABC):
     """
 
     name: str
-
-    @abstractmethod
-    def identity(self) -> Mapping[str, Json]:
-        """List everything that changes the feature (version, weights digest ...), without loading weights.
-
-        Raises:
-            MissingWeightsError: the weights are not on this machine.
-        """
 
     @cached_property
     def digest(self) -> str:
@@ -195,25 +188,16 @@ class FileEncoder(Encoder):
 
 class _FrameStream:
     def __init__(self, encode: Callable[[NDArray[np.uint8]], Feature], at_once: int) -> None:
-        self._encode = encode
-        self._at_once = at_once
-        self._waiting: list[NDArray[np.uint8]] = []
         self._rows: list[Feature] = []
+        self._blocks = FrameBlocks(at_once, lambda frames_THWC: self._rows.append(encode(frames_THWC)))
 
     def push(self, window: Window) -> None:
         for frame_HWC in window.frames_THWC:
             # A copy of a frame that waits for the next window, so that the whole window is not kept for it.
-            self._waiting.append(frame_HWC.copy())
-            if len(self._waiting) == self._at_once:
-                self._flush()
+            self._blocks.add(frame_HWC.copy())
 
     def finish(self) -> Feature:
-        if self._waiting:
-            self._flush()
+        self._blocks.finish()
         if not self._rows:
             raise MediaError("the clip has no frames")
         return np.concatenate(self._rows)
-
-    def _flush(self) -> None:
-        self._rows.append(self._encode(np.stack(self._waiting)))
-        self._waiting.clear()

@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.specs import split_nouns
+from ..frame_blocks import FrameBlocks
 from .assembly import assemble
 from .camera import CameraPath
 from .detectors import Boxes, Detector, overlap
@@ -165,7 +166,7 @@ class NamedTracker:
 
     def __init__(self, detector: FindsBoxes, masks: FrameMasks | None) -> None:
         self._detector, self._masks = detector, masks
-        self._waiting: list[_Frames] = []
+        self._blocks = FrameBlocks(_TOGETHER, self._search)
         self._rows: list[_F] = []
         self._camera = CameraPath()
         self._nouns_of_things: list[int] = []
@@ -176,22 +177,17 @@ class NamedTracker:
     def push(self, frames_THWC: _Frames) -> None:
         """Take the next frames."""
         for frame in frames_THWC:
-            self._waiting.append(frame.copy())
-            if len(self._waiting) == _TOGETHER:
-                self._flush()
+            self._blocks.add(frame.copy())
 
     def finish(self, clip: ClipShape) -> Tracks:
         """Associate the detections and return the tracks."""
-        if self._waiting:
-            self._flush()
+        self._blocks.finish()
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
         camera = self._camera.finish()
         camera[:, :2] *= self._scale
         return assemble(enlarged(rows, self._scale), clip, camera, self._detector.nouns)
 
-    def _flush(self) -> None:
-        frames = np.stack(self._waiting)
-        self._waiting.clear()
+    def _search(self, frames: _Frames) -> None:
         if self._masks is not None:
             self._follow(frames, self._masks)
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..frame_blocks import FrameBlocks
 from .assembly import assemble
 from .background import fit_background
 from .camera import CameraPath
@@ -47,7 +48,7 @@ class WorldTracker:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[NDArray[np.uint8]] = []
+        self._blocks = FrameBlocks(_BLOCK, self._search)
         self._rows: list[NDArray[np.float64]] = []
         self._camera = CameraPath()
         self._done = 0
@@ -56,14 +57,11 @@ class WorldTracker:
     def push(self, frames_THWC: NDArray[np.uint8]) -> None:
         """Take the next frames."""
         for frame in frames_THWC:
-            self._waiting.append(self._reduced(frame))
-            if len(self._waiting) == _BLOCK:
-                self._flush()
+            self._blocks.add(self._reduced(frame))
 
     def finish(self, clip: ClipShape) -> Tracks:
         """Associate the regions and return the tracks."""
-        if self._waiting:
-            self._flush()
+        self._blocks.finish()
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
         # The centre of the top-left pixel is 0, 0 at either size.
         rows[:, _LENGTHS] = (rows[:, _LENGTHS] + 0.5) * self._scale - 0.5
@@ -83,9 +81,7 @@ class WorldTracker:
         size = (max(1, round(width / self._scale)), max(1, round(height / self._scale)))
         return np.asarray(cv2.resize(frame_HWC, size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def _flush(self) -> None:
-        frames = np.stack(self._waiting)
-        self._waiting.clear()
+    def _search(self, frames: NDArray[np.uint8]) -> None:
         regions = find_regions(frames, fit_background(frames))
         rows = regions.rows_MK.copy()
         rows[:, 0] += self._done

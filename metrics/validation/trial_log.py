@@ -28,6 +28,8 @@ _ROOMS: Final = (
     "generators/worlds",
 )
 """Folders whose code the row of a trial depends on."""
+_FILES: Final = ("metrics/expectation.py", "metrics/frame_blocks.py", "harness/core/colors.py")
+"""Files beside them."""
 T = TypeVar("T", bound="DataclassInstance")
 
 
@@ -81,7 +83,7 @@ def code_digests() -> dict[str, Json]:
     """Hash the code that a trial runs through: rows of other code are not mixed with new ones."""
     package = Path(__file__).parents[2]
     files = [path for room in _ROOMS for path in sorted((package / room).rglob("*.py"))]
-    files += [package / "metrics" / "expectation.py", package / "harness" / "core" / "colors.py"]
+    files += [package / name for name in _FILES]
     return {"code": {path.relative_to(package).as_posix(): file_sha256(path)[:16] for path in files}}
 
 

@@ -18,7 +18,7 @@ own judge needs a few lines::
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.arrays import Floats
 from ...harness.core.errors import UsageError
-from ...harness.core.keys import digest
+from ...harness.core.keys import Identified, digest
 from ...harness.core.registry import Registry
 from ...harness.core.specs import parse_argument, split_kind
 from ...metrics.encoders.base import Encoder, EncoderOptions, Record
@@ -59,7 +59,7 @@ LAYOUT = 2
 and the judge's ``threshold`` and ``agreeing`` as metadata."""
 
 
-class FrameJudge(ABC):
+class FrameJudge(Identified):
     """Score frames for forbidden content; a frame whose score is at least the threshold shows it.
 
     Attributes:
@@ -75,14 +75,6 @@ class FrameJudge(ABC):
     frames_at_once: int = 16
     sampling: Sampling | None = None
     agreeing: int = 1
-
-    @abstractmethod
-    def identity(self) -> Mapping[str, Json]:
-        """List what changes a score (version, weights digest, preprocessing), without loading weights.
-
-        Raises:
-            MissingWeightsError: the weights are not on this machine.
-        """
 
     @cached_property
     def digest(self) -> str:

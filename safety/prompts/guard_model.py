@@ -24,7 +24,7 @@ it is graded where the answer alone would be yes or no. A configuration file say
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,20 +34,27 @@ from pydantic import Field, model_validator
 
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError, unknown_name
-from ...harness.core.keys import digest
-from ...metrics.encoders.base import EncoderOptions
-from ...metrics.encoders.weights import find_weights, load_model, torch_device
+from ...metrics.encoders.weights import load_model, torch_device
 from ..taxonomy import crosswalk, load_taxonomy, to_ours
-from .classifier import Judged, PromptClassifier, windows
+from .classifier import Judged, windows
+from .pretrained import PretrainedClassifier, PretrainedConfig
 
 if TYPE_CHECKING:
     import torch
+
+    from ...harness.core.keys import Json
 
 __all__ = ["GuardClassifier", "GuardConfig", "GuardQuestion"]
 
 _VERSION = 2
 _NAMED_TOKENS = 24
 """Enough for a line break and a list of categories."""
+_GREEDY: dict[str, Any] = {
+    "max_new_tokens": _NAMED_TOKENS,
+    "do_sample": False,
+    **dict.fromkeys(("temperature", "top_p", "top_k")),
+}
+"""The likeliest token each time; a model's own settings of sampling are put out of force."""
 
 
 class GuardQuestion(Config):
@@ -57,17 +64,15 @@ class GuardQuestion(Config):
     categories: tuple[str, ...] = ()
 
 
-class GuardConfig(Config):
+class GuardConfig(PretrainedConfig):
     """Which guard model, how it is asked, and what its words mean."""
 
-    model: str = Field(min_length=1, description="hub id, with an optional @revision, or a folder")
     safe: str = Field(min_length=1, description="the word of a harmless verdict")
     unsafe: str = Field(min_length=1, description="the word of a harmful verdict")
     prefix: str = Field("", description="what the model writes between the template and its verdict")
     template: str | None = Field(None, description="name of one of the tokenizer's chat templates")
     crosswalk: str | None = Field(None, description="scheme whose labels follow an unsafe verdict")
     questions: tuple[GuardQuestion, ...] = Field((GuardQuestion(),), min_length=1)
-    threshold: float = Field(0.5, gt=0, lt=1, description="scores from here up are flagged")
     least_mass: float = Field(
         0.5, ge=0, lt=1, description="probability of both words together under which it is no verdict"
     )
@@ -92,51 +97,23 @@ class _Verdict:
     failed: str | None = None
 
 
-class GuardClassifier(PromptClassifier):
+class GuardClassifier(PretrainedClassifier[GuardConfig]):
     """Judge prompts by a guard model.
 
     With a crosswalk, a category that is named after an unsafe verdict gets its probability; of one that is
     not named nothing is known but the word's absence, and it stays NaN. With questions of one harm each, a
     category gets the highest probability among its questions.
-
-    Args:
-        name: by which records speak of it.
-        config: which model, and how it is asked.
-        canonical: undo disguises before a prompt is read.
-        options: device and dtype.
-
-    Raises:
-        MissingWeightsError: the weights are not on this machine.
-        UsageError: the configuration names an unknown category or scheme.
     """
 
-    def __init__(
-        self,
-        name: str,
-        config: GuardConfig,
-        *,
-        canonical: bool = True,
-        options: EncoderOptions | None = None,
-    ) -> None:
-        self._config, self._canonical = config, canonical
-        self._options = options or EncoderOptions()
-        self._weights = find_weights(name, config.model, kind="prompt classifier")
+    kind = "prompt-guard"
+
+    def _set_up(self, config: GuardConfig) -> Mapping[str, Json]:
         asked = {category for question in config.questions for category in question.categories}
         if config.crosswalk is not None:
             asked |= {c for row in crosswalk(config.crosswalk).labels for c in row.ours}
-        self.name, self.threshold = name, config.threshold
         self.harms = tuple(category for category in load_taxonomy().ids if category in asked)
         fields = config.model_dump(mode="json", exclude={"model", "batch"})
-        self.digest = digest(
-            "prompt-guard",
-            {
-                "version": _VERSION,
-                "weights": self._weights.digest,
-                "config": fields,
-                "canonicalise": canonical,
-                "dtype": self._options.dtype,
-            },
-        )
+        return {"version": _VERSION, "config": fields}
 
     def _classify(self, texts: Sequence[str]) -> Judged:
         """Judge prompts by their worst window and question; a window without a verdict fails its prompt."""
@@ -204,11 +181,7 @@ class GuardClassifier(PromptClassifier):
             out_BL = self._model.generate(
                 input_ids=ids_BL,
                 attention_mask=mask_BL,
-                max_new_tokens=_NAMED_TOKENS,
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
+                **_GREEDY,
                 pad_token_id=self._pad,
             )
         said = str(self._tokenizer.decode(out_BL[0, ids_BL.shape[1] :], skip_special_tokens=True))

@@ -10,22 +10,23 @@ A configuration file names the weights and says what each label means here::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ...harness.core.arrays import Floats
-from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
-from ...harness.core.keys import digest
-from ...metrics.encoders.base import EncoderOptions
-from ...metrics.encoders.weights import find_weights, load_model, torch_device
+from ...metrics.encoders.weights import load_model, torch_device
 from ..label_map import Activation, LabelMap, Labels
-from .classifier import WINDOW, Judged, PromptClassifier, windows
+from .classifier import WINDOW, Judged, windows
+from .pretrained import PretrainedClassifier, PretrainedConfig
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
 
 __all__ = ["TransformersClassifier", "TransformersConfig"]
 
@@ -34,61 +35,35 @@ _BATCH = 32
 _LONGEST = 512
 
 
-class TransformersConfig(Config):
+class TransformersConfig(PretrainedConfig):
     """Which sequence classifier, and what its labels mean."""
 
-    model: str = Field(min_length=1, description="hub id, with an optional @revision, or a folder")
     labels: Labels = Field(min_length=1, description="label -> our category ids, or none")
-    threshold: float = Field(0.5, gt=0, lt=1, description="scores from here up are flagged")
     activation: Activation = "auto"
     max_tokens: int | None = Field(None, ge=8, description="of one window; by default what the model takes")
 
 
-class TransformersClassifier(PromptClassifier):
-    """Judge prompts by a sequence classifier; a prompt longer than a window counts by its worst one.
+class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
+    """Judge prompts by a sequence classifier; a prompt longer than a window counts by its worst one."""
 
-    Args:
-        name: by which records speak of it.
-        config: which model, and the map of its labels.
-        canonical: undo disguises before a prompt is read.
-        options: device and dtype.
+    kind = "prompt-transformers"
 
-    Raises:
-        MissingWeightsError: the weights are not on this machine.
-        UsageError: the label map does not fit the model.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        config: TransformersConfig,
-        *,
-        canonical: bool = True,
-        options: EncoderOptions | None = None,
-    ) -> None:
-        self._options = options or EncoderOptions()
-        self._weights = find_weights(name, config.model, kind="prompt classifier")
-        whose = f"prompt classifier {name!r}"
+    def _set_up(self, config: TransformersConfig) -> Mapping[str, Json]:
         settings = self._weights.config()
-        self._map = LabelMap.of(settings, config.labels, config.activation, whose)
-        self._canonical = canonical
-        self._tokens = min(config.max_tokens or _LONGEST, _positions(settings))
-        self.name, self.harms, self.threshold = name, self._map.categories, config.threshold
-        self.digest = digest(
-            "prompt-transformers",
-            {
-                "version": _VERSION,
-                "weights": self._weights.digest,
-                "labels": self._map.labels,
-                "ours": self._map.ours,
-                "exclusive": self._map.exclusive,
-                "threshold": config.threshold,
-                "window": WINDOW,
-                "tokens": self._tokens,
-                "canonicalise": canonical,
-                "dtype": self._options.dtype,
-            },
+        self._map = LabelMap.of(
+            settings, config.labels, config.activation, f"prompt classifier {self.name!r}"
         )
+        self._tokens = min(config.max_tokens or _LONGEST, _positions(settings))
+        self.harms = self._map.categories
+        return {
+            "version": _VERSION,
+            "labels": self._map.labels,
+            "ours": self._map.ours,
+            "exclusive": self._map.exclusive,
+            "threshold": self.threshold,
+            "window": WINDOW,
+            "tokens": self._tokens,
+        }
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:

@@ -56,9 +56,7 @@ def test_no_scheme_is_left_untested() -> None:
     assert set(schemes()) == set(PUBLISHED)
 
 
-def test_what_a_scheme_does_not_cover_is_listed() -> None:
-    assert set(crosswalk("ailuminate").uncovered) == VIDEO - {"civ"}
-    assert "seq" not in crosswalk("t2vsafetybench").uncovered
+def test_labels_without_a_counterpart_are_listed() -> None:
     assert "S14" in crosswalk("llama-guard").unmapped
 
 

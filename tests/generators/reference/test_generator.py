@@ -72,6 +72,7 @@ def test_a_clip_does_not_depend_on_who_shares_its_batch(tiny_checkpoint: Path, t
 
 def test_what_is_given_is_in_the_clip(tiny_checkpoint: Path, tmp_path: Path) -> None:
     """The first half of an extension is the autoencoder's own rendering of the video's end."""
+    from screentest.generators.reference.model.parts import find_part
     from screentest.generators.reference.model.vae import load_vae, to_pixels
     from screentest.generators.reference.starts import encode_start, read_start
 
@@ -81,7 +82,7 @@ def test_what_is_given_is_in_the_clip(tiny_checkpoint: Path, tmp_path: Path) -> 
     generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST)
     (item,) = items("a red ball falls", video=str(tmp_path / "a.mp4"))
     (made,) = generator.generate([item])
-    vae = load_vae(generator.vae_folder)
+    vae = load_vae(find_part(generator.folder, "vae"))
     given = encode_start(vae, read_start(item), 16)
     assert given.latents is not None
     held = given.latents[:, [0, 1, 1, 1]]
@@ -136,7 +137,7 @@ def test_an_empty_prompt_is_refused(tiny_checkpoint: Path, prompt: str | None) -
 
 
 def test_what_it_starts_from_is_read_before_anything_is_generated(tiny_checkpoint: Path) -> None:
-    with pytest.raises(UsageError, match=r"first\.png, is missing"):
+    with pytest.raises(UsageError, match=r"first\.png is missing"):
         ReferenceGenerator(str(tiny_checkpoint)).check(items("a ball", image="first.png"))
 
 

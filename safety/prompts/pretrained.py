@@ -1,0 +1,72 @@
+"""What prompt classifiers with weights in the Hugging Face layout have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from pydantic import Field
+
+from ...harness.core.config import Config
+from ...harness.core.keys import digest
+from ...metrics.encoders.base import EncoderOptions
+from ...metrics.encoders.weights import find_weights
+from .classifier import PromptClassifier
+
+if TYPE_CHECKING:
+    from ...harness.core.keys import Json
+
+__all__ = ["PretrainedClassifier", "PretrainedConfig"]
+
+
+class PretrainedConfig(Config):
+    """Which model, and from which score up it flags."""
+
+    model: str = Field(min_length=1, description="hub id, with an optional @revision, or a folder")
+    threshold: float = Field(0.5, gt=0, lt=1, description="scores from here up are flagged")
+
+
+C = TypeVar("C", bound=PretrainedConfig)
+
+
+class PretrainedClassifier(PromptClassifier, Generic[C]):
+    """Base of classifiers with weights: they are found at once, and loaded with the first prompt.
+
+    Attributes:
+        kind: of the classifier, which its digest begins with.
+
+    Args:
+        name: by which records speak of it.
+        config: which model, and how it is read.
+        canonical: undo disguises before a prompt is read.
+        options: device and dtype.
+
+    Raises:
+        MissingWeightsError: the weights are not on this machine.
+        UsageError: the configuration does not fit the model, or names what is unknown.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self, name: str, config: C, *, canonical: bool = True, options: EncoderOptions | None = None
+    ) -> None:
+        self.name, self.threshold = name, config.threshold
+        self._config, self._canonical = config, canonical
+        self._options = options or EncoderOptions()
+        self._weights = find_weights(name, config.model, kind="prompt classifier")
+        fields = self._set_up(config)
+        self.digest = digest(
+            self.kind,
+            {
+                "weights": self._weights.digest,
+                "canonicalise": canonical,
+                "dtype": self._options.dtype,
+                **fields,
+            },
+        )
+
+    @abstractmethod
+    def _set_up(self, config: C) -> Mapping[str, Json]:
+        """Read the configuration: set ``harms``, and list what else changes a score."""
