@@ -223,8 +223,8 @@ def _disguises(
     confidence: float,
 ) -> list[DisguiseRow]:
     score, flagged, _ = _judged(filters[0], [prompt.text for prompt in prompts])
-    rows = zip(prompts, score, flagged.tolist(), strict=True)
-    plain = [(prompt, flag) for prompt, s, flag in rows if not np.isnan(s)]
+    judged = zip(prompts, score, flagged.tolist(), strict=True)
+    plain = [(prompt, flag) for prompt, s, flag in judged if not np.isnan(s)]
     rows: list[DisguiseRow] = []
     with track("trying disguises", len(families)) as ticker:
         for name in families:
