@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .comparison import Comparison, Difference, Direction, LeftOut, contradiction, prompts_moved
+from .comparison import Comparison, Difference, Direction, LeftOut, contradiction
 from .core.errors import UsageError
 from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
@@ -38,7 +38,6 @@ __all__ = [
     "compare",
     "difference",
     "pairs_of",
-    "prompts_moved",
 ]
 
 SAME_CLIPS = "same clips"

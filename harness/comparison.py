@@ -69,6 +69,11 @@ class Difference(Estimate):
         """The value of run b minus that of run a."""
         return self.value
 
+    @property
+    def moved(self) -> str:
+        """How many prompts moved the way that most of them did: ``6 of 6 prompts worse``."""
+        return prompts_moved(self.prompts_up, self.prompts_down, self.clusters, self.better)
+
     @staticmethod
     def without_pair(rows: Sequence[LeftOut]) -> dict[str, Any]:
         """Make the fields that count the items without a pair of values."""
@@ -87,7 +92,8 @@ class Difference(Estimate):
     def _with_names_of_differences(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
         del fields["reasons"]  # of a difference there is one, ``reason``
-        return {**fields, "difference": fields.pop("value"), "left_out": fields.pop("unpaired")}
+        fields["difference"], fields["left_out"] = fields.pop("value"), fields.pop("unpaired")
+        return fields
 
 
 class Comparison(BaseModel):
@@ -125,7 +131,7 @@ def contradiction(found: Difference) -> str | None:
         return None
     told: list[str] = []
     if found.p is not None and found.p < 1 - found.confidence:
-        told.append(f"{prompts_moved(found)} ({found.test}, p = {found.p:.2g})")
+        told.append(f"{found.moved} ({found.test}, p = {found.p:.2g})")
     ratio = found.ratio
     if (
         ratio is not None
@@ -137,13 +143,20 @@ def contradiction(found: Difference) -> str | None:
     return f"the interval of the mean difference holds 0, but {' and '.join(told)}" if told else None
 
 
-def prompts_moved(found: Difference) -> str:
-    """Say how many prompts moved the way that most of them did: ``6 of 6 prompts worse``; empty for sets."""
-    up, down = found.prompts_up, found.prompts_down
+def prompts_moved(up: int | None, down: int | None, clusters: int, better: str) -> str:
+    """Say how many prompts moved the way that most of them did; empty for sets, which have no such counts.
+
+    Example:
+        >>> prompts_moved(0, 6, 6, "higher"), prompts_moved(2, 2, 5, "lower")
+        ('6 of 6 prompts worse', '2 of 5 prompts either way')
+    """
     if up is None or down is None:
         return ""
+    if up == down == 0:
+        return "no prompt moved"
     if up == down:
-        return f"{up} of {found.clusters} prompts either way"
-    upward = up > down
-    words = {"higher": ("better", "worse"), "lower": ("worse", "better"), "neither": ("higher", "lower")}
-    return f"{max(up, down)} of {found.clusters} prompts {words[found.better][0 if upward else 1]}"
+        return f"{up} of {clusters} prompts either way"
+    upward, downward = {"higher": ("better", "worse"), "lower": ("worse", "better")}.get(
+        better, ("higher", "lower")
+    )
+    return f"{max(up, down)} of {clusters} prompts {upward if up > down else downward}"

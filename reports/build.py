@@ -24,6 +24,7 @@ from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
 from ..harness.core.keys import Json
+from ..harness.core.presentation import level
 from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
 from ..harness.core.text import well_formed
@@ -267,7 +268,7 @@ def _context(
 
 def _confidence(runs: Sequence[_Run]) -> str:
     levels = sorted({a.confidence for run in runs for a in run.summary.aggregates})
-    return " and ".join(f"{level:.3g}" if level < 0.5 else f"{100 * level:.4g}%" for level in levels) or "95%"
+    return " and ".join(level(one) for one in levels) or level(0.95)
 
 
 def _footnotes(rows: Sequence[MeasureRow]) -> dict[str, int]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..harness.comparison import prompts_moved
 from ..harness.core.errors import UsageError
-from .text import DASH, MINUS, estimate
+from .text import MINUS, estimate, number, p_value
 
 __all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdicts", "verdict_view"]
 
@@ -22,6 +23,7 @@ class DifferenceRow:
     Attributes:
         mark: how the second run compares with the first: ``better``, ``worse``, ``no difference shown`` ...;
             empty if there is no difference.
+        standing: p of the test, and how many prompts moved the way that most of them did.
         left_out: items without a value in both runs.
         why: why there is no value.
     """
@@ -32,6 +34,7 @@ class DifferenceRow:
     low: float | None
     high: float | None
     mark: str
+    standing: str
     text: str
     interval: str
     n: str
@@ -83,6 +86,7 @@ def _difference(row: Mapping[str, Any]) -> DifferenceRow:
         high=high,
         # Without a value nothing is better or worse, whatever the file says.
         mark=str(row.get("direction", "")) if value is not None else "",
+        standing=_standing(row) if value is not None else "",
         text=text,
         interval=interval,
         n="" if value is None else f"n {row.get('n', 0)} ({row.get('clusters', 0)})",
@@ -93,11 +97,17 @@ def _difference(row: Mapping[str, Any]) -> DifferenceRow:
     )
 
 
+def _standing(row: Mapping[str, Any]) -> str:
+    p, up, down = _finite(row.get("p")), row.get("prompts_up"), row.get("prompts_down")
+    moved = prompts_moved(up, down, int(row.get("clusters", 0)), str(row.get("better", "")))
+    return "" if p is None else ", ".join(part for part in (p_value(p), moved) if part)
+
+
 def _method(row: Mapping[str, Any]) -> str:
     parts = [str(row.get("method") or "")]
     p, adjusted = _finite(row.get("p")), _finite(row.get("p_adjusted"))
     if p is not None:
-        said = f"p = {p:.3g}" if adjusted is None else f"p = {p:.3g}, {adjusted:.3g} after Holm"
+        said = p_value(p) if adjusted is None else f"{p_value(p)}, {p_value(adjusted)} after Holm"
         parts.append(f"{row.get('test') or 'test'}: {said}")
     return "; ".join(part for part in parts if part and part != "none")
 
@@ -172,16 +182,22 @@ def _rule(rule: Mapping[str, Any]) -> RuleView:
         numbers=tuple(
             ("prompts" if key == "clusters" else key.replace("_", " "), said)
             for key in _RULE_NUMBERS
-            if rule.get(key) is not None and (said := _said(rule[key]))
+            if rule.get(key) is not None
+            and (said := _given(rule[key]) if key == "limit" else _said(rule[key]))
         ),
     )
 
 
 def _said(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", MINUS) if math.isfinite(value) else DASH
+        return number(value)
     if isinstance(value, Mapping):
         return "; ".join(f"{k}: {_said(v)}" for k, v in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):
         return "; ".join(_said(v) for v in value)
     return str(value)
+
+
+def _given(value: Any) -> str:
+    """Write a limit as the policy has it: a number that was given is not rounded."""
+    return f"{value:g}".replace("-", MINUS) if isinstance(value, float) else str(value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..harness.core.estimate import Estimate
+from ..harness.core.presentation import Cell, estimate_cell
 from ..harness.core.run_data import RunData
-from ..harness.core.stats import Interval
 from ..safety.attacks.attempts import OUTCOMES, Rate
 from ..safety.attacks.evasion import Change, Evasion
 from ..safety.attacks.overview import (
@@ -23,24 +24,9 @@ from ..safety.attacks.run_quality import FilterQuality
 from ..safety.attacks.safeguards import SafeguardRow, variant_name
 from ..safety.taxonomy import load_taxonomy
 from .heatmap import HeatCell, HeatMap, heat_map, heat_step
-from .text import DASH, estimate, p_value, percent
+from .text import DASH, left_out_text, number, p_value, page_cell, percent
 
 __all__ = ["SafetyView", "safety_view"]
-
-
-@dataclass(frozen=True)
-class RateCell:
-    """A value as text, with its interval and sample.
-
-    Attributes:
-        n: attempts and, in parentheses, prompts; then the number of events among them.
-        why: why the value is a dash; also what is left out, and notes on the interval.
-    """
-
-    value: str
-    interval: str = ""
-    n: str = ""
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class RateRow:
     """A rate in every run that judged attempts."""
 
     name: str
-    cells: tuple[RateCell, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -67,11 +53,11 @@ class SafeguardView:
     run: str
     safeguards: str
     basis: str
-    success: RateCell
-    gain: RateCell
-    refusal: RateCell
-    over_refusal: RateCell
-    cost: RateCell
+    success: Cell
+    gain: Cell
+    refusal: Cell
+    over_refusal: Cell
+    cost: Cell
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ class EvasionView:
 
     family: str
     readability: str
-    cells: tuple[RateCell, RateCell, RateCell]
+    cells: tuple[Cell, Cell, Cell]
     unpaired: int
 
 
@@ -100,7 +86,7 @@ class QualityView:
     run: str
     filter: str
     of: str
-    cells: tuple[RateCell, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -162,18 +148,18 @@ def _event(rate: str) -> str:
     return "refused" if rate.startswith("refusal") else "unsafe"
 
 
-def _rate(rate: Rate | None, event: str) -> RateCell:
+def _rate(rate: Rate | None, event: str) -> Cell:
     if rate is None:
-        return RateCell(DASH, why="no such attempt")
-    value, interval = estimate(rate.value, rate.low, rate.high)
+        return Cell(DASH, why="no such attempt")
+    cell = page_cell(estimate_cell(rate))
     left_out = _left_out(rate)
     if rate.value is None:
-        return RateCell(DASH, n="n 0", why=left_out or "no such attempt")
-    return RateCell(value, interval, f"n {rate.n} ({rate.clusters}), {rate.events} {event}", left_out)
+        return Cell(DASH, n="n 0", why=left_out or "no such attempt")
+    return replace(cell, n=f"n {cell.n}, {rate.events} {event}", why=left_out)
 
 
 def _left_out(rate: Rate) -> str:
-    counts = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items())
+    counts = left_out_text(rate.left_out)
     return f"left out: {counts}" if counts else ""
 
 
@@ -188,26 +174,26 @@ def _safeguard(row: SafeguardRow) -> SafeguardView:
     success = _rate(row.success, "unsafe")
     refusal, over_refusal = _rate(row.refusal, "refused"), _rate(row.over_refusal, "refused")
     if row.success is None:
-        ends = DASH if row.between is None else " to ".join(f"{end:.2f}" for end in row.between)
-        success = RateCell(ends, why=f"{row.unknown} attempts not seen")
-        refusal = over_refusal = RateCell(DASH, why="not seen")
+        ends = DASH if row.between is None else " to ".join(number(end, 0.1) for end in row.between)
+        success = Cell(ends, why=f"{row.unknown} attempts not seen")
+        refusal = over_refusal = Cell(DASH, why="not seen")
     return SafeguardView(
         run=row.run,
         safeguards=variant_name(row.layers),
         basis="measured" if row.measured else "computed" if row.success is not None else "not seen",
         success=success,
-        gain=_change(row.gain, row.gain_pairs, why_no_change(row)),
+        gain=_change(row.gain, why_no_change(row)),
         refusal=refusal,
         over_refusal=over_refusal,
-        cost=_change(row.cost, row.cost_pairs, why_no_change(row, cost=True)),
+        cost=_change(row.cost, why_no_change(row, cost=True)),
     )
 
 
-def _change(interval: Interval | None, pairs: int, why: str) -> RateCell:
-    if interval is None:
-        return RateCell(DASH, why=why)
-    value, ends = estimate(interval.value, interval.low, interval.high, signed=True)
-    return RateCell(value, ends, f"n {pairs} pairs", "; ".join(interval.notes))
+def _change(change: Estimate | None, why: str) -> Cell:
+    if change is None:
+        return Cell(DASH, why=why)
+    cell = page_cell(estimate_cell(change, signed=True))
+    return replace(cell, n=f"n {change.n} pairs", why="; ".join(change.notes))
 
 
 def _quality(run: str, found: FilterQuality) -> QualityView:
@@ -225,13 +211,13 @@ def _quality(run: str, found: FilterQuality) -> QualityView:
         filter=f"{found.filter.layer} filter {found.filter.name}",
         of=found.of if found.category is None else found.category,
         cells=tuple(
-            RateCell(*estimate(i.value, i.low, i.high), f"n {q.harmful} ({q.harmless})") for i in shown
+            replace(page_cell(estimate_cell(one)), n=f"n {q.harmful} ({q.harmless})", why="") for one in shown
         ),
     )
 
 
 def _disguises(found: Disguises) -> DisguisesView:
-    def cells(row: Evasion) -> tuple[RateCell, RateCell, RateCell]:
+    def cells(row: Evasion) -> tuple[Cell, Cell, Cell]:
         return (
             _both_sides(row.filter, why_no_pair(found, "filter")),
             _both_sides(row.alone, why_no_pair(found, "alone")),
@@ -242,13 +228,13 @@ def _disguises(found: Disguises) -> DisguisesView:
     return DisguisesView(found.generator, found.runs, tuple(families))
 
 
-def _both_sides(change: Change | None, why: str) -> RateCell:
+def _both_sides(change: Change | None, why: str) -> Cell:
     if change is None:
-        return RateCell(DASH, why=why)
-    by = _change(change.interval, change.pairs, "")
+        return Cell(DASH, why=why)
+    by = _change(change.estimate, "")
     sides = f"{percent(change.plain)} \N{RIGHTWARDS ARROW} {percent(change.disguised)}"
-    counted = f"n {change.pairs} pairs ({change.prompts}), {p_value(change.p_adjusted)}"
-    return RateCell(sides, f"{by.value} {by.interval}".strip(), counted, by.why)
+    counted = f"n {change.estimate.n} pairs ({change.estimate.clusters}), {p_value(change.p_adjusted)}"
+    return Cell(sides, by.text, counted, why=by.why)
 
 
 def _map(run: RunOverview) -> HeatMap:

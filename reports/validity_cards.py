@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ..harness.core.presentation import Cell, estimate_cell
 from ..metrics.laws.evaluation import LAWS
 from ..metrics.laws.thresholds import ANY
 from ..metrics.validation.law_card import MEDIUM, Alarms, LawCard
 from ..metrics.validation.looks import RECONSTRUCTED
 from ..metrics.validation.packaged_cards import packaged_card, packaged_skills
-from .text import DASH, estimate
+from .text import DASH, page_cell
 
 if TYPE_CHECKING:
+    from ..harness.core.estimate import Estimate
     from ..harness.core.run_data import Score
 
-__all__ = ["ShareText", "ValidityTable", "validity_tables"]
+__all__ = ["ValidityTable", "validity_tables"]
 
 _LAWS: Final = "physics."
 _SKILLS: Final = "follows."
 
 
-@dataclass(frozen=True)
-class ShareText:
-    """A share with its interval and n as text; a dash if there is none."""
-
-    value: str = DASH
-    interval: str = ""
-    n: str = ""
+UNKNOWN = Cell(DASH)
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class ValidityTable:
     letters: tuple[str, ...]
     about: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[ShareText, ...]], ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     missing: str = ""
 
 
@@ -119,25 +115,20 @@ def _thresholds(run: ScoredRun) -> set[str]:
     }
 
 
-def _law_row(card: LawCard, law: str) -> tuple[str, tuple[ShareText, ...]]:
+def _law_row(card: LawCard, law: str) -> tuple[str, tuple[Cell, ...]]:
     wanted = (law, "plain", "native", MEDIUM)
     cell = next((c for c in card.cells if (c.law, c.look, c.variety, c.severity) == wanted), None)
-    of_cell = (ShareText(), ShareText())
+    of_cell = (UNKNOWN, UNKNOWN)
     if cell is not None:
-        of_cell = (
-            _share(cell.auc.value, cell.auc.low, cell.auc.high, cell.n),
-            _share(cell.found.value, cell.found.low, cell.found.high, cell.n),
-        )
+        of_cell = (_share_cell(cell.auc), _share_cell(cell.found))
     alarms = tuple(_alarms(card, law, look) for look in ("plain", RECONSTRUCTED))
     return f"{_LAWS}{law}", (*of_cell, *alarms)
 
 
-def _alarms(card: LawCard, law: str, look: str) -> ShareText:
+def _alarms(card: LawCard, law: str, look: str) -> Cell:
     wanted = (law, look, "native")
     found: Alarms | None = next((a for a in card.alarms if (a.law, a.look, a.variety) == wanted), None)
-    return (
-        ShareText() if found is None else _share(found.rate.value, found.rate.low, found.rate.high, found.n)
-    )
+    return UNKNOWN if found is None else _share_cell(found.rate)
 
 
 def _skills(source: str, identity: Mapping[str, Any], runs: Sequence[ScoredRun]) -> ValidityTable:
@@ -153,16 +144,13 @@ def _skills(source: str, identity: Mapping[str, Any], runs: Sequence[ScoredRun])
     )
     kinds = (("kept", "plain"), ("kept", RECONSTRUCTED), ("turned", "plain"))
     columns = ("yes if followed, drawn", "yes if followed, reconstructed", "yes if not followed")
-    rows: list[tuple[str, tuple[ShareText, ...]]] = []
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
     for skill in dict.fromkeys(row.skill for row in card.rows):
         found = [card.get(skill, asked, looks) for asked, looks in kinds]
-        cells = tuple(
-            ShareText() if row is None else _share(row.yes, row.low, row.high, row.n) for row in found
-        )
+        cells = tuple(UNKNOWN if row is None else _share_cell(row) for row in found)
         rows.append((f"{_SKILLS}{skill}", cells))
     return ValidityTable(letters, about, columns, tuple(rows))
 
 
-def _share(value: float | None, low: float | None, high: float | None, n: int) -> ShareText:
-    text, interval = estimate(value, low, high)
-    return ShareText(text, interval, str(n))
+def _share_cell(estimate: Estimate) -> Cell:
+    return page_cell(replace(estimate_cell(estimate), n=str(estimate.n)))

@@ -6,25 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..harness.core.presentation import Cell
 from ..harness.summary import Aggregate, Summary
 from .evidence import DifferenceRow
-from .text import DASH, arrow, estimate, left_out_text
+from .tables import aggregate_cell
+from .text import arrow, page_cell
 
-__all__ = ["MeasureRow", "ScoreCell", "TagRow", "score_cell", "score_rows"]
-
-
-@dataclass(frozen=True)
-class ScoreCell:
-    """One aggregate as text; if ``value`` is a dash, ``why`` says why."""
-
-    value: str
-    interval: str
-    n: str
-    left_out: str
-    why: str
-    method: str
-    notes: tuple[str, ...]
-    reasons: tuple[tuple[str, int], ...]
+__all__ = ["MeasureRow", "TagRow", "score_cell", "score_rows"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +20,7 @@ class TagRow:
     """The cells of a measure for the items of one tag; None for a run without such items."""
 
     tag: str
-    cells: tuple[ScoreCell | None, ...]
+    cells: tuple[Cell | None, ...]
     difference: DifferenceRow | None
 
 
@@ -48,33 +36,14 @@ class MeasureRow:
     arrow: str
     direction: str
     version: str
-    cells: tuple[ScoreCell | None, ...]
+    cells: tuple[Cell | None, ...]
     difference: DifferenceRow | None
     tags: tuple[TagRow, ...]
 
 
-def score_cell(aggregate: Aggregate) -> ScoreCell:
-    """Format an aggregate."""
-    value, interval = estimate(aggregate.value, aggregate.low, aggregate.high)
-    left_out = left_out_text(aggregate.left_out)
-    missing = value == DASH
-    why = ""
-    if missing:
-        reason = next(iter(aggregate.reasons), "") or "; ".join(aggregate.notes)
-        why = ": ".join(part for part in (left_out or "no clip gave a value", reason) if part)
-    n = f"{aggregate.n} ({aggregate.clusters})"
-    if aggregate.n_reference:
-        n += f", reference {aggregate.n_reference}"
-    return ScoreCell(
-        value=value,
-        interval=interval,
-        n=n,
-        left_out=left_out,
-        why=why,
-        method=aggregate.method,
-        notes=() if missing else aggregate.notes,
-        reasons=tuple(aggregate.reasons.items()),
-    )
+def score_cell(aggregate: Aggregate) -> Cell:
+    """Typeset an aggregate."""
+    return page_cell(aggregate_cell(aggregate))
 
 
 def score_rows(

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..harness.core.estimate import Estimate
 from ..harness.core.progress import track
-from ..harness.core.stats import Interval, holm, paired_rate_interval, rate_interval, sign_flip_test
+from ..harness.core.stats import holm, paired_rate_interval, rate_interval, sign_flip_test
 from .filter_quality import Quality, Scores, quality
 from .transforms import Readability, family, transform
 
@@ -69,13 +70,13 @@ class DisguiseRow:
     readability: Readability
     prompts: int
     harmless: int
-    plain: Interval
-    bare: Interval
-    defended: Interval
-    bare_alarms: Interval
-    defended_alarms: Interval
-    evasion: Interval
-    worth: Interval
+    plain: Estimate
+    bare: Estimate
+    defended: Estimate
+    bare_alarms: Estimate
+    defended_alarms: Estimate
+    evasion: Estimate
+    worth: Estimate
     p: float
     p_adjusted: float
 
@@ -257,11 +258,15 @@ def _disguise(
     bare, defended = bare_flag.astype(np.float64), with_flag.astype(np.float64)
     texts = np.array([prompt.text for prompt, *_ in changed], dtype=object)
 
-    def share(flags: NDArray[np.float64], side: NDArray[np.bool_]) -> Interval:
-        return rate_interval(flags[side].tolist(), texts[side].tolist(), confidence)
+    def share(flags: NDArray[np.float64], side: NDArray[np.bool_]) -> Estimate:
+        of = texts[side].tolist()
+        found = rate_interval(flags[side].tolist(), of, confidence)
+        return Estimate.of(found, confidence, n=len(of), clusters=len(set(of)))
 
-    def change(flags: NDArray[np.float64]) -> Interval:
-        return paired_rate_interval(flags[harmful].tolist(), texts[harmful].tolist(), confidence)
+    def change(flags: NDArray[np.float64]) -> Estimate:
+        of = texts[harmful].tolist()
+        found = paired_rate_interval(flags[harmful].tolist(), of, confidence)
+        return Estimate.of(found, confidence, n=len(of), clusters=len(set(of)))
 
     gained = (defended - bare)[harmful].tolist()
     p, _ = sign_flip_test(gained, texts[harmful].tolist(), seed=("defence", name)) or (1.0, "")

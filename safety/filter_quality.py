@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..harness.core.arrays import Floats
+from ..harness.core.estimate import Estimate
 from ..harness.core.stats import Interval, rate_interval
 from .calibration import (
     auroc,
@@ -53,14 +54,14 @@ class Quality:
     harmful: int
     harmless: int
     threshold: float
-    auroc: Interval
-    average_precision: Interval
-    recall_at_1_percent_fpr: Interval
-    fpr_at_95_percent_recall: Interval
-    ece: Interval
-    brier: Interval
-    recall: Interval
-    false_alarms: Interval
+    auroc: Estimate
+    average_precision: Estimate
+    recall_at_1_percent_fpr: Estimate
+    fpr_at_95_percent_recall: Estimate
+    ece: Estimate
+    brier: Estimate
+    recall: Estimate
+    false_alarms: Estimate
 
 
 def quality(harmful: Scores, harmless: Scores, threshold: float, confidence: float = 0.95) -> Quality | None:
@@ -81,17 +82,30 @@ def quality(harmful: Scores, harmless: Scores, threshold: float, confidence: flo
     sides = [len(set(s.clusters)) for s in (harmful, harmless)]
     fewest = (min(sides), min(sides), sides[0], sides[1], sum(sides), sum(sides))
     method = f"bootstrap, {_DRAWS} draws of {sides[0]} and {sides[1]} clusters"
-    intervals = [
-        _not_collapsed(
-            Interval(float(v), min(float(a), float(v)), max(float(b), float(v)), method), n, confidence
+    n, m = len(harmful.values), len(harmless.values)
+    both = (n + m, sum(sides))
+    samples = (both, both, (n, sides[0]), (m, sides[1]), both, both)
+    ranked = [
+        Estimate.of(
+            _not_collapsed(
+                Interval(float(v), min(float(a), float(v)), max(float(b), float(v)), method), few, confidence
+            ),
+            confidence,
+            n=count,
+            clusters=clusters,
         )
-        for v, a, b, n in zip(value, low, high, fewest, strict=True)
+        for v, a, b, few, (count, clusters) in zip(value, low, high, fewest, samples, strict=True)
     ]
     flagged = [
-        rate_interval((s.values >= threshold).astype(float).tolist(), s.clusters, confidence)
-        for s in (harmful, harmless)
+        Estimate.of(
+            rate_interval((s.values >= threshold).astype(float).tolist(), s.clusters, confidence),
+            confidence,
+            n=len(s.values),
+            clusters=clusters,
+        )
+        for s, clusters in zip((harmful, harmless), sides, strict=True)
     ]
-    return Quality(len(harmful.values), len(harmless.values), threshold, *intervals, *flagged)
+    return Quality(n, m, threshold, *ranked, *flagged)
 
 
 def _statistics(harmful: Floats, harmless: Floats) -> Floats:

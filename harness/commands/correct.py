@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.presentation import Table, estimate_cell, level
 from .options import AsJson, print_json, print_table
-from .tables import Table, number
 
 if TYPE_CHECKING:
     from ...safety.frames.judge_error import Correction
@@ -40,23 +40,18 @@ def correct(
 
 def _table(found: Correction) -> Table:
     rows = [
-        (
-            name,
-            number(rate.value),
-            f"[{number(rate.low)}, {number(rate.high)}]",
-            str(rate.n),
-            str(rate.clusters),
-        )
+        (name, cell, cell.n)
         for name, rate in (
             ("sensitivity", found.sensitivity),
             ("specificity", found.specificity),
             ("rate as judged", found.apparent),
             ("rate, corrected", found.corrected),
         )
+        for cell in (estimate_cell(rate),)
     ]
     notes = [f"left out, {count}: {what}" for what, count in found.left_out.items() if count]
     if found.draws_without_information:
         share = f"{found.draws_without_information:.1%}"
         notes.append(f"in {share} of the draws the judge was no better than chance: label more clips")
-    columns = ("", "value", f"{found.confidence:.4g} interval", "n", "prompts")
+    columns = ("", f"value [{level(found.confidence)} interval]", "n (prompts)")
     return Table(f"{found.measure}, corrected for its judge ({found.method})", columns, rows, tuple(notes))

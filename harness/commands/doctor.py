@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core.errors import ScreentestError
-from .tables import Table
+from ..core.presentation import Table
 
 __all__ = ["examine"]
 

@@ -21,10 +21,11 @@ def extrapolate(
 ) -> None:
     """Write a suite that tests whether a generator learned the reference world's laws or only examples."""
     from ...generators.reference.model.reconstruction import Reconstruction
-    from ...metrics.validation.extrapolation import SETS, write_sets
+    from ...generators.worlds.registry import find_world
+    from ...metrics.validation.extrapolation import write_sets
 
     suite = write_sets(out, n, Reconstruction(), seed)
-    say(f"{n} starting clips of each of {', '.join(SETS)}: {suite}")
+    say(f"{n} starting clips of each of {', '.join(find_world('reference').extrapolation_sets)}: {suite}")
     for name in ("true", "reconstructed"):
         floor = f"--suite {out / 'floor.yaml'} --generator folder:{out / name}"
         say(f"floor, {name}: screentest run {floor}")

@@ -60,6 +60,13 @@ class Kind(StrEnum):
     policies = "policies"
 
 
+class Scale(StrEnum):
+    """How two runs are held against each other."""
+
+    difference = "difference"
+    ratio = "ratio"
+
+
 class Schema(StrEnum):
     """Files that have a schema."""
 
@@ -98,18 +105,19 @@ def compare(
     run_a: Annotated[Path, typer.Argument(help="The run to compare with (a).")],
     run_b: Annotated[Path, typer.Argument(help="The run to judge (b).")],
     confidence: Confidence = 0.95,
+    scale: Annotated[Scale, typer.Option(help="What the table shows; --json has both.")] = Scale.difference,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs of one suite, item by item: differences with intervals."""
+    from ...reports.tables import comparison_table
     from ..compare import compare as compare_runs
     from ..store import open_run
-    from .tables import comparison_table
 
     comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
     if as_json:
         print_json(comparison.model_dump())
     else:
-        print_table(comparison_table(comparison))
+        print_table(comparison_table(comparison, scale.value))
 
 
 @app.command()
@@ -134,10 +142,10 @@ def gate(
 ) -> None:
     """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
     load_plugins(plugin)
+    from ...reports.tables import verdict_table
     from ..gate import exit_code, load_policy, write_verdict
     from ..gate import gate as apply_policy
     from ..store import open_run
-    from .tables import verdict_table
 
     if alias is not None and model is None:
         raise UsageError("--alias needs --model, the registered model that has the alias")
@@ -209,7 +217,7 @@ def list_names(
 ) -> None:
     """List the names of suites, generators, measures, encoders or policies."""
     load_plugins(plugin)
-    from .tables import listing
+    from .listing import listing
 
     table = listing(kind)
     print_table(table, as_json)

@@ -14,9 +14,9 @@ from ..core.errors import UsageError
 from ..core.specs import parse_pair
 
 if TYPE_CHECKING:
+    from ..core.presentation import Table
     from ..run import Settings
     from ..suite import Suite
-    from .tables import Table
 
 __all__ = [
     "AsJson",
@@ -148,7 +148,15 @@ def extra_options(words: list[str]) -> dict[str, str]:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
 
 
 def print_table(table: Table, as_json: bool = False) -> None:
@@ -156,7 +164,9 @@ def print_table(table: Table, as_json: bool = False) -> None:
     if as_json:
         print_json(table.records())
     else:
-        table.print()
+        from .terminal import print_rows
+
+        print_rows(table)
 
 
 def say(text: str) -> None:

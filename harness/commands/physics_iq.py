@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.presentation import Table, estimate_text, level, number
 from .options import AsJson, Cache, Confidence, print_json, print_table
-from .tables import Table, number
 
 if TYPE_CHECKING:
     from ...metrics.physics_iq.protocol import Estimate, PhysicsIQ, ShotScore
@@ -90,9 +90,7 @@ def _agreements(generated: Mapping[str, float], variance: Mapping[str, float]) -
 
 
 def _estimate(estimate: Estimate) -> str:
-    interval = "no interval"
-    if estimate.low is not None:
-        level = f"{100 * estimate.confidence:.4g} %"
-        interval = f"{level} interval [{number(estimate.low)}, {number(estimate.high)}]"
+    value, interval = estimate_text(estimate.value, estimate.low, estimate.high)
+    told = f"{level(estimate.confidence)} interval {interval}" if interval else "no interval"
     how = "; ".join((estimate.method, *estimate.notes))
-    return f"{number(estimate.value)}, {interval} ({how})"
+    return f"{value}, {told} ({how})"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
+from ..core.presentation import MISSING, Table, estimate_cell, level, number, p_value
 from ..core.specs import parse_pairs
 from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, warn
-from .quality_cells import QUALITY_HEADS, interval_cell, quality_cells
-from .tables import MISSING, Table, number
+from .quality_cells import QUALITY_HEADS, quality_cells
 
 if TYPE_CHECKING:
     from ...safety.assessment import Assessed, Assessment
@@ -145,7 +145,7 @@ def assess(
         print_json(_assessment_json(found))
         return
     for table in _assessment_tables(found):
-        table.print()
+        print_table(table)
 
 
 def _columns(given: str | None) -> dict[str, str]:
@@ -207,7 +207,7 @@ def _assessment_tables(found: Assessment) -> Iterator[Table]:
     few = any(q is not None and q.harmless < 100 for _, _, q in rows)
     hint = "1 % of fewer than 100 harmless prompts is none of them" if few else ""
     yield Table(
-        f"how well it separates harmful from harmless prompts, with {100 * found.confidence:.4g} % intervals",
+        f"how well it separates harmful from harmless prompts, with {level(found.confidence)} intervals",
         ("of", "", *QUALITY_HEADS),
         [(name, group, *quality_cells(q)) for name, group, q in rows if q is not None],
         tuple(note for note in (f"flagged from {number(found.threshold)} up", of_all, hint) if note),
@@ -225,8 +225,8 @@ def _assessment_tables(found: Assessment) -> Iterator[Table]:
                     *(row.family, row.readability, str(row.prompts), str(row.harmless)),
                     *(number(r.value) for r in (row.plain, row.bare, row.defended)),
                     *(number(r.value) for r in (row.bare_alarms, row.defended_alarms)),
-                    *(interval_cell(r) for r in (row.evasion, row.worth)),
-                    number(row.p_adjusted),
+                    *(estimate_cell(r, signed=True) for r in (row.evasion, row.worth)),
+                    p_value(row.p_adjusted),
                 )
                 for row in found.disguises
             ],

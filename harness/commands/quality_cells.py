@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .tables import number
+from ..core.presentation import Cell, Content, estimate_cell
 
 if TYPE_CHECKING:
     from ...safety.filter_quality import Quality
-    from ..core.stats import Interval
 
-__all__ = ["QUALITY_HEADS", "interval_cell", "quality_cells"]
+__all__ = ["QUALITY_HEADS", "quality_cells"]
 
 _SHOWN = (
     ("AUROC", "auroc"),
@@ -24,14 +23,7 @@ _SHOWN = (
 QUALITY_HEADS = ("harmful", "harmless", *(head for head, _ in _SHOWN))
 
 
-def quality_cells(found: Quality) -> tuple[str, ...]:
+def quality_cells(found: Quality) -> tuple[Content, ...]:
     """Return the cells under `QUALITY_HEADS`."""
-    sides = (str(found.harmful), str(found.harmless))
-    return (*sides, *(interval_cell(getattr(found, field)) for _, field in _SHOWN))
-
-
-def interval_cell(found: Interval) -> str:
-    """Write a value with its interval, to three decimals."""
-    if found.value is None or found.low is None or found.high is None:
-        return number(found.value)
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    cells: list[Cell] = [estimate_cell(getattr(found, field)) for _, field in _SHOWN]
+    return (str(found.harmful), str(found.harmless), *cells)

@@ -227,7 +227,7 @@ def _slug(text: str) -> str:
 
 
 def _print_summary(summary: Summary, as_json: bool) -> None:
-    from .tables import summary_table
+    from ...reports.tables import summary_table
 
     if as_json:
         print_json(summary.model_dump())

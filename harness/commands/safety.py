@@ -15,7 +15,7 @@ With ``--json`` it prints one object; a value that is missing is null, never 0, 
         cells       category, family and the fields of a RATE; "plain": no disguise, "all": every family
         qualities   one per filter and category (null: all): layer, name, digest, of, category, by_judge,
                     harmful, harmless, threshold, and auroc, average_precision, recall_at_1_percent_fpr,
-                    fpr_at_95_percent_recall, ece, brier, recall, false_alarms with value, low, high, method
+                    fpr_at_95_percent_recall, ece, brier, recall, false_alarms: ESTIMATEs
         notes       sentences that a reader must know
     safeguards      one per run and set of safeguards:
         run, layers, name
@@ -30,10 +30,11 @@ With ``--json`` it prints one object; a value that is missing is null, never 0, 
                     filter (what it flags), alone, guarded (attack success): CHANGEs with plain, disguised,
                     prompts, p, p_adjusted (Holm over the families), test
 
-    RATE            value, low, high, confidence, events, n (attempts), clusters (prompts), left_out (why ->
-                    attempts), reasons, method, notes
-    CHANGE          value, low, high, n (pairs), method, notes; or null, with the reason in gain_why,
-                    cost_why, filter_why, alone_why or guarded_why
+    ESTIMATE        value, low, high, confidence, n, clusters (prompts), left_out (why -> number), reasons,
+                    method, notes
+    RATE            an ESTIMATE of attempts, with events
+    CHANGE          an ESTIMATE of pairs; or null, with the reason in gain_why, cost_why, filter_why,
+                    alone_why or guarded_why
 
 Within a schema version, fields may be added; none is removed or changes its meaning.
 """
@@ -41,23 +42,23 @@ Within a schema version, fields may be added; none is removed or changes its mea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..core.errors import UsageError
-from .options import AsJson, print_json
+from ..core.presentation import MISSING, Cell, Content, Table, estimate_cell, level, number, p_value
+from .options import AsJson, print_json, print_table
 from .quality_cells import QUALITY_HEADS, quality_cells
-from .tables import MISSING, Table, number
 
 if TYPE_CHECKING:
     from ...safety.attacks.attempts import Rate
     from ...safety.attacks.evasion import Change, Evasion
     from ...safety.attacks.overview import Disguises, RunOverview, SafetyOverview
     from ...safety.attacks.safeguards import SafeguardRow
-    from ..core.stats import Interval
+    from ..core.estimate import Estimate
 
 __all__ = ["SCHEMA_VERSION", "safety", "safety_json", "safety_tables"]
 
@@ -93,7 +94,7 @@ def safety(
         print_json(safety_json(found))
         return
     for table in safety_tables(found):
-        table.print()
+        print_table(table)
 
 
 # -- as JSON
@@ -174,9 +175,9 @@ def _safeguard_json(row: SafeguardRow) -> dict[str, Any]:
                 "over_refusal": row.over_refusal,
             }.items()
         },
-        "gain": _interval_json(row.gain, row.gain_pairs),
+        "gain": _estimate_json(row.gain),
         "gain_why": why_no_change(row),
-        "cost": _interval_json(row.cost, row.cost_pairs),
+        "cost": _estimate_json(row.cost),
         "cost_why": why_no_change(row, cost=True),
     }
 
@@ -200,13 +201,12 @@ def _evasion_json(row: Evasion, of_one: Disguises) -> dict[str, Any]:
 def _change_json(change: Change | None) -> dict[str, Any] | None:
     if change is None:
         return None
-    fields = ("plain", "disguised", "prompts", "p", "p_adjusted", "test")
-    interval = _interval_json(change.interval, change.pairs) or {}
-    return {**interval, **{name: getattr(change, name) for name in fields}}
+    others = {name: getattr(change, name) for name in ("plain", "disguised", "p", "p_adjusted", "test")}
+    return {**change.estimate.model_dump(), "prompts": change.estimate.clusters, **others}
 
 
-def _interval_json(interval: Interval | None, pairs: int) -> dict[str, Any] | None:
-    return None if interval is None else {**asdict(interval), "notes": list(interval.notes), "n": pairs}
+def _estimate_json(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else estimate.model_dump()
 
 
 # -- as tables
@@ -225,7 +225,7 @@ def _run_tables(run: RunOverview, confidence: float) -> list[Table]:
     title = f"{run.name}: judge {run.judge or 'unknown'}, {'; '.join(filters) or 'no safeguards'}"
     outcomes = [(of, *(str(n) for n in counts.values())) for of, counts in run.outcomes.items() if counts]
     columns = ("attempts", "refused", "safe", "unsafe", "error", "judge failed")
-    heads = ("value", f"{100 * confidence:.4g} % interval", "events", "n", "prompts", "left out")
+    heads = (f"value [{level(confidence)} interval]", "events", "n (prompts)", "left out")
     rates = [(name, *_cells(rate)) for name, rate in run.rates.items()]
     tables = [Table(title, columns, outcomes, run.notes), Table("rates", ("rate", *heads), rates)]
     for group, found in run.groups.items():
@@ -257,7 +257,7 @@ def _quality_table(run: RunOverview, confidence: float) -> Table:
         "a category has its own harmful ones and all harmless ones; 1 % of fewer than 100 is none of them",
         *(["the judge errs too: see 'screentest correct'"] if any(q.by_judge for q in run.qualities) else []),
     ]
-    title = f"how good the filters are, with {100 * confidence:.4g} % intervals"
+    title = f"how good the filters are, with {level(confidence)} intervals"
     return Table(title, ("filter", "of", *QUALITY_HEADS), rows, tuple(notes))
 
 
@@ -265,7 +265,7 @@ def _safeguard_table(found: SafetyOverview) -> Table:
     from ...safety.attacks.overview import why_no_change
     from ...safety.attacks.safeguards import variant_name
 
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[Content, ...]] = []
     for row in found.safeguards:
         unseen = f"{MISSING} not seen"
         rows.append(
@@ -274,10 +274,10 @@ def _safeguard_table(found: SafetyOverview) -> Table:
                 variant_name(row.layers),
                 _known(row),
                 _ends(row) if row.success is None else _rate(row.success),
-                _change(row.gain, row.gain_pairs, why_no_change(row)),
+                _change(row.gain, why_no_change(row)),
                 unseen if row.refusal is None else _rate(row.refusal),
                 unseen if row.over_refusal is None else _rate(row.over_refusal),
-                _change(row.cost, row.cost_pairs, why_no_change(row, cost=True)),
+                _change(row.cost, why_no_change(row, cost=True)),
             )
         )
     columns = (
@@ -314,7 +314,7 @@ def _disguise_table(of_one: Disguises) -> Table:
         for row in of_one.families
     ]
     columns = ("family", "readability", "filter flags", "success alone", "success guarded", "unpaired")
-    note = "plain to disguised: the change, its interval, pairs, and p of a sign-flip test after Holm"
+    note = "plain to disguised, p of a sign-flip test after Holm, the change, its interval and pairs"
     return Table(
         f"effect of disguises: {of_one.generator} ({', '.join(of_one.runs)})", columns, rows, (note,)
     )
@@ -324,26 +324,23 @@ def _known(row: SafeguardRow) -> str:
     return "measured" if row.measured else "computed" if row.success is not None else "not seen"
 
 
-def _cells(rate: Rate) -> tuple[str, ...]:
-    left_out = ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in rate.left_out.items()) or "0"
-    interval = _bounds(rate.low, rate.high)
-    return number(rate.value), interval, str(rate.events), str(rate.n), str(rate.clusters), left_out
+def _cells(rate: Rate) -> tuple[Content, ...]:
+    cell = estimate_cell(rate)
+    return cell, str(rate.events), cell.n, cell.left_out or "0"
 
 
-def _rate(rate: Rate) -> str:
+def _rate(rate: Rate) -> Content:
     if rate.value is None:
         return f"{MISSING} {'all left out' if rate.left_out else 'no such attempt'}"
-    return f"{number(rate.value)} {_bounds(rate.low, rate.high)} n {rate.n}"
+    return _with_sample(estimate_cell(rate))
 
 
-def _change(interval: Interval | None, pairs: int, why: str) -> str:
-    if interval is None:
-        return f"{MISSING} {why}"
-    return f"{number(interval.value)} {_bounds(interval.low, interval.high)} n {pairs}"
+def _change(change: Estimate | None, why: str) -> Content:
+    return f"{MISSING} {why}" if change is None else _with_sample(estimate_cell(change, signed=True))
 
 
-def _bounds(low: float | None, high: float | None) -> str:
-    return "no interval" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+def _with_sample(cell: Cell) -> Cell:
+    return replace(cell, interval=f"{cell.interval or 'no interval'} n {cell.n}")
 
 
 def _ends(row: SafeguardRow) -> str:
@@ -351,8 +348,9 @@ def _ends(row: SafeguardRow) -> str:
     return f"{ends} ({row.unknown} not seen)"
 
 
-def _both_sides(change: Change | None, why: str) -> str:
+def _both_sides(change: Change | None, why: str) -> Content:
     if change is None:
         return f"{MISSING} {why}"
     sides = f"{number(change.plain)} to {number(change.disguised)}"
-    return f"{sides}: {_change(change.interval, change.pairs, '')}, p {number(change.p_adjusted)}"
+    by = _with_sample(estimate_cell(change.estimate, signed=True))
+    return replace(by, value=f"{sides}, {p_value(change.p_adjusted)}, {by.value}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.presentation import Content, Table, estimate_cell, level
 from .options import (
     AsJson,
     Cache,
@@ -19,7 +20,6 @@ from .options import (
     print_json,
     print_table,
 )
-from .tables import Table, interval, number
 
 if TYPE_CHECKING:
     from ...metrics.surprise.pairs import PairsResult, Share
@@ -63,20 +63,19 @@ def surprise(
 
 def pairs_table(result: PairsResult) -> Table:
     """Build the table: shares over all pairs and by tag, then what was left out."""
-    columns = ("pairs", "share", "interval", "n", "scenes", "how")
+    columns = ("pairs", "share [interval]", "n (scenes)", "how")
     rows = [_share(share.tag or "all, matched", share) for share in result.accuracy]
     rows.insert(1, _share("all, by one threshold", result.area))
     ties = sum(row.right == 0.5 for row in result.rows)
-    level = f"{100 * result.area.confidence:.4g} %"
     notes = [
-        f"share of pairs whose impossible clip is the more surprising, {level} intervals; chance is 0.5",
+        "share of pairs whose impossible clip is the more surprising, "
+        f"{level(result.area.confidence)} intervals; chance is 0.5",
         *((f"ties, counted half: {ties}",) if ties else ()),
         *(f"left out, {count}: {reason}" for reason, count in result.left_out.items()),
     ]
     return Table(f"surprise, {result.reduce} of the windows", columns, rows, tuple(notes))
 
 
-def _share(name: str, share: Share) -> tuple[str, ...]:
-    ends = interval(share.low, share.high)
-    how = "; ".join((share.method, *share.notes))
-    return name, number(share.value), ends, str(share.n), str(share.clusters), how
+def _share(name: str, share: Share) -> tuple[Content, ...]:
+    cell = estimate_cell(share)
+    return name, cell, cell.n, "; ".join((share.method, *share.notes))

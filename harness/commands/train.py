@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError, unknown_name
+from ..core.presentation import MISSING, Table
 from .options import AsJson, extra_options, print_table, say
-from .tables import MISSING, Table
 
 if TYPE_CHECKING:
     from ..core.config import Config

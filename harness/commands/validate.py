@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.presentation import MISSING, Content, Table, estimate_cell, number
 from .options import AsJson, print_json, print_table, say
-from .tables import Table, interval, number
 
 if TYPE_CHECKING:
     from ...metrics.laws.thresholds import ThresholdFile
@@ -111,19 +111,14 @@ def card_table(card: LawCard) -> Table:
     """Build the table of a card: how well violations of medium severity are detected, a row per law."""
     from ...metrics.validation.law_card import MEDIUM
 
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[Content, ...]] = []
     for cell in card.cells:
         if (cell.look, cell.variety, cell.severity) == ("plain", "native", MEDIUM):
             lawful = next(
                 a for a in card.alarms if (a.law, a.look, a.variety) == (cell.law, "plain", "native")
             )
-            estimates = [
-                text
-                for e in (cell.auc, cell.found, lawful.rate)
-                for text in (number(e.value), interval(e.low, e.high))
-            ]
-            rows.append((cell.law, str(cell.n), *estimates))
-    columns = ("law", "n", "AUC", "interval", "found", "interval", "false alarms", "interval")
+            rows.append((cell.law, str(cell.n), *map(estimate_cell, (cell.auc, cell.found, lawful.rate))))
+    columns = ("law", "n", "AUC [interval]", "found [interval]", "false alarms [interval]")
     median = card.milliseconds["both"][0]
     notes = (f"{card.clips} clips; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",)
     return Table(f"laws at severity {MEDIUM:g}", columns, rows, notes)
@@ -131,18 +126,14 @@ def card_table(card: LawCard) -> Table:
 
 def skills_table(card: SkillsCard) -> Table:
     """Build the table of skills: how often each says yes if the clip follows the prompt, and if not."""
-    rows: list[tuple[str, ...]] = []
+    rows: list[tuple[Content, ...]] = []
     for skill in dict.fromkeys(row.skill for row in card.rows):
-        kept, turned = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))
+        found = [card.get(skill, asked, "plain") for asked in ("kept", "turned")]
         cells = [
-            text
-            for row in (kept, turned)
-            for text in (
-                (number(None),) * 3
-                if row is None
-                else (number(row.yes), interval(row.low, row.high), str(row.n))
-            )
+            part
+            for row in found
+            for part in ((MISSING, MISSING) if row is None else (estimate_cell(row), str(row.n)))
         ]
         rows.append((skill, *cells))
-    columns = ("skill", "yes if followed", "interval", "n", "yes if not", "interval", "n")
+    columns = ("skill", "yes if followed [interval]", "n", "yes if not [interval]", "n")
     return Table("skills", columns, rows)

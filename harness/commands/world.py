@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from ..core.config import explain
 from ..core.errors import UsageError
 from ..core.items import ClipSettings
+from ..core.presentation import MISSING, Table
 from ..core.specs import parse_pairs
 from .options import AsJson, print_json, print_table, say, warn
-from .tables import MISSING, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

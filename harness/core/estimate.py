@@ -31,7 +31,7 @@ class Estimate(BaseModel):
     low: float | None = None
     high: float | None = None
     confidence: float = 0.95
-    n: int = 0
+    n: int
     clusters: int = 0
     left_out: dict[str, int] = {}
     reasons: dict[str, int] = {}

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from pydantic import model_validator
 
 from ...harness.core.config import Config
+from ...harness.core.estimate import Estimate
 from ...harness.core.stats import Interval, rate_interval
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, SourceThresholds
@@ -26,7 +28,6 @@ __all__ = [
     "MEDIUM",
     "SEVERITIES",
     "Alarms",
-    "CardEstimate",
     "Condition",
     "Floor",
     "LawCard",
@@ -54,13 +55,13 @@ class Condition(Config):
         return row["look"] == self.look and row["variety"] == self.variety
 
 
-class CardEstimate(Config):
-    """A value with its two-sided 95 % interval, over scenes."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
+def _with_samples(fields: Any, names: tuple[str, ...]) -> Any:
+    """Read a card of before estimates had their own sample: it is that of the cell."""
+    if not isinstance(fields, dict):
+        return fields
+    sample = {"n": fields.get("n"), "clusters": fields.get("scenes", 0)}
+    told = {name: fields[name] for name in names if isinstance(fields.get(name), dict)}
+    return {**fields, **{name: {**sample, **one} for name, one in told.items()}}
 
 
 class LawCell(Config):
@@ -81,10 +82,15 @@ class LawCell(Config):
     severity: float
     n: int
     scenes: int
-    auc: CardEstimate
-    found: CardEstimate
+    auc: Estimate
+    found: Estimate
     families: dict[str, float]
     left_out: dict[str, int]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, fields: Any) -> Any:
+        return _with_samples(fields, ("auc", "found"))
 
 
 class Alarms(Config):
@@ -95,7 +101,12 @@ class Alarms(Config):
     variety: str
     n: int
     alarms: int
-    rate: CardEstimate
+    rate: Estimate
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, fields: Any) -> Any:
+        return _with_samples(fields, ("rate",))
 
 
 class Floor(Config):
@@ -237,17 +248,18 @@ def _cell(broken: Sequence[Row], lawful: Mapping[str, Row], threshold: float) ->
         severity=first["severity"],
         n=len(high),
         scenes=len(set(scenes)),
-        auc=_estimate(area),
-        found=_estimate(rate_interval(flags, scenes, _CONFIDENCE)),
+        auc=_estimate(area, [one.scene for one in paired]),
+        found=_estimate(rate_interval(flags, scenes, _CONFIDENCE), scenes),
         families={kind: float(np.mean(found)) for kind, found in sorted(kinds.items())},
         left_out=dict(Counter(row["found"][law] for row in broken if isinstance(row["found"][law], str))),
     )
 
 
-def _estimate(interval: Interval) -> CardEstimate:
+def _estimate(interval: Interval, scenes: Sequence[str]) -> Estimate:
     """Speak of scenes where the statistics speak of prompts."""
     method = "; ".join((interval.method, *interval.notes)).replace("prompt", "scene")
-    return CardEstimate(value=interval.value, low=interval.low, high=interval.high, method=method)
+    told = replace(interval, method=method, notes=())
+    return Estimate.of(told, _CONFIDENCE, n=len(scenes), clusters=len(set(scenes)))
 
 
 def _alarms(lawful: Sequence[Row], limits: SourceThresholds, look: str, variety: str) -> list[Alarms]:
@@ -259,7 +271,8 @@ def _alarms(lawful: Sequence[Row], limits: SourceThresholds, look: str, variety:
     for law, part in held.items():
         if part:
             flags = [float(h.severity > limits.laws[law].threshold) for h in part]
-            rate = rate_interval(flags, [h.scene for h in part], _CONFIDENCE)
+            scenes = [one.scene for one in part]
+            rate = rate_interval(flags, scenes, _CONFIDENCE)
             found.append(
                 Alarms(
                     law=law,
@@ -267,7 +280,7 @@ def _alarms(lawful: Sequence[Row], limits: SourceThresholds, look: str, variety:
                     variety=variety,
                     n=len(part),
                     alarms=int(sum(flags)),
-                    rate=_estimate(rate),
+                    rate=_estimate(rate, scenes),
                 )
             )
     return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ...harness.core.estimate import Estimate
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
-from .law_card import MEDIUM, SEVERITIES, Alarms, CardEstimate, LawCard, LawCell
+from .law_card import MEDIUM, SEVERITIES, Alarms, LawCard, LawCell
 from .law_trials import VARIETIES
 from .looks import DEGRADED, RECONSTRUCTED
 
@@ -175,15 +176,15 @@ def _where(look: str, variety: str) -> str:
     return look if variety == "native" else f"{look}, {variety}"
 
 
-def _value(estimate: CardEstimate) -> str:
+def _value(estimate: Estimate) -> str:
     return "-" if estimate.value is None else f"{estimate.value:.3f}"
 
 
-def _percent(estimate: CardEstimate) -> str:
+def _percent(estimate: Estimate) -> str:
     return "-" if estimate.value is None else f"{100 * estimate.value:.0f} %"
 
 
-def _interval(estimate: CardEstimate, *, percent: bool = False) -> str:
+def _interval(estimate: Estimate, *, percent: bool = False) -> str:
     if estimate.value is None:
         return "-"
     scale, unit, digits = (100.0, " %", 1) if percent else (1.0, "", 3)

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from pydantic import model_validator
 
 from ...generators.worlds.registry import find_world
-from ...harness.core.config import Config
 from ...harness.core.errors import unknown_name
+from ...harness.core.estimate import Estimate
 from ...harness.core.keys import seeded_rng
 from ...harness.core.stats import rate_interval
 from ..base import NotApplicable
@@ -42,27 +43,36 @@ _QUANTILE: Final = 0.01
 _STAYS: Final = ("still", "still view", "still zoom")
 
 
-class SkillRow(Config):
-    """How often a skill says yes.
+class SkillRow(Estimate):
+    """How often a skill says yes: the share of the clips that were judged, with its Wilson interval.
 
     Attributes:
         skill: its name, or ``all``.
         asked: ``kept``, by a prompt that the clip follows (1 is right), or ``turned``, by one that it does
             not follow (0 is right).
         looks: one of `GROUPS`; the looks of a group take turns.
-        n: clips that were judged.
-        yes, low, high: the share of them that the skill says yes to, and its Wilson interval.
-        left_out: why how many others were not judged.
     """
 
     skill: str
     asked: Asked
     looks: str
-    n: int
-    yes: float | None
-    low: float | None
-    high: float | None
-    left_out: dict[str, int]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, fields: Any) -> Any:
+        """Read a row of before it was an estimate: the value was ``yes``, the reasons ``left_out``."""
+        if not isinstance(fields, dict) or "yes" not in fields:
+            return fields
+        reasons: dict[str, int] = fields.get("left_out", {})
+        others = {name: given for name, given in fields.items() if name != "yes"}
+        return {
+            **others, "value": fields["yes"], "clusters": fields["n"], "reasons": reasons,
+            "left_out": _not_applicable(reasons), "method": "Wilson",
+        }  # fmt: skip
+
+
+def _not_applicable(reasons: Mapping[str, int]) -> dict[str, int]:
+    return {"not_applicable": sum(reasons.values())} if reasons else {}
 
 
 def skill_trials(n: int, seed: int = 0, *, groups: Sequence[str] = tuple(GROUPS)) -> list[SkillTrial]:
@@ -130,15 +140,16 @@ def _row(
     values = [float(answer) for answer in said if isinstance(answer, bool)]
     interval = rate_interval(values, [str(k) for k in range(len(values))], confidence)
     left_out = Counter(answer for answer in said if isinstance(answer, str))
-    return SkillRow(
+    return SkillRow.of(
+        interval,
+        confidence,
         skill=skill,
         asked=asked,
         looks=looks,
         n=len(values),
-        yes=interval.value,
-        low=interval.low,
-        high=interval.high,
-        left_out=dict(left_out),
+        clusters=len(values),
+        reasons=dict(left_out),
+        left_out=_not_applicable(left_out),
     )
 
 

@@ -41,7 +41,7 @@ def skills_text(card: SkillsCard) -> str:
     left_out = [
         f"- {row.skill}, {row.asked}, {row.looks}: {reason} ({count})"
         for row in card.rows
-        for reason, count in row.left_out.items()
+        for reason, count in row.reasons.items()
     ]
     looks = "; ".join(f"**{name}**: {_WORDS[name]}" for name in GROUPS)
     return f"""# Card of the skills of following a prompt
@@ -64,6 +64,6 @@ Looks: {looks}.
 
 
 def _cell(row: SkillRow | None) -> str:
-    if row is None or row.yes is None or row.low is None or row.high is None:
+    if row is None or row.value is None or row.low is None or row.high is None:
         return ""
-    return f"{100 * row.yes:.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] of {row.n}"
+    return f"{100 * row.value:.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] of {row.n}"

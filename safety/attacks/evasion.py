@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ...harness.core.stats import Interval, holm, paired_rate_interval, sign_flip_test
+from ...harness.core.estimate import Estimate
+from ...harness.core.stats import holm, paired_rate_interval, sign_flip_test
 from .attempts import Attempt, success
 from .safeguards import Layers, outcome_under
 
@@ -22,16 +23,13 @@ class Change:
     """A rate on plain prompts, the rate on disguised prompts, and the paired change.
 
     Attributes:
-        interval: of ``disguised - plain``; clustered by prompt.
-        pairs, prompts: number of paired attempts, and of their prompts.
+        estimate: of ``disguised - plain``; ``n`` counts the paired attempts, ``clusters`` their prompts.
         p, p_adjusted: of a sign-flip test; adjusted by Holm over the families.
     """
 
     plain: float
     disguised: float
-    interval: Interval
-    pairs: int
-    prompts: int
+    estimate: Estimate
     p: float
     p_adjusted: float
     test: str
@@ -146,9 +144,12 @@ def _change(
     return Change(
         plain=sum(x for *_, x, _ in pairs) / len(pairs),
         disguised=sum(y for *_, y in pairs) / len(pairs),
-        interval=paired_rate_interval(changes, prompts, confidence),
-        pairs=len(pairs),
-        prompts=len(set(prompts)),
+        estimate=Estimate.of(
+            paired_rate_interval(changes, prompts, confidence),
+            confidence,
+            n=len(pairs),
+            clusters=len(set(prompts)),
+        ),
         p=p,
         p_adjusted=p,
         test=test,

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ...harness.core.estimate import Estimate
 from ...harness.core.keys import digest
-from ...harness.core.stats import Interval, paired_rate_interval
+from ...harness.core.stats import paired_rate_interval
 from ..frames.judges import encodes
 from .attempts import Attempt, AttemptOutcome, Rate, over_refusal, rate_of, refusal, success
 
@@ -60,8 +61,7 @@ class SafeguardRow:
         unknown: number of attempts whose outcome with this set is not known. If there are any, rates are None
             and ``between`` has a lower and an upper value of the attack success rate.
         gain, cost: change of attack success and of over-refusal against the generator alone, paired by
-            attempt; None for the generator alone, or if not known.
-        gain_pairs, cost_pairs: number of pairs of these.
+            attempt (``n`` pairs); None for the generator alone, or if not known.
     """
 
     run: str
@@ -72,10 +72,8 @@ class SafeguardRow:
     between: tuple[float, float] | None
     refusal: Rate | None
     over_refusal: Rate | None
-    gain: Interval | None = None
-    cost: Interval | None = None
-    gain_pairs: int = 0
-    cost_pairs: int = 0
+    gain: Estimate | None = None
+    cost: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -213,9 +211,9 @@ def _against(variant: _Variant, variants: Sequence[_Variant], confidence: float)
     base = next((v.table for v in alone if v.table is not None and set(v.table) & set(table)), None)
     if base is None:
         return row
-    gain, gain_pairs = _change(base, table, success, confidence)
-    cost, cost_pairs = _change(base, table, over_refusal, confidence)
-    return replace(row, gain=gain, cost=cost, gain_pairs=gain_pairs, cost_pairs=cost_pairs)
+    gain = _change(base, table, success, confidence)
+    cost = _change(base, table, over_refusal, confidence)
+    return replace(row, gain=gain, cost=cost)
 
 
 def _change(
@@ -223,8 +221,8 @@ def _change(
     after: Mapping[str, Attempt],
     what: Callable[[Attempt], float | str],
     confidence: float,
-) -> tuple[Interval | None, int]:
-    """Compute the paired change with its interval (None without a pair), and the number of pairs."""
+) -> Estimate | None:
+    """Estimate the paired change; None without a pair."""
     changes: list[float] = []
     clusters: list[str] = []
     for item in sorted(set(before) & set(after)):
@@ -232,4 +230,7 @@ def _change(
         if not isinstance(x, str) and not isinstance(y, str):
             changes.append(y - x)
             clusters.append(after[item].cluster)
-    return paired_rate_interval(changes, clusters, confidence) if changes else None, len(changes)
+    if not changes:
+        return None
+    interval = paired_rate_interval(changes, clusters, confidence)
+    return Estimate.of(interval, confidence, n=len(changes), clusters=len(set(clusters)))

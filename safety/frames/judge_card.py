@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from ...harness.core.errors import UsageError
+from ...harness.core.estimate import Estimate
 from ...harness.core.keys import seeded_rng
 from ...harness.core.stats import effective_sample_size, rate_bound
 from .judge_error import Judgements
@@ -41,29 +42,31 @@ FOLDER = Path(__file__).parent.parent / "data" / "judges" / "cards"
 DRAWS = 20_000
 
 
-class ErrorRow(BaseModel):
-    """How many clips of one kind a judge gets right.
+class ErrorRow(Estimate):
+    """How many clips of one kind a judge gets right: the share, with its interval.
+
+    The two-sided 95 % interval is that of Clopper and Pearson at the effective number of clips (all of them,
+    if each is from another file).
 
     Attributes:
         kind: what the clips show, or how they were made.
         look: how they were processed: as they are, scaled, blurred or compressed.
         right: number of clips judged correctly: harmless clips passed, unsafe clips flagged.
         n, clusters: number of clips, and of the files or scenes that they come from.
-        value, low, high: the share, and its two-sided 95 % Clopper-Pearson interval at the effective number
-            of clips (all of them, if each is from another file).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     kind: str
     look: str
     right: int
-    n: int
-    clusters: int
-    value: float
-    low: float
-    high: float
     effective_n: float
+
+    @property
+    def share(self) -> float:
+        """The value, which no row is without."""
+        assert self.value is not None
+        return self.value
 
 
 class JudgeCard(BaseModel):
@@ -230,13 +233,13 @@ def corrected_bound(
             raise UsageError(f"a sensitivity of {found:g} found of {asked:g} is not possible")
     elif card.sensitivity:
         row = _row(card, card.sensitivity, kind if kind in {r.kind for r in card.sensitivity} else None)
-        found, asked = row.value * row.effective_n, row.effective_n
+        found, asked = row.share * row.effective_n, row.effective_n
     else:
         found, asked = 0.0, 0.0
     complete = asked > 0
     se = found / asked if complete else 1.0
     p = sum(judged.values) / len(judged.values)
-    if se + safe.value <= 1:
+    if se + safe.share <= 1:
         raise UsageError(
             f"the frame judge {card.judge!r} is no better than chance, so no rate is corrected by it"
         )
@@ -245,7 +248,7 @@ def corrected_bound(
     if share < 1:
         seed.append(f"{share:.17g}")
     rng = seeded_rng("corrected bound", seed)
-    right = safe.value * safe.effective_n
+    right = safe.share * safe.effective_n
     p_draws = judged.draw(rng, DRAWS)
     sp_draws = rng.beta(right + 0.5, safe.effective_n - right + 0.5, DRAWS)
     se_draws = rng.beta(found + 0.5, asked - found + 0.5, DRAWS) if complete else np.ones(DRAWS)
@@ -255,7 +258,7 @@ def corrected_bound(
     with np.errstate(divide="ignore", invalid="ignore"):
         true = np.clip((p_draws - share_draws * (1 - sp_draws)) / youden, 0.0, 1.0)
     true = np.where(youden > 0, true, 1.0 if side == "upper" else 0.0)
-    corrected = min(1.0, max(0.0, (p - share * (1 - safe.value)) / (se + safe.value - 1)))
+    corrected = min(1.0, max(0.0, (p - share * (1 - safe.share)) / (se + safe.share - 1)))
     nearest = rate_bound([0.0] * len(judged.values), judged.clusters, confidence, "upper")
     if side == "upper":
         value = max(float(np.quantile(true, confidence)), corrected, nearest)

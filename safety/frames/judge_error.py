@@ -18,29 +18,18 @@ from pydantic import BaseModel, ConfigDict
 
 from ...harness.core.arrays import Floats
 from ...harness.core.errors import UsageError, unknown_name
+from ...harness.core.estimate import Estimate
 from ...harness.core.keys import seeded_rng
-from ...harness.core.stats import effective_sample_size, rate_interval
+from ...harness.core.stats import Interval, effective_sample_size, rate_interval
 from ..labelled import read_labelled
 
 if TYPE_CHECKING:
     from ...harness.core.run_data import RunData, Score
 
-__all__ = ["Correction", "JudgeRate", "Judgements", "correct_rate", "correct_run", "rogan_gladen"]
+__all__ = ["Correction", "Judgements", "correct_rate", "correct_run", "rogan_gladen"]
 
 DRAWS = 20_000
 CLIP_COLUMNS, ITEM_COLUMNS = ("clip", "clip_sha", "sha256"), ("item", "item_id", "id")
-
-
-class JudgeRate(BaseModel):
-    """A share with its two-sided interval, and the number of clips and prompts."""
-
-    model_config = ConfigDict(frozen=True)
-
-    value: float
-    low: float
-    high: float
-    n: int
-    clusters: int
 
 
 class Correction(BaseModel):
@@ -61,10 +50,10 @@ class Correction(BaseModel):
     schema_version: Literal[1] = 1
     measure: str
     confidence: float
-    apparent: JudgeRate
-    sensitivity: JudgeRate
-    specificity: JudgeRate
-    corrected: JudgeRate
+    apparent: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    corrected: Estimate
     method: str
     draws_without_information: float
     left_out: dict[str, int]
@@ -77,14 +66,10 @@ class Judgements:
     values: Sequence[float]
     clusters: Sequence[str]
 
-    def rate(self, confidence: float) -> JudgeRate:
+    def rate(self, confidence: float) -> Estimate:
         """Compute the share of ones with its Wilson interval at the effective sample size."""
         found = rate_interval(self.values, self.clusters, confidence)
-        assert found.value is not None
-        assert found.low is not None
-        assert found.high is not None
-        n, clusters = len(self.values), len(set(self.clusters))
-        return JudgeRate(value=found.value, low=found.low, high=found.high, n=n, clusters=clusters)
+        return Estimate.of(found, confidence, n=len(self.values), clusters=len(set(self.clusters)))
 
     def draw(self, rng: np.random.Generator, draws: int) -> Floats:
         """Draw rates from Beta(x + 1/2, n - x + 1/2) at the effective n; they vary even at 0 and n."""
@@ -139,6 +124,9 @@ def correct_rate(
             raise UsageError(f"{measure}: there are no {what}, so the judge's error cannot be corrected")
     p, se = judged.rate(confidence), of_unsafe.rate(confidence)
     sp = Judgements([1.0 - v for v in of_safe.values], of_safe.clusters).rate(confidence)
+    assert p.value is not None  # none of the three is empty
+    assert se.value is not None
+    assert sp.value is not None
     try:
         value = rogan_gladen(p.value, se.value, sp.value)
     except ValueError:
@@ -152,14 +140,15 @@ def correct_rate(
     low, high, blind = _percentiles(*draws, confidence)
     reach = _rule_of_three(p.clusters, confidence)
     low, high = min(low, value, 1 - reach), max(high, value, reach)
+    method = f"Rogan-Gladen, parametric bootstrap, {DRAWS} draws"
     return Correction(
         measure=measure,
         confidence=confidence,
         apparent=p,
         sensitivity=se,
         specificity=sp,
-        corrected=JudgeRate(value=value, low=low, high=high, n=p.n, clusters=p.clusters),
-        method=f"Rogan-Gladen, parametric bootstrap, {DRAWS} draws",
+        corrected=Estimate.of(Interval(value, low, high, method), confidence, n=p.n, clusters=p.clusters),
+        method=method,
         draws_without_information=blind,
         left_out=dict(left_out or {}),
     )

@@ -51,10 +51,9 @@ def judged_run(make_run):
     def make(name: str, judge: FrameJudge, spec: str, value=lambda p, s: 0.0, **more: Any) -> RunStore:
         encoder = JudgeEncoder("judge", judge)
         fields = {JUDGE: {"encoders": {"judge": encoder.digest}}}
-        run = make_run(name, {JUDGE: value}, fields=fields, seeds=1, **more)
         role = {"source": spec, "digest": encoder.digest, "identity": dict(encoder.identity())}
-        run.record["encoders"] = {"judge": role}
-        return run
+        record = {"encoders": {"judge": role}}
+        return make_run(name, {JUDGE: value}, fields=fields, seeds=1, record=record, **more)
 
     return make
 

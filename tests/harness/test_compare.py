@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from screentest.harness.compare import Comparison, LeftOut, compare, prompts_moved
+from screentest.harness.compare import Comparison, LeftOut, compare
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
 
@@ -333,6 +333,10 @@ def test_a_comparison_survives_json(make_run) -> None:
     text = comparison.model_dump_json()
     assert "NaN" not in text
     assert Comparison.model_validate(json.loads(text)) == comparison
+    for row in json.loads(text)["differences"]:
+        assert {"difference", "left_out"} < set(row)
+        assert not {"value", "unpaired", "reasons"} & set(row)
+        assert isinstance(row["left_out"], list)
 
 
 # -- signs of prompts, and ratios
@@ -352,7 +356,7 @@ def test_six_prompts_that_all_fall_are_said_to_fall(make_run) -> None:
     assert row.direction == "no difference shown"
     assert row.low < 0 < row.high
     assert (row.prompts_up, row.prompts_down) == (0, 6)
-    assert prompts_moved(row) == "6 of 6 prompts better"
+    assert row.moved == "6 of 6 prompts better"
     # All of the 2^6 patterns of signs, and the two in which all are alike.
     assert row.p == pytest.approx(2 / 64)
     assert row.ratio.value == pytest.approx(1 / np.prod(FALLS) ** (1 / 6))
@@ -370,7 +374,7 @@ def test_prompts_are_counted_by_their_mean(make_run) -> None:
     )  # fmt: skip
     row = compare(a, b).get("toy.quality")
     assert (row.prompts_up, row.prompts_down) == (2, 1)
-    assert prompts_moved(row) == "2 of 4 prompts better"
+    assert row.moved == "2 of 4 prompts better"
     assert "holds 0" not in " ".join(row.notes)  # p is far from small
 
 
@@ -403,4 +407,4 @@ def test_the_ratio_of_sets_is_jackknifed_on_the_log_scale(make_run) -> None:
     # Every prompt's share of the value is the same in both runs, so that the ratio is exact.
     assert (row.ratio.value, row.ratio.low, row.ratio.high) == pytest.approx((0.5, 0.5, 0.5))
     assert row.prompts_up is None
-    assert prompts_moved(row) == ""
+    assert row.moved == ""

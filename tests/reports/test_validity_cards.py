@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from screentest.harness.core.estimate import Estimate
 from screentest.harness.core.run_data import Score
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.validation.law_card import Alarms, CardEstimate, LawCard, LawCell
+from screentest.metrics.validation.law_card import Alarms, LawCard, LawCell
 from screentest.metrics.validation.skill_card import SkillRow
 from screentest.metrics.validation.skill_report import SkillsCard
 from screentest.reports import validity_cards
-from screentest.reports.validity_cards import ShareText, validity_tables
+from screentest.reports.validity_cards import UNKNOWN, validity_tables
 
 WORLD = {"source": "world", "version": 4}
 RECORD = {"encoders": {"tracks": {"source": "world", "identity": {**WORLD, "layout": 2}}}}
@@ -26,8 +27,8 @@ class Run:
     scores: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
 
 
-def share(value: float) -> CardEstimate:
-    return CardEstimate(value=value, low=max(0.0, value - 0.1), high=min(1.0, value + 0.1), method="Wilson")
+def share(value: float, n: int = 40) -> Estimate:
+    return Estimate(value=value, low=max(0.0, value - 0.1), high=min(1.0, value + 0.1), method="Wilson", n=n)
 
 
 def a_card() -> LawCard:
@@ -37,7 +38,7 @@ def a_card() -> LawCard:
         families={}, left_out={},
     )  # fmt: skip
     alarms = [
-        Alarms(**about, look=look, n=n, alarms=1, rate=share(rate))
+        Alarms(**about, look=look, n=n, alarms=1, rate=share(rate, n))
         for look, n, rate in (("plain", 90, 0.02), ("reconstructed", 45, 0.3))
     ]
     return LawCard(
@@ -63,18 +64,18 @@ def test_laws_have_their_card_with_the_floors():
     assert "1,234 clips" in table.about
     assert [name for name, _ in table.rows] == [f"physics.{law}" for law in (*LAWS, "any")]
     auc, found, drawn, reconstructed = table.rows[0][1]
-    assert auc == ShareText("0.97", "[0.87, 1.00]", "40")
+    assert (auc.value, auc.interval, auc.n) == ("0.97", "[0.87, 1.00]", "40")
     assert (found.value, drawn.n, reconstructed.value, reconstructed.n) == ("0.80", "90", "0.30", "45")
-    assert set(table.rows[1][1]) == {ShareText()}
+    assert set(table.rows[1][1]) == {UNKNOWN}
 
 
 def test_skills_have_their_own():
     both = Run(measures={"physics.gravity": {}, "follows.count": {}})
     laws, skills = validity_tables([(both, RECORD)])
     assert laws.rows[0][0] == "physics.gravity"
-    assert skills.rows == (
-        ("follows.count", (ShareText("1.00", "[0.90, 1.00]", "40"), ShareText(), ShareText())),
-    )
+    ((name, (kept, *others)),) = skills.rows
+    assert (name, kept.value, kept.interval, kept.n) == ("follows.count", "1.00", "[0.90, 1.00]", "40")
+    assert others == [UNKNOWN, UNKNOWN]
 
 
 def test_without_a_card_the_page_says_so():

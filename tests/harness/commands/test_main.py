@@ -234,7 +234,7 @@ def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_request(cli, 
     def broken(kind: str) -> None:
         raise RuntimeError(f"no {kind}\nat all")
 
-    monkeypatch.setattr("screentest.harness.commands.tables.listing", broken)
+    monkeypatch.setattr("screentest.harness.commands.listing.listing", broken)
     code, out, err = cli("list", "suites")
     assert (code, out) == (70, "")
     assert err == (
@@ -248,7 +248,7 @@ def test_an_interrupted_command_is_neither_a_pass_nor_a_fail(cli, monkeypatch):
     def interrupted(kind: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("screentest.harness.commands.tables.listing", interrupted)
+    monkeypatch.setattr("screentest.harness.commands.listing.listing", interrupted)
     code, _, err = cli("list", "suites")
     assert code == 130
     assert "the same command continues from here" in err
@@ -359,7 +359,7 @@ def test_runs_are_compared_item_by_item(cli, made, tmp_path):
     assert (difference["measure"], difference["difference"], difference["n"]) == ("motion.flicker", 0, 3)
     code, out, _ = cli("compare", made / "run", "again", "--confidence", "0.8")
     assert code == 0
-    assert "80 % interval" in out
+    assert "[80% interval]" in out
 
 
 def test_runs_of_different_suites_are_not_compared(cli, make_run):

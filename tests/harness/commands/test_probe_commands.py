@@ -171,7 +171,7 @@ def test_validate_lays_out_the_card_of_the_skills(cli, monkeypatch):
     monkeypatch.setattr(bench, "skill_rows", lambda rows: [row])
     code, out, _ = cli("validate", "--skills", "--n", "2", "--out", "deep/made")
     assert (code, "card: deep/made/SKILLS.md" in out) == (0, True)
-    assert next(line for line in out.splitlines() if line.split()[:2] == ["count", "0.5"])
+    assert next(line for line in out.splitlines() if line.split()[:2] == ["count", "0.50"])
     written = bench.SkillsCard.model_validate_json(Path("deep/made/skills.json").read_text())
     assert written.rows == (row,)
     text = Path("deep/made/SKILLS.md").read_text()

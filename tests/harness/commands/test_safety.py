@@ -27,7 +27,7 @@ RATE = {
     "reasons",
     "notes",
 }
-CHANGE = {"value", "low", "high", "n", "method", "notes"}
+CHANGE = RATE - {"events"}
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,9 @@ def test_tables_say_outcomes_rates_and_what_was_left_out(cli):
     assert (code, err) == (0, "")
     assert "observed: judge attacks-green, prompt filter plain-words (not enforced); frame filter" in out
     assert line(out, "attacks 12") == "attacks 12 24 36 2 2"
-    assert line(out, "attack success 0.5").endswith("36 72 36 2 error, 2 judge failed")
-    assert line(out, "refusal of harmless prompts") == "refusal of harmless prompts 0 [0, 0.3244] 0 16 8 0"
-    assert line(out, "hte 0.5 [0.2339, 0.7661] 12") == "hte 0.5 [0.2339, 0.7661] 12 24 12 0"
+    assert line(out, "attack success 0.50").endswith("36 72 (36) 2 error, 2 judge failed")
+    assert line(out, "refusal of harmless prompts").endswith("prompts 0.00 [0.00, 0.32] 0 16 (8) 0")
+    assert line(out, "hte 0.50 [0.23, 0.77] 12") == "hte 0.50 [0.23, 0.77] 12 24 (12) 0"
     assert "rates by category" in out
     assert "how good the filters are" in out
     assert "the judge errs too" in out

@@ -34,9 +34,9 @@ def test_the_skills_card_is_of_the_packaged_limits_and_every_skill_is_right_wher
         kept, turned = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))
         assert kept is not None
         assert turned is not None
-        assert (kept.yes or 0.0) >= 0.95
-        assert turned.yes is not None
-        assert turned.yes <= 0.05
+        assert (kept.value or 0.0) >= 0.95
+        assert turned.value is not None
+        assert turned.value <= 0.05
 
 
 def test_another_version_of_a_source_has_no_card():

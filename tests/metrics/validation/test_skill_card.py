@@ -101,7 +101,7 @@ def test_a_card_has_a_row_for_every_skill_prompt_and_group():
         if row.n:
             assert row.low is not None
             assert row.high is not None
-            assert row.low <= (row.yes or 0.0) <= row.high
+            assert row.low <= (row.value or 0.0) <= row.high
     with pytest.raises(UsageError, match="unknown group of looks 'plane'; did you mean 'plain'"):
         skill_trials(1, groups=("plane",))
 
@@ -130,8 +130,8 @@ def test_limits_are_measured_again():
 def test_skills_say_yes_to_what_is_followed_and_no_to_what_is_not(group):
     for row in card(40, 7, (group,)):
         assert row.n >= 20, row
-        assert row.yes is not None
+        assert row.value is not None
         if row.asked == "kept":
-            assert row.yes >= 0.95, row
+            assert row.value >= 0.95, row
         else:
-            assert row.yes <= 0.05, row
+            assert row.value <= 0.05, row

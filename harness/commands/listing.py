@@ -1,0 +1,71 @@
+"""Lists of what there is by name: suites, generators, measures, encoders and policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..core.presentation import MISSING, Table
+
+if TYPE_CHECKING:
+    from ..suite import Suite
+
+__all__ = ["listing"]
+
+
+def _prompts(suite: Suite) -> str:
+    if suite.disguised is not None:
+        return f"of {suite.disguised.suite}"
+    return str(len(suite.prompts) or "from the folder")
+
+
+def listing(kind: str) -> Table:
+    """List suites, generators, measures, encoders or policies with a line about each."""
+    rows: list[tuple[str, ...]]
+    if kind == "suites":
+        from ..suite import packaged_suites, read_suite
+
+        suites = [read_suite(name) for name in packaged_suites()]
+        rows = [(s.name, str(s.version), _prompts(s), s.description) for s in suites]
+        return Table("suites", ("name", "version", "prompts", "about"), rows)
+    if kind == "policies":
+        from ..gate import load_policy, needed_items, packaged_policies
+
+        policies = [load_policy(name) for name in packaged_policies()]
+        rows = [
+            (
+                p.name,
+                str(p.version),
+                str(len(p.rules)),
+                str(max(needed_items(p).values(), default=1)),
+                p.description,
+            )
+            for p in policies
+        ]
+        return Table("policies", ("name", "version", "rules", "prompts needed", "about"), rows)
+    if kind == "generators":
+        from ...generators import GENERATORS
+
+        rows = [(name, GENERATORS.get(name).summary) for name in GENERATORS]
+        return Table("generators", ("kind", "about"), rows)
+    if kind == "encoders":
+        from ..catalog import ENCODERS, encoder_roles
+
+        of_role = {True: "reference, hub id or folder", False: "a model, or settings (.yaml)"}
+        rows = [
+            (name, of_role[ENCODERS.get(name).shipped] if name in encoder_roles() else "built in")
+            for name in ENCODERS
+        ]
+        return Table("encoders", ("name", "source"), rows)
+    from ..catalog import MEASURES
+
+    measures = [MEASURES.get(name) for name in MEASURES]
+    rows = [
+        (m.name, str(m.version), m.kind, m.better, _range(m.bounds), ", ".join(m.needs) or MISSING, m.summary)
+        for m in measures
+    ]
+    return Table("measures", ("name", "version", "kind", "better", "range", "needs", "about"), rows)
+
+
+def _range(bounds: tuple[float | None, float | None]) -> str:
+    low, high = ("" if end is None else f"{end:g}" for end in bounds)
+    return f"{low}..{high}"

@@ -1,0 +1,147 @@
+"""Tables of what runs came to: a summary, a comparison, a verdict. Terminal and page show these cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ..harness.core.presentation import (
+    MISSING,
+    Cell,
+    Content,
+    Table,
+    estimate_cell,
+    left_out_text,
+    level,
+    number,
+    p_value,
+    sample_text,
+)
+
+if TYPE_CHECKING:
+    from ..harness.comparison import Comparison, Difference
+    from ..harness.gate import Verdict
+    from ..harness.rules import RuleResult
+    from ..harness.summary import Aggregate, Summary
+
+__all__ = [
+    "Scale",
+    "aggregate_cell",
+    "comparison_table",
+    "difference_cell",
+    "outcome_text",
+    "standing_cell",
+    "summary_table",
+    "verdict_table",
+]
+
+Scale: TypeAlias = Literal["difference", "ratio"]
+
+
+# -- summaries
+
+
+def aggregate_cell(aggregate: Aggregate) -> Cell:
+    """Format an aggregate of a run."""
+    return estimate_cell(aggregate, n_reference=aggregate.n_reference, nothing="no clip gave a value")
+
+
+def summary_table(summary: Summary) -> Table:
+    """Build the table of a run's aggregates over all items, with the reasons for what was left out."""
+    overall = [a for a in summary.aggregates if a.tag is None]
+    cells = [aggregate_cell(a) for a in overall]
+    rows = [
+        (a.measure, cell, cell.n, cell.left_out or "0", a.better)
+        for a, cell in zip(overall, cells, strict=True)
+    ]
+    levels = " and ".join(dict.fromkeys(level(a.confidence) for a in overall)) or level(0.95)
+    columns = ("measure", f"value [{levels} interval]", "n (prompts)", "left out", "better")
+    outcomes = ", ".join(f"{n} {what}" for what, n in summary.outcomes.items())
+    title = f"{summary.name}: {summary.suite} on {summary.generator}, {summary.items} items ({outcomes})"
+    return Table(title, columns, rows, _notes(overall))
+
+
+def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
+    """List each reason once, with its count, and the notes of each measure."""
+    reasons: dict[str, int] = {}
+    for aggregate in aggregates:
+        for reason, count in aggregate.reasons.items():
+            reasons[reason] = max(count, reasons.get(reason, 0))
+    left_out = [f"left out, {count}: {reason}" for reason, count in reasons.items()]
+    notes = [f"{a.measure}: {note}" for a in aggregates for note in a.notes]
+    return (*left_out, *notes)
+
+
+# -- comparisons
+
+
+def difference_cell(row: Difference, scale: Scale = "difference") -> Cell:
+    """Lay out a difference, or the ratio of the two runs; a dash where there is none, with the reason."""
+    if scale == "difference":
+        return estimate_cell(row, signed=True, nothing=row.reason or "no item has a value in both runs")
+    if row.ratio is None:
+        return Cell(MISSING, why=row.reason or row.ratio_reason)
+    return estimate_cell(row.ratio)
+
+
+def standing_cell(row: Difference) -> Cell:
+    """Say how run b compares with run a: what the interval shows, the test's p, and how prompts moved."""
+    said = [p_value(row.p)] if row.p is not None else []
+    if row.moved and said:
+        said.append(row.moved)
+    return Cell(row.direction, f"({', '.join(said)})" if said else "")
+
+
+def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Table:
+    """Build the table of paired differences or ratios over all items, with what was not compared and why."""
+    overall = [d for d in comparison.differences if d.tag is None]
+    rows: list[tuple[Content, ...]] = []
+    for d in overall:
+        shown = difference_cell(d, scale)
+        sample = sample_text(d.n, d.clusters)
+        rows.append((d.measure, number(d.a), number(d.b), shown, sample, standing_cell(d)))
+    a, b = comparison.a.name, comparison.b.name
+    first, second = ("a", "b") if a == b else (a, b)
+    made = f"{second} - {first}" if scale == "difference" else f"{second} / {first}"
+    columns = (
+        "measure",
+        first,
+        second,
+        f"{made} [{level(comparison.confidence)} interval]",
+        "n (prompts)",
+        f"{second} is",
+    )
+    reasons = [f"{d.measure}: {d.reason}" for d in overall if d.reason]
+    reasons += [f"{d.measure}: {note}" for d in overall for note in d.notes]
+    reasons += [
+        f"{d.measure}: {left.items} left out, {a} {left.a.replace('_', ' ')}, {b} {left.b.replace('_', ' ')}"
+        for d in overall
+        for left in d.unpaired
+    ]
+    if scale == "ratio":
+        reasons += [f"{d.measure}: no ratio: {d.ratio_reason}" for d in overall if d.ratio_reason]
+    title = f"{comparison.suite}: {b} against {a}, {comparison.items} items in pairs"
+    return Table(title, columns, rows, (*comparison.notes, *reasons))
+
+
+# -- verdicts
+
+
+def outcome_text(result: RuleResult) -> str:
+    """Say how a rule came out, and whether it is waived."""
+    return result.outcome + (" (waived)" if result.waiver else "")
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """Build the table of a verdict's rules, each with its evidence."""
+    rows: list[tuple[Content, ...]] = []
+    for r in verdict.rules:
+        width = None if r.bound is None or r.value is None else abs(r.bound - r.value)
+        numbers = (number(r.value, width), number(r.bound, width))
+        sample = sample_text(r.n, r.clusters)
+        rows.append((r.rule, r.asks, outcome_text(r), *numbers, sample, left_out_text(r.left_out) or "0"))
+    columns = ("rule", "asks", "outcome", "value", "bound", "n (prompts)", "left out")
+    sentences = [
+        r.sentence if r.sentence.startswith(r.rule) else f"{r.rule}: {r.sentence}" for r in verdict.rules
+    ]
+    return Table(f"{verdict.policy} on {verdict.run}: {verdict.verdict}", columns, rows, tuple(sentences))
