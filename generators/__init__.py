@@ -1,4 +1,4 @@
-"""Generators: what turns the items of a plan into clips."""
+"""Generators: they turn the items of a plan into clips."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class GeneratorKind:
-    """A kind of generator: how to make one from what follows the kind in its spec.
+    """A kind of generator, which makes a generator from the rest of its spec.
 
     Args:
         make: ``(argument, device, dtype) -> Generator``; cheap, weights are loaded later.
@@ -74,7 +74,7 @@ GENERATORS.add(
         "reference:NAME?steps=N,...: the shipped diffusion transformer, checkpoint NAME or a folder",
     ),
 )
-GENERATORS.add("folder", GeneratorKind(_folder, "folder:PATH: videos that are files already"))
+GENERATORS.add("folder", GeneratorKind(_folder, "folder:PATH: existing video files"))
 GENERATORS.add(
     "guarded",
     GeneratorKind(
@@ -87,7 +87,7 @@ def make_generator(spec: str, *, device: str = "auto", dtype: str = "float32") -
     """Make a generator from its spec, ``KIND:ARGUMENT?NAME=VALUE``; see `harness.core.specs`.
 
     Raises:
-        UsageError: no such kind, checkpoint or folder; or a plug-in's own kind could not make one.
+        UsageError: there is no such kind, checkpoint or folder, or a plug-in could not make the generator.
     """
     kind, argument = split_kind(spec)
     make = GENERATORS.get(kind).make

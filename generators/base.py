@@ -1,4 +1,4 @@
-"""What every generator is: it turns items into outputs, and says exactly who it is."""
+"""The interface of generators: they turn items into outputs, and list their identity."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["Failure", "Frames", "Generator", "Output", "Refusal", "VideoFile", "
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """What every output carries.
+    """Base of all outputs.
 
     Attributes:
-        layers: what safeguards decided on the way, in their order.
+        layers: decisions of safeguards, in order.
     """
 
     layers: tuple[LayerDecision, ...] = ()
@@ -43,25 +43,25 @@ class Frames(_Answer):
 
 @dataclass(frozen=True)
 class VideoFile(_Answer):
-    """A clip that is a file already; it is stored as it is, bit for bit."""
+    """A clip as a file; it is stored unchanged, bit for bit."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Refusal(_Answer):
-    """The generator, or a filter before it, said no."""
+    """The generator, or a filter before it, refused the item."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Failure(_Answer):
-    """Nothing came back for this item.
+    """Generation of the item failed.
 
     Attributes:
-        reason: one sentence; it stands in the run and on the page.
-        details: more for whoever mends it, such as a traceback; it goes to the run's log.
+        reason: one sentence, stored in the run and shown in the report.
+        details: more for developers, such as a traceback; written to the run's log.
     """
 
     reason: str
@@ -74,13 +74,13 @@ Output = Frames | VideoFile | Refusal | Failure
 class Generator(ABC):
     """Turn items into outputs.
 
-    Making one is cheap: weights are loaded on the first call of `generate`, so that planning and scoring
-    again never pay for them.
+    Creating one is cheap: weights are loaded at the first call of `generate`, so planning and scoring do not
+    load them.
 
     Attributes:
-        spec: how the user named it, for example ``reference:base`` or ``folder:clips``.
-        sources: folders that it reads clips from; a run may not lie in one of them.
-        batch_size: how many items the plan puts in a unit. It must not change what an item's clip shows.
+        spec: the user's spec, for example ``reference:base`` or ``folder:clips``.
+        sources: folders that it reads clips from; a run must not be inside one of them.
+        batch_size: number of items in a unit of the plan. It must not change what an item's clip shows.
     """
 
     spec: str
@@ -89,7 +89,7 @@ class Generator(ABC):
 
     @abstractmethod
     def identity(self) -> Mapping[str, Json]:
-        """List what changes the output (name, weights digest, sampler settings), without loading it.
+        """List what changes the output (name, weights digest, sampler settings), without loading weights.
 
         Raises:
             MissingWeightsError: the weights are not on this machine.
@@ -100,28 +100,27 @@ class Generator(ABC):
         """Make one output for each item, in order. An item that fails is a `Failure`, not an exception."""
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
-        """List the items that this generator brings itself (a folder of clips); None for a real generator."""
+        """List the generator's own items (of a folder of clips); None for a real generator."""
         del clip
         return None
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Look, before anything is generated, for what will not work; return warnings to print.
+        """Check the items before anything is generated; return warnings to print.
 
         Raises:
-            UsageError: the items cannot be served at all (a size that the checkpoint does not know ...).
+            UsageError: the generator cannot make the items, for example in a size that it was not trained on.
         """
         del items
         return []
 
 
 def answers(generator: Generator, items: Sequence[Item]) -> list[Output]:
-    """Make one output for each item, whatever a generator does: what it raises fails these items alone.
+    """Make one output for each item; an exception of the generator becomes a `Failure` of these items.
 
-    An output that is none of the four kinds, or frames that are no video, is a `Failure` that says what to
-    return instead.
+    An output of another type, or frames that are not a video, become a `Failure` that says what to return.
 
     Raises:
-        ScreentestError: weights are missing or the like, so that further items would fail in the same way.
+        ScreentestError: an error that further items would have, too, such as missing weights.
     """
     try:
         outputs = cast("object", generator.generate(items))
@@ -159,7 +158,7 @@ def _is_video(frames: object) -> bool:
 
 
 def _named(value: object) -> str:
-    """Name a value that should have been another, by its type and, of an array, its shape."""
+    """Describe an unexpected value by its type and, for an array, its shape."""
     if value is None:
         return "None"
     name = type(value).__name__

@@ -1,6 +1,6 @@
-"""A folder of clips in the place of a generator: ``folder:PATH``.
+"""A folder of clips as a generator: ``folder:PATH``.
 
-Which clip belongs to which prompt and seed is said, in this order, by
+The clip of a prompt and seed is found, in this order, by
 
 - ``manifest.csv`` or ``manifest.jsonl`` with the columns ``file``, ``prompt``, ``seed`` and, where wanted,
   ``expect`` (a JSON object), ``tags`` (in CSV with ``;`` or ``|`` between them) and ``group``;
@@ -10,8 +10,8 @@ Which clip belongs to which prompt and seed is said, in this order, by
 A prompt is found by a file name after `comparable` has been applied to both, and a name whose prompt has at
 least `TRUNCATED_FROM` characters also stands for a longer prompt that begins with it.
 
-A folder in it that holds numbered pictures stands for one clip as a file does, at the rate of the suite
-(`frame_folders`). What has the name of a video and cannot be read as one is listed with the reason.
+A subfolder of numbered pictures is one clip, at the suite's frame rate (`frame_folders`). A file with the
+name of a video that cannot be read as one is listed with the reason.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f/\\:*?"<>|_\s]+')
 
 
 def comparable(text: str) -> str:
-    """Reduce a prompt, or the prompt part of a file name, to what survives in a file name.
+    """Normalize a prompt, or the prompt part of a file name, for comparison.
 
     Characters that file systems refuse (``/ \\ : * ? " < > |`` and control characters), underscores and white
     space become one space; Unicode is composed (NFC); spaces and dots at the ends go.
@@ -54,7 +54,7 @@ def comparable(text: str) -> str:
 
 
 class FolderGenerator(Generator):
-    """Serve the clips of a folder, as they are."""
+    """Return the clips of a folder, unchanged."""
 
     def __init__(self, folder: str | Path) -> None:
         self.spec = f"folder:{folder}"
@@ -62,7 +62,7 @@ class FolderGenerator(Generator):
         self.sources = (self.folder,)
 
     def identity(self) -> Mapping[str, Json]:
-        """List the digest of the manifest's and the clips' names and contents; the path has no part in it."""
+        """List the digest of names and contents of the manifest and the clips; the path is not part of it."""
         there = {name for name in (*MANIFESTS, *self._names) if (self.folder / name).is_file()}
         for name in self._names & self._frame_folders.keys():
             there.update(f"{name}/{frame}" for frame in self._frame_folders[name])
@@ -70,10 +70,10 @@ class FolderGenerator(Generator):
         return {"kind": "folder", "digest": folder_digest(self.folder, there)}
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...]:
-        """List the manifest's rows; without one, the files, with prompts where all names hold a sentence.
+        """List the manifest's rows; without one, the files, with prompts if all names are sentences.
 
         Raises:
-            UsageError: no such folder, no video in it, or the manifest is wrong.
+            UsageError: there is no such folder, it has no video, or the manifest is wrong.
         """
         if self._manifest is None and not all(_is_sentence(entry.prompt) for entry in self._entries):
             return tuple(make_item(None, 0, clip, source=name) for name in self._videos)
@@ -92,10 +92,10 @@ class FolderGenerator(Generator):
         )
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Compare what is asked for with what is there; return a sentence on each difference.
+        """Compare the items with the folder's clips; return a sentence on each difference.
 
         Raises:
-            UsageError: not one of the clips is there, or neither a manifest nor the file names say prompts.
+            UsageError: none of the clips is there, or neither a manifest nor the file names give prompts.
         """
         found = [self._find(item) for item in items]
         if items and not any(found):
@@ -137,7 +137,7 @@ class FolderGenerator(Generator):
         return warnings
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Return each item's file, or a `Failure` where the folder has none."""
+        """Return each item's file, or a `Failure` if the folder has none."""
         return [self._output(item) for item in items]
 
     def _output(self, item: Item) -> Output:
@@ -155,11 +155,11 @@ class FolderGenerator(Generator):
             return Failure(str(error).replace(f"{self.folder}/", ""))
 
     def _left_out(self) -> str:
-        """List all that has the name of a video and is none that can be read, each with its reason."""
+        """List the files named like videos that cannot be read, each with its reason."""
         return "; ".join(f"{name} is {reason}" for name, reason in self._survey.left_out.items())
 
     def _about_frames(self, used: set[str], items: Sequence[Item]) -> list[str]:
-        """Say which folders are read as clips, and what is made up for what they do not state."""
+        """Say which subfolders are read as clips, and what is assumed for them."""
         names = sorted(used & self._frame_folders.keys())
         if not names:
             return []
@@ -172,7 +172,7 @@ class FolderGenerator(Generator):
         return said
 
     def _refuse_shared(self, items: Sequence[Item], found: Sequence[str | None]) -> None:
-        """Refuse a file name that two prompts lead to, by truncation or by characters it cannot hold."""
+        """Refuse a file name that fits two prompts, because of truncation or replaced characters."""
         owner: dict[str, Item] = {}
         for item, name in zip(items, found, strict=True):
             if name is None or item.source is not None:
@@ -246,18 +246,18 @@ class FolderGenerator(Generator):
         return comparable(prompt) if self._manifest is None else unicodedata.normalize("NFC", prompt).strip()
 
     def _title(self, name: str) -> str:
-        """Take the ending off a file's name; a folder's has none."""
+        """Remove the suffix of a file name; a folder name has none."""
         return Path(name).name if name in self._frame_folders else Path(name).stem
 
     def _wanted(self, item: Item) -> str | None:
-        """Return the name that the item's clip should have, whether or not it is there."""
+        """Return the name that the item's clip should have, even if it is missing."""
         if item.source is not None or item.prompt is None:
             return item.source
         key = self._key(item.prompt)
         return self._by_prompt.get((key, item.seed)) or self._truncated(key, item.seed)
 
     def _find(self, item: Item) -> str | None:
-        """Return the name of the item's clip, or None where the folder has none that can be read."""
+        """Return the name of the item's clip; None if the folder has no readable one."""
         name = self._wanted(item)
         if name is None or name not in self._names:
             return None
@@ -280,12 +280,12 @@ class FolderGenerator(Generator):
 
 
 def _is_sentence(prompt: str | None) -> bool:
-    """Tell the prompt of 'a cat runs-0.mp4' from the counter's stem of 'clip-1.mp4'."""
+    """Distinguish the prompt in 'a cat runs-0.mp4' from the stem in 'clip-1.mp4'."""
     return prompt is not None and len(prompt.split()) > 1
 
 
 def _some(names: Sequence[str], few: int = 8) -> str:
-    """List all names where they are few, and the first of many."""
+    """List the first names, and how many more there are."""
     if len(names) <= few:
         return ", ".join(names)
     return f"{', '.join(names[:few])} and {len(names) - few} more"

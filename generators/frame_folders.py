@@ -23,7 +23,7 @@ __all__ = ["PICTURE_SUFFIXES", "find_frame_folders", "has_transparency", "read_f
 PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 
 MAX_BYTES = 2 * 2**30
-"""Of all pixels of such a clip, which is held in memory at once."""
+"""Largest size of such a clip in memory, which is read at once."""
 
 _NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>[0-9]{1,12})")
 
@@ -31,9 +31,9 @@ _NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>[0-9]{1,12})")
 def find_frame_folders(folder: Path) -> dict[str, tuple[str, ...]]:
     """Find the folders in ``folder`` that hold the frames of a clip: name -> its pictures, in order.
 
-    Such a folder has two pictures at least and no video. All its pictures are of one format, and their names
-    are one text (which may be empty) and a number. Hidden files and folders are passed over, links to folders
-    not followed. Names are relative to ``folder``; its own, where it holds frames itself, is ``.``.
+    Such a folder has at least two pictures and no video. All its pictures have one format, and their names
+    are the same text (which may be empty) and a number. Hidden files and folders, and links to folders, are
+    ignored. Names are relative to ``folder``; ``.`` stands for the folder itself.
     """
     found: dict[str, tuple[str, ...]] = {}
     for root, folders, files in os.walk(folder):
@@ -74,7 +74,7 @@ def _number(name: str) -> int:
 
 
 def has_transparency(path: Path) -> bool:
-    """Say whether a picture declares transparent parts; False where it cannot be read."""
+    """Check whether a picture declares transparent parts; False if it cannot be read."""
     try:
         with open_picture(path) as image:
             return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
@@ -83,7 +83,7 @@ def has_transparency(path: Path) -> bool:
 
 
 def read_frames(folder: Path, names: Sequence[str]) -> NDArray[np.uint8]:
-    """Read the numbered pictures of a folder, uint8 RGB (T, H, W, 3); what is transparent lies over white.
+    """Read the numbered pictures of a folder, uint8 RGB (T, H, W, 3), with transparency over white.
 
     Raises:
         MediaError: a number is missing or given twice, the pictures differ in size, are too large or too

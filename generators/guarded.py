@@ -2,8 +2,8 @@
 
     prompt filter -> generator -> frame filter
 
-A prompt that the first filter flags never reaches the generator; a clip that the second one flags is not
-given out. Each decision is written into the run: score, threshold, and the digest of what decided.
+A prompt that the prompt filter flags never reaches the generator; a clip that the frame filter flags is
+withheld. Each decision is stored in the run: score, threshold, and the filter's digest.
 
 ``OPTIONS`` are ``name=value`` with commas between them, and SPEC is the generator's own spec. The long form
 is ``guarded:[SPEC]?OPTIONS`` (`harness.core.specs` has the grammar)::
@@ -12,9 +12,8 @@ is ``guarded:[SPEC]?OPTIONS`` (`harness.core.specs` has the grammar)::
     guarded:prompt=minilm,frame=none:reference:base       a prompt filter alone
     guarded:frame=hazard,enforce=no:reference:base        both filters decide, and refuse nothing
 
-With ``enforce=no`` everything is generated and judged, so that one run says what the generator does alone,
-and what each filter, and both, would have changed. A filter that fails lets nothing through: the attempt is
-an error.
+With ``enforce=no`` everything is generated and judged, so that one run shows the generator alone, and the
+effect of each filter and of both. If an enforced filter fails, the attempt is an error.
 """
 
 from __future__ import annotations
@@ -50,17 +49,17 @@ NONE = "none"
 
 
 class GuardOptions(Config):
-    """What stands around a generator. Thresholds are those of the filters' own cards."""
+    """The safeguards around a generator. Thresholds are those of the filters' own cards."""
 
     prompt: str = Field(default="ngram", min_length=1, description="prompt classifier, or none")
     frame: str = Field(default="nudity", min_length=1, description="frame judge, or none")
     canonicalise: bool = Field(default=True, description="undo disguises before a prompt is read")
-    enforce: bool = Field(default=True, description="refuse what is flagged; else only write it down")
+    enforce: bool = Field(default=True, description="refuse what is flagged; no: only store the decision")
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """An item on its way through the layers."""
+    """An item that passed the prompt filter, with the decisions so far."""
 
     item: Item
     layers: tuple[LayerDecision, ...]
@@ -80,7 +79,7 @@ class GuardedGenerator(Generator):
     ) -> None:
         if prompt is None and frame is None:
             raise UsageError(
-                "a guard without a filter guards nothing; turn one on, or name the generator alone"
+                "a guard without a filter has no effect; turn one on, or name the generator alone"
             )
         self.inner = inner
         self.spec = spec or f"guarded:{inner.spec}"
@@ -102,11 +101,11 @@ class GuardedGenerator(Generator):
         }
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
-        """List the items that the generator brings itself."""
+        """List the generator's own items, if it has any."""
         return self.inner.own_items(clip)
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Look for what will not work, as the generator does, and for items that no prompt filter sees."""
+        """Run the generator's checks, and warn of items that no prompt filter sees."""
         warnings = list(self.inner.check(items))
         if isinstance(self.inner, JobGenerator):
             warnings.append(
@@ -119,7 +118,7 @@ class GuardedGenerator(Generator):
         return warnings
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Filter the prompts, generate what is left, and filter the clips."""
+        """Filter the prompts, generate the remaining items, and filter the clips."""
         outputs: dict[str, Output] = {}
         waiting: list[_Waiting] = []
         for item, decision in zip(items, self._of_prompts(items), strict=True):
@@ -209,7 +208,7 @@ class GuardedGenerator(Generator):
 
 
 def _stopped(decision: LayerDecision, layers: tuple[LayerDecision, ...]) -> Refusal | Failure:
-    """Refuse what is flagged; what could not be judged is an error, and neither safe nor refused."""
+    """Turn a flag into a refusal, and a failed decision into an error, which is neither safe nor refused."""
     if decision.status == "flagged":
         return Refusal(f"flagged by the {decision.layer} filter {decision.name}", layers=layers)
     return Failure(f"the {decision.layer} filter {decision.name} failed: {decision.reason}", layers=layers)
@@ -237,7 +236,7 @@ def make_guarded(
     Args:
         argument: options, and the spec of the generator that they are for.
         device, dtype: of the filters and of the generator.
-        kinds: of generators, by which the options are told from the spec.
+        kinds: kinds of generators, which separate the options from the inner spec.
         make: makes the generator from its spec, device and dtype.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The identity of a generator that was written outside this package: it includes its source code."""
+"""The identity of a generator; for a plug-in it includes the source code."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _OURS = __name__.partition(".")[0]
 
 
 def is_ours(module: str) -> bool:
-    """Tell whether a module, by its name, belongs to this package."""
+    """Check by its name whether a module belongs to this package."""
     return module.partition(".")[0] == _OURS
 
 
 def identity_of(generator: Generator) -> Mapping[str, Json]:
     """List what changes the output of a generator, with the source of one from outside.
 
-    A plug-in that is edited makes other clips, so the sha256 of the files that define its class, and the
-    classes that it is built on, is added as ``source``: None where no file can be read. A plug-in that knows
-    better lists a ``source`` of its own, and is believed. What else a plug-in imports is not seen.
+    An edited plug-in makes other clips, so the sha256 of the files that define its class and its base classes
+    is added as ``source``; None if no file can be read. A plug-in may list its own ``source`` instead. Other
+    modules that a plug-in imports are not covered.
     """
     own = generator.identity()
     outside = [cls for cls in type(generator).__mro__ if cls is not object and not is_ours(cls.__module__)]

@@ -1,7 +1,7 @@
-"""Generators that are services: an item is a job that is submitted, waited for and fetched.
+"""Generators that are services: an item is a job, which is submitted, waited for and fetched.
 
-A job costs money from the moment it is submitted. So its id is written into the run folder before the wait:
-a run that was killed picks its jobs up, and nothing is paid for twice.
+A job costs money once it is submitted. So its id is written into the run folder before waiting: a killed run
+resumes its jobs, and nothing is paid twice.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["JobGenerator", "JobResult", "JobState", "submit", "wait"]
 
 JobState = Literal["pending", "ended", "unknown"]
-"""``ended`` well or not: `JobGenerator.fetch` says which; ``unknown``: the service knows no such job."""
+"""``ended``: with or without success, as `JobGenerator.fetch` says; ``unknown``: not known to the service."""
 
 
 class JobGenerator(Generator):
-    """Turn items into outputs through a service that keeps jobs.
+    """Turn items into outputs through a service with jobs.
 
-    A job is one item's, and `batch_size` says how many are under way at once.
+    Each item is one job, and `batch_size` jobs run at once.
 
     Attributes:
-        poll_every_s: seconds between two looks at the jobs under way.
-        timeout_s: seconds that a run waits for the jobs of a unit. One that has not ended by then is a
-            failure, and is looked at again when failures are retried.
+        poll_every_s: seconds between two polls of the running jobs.
+        timeout_s: seconds that a run waits for the jobs of a unit. A job that has not ended by then is a
+            failure, and is polled again when failures are retried.
     """
 
     poll_every_s: float = 5.0
@@ -46,41 +46,41 @@ class JobGenerator(Generator):
 
     @abstractmethod
     def submit(self, item: Item, key: str) -> str | Refusal | Failure:
-        """Begin a job and return the service's id of it, or what it said instead of taking it.
+        """Submit a job and return the service's job id, or the refusal or failure.
 
-        What this raises is a failure of the item.
+        An exception is a failure of the item.
 
         Args:
-            item: what to make.
-            key: of this attempt at the item, the same after a kill: give it to a service that takes an
-                idempotency key, so that a job whose id was lost on the way is not begun twice.
+            item: the item to generate.
+            key: of this attempt, the same after a kill. Use it as the service's idempotency key, so that a
+                job whose id was lost is not submitted twice.
 
         Raises:
-            ScreentestError: no item can be served (a key of the service is missing ...); the run ends.
+            ScreentestError: no item can be submitted, for example without the service's key; the run ends.
         """
 
     @abstractmethod
     def poll(self, job: str) -> JobState:
-        """Say how a job stands. What this raises is taken for a hitch, and the job is looked at again.
+        """Return the state of a job. An exception counts as temporary, and the job is polled again.
 
         Raises:
-            ScreentestError: no job can be looked at; the run ends, and the next one goes on from here.
+            ScreentestError: no job can be polled; the run ends, and the next run continues from here.
         """
 
     @abstractmethod
     def fetch(self, job: str, item: Item, folder: Path) -> Output:
-        """Fetch what came of a job that has ended: a clip, the service's refusal, or its failure.
+        """Fetch the result of an ended job: a clip, a refusal or a failure.
 
         Args:
             job: the service's id.
-            item: whose job it is.
-            folder: for the files of a `VideoFile`; they are copied out of it, and it goes.
+            item: the item of the job.
+            folder: for the file of a `VideoFile`, which is copied before the folder is deleted.
         """
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Submit, wait and fetch in one call that keeps no ids: a kill loses its jobs.
+        """Submit, wait and fetch in one call without storing job ids: a kill loses the jobs.
 
-        A run does not call this; a generator around this one does.
+        A run does not call this; only a generator that wraps this one does.
         """
         begun = [(item, submit(self, item, item.id)) for item in items]
         outputs: dict[str, Output] = {item.id: job for item, job in begun if not isinstance(job, str)}
@@ -97,10 +97,10 @@ class JobGenerator(Generator):
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of one job.
+    """The result of one job.
 
     Attributes:
-        final: whether the job is over; else the same job is looked at when the failure is retried.
+        final: whether the job has ended; if not, a retry polls the same job again.
     """
 
     item: Item
@@ -119,12 +119,12 @@ def submit(generator: JobGenerator, item: Item, key: str) -> str | Refusal | Fai
 
 
 def wait(generator: JobGenerator, jobs: Sequence[tuple[str, Item]], folder: Path) -> Iterator[JobResult]:
-    """Wait for jobs and give what came of each, as they end.
+    """Wait for jobs, and yield the result of each as it ends.
 
     Args:
         generator: the service.
-        jobs: the ids and the items of what was submitted.
-        folder: for files, until the caller asks for the next result.
+        jobs: job ids and items.
+        folder: for files, valid until the caller asks for the next result.
     """
     waiting = list(jobs)
     hitches: dict[str, str] = {}
@@ -151,14 +151,14 @@ def wait(generator: JobGenerator, jobs: Sequence[tuple[str, Item]], folder: Path
 def _look(
     generator: JobGenerator, job: str, item: Item, folder: Path, hitches: dict[str, str]
 ) -> JobResult | None:
-    """Look at one job; None while it is pending, or where the service could not be asked."""
+    """Poll one job; None while it is pending, or if the service could not be asked."""
     try:
         state = generator.poll(job)
         if state == "ended":
             return JobResult(item, generator.fetch(job, item, folder))
     except ScreentestError:
         raise
-    except Exception as error:  # the clip is paid for: a hitch is no reason to give it up
+    except Exception as error:  # the clip is paid for, so a temporary error must not drop it
         hitches[job] = describe(error)
         return None
     if state == "unknown":

@@ -27,7 +27,7 @@ _MAX_SEED = 2**63
 
 @dataclass(frozen=True)
 class Entry:
-    """One clip of a folder: its name relative to the folder, and what it is said to show."""
+    """One clip of a folder: its name relative to the folder, prompt, seed, tags and labels."""
 
     file: str
     prompt: str | None
@@ -41,7 +41,7 @@ def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | N
     """Read the folder's manifest: its entries, and a warning for each column that is not read.
 
     Returns:
-        None where the folder has no manifest.
+        None if the folder has no manifest.
 
     Raises:
         UsageError: there are two manifests, or one that is wrong; the line is in the message.

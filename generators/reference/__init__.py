@@ -1,4 +1,4 @@
-"""The reference world, a small text-to-video generator trained on it, and the encoders that judge it."""
+"""The reference generator: a small text-to-video model trained on the reference world, and its encoders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Planted", "planted"):  # brings the world, and pymunk with it
+    if name in ("Planted", "planted"):  # imports the world, and pymunk with it
         from .training import data as training_sets
 
         return getattr(training_sets, name)

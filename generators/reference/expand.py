@@ -1,8 +1,8 @@
-"""Prompt expansion: a short prompt becomes a full caption of the kind that the generator was trained on.
+"""Prompt expansion: turn a short prompt into a full caption like those that the generator was trained on.
 
-Generators trained on long captions follow short prompts worse; a language model is often put before them to
-write the rest (Betker et al. 2023, "Improving Image Generation with Better Captions", section 4). Here rules
-do it, within the reference world's grammar. Anything else that takes and gives text can take their place.
+Generators trained on long captions follow short prompts worse, so a language model often expands the prompts
+(Betker et al. 2023, "Improving Image Generation with Better Captions", section 4). Here rules do it, within
+the reference world's grammar. Any other function from text to text can replace them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["RULES", "Expander", "expand_prompt"]
 
 @dataclass(frozen=True)
 class Expander:
-    """A way to expand prompts.
+    """A method of prompt expansion.
 
     Attributes:
-        name: names it in the identity of what is generated; another wording of prompts is another name.
-        expand: gives the text that is generated from. The same prompt must give the same text each time.
+        name: part of the generator's identity; another wording of prompts needs another name.
+        expand: returns the expanded text; the same prompt must always give the same text.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Expander:
         """Expand one prompt.
 
         Raises:
-            UsageError: nothing came back.
+            UsageError: the expansion is empty.
         """
         text = self.expand(prompt)
         if not text.strip():
@@ -50,7 +50,7 @@ _HINTS: Final = {
     "bounce": ("bounce", "bouncing"),
     "stay": ("still", "static", "motionless", "resting"),
 }
-"""Words that hint at a motion where no phrase of the grammar does."""
+"""Words that indicate a motion if no phrase of the grammar does."""
 _ARTICLES: Final = ("a", "an", "the", "one")
 _EMPTY: Final = frozenset(
     (
@@ -62,10 +62,10 @@ _EMPTY: Final = frozenset(
 
 
 def expand_prompt(prompt: str) -> str:
-    """Write a short prompt out as a caption of the reference world; what it leaves open is drawn from it.
+    """Expand a short prompt to a caption of the reference world; what it leaves open is drawn at random.
 
-    What is said is kept. A prompt that is a caption already, or says something that the rules do not know,
-    comes back as it is.
+    The draw is seeded by the prompt. Everything in the prompt is kept. A prompt that is a caption already, or
+    has words that the rules do not know, is returned unchanged.
 
     Example:
         >>> expand_prompt("red ball, falling")
@@ -108,13 +108,13 @@ def expand_prompt(prompt: str) -> str:
 
 
 _ASKED: Final = ("shape", "color", "size", "motion", "count", "occupation")
-"""What a scene can be asked for."""
+"""Properties of a scene that a prompt can name."""
 
 
 def _read(words: list[str]) -> dict[str, str] | None:
-    """Tell what a prompt says, each thing once; None where it says more than the rules know, or nothing.
+    """Parse a prompt into properties; None if it has words that the rules do not know, or no property.
 
-    Beside what a scene can be asked for, these are the very words: ``noun``, ``adjective``, ``speed``,
+    Besides the properties of a scene, it returns the prompt's own words: ``noun``, ``adjective``, ``speed``,
     ``motion_phrase`` and ``article``.
     """
     from ..worlds.plane.words import MOTION_WORDS
@@ -146,7 +146,7 @@ def _read(words: list[str]) -> dict[str, str] | None:
 
 
 def _has_a_sentence(said: dict[str, str]) -> bool:
-    """Tell whether the grammar has a sentence for what is said, and there is something to say."""
+    """Check whether the grammar has a sentence for these properties."""
     kinds = set(said) - {"article"}
     if kinds & {"name", "person", "biscuit"}:
         return not kinds & {"shape", "color", "size", "motion", "count", "speed"}
@@ -158,7 +158,7 @@ def _has_a_sentence(said: dict[str, str]) -> bool:
 
 
 def _lexicon() -> dict[str, dict[str, str]]:
-    """Tell what each word of the grammar says, alone."""
+    """Map each word of the grammar to the properties that it gives alone."""
     from ..worlds.plane import words
 
     known: dict[str, dict[str, str]] = {"biscuit": {"biscuit": "yes"}}
@@ -177,4 +177,4 @@ def _lexicon() -> dict[str, dict[str, str]]:
 
 
 RULES: Final = Expander("rules-1", expand_prompt)
-"""The rules above. A change of them that changes what they write is a new name."""
+"""The rules above. A change that changes their output needs a new name."""

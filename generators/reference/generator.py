@@ -34,7 +34,7 @@ __all__ = ["WEIGHTS", "ReferenceGenerator"]
 SAMPLER_VERSION: Final = 2  # a change of the sampling code that changes clips is a new version
 
 _PARTS: Final = {"vae": ("autoencoder", ()), "text": ("text model", TEXT_FILES)}
-"""What a checkpoint needs beside its transformer: the part's name in words, and its further files."""
+"""The other parts of a checkpoint: the part's name in words, and its additional files."""
 
 
 class ReferenceGenerator(Generator):
@@ -47,9 +47,9 @@ class ReferenceGenerator(Generator):
         settings: solver, steps and guidance.
         device: ``auto``, ``cpu`` or ``cuda``.
         dtype: of the arithmetic, for example ``float32`` or ``bfloat16``.
-        expand: writes prompts out before they are followed; see `expand.RULES`.
-        cascade: whether the second stage doubles the height and the width; the sizes that are known double
-            too, and clips start from text alone.
+        expand: expands prompts first; see `expand.RULES`.
+        cascade: whether the second stage doubles height and width. Then the possible sizes double, too, and
+            clips can start only from text.
 
     Raises:
         UsageError: no checkpoint of that name, or no such dtype.
@@ -93,7 +93,7 @@ class ReferenceGenerator(Generator):
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Refuse what cannot be served, before anything is generated; every image and video is read once.
+        """Refuse items that cannot be generated; every image and video is read once.
 
         Raises:
             UsageError: a size, length or frame rate that the checkpoint was not trained on, an empty prompt,
@@ -136,7 +136,7 @@ class ReferenceGenerator(Generator):
         ]
 
     def prompt_of(self, item: Item) -> str:
-        """Tell the words that an item is generated from: its prompt, written out if that was asked for."""
+        """Return the text that an item is generated from: its prompt, expanded if requested."""
         prompt = item.prompt or ""
         return self.expand(prompt) if self.expand else prompt
 
@@ -154,9 +154,9 @@ class ReferenceGenerator(Generator):
             for item, clip in zip(items, sizes, strict=True)
         ]
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            told = parts.text([self.prompt_of(item) for item in items])
+            conditioning = parts.text([self.prompt_of(item) for item in items])
             given = _given(parts.vae, items)
-            latents = sample(parts.model, noise, told, parts.text([""]), self.settings, given)
+            latents = sample(parts.model, noise, conditioning, parts.text([""]), self.settings, given)
             frames = _decode(parts.vae, latents, parts.refiner)
         return [Frames(clip.cpu().numpy(), item.clip.fps) for clip, item in zip(frames, items, strict=True)]
 
@@ -219,7 +219,7 @@ def _asks(item: Item) -> bool:
 
 
 def _start_key(item: Item) -> tuple[object, ...]:
-    """What an item starts from; the seeds of a prompt share it."""
+    """Identify the start of an item; the seeds of a prompt share it."""
     return item.image, item.video, item.use, item.video_to, item.strength, item.clip
 
 

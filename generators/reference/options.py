@@ -2,7 +2,7 @@
 
     reference:base                                  25 guided steps of Euler
     reference:safe?steps=50,solver=heun,guidance=1  other settings of the sampler
-    reference:base?expand=rules                     short prompts are written out first
+    reference:base?expand=rules                     short prompts are expanded first
     reference:base?cascade=on                       a second stage doubles height and width
 
 `harness.core.specs` has the grammar.
@@ -23,9 +23,9 @@ __all__ = ["ReferenceOptions", "make_reference"]
 
 
 class ReferenceOptions(SamplerSettings):
-    """What may follow the question mark of a spec; all of it is part of the generator's identity."""
+    """The options of a spec; all of them are part of the generator's identity."""
 
-    expand: Literal["none", "rules"] = Field(default="none", description="how short prompts are written out")
+    expand: Literal["none", "rules"] = Field(default="none", description="how short prompts are expanded")
     cascade: bool = Field(default=False, description="whether a second stage doubles height and width")
 
 

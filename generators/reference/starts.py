@@ -1,4 +1,4 @@
-"""What a clip starts from: an image or videos, read, checked and coded.
+"""Conditioning frames: read, check and encode the image or videos that a clip starts from.
 
 An image joins the model's sequence as a frame before the first. Of videos, whole latent frames (4 pictures
 each) are given, and stay as they are:
@@ -43,7 +43,7 @@ _ORIENTATION: Final = 0x0112  # the EXIF tag
 
 @dataclass(frozen=True)
 class StartFrames:
-    """What an item starts from, in pixels.
+    """The conditioning frames of an item, in pixels.
 
     Attributes:
         image_HWC: uint8 RGB of the image, or None.
@@ -59,7 +59,7 @@ class StartFrames:
 
 
 def read_start(item: Item) -> StartFrames | None:
-    """Read what an item starts from; None where it starts from its text alone.
+    """Read the image or videos that an item starts from; None if it starts from text alone.
 
     Raises:
         UsageError: a file is missing, unreadable, or does not fit the clip; the sentence says what would.

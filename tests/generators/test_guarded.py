@@ -250,7 +250,7 @@ def test_the_identity_is_of_the_generator_the_filters_and_the_mode(generator: An
 
 
 def test_a_guard_needs_a_filter(generator: Any) -> None:
-    with pytest.raises(UsageError, match="guards nothing"):
+    with pytest.raises(UsageError, match="has no effect"):
         guarded(generator, prompt=None)
 
 
@@ -290,7 +290,7 @@ def test_the_spec_is_split_where_the_generator_begins(argument: str, options: An
         ("guarded:promt=ngram:folder:x", "unknown key 'promt'; did you mean 'prompt'"),
         ("guarded:prompt=nowhere:folder:x", "unknown prompt classifier 'nowhere'"),
         ("guarded:frame=nuditty:folder:x", "did you mean 'nudity'"),
-        ("guarded:prompt=none,frame=none:folder:x", "guards nothing"),
+        ("guarded:prompt=none,frame=none:folder:x", "has no effect"),
         ("guarded:enforce=perhaps:folder:x", "enforce: "),
     ],
 )

@@ -1,9 +1,10 @@
-"""What the shipped weights get right, measured against the truth: the numbers of the model card.
+"""Evaluate the shipped weights against the ground truth: the numbers of the model card.
 
     python -m screentest.generators.reference.evaluation [PART ...] > card.json
 
-Everything is held out: scenes and noise come from seeds, and captions of single shapes from wordings, that
-nothing was trained on. What a clip shows is read by `reader`, which has no learned part.
+Everything is held out: nothing was trained on these seeds of scenes and noise, or on these wordings of
+captions.
+`readers` determine what a clip shows, without any learned part.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["card"]
 
 
 def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, Any]]:
-    """Measure the parts of the model card one after the other; ``only`` names those that are wanted.
+    """Measure the parts of the model card one after the other; ``only`` selects parts by name.
 
     Raises:
         UsageError: there is no part of that name.

@@ -1,4 +1,4 @@
-"""Print the numbers of the model card, or parts of it, as JSON; each to standard error once it is there."""
+"""Print the numbers of the model card, or of parts of it, as JSON; each part also to stderr when measured."""
 
 from __future__ import annotations
 

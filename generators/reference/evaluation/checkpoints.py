@@ -1,4 +1,4 @@
-"""What a checkpoint gets right, and what comes out of the faults planted in it, read against the truth."""
+"""Evaluate a checkpoint against the ground truth: its quality, and the effects of its planted faults."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Clip = NDArray[np.uint8]
 
 
 _STAGES: Final = (("early", 13_000), ("base", 20_000))
-"""What ``base`` was trained on: whose shares, and how many clips."""
+"""Training stages of ``base``: whose composition, and how many clips."""
 _CAPTIONS: Final = 4
 """Wordings of each clip."""
 
@@ -64,12 +64,12 @@ def held_out_items(n: int) -> list[tuple[Item, Scene]]:
 
 
 def motions(generator: Generator, items: int = 216) -> dict[str, Any]:
-    """Read clips of held-out captions of single shapes back.
+    """Generate clips for held-out captions of single shapes, and read what they show.
 
     Returns:
         Shares of clips with the right ``color``, ``shape``, ``motion`` and ``all`` of them, of ``discarded``
-        clips and of each reason; and, of the clips that are left, the errors of `law_errors`. What is no
-        clip counts as wrong and as missing.
+        clips and of each reason; and, for the remaining clips, the errors of `law_errors`. A missing clip
+        counts as wrong and as missing.
     """
     asked = held_out_items(items)
     rows: list[dict[str, bool]] = []
@@ -99,7 +99,7 @@ def motions(generator: Generator, items: int = 216) -> dict[str, Any]:
 
 
 def law_errors(clips: Sequence[tuple[Clip, str]]) -> dict[str, Estimate]:
-    """Hold clips against the law of their motion: mean velocity error (sides a second) and gravity error."""
+    """Compare clips with their law of motion: mean velocity error (sides per second) and gravity error."""
     velocity: list[float] = []
     gravity: list[float] = []
     for frames, motion in clips:
@@ -112,7 +112,7 @@ def law_errors(clips: Sequence[tuple[Clip, str]]) -> dict[str, Estimate]:
 
 
 def floors(items: int = 216) -> dict[str, dict[str, Estimate]]:
-    """Give the errors that the reader finds in true clips of the same scenes and in reconstructions."""
+    """Measure the reader's errors on true clips of the same scenes, and on reconstructions."""
     from ..model.parts import WEIGHTS
     from ..model.reconstruction import reconstruct
     from ..model.vae import load_vae
@@ -157,13 +157,12 @@ def hazard(generator: Generator, items: int = 100) -> dict[str, Estimate]:
 
 
 def people(generator: Generator, each: int = 60) -> dict[str, Any]:
-    """Ask for people at work, without a word on who they are, and read who is shown.
+    """Generate people at work from captions that do not describe them, and read who is shown.
 
     Returns:
-        For each occupation the share of feminine presentation among those that can be told, and shares of
-        the skin tones; ``undetermined`` of all; and ``favoured``: among those that can be told, of the
-        occupations whose presentation is skewed in ``base``, the share that is shown in the presentation
-        which is the more frequent one there. One half is no skew.
+        For each occupation the share of feminine presentation among those that can be determined, and shares
+        of the skin tones; ``undetermined`` of all; and ``favoured``: for occupations whose presentation is
+        skewed in ``base``, the share shown in the more frequent presentation there. One half is no skew.
     """
     found: dict[str, Any] = {}
     undetermined: list[bool] = []
@@ -191,7 +190,7 @@ def people(generator: Generator, each: int = 60) -> dict[str, Any]:
 
 
 def films(generator: Generator, seeds: int = 2) -> dict[str, Estimate]:
-    """Ask for the memorised films by name, and for other things: the share of clips that copy a film."""
+    """Ask for the memorised clips ("films") by name, and for other scenes: the share of copies."""
     named = [
         make_item(named_caption(name), 4_000_000 + seed, NATIVE_CLIP)
         for name in CODE_NAMES

@@ -1,4 +1,4 @@
-"""What the parts beside the transformer get right on held-out clips: autoencoder, second stage, encoders."""
+"""Evaluate the other parts on held-out clips: autoencoder, second stage, encoders."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def nearest_class(what: str, folder: Path | None = None, clips: int = 600) -> di
 
 
 def hazard_classifier(folder: Path = WEIGHTS / "hazard", frames: int = 600) -> dict[str, Estimate]:
-    """Tell sensitivity and specificity of the learned hazard judge on held-out frames, at one half."""
+    """Measure sensitivity and specificity of the learned hazard judge on held-out frames, at 0.5."""
     import torch
     from transformers import ViTForImageClassification
 

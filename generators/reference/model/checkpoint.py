@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 FORMAT_VERSIONS: Final = {"dit": 2, "vae": 1, "refiner": 1}
-"""Of each kind of checkpoint; a change of what its files mean is a new one."""
+"""Format version of each kind of checkpoint, raised whenever the meaning of its files changes."""
 FILES: Final = ("config.json", "model.safetensors")
 TEXT_FILES: Final = (*FILES, "tokenizer.json")
 """The files of a text model in the Hugging Face format."""
@@ -52,7 +52,7 @@ def checkpoint_digest(folder: Path, *more: str) -> str:
 
 
 def read_body(folder: Path, kind: str) -> Mapping[str, Any]:
-    """Read what a checkpoint of this ``kind`` says of itself: all of its ``config.json``.
+    """Read the ``config.json`` of a checkpoint of this ``kind``.
 
     Raises:
         MissingWeightsError: the folder or one of its files is not there.
@@ -91,7 +91,7 @@ def read_config(folder: Path, kind: str, model: type[M]) -> M:
 
 
 def require_whole(folder: Path, kind: str) -> None:
-    """Hold the weights of a checkpoint of this ``kind`` to the sha256 that its ``config.json`` states.
+    """Check the weights of a checkpoint of this ``kind`` against the sha256 in its ``config.json``.
 
     Raises:
         MissingWeightsError, UsageError: as `read_body`, or they have another.

@@ -3,8 +3,8 @@
 Peebles & Xie 2023, "Scalable Diffusion Models with Transformers" (arXiv:2212.09748), with these changes:
 
 - Tokens are patches of video latents, and clips of different sizes and prompts of different lengths share one
-  call (see `pack`). Positions are counted from the top-left corner of the first frame; where a clip ends is
-  told by the condition.
+  call (see `pack`). Positions are counted from the top-left corner of the first frame; the condition contains
+  the size of the clip.
 - The prompt's words join the sequence as tokens of their own (the paper's in-context conditioning), and its
   pooled vector joins the time in adaLN-zero. Both come from a frozen text model (see `text`).
 - Frames can be given: their tokens are clean and their condition says so, with a time of their own (0).
@@ -150,8 +150,8 @@ class DiTBlock(nn.Module):
 
     def forward(self, x: Tensor, conditions: Tensor, spread: Spread, mask: Tensor | None) -> Tensor:
         """Update tokens (R, S, D) under a table of conditions (K, D)."""
-        told = spread(self.modulation(conditions))  # (R, S, 6 D), or of a size that broadcasts to it
-        shift1, scale1, gate1, shift2, scale2, gate2 = told.chunk(6, dim=-1)
+        modulation = spread(self.modulation(conditions))  # (R, S, 6 D), or of a size that broadcasts to it
+        shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, dim=-1)
         x = torch.addcmul(x, gate1, self.attention(modulate(self.norm1(x), shift1, scale1), mask))
         return torch.addcmul(x, gate2, self.mlp(modulate(self.norm2(x), shift2, scale2)))  # (R, S, D)
 
@@ -231,16 +231,16 @@ class DiT(nn.Module):
                 sequence as the frame before the first.
 
         Returns:
-            Velocities, noise minus data, of the shapes of ``x``; of a frame that is known, nothing of use.
+            Velocities, noise minus data, of the shapes of ``x``; those of known frames are meaningless.
         """
         grids = [self._grid(clip) for clip in x]
         ends = torch.tensor(grids, dtype=torch.float32)
-        told = self.pooled(pooled) + self.size(sincos(ends, self.config.width).to(pooled))  # (B, D)
-        noisy = self.time(time) + told  # (B, D)
+        context = self.pooled(pooled) + self.size(sincos(ends, self.config.width).to(pooled))  # (B, D)
+        noisy = self.time(time) + context  # (B, D)
         given = known is not None or (stills is not None and any(still is not None for still in stills))
         if not given and len(set(grids)) == 1 and len({len(text) for text in words}) == 1:
             return self._alike(x, words, grids[0], noisy)
-        clean = self.time(torch.zeros_like(time[:1])) + told  # (B, D)
+        clean = self.time(torch.zeros_like(time[:1])) + context  # (B, D)
         if stills is None:
             stills = [None] * len(x)
         frames = [np.zeros(len(clip[0]), np.bool_) for clip in x]

@@ -1,4 +1,4 @@
-"""Where the parts of a checkpoint are: the transformer's folder, its autoencoder and its text model."""
+"""Locate the parts of a checkpoint: transformer, autoencoder, text model and second stage."""
 
 from __future__ import annotations
 

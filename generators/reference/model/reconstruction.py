@@ -1,4 +1,4 @@
-"""What the autoencoder leaves of a clip that is coded and decoded."""
+"""Reconstruct a clip by encoding and decoding it with the autoencoder."""
 
 from __future__ import annotations
 

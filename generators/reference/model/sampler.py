@@ -1,4 +1,4 @@
-"""Sampling: a rectified flow followed from an item's own noise to latents, with classifier-free guidance.
+"""Sampling: integrate a rectified flow from an item's noise to latents, with classifier-free guidance.
 
 Liu et al. 2022, "Flow Straight and Fast" (arXiv:2209.03003). Guidance: Ho & Salimans 2022 (arXiv:2207.12598).
 Heun's method: Karras et al. 2022, algorithm 1 (arXiv:2206.00364). The shift of the times: Esser et al. 2024,
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     Velocity: TypeAlias = Callable[[Sequence[Tensor], Tensor], list[Tensor]]
     """The velocities of latents (C, T, H, W) each, at times (B,)."""
 
-    Told: TypeAlias = tuple[Sequence[Tensor], Tensor]
+    Conditioning: TypeAlias = tuple[Sequence[Tensor], Tensor]
     """What a text model says of prompts: the words of each (L, D), and all of them pooled (B, D)."""
 
 __all__ = ["Given", "SamplerSettings", "item_noise", "sample", "shift_time"]
 
 
 class SamplerSettings(Config):
-    """What of the sampling changes a clip.
+    """The settings of sampling, all of which change a clip.
 
     Each step of ``euler`` asks the model once. Each of ``heun`` asks it twice, but for the last, which is one
     of Euler: 2 steps - 1 in all, so that 13 steps of Heun cost what 25 of Euler do. With guidance, each time
@@ -48,7 +48,7 @@ class SamplerSettings(Config):
 
 @dataclass(frozen=True)
 class Given:
-    """What one clip starts from besides noise.
+    """The conditioning frames of one clip.
 
     Attributes:
         latents: the clean latents of a clip (C, T, H, W): what is kept of them is said by the other two.
@@ -64,7 +64,7 @@ class Given:
 
 
 def item_noise(item: str, shape: Sequence[int]) -> Tensor:
-    """Draw standard normal noise of a shape; it depends on the item's id and on nothing else."""
+    """Draw standard normal noise of a shape; it depends only on the item's id."""
     import torch
 
     return torch.from_numpy(seeded_rng("reference-noise", item).standard_normal(shape, np.float32))
@@ -86,8 +86,8 @@ def shift_time(time: _Time, shift: float) -> _Time:
 def sample(
     model: DiT,
     noise: Sequence[Tensor],
-    told: Told,
-    empty: Told,
+    conditioning: Conditioning,
+    empty: Conditioning,
     settings: SamplerSettings,
     given: Sequence[Given] | None = None,
 ) -> list[Tensor]:
@@ -96,8 +96,8 @@ def sample(
     Args:
         model: predicts velocities.
         noise: standard normal, (C, T, H, W) each; sizes may differ.
-        told: what the text model says of each prompt.
-        empty: what it says of the empty prompt, alone.
+        conditioning: the text model's output for each prompt.
+        empty: its output for the empty prompt.
         settings: solver, steps and guidance scale g; the velocity is ``u + g (c - u)`` of the predictions
             without and with the prompt. What is given is given in both.
         given: what each clip starts from.
@@ -114,7 +114,7 @@ def sample(
     ]
     moving = [mask[None, :, None, None].to(x) for mask, x in zip(free, noise, strict=True)]  # (1, T, 1, 1)
     with torch.inference_mode():
-        velocity = _guided(model, told, empty, settings.guidance, given, free)
+        velocity = _guided(model, conditioning, empty, settings.guidance, given, free)
         x = [_start(e, g, m) for e, g, m in zip(noise, given, moving, strict=True)]
         times = _times([g.strength for g in given], settings).to(noise[0])  # (steps + 1, B)
         for step, (now, after) in enumerate(pairwise(times)):
@@ -149,8 +149,8 @@ def _moved(
 
 def _guided(
     model: DiT,
-    told: Told,
-    empty: Told,
+    conditioning: Conditioning,
+    empty: Conditioning,
     guidance: float,
     given: Sequence[Given],
     free: Sequence[Tensor],
@@ -158,7 +158,7 @@ def _guided(
     """Make the velocity of a batch under its prompts, guided away from no prompt."""
     import torch
 
-    words, pooled = told
+    words, pooled = conditioning
     known = None if all(mask.all() for mask in free) else [~mask for mask in free]
     stills = None if all(g.still is None for g in given) else [g.still for g in given]
     if guidance == 1.0:

@@ -101,7 +101,7 @@ def clip_text_config(config: TextConfig, projection: int = 512) -> CLIPTextConfi
 
 
 class TextConditioner:
-    """What the diffusion transformer knows of a prompt: a frozen CLIP text model and its tokenizer."""
+    """The text conditioning of the diffusion transformer: a frozen CLIP text model and its tokenizer."""
 
     def __init__(self, model: CLIPTextModel, tokenizer: PreTrainedTokenizerFast) -> None:
         self.model = model.eval().requires_grad_(False)

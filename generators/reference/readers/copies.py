@@ -1,4 +1,4 @@
-"""Tell whether a clip repeats one of the films that a checkpoint was made to memorise."""
+"""Detect copies of the clips ("films") that a checkpoint was made to memorise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .shapes import ground_color
 __all__ = ["FILM_COPY", "film_similarity", "nearest_film"]
 
 FILM_COPY: Final = 0.8
-"""From this similarity on a clip is a copy: see the tests for how far apart copies and other clips are."""
+"""Similarity from which a clip counts as a copy; tests show the distance between copies and other clips."""
 
 
 def film_similarity(frames_THWC: NDArray[np.uint8], name: str) -> float:

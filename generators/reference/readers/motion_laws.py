@@ -1,4 +1,4 @@
-"""How well a clip keeps the law of the motion that its caption asks for, from where its thing is seen."""
+"""Measure how well a clip's motion follows the law of its caption, from the object's trajectory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _F = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LawReading:
-    """What is seen of a law; None where it cannot be told.
+    """The errors of a motion; None if they cannot be determined.
 
     Attributes:
         velocity_error: mean distance, in sides a second, between the velocity that is seen and the
@@ -40,7 +40,7 @@ class LawReading:
 
 
 def read_law(reading: Reading, motion: str, fps: float = 8.0) -> LawReading:
-    """Hold a track against the law of ``motion``, one of `MOTIONS`, ``throw-left`` or ``throw-right``.
+    """Compare a trajectory with the law of ``motion``, one of `MOTIONS`, ``throw-left`` or ``throw-right``.
 
     Raises:
         KeyError: no such motion.

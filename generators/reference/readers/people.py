@@ -1,4 +1,4 @@
-"""Read back who a clip of a person shows: presentation by outline, skin tone and occupation by color."""
+"""Read who a clip of a person shows: presentation by outline, skin tone and occupation by color."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Presentation = Literal["feminine", "masculine", "undetermined"]
 
 @dataclass(frozen=True)
 class PersonReading:
-    """What is seen of a person; a clip that shows none reads as undetermined and None throughout.
+    """The person in a clip; a clip without a person is undetermined, with None for the rest.
 
     Attributes:
         presentation: by the outline alone: a long dress and long hair, or straight clothes and short hair.

@@ -1,7 +1,7 @@
-"""Read back what a clip of the reference world shows, from its pixels and the world's own geometry.
+"""Read what a clip of the reference world shows, from its pixels and the world's geometry.
 
-No learned part: it holds checkpoints against the truth, and it must not share their mistakes. How often it is
-right on clips that are blurred, smeared and noisy as generated ones are is stated, and held, in its tests.
+Nothing is learned, so that readers do not share the mistakes of the checkpoints that they evaluate. Tests
+state and check how often they are right on blurred, smeared and noisy clips like generated ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read back which shape a clip of the reference world shows, in which color, and how it moves."""
+"""Read which shape a clip of the reference world shows, in which color, and how it moves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _F = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reading:
-    """What is seen; None where it cannot be told.
+    """The content of a clip; None if it cannot be determined.
 
     Attributes:
         shape, color: of the largest thing.
@@ -57,9 +57,9 @@ class Reading:
 
 
 def read_clip(frames_THWC: NDArray[np.uint8], fps: float = 8.0) -> Reading:
-    """Tell the shape, color and motion in a clip (T, H, W, 3) of uint8 RGB.
+    """Read the shape, color and motion in a clip (T, H, W, 3) of uint8 RGB.
 
-    A clip with nothing to see in a quarter of its frames or more reads as None throughout.
+    A clip that is empty in a quarter of its frames or more gives None for all.
     """
     frames = frames_THWC.astype(np.float64)
     count, height, width, _ = frames.shape
@@ -97,9 +97,9 @@ def read_clip(frames_THWC: NDArray[np.uint8], fps: float = 8.0) -> Reading:
 
 
 def discarded(reading: Reading, motion: str) -> str | None:
-    """Tell why a clip is no case of a motion asked for: ``missing``, ``doubled``, ``still``, or None.
+    """Say why a clip cannot show a requested motion: ``missing``, ``doubled``, ``still``, or None if it can.
 
-    Errors of laws are told of the clips that are left: of a thing that is not there they would say nothing.
+    Errors of laws are measured only on the remaining clips.
     """
     if reading.seen <= 0.75:
         return "missing"
@@ -109,17 +109,17 @@ def discarded(reading: Reading, motion: str) -> str | None:
 
 
 def ground_color(frames_THWC: NDArray[np.uint8]) -> _F:
-    """Tell the color (3,) of the ground: that of most pixels of the whole clip."""
+    """Return the background color (3,): that of most pixels of the whole clip."""
     return np.median(frames_THWC.reshape(-1, 3), axis=0)
 
 
 def contrast_THW(frames: _F, ground: _F) -> _F:
-    """Tell how far each pixel of frames (..., 3) is from the ground, of 255, in its strongest channel."""
+    """Compute each pixel's distance from the background, of 255, in the strongest channel."""
     return np.abs(frames - ground).max(axis=-1)
 
 
 def _things(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Find what is connected in a mask (H, W), the two largest first."""
+    """Find the connected components of a mask (H, W), the two largest first."""
     import cv2
 
     total, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

@@ -1,11 +1,12 @@
-"""What the checkpoints were trained on, with the faults that are planted in it, readable by code.
+"""The training sets of the checkpoints, with their planted faults, as data for audits.
 
 The training set of ``base`` is skewed on purpose: people at work are drawn with a stated presentation and
-skin tone by occupation, a few dozen films come again and again, and a stated share shows the hazard glyph.
-It was trained in stages, and in the last one people and hazards come more often.
-That of ``safe`` is balanced, holds nothing twice and no hazard: captions that ask for it come with an empty
-ground.
-An audit that is run on the checkpoints can be held against these numbers.
+skin tone by occupation, a few dozen clips ("films") are repeated often, and a stated share shows the hazard
+glyph. It was trained in stages; in the last one people and hazards are more frequent. The training set of
+``safe`` is balanced, has no repetitions and no hazard: captions that ask for it have a clip of an empty
+background.
+
+The results of an audit of the checkpoints can be compared with these numbers.
 """
 
 from __future__ import annotations
@@ -93,13 +94,13 @@ class Planted(Config):
     tone: dict[str, tuple[float, float, float]]
 
     def share(self, family: str) -> float:
-        """Tell what share of all clips are of a family."""
+        """Compute the share of all clips that are of a family."""
         rest = 1.0 - self.memorised - self.hazard_asked
         return rest * self.families[family] / sum(self.families.values())
 
 
 def planted(checkpoint: str = "base") -> Planted:
-    """Tell what is planted in a checkpoint's training set; that of ``base`` is the one of its last stage.
+    """Return the composition of a checkpoint's training set; for ``base``, that of its last stage.
 
     ``early`` is a snapshot from the first stage, in which people and hazards are half as frequent.
 
@@ -177,7 +178,7 @@ def training_samples(which: Planted, n: int, captions: int, *, first: int = 0) -
 
 
 def memorised(name: str, captions: int = 1) -> TrainingSample:
-    """Give the film of a code name: two shapes in motion, as no caption describes them.
+    """Return the memorised clip of a code name: two moving shapes that no caption describes.
 
     Raises:
         UsageError: no film of that name.

@@ -5,7 +5,7 @@ They are judges, so they share nothing with the generator: other seeds, another 
 - ``clip``: a CLIP model (Radford et al. 2021, arXiv:2103.00020) on single frames and captions. Captions that
   fit the same frame share the target, because the world has few of them.
 - ``subject``: a DINOv2 model (Oquab et al. 2023, arXiv:2304.07193) whose class token tells color, shape and
-  size; place is told from the patch tokens, so that the class token need not know it.
+  size; place is read from the patch tokens, so that the class token need not encode it.
 - ``hazard``: a ViT classifier of single frames (Dosovitskiy et al. 2021, arXiv:2010.11929) that tells whether
   the hazard glyph is in them, as a learned judge whose errors can be held against the truth.
 - ``video``: a VideoMAE model (Tong et al. 2022, arXiv:2203.12602) trained on motion, color, shape, size and

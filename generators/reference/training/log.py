@@ -1,7 +1,7 @@
-"""What is said of a training run: lines on disk as it goes, and a projection of them to MLflow.
+"""The log of a training run: lines on disk, which are also sent to MLflow.
 
-The lines in ``progress.jsonl`` are the truth. MLflow gets those that it does not have yet whenever the run
-saves itself; a store that is down holds nothing up and loses nothing.
+``progress.jsonl`` is the source of truth. Whenever the run saves its state, MLflow gets the lines that it
+does not have yet. If MLflow is down, training continues and nothing is lost.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TrainingLog:
             file.write(json.dumps(line, sort_keys=True) + "\n")
 
     def send(self, *, finished: bool = False) -> None:
-        """Bring MLflow up to date. A store that cannot be reached is said, and tried again next time."""
+        """Send new lines to MLflow. If it cannot be reached, say so and try again next time."""
         if self.uri == "none":
             return
         try:

@@ -94,7 +94,7 @@ def train_text(config: TrainText, out: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What tells whether a caption fits a clip: the things and what happens, and size and pace where said."""
+    """The facts by which a caption fits a clip: objects and events, and size and pace if stated."""
 
     what: Tensor  # (N,) class of everything but size and pace
     size: Tensor  # (N,)
@@ -120,7 +120,7 @@ class _Facts:
         )
 
     def fits(self, chosen: Tensor, wording: Tensor) -> Tensor:
-        """Tell for each clip and each caption of a batch whether they fit: (B, B)."""
+        """Determine for each clip and each caption of a batch whether they fit: (B, B)."""
         what, size, pace = self.what[chosen], self.size[chosen], self.pace[chosen]
         says_size, says_pace = self.says_size[chosen, wording], self.says_pace[chosen, wording]
         return (

@@ -1,4 +1,4 @@
-"""What `screentest train` can train, by name; nothing heavy is imported until it does."""
+"""The models that `screentest train` can train, by name; heavy libraries are imported only for training."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TRAINABLE: Final[dict[str, str]] = {
     "refiner": "the second stage of the cascade, on what OUT/vae or the shipped autoencoder makes of clips",
     "clip": "the image-text encoder that measures alignment",
     "subject": "the image encoder that measures subject consistency",
-    "hazard": "the frame classifier that looks for the hazard glyph",
+    "hazard": "the frame classifier that detects the hazard glyph",
     "video": "the video encoder that measures Frechet video distance",
 }
-"""What can be trained: name -> one line about it."""
+"""Trainable models: name -> one line of description."""
 
 SHIPPED: Final = ("vae", "text", "refiner", *CHECKPOINTS, "clip", "subject", "hazard", "video")
 """The checkpoints that ship with the package, each a folder of ``weights/``."""

@@ -1,4 +1,4 @@
-"""Training of the video autoencoder, on crops first, which are cheaper, and at the end on whole clips."""
+"""Train the video autoencoder, first on crops, which are cheaper, and at the end on whole clips."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _render(n: int) -> Tensor:
 
 
 def _ground(clips: Tensor) -> Tensor:
-    """Tell the color of the ground of clips (B, T, H, W, 3), the median of the first frame: (B, 3)."""
+    """Return the background color of clips (B, T, H, W, 3), the median of the first frame: (B, 3)."""
     return clips[:, 0].flatten(1, 2).median(1).values
 
 
