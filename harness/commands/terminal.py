@@ -34,8 +34,8 @@ def print_rows(table: Table) -> None:
     console = Console(file=sys.stdout, width=None if told else _NO_TERMINAL, highlight=False)
     beside = [[_text(cell, " ") for cell in row] for row in table.rows]
     below = [[_text(cell, "\n") for cell in row] for row in table.rows]
-    # Text, here and below: brackets in prompts are no markup, and no escape reaches the terminal.
-    console.print(Text(table.title, "bold"), soft_wrap=not told)
+    # Text, here and below: brackets in prompts are not markup.
+    console.print(Text(_shown(table.title), "bold"), soft_wrap=not told)
     tries = ((beside, False, True), (below, False, True), (below, True, True), (below, True, False))
     for cells, wrap, whole in tries:
         widths = _widths(table.columns, cells, console.width, wrap=wrap, whole=whole)
@@ -45,13 +45,20 @@ def print_rows(table: Table) -> None:
     else:
         _print_blocks(console, table.columns, beside)
     for note in table.notes:
-        console.print(Text(note), soft_wrap=not told)
+        console.print(Text(_shown(note)), soft_wrap=not told)
 
 
 def _text(cell: Content, between: str) -> str:
     if isinstance(cell, str):
-        return cell
-    return between.join(part for part in (cell.value, cell.interval) if part)
+        return _shown(cell)
+    return between.join(_shown(part) for part in (cell.value, cell.interval) if part)
+
+
+def _shown(text: str) -> str:
+    """Write control characters as escapes: one that reaches the terminal could recolor, hide or answer."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _widths(
@@ -102,7 +109,7 @@ def _print_grid(
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     grid.leading = int(several)
     for name, width in zip(columns, widths, strict=True):
-        grid.add_column(Text(name), width=width, overflow="fold")
+        grid.add_column(Text(_shown(name)), width=width, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     console.print()
