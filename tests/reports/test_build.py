@@ -296,3 +296,16 @@ def test_half_a_surrogate_pair_does_not_break_the_page(make_run: MakeRun) -> Non
     record = folder / "run.json"
     record.write_text(record.read_text("utf-8", errors="replace"), "utf-8")
     assert "lone \ufffd half" in _page(build_report([folder], options=ReportOptions(megabytes=0))).text
+
+
+def test_a_narrow_page_says_that_more_runs_are_to_the_right(one_page: Path, two_page: Path) -> None:
+    several, single = two_page.read_text("utf-8"), one_page.read_text("utf-8")
+    (hint,) = re.findall(r'<p class="more-right">(.*?)</p>', several)
+    assert "2 runs side by side:" in hint
+    assert "and the difference to the right" in re.sub("<[^>]+>", "", hint)
+    assert "@media (max-width: 40rem) { .more-right { display: block; } }" in several
+    assert '<p class="more-right">' not in single
+
+
+def test_a_difference_shows_p_and_the_prompts_that_moved(two_page: Path) -> None:
+    assert re.search(r"<small>p [=<] [\d.]+, (\d+ of \d+ prompts|no prompt) ", two_page.read_text("utf-8"))
