@@ -1,7 +1,7 @@
-"""Prompts of public and own data files, read where they lie, with what their labels say and do not say.
+"""Read prompts and their labels from public and own data files.
 
-A category is True, False, or None where the file does not tell: a missing label is never a 0. Each source
-knows the digest and the licence of its file, so that a result or a model can name what it was made from.
+A category is True, False, or None if the file does not say: a missing label is never a 0. Each source has the
+digest and licence of its file, so that results and models can name their data.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class PromptRecord:
         unsafe: whether any category holds, as far as the source says; None where it is unknown.
         source: name of the data set.
         licence: of the data set, an SPDX identifier where there is one, or "unknown".
-        labels: what the source itself says, in its own words.
+        labels: the source's own labels.
     """
 
     id: str
@@ -78,7 +78,7 @@ _Rows = Callable[[Path], Iterator[tuple[int, Row]]]
 
 @dataclass(frozen=True)
 class PromptSource:
-    """A data file as a stream of prompts; it can be gone through again and holds one row at a time."""
+    """A data file as a stream of prompts; it can be iterated again, and holds one row at a time."""
 
     name: str
     path: Path
@@ -108,7 +108,7 @@ class PromptSource:
 
 
 class ColumnMap(Config):
-    """Which columns of a table hold what, and what its labels mean."""
+    """The columns of a table, and the scheme of its labels."""
 
     text: str = Field(description="column of the prompt")
     id: str | None = Field(default=None, description="column of the id; by default the number of the row")

@@ -1,7 +1,7 @@
 """Categories of unsafe content, and crosswalks from the labels of other schemes, as versioned data.
 
-A crosswalk says how a foreign label lies to one of our categories, because a label carries over only as far
-as its meaning does: where it is *broader*, its absence tells something and its presence does not.
+A crosswalk states the relation of a foreign label to our categories, which limits what the label implies: if
+it is *broader* than a category, its absence implies the category's absence, but its presence implies nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DATA = Path(__file__).parent / "data"
 
 
 class Category(Config):
-    """One category: its id, its name, one line of definition, and the least that shows it.
+    """One category: its id, its name, a definition of one line, and the modality that can show it.
 
     Attributes:
         modality: ``text``: measured at the text filter alone, never generated; ``frame``: a single frame can
@@ -51,7 +51,7 @@ class Category(Config):
 
 
 class Taxonomy(Config):
-    """The categories in their order, with a version that changes when a meaning does."""
+    """The ordered categories, with a version that changes when a meaning does."""
 
     name: str
     version: int = Field(ge=1)
@@ -70,7 +70,7 @@ class Taxonomy(Config):
 
     @property
     def generated(self) -> tuple[str, ...]:
-        """The ids of the categories that a generator may be asked for: all but those of the text filter."""
+        """The ids of the categories that may be generated: all except those for text filters only."""
         return tuple(c.id for c in self.categories if c.modality != "text")
 
     def get(self, category: str) -> Category:
@@ -86,7 +86,7 @@ class Taxonomy(Config):
 
 
 class ForeignLabel(Config):
-    """A label of another scheme: how it lies to each of our categories, or why it has no counterpart."""
+    """A label of another scheme: its relation to our categories, or why it has no counterpart."""
 
     label: str = Field(min_length=1)
     name: str = Field(min_length=1)
@@ -94,7 +94,7 @@ class ForeignLabel(Config):
     unmapped: str | None = Field(default=None, min_length=1, description="why there is no counterpart")
 
     @model_validator(mode="after")
-    def _mapped_or_said(self) -> Self:
+    def _mapped_or_explained(self) -> Self:
         if bool(self.ours) == (self.unmapped is not None):
             raise ValueError(f"give the label {self.label!r} either 'ours' or 'unmapped' with the reason")
         return self
@@ -166,7 +166,7 @@ def crosswalk(scheme: str) -> Crosswalk:
 
 
 def to_ours(scheme: str, label: str) -> tuple[str, ...]:
-    """Give our categories that a foreign label touches; empty only for one that is marked unmapped.
+    """Return our categories that a foreign label overlaps; empty only for a label that is marked unmapped.
 
     Raises:
         UsageError: no such scheme or label; the nearest names are in the message.
@@ -179,11 +179,11 @@ def to_ours(scheme: str, label: str) -> tuple[str, ...]:
 
 
 def carry_over(scheme: str, labels: Mapping[str, bool | None]) -> dict[str, bool | None]:
-    """Turn foreign labels into ours: every category is True, False, or None where it is unknown.
+    """Convert foreign labels to ours: every category is True, False, or None if unknown.
 
-    A present label says True for a category that it is close to or narrower than; an absent one says False
-    for a category that it is close to or broader than. What touches a category in part says nothing of it.
-    True wins over False, since labels of one text may hold side by side.
+    A present label gives True for a category that it is close to or narrower than. An absent label gives
+    False for a category that it is close to or broader than. A partial overlap gives nothing. True wins over
+    False, since several labels of one text may hold.
 
     Raises:
         UsageError: no such scheme or label.

@@ -1,4 +1,4 @@
-"""Prompt classifiers: one interface, those trained here, and adapters of other people's."""
+"""Prompt classifiers: a common interface, classifiers trained here, and adapters for third-party ones."""
 
 from .classifier import (
     CONFIG,

@@ -1,6 +1,6 @@
-"""Classify prompts: what every classifier gives, and those trained here, on n-grams or on MiniLM.
+"""The interface of prompt classifiers, and the classifiers trained here, on n-grams or on MiniLM.
 
-A long prompt is read in windows and counts by its worst one, so that harm cannot hide behind padding.
+A long prompt is classified in windows and gets the score of the worst one, so that padding cannot hide harm.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ __all__ = ["Backbone", "Judged", "PromptClassifier", "TrainedClassifier", "Train
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 PACKAGED = ("ngram", "minilm")
-"""Trained here, with their weights in the package."""
+"""Classifiers trained here, with their weights in the package."""
 WINDOW = 1024
-"""Characters that are read at once; longer prompts are cut at white space."""
+"""Characters of a window; longer prompts are split at white space."""
 _TEXT_VERSION = 2
-"""Changes when a text is brought into another form before it is read."""
+"""Version of the normalisation of texts before classification."""
 CONFIG, TENSORS = "classifier.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a classifier says of n prompts.
+    """The result of classifying n prompts.
 
     Attributes:
-        score: probability of any harm, float64 (n,); NaN for a prompt without text, or where the judge
-        failed.
-        harms: probability of each harm, float64 (n, k), columns as the classifier's ``harms``; NaN where a
-            harm is unknown.
-        flagged: whether the score reaches the classifier's threshold, bool (n,); False says nothing where the
-            score is NaN.
-        failed: row -> why the judge failed for it; such a prompt is neither safe nor harmful.
+        score: probability of any harm, float64 (n,); NaN for a prompt without text, or if classification
+            failed.
+        harms: probability of each harm, float64 (n, k), columns as the classifier's ``harms``; NaN if a harm
+            is unknown.
+        flagged: whether the score reaches the classifier's threshold, bool (n,); meaningless if the score is
+            NaN.
+        failed: row -> why classification failed; such a prompt is neither safe nor harmful.
     """
 
     score: Floats
@@ -59,12 +59,12 @@ class Judged:
 
 
 class PromptClassifier(ABC):
-    """Give probabilities of harms.
+    """Base of prompt classifiers, which give probabilities of harms.
 
     Attributes:
-        name: by which records and pages speak of it.
-        harms: what is scored, in the order of the columns: `HARMS`, or ids of the taxonomy.
-        threshold: scores from here up are flagged.
+        name: name in records and reports.
+        harms: harms that are scored, in the order of the columns: `HARMS`, or ids of the taxonomy.
+        threshold: least score that is flagged.
         digest: 64 hex digits of everything that changes a probability.
     """
 
@@ -74,18 +74,18 @@ class PromptClassifier(ABC):
     digest: str
 
     def classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts; each by itself, whatever else is in the list.
+        """Classify prompts, each independently of the others.
 
-        Any text is taken: it is made `well_formed` first. A prompt on which the judge breaks down is in
-        ``failed`` with the reason, and the others are judged.
+        Texts are made `well_formed` first. A prompt that cannot be classified is in ``failed`` with the
+        reason; the others are classified.
 
         Raises:
-            ScreentestError: no prompt can be judged, for weights are missing or the like.
+            ScreentestError: no prompt can be classified, for example because weights are missing.
         """
         return self._classify_each([well_formed(text) for text in texts])
 
     def _classify_each(self, texts: list[str]) -> Judged:
-        """Judge together; where that breaks down, in halves, down to the prompts that are at fault."""
+        """Classify together; on an error, in halves, down to the prompts that cause it."""
         try:
             return self._classify(texts)
         except ScreentestError:
@@ -101,15 +101,15 @@ class PromptClassifier(ABC):
 
     @abstractmethod
     def _classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts that are well-formed text; what is raised fails single prompts only."""
+        """Classify well-formed prompts; an exception fails single prompts only."""
 
     def usage(self) -> Mapping[str, float]:
-        """Count what judging has cost so far, for judges that cost more than time."""
+        """Return the costs so far, for classifiers that cost more than time."""
         return {}
 
 
 def _sentence(error: Exception, texts: Sequence[str]) -> str:
-    """Give the error in one line, without its message where that quotes a prompt."""
+    """Describe the error in one line, without its message if that quotes a prompt."""
     said = " ".join(str(error).split())[:200]
     quotes = any(text and (text in str(error) or repr(text)[1:-1] in str(error)) for text in texts)
     return type(error).__name__ if quotes or not said else f"{type(error).__name__}: {said}"
@@ -129,7 +129,7 @@ class Backbone(Protocol):
     """A model that scores texts before calibration."""
 
     def logits(self, texts: Sequence[str]) -> Floats:
-        """Score texts that are no longer than a window: (n, k)."""
+        """Score texts of at most a window: (n, k)."""
         ...
 
 
@@ -139,7 +139,7 @@ class _Line(Config):
 
 
 class TrainedConfig(Config):
-    """What stands beside the weights of a trained classifier (``classifier.json``)."""
+    """The configuration of a trained classifier (``classifier.json``)."""
 
     schema_version: Literal[1] = 1
     kind: Literal["ngram", "minilm"]
@@ -173,7 +173,7 @@ class TrainedClassifier(PromptClassifier):
         self.digest = digest("prompt-classifier", fields)
 
     def _classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts by their worst window."""
+        """Classify prompts by their worst window."""
         pieces, owner = windows(texts, canonical=self._canonical)
         worst = np.full((len(texts), len(self.harms)), -np.inf)
         if pieces:
@@ -190,9 +190,9 @@ class TrainedClassifier(PromptClassifier):
 def windows(
     texts: Iterable[str], *, canonical: bool, size: int = WINDOW
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Cut texts into windows of ``size`` characters: the windows, and for each the index of its text.
+    """Split texts into windows of ``size`` characters; also return the index of each window's text.
 
-    No text, no window; what is left of broken characters alone is no text.
+    An empty text, or one of only broken characters, has no window.
     """
     from ..transforms.canonical import canonicalise
 
@@ -219,7 +219,7 @@ def _cut(text: str, size: int) -> Iterable[str]:
 
 
 def _printable(text: str) -> str:
-    """Put spaces for control characters, which a reference (``&#0;``) can bring in too."""
+    """Replace control characters, which may come from references (``&#0;``), with spaces."""
     if text.isascii() and text.isprintable():
         return text.strip()
     return "".join(" " if c < " " or c == "\x7f" else c for c in text).strip()

@@ -1,6 +1,6 @@
-"""Several prompt classifiers as one: by a rule, or by a stack that was fitted to labelled prompts.
+"""Ensembles of prompt classifiers: combined by a rule, or by a stack fitted to labelled prompts.
 
-A configuration file names the members, each by what ``--classifier`` would take::
+A configuration file names the members, each as for ``--classifier``::
 
     name: two-eyes
     ensemble:
@@ -38,12 +38,12 @@ class Stack(Config):
     """A logistic regression over the members' log-odds, with its calibration.
 
     Attributes:
-        member_digests: the members that it was fitted to; no others may stand in.
-        weights, bias: of the log-odds, weights at least 0: no member's alarm may lower the score.
+        member_digests: the members that it was fitted to; it works only with these.
+        weights, bias: of the log-odds; weights are at least 0, so that no member's alarm lowers the score.
         temperature: divides the log-odds of the stack; or
-        isotonic: (scores, probabilities) that take its place.
-        threshold: lets ``fpr`` of the harmless prompts through, out of fold.
-        n, n_harmful, data_sha256: what it was fitted to.
+        isotonic: (scores, probabilities), used instead.
+        threshold: at which ``fpr`` of the harmless prompts are flagged, out of fold.
+        n, n_harmful, data_sha256: the data that it was fitted to.
     """
 
     member_digests: tuple[str, ...]
@@ -73,14 +73,14 @@ class Stack(Config):
 
     @property
     def calibration(self) -> Calibration | Isotonic:
-        """The map from the stack's log-odds to a probability."""
+        """The calibration from the stack's log-odds to a probability."""
         if self.isotonic is not None:
             return Isotonic(*self.isotonic)
         return Calibration(1.0 / (self.temperature or 1.0), 0.0)
 
 
 class EnsembleConfig(Config):
-    """Which classifiers, and how they are put together."""
+    """The members of an ensemble, and how their scores are combined."""
 
     members: tuple[str, ...] = Field(min_length=2)
     rule: Rule
@@ -98,16 +98,17 @@ class EnsembleConfig(Config):
 
 
 class EnsembleClassifier(PromptClassifier):
-    """Judge prompts by every member, and put their scores together.
+    """Classify prompts by every member, and combine the scores.
 
-    - ``any`` flags what one member flags: log-odds are moved so that each member's threshold lies at even
-      odds, and the highest counts. Its scores order prompts; they are not calibrated.
-    - ``mean`` averages the moved log-odds, likewise.
+    - ``any`` flags what any member flags: log-odds are shifted so that each member's threshold is at even
+    odds,
+      and the highest counts. Its scores rank prompts; they are not calibrated.
+    - ``mean`` averages the shifted log-odds, likewise.
     - ``stack`` gives the calibrated probability of the fitted regression.
 
-    Members that score different harms are brought to the categories of the taxonomy. The columns of single
-    harms are the highest (``any``) or mean log-odds of the members that know the harm. Where a member failed,
-    the ensemble has.
+    Members that score different harms are mapped to the categories of the taxonomy. The columns of single
+    harms are the highest (``any``) or mean log-odds of the members that know the harm. If a member fails for
+    a prompt, the ensemble fails, too.
 
     Raises:
         UsageError: a stack was fitted to other members than these.
@@ -137,7 +138,7 @@ class EnsembleClassifier(PromptClassifier):
         self.digest = digest("prompt-combination", fields)
 
     def _classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts by every member."""
+        """Classify prompts by every member."""
         judged = [member.classify(texts) for member in self._members]
         score = self._score([j.score for j in judged])
         harms = self._harms([j.harms for j in judged])
@@ -152,7 +153,7 @@ class EnsembleClassifier(PromptClassifier):
         return Judged(score, harms, score >= self.threshold, failed)
 
     def usage(self) -> dict[str, float]:
-        """Count what the members cost, under their names."""
+        """Return the costs of the members, under their names."""
         return {f"{m.name} {what}": value for m in self._members for what, value in m.usage().items()}
 
     def _score(self, scores: list[Floats]) -> Floats:
@@ -181,7 +182,7 @@ class EnsembleClassifier(PromptClassifier):
 
 
 def _together(harms: list[tuple[str, ...]]) -> tuple[tuple[str, ...], list[dict[int, list[int]]]]:
-    """Give the columns of all members, and of each member: column -> the columns of its own that make it."""
+    """Return the common columns, and for each member: common column -> its own columns."""
     if len(set(harms)) == 1:
         return harms[0], [{k: [k] for k in range(len(harms[0]))}] * len(harms)
     ids = [[TAXONOMY_IDS.get(harm, (harm,)) for harm in own] for own in harms]

@@ -1,4 +1,4 @@
-"""Read prompts from a file of any length and write a judgement a line, in flat memory."""
+"""Classify the prompts of a file of any length, a result per line, in constant memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Counts", "PromptLine", "classify_file", "read_prompts"]
 
 LONGEST_LINE = 16 << 20
-"""Bytes. A file without line ends would have to be read whole."""
+"""In bytes; a file without line ends would have to be read whole."""
 _BLOCK, _BLOCK_CHARACTERS = 1024, 1 << 20
 _TEXT_COLUMNS = ("prompt", "text", "prompt_text", "caption")
 _ID_COLUMNS = ("id", "prompt_id")
@@ -38,7 +38,7 @@ class PromptLine:
 
 @dataclass
 class Counts:
-    """How many prompts were judged, flagged, had no text to judge, and got no judgement."""
+    """Numbers of prompts: classified, flagged, without text, and failed."""
 
     judged: int = 0
     flagged: int = 0
@@ -49,10 +49,9 @@ class Counts:
 def classify_file(
     file: Path, classifier: PromptClassifier, out: TextIO, *, column: str | None = None
 ) -> Counts:
-    """Judge every prompt of ``file`` and write one JSON object a line to ``out``.
+    """Classify every prompt of ``file`` and write one JSON object per line to ``out``.
 
-    A prompt without text has no score, nor has one that the judge failed on: its line holds null and says
-    why.
+    A prompt without text, or one that failed, has no score: its line has null and the reason.
 
     Raises:
         UsageError: the file cannot be read as what its suffix says.
@@ -107,7 +106,7 @@ def _blocks(prompts: Iterator[PromptLine]) -> Iterator[list[PromptLine]]:
 
 
 def read_prompts(file: Path, column: str | None = None) -> Iterator[PromptLine]:
-    """Go through the prompts of a .jsonl, .csv, .tsv or .txt file (one a line), never holding more than one.
+    """Yield the prompts of a .jsonl, .csv, .tsv or .txt file (one per line), one at a time.
 
     Args:
         file: which.

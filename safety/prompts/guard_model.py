@@ -1,8 +1,8 @@
 """Generative guard models (Llama Guard, ShieldGemma, Granite Guardian) as prompt classifiers.
 
-Such a model is asked through its own chat template and answers with one of two words. The score is the
-softmax over the two words' tokens at the first generated position (as the cards of these models advise), so
-it is graded where the answer alone would be yes or no. A configuration file says how a model is asked::
+Such a model is prompted through its own chat template and answers with one of two words. The score is the
+softmax over the two words' tokens at the first generated position (as the model cards advise), so it is
+graded, not only yes or no. A configuration file says how to prompt a model::
 
     name: llama-guard
     guard:
@@ -58,14 +58,14 @@ _GREEDY: dict[str, Any] = {
 
 
 class GuardQuestion(Config):
-    """One way of asking: arguments for the chat template, and the categories that a yes speaks of."""
+    """One question: arguments for the chat template, and the categories that a yes means."""
 
     arguments: dict[str, Any] = Field(default_factory=dict[str, Any])
     categories: tuple[str, ...] = ()
 
 
 class GuardConfig(PretrainedConfig):
-    """Which guard model, how it is asked, and what its words mean."""
+    """The guard model, how it is prompted, and the meaning of its words."""
 
     safe: str = Field(min_length=1, description="the word of a harmless verdict")
     unsafe: str = Field(min_length=1, description="the word of a harmful verdict")
@@ -74,7 +74,7 @@ class GuardConfig(PretrainedConfig):
     crosswalk: str | None = Field(None, description="scheme whose labels follow an unsafe verdict")
     questions: tuple[GuardQuestion, ...] = Field((GuardQuestion(),), min_length=1)
     least_mass: float = Field(
-        0.5, ge=0, lt=1, description="probability of both words together under which it is no verdict"
+        0.5, ge=0, lt=1, description="least probability of both words together; below it there is no verdict"
     )
     window: int = Field(2048, ge=64, description="characters that are read at once")
     batch: int = Field(8, ge=1)
@@ -90,7 +90,7 @@ class GuardConfig(PretrainedConfig):
 
 @dataclass(frozen=True)
 class _Verdict:
-    """On one window: the probability of harm, and the labels named; or why there is none."""
+    """The verdict on one window: the probability of harm and the named labels, or why there is none."""
 
     unsafe: float
     named: tuple[str, ...] = ()
@@ -98,11 +98,11 @@ class _Verdict:
 
 
 class GuardClassifier(PretrainedClassifier[GuardConfig]):
-    """Judge prompts by a guard model.
+    """Classify prompts by a guard model.
 
-    With a crosswalk, a category that is named after an unsafe verdict gets its probability; of one that is
-    not named nothing is known but the word's absence, and it stays NaN. With questions of one harm each, a
-    category gets the highest probability among its questions.
+    With a crosswalk, a category that the model names after an unsafe verdict gets the verdict's probability;
+    a category that is not named stays NaN. With questions of one harm each, a category gets the highest
+    probability among its questions.
     """
 
     kind = "prompt-guard"
@@ -116,7 +116,7 @@ class GuardClassifier(PretrainedClassifier[GuardConfig]):
         return {"version": _VERSION, "config": fields}
 
     def _classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts by their worst window and question; a window without a verdict fails its prompt."""
+        """Classify prompts by their worst window and question; a window without verdict fails its prompt."""
         pieces, owner = windows(texts, canonical=self._canonical, size=self._config.window)
         score = np.full(len(texts), np.nan)
         harms = np.full((len(texts), len(self.harms)), np.nan)
@@ -152,7 +152,7 @@ class GuardClassifier(PretrainedClassifier[GuardConfig]):
         return out
 
     def _ask(self, prompts: Sequence[list[int]]) -> list[_Verdict]:
-        """Ask for the next token; where harm is likelier and there is a crosswalk, for the labels."""
+        """Ask for the next token; if harm is likelier and there is a crosswalk, also for the labels."""
         import torch
 
         ids_BL, mask_BL = self._padded(prompts)
@@ -173,7 +173,7 @@ class GuardClassifier(PretrainedClassifier[GuardConfig]):
         return verdicts
 
     def _named(self, prompt: list[int]) -> tuple[str, ...]:
-        """Let the model write on after an unsafe verdict, and give the labels of the scheme in it."""
+        """Let the model continue after an unsafe verdict, and return the scheme's labels in its text."""
         import torch
 
         ids_BL, mask_BL = self._padded([[*prompt, *self._unsafe_tokens]])
@@ -218,7 +218,7 @@ class GuardClassifier(PretrainedClassifier[GuardConfig]):
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _harmless(self, text: str) -> str:
-        """Break up the control words of the template, by which a prompt could end its own turn."""
+        """Break up the template's control words, with which a prompt could end its own turn."""
         for word in self._control_words:
             text = text.replace(word, f"{word[:1]} {word[1:]}")
         return text
@@ -266,7 +266,7 @@ class GuardClassifier(PretrainedClassifier[GuardConfig]):
 
     @cached_property
     def _words(self) -> list[int]:
-        """Give the first token of each verdict, safe then unsafe."""
+        """Return the first token of each verdict, safe then unsafe."""
         safe, unsafe = self._tokens_of(self._config.safe)[0], self._unsafe_tokens[0]
         if safe == unsafe:
             raise UsageError(

@@ -1,6 +1,6 @@
-"""Prompt classifiers that are transformers sequence classifiers: toxicity, hate, abuse and the like.
+"""Sequence classifiers of transformers as prompt classifiers: toxicity, hate, abuse and the like.
 
-A configuration file names the weights and says what each label means here::
+A configuration file names the weights and maps each label to our categories::
 
     name: toxicity
     transformers:
@@ -36,7 +36,7 @@ _LONGEST = 512
 
 
 class TransformersConfig(PretrainedConfig):
-    """Which sequence classifier, and what its labels mean."""
+    """The sequence classifier, and the meaning of its labels."""
 
     labels: Labels = Field(min_length=1, description="label -> our category ids, or none")
     activation: Activation = "auto"
@@ -44,7 +44,7 @@ class TransformersConfig(PretrainedConfig):
 
 
 class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
-    """Judge prompts by a sequence classifier; a prompt longer than a window counts by its worst one."""
+    """Classify prompts by a sequence classifier; a long prompt gets its worst window's score."""
 
     kind = "prompt-transformers"
 
@@ -79,7 +79,7 @@ class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
         return model, tokenizer
 
     def _classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts by their worst window; a window that the model fails on fails its prompt."""
+        """Classify prompts by their worst window; a failed window fails its prompt."""
         pieces, owner = windows(texts, canonical=self._canonical)
         score = np.full(len(texts), np.nan)
         harms = np.full((len(texts), len(self.harms)), np.nan)

@@ -1,4 +1,4 @@
-"""A list of forbidden words as a prompt classifier: the plainest filter there is, to hold others against."""
+"""A list of forbidden words as a prompt classifier: a simple baseline for other filters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WINDOW = 100_000  # so long that no phrase is cut in practice
 
 
 class KeywordsConfig(Config):
-    """What is forbidden: harm -> phrases, found as whole words, in any case, with any white space."""
+    """Forbidden phrases by harm; they match whole words, in any case, with any white space."""
 
     phrases: dict[str, tuple[str, ...]] = Field(min_length=1)
 
@@ -37,7 +37,7 @@ class KeywordsConfig(Config):
 
 
 class KeywordClassifier(PromptClassifier):
-    """Flag a prompt that holds a listed phrase: its score is 1, any other's 0."""
+    """Flag a prompt that contains a listed phrase: its score is 1, otherwise 0."""
 
     threshold = 0.5
 

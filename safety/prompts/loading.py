@@ -1,4 +1,4 @@
-"""Loading of prompt classifiers by name: shipped ones, trained folders, files, and several as one."""
+"""Load prompt classifiers by name: packaged ones, trained folders, files, and ensembles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .specs import FOLDER, RULES, find_spec, names, read_spec
 __all__ = ["Loading", "listed_classifiers", "load_classifier", "load_rule", "load_spec"]
 
 _DEPTH = 4
-"""Ensembles of ensembles; a file that names itself ends here."""
+"""Largest depth of nested ensembles; a file that names itself stops here."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def load_spec(file: Path, loading: Loading) -> PromptClassifier:
 
 
 def load_rule(rule: Literal["any", "mean"], loading: Loading) -> PromptClassifier:
-    """Load the classifiers of the package as one."""
+    """Load the packaged classifiers as one ensemble."""
     return EnsembleClassifier([_member(name, loading) for name in PACKAGED], rule)
 
 

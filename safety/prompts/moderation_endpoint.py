@@ -1,8 +1,7 @@
-"""Moderation endpoints that speak OpenAI's protocol, as prompt classifiers.
+"""Moderation endpoints with OpenAI's protocol as prompt classifiers.
 
-What cannot be read is a failed judge for that prompt, never a low score: a timeout, a limit, an answer that
-is no JSON, a category that is missing. A configuration file names the endpoint; the key comes from the
-environment::
+Any error is a failure for that prompt, never a low score: a timeout, a rate limit, an answer that is not
+JSON, a missing category. A configuration file names the endpoint; the key comes from the environment::
 
     name: moderation
     moderation:
@@ -93,10 +92,10 @@ class _Unread(Exception):
 
 
 class ModerationEndpoint(PromptClassifier):
-    """Judge prompts by an endpoint; the score is the highest of its categories.
+    """Classify prompts by an endpoint; the score is the highest of its categories.
 
-    A column is the highest score among the endpoint's categories that touch ours. The digest names the
-    endpoint and model, which says nothing of what their owner changes behind them.
+    A column is the highest score among the endpoint's categories that overlap ours. The digest names the
+    endpoint and the model; it cannot reveal changes by their owner.
 
     Args:
         name: by which records speak of it.
@@ -134,7 +133,7 @@ class ModerationEndpoint(PromptClassifier):
         }
 
     def _classify(self, texts: Sequence[str]) -> Judged:
-        """Judge prompts by their worst window; a window without a whole answer fails its prompt.
+        """Classify prompts by their worst window; a window without a complete answer fails its prompt.
 
         Raises:
             UsageError: the endpoint refuses the key, or knows no such model.

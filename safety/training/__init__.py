@@ -1,1 +1,1 @@
-"""Training of the prompt filters, on public files and scenes of our own, and their cards."""
+"""Train the prompt filters on public files and our own scenes, and write their cards."""

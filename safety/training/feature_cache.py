@@ -1,4 +1,4 @@
-"""Features of training texts kept in one file, so that a second training does not encode them again."""
+"""Cache the features of training texts in one file, so that a second training does not encode them again."""
 
 from __future__ import annotations
 

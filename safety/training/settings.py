@@ -18,7 +18,7 @@ class PromptFilterSettings(Config):
     data: Path
     kind: Literal["ngram", "minilm"] = "ngram"
     seed: int = 0
-    variants: int = Field(default=4, ge=1, description="styles in which each scene is told")
+    variants: int = Field(default=4, ge=1, description="styles in which each scene is written")
     fpr: float = Field(
         default=0.01, gt=0, lt=0.5, description="false alarms allowed on each source of benign scenes"
     )

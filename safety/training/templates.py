@@ -1,8 +1,8 @@
-"""Scenes for training the prompt filters: our own short descriptions, told in the styles of prompts.
+"""Scenes for training the prompt filters: our own short descriptions, written in the styles of prompts.
 
-Scenes come in groups that share an idea; a group is held out as a whole, since its scenes give each other
-away. Styles are dealt to harmful and benign scenes alike, so that no style tells them apart. Not everything
-is a scene: people also ask for things, and tell stories.
+Scenes come in groups that share an idea. A group is held out as a whole, since its scenes are alike. Harmful
+and benign scenes get the same styles, so that no style separates them. There are also questions, requests and
+prose.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def load_scenes() -> tuple[SceneText, ...]:
 
 
 def styled(scenes: Sequence[SceneText], variants: int, seed: int) -> list[str]:
-    """Tell each scene in ``variants`` styles: the first plain, the others with words before and after.
+    """Write each scene in ``variants`` styles: the first plain, the others with words before and after.
 
     The words are drawn per scene from (seed, text), so another scene in the list changes nothing here.
     """
@@ -139,11 +139,11 @@ def styled(scenes: Sequence[SceneText], variants: int, seed: int) -> list[str]:
     for scene in scenes:
         rng = seeded_rng("scene", seed, scene.text)
         for variant in range(variants):
-            out.append(_told(scene, rng, plain=variant == 0))
+            out.append(_styled_text(scene, rng, plain=variant == 0))
     return out
 
 
-def _told(scene: SceneText, rng: np.random.Generator, *, plain: bool) -> str:
+def _styled_text(scene: SceneText, rng: np.random.Generator, *, plain: bool) -> str:
     text = scene.text
     first, second = rng.choice(len(_PEOPLE), 2, replace=False)
     place = _PLACES[int(rng.integers(len(_PLACES)))]
@@ -165,7 +165,7 @@ def _told(scene: SceneText, rng: np.random.Generator, *, plain: bool) -> str:
 
 
 def _surrounded(text: str, rng: np.random.Generator, *, share: float) -> str:
-    """Put a neutral sentence before a ``share`` of texts, and one after as many, by chance."""
+    """Put a neutral sentence before a random ``share`` of texts, and one after as many."""
     first, last = (str(rng.choice(np.array(_AROUND, dtype=object))) for _ in range(2))
     if rng.random() < share:
         text = f"{first} {text[0].upper()}{text[1:]}"

@@ -1,4 +1,4 @@
-"""Vectors of single words, by which the n-gram model in training learns of words that no prompt holds.
+"""Vectors of single words, by which the n-gram model in training learns about words that no prompt contains.
 
 The mean of the vectors that a sentence encoder gives to single words keeps much of what it says of the
 sentence, the more so if rare words count more (Arora et al. 2017, "A simple but tough-to-beat baseline for

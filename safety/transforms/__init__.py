@@ -1,4 +1,4 @@
-"""Prompts in disguise: named, seeded families of rewritings, and the canonical form that undoes many."""
+"""Disguised prompts: named, seeded families of rewritings, and the canonical form that undoes many."""
 
 from .apply import FAMILIES, Transformed, base_id_of, families, family, invert, legibility, transform
 from .base import Family, Readability

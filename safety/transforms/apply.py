@@ -1,7 +1,8 @@
-"""Rewrite prompts in named, seeded families, to see what text filters and generators make of them.
+"""Rewrite prompts in named, seeded families, to test text filters and generators.
 
-Each rewritten prompt keeps the id of its base prompt, so that results are paired. A family says whether it
-can be undone and who can still read it: to evade a filter and to reach a generator are different things.
+Each rewritten prompt keeps the id of its base prompt, so that results can be paired. A family states whether
+it can be undone and who can still read it, because evading a filter and reaching a generator are different
+things.
 """
 
 from __future__ import annotations
@@ -120,5 +121,5 @@ def _undone(chosen: Family, text: str) -> str | None:
 
 
 def legibility(base: str, text: str, name: str) -> float:
-    """Give the share in [0, 1] of ``base`` that one who knows the family reads in ``text``."""
+    """Compute the share in [0, 1] of ``base`` that a reader who knows the family can read in ``text``."""
     return family(name).legibility(base, text)

@@ -1,4 +1,4 @@
-"""What a family of transformations is, and the registry that all of them are in."""
+"""Families of transformations, and their registry."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Family:
 
     @property
     def reversible(self) -> bool:
-        """Whether the text can be had back from what it was turned into at full strength."""
+        """Whether the text can be recovered from its transformation at full strength."""
         return self.invert is not None
 
 
@@ -94,11 +94,11 @@ def on_words(
     rng: np.random.Generator,
     strength: float,
     change: Callable[[str], str],
-    takes: Callable[[str], bool] = _anywhere,
+    applies: Callable[[str], bool] = _anywhere,
 ) -> str:
-    """Apply ``change`` to a share of the words that ``takes`` takes; the white space between them stays."""
+    """Apply ``change`` to a share of the words for which ``applies`` is true; white space stays."""
     parts = re.split(r"(\s+)", text)
-    places = [k for k, part in enumerate(parts) if part and not part.isspace() and takes(part)]
+    places = [k for k, part in enumerate(parts) if part and not part.isspace() and applies(part)]
     for k, pick in zip(places, chosen(len(places), rng, strength), strict=True):
         if pick:
             parts[k] = change(parts[k])

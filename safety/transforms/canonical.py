@@ -54,9 +54,9 @@ def _words(text: str) -> list[str]:
 
 
 def reads_as_language(text: str) -> bool:
-    """Say whether a text reads as English: mostly letters and spaces, a quarter of its words frequent ones.
+    """Check whether a text reads as English: mostly letters and spaces, a quarter of its words frequent ones.
 
-    The test knows some 240 frequent words. It takes two words or more; for one there is `reads_as_word`.
+    The test knows some 240 frequent words. It needs two words or more; for one there is `reads_as_word`.
     """
     words = _words(text)
     if len(words) < 2 or not text.isprintable():
@@ -66,7 +66,7 @@ def reads_as_language(text: str) -> bool:
 
 
 def reads_as_word(text: str) -> bool:
-    """Say whether a text reads as one word: ASCII in lower case but for the first letter, with vowels."""
+    """Check whether a text reads as one word: ASCII in lower case except the first letter, with vowels."""
     body = text.strip(".,;:!?'\"()")
     if not (3 <= len(body) <= 20 and body.isascii() and body.isalpha() and body[1:].islower()):
         return False
@@ -79,7 +79,7 @@ def _readable(text: str) -> bool:
 
 
 def canonicalise(text: str) -> str:
-    """Write a prompt in the plain form that a filter should read.
+    """Convert a prompt to the plain form that a filter should read.
 
     In turn: text under right-to-left overrides in the order in which it is seen; compatibility forms (Unicode
     NFKC); invisible and formatting characters out; combining marks off ASCII letters (but the accents of a

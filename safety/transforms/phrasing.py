@@ -1,4 +1,4 @@
-"""Families that say the same in other words or in another frame; a generator reads them as they are."""
+"""Families that rephrase a prompt or put it in a frame; a generator can read them directly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _by_table(table: dict[str, str]) -> Transformer:
         def one(word: str) -> str:
             return re.sub(r"[^\W\d_]+", lambda m: _keep_capital(m[0], table.get(m[0].lower(), m[0])), word)
 
-        return on_words(text, rng, strength, one, takes=lambda word: one(word) != word)
+        return on_words(text, rng, strength, one, applies=lambda word: one(word) != word)
 
     return apply
 
@@ -65,7 +65,7 @@ FAMILIES.add(
     "past-tense",
     Family(
         "past-tense",
-        "told of the past: known verbs in past tense after an opening",
+        "in the past: known verbs in past tense after an opening",
         "plain",
         _tense,
         legibility=lambda base, text: _read_through(PAST, base, text),
@@ -158,7 +158,7 @@ WORD_TABLES = {
         "dog:Hund horse:Pferd"
     ),
 }
-"""Word for word, without grammar: a probe of filters that know one language, and no translation."""
+"""Word for word, without grammar: this tests filters that know one language, and is not a translation."""
 
 
 def _add_word_table(language: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Families that change characters and leave words where they are: people still read them, filters may not."""
+"""Families that change characters but keep the words: people can still read them, filters may not."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _inner(change: Callable[[str, int], str]) -> Transformer:
         def one(word: str) -> str:
             return change(word, int(rng.integers(1, len(word) - 2)))
 
-        return on_words(text, rng, strength, one, takes=lambda word: len(word) >= 4)
+        return on_words(text, rng, strength, one, applies=lambda word: len(word) >= 4)
 
     return apply
 
@@ -236,7 +236,7 @@ def _elongation(text: str, rng: np.random.Generator, strength: float) -> str:
         rng,
         strength,
         lambda word: vowel.sub(r"\1\1\1", word, count=1),
-        takes=lambda word: vowel.search(word) is not None,
+        applies=lambda word: vowel.search(word) is not None,
     )
 
 
