@@ -23,7 +23,7 @@ from filelock import Timeout
 from .core.errors import TrackingError, UsageError
 from .core.files import only_one
 from .core.keys import file_sha256
-from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file
+from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file, wrong_address
 from .projection import Projection, VerdictCard, project, read_verdict
 
 if TYPE_CHECKING:
@@ -359,7 +359,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _uri(folder: Path, uri: str | None) -> str:
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder.parent)
+    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder.parent)
+    wrong = wrong_address(chosen)
+    if wrong is not None:
+        raise TrackingError(wrong)
+    return chosen
 
 
 @contextmanager

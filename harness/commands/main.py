@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
@@ -26,6 +27,7 @@ from .options import (
     Confidence,
     Plugins,
     TrackingUri,
+    check_address,
     load_plugins,
     print_json,
     print_table,
@@ -141,6 +143,7 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
+    check_address(tracking_uri)
     load_plugins(plugin)
     from ...reports.tables import verdict_table
     from ..gate import exit_code, load_policy, write_verdict
@@ -252,15 +255,21 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def sync(
-    run: Annotated[Path, typer.Argument(help="A run folder.")], tracking_uri: TrackingUri = None
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    tracking_uri: TrackingUri = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send to MLflow what has not been sent yet; repeating it changes nothing."""
+    check_address(tracking_uri)
     from ..core.mlflow_store import default_uri
     from ..store import open_run
     from ..tracking import sync as send
 
     open_run(run).close()
     done = send(run, tracking_uri or default_uri(run.parent))
+    if as_json:
+        print_json(asdict(done))
+        return
     say(f"MLflow: run {done.run_id} in {done.uri}")
 
 

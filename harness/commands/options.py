@@ -32,6 +32,7 @@ __all__ = [
     "ThresholdsOption",
     "TrackingUri",
     "adjusted",
+    "check_address",
     "extra_options",
     "load_plugins",
     "print_json",
@@ -112,6 +113,19 @@ def adjusted(
     if thresholds is not None:
         changes["thresholds"] = str(thresholds)
     return suite.model_copy(update=changes)
+
+
+def check_address(tracking_uri: str | None) -> None:
+    """Refuse an MLflow address at which no run can be kept, before any work is done.
+
+    Raises:
+        UsageError: with the address to give.
+    """
+    from ..core.mlflow_store import wrong_address
+
+    wrong = wrong_address(tracking_uri) if tracking_uri not in (None, "none") else None
+    if wrong is not None:
+        raise UsageError(wrong)
 
 
 def settings(

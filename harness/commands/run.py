@@ -24,6 +24,7 @@ from .options import (
     ThresholdsOption,
     TrackingUri,
     adjusted,
+    check_address,
     load_plugins,
     print_json,
     print_table,
@@ -84,6 +85,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a suite on a generator and score it; the same command resumes an interrupted run."""
+    check_address(tracking_uri)
     load_plugins(plugin)
     from ...generators import make_generator
     from ..run import instruments, plan_run
@@ -139,6 +141,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a run again, or with further measures, without its generator."""
+    check_address(tracking_uri)
     load_plugins(plugin)
     from ..run import score_run
     from ..store import open_run

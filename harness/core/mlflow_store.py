@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .errors import ScreentestError, TrackingError
+from .mlflow_database import prepare_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["default_uri", "mlflow_client", "shown", "sqlite_file"]
+__all__ = ["default_uri", "mlflow_client", "shown", "sqlite_file", "wrong_address"]
 
 _LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "requests", "urllib3", "google")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -57,6 +58,9 @@ def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClien
             from mlflow import MlflowClient
 
             with _quiet("mlflow", "alembic"):
+                database = sqlite_file(uri)
+                if database is not None:
+                    prepare_database(database)
                 yield MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         except ScreentestError:
             raise
@@ -102,6 +106,23 @@ def sqlite_file(uri: str) -> Path | None:
     """Return the database file of a SQLite URI; None for any other store."""
     found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
     return Path(found[1]).resolve() if found else None
+
+
+def wrong_address(uri: str) -> str | None:
+    """Say why no run can be kept at an address; None where one may be."""
+    scheme = urlsplit(uri).scheme
+    if scheme.startswith("sqlite"):
+        database = sqlite_file(uri)
+        if database is None or database.name == ":memory:" or database.is_dir():
+            return f"{shown(uri)!r} names no database file; write sqlite:///PATH, such as sqlite:///runs/mlflow.db"
+        return None
+    if scheme in ("", "file") and uri != "databricks":
+        folder = uri.removeprefix("file://").removeprefix("file:").rstrip("/") or "."
+        return (
+            f"MLflow no longer keeps runs in a folder such as {uri!r}; give the address of a SQLite "
+            f"database, sqlite:///{folder}/mlflow.db"
+        )
+    return None
 
 
 def _probe(uri: str, timeout: int) -> None:
