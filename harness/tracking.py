@@ -362,7 +362,9 @@ def _uri(folder: Path, uri: str | None) -> str:
     chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder.parent)
     wrong = wrong_address(chosen)
     if wrong is not None:
-        raise TrackingError(wrong)
+        raise TrackingError(
+            f"{wrong}; the run is whole on disk, and 'screentest sync {folder}' sends it there"
+        )
     return chosen
 
 

@@ -6,6 +6,7 @@ under another name and renamed, under a lock that other processes wait for.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
 import time
@@ -91,7 +92,7 @@ def _is_ready(state: _State) -> bool:
 
 
 def _known_tables() -> frozenset[str]:
-    from mlflow.store.db import utils  # noqa: F401  brings all tables
+    importlib.import_module("mlflow.store.db.utils")  # which brings all tables
     from mlflow.store.db.base_sql_model import Base
 
     return frozenset(Base.metadata.tables)

@@ -113,7 +113,7 @@ def wrong_address(uri: str) -> str | None:
     scheme = urlsplit(uri).scheme
     if scheme.startswith("sqlite"):
         database = sqlite_file(uri)
-        if database is None or database.name == ":memory:" or database.is_dir():
+        if database is None or database.name == ":memory:":
             return f"{shown(uri)!r} names no database file; write sqlite:///PATH, such as sqlite:///runs/mlflow.db"
         return None
     if scheme in ("", "file") and uri != "databricks":

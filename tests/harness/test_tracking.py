@@ -480,6 +480,21 @@ def test_a_database_that_cannot_be_used_is_one_sentence_at_once(bench: Bench, tm
     fails_within(20, bench.folder, f"sqlite:///{tmp_path}/other.db")
 
 
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("./mlruns", "sqlite:///./mlruns/mlflow.db"),
+        ("file:///data/mlruns", "sqlite:////data/mlruns/mlflow.db"),
+        ("mlruns", "no longer keeps runs in a folder"),
+        ("sqlite:///", "names no database file"),
+        ("sqlite://", "names no database file"),
+        ("sqlite:///:memory:", "names no database file"),
+    ],
+)
+def test_an_address_that_keeps_nothing_is_refused(bench: Bench, uri: str, said: str) -> None:
+    assert said in fails_within(5, bench.folder, uri)
+
+
 def test_a_locked_database_is_one_sentence_soon(bench: Bench) -> None:
     lock = sqlite3.connect(bench.folder.parent / "mlflow.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
