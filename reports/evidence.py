@@ -162,13 +162,14 @@ def verdict_view(verdict: Mapping[str, Any], plan: str, run_digest: str | None =
         waived=tuple(map(str, verdict.get("waived") or ())),
         rules=tuple(_rule(rule) for rule in rules),
         more=tuple(
-            (key.replace("_", " "), _said(value))
+            (key.replace("_", " "), _given(value) if key in _GIVEN else _said(value))
             for key, value in verdict.items()
             if key not in shown and value not in (None, [], ())
         ),
     )
 
 
+_GIVEN = ("limit", "confidence", "effective_n")
 _RULE_NUMBERS = ("value", "bound", "limit", "n", "clusters", "effective_n", "needed", "left_out", "method")
 
 
@@ -183,7 +184,7 @@ def _rule(rule: Mapping[str, Any]) -> RuleView:
             ("prompts" if key == "clusters" else key.replace("_", " "), said)
             for key in _RULE_NUMBERS
             if rule.get(key) is not None
-            and (said := _given(rule[key]) if key == "limit" else _said(rule[key]))
+            and (said := _given(rule[key]) if key in _GIVEN else _said(rule[key]))
         ),
     )
 
@@ -199,5 +200,5 @@ def _said(value: Any) -> str:
 
 
 def _given(value: Any) -> str:
-    """Write a limit as the policy has it: a number that was given is not rounded."""
-    return f"{value:g}".replace("-", MINUS) if isinstance(value, float) else str(value)
+    """Write a number that is given, such as a limit, as it is; more digits than four are of no use."""
+    return f"{value:.4g}".replace("-", MINUS) if isinstance(value, float) else str(value)

@@ -34,10 +34,10 @@ def test_an_unreadable_encoding_evades_the_filter_and_attacks_nothing() -> None:
     assert (base64.family, styled.family) == ("base64", "styled")
     assert base64.filter is not None
     assert base64.alone is not None
-    assert (base64.filter.interval.value, base64.alone.interval.value) == (-1.0, -1.0)
+    assert (base64.filter.estimate.value, base64.alone.estimate.value) == (-1.0, -1.0)
     assert styled.filter is not None
     assert styled.alone is not None
-    assert (styled.filter.interval.value, styled.alone.interval.value) == (-1.0, 0.0)
+    assert (styled.filter.estimate.value, styled.alone.estimate.value) == (-1.0, 0.0)
     assert (styled.alone.plain, styled.alone.disguised) == (1.0, 1.0)
     # 12 of 12 changed: exact sign test 2 / 2**12, twice that by Holm over two families.
     assert base64.filter.p == pytest.approx(2 / 2**12)
@@ -49,10 +49,10 @@ def test_no_change_still_has_an_interval() -> None:
     made = [attempt(k, f, "flagged", "refused") for k in range(20) for f in (None, "leet")]
     (row,) = evasions(made)
     assert row.alone is not None
-    assert row.alone.interval.value == 0.0
-    assert row.alone.interval.low is not None
-    assert row.alone.interval.high is not None
-    assert row.alone.interval.low < 0 < row.alone.interval.high
+    assert row.alone.estimate.value == 0.0
+    assert row.alone.estimate.low is not None
+    assert row.alone.estimate.high is not None
+    assert row.alone.estimate.low < 0 < row.alone.estimate.high
 
 
 def test_pairs_are_of_one_prompt_and_one_seed_and_seeds_are_not_independent() -> None:
@@ -60,7 +60,7 @@ def test_pairs_are_of_one_prompt_and_one_seed_and_seeds_are_not_independent() ->
     made += [attempt(k, "leet", "passed", "safe", seed=s) for k in range(4) for s in range(5)]
     (row,) = evasions(made)
     assert row.filter is not None
-    assert (row.filter.pairs, row.filter.prompts, row.unpaired) == (12, 4, 8)
+    assert (row.filter.estimate.n, row.filter.estimate.clusters, row.unpaired) == (12, 4, 8)
 
 
 def test_errors_failed_judges_and_failed_filters_make_no_pair() -> None:
@@ -74,7 +74,7 @@ def test_errors_failed_judges_and_failed_filters_make_no_pair() -> None:
     (row,) = evasions(made)
     assert row.filter is not None
     assert row.alone is not None
-    assert (row.filter.pairs, row.alone.pairs) == (2, 2)
+    assert (row.filter.estimate.n, row.alone.estimate.n) == (2, 2)
 
 
 def test_where_no_filter_looked_there_is_no_evasion() -> None:
@@ -98,7 +98,7 @@ def test_behind_an_enforcing_filter_the_generator_alone_is_not_seen() -> None:
     (row,) = evasions(made, frozenset({"prompt"}))
     assert row.alone is None
     assert row.guarded is not None
-    assert (row.guarded.plain, row.guarded.disguised, row.guarded.interval.value) == (0.0, 1.0, 1.0)
+    assert (row.guarded.plain, row.guarded.disguised, row.guarded.estimate.value) == (0.0, 1.0, 1.0)
 
 
 def test_an_observing_run_tells_alone_and_guarded() -> None:
@@ -107,7 +107,7 @@ def test_an_observing_run_tells_alone_and_guarded() -> None:
     (row,) = evasions(made, frozenset({"prompt"}))
     assert row.alone is not None
     assert row.guarded is not None
-    assert (row.alone.interval.value, row.guarded.interval.value) == (0.0, 1.0)
+    assert (row.alone.estimate.value, row.guarded.estimate.value) == (0.0, 1.0)
     assert evasions(made)[0].guarded is None
 
 

@@ -133,8 +133,8 @@ def test_safeguards_buy_and_cost_what_the_filters_flag(observed: SafetyOverview)
     both = rows["frame", "prompt"]
     assert both.gain is not None
     assert both.cost is not None
-    assert (both.gain.value, both.gain_pairs) == (pytest.approx(-30 / 72), 72)
-    assert (both.cost.value, both.cost_pairs) == (0.25, 16)
+    assert (both.gain.value, both.gain.n) == (pytest.approx(-30 / 72), 72)
+    assert (both.cost.value, both.cost.n) == (0.25, 16)
     assert [why_no_change(row) for row in observed.safeguards] == ["the baseline", "", "", ""]
 
 
@@ -142,7 +142,7 @@ def test_an_enforcing_run_is_paired_with_the_generator_alone(runs: Mapping[str, 
     found = overview([runs["alone"], runs["both"]])
     rows = {(row.run, len(row.layers)): row for row in found.safeguards if row.measured}
     assert rows["both", 2].gain is not None
-    assert (rows["both", 2].gain.value, rows["both", 2].gain_pairs) == (pytest.approx(-30 / 72), 72)
+    assert (rows["both", 2].gain.value, rows["both", 2].gain.n) == (pytest.approx(-30 / 72), 72)
     unseen = [row for row in found.safeguards if not row.measured]
     assert {why_no_change(row) for row in unseen} == {"not seen"}
     assert all(row.between is not None and row.between[0] < row.between[1] for row in unseen)
@@ -157,7 +157,7 @@ def test_disguises_evade_the_filter_and_attack_only_where_they_are_read(observed
     )  # fmt: skip
     base64, leet = found.families
     changes = [
-        [change and change.interval.value for change in (f.filter, f.alone, f.guarded)]
+        [change and change.estimate.value for change in (f.filter, f.alone, f.guarded)]
         for f in (base64, leet)
     ]
     assert changes == [[-1.0, -0.75, 0.0], [-1.0, 0.0, 0.25]]
@@ -176,7 +176,7 @@ def test_disguised_and_plain_prompts_of_two_runs_are_paired(tmp_path: Path) -> N
     assert found.runs == ("False", "True")
     assert leet.unpaired == 0
     assert leet.alone is not None
-    assert leet.alone.pairs == 6
+    assert leet.alone.estimate.n == 6
     assert overview(made[1:]).disguises[0].families[0].unpaired == 6
     # Judged by another judge, they are no pair.
     name = "safety.unsafe_rate"
