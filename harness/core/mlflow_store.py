@@ -60,7 +60,7 @@ def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClien
             with _quiet("mlflow", "alembic"):
                 database = sqlite_file(uri)
                 if database is not None:
-                    prepare_database(database)
+                    _prepare(database, folder)
                 yield MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         except ScreentestError:
             raise
@@ -106,6 +106,15 @@ def sqlite_file(uri: str) -> Path | None:
     """Return the database file of a SQLite URI; None for any other store."""
     found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
     return Path(found[1]).resolve() if found else None
+
+
+def _prepare(database: Path, folder: Path) -> None:
+    try:
+        prepare_database(database)
+    except TrackingError as error:
+        raise TrackingError(
+            f"{error}; the run is whole on disk, and 'screentest sync {folder}' sends it later"
+        ) from None
 
 
 def wrong_address(uri: str) -> str | None:
