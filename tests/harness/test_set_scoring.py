@@ -140,9 +140,9 @@ def test_scoring_again_takes_nothing_anew_and_other_slices_do(spread, suite_of, 
 
 def test_undeclared_values_and_broken_measures_are_failures(suite_of, generator, cache, tmp_path):
     for name, result, why in (
-        ("test.other", {"x": RunEstimate(value=1.0)}, "it gave the values x, not those"),
-        ("test.nan", RunEstimate(value=float("nan")), "the value was nan"),
-        ("test.far", RunEstimate(value=7.0), "the value 7 is outside"),
+        ("test.other", {"x": RunEstimate(value=1.0, n=1)}, "it gave the values x, not those"),
+        ("test.nan", RunEstimate(value=float("nan"), n=1), "the value was nan"),
+        ("test.far", RunEstimate(value=7.0, n=1), "the value 7 is outside"),
     ):
         set_measure(
             name, version=1, needs="pixels", better="higher", bounds=(0.0, 1.0), references=()
