@@ -1,4 +1,4 @@
-"""The skill of moving the camera: read off the ground, or off things that stay where they are."""
+"""The skill `camera`: judge the camera's motion from the background, or from objects that stay in place."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["camera"]
 
 _F = NDArray[np.float64]
-_AGREEING: Final = 0.6  # of the points of the ground: where fewer agree, no camera explains them
+_AGREEING: Final = 0.6  # of the background points: if fewer agree, no camera motion explains them
 _LEAST_FOLLOWED: Final = 1 / 3  # of the clip
 _ENDS: Final = 3  # frames at an end of the clip
-_FEWEST: Final = 4  # frames that a way is read from
+_FEWEST: Final = 4  # least number of frames of a trajectory
 
 
 def camera(cast: RoleAssignment) -> SkillJudgement:
     """Whether the camera does what is asked: pan to a side, zoom in or out, or stay still.
 
-    It is read off the ground, which a pan to the left moves to the right. A pan must go half as far as the
-    least of the lawful ones do, and no such zoom come with it; a zoom likewise. Where the ground is lost on
-    the way, at least a third of the clip must show it, and what is seen is drawn out to the whole. Where it
-    shows less, the things are looked at instead, if none of them is asked to move: before a bare ground, a
-    camera that pans and a thing that slides are the same picture.
+    The motion is estimated from the background, which a pan to the left moves to the right. A pan must go
+    half as far as the least of the lawful pans, without a zoom of such size; a zoom likewise. If the
+    background is lost during the clip, at least a third of the clip must show it, and the motion is
+    extrapolated. If less is shown, objects are used instead, unless one of them is asked to move: on a
+    uniform background, a panning camera and a sliding object look the same.
 
     Raises:
         NotApplicable: nothing is asked of the camera, or neither the ground nor a thing shows what it does.
@@ -68,7 +68,7 @@ def camera(cast: RoleAssignment) -> SkillJudgement:
 
 
 def _followed(cast: RoleAssignment) -> tuple[_F, float, str] | SkillJudgement:
-    """Give the camera's path as far as it shows, (K, 4), for what share of the clip, and what shows it."""
+    """Return the camera's known motion, (K, 4), its share of the clip, and what it was estimated from."""
     path, times = cast.tracks.camera_T4, cast.tracks.times_T
     lost = np.flatnonzero(np.isnan(path[:, 3]))
     last = int(lost[0]) - 1 if len(lost) else len(path) - 1
@@ -82,7 +82,7 @@ def _followed(cast: RoleAssignment) -> tuple[_F, float, str] | SkillJudgement:
 
 
 def _seen_by_things(cast: RoleAssignment, tracked: list[int]) -> _F:
-    """Read the camera's path off things that stay where they are in the world: rows as of `Tracks.camera_T4`.
+    """Estimate the camera's motion from objects that stay in place: rows like `Tracks.camera_T4`.
 
     Raises:
         NotApplicable: none is seen whole from the beginning of the clip to its end.

@@ -1,16 +1,17 @@
-"""Limits of the skills: how far something must go to move, how near it must stay to be still.
+"""Limits of the skills, such as how far an object must move to count as moving.
 
-They come from the reference world, in two ways. Where its own words have a definition (what is slow, the
-slowest motion that it shows), that is taken. The others are quantiles of lawful clips, measured by
-`validation.skill_card.measure_limits` on clips that nothing else is tried on:
+They come from the reference world. Words with a definition there (slow, the slowest motion) use it. The
+others are quantiles of lawful clips, measured by `validation.skill_card.measure_limits` on clips that are
+used for nothing else:
 
-- what is asked to happen must reach *half* of the least by which it happens: of the world's slowest motion,
-  or of the 1 % quantile of the lawful clips in which it does;
-- what is asked to have a shape may miss its outline by *twice* as much as the 1 % quantile of the lawful
-  clips;
-- what nobody asked for may show a *tenth* of the least thing that is asked for and shown, as its area times
-  its contrast: less is a smudge;
-- what is asked to stay may go a *tenth* of the least by which it moves where it does. The 99 % quantile of
+- a requested motion must reach *half* of the least extent: of the world's slowest motion, or of the 1 %
+quantile
+  of the lawful clips with that motion;
+- the misfit of a requested shape may be *twice* the 1 % quantile of the lawful clips;
+- an object that was not requested counts from a *tenth* of the least requested and shown object on, in area
+times
+  contrast; less is a smudge;
+- an object that should stay may move a *tenth* of the least extent of a motion. The 99 % quantile of
   the lawful clips in which it stays, in any look, is below that (``stays``, see `Source`).
 """
 
@@ -37,11 +38,11 @@ __all__ = [
 
 SLOW: Final = 0.2
 FAST: Final = 0.3
-"""Sides a second: up to the first the world calls a motion slow, from the second on fast."""
+"""Sides per second: the world calls a motion slow up to `SLOW`, and fast from `FAST` on."""
 SMUDGE: Final = 0.1
-"""Of the area times contrast of the least thing that is asked for: what shows less is no thing."""
+"""Of the area times contrast of the least requested object: less does not count as an object."""
 SLOWEST: Final = (0.13, 0.2)
-"""The slowest motion of the world: so many sides a second, and so many sides in all, whichever is more."""
+"""The slowest motion of the world: sides per second, and sides in all; the larger distance counts."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,15 @@ class Limits:
     """Limits in sides (square roots of the frame's area) and seconds.
 
     Attributes:
-        shown_share: of the frames, in which a thing is at least seen that is shown.
-        shape_fit: of the best outline to a thing that has a shape (see `Tracks.shape_NTS`).
-        relation_apart: offset of two things along the way of their relation, over the sum of their half
-            extents.
-        speed: sides a second; from here on nearer to fast than to slow.
-        bounce_drop, bounce_climb: how far a thing that bounces falls, and rises again.
-        throw_arc: how far a thing that is thrown rises above the straight line of its way.
-        pan: how far the view goes to its side.
-        zoom: logarithm of how much nearer the view comes, or farther away.
-        still_view, still_zoom: how far a view goes, and comes, that stays.
+        shown_share: least share of frames in which an object is seen, to count as shown.
+        shape_fit: least fit of the best outline to an object with a shape (see `Tracks.shape_NTS`).
+        relation_apart: least offset of two objects along their relation, over the sum of their half extents.
+        speed: sides per second; from here on nearer to fast than to slow.
+        bounce_drop, bounce_climb: how far a bouncing object must fall, and rise again.
+        throw_arc: how far a thrown object must rise above the straight line of its trajectory.
+        pan: how far the view must shift to its side.
+        zoom: least absolute logarithm of the zoom.
+        still_view, still_zoom: largest shift and zoom of a still view.
     """
 
     shown_share: float
@@ -76,12 +76,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """What the limits were measured on.
+    """The clips that the limits were measured on.
 
     Attributes:
         world: version of the reference world at that time.
-        tracker: version of the source of tracks ``world`` at that time; a later one is not claimed here.
-        clips, seed: so many scenes of each family, by one seed, each in every look.
+        tracker: version of the tracker ``world`` at that time.
+        clips, seed: number of scenes of each family and their seed; each is used in every look.
         looks: of `validation.looks.LOOKS`.
         stays: 99 % quantiles of what stays: the extent of a thing's way, how far the view goes, and its zoom.
     """
@@ -116,11 +116,11 @@ LIMITS: Final = Limits(
     still_zoom=0.0292,
 )
 DIGEST: Final = digest("skill limits", {"limits": asdict(LIMITS), "smudge": SMUDGE, "source": asdict(SOURCE)})
-"""Of the limits and of what they were measured on: part of the evidence of every score."""
+"""Digest of the limits and their source: part of the evidence of every score."""
 
 
 def least_travel(seconds: float) -> float:
-    """Tell how far something must go in a clip to have moved: half as far as the world's slowest motion goes.
+    """Return how far an object must move in a clip to count as moving: half of the world's slowest motion.
 
     Example:
         >>> least_travel(1.0)
@@ -130,7 +130,7 @@ def least_travel(seconds: float) -> float:
 
 
 def still_travel(seconds: float) -> float:
-    """Tell how far something may go in a clip and still have stayed where it was: a tenth as far.
+    """Return how far an object may move in a clip and still count as still: a tenth of the slowest motion.
 
     Example:
         >>> still_travel(2.0)

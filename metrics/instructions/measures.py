@@ -1,16 +1,17 @@
-"""Measures of following a prompt: does the clip show what was asked for, skill by skill.
+"""Measures of instruction following, one per skill.
 
-All read the encoder ``tracks`` and the key ``expect`` of the prompt, and are rates: 1 where the clip follows.
+All read the encoder ``tracks`` and the prompt's ``expect``, and are rates: 1 if the clip follows the prompt.
 
-- A thing that was asked for and is not shown is a 0 with the evidence ``{"failure": "not shown"}``, in every
-  skill that needs the thing; `follows.shown` tells how often that is so.
-- A clip in which nothing at all could be tracked is *discarded* by the skills that look at things: they do
-  not apply, with that reason. It is a 0 of `follows.shown`, and so of `follows.all`: an empty clip is no way
-  out.
+- A requested object that is not shown gives a 0 with the evidence ``{"failure": "not shown"}``, in every
+skill
+  that needs it; `follows.shown` says how often this is the case.
+- A clip in which nothing could be tracked is *discarded* by the skills about objects: they do not apply. It
+is a 0
+  of `follows.shown`, and so of `follows.all`, so that an empty clip does not escape.
 - A skill that the prompt does not ask for does not apply.
 
-What the limits are, and which lawful clips of the reference world they come from, is in
-`instructions.limits`; each score's evidence holds their digest.
+`instructions.limits` has the limits and the lawful clips that they come from; each score's evidence has their
+digest.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ SKILLS: Final[dict[str, Skill]] = {
     "bite": bite,
     "nothing_uninvited": nothing_uninvited,
 }
-"""Every skill, and what judges it; each is the measure ``follows.<name>``."""
+"""Skill -> the function that judges it; each is the measure ``follows.<name>``."""
 
 
 def judge_all(cast: RoleAssignment) -> dict[str, SkillJudgement | str]:
-    """Judge every skill that the prompt asks for; one that cannot be judged is the sentence that says why."""
+    """Judge every skill that the prompt asks for; a skill that cannot be judged has the reason instead."""
     found: dict[str, SkillJudgement | str] = {}
     for name, skill in SKILLS.items():
         try:

@@ -1,4 +1,4 @@
-"""Skills of following a prompt in time: where things go, how fast, in what order."""
+"""Skills about time: the motion, speed, stillness and order of objects."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from .skills import NotAsked, SkillJudgement, players
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["DIRECTIONS", "PathSummary", "bite", "motion", "order", "speed", "stillness", "way_of"]
+__all__ = ["DIRECTIONS", "MotionSummary", "bite", "motion", "order", "speed", "stillness", "summarise_motion"]
 
 _F = NDArray[np.float64]
 _Marks: TypeAlias = tuple[float, float, float]
-"""When a tenth, a half and nine tenths of a way are done, in seconds."""
+"""Times, in seconds, at which a tenth, a half and nine tenths of a trajectory are done."""
 DIRECTIONS: Final = ("left", "right", "rise", "fall", "bounce", "throw-left", "throw-right")
 """Motions that have a direction."""
-_ENDS: Final = 3  # frames whose median place is the beginning, or the end, of a way
-_FEWEST: Final = 4  # frames that a way is read from
+_ENDS: Final = 3  # frames whose median place is the start, or the end, of a trajectory
+_FEWEST: Final = 4  # least number of frames of a trajectory
 
 
 @dataclass(frozen=True)
-class PathSummary:
-    """A way in a few numbers, in sides and seconds; x grows to the right, and *up* is positive.
+class MotionSummary:
+    """A trajectory in a few numbers, in sides and seconds; right and *up* are positive.
 
     Attributes:
-        right, up: from its beginning to its end.
-        across, along: how far it goes sideways, and up and down, in all.
-        drop, climb: how far its lowest place is below its beginning, and its end above the lowest.
-        arc: how far it rises above the straight line from its beginning to its end.
+        right, up: displacement from start to end.
+        across, along: distance moved horizontally and vertically, in all.
+        drop, climb: how far its lowest place is below its start, and its end above the lowest place.
+        arc: how far it rises above the straight line from start to end.
         seconds: of the clip.
     """
 
@@ -52,8 +52,8 @@ class PathSummary:
     seconds: float
 
 
-def way_of(path: Path, seconds: float) -> PathSummary:
-    """Measure a way of at least 4 frames; its places are medians of three neighbouring frames."""
+def summarise_motion(path: Path, seconds: float) -> MotionSummary:
+    """Summarise a trajectory of at least 4 frames, by medians of three neighbouring frames."""
     place = path.place_K2
     smooth = np.median(np.stack([place[:-2], place[1:-1], place[2:]]), axis=0)
     times = path.times_K[1:-1]
@@ -61,7 +61,7 @@ def way_of(path: Path, seconds: float) -> PathSummary:
     lowest = int(y.argmax())
     share = (times - times[0]) / max(float(times[-1] - times[0]), 1e-9)
     line = y[0] + share * (y[-1] - y[0])
-    return PathSummary(
+    return MotionSummary(
         right=float(x[-1] - x[0]),
         up=float(y[0] - y[-1]),
         across=float(np.abs(np.diff(x)).sum()),
@@ -74,10 +74,10 @@ def way_of(path: Path, seconds: float) -> PathSummary:
 
 
 def _path(cast: RoleAssignment, place: int) -> Path | SkillJudgement:
-    """Give the path of the first thing at a place among the objects, or the no of a thing that is not shown.
+    """Return the trajectory of the first copy of an object, or the judgement that it is not shown.
 
     Raises:
-        NotApplicable: it is seen as a whole in too few frames, or the camera moves and cannot be followed.
+        NotApplicable: it is completely visible in too few frames, or the camera's motion is not known.
     """
     found = players(cast, (place,))
     if isinstance(found, SkillJudgement):
@@ -93,8 +93,8 @@ def _seconds(cast: RoleAssignment) -> float:
     return float(cast.tracks.times_T[-1] - cast.tracks.times_T[0])
 
 
-def _goes(way: PathSummary, asked: str) -> bool:
-    """Tell whether a way is the motion that a word asks for."""
+def _goes(way: MotionSummary, asked: str) -> bool:
+    """Check whether a trajectory is the requested motion."""
     need = least_travel(way.seconds)
     sideways = abs(way.right) > abs(way.up)
     if asked in ("left", "right"):
@@ -111,18 +111,19 @@ def _goes(way: PathSummary, asked: str) -> bool:
 
 
 def motion(cast: RoleAssignment) -> SkillJudgement:
-    """Whether the subject goes where the word for its motion says.
+    """Whether the subject moves as requested.
 
-    - *left*, *right*, *rise*: its way leads there, within 45 degrees, mostly without turning back, and over
-      half the travel of the slowest motion that the reference world shows (`least_travel`);
-    - *fall*: it comes as far below its beginning, and farther down than sideways;
+    - *left*, *right*, *rise*: it moves there, within 45 degrees, mostly without turning back, and at least
+    half as
+      far as the slowest motion of the reference world (`least_travel`);
+    - *fall*: it comes as far below its start, and farther down than sideways;
     - *bounce*: it falls, and rises again from its lowest place;
-    - *throw*: it goes to its side in an arc.
+    - *throw*: it moves to its side in an arc.
 
-    A ``direction`` of the prompt's ``expect`` is known, and not asked for.
+    A ``direction`` of the prompt's ``expect`` is a known fact, not a request.
 
     Raises:
-        NotApplicable: no direction is asked for, nothing is tracked, or the way is not seen.
+        NotApplicable: no motion is requested, nothing is tracked, or the trajectory is not known.
     """
     asked = cast.expect.motion
     if asked is None or asked == "stay" or not cast.roles:
@@ -130,7 +131,7 @@ def motion(cast: RoleAssignment) -> SkillJudgement:
     path = _path(cast, cast.subject.place)
     if isinstance(path, SkillJudgement):
         return path
-    way = way_of(path, _seconds(cast))
+    way = summarise_motion(path, _seconds(cast))
     evidence: dict[str, Json] = {"asked": asked, **_rounded(way)}
     if _goes(way, asked):
         return SkillJudgement(True, evidence)
@@ -138,18 +139,18 @@ def motion(cast: RoleAssignment) -> SkillJudgement:
     return SkillJudgement(False, {"failure": "another motion" if moves else "does not move", **evidence})
 
 
-def _rounded(way: PathSummary) -> dict[str, Json]:
+def _rounded(way: MotionSummary) -> dict[str, Json]:
     named = ("right", "up", "drop", "climb", "arc")
     return {name: round(float(getattr(way, name)), 4) for name in named}
 
 
 def speed(cast: RoleAssignment) -> SkillJudgement:
-    """Whether the subject moves at the speed asked for: nearer to slow than to fast, or the reverse.
+    """Whether the subject moves at the requested speed: nearer to slow than to fast, or the reverse.
 
-    The speed is that of the uniform motion that fits its way best, in sides a second.
+    The speed is that of the best-fitting uniform motion, in sides per second.
 
     Raises:
-        NotApplicable: no speed is asked for, nothing is tracked, or the way is not seen.
+        NotApplicable: no speed is requested, nothing is tracked, or the trajectory is not known.
     """
     asked = cast.expect.speed
     if asked is None or not cast.roles:
@@ -169,10 +170,10 @@ def speed(cast: RoleAssignment) -> SkillJudgement:
 
 
 def stillness(cast: RoleAssignment) -> SkillJudgement:
-    """Whether the subject stays where it is, as asked: the longest distance between two places of its way.
+    """Whether the subject stays in place, by the longest distance between two places of its trajectory.
 
     Raises:
-        NotApplicable: the subject is not asked to stay, nothing is tracked, or the way is not seen.
+        NotApplicable: stillness is not requested, nothing is tracked, or the trajectory is not known.
     """
     if cast.expect.motion != "stay" or not cast.roles:
         raise NotAsked("nothing is asked to stay still")
@@ -187,10 +188,10 @@ def stillness(cast: RoleAssignment) -> SkillJudgement:
 
 
 def bite(cast: RoleAssignment) -> SkillJudgement:
-    """Whether the object that should lose a piece does so during the clip: never, or from the start, is a no.
+    """Whether the object that should lose a piece does so during the clip (not never, or from the start).
 
     Raises:
-        NotApplicable: nothing is asked to lose a piece, nothing is tracked, or it is seen whole too briefly.
+        NotApplicable: no bite is requested, nothing is tracked, or the object is seen whole too briefly.
     """
     number = cast.expect.bitten
     if number is None or not cast.roles:
@@ -210,11 +211,11 @@ def bite(cast: RoleAssignment) -> SkillJudgement:
 def order(cast: RoleAssignment) -> SkillJudgement:
     """Whether each event happens, and each after the one before it.
 
-    An event is a motion of one thing (see `motion`). It comes before the next where it is half done before
-    the next has begun (a tenth of its way), and done (nine tenths) before the next is half done.
+    An event is a motion of one object (see `motion`). It comes before the next if it is half done before the
+    next has begun (a tenth of its distance), and done (nine tenths) before the next is half done.
 
     Raises:
-        NotApplicable: no order is asked for, nothing is tracked, or a way is not seen.
+        NotApplicable: no order is requested, nothing is tracked, or a trajectory is not known.
     """
     steps = cast.expect.order
     if len(steps) < 2:
@@ -225,7 +226,7 @@ def order(cast: RoleAssignment) -> SkillJudgement:
         path = _path(cast, step.object)
         if isinstance(path, SkillJudgement):
             return path
-        way = way_of(path, _seconds(cast))
+        way = summarise_motion(path, _seconds(cast))
         if not _goes(way, step.motion):
             gone: dict[str, Json] = {"object": step.object, "asked": step.motion, **_rounded(way)}
             return SkillJudgement(False, {"failure": "an event does not happen", **gone})
@@ -244,7 +245,7 @@ def _before(one: _Marks, two: _Marks) -> bool:
 
 
 def _progress(path: Path) -> _Marks:
-    """Tell when a way is begun, half done and done."""
+    """Find when a motion has begun, is half done, and is done."""
     place = path.place_K2
     start, end = np.median(place[:_ENDS], axis=0), np.median(place[-_ENDS:], axis=0)
     whole = end - start
@@ -254,7 +255,7 @@ def _progress(path: Path) -> _Marks:
 
 
 def _first_time(times_K: _F, share_K: _F, part: float) -> float:
-    """Find when a share is first reached, between frames by a straight line."""
+    """Find when a share is first reached, with linear interpolation between frames."""
     k = int(np.argmax(share_K >= part))
     if k == 0:
         return float(times_K[0])

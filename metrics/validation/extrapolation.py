@@ -1,16 +1,18 @@
-"""Beginnings to go on from, in and out of what the reference generator was trained on: law, or examples?
+"""Extrapolation sets: starting clips in and out of the reference generator's training distribution.
 
-A model that learned how things move continues what it never saw as well as what it saw; one that learned
+A model that learned the laws of motion continues unseen scenes as well as seen ones; a model that learned
 examples does not (Kang et al. 2024, "How far is video generation from world model: a physical law
-perspective"). Each prompt starts from the first half of a true clip, whose second half is the answer:
+perspective"). Each prompt starts from the first half of a true clip, whose second half is the true
+continuation:
 
-- ``in``: speeds, sizes and things that come together as in training;
+- ``in``: speeds, sizes and combinations as in training;
 - ``speed``: slower or faster than any in training;
 - ``size``: smaller or larger than any in training;
-- ``combination``: speeds and sizes as in training, and things that never came together there: a biscuit that
-  moves, two things that move at once, a big thing that is thrown.
+- ``combination``: speeds and sizes as in training, but combinations that never occurred there: a moving
+biscuit,
+  two objects that move at once, a big object that is thrown.
 
-The measure ``physics.velocity_error`` holds what is generated against the answer, set by set.
+The measure ``physics.velocity_error`` compares the generated clips with the true continuations, set by set.
 """
 
 from __future__ import annotations
@@ -35,11 +37,12 @@ _TRIES: Final = 50
 
 
 def write_sets(out: Path, n: int, reconstruct: Reconstruct, seed: int = 0) -> Path:
-    """Write ``n`` beginnings of each set, with the answers, and the suites that ask and that measure floors.
+    """Write ``n`` starting clips of each set, the true continuations, and two suites.
 
-    ``out``/suite.yaml asks a generator to go on from ``out``/starts; ``out``/true and ``out``/reconstructed
-    hold the whole clips, drawn and as the reference autoencoder leaves them, which ``out``/floor.yaml
-    measures as ``folder:``: the error of the measure itself, and of a perfect generator in that latent space.
+    ``out``/suite.yaml asks a generator to continue the clips in ``out``/starts. ``out``/true and
+    ``out``/reconstructed have the whole clips, as drawn and after the reference autoencoder.
+    ``out``/floor.yaml measures them as ``folder:``: the error of the measure itself, and of a perfect
+    generator in that latent space.
 
     Returns:
         The path of the suite.

@@ -1,4 +1,4 @@
-"""Looks that the clips of a trial can be given: another ground, noise, coding, another size."""
+"""Looks: variants of the clips of trials, with another background, noise, compression or size."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _F = NDArray[np.float64]
 Reconstruct: TypeAlias = Callable[[Frames], Frames]
 """An autoencoder: a clip, uint8 RGB (T, H, W, 3), coded and decoded."""
 RECONSTRUCTED: Final = "reconstructed"
-"""The look that the autoencoder gives."""
+"""The look of clips after the autoencoder."""
 _CLEAR: Final = 75.0  # levels of RGB between any thing and a ground that is put behind it
 
 
 def plain(clip: TrialClip, rng: np.random.Generator) -> Frames:
-    """Leave the clip as the world draws it: a dark ground of one color."""
+    """Draw the clip as the world does, on a dark background of one color."""
     del rng
     return clip.draw()
 
 
 def ground(clip: TrialClip, rng: np.random.Generator) -> Frames:
-    """Put another ground behind: of another color, shaded, darker to the edges, or textured.
+    """Draw the clip on another background: another color, shaded, darker to the edges, or textured.
 
-    The share of each pixel that things cover comes from drawing the clip on black and on white.
+    Drawing the clip on black and on white gives the share of each pixel that objects cover.
     """
     black, white = (clip.draw((v, v, v)).astype(np.float64) for v in (0, 255))
     through = (white - black) / 255
@@ -47,7 +47,7 @@ def ground(clip: TrialClip, rng: np.random.Generator) -> Frames:
 
 
 def _ground(clip: TrialClip, rng: np.random.Generator) -> _F:
-    """Draw a ground (H, W, 3) of a color that no thing of the clip has."""
+    """Draw a background (H, W, 3) of a color that no object of the clip has."""
     height, width = clip.clip.height, clip.clip.width
     x, y = np.linspace(-1, 1, width)[None, :, None], np.linspace(-1, 1, height)[:, None, None]
     kinds = ("color", "gradient", "vignette", "texture")
@@ -88,7 +88,7 @@ def noise(clip: TrialClip, rng: np.random.Generator) -> Frames:
 
 
 def crf28(clip: TrialClip, rng: np.random.Generator) -> Frames:
-    """Code the clip by H.264 at crf 28, with halved color (yuv420p), and decode it."""
+    """Encode the clip with H.264 at crf 28, with halved color resolution (yuv420p), and decode it."""
     del rng
     return coded(clip.draw(), clip.clip.fps, 28)
 
@@ -122,9 +122,9 @@ LOOKS: Final[dict[str, Callable[[TrialClip, np.random.Generator], Frames]]] = {
     "crf28": crf28,
     "resized": resized,
 }
-"""Looks that a clip can be given without any weights."""
+"""Looks that need no weights."""
 DEGRADED: Final = ("ground", "noise", "crf28", "resized")
-"""Looks that say nothing of laws, and under which thresholds are made too."""
+"""Looks that do not affect laws, and are part of the calibration of thresholds."""
 
 
 def dress(

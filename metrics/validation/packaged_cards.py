@@ -1,4 +1,4 @@
-"""The validity cards that come with the package: what is known of the probes that made a run's scores."""
+"""The packaged validity cards, found by the identity of a run's tracker."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DATA: Final = Path(__file__).parent / "data"
 
 
 def packaged_card(identity: Mapping[str, Json]) -> LawCard | None:
-    """Find the card of the laws for tracks of a source by its identity; None where there is none."""
+    """Find the laws' card of a tracker by its identity; None if there is none."""
     return next((card for card in _cards() if _same(card.settings["source"], identity)), None)
 
 
 def packaged_skills(identity: Mapping[str, Json]) -> SkillsCard | None:
-    """Find the card of the skills, likewise; it is of the source ``world``."""
+    """Find the skills' card of a tracker by its identity; only the tracker ``world`` has one."""
     card = _skills()
     return card if card is not None and _same(card.settings["source"], identity) else None
 

@@ -1,8 +1,8 @@
-"""How far the skills can be trusted: their rates on clips of known truth, and where their limits come from.
+"""Validity of the skills: their rates on clips of known truth, and the measurement of their limits.
 
 Lawful clips of the reference world are judged by prompts that they follow, where every skill should say yes,
-and by prompts that they do not follow, where it should say no. `measure_limits` measures, on other clips,
-what `instructions.limits` writes down.
+and by prompts that they do not follow, where it should say no. `measure_limits` measures the limits in
+`instructions.limits`, on other clips.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..base import NotApplicable
 from ..expectation import read_expectation
 from ..instructions.limits import FAST, SLOW, SOURCE, Limits, Source
 from ..instructions.measures import SKILLS, every_skill
-from ..instructions.motion import way_of
+from ..instructions.motion import summarise_motion
 from ..instructions.skills import shape_fits
 from ..tracking.role_assignment import RoleAssignment, assign_roles
 from ..tracking.shape_tracker import WorldSource
@@ -38,7 +38,7 @@ __all__ = ["GROUPS", "SkillRow", "measure_limits", "run_skill_trial", "skill_row
 Asked: TypeAlias = Literal["kept", "turned"]
 _ASKED: Final[tuple[Asked, Asked]] = ("kept", "turned")
 GROUPS: Final = {"plain": ("plain",), "degraded": DEGRADED, RECONSTRUCTED: (RECONSTRUCTED,)}
-"""Groups of looks; the last is what the reference generator's autoencoder leaves of a clip."""
+"""Groups of looks; the last is the clip after the reference generator's autoencoder."""
 _QUANTILE: Final = 0.01
 _STAYS: Final = ("still", "still view", "still zoom")
 
@@ -50,7 +50,7 @@ class SkillRow(Estimate):
         skill: its name, or ``all``.
         asked: ``kept``, by a prompt that the clip follows (1 is right), or ``turned``, by one that it does
             not follow (0 is right).
-        looks: one of `GROUPS`; the looks of a group take turns.
+        looks: one of `GROUPS`; the looks of a group alternate.
     """
 
     skill: str
@@ -79,9 +79,9 @@ def skill_trials(n: int, seed: int = 0, *, groups: Sequence[str] = tuple(GROUPS)
     """Plan the trials of the card: every skill on ``n`` clips of each group of looks.
 
     Args:
-        n: clips a skill, prompt and group; twice as many of a skill that has one prompt a clip.
-        seed: of the clips; none is one that the limits were measured on.
-        groups: of `GROUPS`; the looks of a group take turns.
+        n: clips per skill, prompt and group; twice as many for a skill with one prompt per clip.
+        seed: of the clips; the limits were measured on other clips.
+        groups: of `GROUPS`; the looks of a group alternate.
 
     Raises:
         UsageError: no such group.
@@ -98,10 +98,10 @@ def skill_trials(n: int, seed: int = 0, *, groups: Sequence[str] = tuple(GROUPS)
 
 
 def run_skill_trial(trial: SkillTrial, reconstruct: Reconstruct | None = None) -> dict[str, Any]:
-    """Judge one clip by the prompts that there are for it.
+    """Judge one clip by its prompts.
 
     Returns:
-        ``answers``: ``kept`` and ``turned`` -> whether the skill says yes, or the reason why it cannot say.
+        ``answers``: ``kept`` and ``turned`` -> whether the skill says yes, or why it cannot be judged.
 
     Raises:
         ValueError: the trial's look needs an autoencoder, and none was given.
@@ -121,7 +121,7 @@ def run_skill_trial(trial: SkillTrial, reconstruct: Reconstruct | None = None) -
 
 
 def skill_rows(rows: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> list[SkillRow]:
-    """Count what the rows of trials say, by skill, group of looks and prompt."""
+    """Count the answers of trials by skill, group of looks and prompt."""
     group_of = {look: group for group, looks in GROUPS.items() for look in looks}
     answers: dict[tuple[str, str], list[Mapping[str, bool | str]]] = {}
     for row in rows:
@@ -159,7 +159,7 @@ def measure_limits(
     """Measure the limits on lawful clips: ``source.clips`` scenes of each family in each look.
 
     Returns:
-        The limits, and the source with what was measured of clips in which things stay.
+        The limits, and the source with the measured quantiles of clips in which objects stay.
     """
     found: dict[str, list[float]] = {}
     world = find_world("reference")
@@ -183,7 +183,7 @@ def measure_limits(
 
 
 def _values(cast: RoleAssignment, tracks: Tracks) -> list[tuple[str, float]]:
-    """List what a lawful clip shows of each quantity that has a limit."""
+    """List the values of a lawful clip for each quantity that has a limit."""
     found = [
         ("shown", float(tracks.seen_NT[role.track].mean())) for role in cast.roles if role.track is not None
     ]
@@ -206,7 +206,7 @@ def _values(cast: RoleAssignment, tracks: Tracks) -> list[tuple[str, float]]:
     if expect.motion in ("stay", "bounce", "throw-left", "throw-right") and track_of is not None:
         path = path_of(cast, track_of)
         if len(path.frames_K) >= 4:
-            way = way_of(path, float(tracks.times_T[-1]))
+            way = summarise_motion(path, float(tracks.times_T[-1]))
             if expect.motion == "stay":
                 found.append(("still", path.extent))
             elif expect.motion == "bounce":

@@ -1,7 +1,7 @@
 """Trials of the skills: clips of a simulated world, prompts that they follow, and prompts that they do not.
 
-A trial is named by its skill, its number and its look, and its clip depends on that name alone. The prompts
-that are not followed are about the very clip: the relation mirrored, the colors swapped, another number, the
+A trial is named by its skill, its number and its look, and its clip depends only on that name. A prompt that
+is not followed changes one fact of the clip: the relation mirrored, the colors swapped, another number, the
 other direction, the events in reverse.
 """
 
@@ -34,7 +34,7 @@ __all__ = [
 
 Expect = dict[str, Any]
 UNPAIRED: Final = ("stillness", "bite")
-"""Skills with one prompt a clip: half of the clips follow it, half do not."""
+"""Skills with one prompt per clip: half of the clips follow it, half do not."""
 _OPPOSITE: Final = {
     "left": "right",
     "right": "left",
@@ -58,7 +58,7 @@ _FAR: Final = 150.0  # levels of RGB between two colors that nobody mistakes for
 
 @dataclass(frozen=True)
 class SkillTrial:
-    """One clip to try a skill on."""
+    """One clip to judge by a skill."""
 
     stage: str
     seed: int
@@ -69,13 +69,13 @@ class SkillTrial:
 
     @property
     def family(self) -> str:
-        """The kind of its scene: the families of the skill take turns."""
+        """The family of its scene; the families of the skill alternate."""
         families = find_world(self.world).skill_families[self.skill]
         return families[self.index % len(families)]
 
 
 def clip_of(trial: SkillTrial) -> TrialClip:
-    """Make the trial's clip: its words ask for the skill, or can be turned into words that do."""
+    """Make the trial's clip, whose prompt asks for the skill or can be changed to do so."""
     name = (trial.stage, trial.seed, trial.skill)
     return find_world(trial.world).skill_clip(trial.skill, trial.family, name, trial.index)
 
@@ -90,7 +90,7 @@ def frames_of(
 
 
 def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tracks:
-    """Follow the things of a clip in memory."""
+    """Track the objects of a clip in memory."""
     tracker = source.open()
     tracker.push(frames_THWC)
     height, width = frames_THWC.shape[1:3]
@@ -98,7 +98,7 @@ def track(frames_THWC: NDArray[np.uint8], fps: float, source: TrackSource) -> Tr
 
 
 def prompts_of(trial: SkillTrial, clip: TrialClip) -> tuple[Expect | None, Expect | None]:
-    """Give what a prompt that the clip follows asks for, and one that it does not, where there are such."""
+    """Return the ``expect`` of a prompt that the clip follows, and of one that it does not, if any."""
     kept: Expect = dict(clip.expect)
     if trial.skill == "bite":
         return (None, kept) if trial.index % 2 else (kept, None)
@@ -108,15 +108,15 @@ def prompts_of(trial: SkillTrial, clip: TrialClip) -> tuple[Expect | None, Expec
 
 
 def counterfactual(skill: str, expect: Mapping[str, Any], index: int) -> Expect | None:
-    """Turn what a clip shows into what it does not show, in one skill; None where that cannot be done.
+    """Change the ``expect`` of a clip so that the clip fails it in one skill; None if that is not possible.
 
-    Where there are several ways, they take turns by ``index``.
+    If there are several changes, they alternate by ``index``.
     """
     return _TURNED[skill](dict(expect), index)
 
 
 def _not_shown(expect: Expect, index: int) -> Expect:
-    """Ask for one more thing, of a color that nothing has."""
+    """Ask for one more object, of a color that nothing has."""
     taken = {thing.get("color") for thing in expect["objects"]}
     free = [color for color in _PALETTE if color not in taken]
     shape = ("ball", "square", "triangle")[index % 3]
@@ -130,7 +130,7 @@ def _other_count(expect: Expect, index: int) -> Expect:
 
 
 def _swapped(expect: Expect, index: int) -> Expect:
-    """Swap the colors of two things; of a single kind of thing ask for another shape."""
+    """Swap the colors of two objects; for a single kind of object ask for another shape."""
     objects = expect["objects"]
     if len(objects) > 1:
         one, two = objects
@@ -166,14 +166,14 @@ def _opposite(key: str) -> Callable[[Expect, int], Expect | None]:
 
 
 def _not_still(expect: Expect, index: int) -> None:
-    """Leave it: what is still cannot be asked to be still and be wrong (see `prompts_of`)."""
+    """Return None: a still clip has no counterfactual of stillness (see `prompts_of`)."""
     del expect, index
 
 
 def _uninvited(expect: Expect, index: int) -> Expect | None:
-    """Ask for one thing fewer than there are; in the place of a single one for a thing of another color.
+    """Ask for one object fewer than there are; instead of a single one, for an object of another color.
 
-    A person has many colors, one of which might be the other.
+    A person has many colors, one of which might be the other color.
     """
     *rest, last = expect["objects"]
     if last.get("count", 1) > 1:
@@ -193,7 +193,7 @@ def _uninvited(expect: Expect, index: int) -> Expect | None:
 
 
 def _any_other(expect: Expect, index: int) -> Expect | None:
-    """Turn what the words of the clip's family are about."""
+    """Change the fact that the clip's family is about."""
     if "relation" in expect:
         return _mirrored(expect, index)
     if "order" in expect:

@@ -1,4 +1,4 @@
-"""The log of a bench: trials run one after the other, each written down, so that a killed bench resumes."""
+"""Run trials one after the other and log each, so that a killed validation resumes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROOMS: Final = (
     "metrics/validation",
     "generators/worlds",
 )
-"""Folders whose code the row of a trial depends on."""
+"""Folders with the code that the row of a trial depends on."""
 _FILES: Final = ("metrics/expectation.py", "metrics/frame_blocks.py", "harness/core/colors.py")
 """Files beside them."""
 T = TypeVar("T", bound="DataclassInstance")
@@ -39,17 +39,17 @@ def run_trials(
     path: Path,
     settings: Mapping[str, Json],
 ) -> list[dict[str, Any]]:
-    """Run trials and give their rows in the order of the plan; those that had no room are left out.
+    """Run trials and return their rows in order, without trials that have no room in their scene.
 
-    A row has the fields of its trial and what ``run`` found, plain JSON; ``run`` gives None for a scene that
-    has no room for the trial. Rows are added to the file ``path`` as they come. What is there already is kept
-    where it was made by the same settings and code, and thrown away otherwise.
+    A row has the fields of its trial and the result of ``run``, as plain JSON; ``run`` returns None if the
+    scene has no room for the trial. Rows are appended to the file ``path``. Existing rows are kept if they
+    were made with the same settings and code, and discarded otherwise.
 
     Args:
-        planned: the trials, dataclasses with fields of plain JSON; one that comes twice is run once.
-        run: tries one.
+        planned: the trials, dataclasses with fields of plain JSON; a repeated trial is run once.
+        run: runs one trial.
         path: of the log, JSON lines.
-        settings: what the rows depend on beside the trial and the code: source, limits, weights.
+        settings: what else the rows depend on: tracker, limits, weights.
 
     Raises:
         UsageError: the file cannot be written.
@@ -61,7 +61,7 @@ def run_trials(
     todo = [trial for trial in trials if _key(asdict(trial), names) not in done]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written anew, as the last line of a bench that was killed may be torn.
+        # Written again, because the last line of a killed run may be incomplete.
         write_atomic(
             path, "".join(f"{line}\n" for line in (canonical_json({_HEAD: head}), *map(_line, done.values())))
         )
@@ -80,7 +80,7 @@ def run_trials(
 
 
 def code_digests() -> dict[str, Json]:
-    """Hash the code that a trial runs through: rows of other code are not mixed with new ones."""
+    """Hash the code that a trial uses, so that rows of different code are not mixed."""
     package = Path(__file__).parents[2]
     files = [path for room in _ROOMS for path in sorted((package / room).rglob("*.py"))]
     files += [package / name for name in _FILES]
@@ -88,12 +88,12 @@ def code_digests() -> dict[str, Json]:
 
 
 def _read(path: Path, head: Mapping[str, Json], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read the rows of a bench with the same head; the last line of a killed one may be torn."""
+    """Read the rows of a log with the same head; the last line of a killed run may be incomplete."""
     if not path.exists():
         return {}
     lines = path.read_text("utf-8").splitlines()
     if not lines or lines[0] != canonical_json({_HEAD: dict(head)}):
-        note(f"{path} is of other settings or other code: it is made anew")
+        note(f"{path} is of other settings or other code; it is started again")
         return {}
     found: dict[str, dict[str, Any]] = {}
     for line in lines[1:]:

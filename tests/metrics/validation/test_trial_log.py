@@ -63,7 +63,7 @@ def test_rows_of_other_settings_are_thrown_away(tmp_path: Path, capsys: pytest.C
     path = tmp_path / "rows.jsonl"
     found(path)
     found(path, seed=1)
-    assert "is of other settings or other code: it is made anew" in capsys.readouterr().err
+    assert "is of other settings or other code; it is started again" in capsys.readouterr().err
     head = json.loads(path.read_text().splitlines()[0])["session"]
     assert head["settings"] == {"seed": 1}
     assert set(head["code"]) >= {
