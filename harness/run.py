@@ -30,7 +30,7 @@ from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
 from .reference_sets import ReferenceClips
 from .reuse import reuse_clips
-from .scoring import PROVISIONAL, Scorer
+from .scoring import PROVISIONAL, TEXT, Scorer
 from .set_scoring import SetScorer, named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
@@ -73,6 +73,7 @@ class Instruments:
     sets: SetScorer | None
     sources: Mapping[str, str]
     settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    checked: set[int] = field(default_factory=set[int])
 
 
 def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
@@ -110,6 +111,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             store.forget_failures()
         if not new:
             _name_lost_clips(store)
+        if len(store.clips()) < len(plan.items):
+            check_encoders(tools)
         reused = () if settings.reuse is None else reuse_clips(plan, store, settings.reuse)
         generate(plan, store, generator, settings.stop_after, reused)
         _say_failures(store)
@@ -243,6 +246,19 @@ def instruments(suite: Suite, settings: Settings) -> Instruments:
     return Instruments(measures, encoders, scorer, sets, sources, read)
 
 
+def check_encoders(tools: Instruments) -> None:
+    """Let each encoder load its weights and try them, once in a process.
+
+    Raises:
+        ScreentestError: weights or parts are missing or damaged, or give what means nothing.
+    """
+    texts = {id(encoder) for name, encoder in tools.encoders.items() if name.endswith(TEXT)}
+    for key, encoder in {id(encoder): encoder for encoder in tools.encoders.values()}.items():
+        if key not in tools.checked:
+            encoder.check(texts=key in texts)
+            tools.checked.add(key)
+
+
 def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
     """Read the thresholds of laws that a suite names, or the packaged ones.
 
@@ -325,6 +341,7 @@ def _score_items(store: RunStore, tools: Instruments) -> None:
     ]
     if not todo:
         return
+    check_encoders(tools)
     with track("scores", len(todo)) as ticker:
         for item in todo:
             record = records[item.id]

@@ -20,7 +20,7 @@ from .core.keys import Json, canonical_json, digest
 from .core.layers import to_json
 from .core.run_data import ClipRecord, Score
 
-__all__ = ["PROVISIONAL", "Scorer", "score_key", "score_without_clip"]
+__all__ = ["PROVISIONAL", "TEXT", "Scorer", "score_key", "score_without_clip"]
 
 TEXT = ".text"
 PROVISIONAL = "provisional"

@@ -120,6 +120,20 @@ class Encoder(Identified):
     def open(self, info: ClipInfo) -> Stream:
         """Start a clip."""
 
+    def check(self, *, texts: bool) -> None:
+        """Load the weights and try them, before anything is generated that they would be asked about.
+
+        Args:
+            texts: whether prompts will be encoded as well.
+
+        Raises:
+            ScreentestError: weights or parts are missing or damaged, or give what means nothing.
+        """
+        from .probe import try_encoder
+
+        del texts
+        try_encoder(self)
+
     def prepare(self, items: Sequence[Item]) -> None:
         """Check all items of a run before the first clip is generated or scored.
 
@@ -168,6 +182,10 @@ class FrameEncoder(Encoder):
 
 class FileEncoder(Encoder):
     """Base of encoders that read the stored file itself (its container, its provenance), not its frames."""
+
+    def check(self, *, texts: bool) -> None:
+        """Do nothing: an encoder of files has no weights to try."""
+        del texts
 
     @abstractmethod
     def encode_file(self, path: Path, info: ClipInfo) -> Feature | Record:

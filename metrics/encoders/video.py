@@ -48,6 +48,11 @@ class VideoEncoder(PretrainedEncoder):
         self._fine_tuned = _CLASSIFIER in config.get("architectures", ())
         self.num_frames = int(config.get("num_frames", 16))
 
+    @property
+    def fewest_frames(self) -> int:
+        """The number of frames that a clip needs to have a feature."""
+        return self.num_frames
+
     def protocol(self) -> Mapping[str, Json]:
         """List which frames are taken, and how tokens are pooled."""
         return {"protocol": f"first {self.num_frames} frames at native rate, mean of tokens"}

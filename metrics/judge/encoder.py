@@ -81,6 +81,10 @@ class VlmEncoder(Encoder):
             **asked,
         }
 
+    def check(self, *, texts: bool) -> None:
+        """Do nothing: every answer costs time or money, and `prepare` has checked the endpoint."""
+        del texts
+
     def prepare(self, items: Sequence[Item]) -> None:
         """Read the questions of all items, and check that there is a key.
 

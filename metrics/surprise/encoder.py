@@ -89,6 +89,11 @@ class SurpriseEncoder(PretrainedEncoder):
                 f"frames in groups of {tubelet}, and the context must leave some to predict"
             )
 
+    @property
+    def fewest_frames(self) -> int:
+        """The number of frames that a clip needs to have a feature."""
+        return self.settings.frames * self.settings.step
+
     def protocol(self) -> Mapping[str, Json]:
         """List the window."""
         return {"settings": self.settings.model_dump(mode="json", exclude={"weights"})}
