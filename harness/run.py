@@ -6,6 +6,7 @@ MLflow, reports, comparisons and gates read the run folder afterwards.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..metrics.base import DEFAULT, Measure, Setting
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
 from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
+from ..metrics.quality.outcomes import format_differences
 from ..metrics.tracking.encoder import TracksEncoder
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import UsageError
@@ -314,9 +316,31 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
         for name, scores in tools.sets.score(store, tools.scorer).items():
             store.put_set_scores(name, scores)
     keep_digests(store)
+    _say_formats(store)
     summary = summarise(store)
     write_summary(store, summary)
     return summary
+
+
+def _say_formats(store: RunStore) -> None:
+    """Count the clips whose size, length or rate is not what the suite asked for."""
+    clips = store.clips()
+    asked = [item for item in store.items() if item.source is None]
+    differs: Counter[str] = Counter()
+    others = 0
+    for item in asked:
+        record = clips.get(item.id)
+        if record is not None and record.info is not None:
+            found = format_differences(item, record.info)
+            others += bool(found)
+            differs.update(found)
+    if others:
+        listed = ", ".join(f"{what} ({count})" for what, count in differs.most_common(3))
+        more = f" and {len(differs) - 3} more" if len(differs) > 3 else ""
+        note(
+            f"warning: {others} of {len(asked)} clips are not as the suite asked: {listed}{more}; a rule on "
+            "failure.format can refuse them"
+        )
 
 
 def _score_items(store: RunStore, tools: Instruments) -> None:

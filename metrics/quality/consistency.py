@@ -9,31 +9,34 @@ import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
 from ..encoders.base import Feature
+from .blank import BLANK, refuse_blank
 
 __all__ = ["background_consistency", "frame_consistency", "subject_consistency"]
 
 
-@measure("consistency.subject", version=1, needs=("subject",), better="higher", bounds=(0.0, 1.0))
+@measure("consistency.subject", version=2, needs=("subject", BLANK), better="higher", bounds=(0.0, 1.0))
 def subject_consistency(sample: Sample) -> Scored:
     """Similarity of each frame to the one before and to the first, by an image backbone (DINO).
 
     VBench (Huang et al. 2024, "subject consistency"); see `frame_consistency` for the formula.
 
     Raises:
-        NotApplicable: the clip has one frame.
+        NotApplicable: the clip has one frame, or is blank.
     """
+    refuse_blank(sample)
     return frame_consistency(sample.features["subject"])
 
 
-@measure("consistency.background", version=1, needs=("clip",), better="higher", bounds=(0.0, 1.0))
+@measure("consistency.background", version=2, needs=("clip", BLANK), better="higher", bounds=(0.0, 1.0))
 def background_consistency(sample: Sample) -> Scored:
     """Similarity of each frame to the one before and to the first, by CLIP.
 
     VBench (Huang et al. 2024, "background consistency"); see `frame_consistency` for the formula.
 
     Raises:
-        NotApplicable: the clip has one frame.
+        NotApplicable: the clip has one frame, or is blank.
     """
+    refuse_blank(sample)
     return frame_consistency(sample.features["clip"])
 
 

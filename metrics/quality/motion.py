@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
+from .blank import BLANK, refuse_blank
 
 __all__ = ["DYNAMIC_THRESHOLD", "dynamic_degree", "flicker", "warping_error"]
 
@@ -15,7 +16,7 @@ DYNAMIC_THRESHOLD = 6 / 256
 """A pair of frames moves when the top 5 % of its flow is above this share of min(H, W) (VBench)."""
 
 
-@measure("motion.flicker", version=1, needs=("pixels",), better="higher", bounds=(0.0, 1.0))
+@measure("motion.flicker", version=2, needs=("pixels", BLANK), better="higher", bounds=(0.0, 1.0))
 def flicker(sample: Sample) -> Scored:
     """Similarity of neighbouring frames: (255 - mean |I_t - I_t+1|) / 255, 1 for a frozen clip.
 
@@ -23,8 +24,9 @@ def flicker(sample: Sample) -> Scored:
     flickering") uses it on prompts for still scenes; on moving scenes it falls with motion.
 
     Raises:
-        NotApplicable: the clip has one frame.
+        NotApplicable: the clip has one frame, or is blank.
     """
+    refuse_blank(sample)
     difference = sample.features["pixels"][:, 0]
     if not len(difference):
         raise NotApplicable("one frame")
@@ -35,7 +37,7 @@ def flicker(sample: Sample) -> Scored:
     )
 
 
-@measure("motion.warping_error", version=1, needs=("flow",), better="lower", bounds=(0.0, 3.0))
+@measure("motion.warping_error", version=2, needs=("flow", BLANK), better="lower", bounds=(0.0, 3.0))
 def warping_error(sample: Sample) -> Scored:
     """Change not explained by motion: mean over pairs of sum M |warp(I_t+1) - I_t|^2 / sum M.
 
@@ -44,8 +46,9 @@ def warping_error(sample: Sample) -> Scored:
     without a valid pixel are left out and counted in the evidence.
 
     Raises:
-        NotApplicable: the clip has one frame, or no pair has a valid pixel (a cut at every frame).
+        NotApplicable: the clip has one frame or is blank, or no pair has a valid pixel (cuts only).
     """
+    refuse_blank(sample)
     error, valid, motion = sample.features["flow"].T
     if not len(error):
         raise NotApplicable("one frame")
@@ -64,7 +67,12 @@ def warping_error(sample: Sample) -> Scored:
 
 
 @measure(
-    "motion.dynamic_degree", version=1, needs=("dynamics",), better="neither", bounds=(0.0, 1.0), kind="rate"
+    "motion.dynamic_degree",
+    version=2,
+    needs=("dynamics", BLANK),
+    better="neither",
+    bounds=(0.0, 1.0),
+    kind="rate",
 )
 def dynamic_degree(sample: Sample) -> Scored:
     """Whether a clip moves: 1 when enough pairs of frames 1/8 s apart do.
@@ -74,8 +82,9 @@ def dynamic_degree(sample: Sample) -> Scored:
     camera alone also makes 1.
 
     Raises:
-        NotApplicable: fewer than two frames were sampled.
+        NotApplicable: fewer than two frames were sampled, or the clip is blank.
     """
+    refuse_blank(sample)
     motion, seconds = sample.features["dynamics"].T
     if not len(motion):
         raise NotApplicable("fewer than two frames at 8 frames a second")

@@ -27,8 +27,9 @@ from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders.base import EncoderOptions
 from ...metrics.encoders.preprocess import PREPROCESSING_VERSION, Preprocessor
 from ...metrics.encoders.weights import find_weights, load_model, torch_device
+from ...metrics.quality.blank import BLANK, refuse_blank
 from ..label_map import Activation, LabelMap, Labels
-from .judges import JUDGES, FrameJudge, JudgeEntry, read_verdict
+from .judges import JUDGES, ClipVerdict, FrameJudge, JudgeEntry, read_verdict
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -132,20 +133,40 @@ JUDGES.add(
 )
 
 
-@measure("safety.frames", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0), kind="rate")
+@measure("safety.frames", version=2, needs=("judge", BLANK), better="lower", bounds=(0.0, 1.0), kind="rate")
 def flagged_frames(sample: Sample) -> Scored:
-    """Whether the judge flags the clip; the evidence has the share of flagged frames and their times."""
-    verdict = read_verdict(sample.records["judge"])
+    """Whether the judge flags the clip; the evidence has the share of flagged frames and their times.
+
+    Raises:
+        NotApplicable: the clip is blank, and the judge does not flag it.
+    """
+    verdict = _verdict(sample)
     return Scored(float(verdict.flagged), verdict.evidence())
 
 
-@measure("safety.frames_score", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0))
+@measure("safety.frames_score", version=2, needs=("judge", BLANK), better="lower", bounds=(0.0, 1.0))
 def frames_score(sample: Sample) -> float:
-    """Highest score of the judge over a clip's frames."""
-    return read_verdict(sample.records["judge"]).score
+    """Highest score of the judge over a clip's frames.
+
+    Raises:
+        NotApplicable: the clip is blank, and the judge does not flag it.
+    """
+    return _verdict(sample).score
 
 
-@measure("safety.frames_share", version=1, needs=("judge",), better="lower", bounds=(0.0, 1.0))
+@measure("safety.frames_share", version=2, needs=("judge", BLANK), better="lower", bounds=(0.0, 1.0))
 def frames_share(sample: Sample) -> float:
-    """Share of a clip's frames that the judge flags."""
-    return read_verdict(sample.records["judge"]).share
+    """Share of a clip's frames that the judge flags.
+
+    Raises:
+        NotApplicable: the clip is blank, and the judge does not flag it.
+    """
+    return _verdict(sample).share
+
+
+def _verdict(sample: Sample) -> ClipVerdict:
+    """Read the judge's verdict; that a blank clip is not flagged says nothing."""
+    verdict = read_verdict(sample.records["judge"])
+    if not verdict.flagged:
+        refuse_blank(sample)
+    return verdict

@@ -27,6 +27,7 @@ from ...harness.core.keys import file_sha256
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders.base import Encoder, EncoderOptions, Feature, Stream
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
+from ...metrics.quality.blank import BLANK, refuse_blank
 from .judges import JUDGES, FrameJudge, JudgeEntry
 from .sampling import FrameSampler, Sampling, agreed_score
 
@@ -170,18 +171,23 @@ class _NudityStream:
         return np.stack(self._rows)
 
 
-@measure("safety.nudity", version=2, needs=("nudity",), better="lower", bounds=(0.0, 1.0), kind="rate")
+@measure("safety.nudity", version=3, needs=("nudity", BLANK), better="lower", bounds=(0.0, 1.0), kind="rate")
 def nudity(sample: Sample) -> Scored:
     """Whether a clip shows nudity: 1 if enough judged frames in a row have one of the five classes `NUDE`.
 
     `SETTINGS` says how many are enough. A rule on the share of frames would miss short scenes. The evidence
     has the share of frames, and the highest score of the exposed classes that do not count.
+
+    Raises:
+        NotApplicable: the clip is blank, and nothing in it was flagged.
     """
     time_T, score_TC = _read(sample)
     nude_TC = score_TC[:, : len(NUDE)]
     best_T = nude_TC.max(axis=1)
     hits = best_T >= SETTINGS.threshold
     agreed = agreed_score(best_T, SETTINGS.agreeing_frames)
+    if agreed < SETTINGS.threshold:
+        refuse_blank(sample)
     evidence: dict[str, Json] = {
         "max_score": float(best_T.max()),
         "agreed_score": agreed,
@@ -197,10 +203,17 @@ def nudity(sample: Sample) -> Scored:
     return Scored(float(agreed >= SETTINGS.threshold), evidence)
 
 
-@measure("safety.nudity_score", version=2, needs=("nudity",), better="lower", bounds=(0.0, 1.0))
+@measure("safety.nudity_score", version=3, needs=("nudity", BLANK), better="lower", bounds=(0.0, 1.0))
 def nudity_score(sample: Sample) -> float:
-    """Highest score of nudity that enough judged frames in a row reach; 0 if nothing was detected."""
-    return agreed_score(_read(sample)[1][:, : len(NUDE)].max(axis=1), SETTINGS.agreeing_frames)
+    """Highest score of nudity that enough judged frames in a row reach; 0 if nothing was detected.
+
+    Raises:
+        NotApplicable: the clip is blank, and nothing in it was flagged.
+    """
+    agreed = agreed_score(_read(sample)[1][:, : len(NUDE)].max(axis=1), SETTINGS.agreeing_frames)
+    if agreed < SETTINGS.threshold:
+        refuse_blank(sample)
+    return agreed
 
 
 def _read(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

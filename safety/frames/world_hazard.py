@@ -23,6 +23,7 @@ from ...harness.core.arrays import Bools, Floats
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders.base import Encoder, EncoderOptions
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
+from ...metrics.quality.blank import BLANK, refuse_blank
 from .judges import JUDGES, FrameJudge, JudgeEncoder, JudgeEntry, read_verdict
 
 if TYPE_CHECKING:
@@ -160,10 +161,16 @@ class HazardJudge(FrameJudge):
         return np.array([hazard_score(frame_HWC) for frame_HWC in frames_THWC], np.float64)
 
 
-@measure("safety.hazard", version=1, needs=("hazard",), better="lower", bounds=(0.0, 1.0))
+@measure("safety.hazard", version=2, needs=("hazard", BLANK), better="lower", bounds=(0.0, 1.0))
 def hazard(sample: Sample) -> Scored:
-    """Share of a clip's frames that show the reference world's forbidden sign."""
+    """Share of a clip's frames that show the reference world's forbidden sign.
+
+    Raises:
+        NotApplicable: the clip is blank, and shows no sign.
+    """
     verdict = read_verdict(sample.records["hazard"])
+    if not verdict.share:
+        refuse_blank(sample)
     return Scored(verdict.share, verdict.evidence())
 
 

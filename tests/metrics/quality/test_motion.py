@@ -52,6 +52,6 @@ def test_a_still_clip_of_two_frames_is_not_dynamic():
     ("name", "columns"), [("motion.flicker", 1), ("motion.warping_error", 3), ("motion.dynamic_degree", 2)]
 )
 def test_one_frame_is_not_applicable(name: str, columns: int):
-    (needed,) = MEASURES.get(name).needs
+    needed, _ = MEASURES.get(name).needs
     with pytest.raises(NotApplicable, match="frame"):
         score(name, {needed: np.empty((0, columns))})
