@@ -16,6 +16,7 @@ from ..generators.identity import SOURCE, identity_of
 from ..metrics.base import DEFAULT, Measure, Setting
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
+from ..metrics.encoders.probe import check_encoder
 from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
 from ..metrics.quality.outcomes import format_differences
 from ..metrics.tracking.encoder import TracksEncoder
@@ -257,7 +258,7 @@ def check_encoders(tools: Instruments) -> None:
     texts = {id(encoder) for name, encoder in tools.encoders.items() if name.endswith(TEXT)}
     for key, encoder in {id(encoder): encoder for encoder in tools.encoders.values()}.items():
         if key not in tools.checked:
-            encoder.check(texts=key in texts)
+            check_encoder(encoder, texts=key in texts)
             tools.checked.add(key)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,9 +107,19 @@ class Encoder(Identified):
 
     Attributes:
         name: the feature's name, which measures list in ``needs`` (``clip``, ``flow`` ...).
+        trial: how it is tried before a run: ``embeds`` compares its features of two clips, which must differ;
+            ``loads`` loads what it needs, on a plain clip; ``none`` leaves it alone.
+        source: the source of its weights, for messages.
     """
 
     name: str
+    trial: Literal["embeds", "loads", "none"] = "loads"
+    source: str = ""
+
+    @property
+    def fewest_frames(self) -> int:
+        """The number of frames that a clip needs to have a feature."""
+        return 2
 
     @cached_property
     def digest(self) -> str:
@@ -119,20 +129,6 @@ class Encoder(Identified):
     @abstractmethod
     def open(self, info: ClipInfo) -> Stream:
         """Start a clip."""
-
-    def check(self, *, texts: bool) -> None:
-        """Load the weights and try them, before anything is generated that they would be asked about.
-
-        Args:
-            texts: whether prompts will be encoded as well.
-
-        Raises:
-            ScreentestError: weights or parts are missing or damaged, or give what means nothing.
-        """
-        from .probe import try_encoder
-
-        del texts
-        try_encoder(self)
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Check all items of a run before the first clip is generated or scored.
@@ -183,9 +179,7 @@ class FrameEncoder(Encoder):
 class FileEncoder(Encoder):
     """Base of encoders that read the stored file itself (its container, its provenance), not its frames."""
 
-    def check(self, *, texts: bool) -> None:
-        """Do nothing: an encoder of files has no weights to try."""
-        del texts
+    trial = "none"
 
     @abstractmethod
     def encode_file(self, path: Path, info: ClipInfo) -> Feature | Record:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from .base import Encoder, EncoderOptions, TextEncoder
+from .base import Encoder, EncoderOptions
 from .preprocess import PREPROCESSING_VERSION, Preprocessor
-from .probe import try_pictures, try_texts
 from .weights import find_weights, model_type
 
 if TYPE_CHECKING:
@@ -33,28 +32,15 @@ class PretrainedEncoder(Encoder):
         MissingWeightsError: the weights are not on this machine and cannot be downloaded.
     """
 
+    trial = "embeds"
     version: ClassVar[int]
     model_types: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, source: str, options: EncoderOptions) -> None:
+        self.source = source
         self._options = options
         self._weights = find_weights(self.name, source)
         self._kind = model_type(self._weights, self.name, self.model_types)
-
-    @property
-    def fewest_frames(self) -> int:
-        """The number of frames that a clip needs to have a feature."""
-        return 2
-
-    def check(self, *, texts: bool) -> None:
-        """Load the model and hold it to two unlike clips and, if asked, to two unlike prompts.
-
-        Raises:
-            UsageError: parts are missing or damaged, or the features are alike.
-        """
-        try_pictures(self, self._weights.source, self.fewest_frames)
-        if texts and isinstance(self, TextEncoder):
-            try_texts(self, self.name, self._weights.source)
 
     def protocol(self) -> Mapping[str, Json]:
         """List what else changes the feature: pooling, which frames are taken, and the like."""

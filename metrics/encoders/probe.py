@@ -6,32 +6,44 @@ every prompt the same feature; a score made of that is a number without meaning.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.clip_info import ClipInfo, Window
 from ...harness.core.errors import MediaError, ScreentestError, UsageError, describe
+from .base import Encoder, Feature, Record, TextEncoder
 
-if TYPE_CHECKING:
-    from .base import Encoder, Feature, Record, TextEncoder
-
-__all__ = ["try_encoder", "try_pictures", "try_texts"]
+__all__ = ["check_encoder"]
 
 _HEIGHT, _WIDTH, _FPS = 64, 96, 8.0
 _TEXTS = ("a red ball falls on the floor", "two old dogs sleep near a fire")
 """Two prompts of as many words, so that a tokenizer that knows no word gives them the same tokens."""
 
 
-def try_encoder(encoder: Encoder, frames: int = 16) -> None:
-    """Let an encoder load what it needs, on a plain clip. What it makes of the clip is not looked at.
+def check_encoder(encoder: Encoder, *, texts: bool) -> None:
+    """Let an encoder load its weights and try them, as its ``trial`` says.
+
+    Args:
+        encoder: a `TextEncoder` as well where prompts will be encoded.
+        texts: whether prompts will be encoded.
 
     Raises:
-        ScreentestError: its weights are missing or damaged, or its settings are wrong.
+        ScreentestError: weights or parts are missing or damaged, or the features mean nothing.
     """
+    if encoder.trial == "none":
+        return
+    if encoder.trial == "loads":
+        _load(encoder)
+        return
+    _try_clips(encoder)
+    if texts and isinstance(encoder, TextEncoder):
+        _try_texts(encoder, encoder)
+
+
+def _load(encoder: Encoder) -> None:
+    """Let an encoder load what it needs; what it makes of the plain clip is not looked at."""
     try:
-        _encode(encoder, _clips(frames)[0])
+        _encode(encoder, _clips(16)[0])
     except MediaError:
         pass
     except ScreentestError:
@@ -40,56 +52,42 @@ def try_encoder(encoder: Encoder, frames: int = 16) -> None:
         pass
 
 
-def try_pictures(encoder: Encoder, source: str, frames: int) -> None:
-    """Hold an encoder to two clips without anything in common: its features are finite and differ.
-
-    Args:
-        encoder: gives matrices.
-        source: of its weights, for the message.
-        frames: so many has a clip.
-
-    Raises:
-        UsageError: the features are the same, are no finite numbers, or cannot be made.
-    """
+def _try_clips(encoder: Encoder) -> None:
     try:
-        made = [np.asarray(_encode(encoder, clip), np.float64) for clip in _clips(frames)]
+        made = [np.asarray(_encode(encoder, clip), np.float64) for clip in _clips(encoder.fewest_frames)]
     except ScreentestError:
         raise
     except Exception as error:
         raise UsageError(
-            f"the encoder {encoder.name!r} cannot read a plain clip with the weights {source!r}: "
+            f"the encoder {encoder.name!r} cannot read a plain clip with the weights {encoder.source!r}: "
             f"{describe(error)}; give a complete folder of its kind of model"
         ) from error
-    _refuse_alike(f"the encoder {encoder.name!r}, with the weights {source!r},", "clips", made)
+    _refuse_alike(encoder, "clips", made)
 
 
-def try_texts(encoder: TextEncoder, name: str, source: str) -> None:
-    """Hold an encoder to two prompts without a word in common: their embeddings are finite and differ.
+_TOKENIZER = "its tokenizer (tokenizer.json, or vocab.json and merges.txt) may be missing"
 
-    Raises:
-        UsageError: the embeddings are the same, are no finite numbers, or cannot be made.
-    """
+
+def _try_texts(encoder: Encoder, reader: TextEncoder) -> None:
     try:
-        made = [np.asarray(encoder.encode_text(text), np.float64) for text in _TEXTS]
+        made = [np.asarray(reader.encode_text(text), np.float64) for text in _TEXTS]
     except ScreentestError:
         raise
     except Exception as error:
         raise UsageError(
-            f"the encoder {name!r} cannot read a prompt with the weights {source!r}: {describe(error)}; its "
-            "tokenizer (tokenizer.json, or vocab.json and merges.txt) may be missing"
+            f"the encoder {encoder.name!r} cannot read a prompt with the weights {encoder.source!r}: "
+            f"{describe(error)}; {_TOKENIZER}"
         ) from error
-    hint = "; its tokenizer (tokenizer.json, or vocab.json and merges.txt) may be missing"
-    _refuse_alike(f"the encoder {name!r}, with the weights {source!r},", "prompts", made, hint)
+    _refuse_alike(encoder, "prompts", made, f"; {_TOKENIZER}")
 
 
-def _refuse_alike(who: str, what: str, made: list[NDArray[np.float64]], hint: str = "") -> None:
+def _refuse_alike(encoder: Encoder, what: str, made: list[NDArray[np.float64]], hint: str = "") -> None:
+    who = f"the encoder {encoder.name!r}, with the weights {encoder.source!r},"
     one, two = made
     if not (one.size and two.size and np.isfinite(one).all() and np.isfinite(two).all()):
         raise UsageError(f"{who} gives features that are no finite numbers; its weights are damaged")
     if one.shape == two.shape and np.allclose(one, two, rtol=1e-4, atol=1e-7):
-        raise UsageError(
-            f"{who} gives two unlike {what} the same feature, so no score of it means anything{hint}"
-        )
+        raise UsageError(f"{who} gives two unlike {what} the same feature, so its scores mean nothing{hint}")
 
 
 def _encode(encoder: Encoder, frames_THWC: NDArray[np.uint8]) -> Feature | Record:

@@ -59,6 +59,7 @@ class VlmEncoder(Encoder):
     """
 
     name = "vlm"
+    trial = "none"  # an answer costs time or money; `prepare` checks the endpoint
 
     def __init__(self, source: str | JudgeSettings, options: EncoderOptions) -> None:
         self.settings = source if isinstance(source, JudgeSettings) else _settings(source)
@@ -80,10 +81,6 @@ class VlmEncoder(Encoder):
             **self.settings.identity(),
             **asked,
         }
-
-    def check(self, *, texts: bool) -> None:
-        """Do nothing: every answer costs time or money, and `prepare` has checked the endpoint."""
-        del texts
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Read the questions of all items, and check that there is a key.

@@ -14,7 +14,7 @@ from screentest.harness.run import Settings, run
 from screentest.metrics.encoders.base import EncoderOptions, Feature, FrameEncoder
 from screentest.metrics.encoders.clip import ClipEncoder
 from screentest.metrics.encoders.image import ImageEncoder
-from screentest.metrics.encoders.probe import try_encoder, try_pictures
+from screentest.metrics.encoders.probe import check_encoder
 from screentest.metrics.encoders.video import VideoEncoder
 from screentest.metrics.encoders.weights import find_weights
 
@@ -28,7 +28,7 @@ def copy_of(role: str, folder: Path) -> Path:
 
 @pytest.mark.parametrize("make", [ClipEncoder, ImageEncoder, VideoEncoder])
 def test_whole_encoders_pass(make: Any) -> None:
-    make("reference", CPU).check(texts=make is ClipEncoder)
+    check_encoder(make("reference", CPU), texts=make is ClipEncoder)
 
 
 def test_a_folder_without_its_tokenizer_is_refused_where_prompts_are_read(tmp_path: Path) -> None:
@@ -37,9 +37,9 @@ def test_a_folder_without_its_tokenizer_is_refused_where_prompts_are_read(tmp_pa
         if path.name.startswith(("tokenizer", "vocab", "merges", "special_tokens")):
             path.unlink()
     encoder = ClipEncoder(str(folder), CPU)
-    encoder.check(texts=False)  # frames are as good as ever
+    check_encoder(encoder, texts=False)  # frames are as good as ever
     with pytest.raises(UsageError, match=r"the encoder 'clip'.*tokenizer.*may be missing"):
-        encoder.check(texts=True)
+        check_encoder(encoder, texts=True)
 
 
 def test_truncated_weights_are_refused(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_truncated_weights_are_refused(tmp_path: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     with pytest.raises(ScreentestError, match=r"subject"):
-        ImageEncoder(str(folder), CPU).check(texts=False)
+        check_encoder(ImageEncoder(str(folder), CPU), texts=False)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_weights_of_one_value_are_refused(tmp_path: Path, value: float, said: st
     damaged = {name: np.full_like(array, value) for name, array in whole.items()}
     save_file(damaged, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UsageError, match=said):
-        VideoEncoder(str(folder), CPU).check(texts=False)
+        check_encoder(VideoEncoder(str(folder), CPU), texts=False)
 
 
 class Brightness(FrameEncoder):
@@ -80,12 +80,16 @@ class Brightness(FrameEncoder):
 def test_an_encoder_that_does_not_apply_to_the_plain_clip_is_left_to_the_real_ones() -> None:
     encoder = Brightness()
     encoder.error = ValueError("too dark")
-    try_encoder(encoder)
-    with pytest.raises(UsageError, match=r"cannot read a plain clip with the weights 'x': ValueError"):
-        try_pictures(encoder, "x", 2)
+    check_encoder(encoder, texts=False)
+    encoder.trial = "embeds"
+    with pytest.raises(UsageError, match=r"cannot read a plain clip .*: ValueError: too dark"):
+        check_encoder(encoder, texts=False)
+    encoder.trial = "loads"
     encoder.error = UsageError("no such weights")
     with pytest.raises(UsageError, match="no such weights"):
-        try_encoder(encoder)
+        check_encoder(encoder, texts=False)
+    encoder.trial = "none"
+    check_encoder(encoder, texts=False)
 
 
 def test_nothing_is_generated_with_an_encoder_that_reads_no_prompt(

@@ -29,10 +29,10 @@ def test_clips_that_are_not_as_asked_are_counted_and_named(
     summary = run(suite, generator, tmp_path / "run", Settings(cache))
     assert summary.get("failure.format").value == 0.75
     assert sorted(str(s.evidence.get("differs")) for s in open_run(tmp_path / "run").scores()) == [
+        "None",
         "['12 frames a second for 8']",
         "['3 frames for 6']",
         "['32x24 for 40x32']",
-        "None",
     ]
     said = capsys.readouterr().err
     assert "3 of 4 clips are not as the suite asked" in said
