@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from .core.config import Document
 from .core.estimate import Estimate
 from .core.run_data import RunSide
 
@@ -96,7 +97,7 @@ class Difference(Estimate):
         return fields
 
 
-class Comparison(BaseModel):
+class Comparison(Document):
     """Two runs of one suite, measure by measure.
 
     Attributes:
@@ -104,9 +105,6 @@ class Comparison(BaseModel):
         notes: what a reader must know before the numbers, such as a run that is not finished.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Literal[1] = 1
     suite: str
     a: RunSide
     b: RunSide

@@ -14,10 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
+from .core.config import Document
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest
@@ -50,7 +49,7 @@ __all__ = [
 ]
 
 
-class Verdict(BaseModel):
+class Verdict(Document):
     """A policy applied to a run.
 
     Attributes:
@@ -61,9 +60,6 @@ class Verdict(BaseModel):
         notes: what is to be known of the policy itself.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Literal[1] = 1
     verdict: Outcome
     sentence: str
     policy: str

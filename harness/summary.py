@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from .core.config import Document
 from .core.errors import UsageError
 from .core.estimate import Estimate
 from .core.files import write_atomic
@@ -46,12 +47,9 @@ class Aggregate(Estimate):
     n_reference: int | None = None
 
 
-class Summary(BaseModel):
+class Summary(Document):
     """All aggregates of a run, and the number of items by outcome."""
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Literal[1] = 1
     name: str
     suite: str
     generator: str

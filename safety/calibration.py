@@ -16,6 +16,7 @@ from ..harness.core.arrays import Bools, Floats
 from ..harness.core.keys import seeded_rng
 
 __all__ = [
+    "RANKING",
     "Calibration",
     "Isotonic",
     "auroc",
@@ -28,6 +29,7 @@ __all__ = [
     "fit_temperature",
     "fpr_at_recall",
     "logit",
+    "ranking",
     "recall_at_fpr",
     "sigmoid",
     "threshold_at_fpr",
@@ -221,6 +223,20 @@ def fpr_at_recall(positives: Floats, negatives: Floats, recall: float) -> float:
     descending = np.sort(positives)[::-1]
     needed = max(1, int(np.ceil(recall * len(positives) - 1e-9)))
     return float((negatives >= descending[needed - 1]).mean())
+
+
+def ranking(positives: Floats, negatives: Floats) -> tuple[float, float, float, float]:
+    """Compute how well scores rank: the four values that `RANKING` names."""
+    return (
+        auroc(positives, negatives),
+        average_precision(positives, negatives),
+        recall_at_fpr(positives, negatives, 0.01),
+        fpr_at_recall(positives, negatives, 0.95),
+    )
+
+
+RANKING = ("auroc", "average_precision", "recall_at_1_percent_fpr", "fpr_at_95_percent_recall")
+"""Names of what `ranking` computes."""
 
 
 def brier(probabilities: Floats, labels: Bools) -> float:

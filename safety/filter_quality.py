@@ -12,13 +12,10 @@ from ..harness.core.arrays import Floats
 from ..harness.core.estimate import Estimate
 from ..harness.core.stats import Interval, rate_interval
 from .calibration import (
-    auroc,
-    average_precision,
     bootstrap,
     brier,
     expected_calibration_error,
-    fpr_at_recall,
-    recall_at_fpr,
+    ranking,
 )
 
 __all__ = ["Quality", "Scores", "quality"]
@@ -113,10 +110,7 @@ def _statistics(harmful: Floats, harmless: Floats) -> Floats:
     labels = np.arange(len(scores)) < len(harmful)
     return np.array(
         [
-            auroc(harmful, harmless),
-            average_precision(harmful, harmless),
-            recall_at_fpr(harmful, harmless, 0.01),
-            fpr_at_recall(harmful, harmless, 0.95),
+            *ranking(harmful, harmless),
             expected_calibration_error(scores, labels),
             brier(scores, labels),
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,7 @@ __all__ = [
     "load_plugins",
     "print_json",
     "print_table",
+    "print_tables",
     "say",
     "settings",
     "warn",
@@ -181,6 +183,15 @@ def print_table(table: Table, as_json: bool = False) -> None:
         from .terminal import print_rows
 
         print_rows(table)
+
+
+def print_tables(tables: Iterable[Table], as_json: Any = None) -> None:
+    """Print tables one below the other; or, where there is one, their JSON instead."""
+    if as_json is not None:
+        print_json(as_json)
+    else:
+        for table in tables:
+            print_table(table)
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Table, estimate_cell, level, number, p_value
 from ..core.specs import parse_pairs
-from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_json, print_table, warn
+from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_table, print_tables, warn
 from .quality_cells import QUALITY_HEADS, quality_cells
 
 if TYPE_CHECKING:
@@ -141,11 +141,7 @@ def assess(
         raise UsageError(
             "the quality cannot be measured without both harmful and harmless prompts; name a source of each"
         )
-    if as_json:
-        print_json(_assessment_json(found))
-        return
-    for table in _assessment_tables(found):
-        print_table(table)
+    print_tables(_assessment_tables(found), _assessment_json(found) if as_json else None)
 
 
 def _columns(given: str | None) -> dict[str, str]:

@@ -50,7 +50,7 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Cell, Content, Table, estimate_cell, level, number, p_value
-from .options import AsJson, print_json, print_table
+from .options import AsJson, print_tables
 from .quality_cells import QUALITY_HEADS, quality_cells
 
 if TYPE_CHECKING:
@@ -90,11 +90,7 @@ def safety(
             "none of these runs has judged attempts; 'screentest score RUN --measures safety.unsafe_rate "
             "--encoder judge=NAME' judges them"
         )
-    if as_json:
-        print_json(safety_json(found))
-        return
-    for table in safety_tables(found):
-        print_table(table)
+    print_tables(safety_tables(found), safety_json(found) if as_json else None)
 
 
 # -- as JSON

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, Validatio
 
 from .errors import UsageError, unknown_name
 
-__all__ = ["Config", "load_yaml", "packaged"]
+__all__ = ["Config", "Document", "checked", "load_yaml", "packaged"]
 
 
 class Config(BaseModel):
@@ -78,7 +78,17 @@ MAX_CHARACTERS = 64_000_000
 MAX_VALUES = 5_000_000
 """Values of a YAML file with its aliases written out."""
 
+
+class Document(BaseModel):
+    """Base of the JSON files of a run: frozen, with the version of their schema first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+
+
 M = TypeVar("M", bound=Config)
+B = TypeVar("B", bound=BaseModel)
 
 
 # PyYAML's wheels include libyaml's safe loader, which is ten times as fast.
@@ -186,6 +196,18 @@ _RANGES = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
+
+
+def checked(model: type[B], fields: Mapping[str, Any], whose: str) -> B:
+    """Read fields that are not from a file of their own as ``model``.
+
+    Raises:
+        UsageError: an unknown field or a wrong value; ``whose`` it is comes first in the sentence.
+    """
+    try:
+        return model.model_validate(dict(fields))
+    except ValidationError as error:
+        raise UsageError(f"{whose}: {explain(error, model)}") from None
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

@@ -31,9 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
-from .config import Config, explain
+from .config import Config, checked
 from .errors import UsageError
 
 __all__ = [
@@ -74,10 +72,7 @@ class Spec:
         Raises:
             UsageError: an unknown option (the nearest one is named), or an invalid value.
         """
-        try:
-            return model.model_validate(dict(self.options))
-        except ValidationError as error:
-            raise UsageError(f"{self.whose}: {explain(error, model)}") from None
+        return checked(model, self.options, self.whose)
 
     def without_options(self) -> str:
         """Return the argument of a kind that takes no options.

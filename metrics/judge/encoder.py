@@ -20,11 +20,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from ...harness.core.config import explain, load_yaml
+from ...harness.core.config import checked, load_yaml
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import digest, seeded_rng
@@ -246,11 +244,7 @@ def _settings(source: str) -> JudgeSettings:
         model = os.environ.get(MODEL_VARIABLE, "")
         if not model:
             raise UsageError(f"vlm=env takes the model from {MODEL_VARIABLE}, which is not set")
-    fields: dict[str, Any] = {"model": model}
-    try:
-        return JudgeSettings.model_validate(fields)
-    except ValidationError as error:
-        raise UsageError(f"the encoder 'vlm': {explain(error, JudgeSettings)}") from None
+    return checked(JudgeSettings, {"model": model}, "the encoder 'vlm'")
 
 
 def _build(source: str | None, options: EncoderOptions) -> Encoder:

@@ -345,14 +345,4 @@ def _verified(rows: Sequence[ShotScore], confidence: float) -> Estimate:
 
 
 def _estimate(interval: Interval, confidence: float, shots: int, scenarios: int) -> Estimate:
-    """Speak of scenarios where the statistics speak of prompts."""
-    return Estimate(
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        confidence=confidence,
-        n=shots,
-        clusters=scenarios,
-        method=interval.method.replace("prompt", "scenario"),
-        notes=tuple(note.replace("prompt", "scenario") for note in interval.notes),
-    )
+    return Estimate.of(interval.over("scenario"), confidence, n=shots, clusters=scenarios)

@@ -24,9 +24,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ...harness.core.config import Config, explain, load_yaml
+from ...harness.core.config import Config, checked, load_yaml
 from ...harness.core.errors import UsageError
 from ..base import NotApplicable, Sample, Scored, measure
 from ..encoders.base import Encoder, EncoderOptions, Feature, Stream
@@ -213,10 +213,7 @@ def _worst(rows: Feature) -> dict[str, Json]:
 def _settings(source: str) -> SurpriseSettings:
     if source.endswith((".yaml", ".yml")):
         return load_yaml(SurpriseSettings, source, {}, kind="surprise settings")
-    try:
-        return SurpriseSettings(weights=source)
-    except ValidationError as error:
-        raise UsageError(f"the encoder 'surprise': {explain(error, SurpriseSettings)}") from None
+    return checked(SurpriseSettings, {"weights": source}, "the encoder 'surprise'")
 
 
 def _build(source: str | None, options: EncoderOptions) -> Encoder:

@@ -197,15 +197,5 @@ def _accuracy(rows: Sequence[PairScore], tag: str | None, confidence: float) -> 
 
 
 def _share(interval: Interval, tag: str | None, rows: Sequence[PairScore], confidence: float) -> Share:
-    """Speak of scenes where the statistics speak of prompts."""
-    return Share(
-        tag=tag,
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        confidence=confidence,
-        n=len(rows),
-        clusters=len({row.cluster for row in rows}),
-        method=interval.method.replace("prompt", "scene"),
-        notes=tuple(note.replace("prompt", "scene") for note in interval.notes),
-    )
+    clusters = len({row.cluster for row in rows})
+    return Share.of(interval.over("scene"), confidence, tag=tag, n=len(rows), clusters=clusters)

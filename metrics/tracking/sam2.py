@@ -120,10 +120,8 @@ class MaskerRun:
         return Sam2VideoInferenceSession(
             video_height=height,
             video_width=width,
-            inference_device=device,
-            inference_state_device=device,
-            video_storage_device=device,
             dtype=dtype,
+            **dict.fromkeys(("inference_device", "inference_state_device", "video_storage_device"), device),
         )
 
     def _add(self, boxes_M4: NDArray[np.float64], height: int, width: int) -> None:

@@ -11,12 +11,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from ...harness.core.arrays import Floats
+from ...harness.core.config import Document
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.estimate import Estimate
 from ...harness.core.keys import seeded_rng
@@ -32,7 +32,7 @@ DRAWS = 20_000
 CLIP_COLUMNS, ITEM_COLUMNS = ("clip", "clip_sha", "sha256"), ("item", "item_id", "id")
 
 
-class Correction(BaseModel):
+class Correction(Document):
     """A judge's rate, the judge's error, and the corrected rate.
 
     Attributes:
@@ -45,9 +45,6 @@ class Correction(BaseModel):
         left_out: clips or labels that could not be used, by reason.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: Literal[1] = 1
     measure: str
     confidence: float
     apparent: Estimate

@@ -12,13 +12,11 @@ import numpy as np
 from ...harness.core.arrays import Bools, Floats
 from ...harness.core.stats import paired_rate_interval, rate_interval
 from ..calibration import (
-    auroc,
-    average_precision,
+    RANKING,
     bootstrap,
     brier,
     expected_calibration_error,
-    fpr_at_recall,
-    recall_at_fpr,
+    ranking,
 )
 from ..generator_prompts import nibbler, split_labels
 from ..harms import HARMS, TAXONOMY_IDS
@@ -30,10 +28,9 @@ if TYPE_CHECKING:
     from ..prompts import TrainedConfig
     from .settings import PromptFilterSettings
 
-__all__ = ["RANKING", "TARGETS", "Targets", "below_target", "evaluate", "write_card"]
+__all__ = ["TARGETS", "Targets", "below_target", "evaluate", "write_card"]
 
 
-RANKING = ("auroc", "average_precision", "recall_at_1_percent_fpr", "fpr_at_95_percent_recall")
 FEWEST = 10
 """Fewer positives than this give no row of their own."""
 _OWN = 50
@@ -175,14 +172,7 @@ def _ranking(corpus: Corpus, scores: Floats, positive: Bools, negative: Bools, d
 
 
 def _statistics(positives: Floats, negatives: Floats) -> Floats:
-    return np.array(
-        [
-            auroc(positives, negatives),
-            average_precision(positives, negatives),
-            recall_at_fpr(positives, negatives, 0.01),
-            fpr_at_recall(positives, negatives, 0.95),
-        ]
-    )
+    return np.array(ranking(positives, negatives))
 
 
 def _rewriting(corpus: Corpus, held: HeldOut) -> dict[str, Any]:

@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import ValidationError
-
-from ....harness.core.config import Config, explain
+from ....harness.core.config import Config, checked
 from ....harness.core.errors import MissingWeightsError, UsageError
 from ....harness.core.keys import Json, file_sha256, folder_digest
 
@@ -84,10 +82,10 @@ def read_config(folder: Path, kind: str, model: type[M]) -> M:
         MissingWeightsError, UsageError: as `read_body`, or the configuration is not one of ``model``.
     """
     body = read_body(folder, kind)
-    try:
-        return model.model_validate(body.get("model"))
-    except ValidationError as error:
-        raise UsageError(f"{folder / 'config.json'}: {explain(error, model)}") from None
+    fields = body.get("model")
+    if not isinstance(fields, dict):
+        raise UsageError(f"{folder / 'config.json'}: 'model' should be an object; get the file again")
+    return checked(model, fields, str(folder / "config.json"))
 
 
 def require_whole(folder: Path, kind: str) -> None:

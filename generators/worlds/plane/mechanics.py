@@ -15,22 +15,6 @@ from .scene import NATIVE_CLIP, OUTLINES, Push, Scene, Thing, duration, frame_si
 
 __all__ = ["Contact", "Course", "copy_of", "simulate"]
 
-_SUBSTEPS_HZ: Final = 128
-"""Steps of the simulation a second, as near as a whole number of them a frame comes."""
-_TELEPORT: Final = 0.4
-"""Length of a jump at severity 1, in sides."""
-_HEAD_START_S: Final = 0.75
-"""How far ahead of its cause a thing is shown at severity 1."""
-
-
-@dataclass(frozen=True)
-class Contact:
-    """Two things touched: the time in seconds, and their places in the scene; -1 is the edge of the frame."""
-
-    time: float
-    one: int
-    two: int
-
 
 @dataclass(frozen=True)
 class Course:
@@ -45,6 +29,23 @@ class Course:
     position_NT2: NDArray[np.float64]
     velocity_NT2: NDArray[np.float64]
     contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Two things touched: the time in seconds, and their places in the scene; -1 is the edge of the frame."""
+
+    time: float
+    one: int
+    two: int
+
+
+_SUBSTEPS_HZ: Final = 128
+"""Steps of the simulation a second, as near as a whole number of them a frame comes."""
+_TELEPORT: Final = 0.4
+"""Length of a jump at severity 1, in sides."""
+_HEAD_START_S: Final = 0.75
+"""How far ahead of its cause a thing is shown at severity 1."""
 
 
 def simulate(scene: Scene, clip: ClipSettings = NATIVE_CLIP) -> Course:

@@ -115,15 +115,6 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Camera:
-    """How the view moves: a pan in sides a second, and a zoom of ``exp(zoom t)`` about the frame's middle."""
-
-    vx: float = 0.0
-    vy: float = 0.0
-    zoom: float = 0.0
-
-
-@dataclass(frozen=True)
 class Violation:
     """One law broken (see `violations.LAWS`), how much, in (0, 1], from when on, and to which side."""
 
@@ -131,6 +122,15 @@ class Violation:
     severity: float
     at: float
     sign: int = 1
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the view moves: a pan in sides a second, and a zoom of ``exp(zoom t)`` about the frame's middle."""
+
+    vx: float = 0.0
+    vy: float = 0.0
+    zoom: float = 0.0
 
 
 @dataclass(frozen=True)

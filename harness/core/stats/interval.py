@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 __all__ = ["FEW", "NO_VALUES", "ROUGH", "Bounds", "Interval", "check_confidence", "cut", "one_prompt"]
@@ -24,6 +24,11 @@ class Interval:
     high: float | None
     method: str
     notes: tuple[str, ...] = ()
+
+    def over(self, unit: str) -> Interval:
+        """Name what the values are grouped by, such as ``scene``, where the statistics say ``prompt``."""
+        notes = tuple(note.replace("prompt", unit) for note in self.notes)
+        return replace(self, method=self.method.replace("prompt", unit), notes=notes)
 
 
 NO_VALUES = Interval(None, None, None, "none", ("no values",))

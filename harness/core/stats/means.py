@@ -122,8 +122,7 @@ def cluster_bootstrap(
     Args:
         totals: (G, K): K sums (and counts) a cluster, the clusters in the order of their names.
         statistic: sums over clusters to the value, (..., K) to (...); NaN where it has none.
-        confidence: two-sided, in (0, 1).
-        seed: what the resampling is seeded by.
+        confidence, seed: as for `cluster_bootstrap_mean`.
         bounds: the range of the statistic; the interval is cut to it.
 
     Raises:

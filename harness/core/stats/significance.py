@@ -90,9 +90,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Adjust p-values so that false findings are a small share of all findings (Benjamini and Hochberg 1995).
 
     It is less strict than `holm`: use it to look through many slices, not for a decision.
-
-    Raises:
-        ValueError: one is not in [0, 1].
+    It raises the same errors.
 
     Example:
         >>> [round(p, 4) for p in benjamini_hochberg([0.01, 0.04, 0.03])]
