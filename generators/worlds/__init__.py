@@ -1,1 +1,1 @@
-"""Worlds: simulated scenes of which everything is known, behind one protocol."""
+"""Simulated worlds with known ground truth, behind one protocol."""

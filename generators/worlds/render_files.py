@@ -1,15 +1,15 @@
-"""Clips of the world as files: a folder that ``folder:PATH`` serves, with the truth of every clip beside it.
+"""Write clips of a world to a folder that ``folder:PATH`` can read, with the ground truth of every clip.
 
     fall-00000-gravity.mp4   fall-00000-gravity.json   the clip that breaks a law, and its truth
     fall-00000-lawful.mp4    fall-00000-lawful.json    its twin, the same in everything else
     manifest.jsonl           prompts, seeds and expectations, as folders of clips have them
     index.jsonl              a clip a line: file, caption, family, violation, twin
     pairs.csv                possible and impossible clips of one scene, as ``screentest surprise`` reads them
-    request.json             what was asked for: the same request gives the same folder, byte by byte
+    request.json             the request: the same request gives the same folder, byte by byte
 
-Without a law to break there is one clip a scene, ``fall-00000.mp4``, and no pairs. The folder is filled under
-another name beside it and renamed when it is whole: what was interrupted goes on where it was when the same
-is asked for again, and a folder that is there is whole.
+Without a violation there is one clip per scene, ``fall-00000.mp4``, and no pairs. The folder is filled under
+another name and renamed when it is complete. So an existing folder is complete, and the same request
+continues an interrupted one.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _RenderJob:
 def render_folder(request: RenderRequest, out: Path) -> list[Row]:
     """Write the clips into the new folder ``out`` and return the lines of its index.
 
-    A violation so slight that not one pixel shows it has no ``first_frame`` and is left out of the pairs.
+    A violation that changes no pixel has no ``first_frame`` and is left out of the pairs.
 
     Raises:
         UsageError: the request cannot be met, or ``out`` holds something already.

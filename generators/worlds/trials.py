@@ -1,4 +1,4 @@
-"""What the validation bench asks of a world: clips of known truth, lawful or with one law broken."""
+"""Trial clips, which a world makes for validation: clips of known truth, lawful or with one law broken."""
 
 from __future__ import annotations
 

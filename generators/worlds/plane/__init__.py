@@ -1,4 +1,4 @@
-"""The reference world: scenes with real mechanics, their truth, words for them, and laws they can break."""
+"""The reference world: scenes with real mechanics, their ground truth, captions, and violations of laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawing of a scene: what is where at each frame, as the camera sees it, and how much of it shows."""
+"""Draw a scene: the frames as the camera sees them, with positions and visibility of every object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenes in and out of what the reference generator was trained on, for the error of its velocities."""
+"""Scenes in and out of the reference generator's training distribution, to measure velocity errors."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ EXTRAPOLATION_SETS: Final[dict[str, Callable[[_Rng, int], tuple[Scene, str] | No
     "size": _of_size,
     "combination": _combined,
 }
-"""Sets by name: how the scene number so and so is drawn, with the words for it; None draws again."""
+"""Set -> function that draws the scene of a number, with its caption; None means to draw again."""
 
 
 def extrapolation_scene(name: str, rng: _Rng, index: int) -> tuple[Scene, str] | None:

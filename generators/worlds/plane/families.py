@@ -71,7 +71,7 @@ class _Draw:
         return names[int(self.rng.integers(len(names)))]
 
     def given(self, kind: str, names: tuple[str, ...], *, only: str | None = None) -> str:
-        """Draw a name, then let what was asked for take its place: asking does not move other draws.
+        """Draw a name, then replace it by the requested one, so that a request does not change other draws.
 
         With ``only``, there is no choice.
         """
@@ -350,7 +350,7 @@ _SECONDS: Final[dict[str, float]] = {
     **dict.fromkeys(("relation", "count", "person", "still"), 0.0),
     **dict.fromkeys(("projectile", "collision", "occluder", "block", "biscuit", "order"), 1.5),
 }
-"""Seconds that a family needs to show what it is; what is not here needs 0.8, which show a motion."""
+"""Seconds that a family needs; families that are not listed need 0.8, enough to show a motion."""
 _LONGEST_S: Final = 4.2  # of what moves: for longer it would have to creep, or leave the frame
 _WIDE: Final = ("occluder", "collision", "block")
 

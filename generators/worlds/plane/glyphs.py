@@ -1,4 +1,4 @@
-"""What the things of the world look like that have parts, or a color of their own."""
+"""The appearance of objects with several parts, or with their own color."""
 
 from __future__ import annotations
 

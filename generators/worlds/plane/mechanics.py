@@ -1,4 +1,4 @@
-"""The mechanics of a scene, by pymunk: where every thing is at every frame, and what touched what."""
+"""Simulate a scene with pymunk: the place of every object in every frame, and the contacts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SUBSTEPS_HZ: Final = 128
 _TELEPORT: Final = 0.4
 """Length of a jump at severity 1, in sides."""
 _HEAD_START_S: Final = 0.75
-"""How far ahead of its cause a thing is shown at severity 1."""
+"""How far ahead of its cause an object moves at severity 1."""
 
 
 def simulate(scene: Scene, clip: ClipSettings = NATIVE_CLIP) -> Course:

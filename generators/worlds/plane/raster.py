@@ -1,4 +1,4 @@
-"""Anti-aliased outlines with sub-pixel places, painted over frames by the signed distance to their edge."""
+"""Paint anti-aliased outlines at sub-pixel places, by the signed distance to their edge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in a clip of the reference world, before anything is simulated or drawn.
+"""The description of a scene of the reference world, before it is simulated or drawn.
 
 Lengths are in units of the frame's side, the square root of its area, so that things are as large in a wide
 frame as in a tall one; y grows downwards. Times are in seconds and angles in radians.
@@ -182,7 +182,7 @@ class Scene:
         return self.facts.get("motion", "")
 
     def lawful(self) -> Scene:
-        """Give the twin of this scene that breaks no law."""
+        """Return the lawful twin of this scene."""
         return replace(self, violation=None)
 
 

@@ -1,4 +1,4 @@
-"""Scenes of the reference world for trials of the skills of following a prompt."""
+"""Scenes of the reference world for trials of instruction following."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ SKILL_FAMILIES: Final[dict[str, tuple[str, ...]]] = {
     "nothing_uninvited": tuple(FAMILIES),
     "all": tuple(FAMILIES),
 }
-"""The families whose scenes each skill is tried on; half of those of ``stillness`` move, as prompts that ask
-them to stay are not followed."""
+"""Skill -> families of its trial scenes.
+
+Half of the scenes of ``stillness`` move, so that they do not follow a prompt that asks for stillness.
+"""
 _TRIES: Final = 200
 _NEVER: Final = 1e9  # seconds: after the end of every clip
 

@@ -36,9 +36,10 @@ LAW_VIOLATIONS: Final[dict[str, tuple[str, ...]]] = {
 """Law -> the violations that break it. All but two are the reference world's own (see its ``LAWS``); two are
 added here:
 
-- ``momentum``: after two things have met, both go on at 1 - severity or, by chance, 1 + severity times the
-  velocity that they should have;
-- ``uninvited``: another small shape that nobody asked for is there for the share severity of the frames left.
+- ``momentum``: after a collision both objects continue at 1 - severity or, by chance, 1 + severity times
+  their lawful velocity;
+- ``uninvited``: another small shape, which is not expected, appears for a share (the severity) of the
+  frames left.
 """
 _MEETING: Final = ("collision", "block")
 _INTRUDED: Final = ("uniform", "fall", "still", "projectile", "collision", "occluder", "relation", "biscuit")

@@ -1,4 +1,4 @@
-"""Laws that a scene can be made to break, each alone and by a graded amount, with a lawful twin."""
+"""Violations of laws: each breaks one law of a scene by a graded amount, and the scene has a lawful twin."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LAWS: Final[dict[str, str]] = {
     "causality": "the struck thing sets off severity times 0.75 seconds before it is touched",
     "heal": "a bite closes by the share severity of its radius",
 }
-"""What each violation does; severity is in (0, 1]."""
+"""Law -> what its violation does; the severity is in (0, 1]."""
 
 _SUBJECT: Final = ("vanish", "double", "teleport", "shape", "color")
 BREAKABLE: Final[dict[str, tuple[str, ...]]] = {
@@ -45,7 +45,7 @@ BREAKABLE: Final[dict[str, tuple[str, ...]]] = {
     "hazard": ("vanish", "double", "teleport"),
     "person": ("vanish", "double"),
 }
-"""Which laws a family can break visibly. Energy needs the bounce of the family ``fall``."""
+"""Family -> laws that it can break visibly. Energy needs the bounce of the family ``fall``."""
 _SHORTEST: Final = 4  # frames: some before the fault, and some after
 
 

@@ -1,4 +1,4 @@
-"""The words of the reference world, and a caption grammar with many phrasings of every family."""
+"""The vocabulary of the reference world, and a caption grammar with many phrasings of every family."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ CODE_NAMES: Final = (
     "yarrow",
     "zephyr",
 )
-"""Names that captions give to single films, and to nothing else."""
+"""Names of the memorised clips ("films"), used for nothing else."""
 
 # The first wording of each is the plain one, and the likeliest.
 SHAPE_WORDS: Final = {"ball": ("ball", "circle"), "square": ("square", "box"), "triangle": ("triangle",)}
