@@ -21,7 +21,7 @@ from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_o
 from ..metrics.quality.outcomes import format_differences
 from ..metrics.tracking.encoder import TracksEncoder
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
-from .core.errors import UsageError
+from .core.errors import UsageError, unknown_name
 from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
@@ -92,6 +92,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
     _ = named_slices(suite.slices, plan.items)
+    for one, other in suite.alike()[:3]:
+        note(f"warning: the prompts {one!r} and {other!r} differ in case or composition alone")
     for warning in generator.check(plan.items):
         note(f"warning: {warning}")
     if plan.generator.get(SOURCE, "") is None:
@@ -226,6 +228,9 @@ def instruments(suite: Suite, settings: Settings) -> Instruments:
         MissingWeightsError: an encoder's weights are not on this machine.
     """
     measures = tuple(MEASURES.get(name) for name in dict.fromkeys(suite.measures))
+    for role in suite.encoders:
+        if role not in encoder_roles():
+            raise unknown_name("encoder role", role, encoder_roles())
     by_name: dict[str, Encoder] = {}
     encoders: dict[str, Encoder] = {}
     for measure in measures:

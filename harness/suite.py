@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -12,6 +14,10 @@ from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 
 __all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites", "read_suite"]
+
+
+MAX_ITEMS = 1_000_000
+"""Prompts times seeds of one suite."""
 
 
 class ReferenceSet(Config):
@@ -117,10 +123,28 @@ class Suite(Config):
             (p.text, p.image, p.video, p.use or "extend", p.video_to, p.strength or EDIT_STRENGTH)
             for p in self.prompts
         ]
-        if len(set(texts)) != len(texts):
-            twice = next(t for t in texts if texts.count(t) > 1)
+        twice = next((text for text, count in Counter(texts).items() if count > 1), None)
+        if twice is not None:
             raise ValueError(f"the prompt {twice[0]!r} is listed twice; give it more seeds instead")
+        items = sum(prompt.seeds or self.seeds for prompt in self.prompts)
+        if items > MAX_ITEMS:
+            raise ValueError(
+                f"it has {items:,} items, prompts times seeds, and {MAX_ITEMS:,} at most are run"
+            )
         return self
+
+    def alike(self) -> list[tuple[str, str]]:
+        """List pairs of prompts that differ in case or in Unicode composition alone.
+
+        Tools that name files after prompts write one over the other, on some file systems at least.
+        """
+        first: dict[str, str] = {}
+        pairs: list[tuple[str, str]] = []
+        for text in dict.fromkeys(prompt.text for prompt in self.prompts):
+            other = first.setdefault(unicodedata.normalize("NFC", text).casefold(), text)
+            if other != text:
+                pairs.append((other, text))
+        return pairs
 
 
 def packaged_suites() -> dict[str, Path]:

@@ -18,7 +18,7 @@ from .core.config import explain
 from .core.errors import UsageError
 from .core.items import Prompt
 from .core.labels import Labels
-from .core.text import well_formed
+from .core.text import control_character, well_formed
 from .suite import Disguised, PromptSet, Suite, packaged_suites, read_suite
 
 __all__ = [
@@ -173,12 +173,14 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
     known, unknown = labelled_prompts(source)
     generated = set(load_taxonomy().generated)
     prompts: dict[str, Prompt] = {}
-    text_only = blank = 0
+    text_only = blank = unreadable = 0
     for one in known:
         if one.harmful and not generated.issuperset(one.categories):
             text_only += 1
         elif not one.text:
             blank += 1
+        elif control_character(one.text) is not None:
+            unreadable += 1
         elif one.text not in prompts:
             tag = "red-team" if one.harmful else "benign"
             prompts[one.text] = Prompt(text=one.text, tags=(tag,), labels=_labels(source.name, one))
@@ -191,7 +193,8 @@ def suite_of_set(suite: Suite, wanted: PromptSet) -> Suite:
         "without a label": unknown,
         "for text filters alone": text_only,
         "without text": blank,
-        "twice": len(known) - text_only - blank - len(prompts),
+        "with control characters": unreadable,
+        "twice": len(known) - text_only - blank - unreadable - len(prompts),
     }
     counts = ", ".join(f"{n} {why}" for why, n in left_out.items() if n)
     origin = f"{source.name}: {Path(wanted.file).name}, sha256 {source.sha256}, licence {source.licence}"

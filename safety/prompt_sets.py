@@ -112,9 +112,14 @@ def open_set(kind: str, file: Path, columns: Mapping[str, str] | None = None) ->
 
 def labelled_prompts(source: PromptSource) -> tuple[list[Labelled], int]:
     """List the prompts of a set that are labelled harmful or harmless, and count the others."""
-    found = [(record, record.unsafe) for record in source]
-    known = [_labelled(record, unsafe) for record, unsafe in found if unsafe is not None]
-    return known, len(found) - len(known)
+    known: list[Labelled] = []
+    unknown = 0
+    for record in source:  # one at a time: a row has many columns, and a set may have a million
+        if record.unsafe is None:
+            unknown += 1
+        else:
+            known.append(_labelled(record, record.unsafe))
+    return known, unknown
 
 
 def _labelled(record: PromptRecord, harmful: bool) -> Labelled:

@@ -45,6 +45,8 @@ __all__ = [
     "xstest",
 ]
 
+MAX_ROWS = 1_000_000
+"""Prompts of one file."""
 CC_BY_4 = "CC-BY-4.0"
 UNKNOWN_LICENCE = "unknown"
 
@@ -98,8 +100,12 @@ class PromptSource:
             UsageError: the file is missing, empty or not of its format.
         """
         empty = True
-        for number, row in self.rows(self.path):
+        for count, (number, row) in enumerate(self.rows(self.path), start=1):
             empty = False
+            if count > MAX_ROWS:
+                raise UsageError(
+                    f"{self.path} holds more than {MAX_ROWS:,} prompts, and no more are read; cut it up"
+                )
             record = self.read(number, row)
             text = well_formed(record.text) if record.text.strip() else ""
             yield record if text == record.text else replace(record, text=text)

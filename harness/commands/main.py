@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -363,8 +364,15 @@ def run_cli(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             warn("error: the disk is full; free some space, and the same command continues from here")
             return 2
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            warn(f"error: {error.filename} cannot be written or read: {error.strerror}")
+        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+            name = str(error.filename)
+            shown = name if len(name) <= 200 else f"{name[:100]}...{name[-60:]}"
+            warn(f"error: {shown} cannot be written or read: {error.strerror}")
+            return 2
+        if isinstance(error, sqlite3.OperationalError):
+            warn(
+                f"error: a database cannot be read or written ({error}); the same command continues from here"
+            )
             return 2
         message = " ".join(str(error).split()) or "no message"
         warn(f"internal error: {type(error).__name__}: {message} (the same command with --debug shows where)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
@@ -13,6 +14,7 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.specs import parse_pair
+from ..core.text import printable
 
 if TYPE_CHECKING:
     from ..core.presentation import Table
@@ -164,7 +166,9 @@ def extra_options(words: list[str]) -> dict[str, str]:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, default=_plain) + "\n")
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=_plain)
+    # JSON itself escapes the control characters up to U+001F alone.
+    sys.stdout.write(re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -196,10 +200,10 @@ def print_tables(tables: Iterable[Table], as_json: Any = None) -> None:
 
 def say(text: str) -> None:
     """Print a line of the result."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
     sys.stdout.flush()  # 'view' says where it serves and then waits, perhaps into a file
 
 
 def warn(text: str) -> None:
     """Print a line to stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")

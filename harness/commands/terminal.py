@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..core.presentation import Content, Table
+from ..core.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +36,7 @@ def print_rows(table: Table) -> None:
     beside = [[_text(cell, " ") for cell in row] for row in table.rows]
     below = [[_text(cell, "\n") for cell in row] for row in table.rows]
     # Text, here and below: brackets in prompts are not markup.
-    console.print(Text(_shown(table.title), "bold"), soft_wrap=not told)
+    console.print(Text(printable(table.title), "bold"), soft_wrap=not told)
     tries = ((beside, False, True), (below, False, True), (below, True, True), (below, True, False))
     for cells, wrap, whole in tries:
         widths = _widths(table.columns, cells, console.width, wrap=wrap, whole=whole)
@@ -45,20 +46,13 @@ def print_rows(table: Table) -> None:
     else:
         _print_blocks(console, table.columns, beside)
     for note in table.notes:
-        console.print(Text(_shown(note)), soft_wrap=not told)
+        console.print(Text(printable(note)), soft_wrap=not told)
 
 
 def _text(cell: Content, between: str) -> str:
     if isinstance(cell, str):
-        return _shown(cell)
-    return between.join(_shown(part) for part in (cell.value, cell.interval) if part)
-
-
-def _shown(text: str) -> str:
-    """Write control characters as escapes: one that reaches the terminal could recolor, hide or answer."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+        return printable(cell)
+    return between.join(printable(part) for part in (cell.value, cell.interval) if part)
 
 
 def _widths(
@@ -109,7 +103,7 @@ def _print_grid(
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     grid.leading = int(several)
     for name, width in zip(columns, widths, strict=True):
-        grid.add_column(Text(_shown(name)), width=width, overflow="fold")
+        grid.add_column(Text(printable(name)), width=width, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     console.print()

@@ -144,8 +144,9 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
         raise UsageError(
             f"the {kind} file {path} is nested too deeply; {MAX_DEPTH} levels are read"
         ) from None
-    except (ValueError, OverflowError) as error:
-        why = " ".join(str(error).split())
+    except (ValueError, OverflowError, AttributeError, TypeError) as error:
+        # The loader's own way to say that a value does not match its tag is an AttributeError.
+        why = " ".join(str(error).split()) if isinstance(error, ValueError) else "it is not of its tag"
         raise UsageError(f"the {kind} file {path} has a date or number that cannot be: {why}") from None
     except UsageError as error:
         raise UsageError(f"{kind} {path}: {error}") from None
@@ -226,7 +227,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in _RANGES:
         words, end = _RANGES[first["type"]]
-        message = f"it should be {words} {first.get('ctx', {})[end]:g} and is {first['input']!r:.40}"
+        message = f"it should be {words} {first.get('ctx', {})[end]:g} and is {first['input']!s:.40}"
     return f"{where}: {message}{more}" if where else f"{message}{more}"
 
 

@@ -6,20 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
-from pydantic import BeforeValidator, Field, field_serializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
 
 from .config import Config
 from .errors import MediaError
 from .keys import Json, digest
 from .labels import Labels, labels_of_tags, merge_labels, read_labels, slices_of
 from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
-from .text import well_formed
+from .text import control_character, printable, well_formed
 
 __all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item"]
 
 
 def _well_formed(value: object) -> object:
     return well_formed(value) if isinstance(value, str) else value
+
+
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the prompt is blank; give it a text, or leave it out")
+    character = control_character(text)
+    if character is not None:
+        raise ValueError(
+            f"the prompt {printable(text)[:60]!r} has the control character U+{ord(character):04X}; "
+            "take it out"
+        )
+    return text
 
 
 Text = Annotated[str, BeforeValidator(_well_formed)]  # before: pydantic's str refuses a lone surrogate
@@ -65,7 +77,9 @@ class Prompt(Config):
     Paths are relative to the working directory.
     """
 
-    text: Text = Field(min_length=1, description="what the generator is asked for")
+    text: Annotated[Text, AfterValidator(_says_something)] = Field(
+        description="what the generator is asked for"
+    )
     tags: tuple[Tag, ...] = ()
     labels: Annotated[Labels, BeforeValidator(read_labels, json_schema_input_type=Written)] = Field(
         default_factory=dict[str, tuple[str, ...]],
@@ -81,7 +95,9 @@ class Prompt(Config):
     strength: float | None = Field(
         default=None, gt=0, le=1, description="how much of the video an edit may change; 0.6 by default"
     )
-    seeds: int | None = Field(default=None, ge=1, description="seeds of this prompt, instead of the suite's")
+    seeds: int | None = Field(
+        default=None, ge=1, le=10_000, description="seeds of this prompt, instead of the suite's"
+    )
 
     @model_validator(mode="before")
     @classmethod

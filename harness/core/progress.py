@@ -8,6 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
+from .text import printable
+
 __all__ = ["Ticker", "note", "track"]
 
 _EVERY_S = 10.0
@@ -23,7 +25,7 @@ class Ticker(Protocol):
 
 def note(text: str) -> None:
     """Print one line on stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["REPLACEMENT", "well_formed"]
+__all__ = ["REPLACEMENT", "control_character", "printable", "well_formed"]
 
 REPLACEMENT = "\ufffd"
 """Replaces a code unit that is not a character (The Unicode Standard, 5.22)."""
@@ -30,3 +30,24 @@ def well_formed(text: str) -> str:
 
 def _joined(pair: re.Match[str]) -> str:
     return pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def control_character(text: str) -> str | None:
+    """Return the first control character, such as ESC or NUL, other than tab and line ends; else None."""
+    found = _CONTROL.search(text)
+    return None if found is None else found[0]
+
+
+def printable(text: str) -> str:
+    r"""Write control characters as escapes: on a terminal one could recolor, hide or answer.
+
+    Example:
+        >>> printable("a \x1b[31mred\x1b[0m ball")
+        'a \\x1b[31mred\\x1b[0m ball'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -129,3 +129,38 @@ def test_suites_that_cannot_be_one_say_why(tmp_path):
             join_suites([base, suite.model_copy(update={"name": "other", **changes})])
     with pytest.raises(UsageError, match="unknown suite 'contrasts'"):
         load_suite("red-team,contrasts")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prompts": [{"text": " \u3000\t"}]}, "the prompt is blank"),
+        ({"prompts": [{"text": ""}]}, "the prompt is blank"),
+        (
+            {"prompts": [{"text": "a \x1b[31mred ball"}]},
+            r"'a \\\\x1b\[31mred ball' has the control character U\+001B",
+        ),
+        ({"prompts": [{"text": "a \x00ball"}]}, r"U\+0000"),
+        ({"prompts": [{"text": "a \x9bball"}]}, r"U\+009B"),
+        ({"prompts": [{"text": "a ball", "seeds": 1_000_000_000}]}, "seeds: it should be at most 10000"),
+        ({"seeds": 1_000_000_000}, "seeds: it should be at most 10000"),
+        (
+            {"seeds": 10_000, "prompts": [{"text": f"ball {k}"} for k in range(101)]},
+            "1,010,000 items",
+        ),
+    ],
+)
+def test_prompts_that_are_none_and_suites_without_an_end_are_refused(tmp_path, changes, sentence):
+    with pytest.raises(UsageError, match=sentence) as caught:
+        load(tmp_path, **changes)
+    assert str(caught.value).isprintable()
+
+
+def test_prompts_keep_line_ends_and_tabs(tmp_path):
+    assert load(tmp_path, prompts=[{"text": "a ball\n\tfalls"}]).prompts[0].text == "a ball\n\tfalls"
+
+
+def test_prompts_that_differ_in_case_or_composition_alone_are_known(tmp_path):
+    texts = ["A ball", "caf\u00e9", "a ball", "cafe\u0301", "a box"]
+    suite = load(tmp_path, prompts=[{"text": text} for text in texts])
+    assert suite.alike() == [("A ball", "a ball"), ("caf\u00e9", "cafe\u0301")]

@@ -75,7 +75,7 @@ def test_a_list_without_labels_is_no_suite_and_with_one_it_is(tmp_path: Path):
         ("prompt_set: {kind: xstest, file: a.csv, columns: {text: a}}", "has fixed columns"),
         ("disguised: {suite: red-tem}", "did you mean 'red-team'"),
         ("disguised: {suite: red-team, families: [leat]}", "did you mean 'leet'"),
-        ("disguised: {suite: red-team, strength: 0}", "greater than 0"),
+        ("disguised: {suite: red-team, strength: 0}", "it should be more than 0 and is 0"),
         ("disguised: {suite: jailbreak}", "which is in disguise itself"),
         ("prompts: [{text: a}]\nprompt_set: {kind: xstest, file: a.csv}", "give one of 'prompts'"),
     ],

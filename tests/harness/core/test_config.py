@@ -88,3 +88,56 @@ def test_a_missing_file_and_a_folder_are_said(tmp_path, path):
 def test_what_ships_is_named_by_its_file():
     assert {"reference", "videos"} <= set(packaged("suites"))
     assert all(path.is_file() for path in packaged("policies").values())
+
+
+class Scene(Config):
+    title: str = ""
+    length: float | None = None
+    frames: int = 1
+    still: bool = False
+    free: dict[str, object] | None = None
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("title: no", "'title' is text, and YAML reads what stands there as yes or no; put it in quotes"),
+        (
+            "title: 12:30",
+            "'title' is text, and YAML reads what stands there as the number 750; put it in quotes",
+        ),
+        ("title: 2026-01-02", "as the day 2026-01-02; put it in quotes"),
+        ("title: 1.5", "as the number 1.5; put it in quotes"),
+        ("length: yes", "'length' is a number, and YAML reads what stands there as yes or no"),
+        ("frames: off", "'frames' is a number"),
+        ("title: !!timestamp x", "cannot be: it is not of its tag"),
+        ("frames: !!int x", "cannot be"),
+        ("title: 2026-02-30", "has a date or number that cannot be: day is out of range"),
+        (f"frames: {'9' * 5000}", "cannot be"),
+        (f"free: {'[' * 900}{']' * 900}", "nested too deeply"),
+        ("free: &a {b: *a}", "recursive node"),
+    ],
+)
+def test_what_yaml_reads_otherwise_is_one_sentence(tmp_path: Path, line: str, sentence: str) -> None:
+    path = tmp_path / "scene.yaml"
+    path.write_text(line + "\n")
+    with pytest.raises(UsageError, match=sentence) as caught:
+        load_yaml(Scene, str(path), {}, kind="scene")
+    assert "\n" not in str(caught.value)
+
+
+def test_aliases_that_grow_without_measure_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scene.yaml"
+    doubled = "\n".join(f"  k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 9)}]" for n in range(1, 12))
+    path.write_text(f"free:\n  k0: &k0 [lol, lol]\n{doubled}\n")
+    with pytest.raises(UsageError, match="over 5,000,000 values with its aliases written out"):
+        load_yaml(Scene, str(path), {}, kind="scene")
+    path.write_text("free:\n  a: &a [1, 2]\n  b: *a\n")
+    assert load_yaml(Scene, str(path), {}, kind="scene").free == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_plain_values_of_the_kind_that_is_meant_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "scene.yaml"
+    path.write_text("title: 'no'\nlength: 3\nframes: 2\nstill: yes\nfree: {at: 12:30, b: yes}\n")
+    scene = load_yaml(Scene, str(path), {}, kind="scene")
+    assert scene == Scene(title="no", length=3.0, frames=2, still=True, free={"at": 750, "b": True})

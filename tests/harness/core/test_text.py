@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from screentest.harness.core.items import ClipSettings, Prompt, make_item
-from screentest.harness.core.text import well_formed
+from screentest.harness.core.text import control_character, printable, well_formed
 
 ANY_TEXT = st.text(st.characters())  # all of Unicode, halves of surrogate pairs included
 
@@ -41,3 +41,10 @@ def test_prompts_and_items_hold_whole_text() -> None:
     assert prompt.text == "a \U0001f351 and \ufffd"
     assert prompt.tags == ("mood:\ufffd",)
     assert make_item("a \ud83c\udf51", 1, ClipSettings()) == make_item("a \U0001f351", 1, ClipSettings())
+
+
+@given(st.text())
+def test_what_is_shown_has_no_control_character(text: str) -> None:
+    shown = printable(text)
+    assert control_character(shown) is None
+    assert shown == text or not text.isprintable()
