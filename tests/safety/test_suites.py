@@ -164,7 +164,7 @@ def test_prompts_come_from_files(name: str, content: str, expected: list[Any], t
         ("p.csv", "a,b\n1,2\n", "no column 'text'"),
         ("p.csv", "", "is empty"),
         ("p.jsonl", '{"a": 1}\n', "line 1: there is no text"),
-        ("p.doc", "one", "no .txt, .csv"),
+        ("p.doc", "one", "or a .txt, .csv"),
     ],
 )
 def test_files_without_prompts_are_said(name: str, content: str, complaint: str, tmp_path: Path) -> None:
