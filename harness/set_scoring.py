@@ -188,7 +188,14 @@ class _Given:
         key = "" if status == "failed" else self.key
         return [
             SetScore(
-                self.measure.name, status, reason=why, left_out=counts, key=key, name=name, slice=self.slice
+                measure=self.measure.name,
+                status=status,
+                reason=why,
+                left_out=counts,
+                key=key,
+                name=name,
+                slice=self.slice,
+                n=0,
             )
             for name in (self.names if names is None else names)
         ]
@@ -199,11 +206,11 @@ class _Given:
         if problem is not None:
             return self.without("failed", problem, [name])[0]
         return SetScore(
-            self.measure.name,
-            "ok",
-            one.value,
-            one.low,
-            one.high,
+            measure=self.measure.name,
+            status="ok",
+            value=one.value,
+            low=one.low,
+            high=one.high,
             confidence=one.confidence,
             method=one.method,
             notes=(*one.notes, *notes),

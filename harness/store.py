@@ -498,7 +498,7 @@ def _score(row: Sequence[Any]) -> Score:
 
 
 def _set_row(score: SetScore) -> tuple[str, ...]:
-    fields = json.dumps({k: v for k, v in vars(score).items() if k not in ("key", "intact")})
+    fields = json.dumps(score.model_dump(exclude={"key"}))
     row = (score.measure, score.name, score.slice or "", fields, score.key)
     return (*row, rows_sha256([row]))
 
@@ -506,14 +506,22 @@ def _set_row(score: SetScore) -> tuple[str, ...]:
 def _set_score(row: Sequence[Any]) -> SetScore:
     *_, fields, key, kept = row
     known = dict(json.loads(fields))
-    known["notes"] = tuple(known["notes"])
-    one = SetScore(**known, key=key, intact=kept == rows_sha256([row[:-1]]))
-    numbers: list[Any] = [one.value, one.low, one.high, one.confidence, *one.leave_one_out.values()]
+    without = dict(known.get("leave_one_out") or {})
+    numbers: list[Any] = [known.get(name) for name in ("value", "low", "high", "confidence")]
+    numbers += without.values()
     strange = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float | None)), None)
     if strange is None:
-        return one
-    why = f"a stored value is {strange!r:.40}, which is no number"
-    return SetScore(one.measure, "failed", reason=why, key=key, name=one.name, slice=one.slice, intact=False)
+        return SetScore(**known, key=key, intact=kept == rows_sha256([row[:-1]]))
+    return SetScore(
+        measure=known["measure"],
+        status="failed",
+        reason=f"a stored value is {strange!r:.40}, which is no number",
+        n=0,
+        key=key,
+        name=known.get("name", ""),
+        slice=known.get("slice"),
+        intact=False,
+    )
 
 
 def read_run(store: RunStore) -> RunData:

@@ -169,7 +169,9 @@ def _with_missing(aggregate: Aggregate, missing: int) -> Aggregate:
 def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:
     if score.value is not None and not math.isfinite(score.value):
         why = "the value is not a finite number"
-        score = replace(score, status="failed", value=None, low=None, high=None, reason=why)
+        score = score.model_copy(
+            update={"status": "failed", "value": None, "low": None, "high": None, "reason": why}
+        )
     return Aggregate(
         measure=score.full_name,
         tag=score.slice,

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from .estimate import RunEstimate
 from .items import Item
 from .keys import Json
 from .layers import LayerDecision
@@ -62,34 +63,24 @@ class Score:
     intact: bool = field(default=True, compare=False)
 
 
-@dataclass(frozen=True)
-class SetScore:
-    """One value of a set measure, with its interval and what comparisons need.
+class SetScore(RunEstimate):
+    """One value of a set measure as it is stored: an estimate, whose it is, and the key of its inputs.
 
     Attributes:
         name: of the value, if the measure gives several; empty if it gives one.
         slice: the slice of the run; None for the whole run.
-        intact: as of `Score`.
+        reason: why there is no value.
+        intact: as of `Score`; it is not stored.
     """
 
     measure: str
     status: Status
     value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    confidence: float = 0.95
-    method: str = ""
     reason: str = ""
-    notes: tuple[str, ...] = ()
-    n: int = 0
-    clusters: int = 0
-    n_reference: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
-    leave_one_out: Mapping[str, float] = field(default_factory=dict[str, float])
     key: str = ""
     name: str = ""
     slice: str | None = None
-    intact: bool = field(default=True, compare=False)
+    intact: bool = Field(default=True, exclude=True)
 
     @property
     def full_name(self) -> str:

@@ -198,7 +198,11 @@ def with_set(make_run, name: str, value: float, without: dict[int, float], gener
     make_run.put_set(
         store,
         SetScore(
-            "toy.distance", "ok", value, leave_one_out={prompts[k]: v for k, v in without.items()}, **fields
+            measure="toy.distance",
+            status="ok",
+            value=value,
+            leave_one_out={prompts[k]: v for k, v in without.items()},
+            **fields,
         ),
     )
     return store
@@ -400,7 +404,13 @@ def test_the_ratio_of_sets_is_jackknifed_on_the_log_scale(make_run) -> None:
         make_run.put_set(
             run,
             SetScore(
-                "toy.distance", "ok", factor * 12.0, n=20, clusters=5, n_reference=64, leave_one_out=without
+                measure="toy.distance",
+                status="ok",
+                value=factor * 12.0,
+                n=20,
+                clusters=5,
+                n_reference=64,
+                leave_one_out=without,
             ),
         )
     row = compare(a, b).get("toy.distance")

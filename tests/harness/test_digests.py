@@ -40,11 +40,11 @@ def sound(make_run: Any, name: str = "r", **more: Any) -> RunStore:
     }
     store = make_run(name, values, prompts=40, seeds=2, **more)
     taken = SetScore(
-        "toy.distance",
-        "ok",
-        12.5,
-        10.0,
-        15.0,
+        measure="toy.distance",
+        status="ok",
+        value=12.5,
+        low=10.0,
+        high=15.0,
         n=80,
         clusters=40,
         leave_one_out={

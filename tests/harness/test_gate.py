@@ -189,7 +189,9 @@ def with_set(
     rng = np.random.default_rng(4)
     without = {c: (value or 0) + spread * float(rng.normal()) for c in make_run.prompts_of(store)}
     fields = {"n": 48, "clusters": 12, "n_reference": 100, "leave_one_out": without, **score}
-    make_run.put_set(store, SetScore("toy.distance", fields.pop("status", "ok"), value, **fields))
+    make_run.put_set(
+        store, SetScore(measure="toy.distance", status=fields.pop("status", "ok"), value=value, **fields)
+    )
     return store
 
 

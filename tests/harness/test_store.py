@@ -105,7 +105,12 @@ def test_clips_and_scores_come_back(tmp_path, text):
     store.put_unit([], scores)
     store.put_measure("m", {"version": 1, "summary": text})
     store.put_set_scores(
-        "s", [SetScore("s", "failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300})]
+        "s",
+        [
+            SetScore(
+                measure="s", status="failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300}, n=0
+            )
+        ],
     )
     store.close()
     again = open_run(tmp_path / "run")
@@ -114,7 +119,7 @@ def test_clips_and_scores_come_back(tmp_path, text):
     assert again.scores() == [scores[0], replace(scores[1], reason=shown)]
     assert again.measures() == {"m": {"version": 1, "summary": text}}
     assert again.set_scores()["s", None] == SetScore(
-        "s", "failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300}
+        measure="s", status="failed", reason=text, notes=(text,), leave_one_out={"c": 1e-300}, n=0
     )
 
 

@@ -105,8 +105,8 @@ def test_one_prompt_has_a_value_and_no_interval(make_run) -> None:
 def test_sets_are_taken_as_they_were_scored(make_run) -> None:
     store = make_run("r")
     score = SetScore(
-        "toy.distance", "ok", 12.5, 10.0, 15.0, method="m", n=44, clusters=11, n_reference=99,
-        left_out={"refused": 4}, notes=("small",),
+        measure="toy.distance", status="ok", value=12.5, low=10.0, high=15.0, method="m", n=44, clusters=11,
+        n_reference=99, left_out={"refused": 4}, notes=("small",),
     )  # fmt: skip
     make_run.put_set(store, score)
     whole = summarise(store).get("toy.distance")
@@ -118,11 +118,15 @@ def test_sets_are_taken_as_they_were_scored(make_run) -> None:
 
 def test_a_set_without_a_value_says_why(make_run) -> None:
     store = make_run("r")
-    make_run.put_set(store, SetScore("toy.distance", "not_applicable", reason="too short"))
+    make_run.put_set(
+        store, SetScore(measure="toy.distance", status="not_applicable", reason="too short", n=0)
+    )
     whole = summarise(store).get("toy.distance")
     assert whole.value is None
     assert whole.reasons == {"too short": 1}
-    make_run.put_set(store, SetScore("toy.distance", "ok", math.nan, 1.0, 2.0))
+    make_run.put_set(
+        store, SetScore(measure="toy.distance", status="ok", value=math.nan, low=1.0, high=2.0, n=0)
+    )
     whole = summarise(store).get("toy.distance")
     assert (whole.value, whole.low, whole.high) == (None, None, None)
 

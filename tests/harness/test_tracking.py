@@ -46,7 +46,17 @@ SUITE = Suite(
     reference_set=ReferenceSet(world="reference", clips=8),
 )
 ABOUT: dict[str, Any] = {"version": 1, "better": "lower", "bounds": [0.0, None], "unit": ""}
-FVD = SetScore("fidelity.fvd", "ok", 7.5, 6.0, 9.25, n=3, clusters=2, n_reference=8, left_out={"refused": 1})
+FVD = SetScore(
+    measure="fidelity.fvd",
+    status="ok",
+    value=7.5,
+    low=6.0,
+    high=9.25,
+    n=3,
+    clusters=2,
+    n_reference=8,
+    left_out={"refused": 1},
+)
 
 
 def make_run(folder: Path, *, scored: bool = True) -> RunStore:
@@ -220,7 +230,15 @@ def test_twice_does_not_double(bench: Bench) -> None:
 def test_only_what_changed_is_sent_and_the_new_value_is_shown(bench: Bench) -> None:
     sync(bench.folder)
     lower = SetScore(
-        "fidelity.fvd", "ok", 5.5, 6.0, 9.25, n=3, clusters=2, n_reference=8, left_out={"refused": 1}
+        measure="fidelity.fvd",
+        status="ok",
+        value=5.5,
+        low=6.0,
+        high=9.25,
+        n=3,
+        clusters=2,
+        n_reference=8,
+        left_out={"refused": 1},
     )
     score(bench.store, lower)
     again = sync(bench.folder)
@@ -235,7 +253,12 @@ def test_a_changed_value_is_shown_even_where_the_clock_runs_behind(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync(bench.folder)
-    score(bench.store, SetScore("fidelity.fvd", "ok", 5.5, 5.0, 9.25, n=3, clusters=2, n_reference=8))
+    score(
+        bench.store,
+        SetScore(
+            measure="fidelity.fvd", status="ok", value=5.5, low=5.0, high=9.25, n=3, clusters=2, n_reference=8
+        ),
+    )
     monkeypatch.setattr("screentest.harness.tracking.time.time", lambda: 1_000_000.0)
     sync(bench.folder)
     assert bench.run().data.metrics["fidelity/fvd"] == 5.5
@@ -243,7 +266,7 @@ def test_a_changed_value_is_shown_even_where_the_clock_runs_behind(
 
 def test_a_value_that_is_no_more_is_named(bench: Bench) -> None:
     sync(bench.folder)
-    score(bench.store, SetScore("fidelity.fvd", "failed", reason="too few clips"))
+    score(bench.store, SetScore(measure="fidelity.fvd", status="failed", reason="too few clips", n=0))
     again = sync(bench.folder)
     assert again.withdrawn == ("fidelity/fvd", "fidelity/fvd.high", "fidelity/fvd.low")
     assert (

@@ -141,8 +141,8 @@ def build_run(folder: Path, *, shift: float = 0.0, suite: Suite, clips: bool = T
     values = {item.cluster: 61.0 + shift * 40 + i for i, item in enumerate(items)}
     fvd = (
         SetScore(
-            "fidelity.fvd", "ok", 63.2 + shift * 40, 55.1 + shift * 40, 70.9 + shift * 40,
-            method="delete-one-prompt jackknife",
+            measure="fidelity.fvd", status="ok", value=63.2 + shift * 40, low=55.1 + shift * 40,
+            high=70.9 + shift * 40, method="delete-one-prompt jackknife",
             notes=("8 clips are fewer than the 16 dimensions of the feature: the value is biased upwards",),
             n=8, clusters=4, n_reference=64, left_out={"refused": 1, "failed": 1}, leave_one_out=values,
         )
