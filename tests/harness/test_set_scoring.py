@@ -12,6 +12,7 @@ from screentest.harness.compare import compare
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.estimate import RunEstimate
 from screentest.harness.core.media import write_clip
+from screentest.harness.core.run_data import SetScore
 from screentest.harness.gate import gate
 from screentest.harness.policy import Policy
 from screentest.harness.run import Settings, run, score_run
@@ -172,14 +173,12 @@ def test_what_a_suite_lacks_is_said_before_generating(spread, suite_of, generato
     assert not generator.asked
 
 
-def without_digests(store: RunStore) -> dict[Any, SetScore]:
+def without_digests(store: RunStore) -> dict[tuple[str, str | None], SetScore]:
     """Read the values of sets, and leave aside whether their digests are right: an older run has none."""
     return {which: one.model_copy(update={"intact": True}) for which, one in store.set_scores().items()}
 
 
 def test_a_run_of_schema_3_is_read_and_brought_to_this_one_when_scored(make_run):
-    from screentest.harness.core.run_data import SetScore
-
     store = make_run("r")
     make_run.put_set(
         store,
