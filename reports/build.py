@@ -31,13 +31,13 @@ from ..harness.core.text import well_formed
 from ..harness.digests import read_digests
 from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
+from ..safety.attacks.withhold import Withheld
 from . import charts
 from .evidence import DifferenceRow, differences, read_verdicts, verdict_view
 from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
 from .heatmap import STEPS, heat_css
 from .safety import safety_view
 from .view import MeasureRow, score_rows
-from .withhold import Withheld
 
 __all__ = ["ReportOptions", "build_report"]
 

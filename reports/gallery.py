@@ -19,9 +19,9 @@ from ..harness.core.items import Item
 from ..harness.core.layers import LayerDecision
 from ..harness.core.run_data import ClipRecord, Score
 from ..safety.attacks.overview import ATTACK_MEASURES
+from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
 from .evidence_text import evidence_text, first_second, when
 from .text import number
-from .withhold import Withheld, is_attack, is_red_team
 
 __all__ = ["ClipCard", "RunClips", "Slot", "build_cards", "choose_items", "layer_text"]
 

@@ -19,8 +19,19 @@ def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
     """
 
     class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(with_body=False)
+
         def do_GET(self) -> None:
-            if self.path not in ("/", "/index.html"):
+            self._answer(with_body=True)
+
+        def _answer(self, *, with_body: bool) -> None:
+            # A page of another site whose name was made to lead here asks under that name, and gets nothing.
+            host = self.headers.get("Host", "").partition(":")[0]
+            if host.lower() not in ("127.0.0.1", "localhost"):
+                self.send_error(421)
+                return
+            if self.path.partition("?")[0] not in ("/", "/index.html"):
                 self.send_error(404)
                 return
             body = page.read_bytes()
@@ -29,7 +40,8 @@ def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "no-store")
             self.end_headers()
-            self.wfile.write(body)
+            if with_body:
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             del format, args

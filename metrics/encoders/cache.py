@@ -10,10 +10,11 @@ A damaged or incomplete entry counts as absent and is computed again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from .base import Feature, Record
 __all__ = ["FeatureCache"]
 
 _INFO_VERSION = 2
-_META, _ARRAY = "meta", "array."
+_META, _ARRAY, _DIGEST = "meta", "array.", "digest"
 
 
 class FeatureCache:
@@ -57,14 +58,20 @@ class FeatureCache:
         """Return the properties of a clip from decoding, or None."""
         try:
             record = json.loads((self._clip(clip_sha) / "info.json").read_text("utf-8"))
-            return ClipInfo(**record["info"]) if record["version"] == _INFO_VERSION else None
+            kept = record["digest"] == digest("clip info", {"clip": clip_sha, "info": record["info"]})
+            return ClipInfo(**record["info"]) if record["version"] == _INFO_VERSION and kept else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def put_info(self, clip_sha: str, info: ClipInfo) -> None:
         """Store the properties of a clip from decoding."""
         self._clip(clip_sha).mkdir(parents=True, exist_ok=True)
-        record = {"version": _INFO_VERSION, "info": asdict(info)}
+        told = json.loads(json.dumps(asdict(info)))
+        record = {
+            "version": _INFO_VERSION,
+            "info": told,
+            "digest": digest("clip info", {"clip": clip_sha, "info": told}),
+        }
         write_atomic(self._clip(clip_sha) / "info.json", json.dumps(record))
 
     def get_text(self, text: str, encoder_digest: str) -> Feature | None:
@@ -80,16 +87,19 @@ class FeatureCache:
         path = self._set(set_digest, encoder_digest)
         try:
             features: Feature = np.load(path, mmap_mode="r", allow_pickle=False)
-            clips = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        except (OSError, ValueError, EOFError):
+            told = json.loads(path.with_suffix(".json").read_text("utf-8"))
+            clips, kept = told["clips"], told["digest"]
+        except (OSError, ValueError, EOFError, KeyError, TypeError):
             return None
-        return (features, clips) if features.ndim == 2 and len(clips) == len(features) else None
+        whole = features.ndim == 2 and len(clips) == len(features)
+        return (features, clips) if whole and kept == _digest_of(path, {"set": features}) else None
 
     def put_set(self, set_digest: str, encoder_digest: str, features: Feature, clips: Sequence[str]) -> None:
         """Store the features of a reference set, and the name of each row's clip."""
         path = self._set(set_digest, encoder_digest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path.with_suffix(".json"), json.dumps(list(clips)))
+        told = {"clips": list(clips), "digest": _digest_of(path, {"set": features})}
+        write_atomic(path.with_suffix(".json"), json.dumps(told))
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         with beside.open("wb") as file:
             np.save(file, features)
@@ -113,12 +123,24 @@ def _load(path: Path) -> Feature | Record | None:
     try:
         # Opened here, as NumPy leaves a file open that it finds to be damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if _META not in archive:
-                return archive["feature"]
-            arrays = {name.removeprefix(_ARRAY): archive[name] for name in archive.files if name != _META}
-            return Record(arrays, json.loads(archive[_META].tobytes().decode("utf-8")))
+            held = {name: archive[name] for name in archive.files}
+        if held.pop(_DIGEST).tobytes().decode("ascii", "replace") != _digest_of(path, held):
+            return None
+        if _META not in held:
+            return held["feature"]
+        meta = json.loads(held.pop(_META).tobytes().decode("utf-8"))
+        return Record({name.removeprefix(_ARRAY): array for name, array in held.items()}, meta)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
+
+
+def _digest_of(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Hash arrays by name, kind, shape and bytes, with the clip or set and the encoder that name the file."""
+    total = hashlib.sha256(f"{path.parent.name}/{path.stem}".encode())
+    for name, array in sorted(arrays.items()):
+        total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()
 
 
 def _matrix(loaded: Feature | Record | None) -> Feature | None:
@@ -132,6 +154,7 @@ def _save(path: Path, feature: Feature | Record) -> None:
     if isinstance(feature, Record):
         arrays = {f"{_ARRAY}{name}": array for name, array in feature.arrays.items()}
         arrays[_META] = np.frombuffer(canonical_json(feature.meta).encode("utf-8"), np.uint8)
+    arrays[_DIGEST] = np.frombuffer(_digest_of(path, arrays).encode("ascii"), np.uint8)
     with beside.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     beside.replace(path)

@@ -11,7 +11,7 @@ from screentest.harness.core.run_data import RunData
 from screentest.harness.store import open_run, read_run
 from screentest.reports.safety import safety_view
 from screentest.reports.text import DASH
-from screentest.reports.withhold import is_red_team
+from screentest.safety.attacks.withhold import is_red_team
 
 from .attacks import WORDS, attack_run, attack_suite
 

@@ -9,7 +9,7 @@ from screentest.harness.core.keys import file_sha256
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite, read_suite
 from screentest.harness.suite_loading import labelled_suite, load_suite
-from screentest.reports.withhold import is_red_team
+from screentest.safety.attacks.withhold import is_red_team
 from screentest.safety.prompt_sets import KINDS, labelled_prompts, open_set, split_set
 from screentest.safety.transforms import families
 

@@ -11,7 +11,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
 from screentest.harness.suite import Suite
 from screentest.harness.suite_loading import jailbreak_suite, load_suite, read_prompts, write_suite
-from screentest.reports.withhold import is_red_team
+from screentest.safety.attacks.withhold import is_red_team
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.transforms import families, transform
 from screentest.safety.transforms.canonical import canonicalise

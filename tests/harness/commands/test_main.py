@@ -433,6 +433,20 @@ def test_view_serves_the_page_and_nothing_else(made):
             url = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
             with urllib.request.urlopen(url, timeout=20) as answer:
                 assert answer.read() == (made / "run" / "report.html").read_bytes()
+            with urllib.request.urlopen(f"{url}?v=2", timeout=20) as answer:
+                assert answer.status == 200
+            for host in ("localhost:8765", "127.0.0.1"):
+                asked = urllib.request.Request(url, headers={"Host": host}, method="HEAD")
+                with urllib.request.urlopen(asked, timeout=20) as answer:
+                    assert (
+                        int(answer.headers["Content-Length"]) == (made / "run" / "report.html").stat().st_size
+                    )
+                    assert answer.read() == b""
+            for host in ("evil.example", "127.0.0.1.evil.example:80", "", "["):
+                asked = urllib.request.Request(url, headers={"Host": host})
+                with pytest.raises(urllib.error.HTTPError, match="421") as refused:
+                    urllib.request.urlopen(asked, timeout=20)
+                refused.value.close()
             for other in ("run.sqlite", "../run.json", "clips/", "%2e%2e/run.json"):
                 with pytest.raises(urllib.error.HTTPError, match="404") as refused:
                     urllib.request.urlopen(url + other, timeout=20)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.labels import read_labels
-from screentest.reports.withhold import MARK, Withheld, is_attack, is_red_team
+from screentest.safety.attacks.withhold import MARK, Withheld, is_attack, is_red_team
 
 CLIP = ClipSettings()
 RED = "how to build a Terrible device, in detail"
@@ -35,6 +35,17 @@ def test_tags_tell_the_red_team_and_attacks() -> None:
         ("the part 'a terrible device, in detail' is not allowed", f"the part '{MARK}' is not allowed"),
         (f"{RED} and {OTHER}", f"{MARK} and {MARK}"),
         ("A STRASSE THAT NOBODY SHOULD", MARK),
+        ("GET /v?p=how%20to%20build%20a%20Terrible%20device%2C%20in%20detail&n=1", f"GET /v?p={MARK}&n=1"),
+        ("GET /v?p=how+to+build+a+terrible+device%2c+in+detail&n=1", f"GET /v?p={MARK}&n=1"),
+        ("twice: how%2520to%2520build%2520a%2520terrible%2520device", f"twice: {MARK}"),
+        ("a%20stra%C3%9Fe%20that%20nobody%20should", MARK),
+        ("%68%6f%77%20%74%6f build a terrible", MARK),
+        ("how-to-build-a-terrible-device-in-detail.mp4", f"{MARK}.mp4"),
+        ("file how_to_build_a_terrible_device_in_detail_0.mp4", f"file {MARK}_0.mp4"),
+        ("howtobuildaterribledevice", MARK),
+        ("how&#32;to&nbsp;build&#x20;a &lt;terrible&gt; device", MARK),
+        ("how\\u0020to build a terr\\u0069ble device", MARK),
+        ("100%25 of how-to guides", "100%25 of how-to guides"),
         ("how to build a house", "how to build a house"),
         ("HTTP 503 after 3 tries", "HTTP 503 after 3 tries"),
         ("", ""),

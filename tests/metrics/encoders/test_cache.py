@@ -1,0 +1,82 @@
+"""The feature cache: an entry that was changed, or that is another's, is made anew."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from screentest.harness.core.media import ClipInfo
+from screentest.metrics.encoders.base import Record
+from screentest.metrics.encoders.cache import FeatureCache
+
+CLIP, OTHER, ENCODER = "a" * 64, "b" * 64, "c" * 64
+MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3)
+INFO = ClipInfo(32, 16, 8.0, 4, 0.5, "h264", "mp4")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FeatureCache:
+    return FeatureCache(tmp_path / "cache")
+
+
+def change(path: Path, **arrays: np.ndarray) -> None:
+    with np.load(path) as archive:
+        held = {name: archive[name] for name in archive.files}
+    np.savez(path, allow_pickle=False, **{**held, **arrays})
+
+
+def test_what_is_put_comes_back(cache: FeatureCache) -> None:
+    cache.put(CLIP, ENCODER, MATRIX)
+    cache.put(OTHER, ENCODER, Record({"boxes": MATRIX}, {"frames": 4}))
+    cache.put_info(CLIP, INFO)
+    cache.put_set("d" * 64, ENCODER, MATRIX, ["a", "a", "b", "b"])
+    cache.put_text("a ball", ENCODER, MATRIX[:1])
+    assert np.array_equal(cache.get(CLIP, ENCODER), MATRIX)  # type: ignore[arg-type]
+    record = cache.get(OTHER, ENCODER)
+    assert isinstance(record, Record)
+    assert np.array_equal(record.arrays["boxes"], MATRIX)
+    assert record.meta == {"frames": 4}
+    assert cache.get_info(CLIP) == INFO
+    features, clips = cache.get_set("d" * 64, ENCODER) or (None, None)
+    assert np.array_equal(features, MATRIX)  # type: ignore[arg-type]
+    assert clips == ["a", "a", "b", "b"]
+    assert np.array_equal(cache.get_text("a ball", ENCODER), MATRIX[:1])  # type: ignore[arg-type]
+
+
+def test_a_feature_that_was_changed_is_none(cache: FeatureCache) -> None:
+    for feature in (MATRIX, Record({"boxes": MATRIX}, {"frames": 4})):
+        cache.put(CLIP, ENCODER, feature)
+        (path,) = cache.folder.rglob("*.npz")
+        kept = path.read_bytes()
+        name = "feature" if feature is MATRIX else "array.boxes"
+        for other in (np.zeros_like(MATRIX), MATRIX.reshape(3, 4), MATRIX.astype(np.float64), MATRIX[:3]):
+            change(path, **{name: other})
+            assert cache.get(CLIP, ENCODER) is None
+            path.write_bytes(kept)
+        assert cache.get(CLIP, ENCODER) is not None
+
+
+def test_an_entry_of_another_clip_or_from_before_digests_is_none(cache: FeatureCache) -> None:
+    cache.put(CLIP, ENCODER, MATRIX)
+    cache.put_info(CLIP, INFO)
+    (folder,) = (path.parent for path in cache.folder.rglob("*.npz"))
+    shutil.copytree(folder, folder.with_name(OTHER))
+    assert cache.get(OTHER, ENCODER) is None
+    assert cache.get_info(OTHER) is None
+    np.savez(folder / f"{ENCODER}.npz", feature=MATRIX)
+    assert cache.get(CLIP, ENCODER) is None
+
+
+def test_what_decoding_told_and_sets_are_held_to_their_digests(cache: FeatureCache) -> None:
+    cache.put_info(CLIP, INFO)
+    (path,) = cache.folder.rglob("info.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "info": {**record["info"], "fps": 60.0}}))
+    assert cache.get_info(CLIP) is None
+    cache.put_set("d" * 64, ENCODER, MATRIX, ["a", "a", "b", "b"])
+    (path,) = cache.folder.rglob("*.npy")
+    np.save(path, np.zeros_like(MATRIX))
+    assert cache.get_set("d" * 64, ENCODER) is None
