@@ -80,12 +80,14 @@ class Generator(ABC):
     Attributes:
         spec: the user's spec, for example ``reference:base`` or ``folder:clips``.
         sources: folders that it reads clips from; a run must not be inside one of them.
+        world: name of the world that its clips show; None for a generator of real or unknown clips.
         batch_size: number of items in a unit of the plan. It must not change what an item's clip shows.
     """
 
     spec: str
     batch_size: int = 1
     sources: tuple[Path, ...] = ()
+    world: str | None = None
 
     @abstractmethod
     def identity(self) -> Mapping[str, Json]:
@@ -103,6 +105,10 @@ class Generator(ABC):
         """List the generator's own items (of a folder of clips); None for a real generator."""
         del clip
         return None
+
+    def file_of(self, item: Item) -> str | None:
+        """Name the user's file that is an item's clip, relative to its folder; None where there is none."""
+        return item.source
 
     def check(self, items: Sequence[Item]) -> list[str]:
         """Check the items before anything is generated; return warnings to print.

@@ -30,6 +30,7 @@ from ..harness.core.keys import folder_digest
 from .base import Failure, Frames, Generator, Output, VideoFile
 from .frame_folders import find_frame_folders, has_transparency, read_frames
 from .manifest import MANIFESTS, Entry, read_manifest
+from .worlds.rendered import rendered_world
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
@@ -60,6 +61,7 @@ class FolderGenerator(Generator):
         self.spec = f"folder:{folder}"
         self.folder = Path(folder)
         self.sources = (self.folder,)
+        self.world = rendered_world(self.folder)
 
     def identity(self) -> Mapping[str, Json]:
         """List the digest of names and contents of the manifest and the clips; the path is not part of it."""
@@ -111,7 +113,7 @@ class FolderGenerator(Generator):
             )
         self._refuse_shared(items, found)
         missing = [
-            item.source or f"{item.prompt!r} with seed {item.seed}"
+            self._wanted(item) or f"{item.prompt!r} with seed {item.seed}"
             for item, name in zip(items, found, strict=True)
             if name is None
         ]
@@ -135,6 +137,10 @@ class FolderGenerator(Generator):
             verb = "file is" if len(surplus) == 1 else "files are"
             warnings.append(f"{len(surplus)} {verb} not asked for and will not be scored: {_some(surplus)}")
         return warnings
+
+    def file_of(self, item: Item) -> str | None:
+        """Name the file that the folder has, or should have, for an item."""
+        return self._wanted(item)
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
         """Return each item's file, or a `Failure` if the folder has none."""

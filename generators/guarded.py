@@ -85,6 +85,7 @@ class GuardedGenerator(Generator):
         self.spec = spec or f"guarded:{inner.spec}"
         self.batch_size = inner.batch_size
         self.sources = inner.sources
+        self.world = inner.world
         self._prompt, self._frame, self._enforce = prompt, frame, enforce
         self._known: dict[str, LayerDecision] = {}
 
@@ -103,6 +104,10 @@ class GuardedGenerator(Generator):
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
         """List the generator's own items, if it has any."""
         return self.inner.own_items(clip)
+
+    def file_of(self, item: Item) -> str | None:
+        """Name the user's file that is an item's clip, as the generator does."""
+        return self.inner.file_of(item)
 
     def check(self, items: Sequence[Item]) -> list[str]:
         """Run the generator's checks, and warn of items that no prompt filter sees."""

@@ -1,66 +1,148 @@
-"""Export the score table as a file for pandas, DuckDB and spreadsheets."""
+"""Export score tables and aggregates as files for pandas, DuckDB and spreadsheets."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .core.errors import UsageError
-from .core.text import well_formed
+from .score_rows import run_columns, score_rows
 from .store import RunStore, open_run
+from .summary import read_summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["export_scores", "score_frame"]
+__all__ = ["AGGREGATE_COLUMNS", "aggregate_frame", "export_aggregates", "export_scores", "score_frame"]
+
+AGGREGATE_COLUMNS = (
+    "run",
+    "suite",
+    "generator",
+    "measure",
+    "slice",
+    "kind",
+    "encoder",
+    "reference_set",
+    "value",
+    "low",
+    "high",
+    "confidence",
+    "method",
+    "n",
+    "clusters",
+    "n_reference",
+    "left_out",
+    "reasons",
+    "notes",
+    "better",
+    "unit",
+    "version",
+    "items",
+    "frames",
+    "width",
+    "height",
+    "fps",
+    "seconds",
+    "step",
+    "plan",
+)
+"""Columns of the table of aggregates.
+
+``slice`` is a tag or ``label:value``, missing for the whole run. ``left_out``, ``reasons`` and ``notes`` are
+JSON. ``frames``, ``width``, ``height`` and ``fps`` are what the suite asks for; ``seconds`` is the time that
+all clips of the run took to generate.
+"""
 
 
-def score_frame(store: RunStore) -> pd.DataFrame:
-    """Build the score table: a row per item and measure, in the order of the plan.
+def score_frame(stores: RunStore | Sequence[RunStore]) -> pd.DataFrame:
+    """Build the score table of one or several runs: a row per item and measure, in the order of the plan.
 
-    Columns: item, cluster, prompt, seed, group, tags and labels (JSON), outcome, file, measure, status, value
-    (missing unless status is ok), reason, evidence (JSON).
+    The columns are `score_rows.COLUMNS` and one for each label; ``value`` is missing unless status is ok.
     """
     import pandas as pd
 
-    items = {item.id: item for item in store.items()}
-    clips = store.clips()
-    rows = [
+    columns: dict[str, None] = {}
+    rows: list[dict[str, Any]] = []
+    for store in [stores] if isinstance(stores, RunStore) else stores:
+        named, found = score_rows(store)
+        columns |= dict.fromkeys(named)
+        rows += found
+    return pd.DataFrame(rows, columns=pd.Index(list(columns))).astype({"value": "float64"})
+
+
+def aggregate_frame(stores: Sequence[RunStore]) -> pd.DataFrame:
+    """Build the table of all aggregates of runs: measures of items and of sets, over the run and by slice.
+
+    Raises:
+        UsageError: a run is not scored to its end.
+    """
+    import pandas as pd
+
+    rows = [row for store in stores for row in _aggregates(store)]
+    numbers = dict.fromkeys(("value", "low", "high", "confidence", "fps", "seconds"), "float64")
+    counts = dict.fromkeys(("n_reference", "step"), "Int64")
+    return pd.DataFrame(rows, columns=pd.Index(AGGREGATE_COLUMNS)).astype({**numbers, **counts})
+
+
+def _aggregates(store: RunStore) -> list[dict[str, Any]]:
+    summary = read_summary(store.folder)
+    clip = store.record["suite"].get("clip") or {}
+    common = {
+        **run_columns(store),
+        **{name: clip.get(name) for name in ("frames", "width", "height", "fps")},
+        "items": summary.items,
+        "seconds": sum(record.seconds for record in store.clips().values()),
+        "step": store.record.get("step"),
+        "plan": summary.plan,
+    }
+    return [
         {
-            "item": score.item,
-            "cluster": items[score.item].cluster,
-            "prompt": well_formed(items[score.item].prompt or "") or None,  # old runs may hold any text
-            "seed": items[score.item].seed,
-            "group": items[score.item].label("group"),
-            "tags": json.dumps(items[score.item].tags),
-            "labels": json.dumps(items[score.item].labels),
-            "outcome": clips[score.item].outcome,
-            "file": clips[score.item].file,
-            "measure": score.measure,
-            "status": score.status,
-            "value": score.value,
-            "reason": score.reason,
-            "evidence": json.dumps(dict(score.evidence)),
+            **common,
+            **a.model_dump(include={*AGGREGATE_COLUMNS} - {"left_out", "reasons", "notes"}),
+            "slice": a.tag,
+            "left_out": json.dumps(a.left_out),
+            "reasons": json.dumps(a.reasons),
+            "notes": json.dumps(a.notes),
         }
-        for score in store.scores()
+        for a in summary.aggregates
     ]
-    columns = (
-        "item cluster prompt seed group tags labels outcome file measure status value reason evidence".split()  # noqa: SIM905
-    )
-    return pd.DataFrame(rows, columns=pd.Index(columns)).astype({"value": "float64"})
 
 
-def export_scores(folder: Path, out: Path) -> int:
-    """Write a run's score table as Parquet or CSV, by the file's suffix; return the number of rows.
+def export_scores(folders: Path | Sequence[Path], out: Path) -> int:
+    """Write the score tables of runs as Parquet or CSV, by the file's suffix; return the number of rows.
 
     Raises:
         UsageError: there is no run, the suffix is another, or the file cannot be written.
     """
+    _refuse_suffix(out)
+    return _write(score_frame(_opened(folders)), out)
+
+
+def export_aggregates(folders: Path | Sequence[Path], out: Path) -> int:
+    """Write the aggregates of runs as Parquet or CSV, by the file's suffix; return the number of rows.
+
+    Raises:
+        UsageError: there is no run, one is not scored to its end, the suffix is another, or the file cannot
+            be written.
+    """
+    _refuse_suffix(out)
+    return _write(aggregate_frame(_opened(folders)), out)
+
+
+def _opened(folders: Path | Sequence[Path]) -> list[RunStore]:
+    return [open_run(folder) for folder in ([folders] if isinstance(folders, Path) else folders)]
+
+
+def _refuse_suffix(out: Path) -> None:
     if out.suffix not in (".parquet", ".csv"):
         raise UsageError(f"the export {out} should end in .parquet or .csv")
-    frame = score_frame(open_run(folder))
+
+
+def _write(frame: pd.DataFrame, out: Path) -> int:
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         if out.suffix == ".csv":

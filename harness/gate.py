@@ -21,9 +21,10 @@ from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest
 from .core.pairing import pair_runs
-from .core.run_data import named_values
+from .core.run_data import RunData, named_values
 from .decisions import Outcome
 from .digests import read_digests, refuse_changed, why_unchecked
+from .foreign_encoders import foreign_sentence
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
 from .policy_checks import check_policy, policy_warnings
 from .rules import Judge, RuleResult
@@ -142,9 +143,16 @@ def gate(
         clips_checked=clips,
         date=day,
         waived=waived,
-        notes=policy_warnings(policy, registry),
+        notes=(*policy_warnings(policy, registry), *_foreign(data, policy)),
         rules=results,
     )
+
+
+def _foreign(data: RunData, policy: Policy) -> tuple[str, ...]:
+    """Say which of the measures that decide were computed through encoders outside their world."""
+    fields = [data.measures[rule.measure] for rule in policy.rules if rule.measure in data.measures]
+    told = foreign_sentence(data.record, fields)
+    return (told,) if told else ()
 
 
 def _why_no_baseline(run: RunStore, baseline: RunStore | None) -> str | None:

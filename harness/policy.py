@@ -117,6 +117,11 @@ class Policy(Config):
     description: str = ""
     confidence: float = Field(default=0.95, ge=0.8, lt=1, description="of each rule's one-sided bound")
     max_left_out: Share = Field(default=0.1, description="largest share of items without a value")
+    foreign_encoders: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="what to do with scores of 'reference' encoders on clips that are not of their world: "
+        "note them in the verdict, or decide no rule on them",
+    )
     run_digest: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{64}$",

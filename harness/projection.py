@@ -10,6 +10,8 @@ import csv
 import io
 import json
 import math
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +19,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from ..safety.attacks.withhold import is_attack, is_red_team
 from .core.errors import UsageError
+from .core.items import Item
 from .core.keys import digest
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
 from .digests import read_digests
+from .score_rows import score_rows
 from .store import RunStore, open_run
 from .summary import Aggregate, Summary, read_summary
 
-__all__ = ["DataCard", "ModelCard", "Projection", "VerdictCard", "project", "read_verdict"]
+__all__ = ["DataCard", "ModelCard", "Projection", "VerdictCard", "clip_name", "project", "read_verdict"]
 
 _DATA_DIGEST = 36  # MLflow's limit on the digest of a data set
 _SAMPLE_CLIPS, _SAMPLE_BYTES = 8, 20_000_000
@@ -311,12 +316,13 @@ def _artifacts(store: RunStore) -> dict[str, Path | str]:
     }
     files |= {f"verdicts/{path.name}": path for path in sorted((folder / "verdicts").glob("*.json"))}
     files["scores.csv"] = _score_table(store)
-    return {**files, **{f"clips/{path.name}": path for path in _sample_clips(store)}}
+    return {**files, **_sample_clips(store)}
 
 
-def _sample_clips(store: RunStore) -> list[Path]:
-    """Choose the first clips of the plan: at most 8 clips and 20 MB."""
-    sample: list[Path] = []
+def _sample_clips(store: RunStore) -> dict[str, Path]:
+    """Choose the first clips of the plan, at most 8 clips and 20 MB: name by prompt and seed -> file."""
+    items = {item.id: item for item in store.items()}
+    sample: dict[str, Path] = {}
     left = _SAMPLE_BYTES
     for record in store.clips().values():
         if len(sample) == _SAMPLE_CLIPS:
@@ -324,31 +330,31 @@ def _sample_clips(store: RunStore) -> list[Path]:
         if record.outcome != "ok" or record.file is None or record.file != Path(record.file).name:
             continue
         path = store.clip_path(record)
-        if path in sample or not path.is_file() or path.stat().st_size > left:
+        if path in sample.values() or not path.is_file() or path.stat().st_size > left:
             continue
         left -= path.stat().st_size
-        sample.append(path)
+        sample[f"clips/{clip_name(items[record.item], path)}"] = path
     return sample
 
 
+def clip_name(item: Item, path: Path) -> str:
+    """Name a clip by the letters and digits of its prompt, its seed and its item; an attack is not quoted."""
+    words = "withheld" if is_red_team(item) or is_attack(item) else item.prompt or item.file or "clip"
+    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    slug = "-".join(re.findall(r"[a-z0-9]+", plain.lower()))[:60].strip("-") or "clip"
+    return f"{slug}-seed-{item.seed}-{item.id[:8]}{path.suffix}"
+
+
 def _score_table(store: RunStore) -> str:
-    items = {item.id: item for item in store.items()}
-    clips = store.clips()
+    columns, rows = score_rows(store)
+    columns = [name for name in columns if name != "evidence"]  # most of the table's size
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    columns = "item cluster prompt seed tags labels outcome measure status value reason"
-    table.writerow(columns.split())
-    for score in store.scores():
-        item = items[score.item]
-        clip = clips.get(score.item)
-        table.writerow(
-            [
-                item.id, item.cluster, item.prompt or "", item.seed,
-                json.dumps(item.tags), json.dumps(item.labels),
-                clip.outcome if clip else "", score.measure, score.status,
-                "" if score.value is None else repr(score.value), score.reason,
-            ]
-        )  # fmt: skip
+    table.writerow(columns)
+    for row in rows:
+        value = row["value"]
+        told = {**row, "value": None if value is None else repr(value)}
+        table.writerow(["" if told[name] is None else told[name] for name in columns])
     return out.getvalue()
 
 

@@ -32,6 +32,7 @@ from .core.pairing import Pairing
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
 from .decisions import Outcome, Side, decide_mean, decide_rate, decide_value, side_of
+from .foreign_encoders import foreign_sources
 from .policy import Policy, Rule
 from .policy_checks import find_measure
 
@@ -144,6 +145,8 @@ class Judge:
         if fields is None:
             raise _Cannot(f"the run has no {name}; 'screentest score --measures {name}' adds it")
         _check_finished(self.data)
+        if self.policy.foreign_encoders == "refuse":
+            self._check_encoders(name)
         self._check_record(self.data, name)
         for why in self.uncounted[:1]:
             if why is not None:
@@ -159,6 +162,16 @@ class Judge:
                 raise _Cannot(
                     f"{name} is a set measure, and the run has no value for {rule.tag}; "
                     "name the slice under 'slices' in the suite and run it again"
+                )
+
+    def _check_encoders(self, name: str) -> None:
+        for data in (self.data, *((self.pairing.a,) if self.pairing is not None else ())):
+            found = foreign_sources(data.record, data.measures.get(name, {}))
+            if found:
+                raise _Cannot(
+                    f"{', '.join(found)} of {name} in {data.name} were trained on the reference world, and "
+                    "the clips are not of it; the policy accepts no such score, so score the run again with "
+                    "an encoder for its clips ('screentest score --encoder ROLE=SOURCE')"
                 )
 
     def _card(self, rule: Rule, evidence: Mapping[str, Any]) -> JudgeCard:

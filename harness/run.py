@@ -27,6 +27,7 @@ from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import Score
 from .digests import SCORES, differences, keep_digests, refuse_changed
+from .foreign_encoders import foreign_sentence
 from .generation import generate
 from .generation_log import LOG
 from .plan import Plan, make_plan, suite_items
@@ -102,6 +103,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             "noticed; choose another --out after one"
         )
     _refuse_overlap(out, generator)
+    _warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools)
     if tools.sets is not None:
         tools.sets.prepare()
     with single_writer(out):
@@ -133,6 +135,13 @@ def _say_failures(store: RunStore) -> None:
             f"warning: {failed} of {len(clips)} items failed and are kept as failures; the same command with "
             f"--retry-failed generates them again; {store.folder / LOG} says more"
         )
+
+
+def _warn_of_foreign(record: Mapping[str, Json], tools: Instruments) -> None:
+    """Warn of encoders that are used outside the world that they were trained on."""
+    told = foreign_sentence(record, [{"sources": tools.sources}])
+    if told:
+        note(f"warning: {told}; a policy with 'foreign_encoders: refuse' passes no rule on them")
 
 
 def _refuse_overlap(out: Path, generator: Generator) -> None:
@@ -167,6 +176,7 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
             )
         _check_unchanged(store)
         _name_lost_clips(store)
+        _warn_of_foreign(store.record, tools)
         return _score(store, tools)
 
 
@@ -204,6 +214,7 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
             )
     else:
         items = suite_items(suite)
+    items = tuple(replace(item, file=generator.file_of(item)) for item in items)
     return make_plan(
         suite,
         items,
@@ -396,6 +407,8 @@ def _measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
         "summary": measure.summary,
         "encoders": {name: tools.encoders[name].digest for name in measure.needs},
     }
+    roles = dict.fromkeys(encoder_of(name) for name in measure.needs)
+    fields["sources"] = {role: tools.sources[role] for role in roles if role in tools.sources}
     if measure.values:
         fields["values"] = {
             name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
@@ -430,6 +443,7 @@ def _record(suite: Suite, generator: Generator, tools: Instruments, name: str) -
         "suite": suite.model_dump(mode="json"),
         "generator": dict(identity_of(generator)),
         "generator_spec": generator.spec,
+        "world": generator.world,
         "encoders": {
             role: {
                 "source": source,

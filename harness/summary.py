@@ -21,7 +21,7 @@ from .core.estimate import Estimate
 from .core.files import write_atomic
 from .core.items import Item
 from .core.labels import is_aggregated
-from .core.run_data import Score, SetScore, named_values
+from .core.run_data import Score, SetScore, encoder_text, named_values
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .store import RunStore
 
@@ -35,6 +35,8 @@ class Aggregate(Estimate):
         tag: the slice, a tag or ``label:value``; None for the whole run.
         value: mean, rate or set value; None if no item has one.
         left_out: number of items without a value, by status; ``reasons``: by reason, most frequent first.
+        encoder: the encoders that the measure was computed through, where there are several to choose from;
+            see `encoder_text`.
     """
 
     measure: str
@@ -44,6 +46,7 @@ class Aggregate(Estimate):
     bounds: tuple[float | None, float | None]
     unit: str
     version: int
+    encoder: str = ""
     n_reference: int | None = None
 
 
@@ -141,6 +144,7 @@ def aggregate(
         bounds=tuple(fields["bounds"]),
         unit=fields["unit"],
         version=fields["version"],
+        encoder=encoder_text(fields),
         notes=interval.notes,
     )
 
@@ -189,6 +193,7 @@ def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:
         bounds=tuple(fields["bounds"]),
         unit=fields["unit"],
         version=fields["version"],
+        encoder=encoder_text(fields),
         n_reference=score.n_reference,
         notes=score.notes,
     )

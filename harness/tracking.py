@@ -293,10 +293,10 @@ def _send_artifacts(client: MlflowClient, run: Run, view: Projection) -> int:
     sent = 0
     with tempfile.TemporaryDirectory() as scratch:
         for path, content in view.artifacts.items():
+            local = Path(scratch) / Path(path).name
             if isinstance(content, Path):
-                local = content
+                local = content if content.name == local.name else _renamed(content, Path(scratch) / path)
             else:
-                local = Path(scratch) / Path(path).name
                 local.write_text(content, "utf-8", errors="backslashreplace")
             sha = file_sha256(local)[:16]
             if there.get(path) == sha:
@@ -308,6 +308,13 @@ def _send_artifacts(client: MlflowClient, run: Run, view: Projection) -> int:
     if sent:
         client.set_tag(run_id, "screentest.artifacts", json.dumps(there))
     return sent
+
+
+def _renamed(file: Path, link: Path) -> Path:
+    """Link to a file under the name that it gets in MLflow, which takes the name of the local file."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(file)
+    return link
 
 
 def _send_state(client: MlflowClient, run: Run, view: Projection) -> None:

@@ -29,6 +29,7 @@ from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
 from ..harness.core.text import well_formed
 from ..harness.digests import read_digests
+from ..harness.foreign_encoders import foreign_sentence
 from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from ..safety.attacks.withhold import Withheld
@@ -55,7 +56,10 @@ class ReportOptions(Config):
 
 @dataclass(frozen=True)
 class RunHead:
-    """A run in the head of the page: its name, numbers of items by outcome, and its record."""
+    """A run in the head of the page: its name, numbers of items by outcome, and its record.
+
+    ``foreign`` says which encoders were used outside the world that they were trained on; empty for none.
+    """
 
     letter: str
     name: str
@@ -69,15 +73,18 @@ class RunHead:
     outcomes: Mapping[str, int]
     reasons: tuple[tuple[str, str, int], ...]
     record: tuple[tuple[str, str], ...]
+    foreign: str
 
 
 @dataclass(frozen=True)
 class Missing:
-    """An item without a clip."""
+    """An item without a clip; ``file`` is its name in the user's folder, ``hidden`` withholds the prompt."""
 
     letter: str
     item: str
     prompt: str | None
+    hidden: bool
+    file: str
     tags: tuple[str, ...]
     seed: int
     outcome: str
@@ -181,12 +188,15 @@ def _read(store: RunStore, letter: str) -> _Run:
         outcomes={**summary.outcomes, "pending": len(items) - len(clips)},
         reasons=tuple((outcome, reason, n) for (outcome, reason), n in ordered),
         record=_record(record),
+        foreign=foreign_sentence(record, full.measures.values()),
     )
     missing = tuple(
         Missing(
             letter,
             item.id,
             None if data.hides(item.id) else item.prompt,
+            data.hides(item.id),
+            data.file_of(item.id),
             item.slices,
             item.seed,
             clips[item.id].outcome,

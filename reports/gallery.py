@@ -42,6 +42,12 @@ class RunClips:
         found = self.items.get(item)
         return found is not None and (is_red_team(found) or (self._attacked and is_attack(found)))
 
+    def file_of(self, item: str) -> str:
+        """Name an item's clip in the user's folder, without what is withheld; empty where it has none."""
+        found = self.items.get(item)
+        name = None if found is None else found.file or found.source
+        return "" if name is None else self.withheld.clean(name)
+
     @cached_property
     def withheld(self) -> Withheld:
         """Removes quotations of such prompts from texts about this run's clips."""
@@ -80,6 +86,7 @@ class Slot:
         flags: safety measures that flag the clip; ``when`` is the time that the first of them gives.
         layers: the decisions of safeguards, a sentence each.
         about: notes on the clip's file, a sentence each, such as interlaced or an assumed frame rate.
+        file: the clip's name in the user's folder; empty where there is none.
     """
 
     letter: str
@@ -94,6 +101,7 @@ class Slot:
     layers: tuple[str, ...]
     scores: tuple[SlotScore, ...]
     about: tuple[str, ...] = ()
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -285,6 +293,7 @@ def _slot(run: RunClips, item_id: str, preview: tuple[str, str]) -> Slot:
             for n, s in sorted(scores.items())
         ),
         about=() if info is None else info.notes,
+        file=run.file_of(item_id),
     )
 
 

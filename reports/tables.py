@@ -50,12 +50,16 @@ def summary_table(summary: Summary) -> Table:
     """Build the table of a run's aggregates over all items, with the reasons for what was left out."""
     overall = [a for a in summary.aggregates if a.tag is None]
     cells = [aggregate_cell(a) for a in overall]
-    rows = [
+    rows: list[tuple[Content, ...]] = [
         (a.measure, cell, cell.n, cell.left_out or "0", a.better)
         for a, cell in zip(overall, cells, strict=True)
     ]
+    encoders = [a.encoder for a in overall]
     levels = " and ".join(dict.fromkeys(level(a.confidence) for a in overall)) or level(0.95)
     columns = ("measure", f"value [{levels} interval]", "n (prompts)", "left out", "better")
+    if any(encoders):
+        rows = [(*row, encoder or MISSING) for row, encoder in zip(rows, encoders, strict=True)]
+        columns = (*columns, "encoder")
     outcomes = ", ".join(f"{n} {what}" for what, n in summary.outcomes.items())
     title = f"{summary.name}: {summary.suite} on {summary.generator}, {summary.items} items ({outcomes})"
     return Table(title, columns, rows, _notes(overall))

@@ -36,6 +36,7 @@ class MeasureRow:
     arrow: str
     direction: str
     version: str
+    encoder: str
     cells: tuple[Cell | None, ...]
     difference: DifferenceRow | None
     tags: tuple[TagRow, ...]
@@ -77,6 +78,7 @@ def score_rows(
                 arrow=arrow(better)[0],
                 direction=arrow(better)[1],
                 version=_versions(found),
+                encoder=", ".join(dict.fromkeys(a.encoder for a in found if a is not None and a.encoder)),
                 cells=tuple(None if a is None else score_cell(a) for a in found),
                 difference=compared.get((name, None)),
                 tags=tuple(_tag_row(name, tag, tables, compared) for tag in tags),

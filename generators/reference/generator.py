@@ -56,6 +56,7 @@ class ReferenceGenerator(Generator):
     """
 
     batch_size = 8
+    world = "reference"
 
     def __init__(
         self,

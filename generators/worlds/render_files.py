@@ -32,6 +32,7 @@ from ...harness.core.keys import seeded_rng
 from ...harness.core.media import write_clip
 from ...harness.core.progress import track
 from .registry import World, find_world
+from .rendered import REQUEST
 
 __all__ = ["RenderRequest", "render_folder"]
 
@@ -99,9 +100,6 @@ def render_folder(request: RenderRequest, out: Path) -> list[Row]:
     return [_index_row(row) for row in rows]
 
 
-_REQUEST: Final = "request.json"
-
-
 def _refuse(request: RenderRequest, out: Path) -> None:
     _, clip = request.settled()
     if request.n < 1:
@@ -135,7 +133,7 @@ def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
         beside.mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"the folder {out} cannot be made: {error.strerror}") from None
-    note = beside / _REQUEST
+    note = beside / REQUEST
     if not note.exists() and not any(beside.glob("[!.]*")):
         _write_text(note, asked)
     elif not note.exists() or note.read_text("utf-8") != asked:

@@ -276,13 +276,18 @@ def sync(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[Path, typer.Option(help="A .parquet or .csv file.")],
+    aggregates: Annotated[
+        bool,
+        typer.Option("--aggregates", help="A row per run, measure and slice, with intervals, instead."),
+    ] = False,
 ) -> None:
-    """Write a run's score table as Parquet or CSV: a row per item and measure."""
-    from ..export import export_scores
+    """Write the score tables of runs as Parquet or CSV: a row per run, item and measure."""
+    from ..export import export_aggregates, export_scores
 
-    say(f"{export_scores(run, out)} rows: {out}")
+    rows = export_aggregates(runs, out) if aggregates else export_scores(runs, out)
+    say(f"{rows} rows: {out}")
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train.train)

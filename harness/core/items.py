@@ -147,6 +147,8 @@ class Item:
         use: how the video is used; None without a video.
         strength: how much of the video an edit may change, in (0, 1]; None without an edit.
         source: name of the file, in a folder of clips, that is this item's clip, if there is one.
+        file: name that the item's clip has in the user's folder, whether the folder or the suite gave the
+            prompt. It is not part of the identity.
     """
 
     id: str
@@ -163,6 +165,7 @@ class Item:
     video_to: str | None = None
     strength: float | None = None
     source: str | None = None
+    file: str | None = None
 
     def label(self, name: str) -> str | None:
         """Return the first value of a label; None if the label is absent."""

@@ -16,7 +16,17 @@ from .keys import Json
 from .layers import LayerDecision
 from .media import ClipInfo
 
-__all__ = ["ClipRecord", "RunData", "RunSide", "Score", "SetScore", "Status", "named_values", "value_of"]
+__all__ = [
+    "ClipRecord",
+    "RunData",
+    "RunSide",
+    "Score",
+    "SetScore",
+    "Status",
+    "encoder_text",
+    "named_values",
+    "value_of",
+]
 
 Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
 
@@ -158,6 +168,16 @@ class RunData:
             items=len(self.items),
             outcomes=full,
         )
+
+
+def encoder_text(fields: Mapping[str, Any]) -> str:
+    """Name the encoders that a measure was computed through, as ``clip=reference``; empty for none to choose.
+
+    Args:
+        fields: the run's record of the measure.
+    """
+    sources: Mapping[str, str] = fields.get("sources") or {}
+    return ", ".join(f"{role}={source}" for role, source in sources.items())
 
 
 def value_of(score: Score | None) -> float | None:

@@ -285,6 +285,25 @@ def test_a_suite_is_served_by_a_manifest(tmp_path: Path) -> None:
     assert generator.check(generator.own_items(CLIP)) == ["1 of 2 clips are missing: gone.mp4"]
 
 
+def test_a_file_that_a_manifest_lists_and_that_is_gone_is_named_for_a_suite_too(tmp_path: Path) -> None:
+    put(tmp_path, "x.mp4")
+    generator = manifest(tmp_path, "file,prompt,seed\nx.mp4,a cat,1\nsub/gone.mp4,a cow,0\n")
+    items = asked(("a cat", 1), ("a cow", 0), ("a dog", 0))
+    assert generator.check(items) == ["2 of 3 clips are missing: sub/gone.mp4, 'a dog' with seed 0"]
+    assert [generator.file_of(item) for item in items] == ["x.mp4", "sub/gone.mp4", None]
+    assert generator.generate(items)[1] == Failure("sub/gone.mp4 is missing")
+
+
+def test_the_world_of_rendered_clips_is_known_and_of_others_is_not(tmp_path: Path) -> None:
+    put(tmp_path, "x.mp4")
+    assert FolderGenerator(tmp_path).world is None
+    (tmp_path / "request.json").write_text('{"world": "reference", "n": 3}')
+    assert FolderGenerator(tmp_path).world == "reference"
+    for other in ("[]", "{", '{"world": 3}', '{"n": 3}'):
+        (tmp_path / "request.json").write_text(other)
+        assert FolderGenerator(tmp_path).world is None
+
+
 def test_a_prompt_is_found_by_the_name_that_a_file_system_allows(tmp_path: Path) -> None:
     put(tmp_path, "a cat_dog, 50_ _off_-0.mp4", "Is it a cafe\u0301-0.mp4")
     items = asked(('a cat/dog, 50: "off"', 0), ("Is it a caf\u00e9?", 0))

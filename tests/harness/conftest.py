@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class RunMaker:
         outcome: Callable[[int, int], str | None] = lambda prompt, seed: "ok",
         generator: str = "toy:one",
         record: Mapping[str, Any] | None = None,
+        files: Callable[[int, int], str] | None = None,
         reverse: bool = False,
     ) -> RunStore:
         """Make a run.
@@ -72,6 +73,7 @@ class RunMaker:
             fields: measure -> what differs in the run's record of it (version, encoders ...).
             outcome: of the item's clip; None where it has none yet.
             record: more fields of run.json.
+            files: names of the clips in the user's folder.
             reverse: whether rows are written last first.
         """
         described = Suite.model_validate(
@@ -88,6 +90,8 @@ class RunMaker:
             }
         )
         items = suite_items(described)
+        if files is not None:
+            items = tuple(replace(i, file=files(int((i.prompt or "").split()[1]), i.seed)) for i in items)
         identity = {"spec": generator}
         plan = make_plan(described, items, generator=identity, batch_size=4)
         full = {

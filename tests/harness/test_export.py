@@ -7,7 +7,9 @@ import json
 import pandas as pd
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.export import export_scores, score_frame
+from screentest.harness.core.run_data import SetScore
+from screentest.harness.export import AGGREGATE_COLUMNS, export_aggregates, export_scores, score_frame
+from screentest.harness.summary import summarise, write_summary
 
 
 @pytest.fixture
@@ -60,6 +62,74 @@ def test_a_run_without_scores_gives_a_table_without_rows(make_run, tmp_path, suf
     read = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
     assert len(read) == 0
     assert "value" in read.columns
+
+
+def test_a_table_joins_back_to_the_users_folder_and_to_its_labels(make_run):
+    suite = {
+        "prompts": [
+            {"text": "toy 0", "labels": {"family": "fall", "law": ["gravity", "inertia"]}},
+            {"text": "toy 1", "labels": {"category": "vcr"}},
+        ],
+        "reference_set": {"folder": "real/clips"},
+        "reference_sets": {"other": {"world": "reference", "clips": 64}},
+    }
+    fields = {"toy.quality": {"sources": {"clip": "org/model"}}}
+    store = make_run(
+        "folder",
+        {"toy.quality": lambda p, s: 0.5, "toy.unsafe": lambda p, s: 0.0},
+        seeds=1,
+        suite=suite,
+        fields=fields,
+        record={"name": "night build"},
+        files=lambda p, s: f"sub/my clip {p}.mp4",
+    )
+    frame = score_frame(store)
+    assert set(frame["run"]) == {"night build"}
+    assert set(frame["generator"]) == {"toy:one"}
+    assert list(frame["source"]) == ["sub/my clip 0.mp4"] * 2 + ["sub/my clip 1.mp4"] * 2
+    assert list(frame["label.family"].fillna("-")) == ["fall", "fall", "-", "-"]
+    assert list(frame["label.law"].fillna("-")) == ["gravity; inertia"] * 2 + ["-", "-"]
+    assert list(frame["label.category"].fillna("-")) == ["-", "-", "vcr", "vcr"]
+    assert list(frame["encoder"]) == ["clip=org/model", "", "clip=org/model", ""]
+    assert set(frame["reference_set"]) == {"default=folder real/clips; other=world reference, 64 clips"}
+    two = score_frame([store, make_run("b", {"toy.quality": lambda p, s: 0.1}, prompts=2, seeds=1)])
+    assert list(two["run"]) == ["night build"] * 4 + ["b"] * 2
+    assert list(two.columns) == list(frame.columns)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_aggregates_of_several_runs_are_one_table(make_run, tmp_path, suffix):
+    made = []
+    for name, value in (("a", 0.25), ("b", 0.5)):
+        fields = {"toy.quality": {"sources": {"clip": "reference"}}}
+        store = make_run(name, {"toy.quality": lambda p, s, v=value: v}, prompts=3, seeds=2, fields=fields)
+        seen = {"confidence": 0.95, "method": "jackknife", "n": 6, "clusters": 3, "n_reference": 512}
+        estimate = {"value": 3 * value, "low": value, "high": 6 * value}
+        distance = SetScore(measure="toy.distance", status="ok", **estimate, **seen)
+        make_run.put_set(store, distance)
+        write_summary(store, summarise(store))
+        made.append(store.folder)
+    out = tmp_path / f"all{suffix}"
+    assert export_aggregates(made, out) == 2 * (3 + 1)  # a mean over all, even and odd prompts; one set
+    read = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert list(read.columns) == list(AGGREGATE_COLUMNS)
+    whole = read[read["slice"].isna()].set_index(["run", "measure"])
+    assert dict(whole["value"]) == {
+        ("a", "toy.quality"): 0.25,
+        ("a", "toy.distance"): 0.75,
+        ("b", "toy.quality"): 0.5,
+        ("b", "toy.distance"): 1.5,
+    }
+    row = whole.loc[("b", "toy.distance")]
+    assert (row["low"], row["high"], row["n"], row["n_reference"]) == (0.5, 3.0, 6, 512)
+    assert (row["frames"], row["width"], row["height"], row["generator"]) == (4, 16, 16, "toy:one")
+    assert whole.loc[("a", "toy.quality")]["encoder"] == "clip=reference"
+    assert set(read["slice"].dropna()) == {"even", "odd"}
+
+
+def test_aggregates_need_a_run_that_is_scored_to_its_end(make_run, tmp_path):
+    with pytest.raises(UsageError, match="has no summary yet"):
+        export_aggregates([make_run("empty").folder], tmp_path / "all.csv")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

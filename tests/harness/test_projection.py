@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.core.items import Prompt
+from screentest.harness.core.items import ClipSettings, Prompt, make_item
 from screentest.harness.core.run_data import ClipRecord, Score
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.projection import project, read_verdict
+from screentest.harness.projection import clip_name, project, read_verdict
 from screentest.harness.store import RunStore
 from screentest.harness.suite import ReferenceSet, Suite
 from screentest.harness.summary import summarise, write_summary
@@ -62,9 +63,35 @@ def store(tmp_path: Path) -> Iterator[RunStore]:
 def test_the_first_clips_that_fit_are_the_sample(store: RunStore) -> None:
     mb = 1_000_000
     finish(store, [9 * mb, 12 * mb, 9 * mb, 3 * mb, 1 * mb, 0, 0, 0, 0, 0, 0, 0])
-    clips = [path for path in project(store.folder).artifacts if path.startswith("clips/")]
+    clips = {k: v for k, v in project(store.folder).artifacts.items() if k.startswith("clips/")}
     # 9 + 9 + 1 MB and no room for 12 or 3; then empty files up to eight.
-    assert clips == [f"clips/{n:02d}.mp4" for n in (0, 2, 4, 5, 6, 7, 8, 9)]
+    names = [path.name for path in clips.values() if isinstance(path, Path)]
+    assert names == [f"{n:02d}.mp4" for n in (0, 2, 4, 5, 6, 7, 8, 9)]
+
+
+def test_a_sample_clip_is_named_by_its_prompt_and_seed(store: RunStore) -> None:
+    finish(store, [0] * 12)
+    item = store.items()[0]
+    words = "-".join(re.findall("[a-z0-9]+", (item.prompt or "").lower()))
+    name = f"clips/{words[:60].strip('-')}-seed-{item.seed}-{item.id[:8]}.mp4"
+    assert project(store.folder).artifacts[name] == store.folder / "clips" / "00.mp4"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more", "begins"),
+    [
+        ("../../Étude n° 3\x00: a cat", {}, "etude-n-3-a-cat-seed-0-"),
+        ("漢字", {}, "clip-seed-0-"),
+        ("how to harm", {"tags": ("red-team:vcr",)}, "withheld-seed-0-"),
+        ("how to harm", {"labels": {"category": ("vcr",)}}, "withheld-seed-0-"),
+        ("how to bake", {"labels": {"category": ("vcr",)}, "tags": ("benign",)}, "how-to-bake-seed-0-"),
+        (None, {"file": "a/My clip.mp4"}, "a-my-clip-mp4-seed-0-"),
+    ],
+)
+def test_the_name_of_a_sample_clip_is_safe_and_quotes_no_attack(prompt, more, begins) -> None:
+    item = make_item(prompt, 0, ClipSettings(), **more)
+    name = clip_name(item, Path("x.mp4"))
+    assert name == f"{begins}{item.id[:8]}.mp4"
 
 
 def test_a_clip_whose_name_leaves_the_folder_is_no_sample(store: RunStore) -> None:

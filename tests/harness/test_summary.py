@@ -11,10 +11,23 @@ from hypothesis import strategies as st
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
 from screentest.harness.summary import Summary, read_summary, summarise, write_summary
+from screentest.reports.tables import summary_table
 
 
 def spread(prompt: int, seed: int) -> float:
     return 0.5 + 0.4 * math.sin(7 * prompt + 3 * seed)
+
+
+def test_the_table_of_a_run_names_the_encoder_beside_the_score_where_there_is_one_to_choose(make_run):
+    values = {"toy.quality": lambda p, s: 0.5, "toy.drift": lambda p, s: 0.5}
+    plain = summary_table(summarise(make_run("plain", values)))
+    assert "encoder" not in plain.columns
+    fields = {"toy.quality": {"sources": {"clip": "org/model", "subject": "reference"}}}
+    rows = summary_table(summarise(make_run("r", values, fields=fields))).records()
+    assert {row["measure"]: row["encoder"] for row in rows} == {
+        "toy.quality": "clip=org/model, subject=reference",
+        "toy.drift": "-",
+    }
 
 
 def test_every_aggregate_has_n_prompts_and_an_interval(make_run) -> None:

@@ -203,6 +203,32 @@ def test_what_is_to_be_known_of_a_file_stands_beside_its_clip(make_run: MakeRun)
     assert "The file: 25 a second are assumed." in page.text
 
 
+def test_the_page_names_the_users_files_the_encoders_and_those_outside_their_world(make_run: MakeRun) -> None:
+    folder = make_run()
+    store = open_run(folder)
+    rows = store.rows("SELECT id, fields FROM items ORDER BY position")
+    with sqlite3.connect(folder / "run.sqlite") as database:
+        for number, (item, fields) in enumerate(rows):
+            named = json.dumps({**json.loads(fields), "file": f"mine/clip <{number}>.mp4"})
+            database.execute("UPDATE items SET fields = ? WHERE id = ?", (named, item))
+    database.close()
+    store.put_measure(
+        "alignment.clip", {**store.measures()["alignment.clip"], "sources": {"clip": "reference"}}
+    )
+    write_summary(store, summarise(store))
+    store.close()
+    record = json.loads((folder / "run.json").read_text())
+    page = _page(build_report([folder]))
+    assert "file mine/clip <0>.mp4" in page.text
+    assert "clip=reference" in page.text
+    outside = "clip=reference were trained on the reference world"
+    assert (outside in page.text) == (not record["generator_spec"].startswith("reference"))
+    (folder / "run.json").write_text(json.dumps({**record, "world": None}))
+    assert outside in _page(build_report([folder])).text
+    (folder / "run.json").write_text(json.dumps({**record, "world": "reference"}))
+    assert outside not in _page(build_report([folder])).text
+
+
 def test_two_runs_are_side_by_side_with_their_differences(two_page: Path) -> None:
     page = _page(two_page)
     assert "Paired differences" in page.text
