@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .core.items import Item, make_item
+from .core.items import Item, make_item, start_of
 from .core.keys import Json, digest
 from .suite import Suite
 
@@ -55,11 +55,7 @@ def suite_items(suite: Suite) -> tuple[Item, ...]:
             tags=prompt.tags,
             labels=prompt.labels,
             expect=prompt.expect,
-            image=prompt.image,
-            video=prompt.video,
-            use=prompt.use,
-            video_to=prompt.video_to,
-            strength=prompt.strength,
+            **start_of(prompt),
         )
         for prompt in suite.prompts
         for seed in range(prompt.seeds or suite.seeds)
@@ -106,15 +102,5 @@ def plan_digest(
 
 def same_item(item: Item) -> bool:
     """Say whether an item's id and cluster are those of its prompt, seed and settings."""
-    made = make_item(
-        item.prompt,
-        item.seed,
-        item.clip,
-        image=item.image,
-        video=item.video,
-        use=item.use,
-        video_to=item.video_to,
-        strength=item.strength,
-        source=item.source,
-    )
+    made = make_item(item.prompt, item.seed, item.clip, source=item.source, **start_of(item))
     return (made.id, made.cluster) == (item.id, item.cluster)

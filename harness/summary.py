@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from .core.config import Document
 from .core.errors import UsageError
-from .core.estimate import Estimate
+from .core.estimate import Estimate, RunEstimate
 from .core.files import write_atomic
 from .core.items import Item
 from .core.labels import is_aggregated
@@ -127,26 +127,24 @@ def aggregate(
         )
     missing = [s for s in sound if s.status != "ok"]
     reasons = Counter(s.reason for s in missing if s.reason)
-    return Aggregate(
-        measure=measure,
-        tag=tag,
-        kind=fields["kind"],
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        confidence=confidence,
+    return Aggregate.of(
+        interval,
+        confidence,
         n=len(values),
         clusters=len(set(clusters)),
         left_out=_left_out(Counter(s.status for s in missing)),
         reasons=dict(sorted(reasons.items(), key=lambda r: (-r[1], r[0]))),
-        method=interval.method,
-        better=fields["better"],
-        bounds=tuple(fields["bounds"]),
-        unit=fields["unit"],
-        version=fields["version"],
-        encoder=encoder_text(fields),
-        notes=interval.notes,
+        measure=measure,
+        tag=tag,
+        kind=fields["kind"],
+        **_about(fields),
     )
+
+
+def _about(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what an aggregate says of its measure."""
+    told = {name: fields[name] for name in ("better", "bounds", "unit", "version")}
+    return {**told, "encoder": encoder_text(fields)}
 
 
 def _sound(score: Score, kind: str) -> Score:
@@ -170,33 +168,21 @@ def _with_missing(aggregate: Aggregate, missing: int) -> Aggregate:
     return aggregate.model_copy(update={"left_out": {**aggregate.left_out, "missing": missing}})
 
 
-def _of_set(score: SetScore, fields: Mapping[str, Any]) -> Aggregate:
+def _of_set(score: SetScore, about: Mapping[str, Any]) -> Aggregate:
     if score.value is not None and not math.isfinite(score.value):
         why = "the value is not a finite number"
         score = score.model_copy(
             update={"status": "failed", "value": None, "low": None, "high": None, "reason": why}
         )
-    return Aggregate(
-        measure=score.full_name,
-        tag=score.slice,
-        kind="set",
-        value=score.value,
-        low=score.low,
-        high=score.high,
-        confidence=score.confidence,
-        n=score.n,
-        clusters=score.clusters,
-        left_out=_left_out(score.left_out),
-        reasons={score.reason: 1} if score.reason else {},
-        method=score.method,
-        better=fields["better"],
-        bounds=tuple(fields["bounds"]),
-        unit=fields["unit"],
-        version=fields["version"],
-        encoder=encoder_text(fields),
-        n_reference=score.n_reference,
-        notes=score.notes,
-    )
+    fields = {name: getattr(score, name) for name in RunEstimate.model_fields if name != "leave_one_out"}
+    own = {
+        "left_out": _left_out(score.left_out),
+        "reasons": {score.reason: 1} if score.reason else {},
+        "measure": score.full_name,
+        "tag": score.slice,
+        "kind": "set",
+    }
+    return Aggregate.model_validate({**fields, **own, **_about(about)})
 
 
 def _left_out(counts: Mapping[str, int]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..harness.comparison import prompts_moved
 from ..harness.core.errors import UsageError
-from .text import MINUS, estimate, number, p_value
+from ..harness.core.presentation import estimate_text
+from .text import MINUS, number, p_value, typeset
 
 __all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdicts", "verdict_view"]
 
@@ -77,7 +78,7 @@ def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], D
 
 def _difference(row: Mapping[str, Any]) -> DifferenceRow:
     value, low, high = (_finite(row.get(k)) for k in ("difference", "low", "high"))
-    text, interval = estimate(value, low, high, signed=True)
+    text, interval = map(typeset, estimate_text(value, low, high, signed=True))
     return DifferenceRow(
         measure=str(row["measure"]),
         tag=row.get("tag"),

@@ -30,44 +30,11 @@ __all__ = ["SafetyView", "safety_view"]
 
 
 @dataclass(frozen=True)
-class OutcomeRow:
-    """Counts of attempts of one kind in one run, by outcome in the order of `OUTCOMES`."""
+class SafetyRow:
+    """A row of one of the section's tables: the words that say what it is about, and its cells."""
 
-    run: str
-    of: str
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class RateRow:
-    """A rate in every run that judged attempts."""
-
-    name: str
+    heads: tuple[str, ...]
     cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class SafeguardView:
-    """Rates and changes with one set of safeguards, as text."""
-
-    run: str
-    safeguards: str
-    basis: str
-    success: Cell
-    gain: Cell
-    refusal: Cell
-    over_refusal: Cell
-    cost: Cell
-
-
-@dataclass(frozen=True)
-class EvasionView:
-    """The effect of one family of disguises, as text: on the filter, on the generator alone, and guarded."""
-
-    family: str
-    readability: str
-    cells: tuple[Cell, Cell, Cell]
-    unpaired: int
 
 
 @dataclass(frozen=True)
@@ -76,32 +43,32 @@ class DisguisesView:
 
     generator: str
     runs: tuple[str, ...]
-    families: tuple[EvasionView, ...]
-
-
-@dataclass(frozen=True)
-class QualityView:
-    """The quality of one filter of a run, as text, on all attacks or on those of a category."""
-
-    run: str
-    filter: str
-    of: str
-    cells: tuple[Cell, ...]
+    families: tuple[SafetyRow, ...]
 
 
 @dataclass(frozen=True)
 class SafetyView:
-    """All content of the section; ``runs`` are the letters of the runs that judged attempts."""
+    """All content of the section.
+
+    Attributes:
+        runs: letters of the runs that judged attempts.
+        outcomes: by run and kind of attempt: counts in the order of `OUTCOMES`.
+        rates: by name of the rate: a cell a run.
+        safeguards: by run, safeguards and basis: attack success, its gain, refusal, over-refusal, its cost.
+        qualities: by run, filter and what it was tried on.
+        disguises: by family and readability: the effect on the filter, on the generator alone, and guarded;
+            then the number of unpaired attempts.
+    """
 
     runs: tuple[str, ...]
     confidence: str
     judges: tuple[tuple[str, str, str], ...]
-    outcomes: tuple[OutcomeRow, ...]
-    rates: tuple[RateRow, ...]
+    outcomes: tuple[SafetyRow, ...]
+    rates: tuple[SafetyRow, ...]
     maps: tuple[tuple[str, HeatMap], ...]
-    safeguards: tuple[SafeguardView, ...]
+    safeguards: tuple[SafetyRow, ...]
     computed: bool
-    qualities: tuple[QualityView, ...]
+    qualities: tuple[SafetyRow, ...]
     disguises: tuple[DisguisesView, ...]
     notes: tuple[tuple[str, str], ...]
 
@@ -121,13 +88,13 @@ def safety_view(runs: Sequence[tuple[str, RunData]]) -> SafetyView | None:
         confidence=f"{100 * found.confidence:.4g}%",
         judges=tuple((run.name, run.judge, _filters(run)) for run in found.runs),
         outcomes=tuple(
-            OutcomeRow(run.name, of, tuple(counts[outcome] for outcome in OUTCOMES))
+            SafetyRow((run.name, of), tuple(Cell(str(counts[outcome])) for outcome in OUTCOMES))
             for run in found.runs
             for of, counts in run.outcomes.items()
             if counts
         ),
         rates=tuple(
-            RateRow(name, tuple(_rate(run.rates.get(name), _event(name)) for run in found.runs))
+            SafetyRow((name,), tuple(_rate(run.rates.get(name), _event(name)) for run in found.runs))
             for name in names
         ),
         maps=tuple((run.name, _map(run)) for run in found.runs if run.cells),
@@ -163,30 +130,24 @@ def _left_out(rate: Rate) -> str:
     return f"left out: {counts}" if counts else ""
 
 
-def _safeguards(found: SafetyOverview) -> tuple[SafeguardView, ...]:
+def _safeguards(found: SafetyOverview) -> tuple[SafetyRow, ...]:
     """Build the rows of generators with safeguards; for bare generators they would repeat the rates."""
     if not any(run.filters for run in found.runs):
         return ()
     return tuple(_safeguard(row) for row in found.safeguards)
 
 
-def _safeguard(row: SafeguardRow) -> SafeguardView:
+def _safeguard(row: SafeguardRow) -> SafetyRow:
     success = _rate(row.success, "unsafe")
     refusal, over_refusal = _rate(row.refusal, "refused"), _rate(row.over_refusal, "refused")
     if row.success is None:
         ends = DASH if row.between is None else " to ".join(number(end, 0.1) for end in row.between)
         success = Cell(ends, why=f"{row.unknown} attempts not seen")
         refusal = over_refusal = Cell(DASH, why="not seen")
-    return SafeguardView(
-        run=row.run,
-        safeguards=variant_name(row.layers),
-        basis="measured" if row.measured else "computed" if row.success is not None else "not seen",
-        success=success,
-        gain=_change(row.gain, why_no_change(row)),
-        refusal=refusal,
-        over_refusal=over_refusal,
-        cost=_change(row.cost, why_no_change(row, cost=True)),
-    )
+    basis = "measured" if row.measured else "computed" if row.success is not None else "not seen"
+    gain = _change(row.gain, why_no_change(row))
+    cost = _change(row.cost, why_no_change(row, cost=True))
+    return SafetyRow((row.run, variant_name(row.layers), basis), (success, gain, refusal, over_refusal, cost))
 
 
 def _change(change: Estimate | None, why: str) -> Cell:
@@ -196,7 +157,7 @@ def _change(change: Estimate | None, why: str) -> Cell:
     return replace(cell, n=f"n {change.n} pairs", why="; ".join(change.notes))
 
 
-def _quality(run: str, found: FilterQuality) -> QualityView:
+def _quality(run: str, found: FilterQuality) -> SafetyRow:
     q = found.quality
     shown = (
         q.auroc,
@@ -206,25 +167,25 @@ def _quality(run: str, found: FilterQuality) -> QualityView:
         q.recall,
         q.false_alarms,
     )
-    return QualityView(
-        run=run,
-        filter=f"{found.filter.layer} filter {found.filter.name}",
-        of=found.of if found.category is None else found.category,
-        cells=tuple(
+    tried_on = found.of if found.category is None else found.category
+    return SafetyRow(
+        (run, f"{found.filter.layer} filter {found.filter.name}", tried_on),
+        tuple(
             replace(page_cell(estimate_cell(one)), n=f"n {q.harmful} ({q.harmless})", why="") for one in shown
         ),
     )
 
 
 def _disguises(found: Disguises) -> DisguisesView:
-    def cells(row: Evasion) -> tuple[Cell, Cell, Cell]:
+    def cells(row: Evasion) -> tuple[Cell, ...]:
         return (
             _both_sides(row.filter, why_no_pair(found, "filter")),
             _both_sides(row.alone, why_no_pair(found, "alone")),
             _both_sides(row.guarded, why_no_pair(found, "guarded")),
+            Cell(str(row.unpaired)),
         )
 
-    families = (EvasionView(row.family, row.readability, cells(row), row.unpaired) for row in found.families)
+    families = (SafetyRow((row.family, row.readability), cells(row)) for row in found.families)
     return DisguisesView(found.generator, found.runs, tuple(families))
 
 

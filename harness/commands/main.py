@@ -14,9 +14,8 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias, runtime_checkable
 
 import typer
 
@@ -53,31 +52,8 @@ app = typer.Typer(
 )
 
 
-class Kind(StrEnum):
-    """What can be listed."""
-
-    suites = "suites"
-    generators = "generators"
-    measures = "measures"
-    encoders = "encoders"
-    policies = "policies"
-
-
-class Scale(StrEnum):
-    """How two runs are held against each other."""
-
-    difference = "difference"
-    ratio = "ratio"
-
-
-class Schema(StrEnum):
-    """Files that have a schema."""
-
-    suite = "suite"
-    policy = "policy"
-    expect = "expect"
-
-
+Kind: TypeAlias = Literal["suites", "generators", "measures", "encoders", "policies"]
+Schema: TypeAlias = Literal["suite", "policy", "expect"]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
@@ -108,7 +84,9 @@ def compare(
     run_a: Annotated[Path, typer.Argument(help="The run to compare with (a).")],
     run_b: Annotated[Path, typer.Argument(help="The run to judge (b).")],
     confidence: Confidence = 0.95,
-    scale: Annotated[Scale, typer.Option(help="What the table shows; --json has both.")] = Scale.difference,
+    scale: Annotated[
+        Literal["difference", "ratio"], typer.Option(help="What the table shows; --json has both.")
+    ] = "difference",
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs of one suite, item by item: differences with intervals."""
@@ -120,7 +98,7 @@ def compare(
     if as_json:
         print_json(comparison.model_dump())
     else:
-        print_table(comparison_table(comparison, scale.value))
+        print_table(comparison_table(comparison, scale))
 
 
 @app.command()
@@ -230,11 +208,11 @@ def list_names(
 @app.command()
 def schema(what: Annotated[Schema, typer.Argument(help="Which of them.")]) -> None:
     """Print the JSON schema of suites, of policies, or of the key 'expect' of a prompt."""
-    if what is Schema.suite:
+    if what == "suite":
         from ..suite import Suite
 
         print_json(Suite.model_json_schema())
-    elif what is Schema.expect:
+    elif what == "expect":
         from ...metrics.expectation import Expectation
 
         print_json(Expectation.model_json_schema())

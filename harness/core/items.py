@@ -15,7 +15,7 @@ from .labels import Labels, labels_of_tags, merge_labels, read_labels, slices_of
 from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
 from .text import control_character, printable, well_formed
 
-__all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item"]
+__all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item", "start_of"]
 
 
 def _well_formed(value: object) -> object:
@@ -175,6 +175,11 @@ class Item:
     def slices(self) -> tuple[str, ...]:
         """List the slices that the item belongs to: its tags, and its labels as ``category:vcr``."""
         return slices_of(self.tags, self.labels)
+
+
+def start_of(asked: Prompt | Item) -> dict[str, Any]:
+    """Take what a clip starts from, and how it uses that: fields that prompts and items share."""
+    return {name: getattr(asked, name) for name in ("image", "video", "use", "video_to", "strength")}
 
 
 def make_item(prompt: str | None, seed: int, clip: ClipSettings, **more: Any) -> Item:

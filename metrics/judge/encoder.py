@@ -247,11 +247,12 @@ def _settings(source: str) -> JudgeSettings:
     return checked(JudgeSettings, {"model": model}, "the encoder 'vlm'")
 
 
-def _build(source: str | None, options: EncoderOptions) -> Encoder:
-    return VlmEncoder(source or "", options)
-
-
 ENCODERS.add(
     "vlm",
-    EncoderEntry("a vision-language model behind an OpenAI-compatible endpoint", _build, True, shipped=False),
+    EncoderEntry(
+        "a vision-language model behind an OpenAI-compatible endpoint",
+        lambda source, options: VlmEncoder(source or "", options),
+        takes_source=True,
+        shipped=False,
+    ),
 )

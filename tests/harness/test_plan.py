@@ -12,6 +12,8 @@ from screentest.harness.plan import Plan, make_plan, suite_items
 from screentest.harness.suite import Suite
 
 CLIP = ClipSettings(frames=4, height=16, width=16, fps=8)
+WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=8).filter(str.strip)
+"""Prompts that a suite takes: neither blank nor with control characters."""
 WHO = {"kind": "toy", "weights": "0" * 64}
 
 
@@ -108,7 +110,7 @@ def test_a_prompt_may_have_seeds_of_its_own():
     assert [(i.prompt, i.seed) for i in items] == [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
 
 
-@given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=12, unique=True), st.integers(0, 99))
+@given(st.lists(WORDS, min_size=1, max_size=12, unique=True), st.integers(0, 99))
 def test_the_ids_do_not_depend_on_the_order_of_the_suite(texts, seed):
     mixed = list(texts)
     random.Random(seed).shuffle(mixed)

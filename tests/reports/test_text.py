@@ -5,7 +5,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.reports.text import DASH, estimate, left_out_text, number, span
+from screentest.harness.core.presentation import estimate_text, interval_text
+from screentest.reports.text import DASH, left_out_text, number, typeset
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,10 @@ def test_number_is_within_a_tenth_of_its_interval(value: float, width: float) ->
     assert abs(float(text) - value) <= max(0.1 * width, 1e-6, 0.006 * min(1e-4, abs(value)))
 
 
-def test_span_is_empty_without_both_ends() -> None:
-    assert span(0.1, 0.2) == "[0.10, 0.20]"
-    assert span(-0.1, 0.2, signed=True) == "[\N{MINUS SIGN}0.10, +0.20]"
-    assert span(None, 0.2) == span(0.1, None) == ""
+def test_interval_is_empty_without_both_ends() -> None:
+    assert interval_text(0.1, 0.2) == "[0.10, 0.20]"
+    assert typeset(interval_text(-0.1, 0.2, signed=True)) == "[\N{MINUS SIGN}0.10, +0.20]"
+    assert interval_text(None, 0.2) == interval_text(0.1, None) == ""
 
 
 def test_left_out_names_statuses_that_occur() -> None:
@@ -67,4 +68,4 @@ def test_left_out_names_statuses_that_occur() -> None:
 def test_estimate_and_interval_have_the_same_digits(
     value: float | None, low: float | None, high: float | None, text: tuple[str, str]
 ) -> None:
-    assert estimate(value, low, high) == text
+    assert tuple(map(typeset, estimate_text(value, low, high))) == text
