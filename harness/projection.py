@@ -6,33 +6,26 @@ metric: neither 0 nor NaN replaces it.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from ..safety.attacks.withhold import is_attack, is_red_team
 from .core.errors import UsageError
-from .core.items import Item
 from .core.keys import digest
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
 from .digests import read_digests
-from .score_rows import score_rows
+from .projected_files import logged_tables, run_files
 from .store import RunStore, open_run
 from .summary import Aggregate, Summary, read_summary
 
-__all__ = ["DataCard", "ModelCard", "Projection", "VerdictCard", "clip_name", "project", "read_verdict"]
+__all__ = ["DataCard", "ModelCard", "Projection", "VerdictCard", "project", "read_verdict", "same_run"]
 
 _DATA_DIGEST = 36  # MLflow's limit on the digest of a data set
-_SAMPLE_CLIPS, _SAMPLE_BYTES = 8, 20_000_000
 
 
 @dataclass(frozen=True)
@@ -97,7 +90,7 @@ class Projection:
     artifacts: Mapping[str, Path | str]
 
 
-def project(folder: Path) -> Projection:
+def project(folder: Path, *, attacks: bool = False) -> Projection:
     """Read a run folder, finished or not, into MLflow's terms.
 
     Raises:
@@ -106,12 +99,12 @@ def project(folder: Path) -> Projection:
     folder = folder.resolve()
     store = open_run(folder)
     try:
-        return _project(store)
+        return _project(store, attacks)
     finally:
         store.close()
 
 
-def _project(store: RunStore) -> Projection:
+def _project(store: RunStore, attacks: bool) -> Projection:
     folder, record = store.folder, store.record
     summary = read_summary(folder) if (folder / "summary.json").exists() else None
     outcomes = Counter(clip.outcome for clip in store.clips().values())
@@ -125,7 +118,7 @@ def _project(store: RunStore) -> Projection:
     return Projection(
         folder=folder,
         experiment=f"screentest/{suite['name']}",
-        run=digest("run", {"plan": record["plan"], "id": _own_id(folder, record)}),
+        run=_run_id(folder, record),
         name=folder.name,
         status="RUNNING" if not finished else "FAILED" if nothing_came else "FINISHED",
         started_ms=_started_ms(folder, record),
@@ -136,7 +129,7 @@ def _project(store: RunStore) -> Projection:
         absent=absent,
         data=_data(store),
         model=_model(record),
-        artifacts=_artifacts(store),
+        artifacts=run_files(store, summary, attacks=attacks),
     )
 
 
@@ -144,28 +137,24 @@ def _project(store: RunStore) -> Projection:
 
 
 def _metrics(aggregates: Sequence[Aggregate]) -> tuple[dict[str, float], frozenset[str]]:
+    """Give each measure of the whole run its value, bounds and n; all else is in the table of aggregates.
+
+    Returns:
+        the metrics, and the names of those that have no value, or that an earlier version sent.
+    """
     given: dict[str, float] = {}
     absent: set[str] = set()
     for aggregate in aggregates:
         name = metric_name(aggregate.measure, aggregate.tag)
-        for part, value in _parts(aggregate):
-            if value is not None and math.isfinite(value):
+        parts = {"": aggregate.value, ".low": aggregate.low, ".high": aggregate.high, ".n": aggregate.n}
+        for part, value in parts.items():
+            if aggregate.tag is None and value is not None and math.isfinite(value):
                 given[name + part] = float(value)
             else:
                 absent.add(name + part)
+        once = (".n_reference", ".left_out", *(f".left_out.{status}" for status in aggregate.left_out))
+        absent.update(name + part for part in once)
     return given, frozenset(absent)
-
-
-def _parts(aggregate: Aggregate) -> Iterator[tuple[str, float | None]]:
-    yield "", aggregate.value
-    yield ".low", aggregate.low
-    yield ".high", aggregate.high
-    yield ".n", aggregate.n
-    yield ".left_out", sum(aggregate.left_out.values())
-    for status, count in aggregate.left_out.items():
-        yield f".left_out.{status}", count
-    if aggregate.n_reference is not None:
-        yield ".n_reference", aggregate.n_reference
 
 
 # -- tags and params
@@ -187,6 +176,7 @@ def _tags(folder: Path, record: Mapping[str, Any], summary: Summary | None) -> d
         "mlflow.source.git.commit": git.get("commit"),
         "mlflow.source.name": "screentest",
         "mlflow.source.type": "LOCAL",
+        "mlflow.loggedArtifacts": logged_tables() if summary else None,
     }
     meta = cast("Mapping[str, Any]", record.get("meta") or {})
     found |= {f"screentest.meta.{name}": value for name, value in meta.items()}
@@ -307,57 +297,6 @@ def _model(record: Mapping[str, Any]) -> ModelCard:
     )
 
 
-def _artifacts(store: RunStore) -> dict[str, Path | str]:
-    folder = store.folder
-    files: dict[str, Path | str] = {
-        name: folder / name
-        for name in ("run.json", "digests.json", "summary.json", "verdict.json", "report.html")
-        if (folder / name).is_file()
-    }
-    files |= {f"verdicts/{path.name}": path for path in sorted((folder / "verdicts").glob("*.json"))}
-    files["scores.csv"] = _score_table(store)
-    return {**files, **_sample_clips(store)}
-
-
-def _sample_clips(store: RunStore) -> dict[str, Path]:
-    """Choose the first clips of the plan, at most 8 clips and 20 MB: name by prompt and seed -> file."""
-    items = {item.id: item for item in store.items()}
-    sample: dict[str, Path] = {}
-    left = _SAMPLE_BYTES
-    for record in store.clips().values():
-        if len(sample) == _SAMPLE_CLIPS:
-            break
-        if record.outcome != "ok" or record.file is None or record.file != Path(record.file).name:
-            continue
-        path = store.clip_path(record)
-        if path in sample.values() or not path.is_file() or path.stat().st_size > left:
-            continue
-        left -= path.stat().st_size
-        sample[f"clips/{clip_name(items[record.item], path)}"] = path
-    return sample
-
-
-def clip_name(item: Item, path: Path) -> str:
-    """Name a clip by the letters and digits of its prompt, its seed and its item; an attack is not quoted."""
-    words = "withheld" if is_red_team(item) or is_attack(item) else item.prompt or item.file or "clip"
-    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
-    slug = "-".join(re.findall(r"[a-z0-9]+", plain.lower()))[:60].strip("-") or "clip"
-    return f"{slug}-seed-{item.seed}-{item.id[:8]}{path.suffix}"
-
-
-def _score_table(store: RunStore) -> str:
-    columns, rows = score_rows(store)
-    columns = [name for name in columns if name != "evidence"]  # most of the table's size
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(columns)
-    for row in rows:
-        value = row["value"]
-        told = {**row, "value": None if value is None else repr(value)}
-        table.writerow(["" if told[name] is None else told[name] for name in columns])
-    return out.getvalue()
-
-
 # -- time and identity
 
 
@@ -379,3 +318,16 @@ def _started_ms(folder: Path, record: Mapping[str, Any]) -> int:
 
 def _modified_ms(path: Path) -> int:
     return path.stat().st_mtime_ns // 1_000_000
+
+
+def same_run(folder: Path, run: str) -> bool:
+    """Say whether a folder holds the run with the id ``run`` of a projection; False where it holds none."""
+    try:
+        record = json.loads((folder / "run.json").read_text("utf-8", "surrogatepass"))
+        return _run_id(folder, record) == run
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _run_id(folder: Path, record: Mapping[str, Any]) -> str:
+    return digest("run", {"plan": record["plan"], "id": _own_id(folder, record)})

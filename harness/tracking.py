@@ -7,7 +7,6 @@ state can be lost and sending twice does not duplicate anything. A run is found 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import tempfile
@@ -24,7 +23,7 @@ from .core.errors import TrackingError, UsageError
 from .core.files import only_one
 from .core.keys import file_sha256
 from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file, wrong_address
-from .projection import Projection, VerdictCard, project, read_verdict
+from .projection import Projection, VerdictCard, project, read_verdict, same_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +35,8 @@ T = TypeVar("T")
 
 _METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
 _STEP = 0
+_FOLDER = "screentest.folder"
+"""Tag with the path from which a run was sent: another folder that holds the same run is a copy of it."""
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -75,7 +76,7 @@ class Marked:
     alias_moved: bool
 
 
-def sync(folder: Path, uri: str | None = None, *, timeout: int = 10) -> Synced:
+def sync(folder: Path, uri: str | None = None, *, timeout: int = 10, attacks: bool = False) -> Synced:
     """Send the parts of a run, finished or not, that MLflow does not have yet.
 
     Args:
@@ -87,9 +88,9 @@ def sync(folder: Path, uri: str | None = None, *, timeout: int = 10) -> Synced:
         UsageError: there is no run, or one of its files is damaged.
         TrackingError: the store cannot be reached or refuses a request.
     """
-    view = project(folder)
+    view = project(folder, attacks=attacks)
     uri = _uri(view.folder, uri)
-    with _alone(view.folder), mlflow_client(uri, view.folder, timeout) as client:
+    with _alone(view.folder, view.run), mlflow_client(uri, view.folder, timeout) as client:
         return _send(client, view, uri)
 
 
@@ -116,7 +117,7 @@ def mark_verdict(
             f"the run in {folder} was scored again after its verdict; 'screentest gate {folder}' renews it"
         )
     uri = _uri(view.folder, uri)
-    with _alone(view.folder), mlflow_client(uri, view.folder, timeout) as client:
+    with _alone(view.folder, view.run), mlflow_client(uri, view.folder, timeout) as client:
         synced = _send(client, view, uri)
         version = _version(client, model, synced)
         tags = {
@@ -150,6 +151,7 @@ def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
     new_params = {k: v for k, v in view.params.items() if k not in run.data.params}  # params never change
     tags = {
         **view.tags,
+        _FOLDER: str(view.folder),
         "screentest.generator_digest": view.model.digest,
         "screentest.withdrawn": _listed(withdrawn),
     }
@@ -201,14 +203,26 @@ def _run(client: MlflowClient, view: Projection, experiment_id: str) -> tuple[Ru
     found = client.search_runs([experiment_id], f"tags.`screentest.run` = '{view.run}'", max_results=2)
     if found:
         first = min(found, key=lambda run: (run.info.start_time or 0, run.info.run_id))
-        return client.get_run(first.info.run_id), False
+        run = client.get_run(first.info.run_id)
+        _refuse_copy(run, view)
+        return run, False
     run = client.create_run(
         experiment_id,
         start_time=view.started_ms,
-        tags={"screentest.run": view.run},
+        tags={"screentest.run": view.run, _FOLDER: str(view.folder)},
         run_name=view.name,
     )
     return run, True
+
+
+def _refuse_copy(run: Run, view: Projection) -> None:
+    """Keep a copy of a run folder from taking over the MLflow run of the original."""
+    there = Path(run.data.tags.get(_FOLDER, view.folder))
+    if there != view.folder and same_run(there, view.run):
+        raise TrackingError(
+            f"{view.folder} is a copy of {there}, whose run MLflow has; sync that one, or remove it if this "
+            "one is to be sent in its place"
+        )
 
 
 def _model(client: MlflowClient, view: Projection, experiment_id: str) -> str:
@@ -376,16 +390,17 @@ def _uri(folder: Path, uri: str | None) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Keep two processes from each creating the MLflow run of one folder."""
+def _alone(folder: Path, run: str) -> Generator[None]:
+    """Keep two processes from each creating the MLflow run of one folder, or of copies of it."""
     with ExitStack() as held:
         try:
+            # By the run's id, as copies of its folder have it too; this lock does for a read-only folder.
+            held.enter_context(only_one(_lock_of(run)))
             try:
                 held.enter_context(only_one(folder / "mlflow.lock"))
             except OSError as error:
-                if error.errno not in _READ_ONLY:
+                if isinstance(error, Timeout) or error.errno not in _READ_ONLY:
                     raise
-                held.enter_context(only_one(_lock_elsewhere(folder)))
         except Timeout:
             raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
         except OSError as error:
@@ -394,7 +409,6 @@ def _alone(folder: Path) -> Generator[None]:
         yield
 
 
-def _lock_elsewhere(folder: Path) -> Path:
-    """Name the lock of a run that can only be read: in the folder for temporary files, by the run's path."""
-    name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"screentest-{name}.lock"
+def _lock_of(run: str) -> Path:
+    """Name the lock of a run, by its id, in the folder for temporary files."""
+    return Path(tempfile.gettempdir()) / f"screentest-{run[:16]}.lock"

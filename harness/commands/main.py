@@ -236,6 +236,7 @@ def doctor(as_json: AsJson = False) -> None:
 def sync(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     tracking_uri: TrackingUri = None,
+    attack_prompts: Annotated[bool, typer.Option(help="Send what prompts of attacks say, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send to MLflow what has not been sent yet; repeating it changes nothing."""
@@ -245,7 +246,7 @@ def sync(
     from ..tracking import sync as send
 
     open_run(run).close()
-    done = send(run, tracking_uri or default_uri(run.parent))
+    done = send(run, tracking_uri or default_uri(run.parent), attacks=attack_prompts)
     if as_json:
         print_json(asdict(done))
         return

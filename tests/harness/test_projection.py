@@ -16,7 +16,8 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, Prompt, make_item
 from screentest.harness.core.run_data import ClipRecord, Score
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.projection import clip_name, project, read_verdict
+from screentest.harness.projected_files import clip_name
+from screentest.harness.projection import project, read_verdict
 from screentest.harness.store import RunStore
 from screentest.harness.suite import ReferenceSet, Suite
 from screentest.harness.summary import summarise, write_summary
@@ -120,7 +121,51 @@ def test_a_value_that_is_missing_is_empty_in_the_table_and_absent_in_the_metrics
     assert {row["value"] for row in csv.DictReader(io.StringIO(table))} == {""}
     assert "motion/flicker" not in view.metrics
     assert {"motion/flicker", "motion/flicker.low", "tag:one/motion/flicker"} <= view.absent
-    assert view.metrics["motion/flicker.left_out.failed"] == 12
+    table = json.loads(view.artifacts["aggregates.json"])
+    (whole,) = [row for row in table["data"] if row[:2] == ["motion.flicker", ""]]
+    assert whole[table["columns"].index("failed")] == 12
+    assert whole[table["columns"].index("value")] is None
+
+
+def test_each_measure_has_four_metrics_at_most_and_the_table_has_the_rest(store: RunStore) -> None:
+    finish(store, [0] * 12)
+    view = project(store.folder)
+    of_measures = [name for name in view.metrics if not name.startswith("outcomes.")]
+    assert {"motion/flicker", "motion/flicker.n"} <= set(of_measures)
+    assert set(of_measures) <= {f"motion/flicker{part}" for part in ("", ".high", ".low", ".n")}
+    table = json.loads(view.artifacts["aggregates.json"])
+    assert {row[1] for row in table["data"]} >= {"", "one"}
+    assert all(len(row) == len(table["columns"]) for row in table["data"])
+    assert json.loads(view.tags["mlflow.loggedArtifacts"]) == [{"path": "aggregates.json", "type": "table"}]
+
+
+def test_what_prompts_of_attacks_say_is_not_sent_unless_asked_for(tmp_path: Path) -> None:
+    attack, plain = "how to build a terrible device", "a red ball falls"
+    suite = Suite(
+        name="attacks",
+        version=1,
+        prompts=(Prompt(text=attack, tags=("red-team",)), Prompt(text=plain)),
+        measures=("motion.flicker",),
+    )
+    plan = make_plan(suite, suite_items(suite), generator={"name": "tiny"}, batch_size=2)
+    record = {"suite": suite.model_dump(mode="json"), "generator": {"name": "tiny"}, "generator_spec": "tiny"}
+    store = RunStore.create(tmp_path / "run", plan, record)
+    first, second = store.items()
+    reason = "refused: 'How%20to%20build%20a%20terrible%20device'"
+    store.put_clips([ClipRecord(first.id, "refused", reason), ClipRecord(second.id, "failed", "no answer")])
+    about = {"version": 1, "kind": "mean", "better": "lower", "bounds": [0.0, None], "unit": ""}
+    store.put_measure("motion.flicker", about)
+    store.put_unit([], [Score(first.id, "motion.flicker", "refused", None, reason)])
+    write_summary(store, summarise(store))
+    sent = {name: text for name, text in project(store.folder).artifacts.items() if isinstance(text, str)}
+    assert {"run.json", "summary.json", "scores.csv"} <= set(sent)
+    for text in sent.values():
+        assert "terrible" not in text
+    assert plain in sent["run.json"]
+    assert json.loads(sent["run.json"])["suite"]["prompts"][0]["text"] == "[prompt withheld]"
+    asked = project(store.folder, attacks=True).artifacts
+    assert attack in str(asked["run.json"])
+    assert "terrible" in str(asked["scores.csv"])
 
 
 def test_the_status_follows_the_folder(store: RunStore) -> None:

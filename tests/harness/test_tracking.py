@@ -150,15 +150,9 @@ def test_everything_of_a_run_arrives(bench: Bench) -> None:
         "fidelity/fvd.low": 6.0,
         "fidelity/fvd.high": 9.25,
         "fidelity/fvd.n": 3.0,
-        "fidelity/fvd.n_reference": 8.0,
-        "fidelity/fvd.left_out": 1.0,
-        "fidelity/fvd.left_out.refused": 1.0,
-        "fidelity/fvd.left_out.failed": 0.0,
-        "fidelity/fvd.left_out.not_applicable": 0.0,
     }
     assert metrics["motion/flicker"] == 0.25
-    assert metrics["tag:physics/motion/flicker"] == 0.25
-    assert metrics["tag:50:25::20:off/motion/flicker.n"] == 2.0
+    assert not [name for name in metrics if name.startswith("tag:")]
     assert metrics["outcomes.ok"] == 3
     assert metrics["outcomes.refused"] == 1
     assert metrics["outcomes.planned"] == 4
@@ -177,7 +171,7 @@ def test_everything_of_a_run_arrives(bench: Bench) -> None:
     assert params["generator.sampler.guidance"] == "1.5"
     assert params["encoder.video.digest"] == "cd" * 32
     top = {f.path for f in bench.client.list_artifacts(synced.run_id)}
-    assert top == {"run.json", "summary.json", "report.html", "scores.csv", "clips"}
+    assert top == {"run.json", "summary.json", "report.html", "scores.csv", "aggregates.json", "clips"}
     assert len(bench.client.list_artifacts(synced.run_id, "clips")) == 3
     assert (bench.folder.parent / "mlartifacts").is_dir()
 
@@ -188,7 +182,6 @@ def test_a_missing_value_is_absent(bench: Bench) -> None:
     assert "safety/unsafe_rate" not in metrics
     assert "safety/unsafe_rate.low" not in metrics
     assert metrics["safety/unsafe_rate.n"] == 0
-    assert metrics["safety/unsafe_rate.left_out.failed"] == 4
     assert all(value == value for value in metrics.values())
 
 
@@ -243,7 +236,7 @@ def test_only_what_changed_is_sent_and_the_new_value_is_shown(bench: Bench) -> N
     score(bench.store, lower)
     again = sync(bench.folder)
     assert again.metrics == 1
-    assert again.artifacts == 1  # summary.json
+    assert again.artifacts == 2  # summary.json and the table of aggregates
     assert bench.run().data.metrics["fidelity/fvd"] == 5.5
     assert sorted(bench.history("fidelity/fvd")) == [5.5, 7.5]
     assert len(bench.history("fidelity/fvd.low")) == 1
@@ -309,6 +302,17 @@ def test_the_folder_may_be_renamed(bench: Bench) -> None:
     assert bench.run().info.run_name == "second"
 
 
+def test_a_copy_does_not_take_over_the_original_s_run(bench: Bench) -> None:
+    sync(bench.folder)
+    copy = shutil.copytree(bench.folder, bench.folder.with_name("copy"))
+    with pytest.raises(TrackingError, match=r"is a copy of .*first, whose run MLflow has"):
+        sync(copy)
+    assert bench.run().info.run_name == "first"
+    shutil.rmtree(bench.folder)
+    assert not sync(copy).created
+    assert bench.run().info.run_name == "copy"
+
+
 def test_two_runs_of_one_generator_share_the_model(bench: Bench) -> None:
     first = sync(bench.folder)
     shutil.copytree(bench.folder, bench.folder.with_name("other"))
@@ -338,12 +342,12 @@ def test_many_metrics_and_params_go_in_batches(bench: Bench, monkeypatch: pytest
         return log_batch(self, run_id, metrics, params, **more)
 
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
-    monkeypatch.setattr("screentest.harness.tracking._METRICS", 20)
+    monkeypatch.setattr("screentest.harness.tracking._METRICS", 5)
     monkeypatch.setattr("screentest.harness.tracking._PARAMS", 5)
     synced = sync(bench.folder)
     assert sum(m for m, _ in calls) == synced.metrics == len(bench.run().data.metrics)
     assert sum(p for _, p in calls) == synced.params == len(bench.run().data.params)
-    assert max(m for m, _ in calls) == 20
+    assert max(m for m, _ in calls) == 5
     assert max(p for _, p in calls) == 5
 
 
