@@ -28,8 +28,8 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 class Where(Config):
     """The items of a rule: of a tag, ``{tag: red-team}``, or of a label, ``{label: {category: vcr}}``."""
 
-    tag: Words | None = None
-    label: dict[str, Words] | None = None
+    tag: Words | None = Field(default=None, description="a tag of the items")
+    label: dict[str, Words] | None = Field(default=None, description="one label and its value")
 
     @model_validator(mode="after")
     def _one_slice(self) -> Self:
@@ -51,12 +51,14 @@ class Where(Config):
 class Rule(Config):
     """One condition on one measure: ``max``, ``min``, or ``versus: baseline`` with a ``margin``."""
 
-    measure: Words
+    measure: Words = Field(description="name of a measure, or of one value of it: measure.value")
     name: Words | None = Field(default=None, description="name in waivers and verdicts")
-    where: Where | None = None
+    where: Where | None = Field(default=None, description="the items of the rule; all by default")
     max: Finite | None = Field(default=None, description="limit for the upper confidence bound")
     min: Finite | None = Field(default=None, description="limit for the lower confidence bound")
-    versus: Literal["baseline"] | None = None
+    versus: Literal["baseline"] | None = Field(
+        default=None, description="compare with the run given with --baseline, within 'margin'"
+    )
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         default=None, description="how much worse than the baseline a run may be, in the measure's unit"
     )
@@ -103,18 +105,18 @@ class Rule(Config):
 class Waiver(Config):
     """A failed rule that an owner accepts, up to and including the day ``expires``."""
 
-    rule: Words
-    owner: Words
-    reason: Words
-    expires: date
+    rule: Words = Field(description="label of the rule: its name, or its measure and slice")
+    owner: Words = Field(description="who accepts the failure")
+    reason: Words = Field(description="why it is accepted")
+    expires: date = Field(description="the last day on which the waiver holds, such as 2027-03-01")
 
 
 class Policy(Config):
     """The rules of a release. All must hold, so each is tested at the full confidence."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)
-    version: int = Field(ge=1)
-    description: str = ""
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60, description="name in verdicts")
+    version: int = Field(ge=1, description="raise it when the rules change")
+    description: str = Field(default="", description="a sentence for lists")
     confidence: float = Field(default=0.95, ge=0.8, lt=1, description="of each rule's one-sided bound")
     max_left_out: Share = Field(default=0.1, description="largest share of items without a value")
     foreign_encoders: Literal["warn", "refuse"] = Field(
@@ -127,8 +129,8 @@ class Policy(Config):
         pattern=r"^[0-9a-f]{64}$",
         description="the digest of the one run that the policy is for, 'run' in its digests.json",
     )
-    rules: tuple[Rule, ...] = Field(min_length=1)
-    waivers: tuple[Waiver, ...] = ()
+    rules: tuple[Rule, ...] = Field(min_length=1, description="conditions that must all hold")
+    waivers: tuple[Waiver, ...] = Field(default=(), description="failed rules that are accepted for a time")
     max_waiver_days: int = Field(
         default=366, ge=1, le=3660, description="the longest time that a waiver may last from now"
     )

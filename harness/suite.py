@@ -23,8 +23,8 @@ MAX_ITEMS = 1_000_000
 class ReferenceSet(Config):
     """Real clips to compare generated clips with: from a world, or from a folder of videos."""
 
-    world: str | None = None
-    folder: str | None = None
+    world: str | None = Field(default=None, description="name of a world whose clips are rendered: reference")
+    folder: str | None = Field(default=None, description="path of a folder of real videos")
     clips: int = Field(
         default=512, ge=2, description="number of clips of the world; of a folder, all are used"
     )
@@ -40,8 +40,8 @@ class Disguised(Config):
     """The prompts of another suite, in disguise; see 'screentest transform --list' for the families."""
 
     suite: str = Field(min_length=1, description="name or YAML file of the suite")
-    families: tuple[str, ...] = Field(("all",), min_length=1)
-    seed: int = 0
+    families: tuple[str, ...] = Field(("all",), min_length=1, description="families of disguises")
+    seed: int = Field(0, description="seed of what is drawn at random in a disguise")
     strength: float = Field(1.0, gt=0, le=1, description="share of each prompt that is changed")
 
 
@@ -52,7 +52,7 @@ class PromptSet(Config):
         description="ailuminate, coco, hatecheck, i2p, nibbler, nibbler-explicit, openai-samples, "
         "t2vsafetybench, xstest, csv, lines"
     )
-    file: str = Field(min_length=1)
+    file: str = Field(min_length=1, description="path of your copy, which may be gzipped (.gz)")
     columns: dict[str, str] = Field(
         default_factory=dict, description="of csv: text, id, label, scheme; of lines: label, scheme"
     )
@@ -61,12 +61,14 @@ class PromptSet(Config):
 class Suite(Config):
     """A versioned list of prompts, and the measures to compute on their clips."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)
-    version: int = Field(ge=1)
-    description: str = ""
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60, description="name in runs, pages and MLflow"
+    )
+    version: int = Field(ge=1, description="raise it when the prompts or settings change")
+    description: str = Field(default="", description="a sentence for lists")
     seeds: int = Field(default=1, ge=1, le=10_000, description="clips per prompt")
-    clip: ClipSettings = ClipSettings()
-    prompts: tuple[Prompt, ...] = ()
+    clip: ClipSettings = Field(default=ClipSettings(), description="size, length and rate of the clips")
+    prompts: tuple[Prompt, ...] = Field(default=(), description="texts, or mappings with 'text' and more")
     prompts_from_generator: bool = Field(
         default=False, description="take the items from the generator (a folder of videos)"
     )
@@ -74,11 +76,15 @@ class Suite(Config):
         default=None, description="take the prompts of another suite, in disguise"
     )
     prompt_set: PromptSet | None = Field(default=None, description="take the prompts of a public set")
-    measures: tuple[str, ...] = Field(min_length=1)
+    measures: tuple[str, ...] = Field(
+        min_length=1, description="names of measures; see 'screentest list measures'"
+    )
     encoders: dict[str, str] = Field(
         default_factory=dict, description="role -> reference, a hub id, or a path"
     )
-    reference_set: ReferenceSet | None = None
+    reference_set: ReferenceSet | None = Field(
+        default=None, description="real clips that set measures compare with"
+    )
     thresholds: str | None = Field(
         default=None, description="path of a thresholds file of the laws; by default the packaged one"
     )
@@ -105,11 +111,14 @@ class Suite(Config):
     def _expectations_are_read(self) -> Self:
         from ..metrics.expectation import check_expectation
 
+        wrong: list[str] = []
         for number, prompt in enumerate(self.prompts):
             try:
                 check_expectation(prompt.expect or {})
             except UsageError as error:
-                raise ValueError(f"prompts.{number}.{error}") from None
+                wrong.append(f"prompts.{number}.{error}")
+        if wrong:
+            raise ValueError("; ".join(wrong[:20]) + (f"; and {len(wrong) - 20} more" if wrong[20:] else ""))
         return self
 
     @model_validator(mode="after")

@@ -122,8 +122,8 @@ class ExpectedThing(Config):
     shape: Annotated[str, AfterValidator(_not_misspelt("shape", SHAPES))] | None = Field(
         default=None, description="its outline; known by their form are ball, square, triangle, block, wall"
     )
-    color: Color | None = None
-    size: Literal["small", "big"] | None = None
+    color: Color | None = Field(default=None, description="one of the named colors")
+    size: Literal["small", "big"] | None = Field(default=None, description="beside others of its kind")
     name: str | None = Field(default=None, description="the noun by which a detector looks for it")
     occupation: str | None = Field(default=None, description="of a person")
     count: int = Field(default=1, ge=0, le=100, description="how many of them are seen")
@@ -153,16 +153,16 @@ class ExpectedThing(Config):
 class Relation(Config):
     """Where the first of two objects should be, seen from the second."""
 
-    subject: ObjectNumber = 0
-    where: Side = Field(alias="is")
-    of: ObjectNumber = 1
+    subject: ObjectNumber = Field(default=0, description="the object that is somewhere")
+    where: Side = Field(alias="is", description="where it is: left, right, above or below the other")
+    of: ObjectNumber = Field(default=1, description="the other object")
 
 
 class Step(Config):
     """One of the events that should come in their order."""
 
-    object: ObjectNumber = 0
-    motion: Motion
+    object: ObjectNumber = Field(default=0, description="the object that moves")
+    motion: Motion = Field(description="how it moves")
 
 
 class ExpectedPath(Config):
@@ -171,9 +171,11 @@ class ExpectedPath(Config):
     A generator answers for the frames from ``first`` on; those before were given to it.
     """
 
-    object: ObjectNumber = 0
-    first: int = Field(default=0, ge=0)
-    places: tuple[tuple[Place, Place] | None, ...]
+    object: ObjectNumber = Field(default=0, description="the object whose places these are")
+    first: int = Field(default=0, ge=0, description="the first frame that the generator answers for")
+    places: tuple[tuple[Place, Place] | None, ...] = Field(
+        description="[x, y] of each frame in sides, or null where it is not known"
+    )
 
 
 class Expectation(Config):
@@ -192,9 +194,9 @@ class Expectation(Config):
         default=None,
         description="where the subject is known to move evenly; the prompt does not say it",
     )
-    speed: Speed | None = None
-    relation: Relation | None = None
-    camera: CameraMove | None = None
+    speed: Speed | None = Field(default=None, description="how fast the subject moves")
+    relation: Relation | None = Field(default=None, description="where one object is, seen from another")
+    camera: CameraMove | None = Field(default=None, description="how the camera moves")
     order: tuple[Step, ...] = Field(default=(), description="events in their order")
     ways: tuple[ExpectedPath, ...] = Field(default=(), description="where things should be, frame by frame")
     collides: tuple[ObjectNumber, ObjectNumber] | None = Field(

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, LiteralString, Self, TypeVar, Union, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .errors import UsageError, unknown_name
 
@@ -27,12 +28,36 @@ class Config(BaseModel):
     @classmethod
     def _as_meant(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Refuse what YAML reads as another kind of value: ``yes`` is no number, ``12:30`` is no text."""
+        misread: dict[Any, str] = {}
         if isinstance(given, Mapping):
             for name, value in cast("Mapping[Any, Any]", given).items():
                 read = _misread(value, _kinds(cls, name)) if type(value) in _READ_AS else None
                 if read is not None:
-                    raise ValueError(f"'{name}' {read}")
-        return handler(given)
+                    misread[name] = read
+        if not misread:
+            return handler(given)
+        found = [_line("value_error", f"'{name}' {read}") for name, read in misread.items()]
+        try:
+            handler(given)
+        except ValidationError as error:
+            found += [
+                _line(e["type"], e["msg"], e["loc"], e["input"], e.get("ctx"))
+                for e in error.errors(include_url=False)
+                if not e["loc"] or e["loc"][0] not in misread
+            ]
+        raise ValidationError.from_exception_data(cls.__name__, found)
+
+
+def _line(
+    kind: str,
+    message: str,
+    loc: tuple[int | str, ...] = (),
+    given: object = None,
+    context: dict[str, Any] | None = None,
+) -> InitErrorDetails:
+    """Make one line of a validation error, as the validation library has them."""
+    told = PydanticCustomError(cast("LiteralString", kind), cast("LiteralString", message), context)
+    return InitErrorDetails(type=told, loc=loc, input=given)
 
 
 _ANY = frozenset({bool, int, float, str, date})
@@ -199,6 +224,30 @@ _RANGES = {
 }
 
 
+_LENGTHS = {
+    "too_short": ("at least", "min_length", "entries", "entry"),
+    "too_long": ("at most", "max_length", "entries", "entry"),
+    "string_too_short": ("at least", "min_length", "characters", "character"),
+    "string_too_long": ("at most", "max_length", "characters", "character"),
+}
+_TYPES = (
+    ("string_type", "text"),
+    ("int_", "a whole number"),
+    ("float_", "a number"),
+    ("finite_number", "a finite number"),
+    ("bool_", "true or false"),
+    ("tuple_type", "a list"),
+    ("list_type", "a list"),
+    ("dict_type", "a mapping"),
+    ("mapping_type", "a mapping"),
+    ("model_", "a mapping"),
+    ("date_", "a day, such as 2027-03-01"),
+)
+"""Beginnings of the names of errors, and what the value should be."""
+_LISTED = 20
+"""Mistakes of one file that are told; further ones are counted."""
+
+
 def checked(model: type[B], fields: Mapping[str, Any], whose: str) -> B:
     """Read fields that are not from a file of their own as ``model``.
 
@@ -212,23 +261,44 @@ def checked(model: type[B], fields: Mapping[str, Any], whose: str) -> B:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Describe the first validation error in one sentence, with the nearest key for an unknown one."""
+    """Describe all validation errors on one line, with the nearest key for an unknown one."""
     # Unknown keys come first: a misspelt key is also why another key is missing.
-    first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" ({error.error_count() - 1} more after this)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        near = difflib.get_close_matches(key, sorted(_all_keys(model)), n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"unknown key {where!r}{hint}{more}"
-    if first["type"] == "missing":
-        return f"the key {where!r} is missing{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in _RANGES:
-        words, end = _RANGES[first["type"]]
-        message = f"it should be {words} {first.get('ctx', {})[end]:g} and is {first['input']!s:.40}"
-    return f"{where}: {message}{more}" if where else f"{message}{more}"
+    errors = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    told = list(dict.fromkeys(_explain_one(cast("Mapping[str, Any]", one), model) for one in errors))
+    if len(told) == 1:
+        return told[0]
+    more = [f"and {len(told) - _LISTED} more"] if len(told) > _LISTED else []
+    numbered = [f"({number}) {one}" for number, one in enumerate(told[:_LISTED], start=1)]
+    return f"{len(told)} mistakes: " + "; ".join([*numbered, *more])
+
+
+def _explain_one(error: Mapping[str, Any], model: type[BaseModel]) -> str:
+    kind, loc = error["type"], error["loc"]
+    where = ".".join(str(part) for part in loc)
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), sorted(_all_keys(model)), n=1, cutoff=0.5)
+        return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if kind == "missing":
+        return f"the key {where!r} is missing"
+    message = _in_words(kind, error.get("ctx") or {}, error.get("input"))
+    message = message or str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _in_words(kind: str, context: Mapping[str, Any], given: object) -> str | None:
+    """Say what a value should be, for the kinds of errors of the validation library."""
+    is_now = f" and is {given!s:.40}" if isinstance(given, str | int | float) else ""
+    if kind in _RANGES:
+        words, end = _RANGES[kind]
+        return f"it should be {words} {context[end]:g}{is_now}"
+    if kind in _LENGTHS:
+        words, end, what, one = _LENGTHS[kind]
+        return f"it should have {words} {context[end]} {what if context[end] != 1 else one}"
+    if kind == "literal_error":
+        return f"it should be {context['expected']}{is_now}"
+    if kind == "string_pattern_mismatch":
+        return f"it should match {context['pattern']}{is_now}"
+    return next((f"it should be {what}{is_now}" for start, what in _TYPES if kind.startswith(start)), None)
 
 
 def _all_keys(model: type[BaseModel]) -> set[str]:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    field_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from .config import Config
 from .errors import MediaError
@@ -67,6 +77,8 @@ class ClipSettings(Config):
 class Prompt(Config):
     """One prompt: its text, the image or video it starts from, tags, labels and the expected content.
 
+    In a file, a prompt that is text alone may stand without the key ``text``.
+
     With text alone, the clip is made from the text. With ``image`` it starts from that. With ``video`` it
 
     - goes on where the video ends (``use: extend``, the default),
@@ -80,7 +92,7 @@ class Prompt(Config):
     text: Annotated[Text, AfterValidator(_says_something)] = Field(
         description="what the generator is asked for"
     )
-    tags: tuple[Tag, ...] = ()
+    tags: tuple[Tag, ...] = Field(default=(), description="words for slices and rules, such as [physics]")
     labels: Annotated[Labels, BeforeValidator(read_labels, json_schema_input_type=Written)] = Field(
         default_factory=dict[str, tuple[str, ...]],
         description="named values, such as {category: vcr, id: x}",
@@ -99,9 +111,24 @@ class Prompt(Config):
         default=None, ge=1, le=10_000, description="seeds of this prompt, instead of the suite's"
     )
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Let the JSON schema accept a plain string, as `_as_mapping` does."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(schema)]}
+
     @model_validator(mode="before")
     @classmethod
-    def _labels_once_tags(cls, given: Any) -> Any:
+    def _as_mapping(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"text": given}
+        if isinstance(given, bool | int | float | date):
+            shown = "yes or no" if isinstance(given, bool) else str(given)
+            raise ValueError(
+                f"a prompt is text, or a mapping with 'text', and YAML reads what stands there as {shown}; "
+                "put it in quotes"
+            )
         if not isinstance(given, Mapping):
             return given
         fields = cast("Mapping[str, Any]", given)

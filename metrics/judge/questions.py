@@ -35,7 +35,7 @@ Source: TypeAlias = Literal["question", "control", "elsewhere", "drawn"]
 class Question(Config):
     """One question of a prompt, to be answered with yes or no."""
 
-    ask: str = Field(min_length=1, max_length=600)
+    ask: str = Field(min_length=1, max_length=600, description="a question about the clip")
     answer: bool = Field(description="the answer for a faithful clip: yes or no")
     control: bool = Field(default=False, description="the answer is known whatever the clip shows")
     elsewhere: bool | None = Field(default=None, description="the answer for clips of other prompts")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel, Field
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import Prompt
 from screentest.harness.plan import suite_items
-from screentest.harness.suite import Suite, packaged_suites
+from screentest.harness.policy import Policy
+from screentest.harness.suite import Suite, packaged_suites, read_suite
 from screentest.harness.suite_loading import join_suites, load_suite
+from screentest.metrics.expectation import Expectation
 
 MINIMAL = {"name": "mine", "version": 1, "measures": ["motion.flicker"], "prompts": [{"text": "a ball"}]}
 
@@ -45,6 +49,64 @@ def test_the_schema_accepts_packaged_suites_and_refuses_a_misspelling(name):
         jsonschema.validate({**raw, "mesures": []}, schema)
 
 
+def keys_without_description(model: type[BaseModel]) -> list[str]:
+    """Walk a model's JSON schema and list the keys that it says nothing about."""
+    schema = model.model_json_schema()
+    found: list[str] = []
+    for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
+        for form in (part, *part.get("anyOf", ())):
+            found += [
+                f"{name}.{key}" for key, of in form.get("properties", {}).items() if not of.get("description")
+            ]
+    return found
+
+
+def test_the_walk_finds_a_key_without_description():
+    class Inner(BaseModel):
+        said: int = Field(description="so many")
+        unsaid: int
+
+    class Outer(BaseModel):
+        inner: tuple[Inner, ...]
+
+    assert keys_without_description(Outer) == ["Outer.inner", "Inner.unsaid"]
+
+
+@pytest.mark.parametrize("model", [Suite, Policy, Expectation])
+def test_the_schema_describes_every_key(model):
+    assert keys_without_description(model) == []
+
+
+def test_the_schema_takes_a_prompt_of_text_alone():
+    schema = Suite.model_json_schema()
+    jsonschema.validate({**MINIMAL, "prompts": ["a cat", {"text": "a dog"}]}, schema)
+    for wrong in (3, ["a cat"], {"txt": "a cat"}, ""):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**MINIMAL, "prompts": [wrong]}, schema)
+
+
+def test_a_prompt_of_text_alone_is_a_plain_string(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: s\nversion: 1\nmeasures: [motion.flicker]\nprompts:\n- a cat runs\n- {text: a dog, seeds: 3}\n"
+    )
+    plain, full = read_suite(str(path)).prompts
+    assert plain == Prompt(text="a cat runs")
+    assert (full.text, full.seeds) == ("a dog", 3)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [("no", "yes or no"), ("12:30", "750"), ("2027-01-02", "2027-01-02")]
+)
+def test_a_plain_prompt_that_yaml_reads_as_something_else_is_refused(tmp_path, written, shown):
+    path = tmp_path / "s.yaml"
+    path.write_text(f"name: s\nversion: 1\nmeasures: [motion.flicker]\nprompts: [a cat, {written}]\n")
+    with pytest.raises(
+        UsageError, match=f"prompts.1: .* YAML reads what stands there as {shown}; put it in quotes"
+    ):
+        read_suite(str(path))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -53,7 +115,7 @@ def test_the_schema_accepts_packaged_suites_and_refuses_a_misspelling(name):
         ({"prompts": []}, "give one of 'prompts'"),
         ({"prompts": [{"text": "a"}, {"text": "a"}]}, "the prompt 'a' is listed twice; give it more seeds"),
         ({"prompts": [{"text": ""}]}, "prompts.0.text: "),
-        ({"prompts": ["a ball"]}, "prompts.0: "),
+        ({"prompts": [["a ball"]]}, "prompts.0: it should be a mapping"),
         ({"prompts": [{"text": "a", "tag": "x"}]}, "unknown key 'prompts.0.tag'; did you mean 'tags'"),
         ({"prompts": [{"text": "a", "tags": [""]}]}, "prompts.0.tags.0: "),
         ({"prompts": [{"text": "a", "seeds": 0}]}, "prompts.0.seeds: "),

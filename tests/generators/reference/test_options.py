@@ -51,7 +51,7 @@ def test_options_are_part_of_the_identity_and_defaults_are_the_defaults(tiny_che
     [
         ("step=5", "unknown key 'step'; did you mean 'steps'"),
         ("steps=0", "steps: it should be at least 1 and is 0"),
-        ("steps=many", "steps: .*valid integer"),
+        ("steps=many", "steps: .*a whole number and is many"),
         ("solver=hun", "solver: .*'euler' or 'heun'"),
         ("guidance=nan", "guidance: "),
         ("expand=gpt", "expand: .*'none' or 'rules'"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import Field, ValidationError
-from screentest.harness.core.config import Config, load_yaml, packaged
+from screentest.harness.core.config import Config, checked, load_yaml, packaged
 from screentest.harness.core.errors import UsageError
 
 
@@ -36,6 +38,63 @@ def test_a_file_is_loaded_by_path_or_by_name(path):
     assert load_yaml(Camera, "one", {"one": path}, kind="camera") == camera
 
 
+def test_all_mistakes_of_a_file_are_told_at_once(path):
+    text = "nmae: a\nframes: no\nlenses: [{millimetres: 0}, {millimetres: yes, xyzzy: 2}, 3]\n"
+    with pytest.raises(UsageError) as caught:
+        load(path, text)
+    assert str(caught.value) == (
+        f"camera {path}: 7 mistakes: "
+        "(1) unknown key 'lenses.1.xyzzy'; "
+        "(2) unknown key 'nmae'; did you mean 'name'?; "
+        "(3) 'frames' is a number, and YAML reads what stands there as yes or no; "
+        "(4) the key 'name' is missing; "
+        "(5) lenses.0.millimetres: it should be at least 1 and is 0; "
+        "(6) lenses.1: 'millimetres' is a number, and YAML reads what stands there as yes or no; "
+        "(7) lenses.2: it should be a mapping and is 3"
+    )
+
+
+def test_many_mistakes_are_counted(path):
+    with pytest.raises(UsageError, match=r"^camera .*: 25 mistakes: .*\(20\) lenses.19.*; and 5 more$"):
+        load(path, f"name: a\nlenses: [{', '.join(['{millimetres: 0}'] * 25)}]\n")
+
+
+class Words(Config):
+    kind: Literal["a", "b"] = "a"
+    text: str = Field(default="aa", min_length=2, max_length=3, pattern="^a+$")
+    listed: tuple[str, ...] = Field(default=("x",), min_length=1, max_length=2)
+    mapped: dict[str, int] = Field(default_factory=dict)
+    day: date = date(2027, 1, 1)
+    share: float = Field(default=0.5, gt=0, lt=1, allow_inf_nan=False)
+    yes: bool = True
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"kind": "c"}, "kind: it should be 'a' or 'b' and is c"),
+        ({"text": "a"}, "text: it should have at least 2 characters"),
+        ({"text": "aaaa"}, "text: it should have at most 3 characters"),
+        ({"text": "ab"}, "text: it should match ^a+$ and is ab"),
+        ({"text": ["aa"]}, "text: it should be text"),
+        ({"listed": []}, "listed: it should have at least 1 entry"),
+        ({"listed": ["a", "b", "c"]}, "listed: it should have at most 2 entries"),
+        ({"listed": "abc"}, "listed: it should be a list and is abc"),
+        ({"mapped": [1]}, "mapped: it should be a mapping"),
+        ({"mapped": {"x": "y"}}, "mapped.x: it should be a whole number and is y"),
+        ({"day": "soon"}, "day: it should be a day, such as 2027-03-01 and is soon"),
+        ({"share": 1}, "share: it should be less than 1 and is 1"),
+        ({"share": "much"}, "share: it should be a number and is much"),
+        ({"share": float("inf")}, "share: it should be a finite number and is inf"),
+        ({"yes": "maybe"}, "yes: it should be true or false and is maybe"),
+    ],
+)
+def test_what_a_value_should_be_is_said_in_our_words(fields, sentence):
+    with pytest.raises(UsageError) as caught:
+        checked(Words, fields, "it")
+    assert str(caught.value) == f"it: {sentence}"
+
+
 def test_a_configuration_is_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Camera(name="one").name = "two"
@@ -46,9 +105,12 @@ def test_a_configuration_is_frozen():
     [
         ("name: a\nframs: 3\n", r"unknown key 'frams'; did you mean 'frames'\?$"),
         ("name: a\nlenses: [{milimetres: 3, millimetres: 4}]", r"unknown key 'lenses.0.milimetres'; did you"),
-        ("name: a\nxyzzy: 3\nplugh: 4\n", r"unknown key 'xyzzy' \(1 more after this\)$"),
+        (
+            "name: a\nxyzzy: 3\nplugh: 4\n",
+            r"2 mistakes: \(1\) unknown key 'xyzzy'; \(2\) unknown key 'plugh'$",
+        ),
         ("name: a\nframes: 0\n", r"frames: it should be at least 1 and is 0$"),
-        ("name: a\nframes: many\n", r"frames: Input should be a valid integer"),
+        ("name: a\nframes: many\n", r"frames: it should be a whole number and is many$"),
         ("frames: 1\n", r"the key 'name' is missing$"),
         ("name: a\nname: b\n", r"the key 'name' is given twice \(line 2\)$"),
         (

@@ -93,7 +93,7 @@ def test_options_are_read_as_settings():
     assert parse_argument("base?steps=5", "toy").settings(Settings) == Settings(steps=5)
     with pytest.raises(UsageError, match=r"^toy: unknown key 'stesp'; did you mean 'steps'\?$"):
         parse_argument("base?stesp=5", "toy").settings(Settings)
-    with pytest.raises(UsageError, match=r"^toy: steps: Input should be a valid integer"):
+    with pytest.raises(UsageError, match=r"^toy: steps: it should be a whole number"):
         parse_argument("base?steps=few", "toy").settings(Settings)
 
 

@@ -43,7 +43,7 @@ def test_a_prompt_without_questions_asks_nothing():
         ({"ask": "a?"}, "should be a list of mappings"),
         (["a?"], "should be a list of mappings"),
         ([{"ask": "a?"}], "the key 'answer' is missing"),
-        ([{"ask": "", "answer": True}], "ask: String should have at least 1 character"),
+        ([{"ask": "", "answer": True}], "ask: it should have at least 1 character"),
         ([{"ask": "a?", "answer": "maybe"}], "answer: should be yes or no, not 'maybe'"),
         ([{"ask": "a?", "answer": 1}], "answer: should be yes or no, not 1"),
         ([{"ask": "a?", "answr": True}], "unknown key 'answr'; did you mean 'answer'"),
