@@ -16,6 +16,8 @@ from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 __all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites", "read_suite"]
 
 
+DEFAULT_SET = "default"
+"""Name of the set that ``reference_set`` gives."""
 MAX_ITEMS = 1_000_000
 """Prompts times seeds of one suite."""
 
@@ -99,11 +101,11 @@ class Suite(Config):
     @property
     def references(self) -> dict[str, ReferenceSet]:
         """All reference sets by name; ``reference_set`` is ``default``."""
-        return {**({"default": self.reference_set} if self.reference_set else {}), **self.reference_sets}
+        return {**({DEFAULT_SET: self.reference_set} if self.reference_set else {}), **self.reference_sets}
 
     @model_validator(mode="after")
     def _one_default(self) -> Self:
-        if self.reference_set is not None and "default" in self.reference_sets:
+        if self.reference_set is not None and DEFAULT_SET in self.reference_sets:
             raise ValueError("'reference_set' is the same as 'default' in 'reference_sets'; give one of them")
         return self
 

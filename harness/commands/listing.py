@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.errors import UsageError
 from ..core.presentation import MISSING, Table
+from ..store import RunStore, open_run
 
 if TYPE_CHECKING:
     from ..suite import Suite
 
-__all__ = ["listing"]
+__all__ = ["listing", "runs_table"]
 
 
 def _prompts(suite: Suite) -> str:
     if suite.disguised is not None:
         return f"of {suite.disguised.suite}"
     return str(len(suite.prompts) or "from the folder")
+
+
+def runs_table(folder: Path) -> Table:
+    """Build the table of the runs in a folder, the newest first; what cannot be read is a note.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}; name the one that the runs are in with --in")
+    rows: list[tuple[str, ...]] = []
+    problems: list[str] = []
+    for path in sorted(folder.glob("*/run.json")):
+        try:
+            store = open_run(path.parent)
+            rows.append(_run_row(store))
+            store.close()
+        except UsageError as error:
+            problems.append(str(error))
+    rows.sort(key=lambda row: (row[-1], row[0]), reverse=True)
+    columns = ("run", "suite", "generator", "step", "items", "ok", "refused", "failed", "verdict", "created")
+    note = () if rows else (f"there is no run in {folder}",)
+    return Table(f"runs in {folder}", columns, rows, (*note, *problems))
+
+
+def _run_row(store: RunStore) -> tuple[str, ...]:
+    from ..projection import read_verdict
+
+    record, folder = store.record, store.folder
+    outcomes = Counter(clip.outcome for clip in store.clips().values())
+    verdict = MISSING
+    if (folder / "verdict.json").exists():
+        card = read_verdict(folder)
+        verdict = "stale" if card.stale else card.verdict
+    return (
+        folder.name,
+        f"{record['suite']['name']} v{record['suite']['version']}",
+        str(record["generator_spec"]),
+        MISSING if record.get("step") is None else str(record["step"]),
+        str(len(store.items())),
+        *(str(outcomes[outcome]) for outcome in ("ok", "refused", "failed")),
+        verdict,
+        str(record.get("created", ""))[:16].replace("T", " ") or MISSING,
+    )
 
 
 def listing(kind: str) -> Table:

@@ -52,7 +52,7 @@ app = typer.Typer(
 )
 
 
-Kind: TypeAlias = Literal["suites", "generators", "measures", "encoders", "policies"]
+Kind: TypeAlias = Literal["suites", "generators", "measures", "encoders", "policies", "runs"]
 Schema: TypeAlias = Literal["suite", "policy", "expect"]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -194,14 +194,17 @@ def view(
 @app.command(name="list")
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where 'list runs' looks.")] = Path(
+        "runs"
+    ),
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the names of suites, generators, measures, encoders or policies."""
+    """List suites, generators, measures, encoders, policies by name, or the runs in a folder."""
     load_plugins(plugin)
-    from .listing import listing
+    from .listing import listing, runs_table
 
-    table = listing(kind)
+    table = runs_table(folder) if kind == "runs" else listing(kind)
     print_table(table, as_json)
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "EncoderOption",
     "MeasuresOption",
     "Plugins",
+    "ReferenceSetOption",
     "ThresholdsOption",
     "TrackingUri",
     "adjusted",
@@ -87,6 +88,14 @@ ThresholdsOption = Annotated[
         "--thresholds", help="Thresholds file of the laws; by default the suite's, else the packaged one."
     ),
 ]
+ReferenceSetOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference-set",
+        metavar="DIR",
+        help="Folder of real videos, instead of the suite's set.",
+    ),
+]
 TrackingUri = Annotated[
     str | None,
     typer.Option(
@@ -97,9 +106,13 @@ TrackingUri = Annotated[
 
 
 def adjusted(
-    suite: Suite, measures: list[str] | None, encoders: list[str] | None, thresholds: Path | None = None
+    suite: Suite,
+    measures: list[str] | None,
+    encoders: list[str] | None,
+    thresholds: Path | None = None,
+    reference_set: Path | None = None,
 ) -> Suite:
-    """Replace the suite's measures, encoders and thresholds by those of the command line."""
+    """Replace the suite's measures, encoders, thresholds and reference set by those of the command line."""
     changes: dict[str, Any] = {}
     if measures:
         names = [name.strip() for part in measures for name in part.split(",")]
@@ -116,6 +129,14 @@ def adjusted(
         changes["encoders"] = {**suite.encoders, **changes.get("encoders", {}), role: source}
     if thresholds is not None:
         changes["thresholds"] = str(thresholds)
+    if reference_set is not None:
+        from ..suite import DEFAULT_SET, ReferenceSet
+
+        if not reference_set.is_dir():
+            raise UsageError(f"--reference-set {reference_set}: there is no such folder of videos")
+        changes["reference_set"] = ReferenceSet(folder=str(reference_set))
+        others = {name: one for name, one in suite.reference_sets.items() if name != DEFAULT_SET}
+        changes["reference_sets"] = others
     return suite.model_copy(update=changes)
 
 

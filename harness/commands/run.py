@@ -20,6 +20,7 @@ from .options import (
     EncoderOption,
     MeasuresOption,
     Plugins,
+    ReferenceSetOption,
     Threads,
     ThresholdsOption,
     TrackingUri,
@@ -57,6 +58,7 @@ def run(
     measures: MeasuresOption = None,
     encoder: EncoderOption = None,
     thresholds: ThresholdsOption = None,
+    reference_set: ReferenceSetOption = None,
     plugin: Plugins = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many prompts only.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, max=10_000, help="Clips a prompt.")] = None,
@@ -94,7 +96,7 @@ def run(
     from ..suite_parts import SuitePart
 
     part = SuitePart(limit, seeds, tag)
-    chosen = part.of(adjusted(load_suite(suite), measures, encoder, thresholds))
+    chosen = part.of(adjusted(load_suite(suite), measures, encoder, thresholds, reference_set))
     made = make_generator(generator, device=device, dtype=dtype)
     folder = out or Path("runs") / (_slug(name) if name else f"{chosen.name}-{_slug(generator)}")
     notes: dict[str, Any] = {"name": name} if name else {}
@@ -132,6 +134,7 @@ def score(
     measures: MeasuresOption = None,
     encoder: EncoderOption = None,
     thresholds: ThresholdsOption = None,
+    reference_set: ReferenceSetOption = None,
     plugin: Plugins = None,
     cache: Cache = Path("cache"),
     device: DeviceOption = Device.auto,
@@ -147,7 +150,8 @@ def score(
     from ..store import open_run
     from ..suite import Suite
 
-    suite = adjusted(Suite.model_validate(open_run(run).record["suite"]), measures, encoder, thresholds)
+    recorded = Suite.model_validate(open_run(run).record["suite"])
+    suite = adjusted(recorded, measures, encoder, thresholds, reference_set)
     summary = score_run(run, suite, settings(cache, device, dtype, threads=threads))
     after_scoring(run, tracking_uri)
     _print_summary(summary, as_json)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from screentest.generators import GENERATORS
 from screentest.harness.commands.main import run_cli
+from screentest.harness.commands.options import adjusted
+from screentest.harness.core.errors import UsageError
+from screentest.harness.suite import ReferenceSet, Suite
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -53,6 +56,60 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
     yield call
     GENERATORS._entries.pop("toy", None)
+
+
+def test_runs_are_listed_newest_first_and_what_cannot_be_read_is_said(cli, tmp_path, capsys):
+    for number, name in enumerate(("first", "second")):
+        assert cli("--limit", "1", "--name", name, "--step", str(number))[0] == 0
+        record = json.loads((tmp_path / "runs" / name / "run.json").read_text())
+        record["created"] = f"2026-01-0{number + 1}T03:04:05+00:00"
+        (tmp_path / "runs" / name / "run.json").write_text(json.dumps(record))
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "run.json").write_text("{")
+    capsys.readouterr()
+    assert run_cli(["list", "runs", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["run"], row["step"], row["items"], row["ok"]) for row in rows] == [
+        ("second", "1", "2", "2"),
+        ("first", "0", "2", "2"),
+    ]
+    assert rows[0]["created"] == "2026-01-02 03:04"
+    assert rows[0]["generator"] == "toy:fine"
+    assert run_cli(["list", "runs"]) == 0
+    assert "cannot be read as a run's record" in " ".join(capsys.readouterr().out.split())
+    assert run_cli(["list", "runs", "--in", "gone"]) == 2
+    assert "there is no folder gone" in capsys.readouterr().err
+
+
+def test_a_reference_set_of_the_command_line_replaces_the_suites(tmp_path):
+    real = tmp_path / "real"
+    real.mkdir()
+    base = {**SUITE, "reference_set": {"world": "reference"}}
+    suite = Suite.model_validate(base)
+    found = adjusted(suite, None, None, reference_set=real)
+    assert found.references == {"default": ReferenceSet(folder=str(real))}
+    named = Suite.model_validate(
+        {
+            **SUITE,
+            "reference_sets": {
+                "default": {"world": "reference"},
+                "train": {"world": "reference", "clips": 8},
+            },
+        }
+    )
+    assert adjusted(named, None, None, reference_set=real).references == {
+        "default": ReferenceSet(folder=str(real)),
+        "train": ReferenceSet(world="reference", clips=8),
+    }
+    with pytest.raises(UsageError, match=r"--reference-set .*gone: there is no such folder of videos"):
+        adjusted(suite, None, None, reference_set=tmp_path / "gone")
+
+
+def test_the_options_of_run_reach_the_record(cli, tmp_path):
+    (tmp_path / "real").mkdir()
+    assert cli("--limit", "1", "--name", "with", "--reference-set", "real")[0] == 0
+    record = json.loads((tmp_path / "runs" / "with" / "run.json").read_text())
+    assert record["suite"]["reference_set"]["folder"] == "real"
 
 
 def test_a_part_its_name_and_its_notes_are_in_the_record(cli, tmp_path):
