@@ -50,6 +50,7 @@ MOTIONS: Final = ("left", "right", "rise", "fall", "bounce", "throw-left", "thro
 CAMERA_MOVES: Final = ("pan-left", "pan-right", "zoom-in", "zoom-out", "still")
 RELATIONS: Final = ("left", "right", "above", "below")
 SHAPES: Final = ("ball", "square", "triangle", "block", "wall")
+_IDEAL: Final = {"drag": False, "in_depth": False, "constant_light": True, "others": "none"}
 _DEEPEST: Final = 12  # levels of lists and mappings in an expectation
 _LARGEST_GRAVITY: Final = 1e4
 _NEAR: Final = 0.8  # likeness of a word to a known one from which it is taken for a slip of the pen
@@ -215,12 +216,19 @@ class Expectation(Config):
     ] = Field(
         default=None, description="the acceleration of what falls, in sides a second squared, or unknown"
     )
-    drag: bool = Field(default=False, description="the air, or the ground, slows what moves")
-    elastic: bool = Field(default=False, description="what meets springs apart without any loss")
-    in_depth: bool = Field(default=False, description="things come towards the camera, or go away from it")
-    constant_light: bool = Field(default=True, description="the light stays as it is")
-    others: Literal["allowed", "none"] = Field(
-        default="none", description="whether things may be seen that are not listed"
+    ideal: bool = Field(
+        default=False,
+        description="states drag: false, in_depth: false, constant_light: true and others: none at once",
+    )
+    drag: bool | None = Field(default=None, description="the air, or the ground, slows what moves")
+    in_depth: bool | None = Field(default=None, description="things come towards the camera, or go away")
+    constant_light: bool | None = Field(default=None, description="the light stays as it is")
+    elastic: bool | None = Field(default=None, description="what meets springs apart without any loss")
+    at_rest: tuple[ObjectNumber, ...] = Field(
+        default=(), description="objects that rest until something touches them"
+    )
+    others: Literal["allowed", "none"] | None = Field(
+        default=None, description="whether things may be seen that are not listed"
     )
     questions: tuple[Question, ...] = Field(default=(), description="questions for a viewer, see judge.vlm")
     custom: dict[str, Any] = Field(
@@ -229,10 +237,13 @@ class Expectation(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _facts_of_a_family(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and "family" in given:
-            return _without_family(cast("Mapping[str, Any]", given))
-        return given
+    def _summaries_as_facts(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        stated = dict(cast("Mapping[str, Any]", given))
+        if "family" in stated:
+            stated = _without_family(stated)
+        return {**_IDEAL, **stated} if stated.get("ideal") is True else stated
 
     @model_validator(mode="after")
     def _objects_exist(self) -> Self:
@@ -244,7 +255,7 @@ class Expectation(Config):
                 if pair[0] == pair[1]:
                     raise ValueError(f"two different objects meet, and {pair[0]} is given twice")
                 numbers += pair
-        numbers += [] if self.bitten is None else [self.bitten]
+        numbers += [*self.at_rest, *([] if self.bitten is None else [self.bitten])]
         if numbers and max(numbers) >= len(self.objects):
             raise ValueError(
                 f"object {max(numbers)} is meant, and there are {len(self.objects)}, counted from 0"

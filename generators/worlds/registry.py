@@ -121,6 +121,11 @@ class World(Protocol):
         ...
 
     @property
+    def phenomena(self) -> Sequence[str]:
+        """Name kinds of lawful everyday motion, as families of trials that no threshold is made from."""
+        ...
+
+    @property
     def skill_families(self) -> Mapping[str, Sequence[str]]:
         """Name the families whose scenes each skill of following a prompt is tried on."""
         ...

@@ -80,7 +80,7 @@ class Source:
 
     Attributes:
         world: version of the reference world at that time.
-        tracker: version of the tracker ``world`` at that time.
+        tracker: version of the tracker ``world``.
         clips, seed: number of scenes of each family and their seed; each is used in every look.
         looks: of `validation.looks.LOOKS`.
         stays: 99 % quantiles of what stays: the extent of a thing's way, how far the view goes, and its zoom.
@@ -96,7 +96,7 @@ class Source:
 
 SOURCE: Final = Source(
     world=2,
-    tracker=4,
+    tracker=5,
     clips=60,
     seed=0,
     looks=("plain", "ground", "noise", "crf28", "resized"),

@@ -68,13 +68,32 @@ def players(cast: RoleAssignment, places: Sequence[int] | None = None) -> list[i
     Raises:
         NotApplicable: nothing at all is tracked in the clip.
     """
-    if not cast.tracks.things:
-        raise NotApplicable("discarded: nothing is tracked")
+    nothing = _nothing_tracked(cast)
+    if nothing is not None:
+        return nothing
     roles = [role for role in cast.roles if places is None or role.place in places]
     absent = [role.thing.noun for role in roles if not _is_shown(cast, role)]
     if absent:
         return SkillJudgement(False, {"failure": "not shown", "missing": absent})
     return [role.track for role in roles if role.track is not None]
+
+
+def _nothing_tracked(cast: RoleAssignment) -> SkillJudgement | None:
+    """Give the no of a clip in which nothing moves though it should, to a source that sees what moves alone.
+
+    Raises:
+        NotApplicable: nothing is tracked in another clip: nobody can tell what there is.
+    """
+    if cast.tracks.things:
+        return None
+    if cast.tracks.sees_still:
+        raise NotApplicable("discarded: nothing is tracked")
+    if cast.expect.moves:
+        return SkillJudgement(False, {"failure": "nothing moves"})
+    raise NotApplicable(
+        "nothing moves in the clip, and the source of these tracks sees nothing else; for things that stand "
+        "still use 'world' or a detector"
+    )
 
 
 def _is_shown(cast: RoleAssignment, role: Role) -> bool:
@@ -103,6 +122,8 @@ def shown(cast: RoleAssignment) -> SkillJudgement:
     """
     if not cast.roles:
         raise NotAsked("no objects are asked for")
+    if not cast.tracks.things and not cast.tracks.sees_still:
+        return _nothing_tracked(cast) or SkillJudgement(False)
     if not cast.tracks.things:
         nouns = sorted({role.thing.noun for role in cast.roles})
         return SkillJudgement(False, {"failure": "not shown", "missing": nouns, "tracked": 0})
@@ -122,8 +143,9 @@ def count(cast: RoleAssignment) -> SkillJudgement:
     wanted = [k for k, thing in enumerate(cast.expect.objects) if "count" in thing.model_fields_set]
     if not wanted:
         raise NotAsked("no number is asked for")
-    if not cast.tracks.things:
-        raise NotApplicable("discarded: nothing is tracked")
+    nothing = _nothing_tracked(cast)
+    if nothing is not None:
+        return nothing
     missing, extra, seen = 0, 0, 0
     exact = True
     told: list[Json] = []
@@ -318,8 +340,9 @@ def nothing_uninvited(cast: RoleAssignment) -> SkillJudgement:
         raise NotAsked("no objects are asked for")
     if cast.expect.others == "allowed":
         raise NotAsked("other things may be seen")
-    if not cast.tracks.things:
-        raise NotApplicable("discarded: nothing is tracked")
+    nothing = _nothing_tracked(cast)
+    if nothing is not None:
+        return nothing
     extras = _extras(cast)
     smudges = len(cast.doubles) + len(cast.uninvited) - len(extras)
     if not extras:

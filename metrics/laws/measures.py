@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Final
 from ..base import NotApplicable, Sample, Scored, measure
 from ..tracking.role_assignment import RoleAssignment
 from ..tracking.tracks import Tracks
-from .evaluation import LAWS, discarded, find_all, law_roles
+from .evaluation import LAWS, discarded, find_all, law_roles, unfit
 from .motion import Finding
-from .thresholds import ANY, Quantile, ThresholdFile, thresholds_digest
+from .thresholds import ANY, SourceThresholds, ThresholdFile, thresholds_digest
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
 __all__ = ["any_law", "discarded_clip", "law_measures"]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _SETTING: Final = "thresholds"
 _WHAT: Final = {
     "gravity": "Whether what should fall does not fall by the gravity expected",
@@ -50,14 +50,15 @@ def _findings(sample: Sample) -> Mapping[str, Finding | str]:
 
 def _law(name: str) -> Callable[[Sample], Scored]:
     def broken(sample: Sample) -> Scored:
-        cast = sample.derived(law_roles)
+        assigned = sample.derived(law_roles)
         finding = sample.derived(_findings)[name]
         if isinstance(finding, str):
             raise NotApplicable(finding)
-        limits, limits_digest = _limits(sample, cast.tracks)
-        if name not in limits:
-            raise NotApplicable("this law has no threshold for the source of these tracks")
-        limit = limits[name].threshold
+        limits, limits_digest = _limits(sample, assigned.tracks)
+        if name not in limits.laws:
+            why = limits.missing.get(name, "none was made")
+            raise NotApplicable(f"this law has no threshold for the source of these tracks: {why}")
+        limit = limits.laws[name].threshold
         evidence: dict[str, Json] = {
             "severity": round(finding.severity, 6),
             "threshold": round(limit, 6),
@@ -66,7 +67,7 @@ def _law(name: str) -> Callable[[Sample], Scored]:
         }
         if finding.severity <= limit:
             return Scored(0.0, evidence)
-        return Scored(1.0, {**_when(cast, finding), **evidence})
+        return Scored(1.0, {**_when(assigned, finding), **evidence})
 
     broken.__name__ = name
     broken.__doc__ = f"""{_WHAT[name]}: 1 where it does, else 0.
@@ -103,25 +104,27 @@ def any_law(sample: Sample) -> Scored:
     Raises:
         NotApplicable: no law applies, or the source of the tracks has no thresholds.
     """
-    cast = sample.derived(law_roles)
-    limits, limits_digest = _limits(sample, cast.tracks)
+    assigned = sample.derived(law_roles)
+    limits, limits_digest = _limits(sample, assigned.tracks)
     found = sample.derived(_findings)
-    held = {n: finding for n, finding in found.items() if n in limits and not isinstance(finding, str)}
+    held = {n: finding for n, finding in found.items() if n in limits.laws and not isinstance(finding, str)}
     if not held:
-        reason = discarded(cast)
-        raise NotApplicable("no law applies" if reason is None else f"discarded: {reason}")
-    ratios = {name: finding.severity / limits[name].threshold for name, finding in held.items()}
+        reason = unfit(assigned.tracks) or discarded(assigned)
+        if reason is None:
+            raise NotApplicable("no law applies")
+        raise NotApplicable(reason if unfit(assigned.tracks) else f"discarded: {reason}")
+    ratios = {name: finding.severity / limits.laws[name].threshold for name, finding in held.items()}
     worst = max(ratios, key=lambda name: ratios[name])
     evidence: dict[str, Json] = {
         "law": worst,
         "ratio": round(ratios[worst], 6),
-        "threshold": round(limits[ANY].threshold, 6),
+        "threshold": round(limits.laws[ANY].threshold, 6),
         "thresholds": limits_digest,
         "laws": sorted(held),
     }
-    if ratios[worst] <= limits[ANY].threshold:
+    if ratios[worst] <= limits.laws[ANY].threshold:
         return Scored(0.0, evidence)
-    return Scored(1.0, {**_when(cast, held[worst]), **evidence})
+    return Scored(1.0, {**_when(assigned, held[worst]), **evidence})
 
 
 @measure(
@@ -131,13 +134,16 @@ def discarded_clip(sample: Sample) -> Scored:
     """Whether a clip says nothing of laws, as its subject is missing, there twice, or still: 1, else 0.
 
     Raises:
-        NotApplicable: the prompt does not say what to expect.
+        NotApplicable: the prompt does not say what to expect, or the tracker is not fit for the clip.
     """
-    reason = discarded(sample.derived(law_roles))
+    assigned = sample.derived(law_roles)
+    if (why := unfit(assigned.tracks)) is not None:
+        raise NotApplicable(why)
+    reason = discarded(assigned)
     return Scored(0.0) if reason is None else Scored(1.0, {"reason": reason})
 
 
-def _limits(sample: Sample, tracks: Tracks) -> tuple[Mapping[str, Quantile], str]:
+def _limits(sample: Sample, tracks: Tracks) -> tuple[SourceThresholds, str]:
     """Find the thresholds for the source of some tracks, and the first digits of their digest."""
     file = sample.setting(_SETTING, ThresholdFile)
     found = None if tracks.source is None else file.of_source(tracks.source)
@@ -147,14 +153,14 @@ def _limits(sample: Sample, tracks: Tracks) -> tuple[Mapping[str, Quantile], str
             "--calibrate --source ...', and name the file with --thresholds"
         )
     name, part = found
-    return part.laws, thresholds_digest({name: part})[:12]
+    return part, thresholds_digest({name: part})[:12]
 
 
-def _when(cast: RoleAssignment, finding: Finding) -> dict[str, Json]:
+def _when(assigned: RoleAssignment, finding: Finding) -> dict[str, Json]:
     """Tell the first frame at fault, and its time in seconds, from and to which the page shows it."""
     if finding.first_frame is None:
         return {}
-    second = round(float(cast.tracks.times_T[finding.first_frame]), 6)
+    second = round(float(assigned.tracks.times_T[finding.first_frame]), 6)
     return {"first_frame": finding.first_frame, "first_s": second, "last_s": second}
 
 

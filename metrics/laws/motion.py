@@ -1,4 +1,4 @@
-"""Laws of one thing's motion: it falls by gravity, keeps its velocity, and is never here and then there."""
+"""Laws of the motion of one object: gravity, inertia and continuity."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..base import NotApplicable
 from ..tracking.role_assignment import Role, RoleAssignment
 from ..tracking.trajectories import Path, fit_falls, fit_hinge, path_of
+from .conditions import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ STEADY: Final = ("left", "right", "rise", "stay")
 """Motions in which nothing changes the velocity but a touch."""
 _RESTING: Final = 0.1
 """Sides a second: the change of a slower thing's velocity is measured against this speed."""
-_MOMENTS: Final = 5  # between two frames at which ways that are drawn out to each other are compared
+_MOMENTS: Final = 5  # between two frames at which extrapolated paths are compared
 _ERRORS: Final = 2.0
 """A severity is what is left after so many standard errors: what may be scatter does not count."""
 
@@ -58,11 +59,11 @@ def worst(findings: Iterable[Finding]) -> Finding:
     return max(found, key=lambda f: f.severity)
 
 
-def whole_path(cast: RoleAssignment, role: Role, least: int) -> Path | None:
+def whole_path(assigned: RoleAssignment, role: Role, least: int) -> Path | None:
     """Give the path of a role's track, or None where it is shown whole in fewer than ``least`` frames."""
     if role.track is None:
         return None
-    path = path_of(cast, role.track)
+    path = path_of(assigned, role.track)
     return path if len(path.frames_K) >= least else None
 
 
@@ -72,35 +73,33 @@ def frame_at(path: Path, time: float) -> int:
     return int(path.frames_K[after[0] if len(after) else -1])
 
 
-def gravity(cast: RoleAssignment) -> Finding:
+def gravity(assigned: RoleAssignment) -> Finding:
     """Fit parabolas of one gravity to the subject's fall: the severity is in units of gravity's own effect.
 
     The larger of ``|g^ - g| / g``, less two standard errors, and the rms left by the parabolas as a share of
-    ``g t^2 / 8``, by which gravity bends the longest part of the way away from a straight line. A thing that
-    does not fall, or falls evenly, has 1. Where nobody knows g, that of the fit takes its place, and only
-    the form of the way, and that it bends downwards, are held against the clip.
+    ``g t^2 / 8``, the distance of the longest part of the path from a straight line under gravity. What does
+    not fall, or falls evenly, has 1. The law is that of a free fall: a gravity must be stated, and that
+    nothing slows the fall or comes nearer.
 
     Raises:
-        NotApplicable: nothing is expected to fall, or it is seen whole in too few frames.
+        NotApplicable: nothing is expected to fall freely, or it is seen whole in too few frames.
     """
-    if cast.expect.motion not in FALLS:
+    if assigned.expect.motion not in FALLS:
         raise NotApplicable("nothing is expected to fall")
-    cast.require_view()
-    path = whole_path(cast, cast.subject, 5)
+    require(assigned.expect, "known gravity", "no drag", "no depth")
+    assigned.require_view()
+    path = whole_path(assigned, assigned.subject, 5)
     falls = None if path is None else fit_falls(path)
     if path is None or falls is None:
         raise NotApplicable("too short: the fall is not seen whole in 5 frames")
-    known = cast.expect.gravity
-    g = known if known is not None else max(falls.g, 1e-6)
+    g = assigned.expect.gravity or 0.0
     away = max(0.0, abs(falls.g - g) - _ERRORS * falls.error) / g
     bend = g * falls.longest**2 / 8
     rough = max(0.0, falls.rms - 2 * path.noise) / bend
-    if known is None and falls.g <= 0:
-        away = 1.0
     severity = min(max(away, rough), 10.0)
     evidence: dict[str, Json] = {
         "g": falls.g,
-        "g_expected": known,
+        "g_expected": g,
         "g_error": falls.error,
         "rms": falls.rms,
         "bounces": [round(time, 3) for time, *_ in falls.bounces],
@@ -109,14 +108,15 @@ def gravity(cast: RoleAssignment) -> Finding:
     return Finding(severity, int(path.frames_K[0]), evidence)
 
 
-def bounce(cast: RoleAssignment) -> Finding:
+def bounce(assigned: RoleAssignment) -> Finding:
     """Measure the restitution of the subject's bounces: the severity is how far the highest is above 1.
 
     Raises:
-        NotApplicable: the subject is not expected to fall, or is not seen to bounce.
+        NotApplicable: the subject is not expected to fall in one plane, or is not seen to bounce.
     """
-    cast.require_view()
-    path = whole_path(cast, cast.subject, 7)
+    require(assigned.expect, "no depth")
+    assigned.require_view()
+    path = whole_path(assigned, assigned.subject, 7)
     falls = None if path is None else fit_falls(path)
     if path is None or falls is None:
         raise NotApplicable("too short: the fall is not seen whole in 7 frames")
@@ -134,22 +134,23 @@ def bounce(cast: RoleAssignment) -> Finding:
     return worst(findings)
 
 
-def inertia(cast: RoleAssignment) -> Finding:
+def inertia(assigned: RoleAssignment) -> Finding:
     """Look for a change of velocity that no touch explains: its size over the speed.
 
-    For each expected thing and each part of its way between touches, the best hinge of two uniform motions;
-    the change of velocity less two standard errors, over the speed before or after (the larger), or over 0.1
-    sides a second where both are slower.
+    For each expected object and each part of its path between contacts, the best hinge of two uniform
+    motions; the change of velocity less two standard errors, over the speed before or after (the larger),
+    or over 0.1 sides a second where both are slower.
 
     Raises:
-        NotApplicable: the motion that is expected is not a uniform one, or no part of a way is long enough.
+        NotApplicable: no uniform motion without drag is expected, or no part of a path is long enough.
     """
-    if (cast.expect.motion not in STEADY and cast.expect.direction is None) or cast.expect.order:
+    if (assigned.expect.motion not in STEADY and assigned.expect.direction is None) or assigned.expect.order:
         raise NotApplicable("no uniform motion is expected")
-    cast.require_view()
+    require(assigned.expect, "no drag", "no depth")
+    assigned.require_view()
     findings: list[Finding] = []
-    for role in cast.shown:
-        path = whole_path(cast, role, 6)
+    for role in assigned.shown:
+        path = whole_path(assigned, role, 6)
         for part in [] if path is None else path.untouched(6):
             hinge = fit_hinge(part, least=2)
             if hinge is None:
@@ -167,20 +168,20 @@ def inertia(cast: RoleAssignment) -> Finding:
     return worst(findings)
 
 
-def continuity(cast: RoleAssignment) -> Finding:
+def continuity(assigned: RoleAssignment) -> Finding:
     """Look for a jump: the distance in sides that no motion before and after a step explains.
 
-    The ways before and after the step are drawn out to each other; the jump is the smallest distance between
-    them during the step, so that a bounce is none. Of the centroid and the two edges along each axis, the one
-    that moved least counts: a bite moves some of them, a jump all.
+    The paths before and after the step are extrapolated to each other; the jump is the smallest distance
+    between them during the step, so that a bounce is none. Of the centroid and the two edges along each
+    axis, the one that moved least counts: a bite moves some of them, a jump all.
 
     Raises:
         NotApplicable: no thing is expected, or none is seen whole in 4 frames.
     """
-    cast.require_view()
+    assigned.require_view()
     findings: list[Finding] = []
-    for role in cast.shown:
-        path = whole_path(cast, role, 4)
+    for role in assigned.shown:
+        path = whole_path(assigned, role, 4)
         if path is not None:
             findings.append(_largest_jump(path, role))
     return worst(findings)
@@ -196,7 +197,7 @@ def _largest_jump(path: Path, role: Role) -> Finding:
     for k in np.argsort(-bounds, kind="stable"):
         if bounds[k] <= best:
             break
-        # By the two or the three frames on either side: a bounce among the three must not be taken for a way.
+        # By the two or the three frames on either side: a bounce among the three is no straight path.
         if path.touched_K[k] and (k == 0 or k == len(t) - 2):
             continue  # of a single frame behind a touch, no one can say where it should be
         gap = np.inf
@@ -234,7 +235,7 @@ def _gaps_by_neighbours(t: _F, traces_3K2: _F) -> _F:
 
 
 def _gap(t: _F, traces_3K2: _F, before: slice, after: slice) -> float:
-    """Measure the smallest distance between two ways, drawn out to the step between them."""
+    """Measure the smallest distance between two paths, extrapolated to the step between them."""
     low, high = float(t[before][-1]), float(t[after][0])
     when = np.linspace(low, high, _MOMENTS)
     one, two = (_drawn_out(t[part], traces_3K2[:, part], when) for part in (before, after))
@@ -251,7 +252,7 @@ def _gap(t: _F, traces_3K2: _F, before: slice, after: slice) -> float:
 
 
 def _drawn_out(t: _F, traces_3K2: _F, when_S: _F) -> _F | None:
-    """Continue straight ways to other times, (3, S, 2); None for a single frame."""
+    """Extrapolate straight paths to other times, (3, S, 2); None for a single frame."""
     if len(t) < 2:
         return None
     end = t - t.mean()

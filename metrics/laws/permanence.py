@@ -1,4 +1,4 @@
-"""Laws of what lasts: things stay, and stay what they are; a mark stays; nothing comes from nowhere."""
+"""Laws of persistence: objects stay, keep their shape and color, and none appears from nowhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..base import NotApplicable
 from ..tracking.area_loss import largest_loss
 from ..tracking.role_assignment import Role, RoleAssignment
+from .conditions import require
 from .motion import Finding, worst
 
 if TYPE_CHECKING:
@@ -25,26 +26,28 @@ _SOFT: Final = ("person", "biscuit")
 """Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
 
 
-def permanence(cast: RoleAssignment) -> Finding:
+def permanence(assigned: RoleAssignment) -> Finding:
     """Measure what is gone of the expected things though nothing hides it, or is there once too often.
 
     Where a thing is not seen, or less of it than should be, it is placed on the straight line between where
-    it was last and where it is next, or on the way it went. What should show there and does not counts for
-    that frame, if it is more than 0.3 of the thing; a double counts as one frame. The severity is the sum
-    over the frames, as a share of the clip.
+    it was last and where it is next, or on its extrapolated path. What should show there and does not counts
+    for that frame, if it is more than 0.3 of the object; what went behind another object may stay there,
+    unless it is stated to pass and nothing slows it. A double counts as one frame, if nothing else may be
+    seen. The severity is the sum over the frames, as a share of the clip.
 
     Raises:
         NotApplicable: no expected thing is shown.
     """
-    if not cast.shown:
+    if not assigned.shown:
         raise NotApplicable("discarded: nothing of what is expected is shown")
-    frames = cast.tracks.frames
+    frames = assigned.tracks.frames
     lacking = np.zeros(frames)
-    for role in cast.shown:
-        lacking = np.maximum(lacking, _lacking(cast, role))
+    for role in assigned.shown:
+        lacking = np.maximum(lacking, _lacking(assigned, role))
     extra = np.zeros(frames, bool)
-    for n in cast.doubles:
-        extra |= cast.tracks.seen_NT[n]
+    if assigned.expect.others == "none":
+        for n in assigned.doubles:
+            extra |= assigned.tracks.seen_NT[n]
     fault = np.maximum(lacking, extra)
     evidence: dict[str, Json] = {
         "gone_frames": np.flatnonzero(lacking).tolist(),
@@ -54,22 +57,44 @@ def permanence(cast: RoleAssignment) -> Finding:
     return Finding(float(fault.mean()), first, evidence)
 
 
-def _lacking(cast: RoleAssignment, role: Role) -> _F:
+def _lacking(assigned: RoleAssignment, role: Role) -> _F:
     """Tell, for each frame, what share of a thing should be seen and is not; 0 up to `_OVERLOOKED`."""
-    tracks, n = cast.tracks, role.track
+    tracks, n = assigned.tracks, role.track
     assert n is not None
     lacking = np.zeros(tracks.frames)
     seen = tracks.seen_NT[n]
-    known = np.flatnonzero(cast.placed_NT[n])
+    known = np.flatnonzero(assigned.placed_NT[n])
     doubtful = np.flatnonzero(tracks.visible_NT[n] < 1 - _OVERLOOKED)
     doubtful = doubtful[doubtful > int(seen.argmax())]
     if not len(doubtful) or len(known) < 2:
         return lacking
     size = np.nanmedian(tracks.whole_NT4[n, :, 2:] - tracks.whole_NT4[n, :, :2], axis=0)
+    hidden_from = None if _must_come_out(assigned, role) else _hidden_for_good(assigned, n, known, size)
     for t in doubtful:
+        if hidden_from is not None and t >= hidden_from:
+            break
         place = _where(tracks.times_T, tracks.center_NT2[n], known, int(t))
-        lacking[t] = _shows(cast, n, int(t), place, size) - tracks.visible_NT[n, t]
+        lacking[t] = _shows(assigned, n, int(t), place, size) - tracks.visible_NT[n, t]
     return np.where(lacking > _OVERLOOKED, lacking, 0.0)
+
+
+def _must_come_out(assigned: RoleAssignment, role: Role) -> bool:
+    """Say whether a thing is known to come out again from behind another: it passes, and nothing slows it."""
+    behind, expect = assigned.expect.passes_behind, assigned.expect
+    return behind is not None and behind[0] == role.place and expect.drag is False
+
+
+def _hidden_for_good(assigned: RoleAssignment, n: int, known: NDArray[np.int64], size: _F) -> int | None:
+    """Number the frame from which a thing may rest behind another; None where it is seen to the end.
+
+    It is last seen where its path leads behind another thing, at least in part.
+    """
+    tracks = assigned.tracks
+    gone = int(np.flatnonzero(tracks.seen_NT[n])[-1]) + 1
+    if gone >= tracks.frames:
+        return None
+    place = _where(tracks.times_T, tracks.center_NT2[n], known[known < gone], gone)
+    return gone if _hidden(assigned, n, gone, place, size) > _OVERLOOKED else None
 
 
 def _where(times_T: _F, place_T2: _F, known: NDArray[np.int64], t: int) -> _F:
@@ -89,68 +114,89 @@ def _where(times_T: _F, place_T2: _F, known: NDArray[np.int64], t: int) -> _F:
     return place_T2[b] + slope * (times_T[t] - times_T[b])
 
 
-def _shows(cast: RoleAssignment, n: int, t: int, place: _F, size: _F) -> float:
+def _shows(assigned: RoleAssignment, n: int, t: int, place: _F, size: _F) -> float:
     """Tell what share of a thing at a place would be in the frame and clear of other things."""
-    tracks = cast.tracks
+    tracks = assigned.tracks
     low, high = place - size / 2, place + size / 2
     inside = np.minimum(high, [tracks.width - 0.5, tracks.height - 0.5]) - np.maximum(low, -0.5)
-    shows = float(np.clip(inside / size, 0.0, 1.0).prod())
+    return float(np.clip(inside / size, 0.0, 1.0).prod()) - _hidden(assigned, n, t, place, size)
+
+
+def _hidden(assigned: RoleAssignment, n: int, t: int, place: _F, size: _F) -> float:
+    """Tell what share of a thing at a place would lie behind other things, each counted on its own."""
+    tracks = assigned.tracks
+    low, high = place - size / 2, place + size / 2
+    hidden = 0.0
     for other in range(tracks.things):
         box = tracks.box_NT4[other, t]
         if other != n and not np.isnan(box[0]):
             lap = np.clip((np.minimum(high, box[2:]) - np.maximum(low, box[:2])) / size, 0.0, 1.0)
-            shows -= float(lap.prod())
-    return shows
+            hidden += float(lap.prod())
+    return hidden
 
 
-def uninvited(cast: RoleAssignment) -> Finding:
+def uninvited(assigned: RoleAssignment) -> Finding:
     """Count frames that show a thing that nobody asked for: the severity is their share of the clip.
 
     Raises:
         NotApplicable: nothing is expected, so that nothing is unexpected.
     """
-    if not cast.expect.objects:
+    if not assigned.expect.objects:
         raise NotApplicable("no objects are expected")
-    tracks = cast.tracks
+    require(assigned.expect, "no others")
+    tracks = assigned.tracks
     there = (
-        tracks.seen_NT[list(cast.uninvited)].any(axis=0) if cast.uninvited else np.zeros(tracks.frames, bool)
+        tracks.seen_NT[list(assigned.uninvited)].any(axis=0)
+        if assigned.uninvited
+        else np.zeros(tracks.frames, bool)
     )
     boxes: list[Json] = []
-    for n in cast.uninvited:
+    for n in assigned.uninvited:
         t = int(tracks.seen_NT[n].argmax())
         boxes.append({"frame": t, "box": tracks.box_NT4[n, t].round(2).tolist()})
     return Finding(float(there.mean()), int(there.argmax()) if there.any() else None, {"things": boxes})
 
 
-def rigidity(cast: RoleAssignment) -> Finding:
+def rigidity(assigned: RoleAssignment) -> Finding:
     """Measure how far an outline changes: the largest change that lasts for three frames.
 
     The largest of the changes of the form's moments of order 2, 3 and 4, which turning leaves as they are
     (see `outlines.form_moments`; from a disc to a square it is 0.6, to a triangle 0.57), and of the change of
-    size (logarithm of the area, halved), less that by the camera's zoom. The first three whole frames are
+    size (logarithm of the area, halved), less that by the camera's zoom. The size counts only where it is
+    stated that nothing comes nearer. The first three whole frames are
     the measure of it. What comes out from behind something near the end is compared by as few frames as
     there are.
 
     Raises:
         NotApplicable: no rigid thing is expected, or none is seen whole in 6 frames.
     """
-    rigid = [role for role in cast.shown if role.thing.kind not in _SOFT]
-    if cast.shown and not rigid:
-        raise NotApplicable("nothing rigid is expected")
-    cast.require_view()
-    tracks = cast.tracks
+    rigid = [role for role in assigned.shown if _is_rigid(assigned, role)]
+    if assigned.shown and not rigid:
+        raise NotApplicable("nothing of a fixed outline is expected (shape)")
+    assigned.require_view()
+    tracks = assigned.tracks
     findings: list[Finding] = []
     for role in rigid:
-        whole = np.flatnonzero(cast.whole_NT[role.track])
+        whole = np.flatnonzero(assigned.whole_NT[role.track])
         if len(whole) < 3 or tracks.seen_NT[role.track].sum() < 6:
             continue
         size_K = 0.5 * np.log(tracks.area_NT[role.track, whole]) - np.nan_to_num(tracks.camera_T4[whole, 2])
+        if assigned.expect.in_depth is not False:  # what comes nearer grows
+            size_K = np.zeros(len(whole))
         looks = np.concatenate([tracks.form_NT4[role.track, whole, 1:], size_K[:, None]], axis=1)
         findings.append(_lasting_change(looks, whole, role, spread=False))
     return worst(findings)
 
 
-def color(cast: RoleAssignment) -> Finding:
+def _is_rigid(assigned: RoleAssignment, role: Role) -> bool:
+    return (
+        role.thing.outline is not None
+        and role.thing.kind not in _SOFT
+        and role.place != assigned.expect.bitten
+    )
+
+
+def color(assigned: RoleAssignment) -> Finding:
     """Measure how far a color changes: the largest change that lasts for three frames, over 255 levels.
 
     The change is the root mean square over RGB. The first three frames that show enough of a thing are what
@@ -160,9 +206,10 @@ def color(cast: RoleAssignment) -> Finding:
     Raises:
         NotApplicable: no thing is expected, or none is seen in 6 frames.
     """
-    tracks = cast.tracks
+    require(assigned.expect, "constant light")
+    tracks = assigned.tracks
     findings: list[Finding] = []
-    for role in cast.shown:
+    for role in assigned.shown:
         enough = np.flatnonzero(tracks.seen_NT[role.track] & (tracks.visible_NT[role.track] > _ENOUGH))
         if len(enough) >= 6:
             looks = tracks.color_NT3[role.track, enough] / 255
@@ -206,24 +253,24 @@ def _smoothed(looks_KD: _F, frames: NDArray[np.int64]) -> _F:
     return smooth_KD
 
 
-def persistence(cast: RoleAssignment) -> Finding:
+def persistence(assigned: RoleAssignment) -> Finding:
     """Measure what share of a bite grows back.
 
     Raises:
         NotApplicable: no bite is expected, or none is seen, or too few frames follow it.
     """
-    bitten = [role for role in cast.shown if role.place == cast.expect.bitten]
+    bitten = [role for role in assigned.shown if role.place == assigned.expect.bitten]
     if not bitten:
         raise NotApplicable("no bite is expected")
-    findings = [finding for role in bitten if (finding := _regrown(cast, role)) is not None]
+    findings = [finding for role in bitten if (finding := _regrown(assigned, role)) is not None]
     if not findings:
         raise NotApplicable("no bite is seen")
     return worst(findings)
 
 
-def _regrown(cast: RoleAssignment, role: Role) -> Finding | None:
-    whole = np.flatnonzero(cast.whole_NT[role.track])
-    area = cast.tracks.area_NT[role.track, whole]
+def _regrown(assigned: RoleAssignment, role: Role) -> Finding | None:
+    whole = np.flatnonzero(assigned.whole_NT[role.track])
+    area = assigned.tracks.area_NT[role.track, whole]
     if len(area) < 5:
         raise NotApplicable("too short: the bite is not seen whole in 5 frames")
     loss = largest_loss(area)

@@ -1,6 +1,6 @@
 """Thresholds: how severe a law must seem broken before a clip is said to break it.
 
-They are quantiles of what the probes find in lawful clips, are kept by the source of the tracks, and are
+They are quantiles of the severities of lawful clips, are kept by tracker, and are
 written by ``screentest validate --probes --calibrate``, never by hand: the file carries its own digest, which
 is part of every score's key. The package brings those of the tracker ``world``; a file that a suite or the
 command line names adds those of further sources, or takes the place of the package's.
@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import Field, ValidationError
@@ -32,6 +33,7 @@ __all__ = [
     "Quantile",
     "SourceThresholds",
     "ThresholdFile",
+    "blunt_laws",
     "calibrated",
     "chosen_thresholds",
     "conformal",
@@ -46,10 +48,12 @@ FILE: Final = Path(__file__).parent / "data" / "thresholds.json"
 ALARMS: Final = 0.01
 """Share of lawful clips of any one look that may lie above a threshold."""
 ANY: Final = "any"
+FEWEST_FOUND: Final = 0.5
+"""Share of the violations of a medium severity that a law must find to have a threshold."""
 LEAST: Final = 0.01
 """No threshold is lower: what is milder is nothing that a viewer could see."""
 LEAST_OF: Final = {"gravity": 0.1}
-"""Nor can a viewer see a gravity that is off by a tenth; a latent autoencoder bends ways by about as much."""
+"""Nor can a viewer see a gravity that is off by a tenth; a latent autoencoder bends paths by as much."""
 _LAYOUT: Final = 1
 
 
@@ -128,7 +132,11 @@ def conformal(severities: Sequence[float], alarms: float) -> float:
 
 
 def calibrated(
-    rows: Iterable[Mapping[str, Any]], settings: Mapping[str, Any], *, alarms: float = ALARMS
+    rows: Iterable[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    *,
+    alarms: float = ALARMS,
+    blunt: Mapping[str, str] = MappingProxyType({}),
 ) -> SourceThresholds:
     """Make thresholds from lawful trials: for each law the largest of the quantiles of every look.
 
@@ -137,9 +145,10 @@ def calibrated(
     applies to too few of the clips, as the source does not see what it takes, gets none, and says why.
 
     Args:
-        rows: what `trials.run` gave.
+        rows: what `law_trials.run` gave.
         settings: what made them, for the record.
         alarms: share of lawful clips of a look that may lie above a threshold.
+        blunt: law -> why it gets no threshold; see `blunt_laws`.
 
     Raises:
         UsageError: too few clips for any law.
@@ -154,8 +163,10 @@ def calibrated(
         raise UsageError("the source sees nothing in any of the lawful clips")
     looks = sorted({row["look"] for row in kept})
     laws: dict[str, Quantile] = {}
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = dict(blunt)
     for law in LAWS:
+        if law in blunt:
+            continue
         try:
             by_look = {look: found[law][look] for look in looks}
             laws[law] = _largest(by_look, alarms, LEAST_OF.get(law, LEAST))
@@ -174,6 +185,31 @@ def calibrated(
             together[row["look"]].append(max(ratios))
     laws[ANY] = _largest(together, alarms, LEAST)
     return SourceThresholds(laws=dict(sorted(laws.items())), missing=missing, settings=dict(settings))
+
+
+def blunt_laws(made: SourceThresholds, broken: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Find the laws that find too few violations at their thresholds: law -> the reason.
+
+    Such a law would pass whatever a clip shows. One that applies to no violation is among them.
+
+    Args:
+        made: the thresholds.
+        broken: rows of trials of a medium severity, with the ``law`` that is broken.
+    """
+    severities: dict[str, list[float]] = {law: [] for law in made.laws if law != ANY}
+    for row in broken:
+        severity = row["found"][row["law"]]
+        if row["law"] in severities and not isinstance(severity, str):
+            severities[row["law"]].append(severity)
+    reasons: dict[str, str] = {}
+    for law, values in severities.items():
+        found = sum(value > made.laws[law].threshold for value in values)
+        if found < FEWEST_FOUND * max(len(values), 1):
+            reasons[law] = (
+                f"it finds {found} of {len(values)} violations of a medium severity with these tracks: it "
+                "cannot fail a clip"
+            )
+    return reasons
 
 
 def _largest(by_look: Mapping[str, Sequence[float]], alarms: float, least: float) -> Quantile:

@@ -1,4 +1,4 @@
-"""How far a thing's velocity is from the one that the laws give it, where its true way is known."""
+"""Error of an object's velocity, where its true path is known."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def velocity_error(sample: Sample) -> Scored:
 
     A side is the square root of the frame's area. ``e = mean |v_t - v^_t|`` (Kang et al. 2024, "How far is
     video generation from world model", section 3) over all steps into the frames that the generator answers
-    for, and over the things whose way is known (``ways`` of the prompt's ``expect``). A step counts where the
-    thing is placed before and after it.
+    for, and over the objects whose path is known (``ways`` of the prompt's ``expect``). A step counts
+    if the object is placed before and after it.
 
     Raises:
-        NotApplicable: no way is known, the clip is discarded, a thing is not shown, or in too few frames.
+        NotApplicable: no path is known, the clip is discarded, a thing is not shown, or in too few frames.
     """
-    cast = sample.derived(law_roles)
-    if not cast.expect.ways:
+    assigned = sample.derived(law_roles)
+    if not assigned.expect.ways:
         raise NotApplicable("the prompt's expect holds no ways")
-    reason = discarded(cast)
+    reason = discarded(assigned)
     if reason is not None:
         raise NotApplicable(f"discarded: {reason}")
-    cast.require_view()
-    errors = {way.object: _errors(cast, way) for way in cast.expect.ways}
+    assigned.require_view()
+    errors = {way.object: _errors(assigned, way) for way in assigned.expect.ways}
     every = np.concatenate(list(errors.values()))
     evidence: dict[str, Json] = {
         "steps": len(every),
@@ -54,16 +54,16 @@ def velocity_error(sample: Sample) -> Scored:
     return Scored(float(every.mean()), evidence)
 
 
-def _errors(cast: RoleAssignment, way: ExpectedPath) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _errors(assigned: RoleAssignment, way: ExpectedPath) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Measure the distance of velocities, a step each.
 
     Raises:
         NotApplicable: the thing is not shown, or in too few frames.
     """
-    role = next(role for role in cast.roles if role.place == way.object)
+    role = next(role for role in assigned.roles if role.place == way.object)
     if role.track is None:
         raise NotApplicable(f"discarded: the {role.thing.noun} is not shown")
-    tracks = cast.tracks
+    tracks = assigned.tracks
     frames = min(tracks.frames, len(way.places))
     nowhere = (np.nan, np.nan)
     true_T2 = np.array([nowhere if place is None else place for place in way.places[:frames]])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .shadows import without_shadows
+
 __all__ = ["Background", "fit_background", "foreground"]
 
 _F = NDArray[np.float32]
@@ -25,6 +27,7 @@ _HALF = 0.4
 """Of the largest contrast nearby: below one half, so that gray beside white is still foreground."""
 
 
+_ASIDE = 12.0  # levels of RGB by which the hue of a shadow may be off the ground's
 _RINGING = 0.2
 """Of the contrast of an edge: how far autoencoders and codecs overshoot beside it."""
 _RINGS = 5  # pixels from an edge to where it rings
@@ -146,7 +149,8 @@ def foreground(frames_THWC: NDArray[np.uint8], background: Background) -> tuple[
         if strong.max(initial=0) * _RINGING > faintest:
             ringing = _RINGING * _largest_near(strong, _RINGS)
             least = np.where(here, np.maximum(least, ringing), least)
-    return (contrast > least).astype(np.uint8), apart
+    mask = (contrast > least).astype(np.uint8)
+    return without_shadows(mask, looked, background.color_HW3, max(_ASIDE, 4.0 * background.spread)), apart
 
 
 def _largest_near(contrast_THW: _F, reach: int) -> _F:

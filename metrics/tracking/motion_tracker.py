@@ -2,12 +2,13 @@
 
 The background is the median over time; connected pixels that differ from it are a blob. Only moving objects
 are seen: an object that stays in place for more than half of a block of frames is part of the background
-until it leaves. If the camera moves, or nothing does, the tracker does not apply.
+until it leaves. If the camera moves, the tracker does not apply; if nothing moves, there are no tracks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from .assembly import assemble
 from .camera import CameraPath
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .regions import COLUMNS
+from .shadows import shaded
 from .tracks import ClipShape
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ __all__ = ["BlobSource", "BlobTracker"]
 _Frames = NDArray[np.uint8]
 _B = NDArray[np.bool_]
 _F32 = NDArray[np.float32]
-_VERSION: Final = 1
+_VERSION: Final = 2
 _BLOCK: Final = 128
 _LONGEST: Final = 320
 _SAMPLES: Final = 48  # frames of a block whose median is the background
@@ -94,7 +96,7 @@ class BlobTracker:
         """Associate the blobs and return the tracks.
 
         Raises:
-            NotApplicable: the camera moves, most of the frame changes, or nothing moves.
+            NotApplicable: the camera moves, or most of the frame changes.
         """
         if self._waiting:
             self._flush()
@@ -102,12 +104,7 @@ class BlobTracker:
         self._refuse(clip, camera)
         rows = np.concatenate(self._rows) if self._rows else np.empty((0, len(COLUMNS)))
         tracks = assemble(enlarged(rows, self._scale), clip, _scaled(camera, self._scale))
-        if not tracks.things:
-            raise NotApplicable(
-                "nothing moves in the clip, and the tracker 'blobs' sees only what moves; for still objects "
-                "use 'world' or a detector"
-            )
-        return tracks
+        return replace(tracks, sees_still=False)
 
     def _refuse(self, clip: ClipShape, camera: NDArray[np.float64]) -> None:
         known = camera[~np.isnan(camera[:, 3])]
@@ -222,7 +219,7 @@ def _differing(frames_THWC: _Frames, background: _F32, spread: float) -> list[li
         if spread > 3.0:
             apart = np.asarray(cv2.GaussianBlur(apart, (3, 3), 0.8))
         away = np.sqrt(np.square(apart).sum(axis=2))
-        differs = (away > weak) & ~_shaded(apart, background, weak)
+        differs = (away > weak) & ~shaded(apart, background, weak, _SHADE)
         mask = np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_CLOSE, near), np.uint8)
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         blobs: list[_B] = []
@@ -234,17 +231,6 @@ def _differing(frames_THWC: _Frames, background: _F32, spread: float) -> list[li
                 blobs.append(blob)
         found.append(blobs)
     return found
-
-
-def _shaded(apart: _F32, background: _F32, weak: float) -> _B:
-    """Mark soft shadows on the background: the same hue, a little darker.
-
-    Uses brightness and color distortion, as in Horprasert et al. 1999 ("A statistical approach for real-time
-    robust background subtraction and shadow detection").
-    """
-    along = (apart * background).sum(axis=2) / np.maximum(np.square(background).sum(axis=2), 1.0)
-    aside = np.linalg.norm(apart - along[:, :, None] * background, axis=2)
-    return (along > -_SHADE) & (along < 0) & (aside < weak)
 
 
 def _remove_ghosts(frames_THWC: _Frames, background: _F32, masks: list[list[_B]]) -> bool:

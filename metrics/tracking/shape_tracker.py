@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorldSource", "WorldTracker"]
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 _BLOCK: Final = 64
 _LONGEST: Final = 160
 _LENGTHS: Final = [column(name) for name in ("x", "y", "left", "top", "right", "bottom")]
@@ -42,6 +43,8 @@ class WorldSource:
 class WorldTracker:
     """Find objects as colored regions in blocks of at most 64 frames, and associate them over the whole clip.
 
+    Soft shadows are left out.
+
     Frames whose longer side has more than 160 pixels are reduced by area; places are in the clip's own
     pixels. Two objects of different colors that rest side by side, almost touching, for the whole clip count
     as one object of two colors.
@@ -53,6 +56,7 @@ class WorldTracker:
         self._camera = CameraPath()
         self._done = 0
         self._scale = 1.0
+        self._spreads: list[float] = []
 
     def push(self, frames_THWC: NDArray[np.uint8]) -> None:
         """Take the next frames."""
@@ -68,7 +72,8 @@ class WorldTracker:
         rows[:, column("area")] *= self._scale**2
         camera = self._camera.finish()
         camera[:, :2] *= self._scale
-        return assemble(rows, clip, camera)
+        spread = max(self._spreads, default=0.0)
+        return replace(assemble(rows, clip, camera), background_spread=spread)
 
     def _reduced(self, frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
         longest = max(frame_HWC.shape[:2])
@@ -82,7 +87,9 @@ class WorldTracker:
         return np.asarray(cv2.resize(frame_HWC, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _search(self, frames: NDArray[np.uint8]) -> None:
-        regions = find_regions(frames, fit_background(frames))
+        background = fit_background(frames)
+        self._spreads.append(background.spread)
+        regions = find_regions(frames, background)
         rows = regions.rows_MK.copy()
         rows[:, 0] += self._done
         self._rows.append(rows)

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _F = NDArray[np.float64]
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 SHAPES: Final = OUTLINES
 """The outlines that tracks are scored by, in the order of `Tracks.shape_NTS`."""
 _ARRAYS: Final = (
@@ -67,6 +67,9 @@ class Tracks:
             logarithm of the zoom, and the share of tracked points that agree; NaN where the background cannot
             be tracked.
         source: the identity of the tracker, for which thresholds are looked up; None if unknown.
+        background_spread: standard deviation, in 8-bit levels, of a channel around the smooth background that
+            the tracker subtracts; None if it subtracts none.
+        sees_still: whether the tracker sees objects that do not move.
     """
 
     height: int
@@ -86,6 +89,8 @@ class Tracks:
     nouns: tuple[str | None, ...]
     camera_T4: _F
     source: Mapping[str, Json] | None = None
+    background_spread: float | None = None
+    sees_still: bool = True
 
     @property
     def side(self) -> float:
@@ -124,6 +129,8 @@ class Tracks:
             "fps": self.fps,
             "nouns": self.nouns,
             "source": None if self.source is None else dict(self.source),
+            "background_spread": self.background_spread,
+            "sees_still": self.sees_still,
         }
         return Record({name: np.asarray(getattr(self, name)) for name in _ARRAYS}, meta)
 
@@ -144,6 +151,8 @@ class Tracks:
             fps=meta["fps"],
             nouns=tuple(meta["nouns"]),
             source=meta["source"],
+            background_spread=meta["background_spread"],
+            sees_still=meta["sees_still"],
             **arrays,
         )
 

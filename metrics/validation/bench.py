@@ -13,9 +13,11 @@ from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ..encoders.registry import make_encoder
 from ..instructions.limits import DIGEST
+from ..laws.evaluation import LAWS
 from ..laws.thresholds import (
     ALARMS,
     ThresholdFile,
+    blunt_laws,
     calibrated,
     packaged_thresholds,
     read_thresholds,
@@ -25,9 +27,9 @@ from ..laws.thresholds import (
 from ..tracking.encoder import TracksEncoder
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import source_name
-from .law_card import LawCard, card_trials, make_card
+from .law_card import MEDIUM, LawCard, card_trials, make_card
 from .law_card_text import write_text
-from .law_trials import lawful_trials, run
+from .law_trials import Trial, broken_trials, lawful_trials, run
 from .looks import LOOKS
 from .skill_card import run_skill_trial, skill_rows, skill_trials
 from .skill_report import SkillsCard, skills_text
@@ -73,6 +75,8 @@ class Autoencoder(Protocol):
 def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) -> ThresholdFile:
     """Make the thresholds of a source of tracks from lawful clips, and write them to ``out``/thresholds.json.
 
+    A law that finds less than half of the violations of a medium severity at its threshold gets none.
+
     Args:
         out: folder; thresholds of other sources that are there stay, and an interrupted session goes on.
         source: as of the encoder ``tracks``.
@@ -88,7 +92,11 @@ def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) 
     log = {**settings, "source": dict(tracker.identity())}
     rows = run_trials(planned, lambda trial: run(trial, tracker), out / _ROWS.format("thresholds"), log)
     recorded = {**settings, "alarms": ALARMS, "source": dict(tracker.identity()), "versions": _versions()}
-    made = calibrated(rows, recorded)
+    template = Trial("thresholds", seed, "", 0, severity=MEDIUM)
+    broken = [trial for law in LAWS for trial in broken_trials(template, law, max(10, n // 6))]
+    tried = run_trials(broken, lambda trial: run(trial, tracker), out / _ROWS.format("violations"), log)
+    blunt = blunt_laws(calibrated(rows, recorded), tried)
+    made = calibrated(rows, recorded, blunt=blunt)
     return write_thresholds(out / THRESHOLDS, source_name(tracker), made)
 
 

@@ -25,6 +25,7 @@ from .law_trials import VARIETIES, Trial, broken_trials, lawful_trials
 from .looks import DEGRADED, RECONSTRUCTED
 
 __all__ = [
+    "EVERYDAY",
     "MEDIUM",
     "SEVERITIES",
     "Alarms",
@@ -32,6 +33,7 @@ __all__ = [
     "Floor",
     "LawCard",
     "LawCell",
+    "Phenomenon",
     "card_trials",
     "conditions",
     "make_card",
@@ -40,6 +42,7 @@ __all__ = [
 Row = Mapping[str, Any]
 SEVERITIES: Final = (0.2, 0.35, 0.5, 0.75, 1.0)
 MEDIUM: Final = 0.5
+EVERYDAY: Final = "everyday"
 _CONFIDENCE: Final = 0.95
 
 
@@ -120,6 +123,21 @@ class Floor(Config):
     q99: float
 
 
+class Phenomenon(Config):
+    """Lawful clips of one kind of everyday motion, in every look: how many there are, and what is broken.
+
+    Attributes:
+        n: clips.
+        discarded: of them, how many say nothing of laws.
+        broken: law (or ``any``) -> clips above its threshold; what is not named is broken in none.
+    """
+
+    name: str
+    n: int
+    discarded: int
+    broken: dict[str, int]
+
+
 class LawCard(Config):
     """Everything that the card says; see the Markdown for the words.
 
@@ -137,6 +155,7 @@ class LawCard(Config):
     floors: tuple[Floor, ...]
     milliseconds: dict[str, tuple[float, float]]
     left_out: dict[str, dict[str, int]]
+    phenomena: tuple[Phenomenon, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,11 +168,12 @@ class _Held:
 
 def conditions() -> tuple[Condition, ...]:
     """List what the card is measured under: grades of severity, degradations, and other distributions."""
-    others = [name for name in VARIETIES if name != "native"]
+    others = [name for name in VARIETIES if name not in ("native", EVERYDAY)]
     return (
         Condition(look="plain", variety="native", severities=SEVERITIES),
         *(Condition(look=look, variety="native") for look in (*DEGRADED, RECONSTRUCTED)),
         *(Condition(look="plain", variety=name) for name in others),
+        *(Condition(look=look, variety=EVERYDAY, severities=()) for look in ("plain", *DEGRADED)),
     )
 
 
@@ -203,6 +223,8 @@ def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[s
         if row["law"] is None and row["variety"] == "native" and row["look"] != RECONSTRUCTED
     ]
     alarms += _alarms(calibrated, limits, "all but reconstructed", "native")
+    everyday = [row for row in rows if row["variety"] == EVERYDAY]
+    alarms += _alarms(everyday, limits, "all but reconstructed", EVERYDAY)
     return LawCard(
         settings=dict(settings),
         clips=len(rows),
@@ -211,7 +233,33 @@ def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[s
         floors=tuple(floors),
         milliseconds=_milliseconds(rows),
         left_out=left_out,
+        phenomena=_phenomena(everyday, limits),
     )
+
+
+def _phenomena(rows: Sequence[Row], limits: SourceThresholds) -> tuple[Phenomenon, ...]:
+    found: list[Phenomenon] = []
+    for name in dict.fromkeys(row["family"] for row in rows):
+        here = [row for row in rows if row["family"] == name]
+        broken: Counter[str] = Counter()
+        for row in here:
+            broken.update(
+                law
+                for law in limits.laws
+                if law in row["found"] and _is_above(row["found"][law], limits, law)
+            )
+            ratio = _worst_ratio(row, limits)
+            broken.update([ANY] if ratio is not None and ratio > limits.laws[ANY].threshold else [])
+        silent = sum(_says_nothing(row) for row in here)
+        found.append(
+            Phenomenon(name=name, n=len(here), discarded=silent, broken=dict(sorted(broken.items())))
+        )
+    return tuple(found)
+
+
+def _is_above(severity: Any, limits: SourceThresholds, law: str) -> bool:
+    held = law in limits.laws and not isinstance(severity, str)
+    return held and float(severity) > limits.laws[law].threshold
 
 
 def _scene(row: Row) -> str:

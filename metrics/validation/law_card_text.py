@@ -8,7 +8,7 @@ from typing import Final
 from ...harness.core.estimate import Estimate
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
-from .law_card import MEDIUM, SEVERITIES, Alarms, LawCard, LawCell
+from .law_card import EVERYDAY, MEDIUM, SEVERITIES, Alarms, LawCard, LawCell
 from .law_trials import VARIETIES
 from .looks import DEGRADED, RECONSTRUCTED
 
@@ -27,7 +27,10 @@ def write_text(card: LawCard, limits: SourceThresholds) -> str:
         _summary(card),
         _grades(card),
         _conditions(card, "Other looks", [(look, "native") for look in (*DEGRADED, RECONSTRUCTED)]),
-        _conditions(card, "Other distributions", [("plain", v) for v in VARIETIES if v != "native"]),
+        _conditions(
+            card, "Other distributions", [("plain", v) for v in VARIETIES if v not in ("native", EVERYDAY)]
+        ),
+        _everyday(card),
         _floors(card, limits),
         _short(card),
         _left_out(card, limits),
@@ -104,6 +107,26 @@ def _conditions(card: LawCard, title: str, named: Sequence[tuple[str, str]]) -> 
     if title == "Other distributions":
         text += " " + " ".join(f"**{v}**: {VARIETIES[v]}." for _, v in named)
     return f"{text}\n\n{_table(('law', *heads), rows)}"
+
+
+def _everyday(card: LawCard) -> str:
+    rows = [
+        (
+            part.name,
+            str(part.n),
+            str(part.discarded),
+            ", ".join(f"{law} {count}" for law, count in part.broken.items()) or "none",
+        )
+        for part in card.phenomena
+    ]
+    rates = [(law, _rate(_alarms(card, law, _EVERYWHERE, EVERYDAY))) for law in (*LAWS, ANY)]
+    text = """## Lawful everyday motion
+
+Clips that keep every law and are unlike the scenes that the thresholds were made from, in five looks. Their
+`expect` states what is true of them, such as `drag: true`, or leaves it out; a law whose conditions are not
+stated, or not seen, does not apply. How many clips break which law:"""
+    head = ("phenomenon", "clips", "no law applies", "broken")
+    return f"{text}\n\n{_table(head, rows)}\n\n{_table(('law', 'false alarms'), rates)}"
 
 
 def _floors(card: LawCard, limits: SourceThresholds) -> str:

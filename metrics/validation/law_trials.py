@@ -7,6 +7,7 @@ look, and is the twin of every violation of the same scene.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from ...generators.worlds.trials import TrialClip, TrialRequest
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
 from ..encoders.base import NotApplicable
-from ..laws.evaluation import LAWS, cast_for, find_all
+from ..laws.evaluation import LAWS, assignment_for, find_all
 from ..laws.motion import Finding
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
 from .looks import Reconstruct, dress
@@ -67,6 +68,7 @@ VARIETIES: Final[dict[str, str]] = {
     "small": "things of 0.7 times the size",
     "large": "things of 1.25 times the size",
     "wide": "24 frames of 54 x 96",
+    "everyday": "lawful motion beyond the world's own scenes: chases, drag, friction, depth, shadows ...",
     "together": "one more thing than in any scene of the thresholds, at rest and expected",
 }
 """Kinds of scenes; thresholds are made of ``native`` ones only, and the others are out of distribution."""
@@ -107,10 +109,15 @@ class Trial:
 def lawful_trials(
     stage: str, seed: int, n: int, *, variety: str = "native", look: str = "plain", world: str = _WORLD
 ) -> list[Trial]:
-    """List ``n`` lawful scenes of each family that has room in the variety's clips."""
+    """List ``n`` lawful scenes of each family that has room in the variety's clips.
+
+    Those of the variety ``everyday`` are of the world's phenomena.
+    """
     found = find_world(world)
     clip = _clip(found, variety)
-    families = [family for family in found.families if found.fits(family, clip)]
+    families: Sequence[str] = [family for family in found.families if found.fits(family, clip)]
+    if variety == "everyday":
+        families = found.phenomena
     return [
         Trial(stage, seed, family, i, variety, look, world=world) for i in range(n) for family in families
     ]
@@ -202,7 +209,7 @@ def run(trial: Trial, source: TrackSource, reconstruct: Reconstruct | None = Non
         followed = time.process_time()
     else:
         followed = time.process_time()
-        found = find_all(cast_for(tracks, clip.expect))
+        found = find_all(assignment_for(tracks, clip.expect))
     ended = time.process_time()
     said = {law: f if isinstance(f, str) else f.severity for law, f in found.items()}
     spent = [1e3 * (followed - began), 1e3 * (ended - followed)]

@@ -178,7 +178,7 @@ def _uninvited(expect: Expect, index: int) -> Expect | None:
     *rest, last = expect["objects"]
     if last.get("count", 1) > 1:
         return {**expect, "objects": [*rest, {**last, "count": last["count"] - 1}]}
-    of_two = ("relation", "order", "collides", "passes_behind")
+    of_two = ("relation", "order", "collides", "at_rest", "passes_behind")
     left = {name: value for name, value in expect.items() if name not in of_two}
     if rest:
         return {**left, "objects": rest}

@@ -78,7 +78,7 @@ def test_facts_are_read_and_what_is_not_stated_is_not_known():
     [
         (
             {"family": "collision", "objects": BALLS, "motion": "left"},
-            {"objects": BALLS, "collides": [0, 1], "direction": "left"},
+            {"objects": BALLS, "collides": [0, 1], "at_rest": [1], "direction": "left"},
         ),
         ({"family": "fall", "motion": "fall"}, {"motion": "fall", "gravity": 0.32}),
         ({"family": "fall", "motion": "fall", "gravity": 2.0}, {"motion": "fall", "gravity": 2.0}),
@@ -88,9 +88,17 @@ def test_facts_are_read_and_what_is_not_stated_is_not_known():
     ],
 )
 def test_a_family_of_a_world_is_read_as_its_facts(old: dict[str, Any], facts: dict[str, Any]):
-    assert read_expectation(old) == read_expectation(facts)
+    ideal = {**facts, "ideal": True}
+    assert read_expectation(old) == read_expectation(ideal)
     family = old.pop("family")
-    assert facts_of_family(family, old) == facts
+    assert facts_of_family(family, old) == ideal
+
+
+def test_ideal_states_four_facts_unless_they_are_stated_otherwise():
+    ideal = read_expectation({"ideal": True, "drag": True})
+    assert (ideal.drag, ideal.in_depth, ideal.constant_light, ideal.others) == (True, False, True, "none")
+    open_world = read_expectation({"motion": "left"})
+    assert (open_world.drag, open_world.in_depth, open_world.constant_light, open_world.others) == (None,) * 4
 
 
 def test_a_suite_is_refused_before_anything_is_generated(tmp_path: Path):

@@ -41,6 +41,8 @@ def a_card() -> LawCard:
         Alarms(**about, look=look, n=n, alarms=1, rate=share(rate, n))
         for look, n, rate in (("plain", 90, 0.02), ("reconstructed", 45, 0.3))
     ]
+    everyday = {"law": "gravity", "variety": "everyday", "look": "all but reconstructed"}
+    alarms.append(Alarms(**everyday, n=60, alarms=3, rate=share(0.05, 60)))
     return LawCard(
         settings={"source": WORLD, "thresholds": {"digest": "abcdef" * 10}},
         clips=1234, cells=(cell,), alarms=tuple(alarms), floors=(), milliseconds={}, left_out={},
@@ -63,10 +65,12 @@ def test_laws_have_their_card_with_the_floors():
     assert (table.letters, table.missing) == (("A", "B"), "")
     assert "1,234 clips" in table.about
     assert [name for name, _ in table.rows] == [f"physics.{law}" for law in (*LAWS, "any")]
-    auc, found, drawn, reconstructed = table.rows[0][1]
+    applies, auc, found, drawn, everyday, reconstructed = table.rows[0][1]
+    assert applies.value == "a free fall of stated gravity, in one plane"
+    assert everyday.value == "0.050"
     assert (auc.value, auc.interval, auc.n) == ("0.97", "[0.87, 1.00]", "40")
     assert (found.value, drawn.n, reconstructed.value, reconstructed.n) == ("0.80", "90", "0.30", "45")
-    assert set(table.rows[1][1]) == {UNKNOWN}
+    assert set(table.rows[1][1][1:]) == {UNKNOWN}
 
 
 def test_skills_have_their_own():

@@ -115,11 +115,11 @@ def facts_of_family(family: str, expect: Mapping[str, Any]) -> dict[str, Any]:
     stated = dict(expect)
     if family in _UNSAID and stated.get("motion") in ("left", "right"):
         stated["direction"] = stated.pop("motion")
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = {"ideal": True}
     if stated.get("motion") in _FALLS:
         known["gravity"] = GRAVITY
     if family in ("collision", "block"):
-        known["collides"] = [0, 1]
+        known |= {"collides": [0, 1], "at_rest": [1]}
     elif family == "occluder":
         known["passes_behind"] = [0, 1]
     elif family == "biscuit":

@@ -15,6 +15,7 @@ from . import BREAKABLE, FAMILIES, LAWS, NATIVE_CLIPS, WORLD_VERSION, Scene, Tru
 from .draw import render
 from .extrapolation_scenes import EXTRAPOLATION_SETS, extrapolation_scene, known_paths
 from .families import choices, sample_scene
+from .phenomena import PHENOMENA, PhenomenonClip, phenomenon_clip
 from .skill_scenes import SKILL_FAMILIES, skill_clip
 from .trial_scenes import SceneClip
 from .trial_violations import trial_clip, violations_of
@@ -33,6 +34,7 @@ class Plane:
     families: Sequence[str] = tuple(FAMILIES)
     laws: Mapping[str, str] = LAWS
     native_clips: Sequence[ClipSettings] = tuple(NATIVE_CLIPS)
+    phenomena: Sequence[str] = tuple(PHENOMENA)
     skill_families: Mapping[str, Sequence[str]] = SKILL_FAMILIES
     extrapolation_sets: Sequence[str] = tuple(EXTRAPOLATION_SETS)
 
@@ -80,9 +82,9 @@ class Plane:
         """List the (violation, family) pairs that break a law visibly."""
         return violations_of(law)
 
-    def trial_clip(self, request: TrialRequest) -> SceneClip | None:
-        """Make a clip of a trial; see `trial_violations.trial_clip`."""
-        return trial_clip(request)
+    def trial_clip(self, request: TrialRequest) -> SceneClip | PhenomenonClip | None:
+        """Make a clip of a trial; see `trial_violations.trial_clip`, and `phenomena` for those."""
+        return phenomenon_clip(request) if request.family in PHENOMENA else trial_clip(request)
 
     def scene_clip(self, scene: Scene, clip: ClipSettings) -> SceneClip:
         """Make a clip of a scene, which is expected to show just that."""

@@ -59,6 +59,7 @@ class Dots:
     families = ("slide",)
     laws = {"vanish": "is gone from the middle of the clip on"}
     native_clips = (ClipSettings(frames=16, height=64, width=64, fps=8),)
+    phenomena = ()
     skill_families = {}
     extrapolation_sets = ()
 

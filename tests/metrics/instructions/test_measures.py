@@ -20,8 +20,9 @@ from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
 from screentest.metrics.encoders.base import Record
 from screentest.metrics.expectation import read_expectation
 from screentest.metrics.instructions.limits import LIMITS, least_travel
-from screentest.metrics.instructions.measures import SKILLS, judge_all
+from screentest.metrics.instructions.measures import SKILLS, every_skill, judge_all
 from screentest.metrics.instructions.skills import NotAsked, SkillJudgement
+from screentest.metrics.laws.evaluation import discarded
 from screentest.metrics.tracking.role_assignment import assign_roles
 
 from ..helpers import texture
@@ -406,3 +407,17 @@ def test_a_biscuit_that_is_never_bitten_or_bitten_from_the_start_is_not_what_was
         assert followed or scored.evidence["failure"] == "no piece is lost"
     with pytest.raises(NotApplicable, match="nothing is asked to lose a piece"):
         follows("bite", frames, {"objects": [{"kind": "biscuit"}]})
+
+
+def test_what_stands_still_though_asked_to_move_fails_under_a_source_that_sees_what_moves_alone():
+    resting = replace(track(BLANK), sees_still=False)
+    moves, stays = ({"objects": [RED_BALL], "motion": motion} for motion in ("left", "stay"))
+    for name in ("shown", "motion", "all"):
+        judged = {**SKILLS, "all": every_skill}[name](assign_roles(resting, read_expectation(moves)))
+        assert (judged.followed, judged.evidence["failure"]) == (False, "nothing moves")
+    with pytest.raises(NotApplicable, match="nothing moves in the clip, and the source"):
+        SKILLS["stillness"](assign_roles(resting, read_expectation(stays)))
+    assert (
+        discarded(assign_roles(resting, read_expectation(moves)))
+        == "nothing like the subject is seen to move"
+    )

@@ -32,7 +32,7 @@ from ..helpers import track_record
 from ..tracking.scenes import BLUE, RED, Shape, draw, still
 
 OTHER_LOOKS = ("ground", "noise", "crf28")
-FALL = {"objects": [{"shape": "ball", "color": "red"}], "motion": "fall", "gravity": 0.32}
+FALL = {"objects": [{"shape": "ball", "color": "red"}], "motion": "fall", "gravity": 0.32, "ideal": True}
 
 
 def held(name: str, record: Record, expect: Mapping[str, Any] | None) -> Scored:
@@ -118,7 +118,7 @@ def test_the_digest_of_the_thresholds_is_in_the_evidence_and_in_the_key():
 
 def test_thresholds_of_another_version_of_the_tracker_are_not_used():
     tracks = Tracks.from_record(follow(Shape("ball", RED, 6.0, falling)))
-    older = {**(tracks.source or {}), "version": 3}
+    older = {**(tracks.source or {}), "version": 4}
     with pytest.raises(NotApplicable, match="has no thresholds"):
         held("gravity", Tracks(**{**tracks.__dict__, "source": older}).to_record(), FALL)
 
@@ -257,7 +257,7 @@ def test_a_thing_that_comes_late_has_a_mass_all_the_same():
     one = Shape("ball", RED, 6.0, lambda t: (8.0 + 3 * t, 32.0) if t < 9 else (33.0 + 0.3 * (t - 8), 32.0))
     two = Shape("square", BLUE, 6.0, lambda t: None if t < 3 else (44.0 + max(0.0, 2.4 * (t - 8)), 32.0))
     balls = [{"shape": "ball", "color": "red"}, {"shape": "square", "color": "blue"}]
-    expect = {"collides": [0, 1], "objects": balls, "direction": "right"}
+    expect = {"collides": [0, 1], "objects": balls, "direction": "right", "ideal": True}
     try:
         assert np.isfinite(held("momentum", follow(one, two), expect).evidence["severity"])
     except NotApplicable as why:

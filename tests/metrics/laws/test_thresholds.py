@@ -10,6 +10,7 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import (
     ANY,
     FILE,
+    blunt_laws,
     calibrated,
     chosen_thresholds,
     conformal,
@@ -128,3 +129,17 @@ def test_no_environment_variable_changes_the_thresholds(tmp_path: Path, monkeypa
     write_thresholds(path, "blobs 1", calibrated(rows(120), {"seed": 5}))
     monkeypatch.setenv("SCREENTEST_THRESHOLDS", str(path))
     assert chosen_thresholds(None) == packaged_thresholds()
+
+
+def test_a_law_that_finds_too_little_gets_no_threshold_and_says_why():
+    made = calibrated(rows(200), {})  # thresholds of 1.99
+    broken = [
+        {"law": law, "found": {law: 5.0 if law == "gravity" else 1.0}} for law in LAWS for _ in range(4)
+    ]
+    broken += [{"law": "gravity", "found": {"gravity": "too short"}}]
+    blunt = blunt_laws(made, broken)
+    assert set(blunt) == set(LAWS) - {"gravity"}
+    assert blunt["uninvited"].startswith("it finds 0 of 4 violations of a medium severity")
+    assert set(calibrated(rows(200), {}, blunt=blunt).laws) == {"gravity", ANY}
+    assert calibrated(rows(200), {}, blunt=blunt).missing == blunt
+    assert blunt_laws(made, [])["gravity"].startswith("it finds 0 of 0")

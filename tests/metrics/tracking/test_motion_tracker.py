@@ -74,9 +74,10 @@ def test_a_moving_camera_is_said():
         follow(moving)
 
 
-def test_where_nothing_moves_that_is_said():
-    with pytest.raises(NotApplicable, match="nothing moves in the clip"):
-        follow(draw([Shape("ball", RED, 7.0, still(30, 30))], ground=SCENERY))
+def test_where_nothing_moves_there_are_no_tracks():
+    tracks = follow(draw([Shape("ball", RED, 7.0, still(30, 30))], ground=SCENERY))
+    assert (tracks.things, tracks.sees_still) == (0, False)
+    assert follow(walk(3.0)).sees_still is False
 
 
 def test_noise_is_nothing_that_moves():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from screentest.metrics.instructions.limits import DIGEST
 from screentest.metrics.instructions.measures import SKILLS
 from screentest.metrics.laws.evaluation import LAWS
-from screentest.metrics.laws.thresholds import packaged_thresholds, thresholds_digest
+from screentest.metrics.laws.thresholds import ANY, packaged_thresholds, thresholds_digest
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.tracks import source_name
-from screentest.metrics.validation.law_card import MEDIUM, LawCard
+from screentest.metrics.validation.law_card import EVERYDAY, MEDIUM, LawCard
 from screentest.metrics.validation.law_card_text import write_text
 from screentest.metrics.validation.packaged_cards import DATA, packaged_card, packaged_skills
 
@@ -50,7 +50,15 @@ def test_what_was_aimed_at_is_reached_by_every_law():
     medium = [c for c in card.cells if (c.look, c.variety, c.severity) == ("plain", "native", MEDIUM)]
     assert {c.law for c in medium} == set(LAWS)
     assert all((c.auc.value or 0.0) >= 0.95 for c in medium)
-    lawful = [a for a in card.alarms if a.look == "all but reconstructed"]
+    lawful = [a for a in card.alarms if a.look == "all but reconstructed" and a.variety == "native"]
     assert {a.law for a in lawful} >= set(LAWS)
     assert all(a.rate.value is not None and a.rate.value <= 0.02 for a in lawful)
-    assert card.milliseconds["both"][0] < 20
+
+
+def test_lawful_everyday_motion_is_rarely_called_a_violation():
+    card = of_world()
+    assert len(card.phenomena) == 15
+    everyday = {a.law: a for a in card.alarms if (a.look, a.variety) == ("all but reconstructed", EVERYDAY)}
+    assert (everyday[ANY].rate.value or 0.0) <= 0.05
+    assert everyday[ANY].n == sum(p.n - p.discarded for p in card.phenomena)
+    assert sum(p.broken.get(ANY, 0) for p in card.phenomena) == everyday[ANY].alarms

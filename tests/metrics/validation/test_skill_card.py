@@ -7,7 +7,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 from screentest.generators.worlds.plane.skill_scenes import SKILL_FAMILIES
+from screentest.generators.worlds.registry import find_world
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.keys import seeded_rng
+from screentest.metrics.expectation import read_expectation
 from screentest.metrics.instructions.limits import LIMITS, SLOWEST, SOURCE, still_travel
 from screentest.metrics.instructions.measures import SKILLS
 from screentest.metrics.validation.skill_card import (
@@ -135,3 +138,17 @@ def test_skills_say_yes_to_what_is_followed_and_no_to_what_is_not(group):
             assert row.value >= 0.95, row
         else:
             assert row.value <= 0.05, row
+
+
+@pytest.mark.parametrize("family", find_world("reference").families)
+def test_every_prompt_of_a_trial_is_one_that_is_read(family: str):
+    world = find_world("reference")
+    size = world.native_clips[0]
+    expect = dict(
+        world.scene_clip(world.sample(seeded_rng("prompts", family), size, family, {}), size).expect
+    )
+    for skill, families in SKILL_FAMILIES.items():
+        if family in families and expect["objects"]:
+            for index in range(4):
+                turned = counterfactual(skill, expect, index)
+                assert turned is None or read_expectation(turned).objects

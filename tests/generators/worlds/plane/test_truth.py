@@ -73,15 +73,15 @@ def test_expectations_by_hand() -> None:
     scene = drawn("uniform", motion="left", color="red", shape="ball", size="big")
     scene.facts["speed"] = "fast"
     ball = {"shape": "ball", "color": "red", "size": "big"}
-    assert expectation(scene) == {"objects": [ball], "motion": "left", "speed": "fast"}
+    assert expectation(scene) == {"ideal": True, "objects": [ball], "motion": "left", "speed": "fast"}
     del ball["size"]
-    plain = {"objects": [ball], "motion": "left"}
+    plain = {"ideal": True, "objects": [ball], "motion": "left"}
     assert expectation(scene, "a red ball moves left") == plain
     assert expectation(scene, "a large red ball moves left")["objects"] == [{**ball, "size": "big"}]
     assert expectation(scene, "a red ball moves left quickly")["speed"] == "fast"
     count = drawn("count", count="three", color="blue", shape="square")
     objects = [{"shape": "square", "color": "blue", "count": 3}]
-    assert expectation(count, "three blue squares") == {"objects": objects}
+    assert expectation(count, "three blue squares") == {"ideal": True, "objects": objects}
     relation = expectation(drawn("relation", relation="above"))
     assert relation["relation"] == {"subject": 0, "is": "above", "of": 1}
     assert len(relation["objects"]) == 2
@@ -93,7 +93,7 @@ def test_expectations_by_hand() -> None:
 
 def test_nobody_expects_a_presentation_or_a_tone() -> None:
     person = expectation(drawn("person", occupation="nurse"))
-    assert person == {"objects": [{"kind": "person", "occupation": "nurse"}]}
+    assert person == {"ideal": True, "objects": [{"kind": "person", "occupation": "nurse"}]}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
