@@ -203,14 +203,21 @@ def refuse_changed(store: RunStore, *, but: frozenset[str] = frozenset(), clips:
     Raises:
         UsageError: something differs.
     """
-    found = [change.what for change in differences(store) if change.part not in but]
+    changes = [change for change in differences(store) if change.part not in but]
+    found = [change.what for change in changes]
     if clips:
         found += [
             f"the clip {name[:12]}... is {state}" for name, state in sorted(store.changed_clips().items())
         ]
     if found:
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+        again = len(changes) == len(found) and {change.part for change in changes} <= SCORES
+        cure = (
+            f"let 'screentest score {store.folder}' take them anew"
+            if again
+            else "run again into a new folder"
+        )
         raise UsageError(
             f"{store.folder} is not as it was when it was made: {'; '.join(found[:5])}{more}. Restore it "
-            "from a copy, or run again into a new folder"
+            f"from a copy, or {cure}"
         )

@@ -20,6 +20,7 @@ from ..metrics.encoders.probe import check_encoder
 from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
 from ..metrics.quality.outcomes import format_differences
 from ..metrics.tracking.encoder import TracksEncoder
+from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import UsageError, unknown_name
 from .core.items import Item
@@ -93,10 +94,12 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
     _ = named_slices(suite.slices, plan.items)
+    attacks = [item.prompt or "" for item in plan.items if is_red_team(item) or is_attack(item)]
+    clean = Withheld(attacks).clean  # what an attack says is not printed unless asked for
     for one, other in suite.alike()[:3]:
-        note(f"warning: the prompts {one!r} and {other!r} differ in case or composition alone")
+        note(f"warning: the prompts {clean(one)!r} and {clean(other)!r} differ in case or composition alone")
     for warning in generator.check(plan.items):
-        note(f"warning: {warning}")
+        note(f"warning: {clean(warning)}")
     if plan.generator.get(SOURCE, "") is None:
         note(
             f"warning: the source code of {generator.spec} cannot be read, so a change of it will not be "
