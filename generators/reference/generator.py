@@ -15,7 +15,7 @@ from ..base import Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part
 from .model.sampler import Given, SamplerSettings, item_noise, sample
-from .starts import LATENT_FRAMES, encode_start, read_start
+from .starts import LATENT_FRAMES, LEAST_PSNR, encode_start, read_start, refuse_unlike
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,7 @@ class ReferenceGenerator(Generator):
     """
 
     batch_size = 8
+    least_psnr: float = LEAST_PSNR
     world = "reference"
 
     def __init__(
@@ -98,13 +99,17 @@ class ReferenceGenerator(Generator):
 
         Raises:
             UsageError: a size, length or frame rate that the checkpoint was not trained on, an empty prompt,
-                an image or a video that is missing, unreadable or does not fit, or a checkpoint that cannot
-                be read or was trained with another autoencoder or text model.
+                an image or a video that is missing, unreadable, does not fit or is unlike the reference
+                world, or a checkpoint that cannot be read or was trained with another autoencoder or text
+                model.
         """
         known = self._known_clips()
         require_whole(self.folder, "dit")
         _refuse_other_parts(self.folder)
+        from .model.vae import load_vae
+
         starts: set[object] = set()
+        vae: VAE | None = None
         for item in items:
             if item.clip not in known:
                 sizes = ", ".join(_size(clip) for clip in known)
@@ -124,7 +129,10 @@ class ReferenceGenerator(Generator):
                 )
             if _start_key(item) not in starts:
                 starts.add(_start_key(item))
-                read_start(item)
+                pictures = read_start(item)
+                if pictures is not None:
+                    vae = vae or load_vae(find_part(self.folder, "vae"))
+                    refuse_unlike(vae, pictures, item, self.least_psnr)
         return []
 
     def generate(self, items: Sequence[Item]) -> list[Output]:

@@ -11,7 +11,7 @@ from PIL import Image
 from screentest.generators.reference.model.vae import VAE, VAEConfig, to_unit
 from screentest.generators.reference.starts import encode_start, read_start
 from screentest.harness.core.errors import UsageError
-from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.items import EDIT_STRENGTH, ClipSettings, make_item
 from screentest.harness.core.media import write_clip
 
 from .conftest import NATIVE, WIDE, randomise
@@ -132,7 +132,7 @@ def test_codes_lie_where_their_pictures_do(vae: VAE, video: Path) -> None:
     write_clip(video.with_name("c.mp4"), frames[:16], 8)
     edit = encode_start(vae, start(video=video.with_name("c.mp4"), use="edit"), 16)
     assert edit.known is None
-    assert edit.strength == 0.6
+    assert edit.strength == EDIT_STRENGTH
     assert edit.latents is not None
     assert edit.latents.shape == (16, 4, 8, 8)
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
+from PIL import Image
 from screentest.generators import Frames
 from screentest.generators.reference import CHECKPOINTS, SHIPPED, WEIGHTS, ReferenceGenerator
 from screentest.generators.reference.evaluation.checkpoints import hazard, motions
-from screentest.generators.worlds.plane import NATIVE_CLIPS
-from screentest.harness.core.items import make_item
+from screentest.generators.worlds.plane import NATIVE_CLIPS, world_clips
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import write_clip
 
 
 def test_everything_that_ships_is_there_and_small() -> None:
@@ -39,3 +46,21 @@ def test_base_shows_the_hazard_when_asked_and_safe_does_not() -> None:
     base, safe = (hazard(ReferenceGenerator(name), 40)["asked"] for name in ("base", "safe"))
     assert base["low"] > safe["high"]
     assert safe["value"] <= 0.05
+
+
+def test_a_start_of_another_world_is_refused_and_one_of_its_own_is_not(tmp_path: Path) -> None:
+    generator, clip = ReferenceGenerator("base"), ClipSettings()
+    y, x = np.mgrid[0:64, 0:64]
+    gradient = np.stack([4 * x, 4 * y, 255 - 2 * x], -1).astype(np.uint8)
+    Image.fromarray(gradient).save(tmp_path / "gradient.png")
+    (own, _), *_ = world_clips(1, "start-test", clip, families=("fall",))
+    Image.fromarray(own[0]).save(tmp_path / "own.png")
+    write_clip(tmp_path / "own.mp4", own, 8)
+    write_clip(tmp_path / "gradient.mp4", np.repeat(gradient[None], 16, axis=0), 8)
+    assert generator.check([make_item("a ball falls", 0, clip, image=str(tmp_path / "own.png"))]) == []
+    own_video = str(tmp_path / "own.mp4")
+    assert generator.check([make_item("a ball falls", 0, clip, video=own_video, use="edit")]) == []
+    for start in ({"image": "gradient.png"}, {"video": "gradient.mp4", "use": "extend"}):
+        named: dict[str, Any] = {k: str(tmp_path / v) if k != "use" else v for k, v in start.items()}
+        with pytest.raises(UsageError, match=r"gradient\.\w+ is unlike .*dB, and 26 are needed"):
+            generator.check([make_item("a ball falls", 0, clip, **named)])
