@@ -77,9 +77,14 @@ def render_folder(request: RenderRequest, out: Path) -> list[Row]:
 
     A violation that changes no pixel has no ``first_frame`` and is left out of the pairs.
 
+    Where ``out`` holds the clips of this very request, nothing is written.
+
     Raises:
-        UsageError: the request cannot be met, or ``out`` holds something already.
+        UsageError: the request cannot be met, or ``out`` holds something else already.
     """
+    finished = _finished(request, out)
+    if finished is not None:
+        return finished
     _refuse(request, out)
     next(_jobs(request))  # before anything is written: what is wrong with the first is wrong with all
     place = out.resolve()
@@ -100,6 +105,24 @@ def render_folder(request: RenderRequest, out: Path) -> list[Row]:
     return [_index_row(row) for row in rows]
 
 
+def _finished(request: RenderRequest, out: Path) -> list[Row] | None:
+    """Read the index of a folder that holds the clips of this very request; None for any other."""
+    try:
+        if (out / REQUEST).read_text("utf-8") != _asked(request):
+            return None
+        rows: list[Row] = [json.loads(line) for line in (out / "index.jsonl").read_text("utf-8").splitlines()]
+        whole = all((out / row["file"]).is_file() for row in rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return rows if whole else None
+
+
+def _asked(request: RenderRequest) -> str:
+    world, clip = request.settled()
+    settings = {**request.model_dump(mode="json"), "clip": clip.model_dump(), "version": world.version}
+    return json.dumps(settings, sort_keys=True)
+
+
 def _refuse(request: RenderRequest, out: Path) -> None:
     _, clip = request.settled()
     if request.n < 1:
@@ -108,13 +131,13 @@ def _refuse(request: RenderRequest, out: Path) -> None:
         raise UsageError("which laws can be broken depends on the family; name one with --family")
     if min(clip.width, clip.height) < _SMALLEST:
         raise UsageError(
-            f"{clip.height} pixels of height and {clip.width} of width are too few to see anything; "
-            f"{_SMALLEST} is the least of each"
+            f"clips of {clip.width}x{clip.height} pixels are too small to see anything; width and height are "
+            f"at least {_SMALLEST}"
         )
     if clip.frames * clip.width * clip.height > _LARGEST:
         raise UsageError(
-            f"{clip.frames} frames of {clip.height} times {clip.width} pixels are too many to draw in "
-            f"memory; the limit is {_LARGEST // 2**20} million pixels a clip"
+            f"{clip.frames} frames of {clip.width}x{clip.height} pixels are too many to draw in memory; "
+            f"the limit is {_LARGEST // 2**20} million pixels a clip"
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder that is not there yet")
@@ -126,9 +149,7 @@ def _refuse(request: RenderRequest, out: Path) -> None:
 
 def _begin(beside: Path, request: RenderRequest, out: Path) -> None:
     """Make the folder in which the clips gather, or go on with one of the same request."""
-    world, clip = request.settled()
-    settings = {**request.model_dump(mode="json"), "clip": clip.model_dump(), "version": world.version}
-    asked = json.dumps(settings, sort_keys=True)
+    asked = _asked(request)
     try:
         beside.mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:

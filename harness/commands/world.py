@@ -43,7 +43,7 @@ def render(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of scenes.")] = 1,
     seed: Annotated[int, typer.Option(help="Another seed gives other scenes.")] = 0,
-    size: Annotated[str, typer.Option(metavar="HxWxT", help="Height, width and frames.")] = _SIZE,
+    size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHTxFRAMES", help="Pixels, and frames.")] = _SIZE,
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 8.0,
     fix: Annotated[
         list[str] | None,
@@ -92,15 +92,15 @@ def list_world(name: WorldName = "reference", as_json: AsJson = False) -> None:
 
 
 def clip_size(text: str, fps: float) -> ClipSettings:
-    """Read ``HxWxT``.
+    """Read ``WIDTHxHEIGHTxFRAMES``.
 
     Raises:
         UsageError: not three whole numbers, or not a valid size of a clip.
     """
     found = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})[xX]([0-9]{1,9})", text.strip())
     if found is None:
-        raise UsageError(f"--size {text!r} should be height, width and frames, such as {_SIZE}")
-    height, width, frames = map(int, found.groups())
+        raise UsageError(f"--size {text!r} should be width, height and frames, such as {_SIZE}")
+    width, height, frames = map(int, found.groups())
     try:
         return ClipSettings(frames=frames, height=height, width=width, fps=fps)
     except ValidationError as error:
@@ -133,7 +133,7 @@ def world_tables(name: str = "reference") -> list[Table]:
     return [
         Table("families", ("family", "laws it can break", "can be fixed"), families),
         Table("laws", ("law", "what its violation does", "families"), laws),
-        Table("sizes", ("height x width x frames", "fps", "no room for"), sizes, (note,)),
+        Table("sizes", ("width x height x frames", "fps", "no room for"), sizes, (note,)),
     ]
 
 
@@ -166,7 +166,7 @@ def _described(name: str) -> dict[str, list[dict[str, Any]]]:
         ],
         "sizes": [
             {
-                "size": f"{clip.height}x{clip.width}x{clip.frames}",
+                "size": f"{clip.width}x{clip.height}x{clip.frames}",
                 "fps": clip.fps,
                 "no_room_for": [f for f in found.families if not found.fits(f, clip)],
             }

@@ -75,4 +75,4 @@ def _nothing_shared(a: RunData, b: RunData) -> str:
 
 
 def _clip_text(clip: ClipSettings) -> str:
-    return f"{clip.frames} frames of {clip.height} x {clip.width} at {clip.fps:g} fps"
+    return f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} fps"

@@ -297,7 +297,7 @@ def test_other_clip_settings_are_refused(make_run) -> None:
     a = make_run("a", {"toy.quality": quality()})
     clip = {"frames": 8, "height": 16, "width": 16, "fps": 8}
     b = make_run("b", {"toy.quality": quality()}, suite={"clip": clip})
-    with pytest.raises(UsageError, match=r"a \(48 items\).*4 frames of 16 x 16 at 8 fps v 8 frames"):
+    with pytest.raises(UsageError, match=r"a \(48 items\).*4 frames of 16x16 at 8 fps v 8 frames"):
         compare(a, b)
 
 

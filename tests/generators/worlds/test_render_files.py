@@ -207,7 +207,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
         ({"family": "fall", "law": "gravity", "severity": float("nan")}, "severity nan is outside"),
         ({"family": "fall", "asked": {"mood": "glad"}}, "has no mood to choose; it has color"),
         ({"family": "collision", "clip": SMALL.model_copy(update={"height": 60})}, "no room for the family"),
-        ({"family": "fall", "clip": SMALL.model_copy(update={"width": 12})}, "too few to see anything"),
+        ({"family": "fall", "clip": SMALL.model_copy(update={"width": 12})}, "too small to see anything"),
         (
             {"family": "still", "clip": SMALL.model_copy(update={"frames": 20_000, "height": 512})},
             "too many to draw",
@@ -221,6 +221,19 @@ def test_what_cannot_be_rendered_is_a_sentence_before_anything_is_written(
     with pytest.raises(UsageError, match=sentence):
         render_folder(RenderRequest.model_validate(fields), tmp_path / "clips")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_folder_of_the_same_request_is_left_as_it_is(tmp_path: Path) -> None:
+    request = RenderRequest(family="still", n=2, clip=ClipSettings(frames=8, height=32, width=32))
+    first = render_folder(request, tmp_path / "clips")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").iterdir()}
+    assert render_folder(request, tmp_path / "clips") == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "clips").iterdir()} == before
+    with pytest.raises(UsageError, match="is not empty"):
+        render_folder(request.model_copy(update={"seed": 1}), tmp_path / "clips")
+    (tmp_path / "clips" / first[0]["file"]).unlink()
+    with pytest.raises(UsageError, match="is not empty"):
+        render_folder(request, tmp_path / "clips")
 
 
 def test_a_folder_that_holds_something_is_not_touched(

@@ -34,7 +34,7 @@ def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 def test_render_writes_clips_truth_and_pairs(cli, tmp_path):
     words = ["world", "render", "--family", "fall", "--violate", "gravity", "--severity", "0.5", "--n", "2"]
-    code, out, err = cli(*words, "--out", "clips", "--size", "32x40x12", "--fix", "color=red")
+    code, out, err = cli(*words, "--out", "clips", "--size", "40x32x12", "--fix", "color=red")
     assert (code, out) == (0, "4 clips with their truth: clips; pairs in clips/pairs.csv\n")
     assert "rendering: 4 of 4" in err
     assert "warning" not in err
@@ -76,9 +76,9 @@ def test_a_violation_that_shows_nowhere_is_said(cli):
         (["--family", "fal"], "unknown family 'fal'; did you mean 'fall'?"),
         (["--family", "fall", "--violate", "gravty"], "unknown law 'gravty'; did you mean 'gravity'?"),
         (["--family", "hazard", "--violate", "heal"], "it can break vanish, double, teleport"),
-        (["--family", "block", "--size", "80x48x16"], "no room for the family 'block'"),
+        (["--family", "block", "--size", "48x80x16"], "no room for the family 'block'"),
         (["--family", "fall", "--severity", "0.5"], "name the law with --violate"),
-        (["--size", "64x64"], "should be height, width and frames, such as 64x64x16"),
+        (["--size", "64x64"], "should be width, height and frames, such as 64x64x16"),
         (["--fix", "red"], "should be NAME=VALUE"),
     ],
 )
@@ -103,12 +103,12 @@ def test_list_names_families_laws_and_sizes(cli):
     }
     assert [clip_size(size["size"], size["fps"]) for size in told["sizes"]] == list(NATIVE_CLIPS)
     assert next(f for f in told["families"] if f["name"] == "count")["fix"]["count"][-1] == "four"
-    assert "block" in next(s for s in told["sizes"] if s["size"] == "80x48x16")["no_room_for"]
+    assert "block" in next(s for s in told["sizes"] if s["size"] == "48x80x16")["no_room_for"]
 
 
-def test_a_size_is_height_width_and_frames():
-    assert clip_size("48X80x16", 8) == ClipSettings(frames=16, height=48, width=80, fps=8)
-    for text, sentence in {"-1x2x3": "should be", "4x64x16": "height", "64x64x0": "frames"}.items():
+def test_a_size_is_width_height_and_frames():
+    assert clip_size("80X48x16", 8) == ClipSettings(frames=16, height=48, width=80, fps=8)
+    for text, sentence in {"-1x2x3": "should be", "4x64x16": "width", "64x64x0": "frames"}.items():
         with pytest.raises(UsageError, match=sentence):
             clip_size(text, 8)
     with pytest.raises(UsageError, match="0 fps: fps"):
