@@ -289,15 +289,13 @@ def _row(card: JudgeCard, rows: Sequence[ErrorRow], kind: str | None) -> ErrorRo
 
 def write_card(card: JudgeCard, folder: Path = FOLDER) -> list[Path]:
     """Write a card as JSON and as Markdown, and return both paths."""
-    from jinja2 import Environment, StrictUndefined
-
     from ...harness.core.files import write_atomic
+    from ...harness.core.templates import render_markdown
 
-    template = (Path(__file__).parent.parent / "data" / "judges" / "card.md.j2").read_text("utf-8")
-    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    template = Path(__file__).parent.parent / "data" / "judges" / "card.md.j2"
     folder.mkdir(parents=True, exist_ok=True)
     name = card.judge.replace(":", "-")
     paths = [folder / f"{name}.json", folder / f"{name}.md"]
     write_atomic(paths[0], card.model_dump_json(indent=1) + "\n")
-    write_atomic(paths[1], page.from_string(template).render(card=card).rstrip() + "\n")
+    write_atomic(paths[1], render_markdown(template, card=card))
     return paths
