@@ -151,23 +151,27 @@ def fit_isotonic(scores: Floats, labels: Bools) -> Isotonic:
     Raises:
         ValueError: one of the two classes is absent.
     """
+    from scipy.optimize import isotonic_regression
+
     if labels.all() or not labels.any():
         raise ValueError("calibration needs scores of both classes")
     levels, index = np.unique(scores, return_inverse=True)
     counts = np.bincount(index).astype(np.float64)
     sums = np.bincount(index, labels.astype(np.float64))
-    single = zip(levels.tolist(), levels.tolist(), sums.tolist(), counts.tolist(), strict=True)
-    blocks = _pooled(_pooled(single, lambda b: b[2] / b[3]), _smoothed)
+    ends = np.asarray(isotonic_regression(sums / counts, weights=counts).blocks)  # of m blocks, (m + 1,)
+    first, last = ends[:-1], ends[1:] - 1
+    columns = levels[first], levels[last], np.add.reduceat(sums, first), np.add.reduceat(counts, first)
     knots: dict[float, float] = {}
-    for block in blocks:
+    for block in _pooled(zip(*(column.tolist() for column in columns), strict=True)):
         knots |= {block[0]: _smoothed(block), block[1]: _smoothed(block)}
     return Isotonic(tuple(knots), tuple(knots.values()))
 
 
-def _pooled(blocks: Iterable[_Block], value: Callable[[_Block], float]) -> list[_Block]:
+def _pooled(blocks: Iterable[_Block]) -> list[_Block]:
+    """Pool neighbours until their smoothed shares rise."""
     done: list[_Block] = []
     for block in blocks:
-        while done and value(done[-1]) >= value(block):
+        while done and _smoothed(done[-1]) >= _smoothed(block):
             before = done.pop()
             block = (before[0], block[1], before[2] + block[2], before[3] + block[3])
         done.append(block)
@@ -198,7 +202,11 @@ def threshold_at_fpr(negatives: Floats, rate: float) -> float:
 
 
 def auroc(positives: Floats, negatives: Floats) -> float:
-    """Compute the probability that a positive scores above a negative; a tie counts half (Mann-Whitney U)."""
+    """Compute the probability that a positive scores above a negative; a tie counts half (Mann-Whitney U).
+
+    Bootstraps call it hundreds of times: `scipy.stats.mannwhitneyu` gives the same number in 4 times the time
+    for 4,000 scores a class and in over 100 times for 400; torchmetrics works in float32.
+    """
     ordered = np.sort(negatives)
     below = np.searchsorted(ordered, positives, "left")
     not_above = np.searchsorted(ordered, positives, "right")
@@ -206,7 +214,10 @@ def auroc(positives: Floats, negatives: Floats) -> float:
 
 
 def average_precision(positives: Floats, negatives: Floats) -> float:
-    """Compute the mean precision over positives, with tied scores taken together."""
+    """Compute the mean precision over positives, with tied scores taken together.
+
+    For bootstraps, as `auroc`: torchmetrics takes 12 to 43 times as long and works in float32.
+    """
     levels, counts = np.unique(positives, return_counts=True)
     true = np.cumsum(counts[::-1])[::-1]
     false = len(negatives) - np.searchsorted(np.sort(negatives), levels, "left")
@@ -261,7 +272,8 @@ def bootstrap(
 ) -> Floats:
     """Compute statistics of resampled scores, (draws, m), by drawing groups of rows in each class.
 
-    Rows of one scene are alike, so drawing single rows would make intervals too narrow.
+    Rows of one scene are alike, so drawing single rows, as `scipy.stats.bootstrap` does, would make intervals
+    too narrow. `cluster_bootstrap` takes statistics of sums alone, which ranks are not.
     """
     rng = seeded_rng("prompts", "bootstrap", len(positives), len(negatives))
     numbered = [np.unique(g, return_inverse=True)[1] for g in groups]

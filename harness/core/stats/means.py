@@ -36,6 +36,8 @@ def cluster_bootstrap_mean(
 ) -> Interval:
     """Compute the mean of ``values`` (n,) and its cluster bootstrap-t interval.
 
+    `scipy.stats.bootstrap` draws neither clusters nor studentised means.
+
     Args:
         values: one a clip, finite.
         clusters: the prompt of each.
