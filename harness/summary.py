@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -26,6 +26,9 @@ from .core.stats import cluster_bootstrap_mean, rate_interval
 from .store import RunStore
 
 __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
+
+CONFIDENCE: Final = 0.95
+"""Of the intervals of a summary; a policy's rules compute their own."""
 
 
 class Aggregate(Estimate):
@@ -66,7 +69,7 @@ class Summary(Document):
         return next((a for a in self.aggregates if a.measure == measure and a.tag == tag), None)
 
 
-def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
+def summarise(store: RunStore) -> Summary:
     """Aggregate a run's score table, over all items and by slice."""
     items = store.items()
     about = named_values(store.measures())
@@ -86,7 +89,7 @@ def summarise(store: RunStore, confidence: float = 0.95) -> Summary:
             known = {s.item: s for s in scores[name]}
             rows = [known[item] for item in asked if item in known]
             if rows:
-                made = aggregate(name, fields, rows, by_id, tag=tag, confidence=confidence)
+                made = aggregate(name, fields, rows, by_id, tag=tag)
                 aggregates.append(_with_missing(made, len(asked) - len(rows)))
     outcomes = Counter(record.outcome for record in store.clips().values())
     return Summary(
@@ -107,7 +110,6 @@ def aggregate(
     items: Mapping[str, Item],
     *,
     tag: str | None,
-    confidence: float,
 ) -> Aggregate:
     """Aggregate the scores of one measure; ``fields`` is what the run recorded of the measure."""
     # Sorted by item id, so that the order of rows does not change the last bit.
@@ -116,12 +118,12 @@ def aggregate(
     values = [value for _, value in good]
     clusters = [items[item].cluster for item, _ in good]
     if fields["kind"] == "rate":
-        interval = rate_interval(values, clusters, confidence)
+        interval = rate_interval(values, clusters, CONFIDENCE)
     else:
         interval = cluster_bootstrap_mean(
             values,
             clusters,
-            confidence,
+            CONFIDENCE,
             seed=("aggregate", measure, tag or ""),
             bounds=tuple(fields["bounds"]),
         )
@@ -129,7 +131,7 @@ def aggregate(
     reasons = Counter(s.reason for s in missing if s.reason)
     return Aggregate.of(
         interval,
-        confidence,
+        CONFIDENCE,
         n=len(values),
         clusters=len(set(clusters)),
         left_out=_left_out(Counter(s.status for s in missing)),

@@ -106,8 +106,6 @@ def build_report(
     runs: Sequence[Path],
     *,
     out: Path | None = None,
-    comparison: Mapping[str, Any] | None = None,
-    verdicts: Sequence[Mapping[str, Any] | None] | None = None,
     options: ReportOptions | None = None,
 ) -> Path:
     """Write the report of ``runs`` (scored run folders) and return its path.
@@ -115,37 +113,27 @@ def build_report(
     Args:
         runs: the first is A; with two runs, it is the baseline of the second, B.
         out: the file to write; by default ``report.html`` in the first run's folder.
-        comparison: of the two runs, second against first; made here if not given.
-        verdicts: one a run, or None for a run without; all that each run keeps if not given.
+        options: how much of the runs it shows.
 
     Raises:
         UsageError: no run, too many, or one that is missing, damaged or not scored to its end.
     """
     if not 1 <= len(runs) <= charts.MAX_RUNS:
         raise UsageError(f"a report is of 1 to {charts.MAX_RUNS} runs, not {len(runs)}")
-    if verdicts is not None and len(verdicts) != len(runs):
-        raise UsageError(f"{len(verdicts)} verdicts were given for {len(runs)} runs")
     options = options or ReportOptions()
     stores = [open_run(folder) for folder in runs]
     try:
         read = [_read(store, letter) for store, letter in zip(stores, charts.RUN_LETTERS, strict=False)]
-        not_compared = ""
-        if len(stores) == 2 and comparison is None:
-            comparison, not_compared = _compare(stores[0], stores[1])
+        comparison, not_compared = _compare(stores[0], stores[1]) if len(stores) == 2 else (None, "")
     finally:
         for store in stores:
             store.close()
-    given = (
-        [read_verdicts(folder) for folder in runs]
-        if verdicts is None
-        else [[v] if v else [] for v in verdicts]
-    )
     digests = [read_digests(folder) for folder in runs]
     context = _context(read, differences(comparison or {}), options)
     context["verdicts"] = [
         (run.head, verdict_view(verdict, run.head.plan, now.run if now else None))
-        for run, now, verdicts_of_run in zip(read, digests, given, strict=True)
-        for verdict in verdicts_of_run
+        for run, now, folder in zip(read, digests, runs, strict=True)
+        for verdict in read_verdicts(folder)
     ]
     notes = tuple((comparison or {}).get("notes", ()))
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes

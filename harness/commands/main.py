@@ -159,11 +159,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The page; by default report.html in the first run.")
     ] = None,
+    items: Annotated[int, typer.Option(min=0, max=2000, help="Items whose clips are shown.")] = 24,
+    megabytes: Annotated[float, typer.Option(min=0, max=500, help="Size of all clips on the page.")] = 25.0,
 ) -> None:
     """Write one self-contained HTML page about one or more runs."""
-    from ...reports.build import build_report
+    from ...reports.build import ReportOptions, build_report
 
-    say(f"page: {build_report(runs, out=out)}")
+    options = ReportOptions(items=items, megabytes=megabytes)
+    say(f"page: {build_report(runs, out=out, options=options)}")
 
 
 @app.command()

@@ -276,7 +276,9 @@ def test_verdict_of_the_run_folder_is_shown(make_run: MakeRun) -> None:
 
 def test_verdict_of_another_plan_is_no_pass(make_run: MakeRun) -> None:
     verdict = _verdict(verdict="PASS", sentence="PASS: 1 of 1", plan="0" * 64)
-    page = _page(build_report([make_run(clips=False)], verdicts=[verdict], options=ReportOptions(items=0)))
+    folder = make_run(clips=False)
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+    page = _page(build_report([folder], options=ReportOptions(items=0)))
     assert ("div", {"class": "verdict inconclusive"}) in page.tags
     assert "not of this run" in page.text
 

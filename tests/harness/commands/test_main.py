@@ -416,7 +416,14 @@ def test_a_report_of_two_runs_is_one_file(cli, made, tmp_path):
     code, out, _ = cli("report", made / "run", "--out", "page.html")
     assert code == 0
     assert out == "page: page.html\n"
-    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    page = (tmp_path / "page.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "<video" in page
+    assert "data:video" in page
+    assert cli("report", made / "run", "--out", "bare.html", "--items", "0")[0] == 0
+    assert "<video" not in (tmp_path / "bare.html").read_text()
+    assert cli("report", made / "run", "--out", "small.html", "--megabytes", "0")[0] == 0
+    assert "data:video" not in (tmp_path / "small.html").read_text()
 
 
 def test_view_serves_the_page_and_nothing_else(made):
