@@ -55,7 +55,7 @@ _WORDS = {
 }
 
 
-class Change(NamedTuple):
+class TableChange(NamedTuple):
     """Something that is not as it was: the part of the run, and a clause that says what."""
 
     part: str
@@ -133,7 +133,7 @@ def why_unchecked(store: RunStore) -> str | None:
     return None
 
 
-def differences(store: RunStore) -> list[Change]:
+def differences(store: RunStore) -> list[TableChange]:
     """List what of a run is not as it was when it was scored, clips aside.
 
     The plan is computed anew from the items, whatever the schema. A run without ``digests.json`` is held to
@@ -147,7 +147,7 @@ def differences(store: RunStore) -> list[Change]:
         ("sets", Counter(one.full_name for one in store.set_scores().values() if not one.intact)),
     ):
         found += [
-            Change(
+            TableChange(
                 part,
                 f"{count} value{'s' if count > 1 else ''} of {name} {'were' if count > 1 else 'was'} changed",
             )
@@ -157,21 +157,21 @@ def differences(store: RunStore) -> list[Change]:
     if kept is not None:
         now, told = _now(store).model_dump(), {change.part for change in found}
         found += [
-            Change(part, f"{_WORDS[part]} are not those that were scored")
+            TableChange(part, f"{_WORDS[part]} are not those that were scored")
             for part, was in kept.model_dump().items()
             if now[part] != was and part not in told
         ]
     return found
 
 
-def _of_plan(store: RunStore) -> list[Change]:
+def _of_plan(store: RunStore) -> list[TableChange]:
     items, record = store.items(), store.record
-    found: list[Change] = []
+    found: list[TableChange] = []
     others = [item.id[:12] for item in items if not same_item(item)]
     if others:
         named = ", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
         found.append(
-            Change(
+            TableChange(
                 "items",
                 f"the prompt, seed, settings or cluster of {len(others)} items is not that of their id "
                 f"({named})",
@@ -184,7 +184,7 @@ def _of_plan(store: RunStore) -> list[Change]:
     ids, starts = list(units.values()), record.get("starts") or {}
     if plan_digest((suite["name"], suite["version"]), record["generator"], ids, starts) != record["plan"]:
         found.append(
-            Change(
+            TableChange(
                 "plan",
                 "its suite, generator and items do not give the digest of its plan (one was renamed, or "
                 "items were added or removed)",

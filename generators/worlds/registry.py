@@ -13,13 +13,13 @@ from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json
 from .trials import TrialClip, TrialRequest
 
-__all__ = ["WORLDS", "Truth", "World", "find_world"]
+__all__ = ["WORLDS", "SceneTruth", "World", "find_world"]
 
 Frames = NDArray[np.uint8]
 """RGB, (T, H, W, 3)."""
 
 
-class Truth(Protocol):
+class SceneTruth(Protocol):
     """What a rendered clip shows."""
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class World(Protocol):
         """
         ...
 
-    def render(self, scene: Any, clip: ClipSettings, words: str) -> tuple[Frames, Truth]:
+    def render(self, scene: Any, clip: ClipSettings, words: str) -> tuple[Frames, SceneTruth]:
         """Draw a scene, with its truth; ``words`` is the caption to record."""
         ...
 

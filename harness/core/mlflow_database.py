@@ -27,7 +27,7 @@ WAIT_S = 180.0
 
 
 @dataclass(frozen=True)
-class _State:
+class _DatabaseState:
     """What a database file holds.
 
     Attributes:
@@ -61,14 +61,14 @@ def prepare_database(path: Path) -> None:
             left.unlink(missing_ok=True)
         if state.tables and not _migrated(path, state):
             _set_aside(path)
-            state = _State()
+            state = _DatabaseState()
         if not state.tables:
             _make(_temporary(path)).replace(path)
 
 
-def _state(path: Path) -> _State:
+def _state(path: Path) -> _DatabaseState:
     if not path.exists():
-        return _State()
+        return _DatabaseState()
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
         tables = frozenset(
             name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -77,13 +77,13 @@ def _state(path: Path) -> _State:
             db.execute("SELECT version_num FROM alembic_version").fetchone() if _VERSION in tables else None
         )
         runs = db.execute("SELECT COUNT(*) FROM runs").fetchone()[0] if "runs" in tables else 0
-    return _State(tables, version[0] if version else None, runs)
+    return _DatabaseState(tables, version[0] if version else None, runs)
 
 
 _VERSION = "alembic_version"
 
 
-def _is_ready(state: _State) -> bool:
+def _is_ready(state: _DatabaseState) -> bool:
     if state.version is None:
         return False  # before MLflow is asked, which takes a while
     from mlflow.store.db import utils
@@ -124,7 +124,7 @@ def _make(path: Path) -> Path:
     return path
 
 
-def _migrated(path: Path, state: _State) -> bool:
+def _migrated(path: Path, state: _DatabaseState) -> bool:
     """Migrate a database of an older schema on a copy; False if it was half-made, and holds nothing."""
     from mlflow.store.db import utils
     from mlflow.store.tracking.dbmodels.initial_models import Base
@@ -171,7 +171,7 @@ def _copy(path: Path, other: Path) -> None:
         source.backup(target)
 
 
-def _kept(path: Path, state: _State, why: str) -> bool:
+def _kept(path: Path, state: _DatabaseState, why: str) -> bool:
     """Refuse a broken database that holds runs; say False of one that holds none."""
     if state.runs:
         raise TrackingError(

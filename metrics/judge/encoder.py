@@ -1,8 +1,7 @@
 """The encoder ``vlm``: answers of a vision-language model about a clip, over the network.
 
-Its source is the name of a model, a YAML file of `JudgeSettings`, or ``env`` (the model named by the variable
-``SCREENTEST_JUDGE_MODEL``); the endpoint's address is in the settings or in ``SCREENTEST_JUDGE_URL``, its key
-in a variable of the environment and nowhere else.
+Its source is the name of a model, or a YAML file of `JudgeSettings`. The endpoint's address is in the settings
+or in ``SCREENTEST_JUDGE_URL``, its key in a variable of the environment and nowhere else.
 
 Each question of the item's prompt is asked several times, in a seeded order, mixed with controls: questions
 with known answers (see `questions`), and questions about drawn clips. Each answer is stored under
@@ -13,7 +12,6 @@ answer, the feature is not cached, and the next scoring asks only what is missin
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +27,7 @@ from ...harness.core.keys import digest, seeded_rng
 from ..encoders.base import Encoder, EncoderOptions, Incomplete, Record, Stream
 from ..encoders.registry import ENCODERS, EncoderEntry
 from .answers import LAYOUT, JudgeAnswer, answers_record
-from .endpoint import MODEL_VARIABLE, Endpoint, JudgeSettings, Reply
+from .endpoint import Endpoint, JudgeSettings, Reply
 from .frames import FRAMES_VERSION, Pictures, Spread, drawn_control, pictures
 from .questions import Asked, elsewhere_questions, read_questions
 
@@ -239,12 +237,11 @@ def _load(path: Path) -> Reply | None:
 def _settings(source: str) -> JudgeSettings:
     if source.endswith((".yaml", ".yml")):
         return load_yaml(JudgeSettings, source, {}, kind="judge settings")
-    model = source
     if source == "env":
-        model = os.environ.get(MODEL_VARIABLE, "")
-        if not model:
-            raise UsageError(f"vlm=env takes the model from {MODEL_VARIABLE}, which is not set")
-    return checked(JudgeSettings, {"model": model}, "the encoder 'vlm'")
+        raise UsageError(
+            "vlm=env is no more; name the model: --encoder vlm=MODEL, or a YAML file of settings"
+        )
+    return checked(JudgeSettings, {"model": source}, "the encoder 'vlm'")
 
 
 ENCODERS.add(

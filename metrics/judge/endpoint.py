@@ -34,7 +34,7 @@ __all__ = ["FAILURES", "Endpoint", "JudgeSettings", "Reply"]
 PROTOCOL_VERSION = 1
 """Raised whenever the words or the form of a request would change."""
 
-MODEL_VARIABLE, URL_VARIABLE = "SCREENTEST_JUDGE_MODEL", "SCREENTEST_JUDGE_URL"
+URL_VARIABLE = "SCREENTEST_JUDGE_URL"
 _OPENAI_URL = "https://api.openai.com/v1"
 
 FAILURES = (

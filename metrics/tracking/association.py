@@ -39,7 +39,7 @@ class _Piece:
         return self.first + len(self.rows) - 1
 
 
-class _Appearance:
+class _RegionLooks:
     """The columns of regions that association reads."""
 
     def __init__(self, rows_MK: NDArray[np.float64]) -> None:
@@ -61,7 +61,7 @@ def associate(rows_MK: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
     if not len(rows_MK):
         return np.empty((0, frames), np.int64)
     by_frame = np.searchsorted(rows_MK[:, 0], np.arange(frames + 1))
-    looks = _Appearance(rows_MK)
+    looks = _RegionLooks(rows_MK)
     pieces: list[_Piece] = []
     going: list[_Piece] = []
     for t in range(frames):
@@ -77,7 +77,7 @@ def associate(rows_MK: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
     return found
 
 
-def _step(going: Sequence[_Piece], regions: Sequence[int], looks: _Appearance, t: int) -> list[_Piece]:
+def _step(going: Sequence[_Piece], regions: Sequence[int], looks: _RegionLooks, t: int) -> list[_Piece]:
     """Continue pieces with the regions of frame ``t``; the other regions begin new pieces."""
     pairs: list[tuple[int, int]] = []
     if going and regions:
@@ -103,7 +103,7 @@ def _assign(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
     ]
 
 
-def _near_cost(piece: _Piece, looks: _Appearance, region: int) -> float:
+def _near_cost(piece: _Piece, looks: _RegionLooks, region: int) -> float:
     before = piece.rows[-1]
     if not _may_be(looks, before, region):
         return _NEVER
@@ -122,14 +122,14 @@ def _near_cost(piece: _Piece, looks: _Appearance, region: int) -> float:
     return away / size + min(tint, 4.0) + (0.15 if looks.cut[region] else 0.5) * ratio
 
 
-def _may_be(looks: _Appearance, one: int, two: int) -> bool:
+def _may_be(looks: _RegionLooks, one: int, two: int) -> bool:
     """Check whether the tracker's names and identities, if any, allow two regions to be one object."""
     if looks.identity[one] == looks.identity[one] and looks.identity[two] == looks.identity[two]:
         return bool(looks.identity[one] == looks.identity[two])
     return not (looks.label[two] == looks.label[two] and looks.label[one] != looks.label[two])
 
 
-def _join(pieces: Sequence[_Piece], looks: _Appearance) -> list[list[_Piece]]:
+def _join(pieces: Sequence[_Piece], looks: _RegionLooks) -> list[list[_Piece]]:
     """Join pieces to chains of least total cost; each piece has at most one continuation."""
     n = len(pieces)
     if n < 2:
@@ -153,7 +153,7 @@ def _join(pieces: Sequence[_Piece], looks: _Appearance) -> list[list[_Piece]]:
     return chains
 
 
-def _far_cost(one: _Piece, two: _Piece, looks: _Appearance) -> float:
+def _far_cost(one: _Piece, two: _Piece, looks: _RegionLooks) -> float:
     """Compute the cost of ``two`` as the continuation of ``one``: far less on the trajectory than off it."""
     if not _may_be(looks, one.rows[-1], two.rows[0]):
         return _NEVER
@@ -174,7 +174,7 @@ def _far_cost(one: _Piece, two: _Piece, looks: _Appearance) -> float:
 
 
 def _whole_end(
-    piece: _Piece, looks: _Appearance, *, last: bool
+    piece: _Piece, looks: _RegionLooks, *, last: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Find place, velocity and frame, nearest to an end of a piece, where it is seen whole or nearly so."""
     rows = np.array(piece.rows)

@@ -24,9 +24,9 @@ from .sampling import FrameSampler, Sampling
 
 __all__ = [
     "RENDITIONS",
+    "JudgeTrialClip",
     "LongClip",
     "Part",
-    "TrialClip",
     "TrialList",
     "compressed",
     "find_files",
@@ -45,7 +45,7 @@ _FEWEST: Final = 8
 _LIST: Final = Path(__file__).parent.parent / "data" / "judges" / "trials" / "harmless.yaml"
 
 
-class TrialClip(Config):
+class JudgeTrialClip(Config):
     """A file of the list.
 
     Attributes:
@@ -66,14 +66,14 @@ class TrialList(Config):
 
     version: int = 1
     origins: dict[str, str]
-    clips: tuple[TrialClip, ...]
+    clips: tuple[JudgeTrialClip, ...]
 
 
 @dataclass(frozen=True)
 class LongClip:
     """A file of the list: its entry and its path."""
 
-    entry: TrialClip
+    entry: JudgeTrialClip
     path: Path
 
 
@@ -81,7 +81,7 @@ class LongClip:
 class Part:
     """At most `PART_S` seconds of a file: the frames that a judge would see, uint8 RGB (T, H, W, 3)."""
 
-    entry: TrialClip
+    entry: JudgeTrialClip
     number: int
     frames_THWC: Frames
 

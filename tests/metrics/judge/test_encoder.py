@@ -299,17 +299,13 @@ def test_a_damaged_answer_is_asked_again(tmp_path, stub):
         assert len(stub.requests) == count + 1
 
 
-def test_settings_are_a_model_a_file_or_the_environment(tmp_path, stub, monkeypatch):
+def test_settings_are_a_model_or_a_file_and_never_the_environment(tmp_path, stub, monkeypatch):
     plain = make_encoder("vlm", "some-model")
     assert isinstance(plain, VlmEncoder)
     assert plain.settings == JudgeSettings(model="some-model")
-    monkeypatch.delenv("SCREENTEST_JUDGE_MODEL", raising=False)
-    with pytest.raises(UsageError, match="vlm=env takes the model from SCREENTEST_JUDGE_MODEL"):
-        make_encoder("vlm", "env")
     monkeypatch.setenv("SCREENTEST_JUDGE_MODEL", "theirs")
-    from_environment = make_encoder("vlm", "env")
-    assert isinstance(from_environment, VlmEncoder)
-    assert from_environment.settings.model == "theirs"
+    with pytest.raises(UsageError, match="name the model: --encoder vlm=MODEL"):
+        make_encoder("vlm", "env")
     with pytest.raises(UsageError, match="unknown key 'repeat'; did you mean 'repeats'"):
         encoder(tmp_path, stub, repeat=2)
 
