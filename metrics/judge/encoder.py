@@ -1,7 +1,7 @@
 """The encoder ``vlm``: answers of a vision-language model about a clip, over the network.
 
-Its source is the name of a model, or a YAML file of `JudgeSettings`. The endpoint's address is in the settings
-or in ``SCREENTEST_JUDGE_URL``, its key in a variable of the environment and nowhere else.
+Its source is the name of a model, or a YAML file of `JudgeSettings`. The endpoint's address is in the
+settings or in ``SCREENTEST_JUDGE_URL``, its key in a variable of the environment and nowhere else.
 
 Each question of the item's prompt is asked several times, in a seeded order, mixed with controls: questions
 with known answers (see `questions`), and questions about drawn clips. Each answer is stored under
@@ -238,9 +238,7 @@ def _settings(source: str) -> JudgeSettings:
     if source.endswith((".yaml", ".yml")):
         return load_yaml(JudgeSettings, source, {}, kind="judge settings")
     if source == "env":
-        raise UsageError(
-            "vlm=env is no more; name the model: --encoder vlm=MODEL, or a YAML file of settings"
-        )
+        raise UsageError("vlm=env is gone; name the model: --encoder vlm=MODEL, or a YAML file")
     return checked(JudgeSettings, {"model": source}, "the encoder 'vlm'")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pydantic import ValidationError
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.run import Settings, run, score_run
@@ -313,11 +314,8 @@ def test_settings_are_a_model_or_a_file_and_never_the_environment(tmp_path, stub
 def test_questions_and_the_key_are_looked_at_before_anything_is_made(
     make_suite, generator, tmp_path, cache, stub, monkeypatch
 ):
-    suite = suite_of(make_suite, judge_file(tmp_path, stub), [{"ask": "x?", "answer": "perhaps"}])
-    with pytest.raises(
-        UsageError, match="the questions of the prompt 'prompt 0': answer: should be yes or no"
-    ):
-        run(suite, generator, tmp_path / "run", Settings(cache))
+    with pytest.raises(ValidationError, match=r"questions\.0\.answer: should be yes or no, not 'perhaps'"):
+        suite_of(make_suite, judge_file(tmp_path, stub), [{"ask": "x?", "answer": "perhaps"}])
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(UsageError, match=r"does not say which; .*\(a model, or a file of settings\)"):
         run(suite_of(make_suite, "x", [BITE], encoders={}), generator, tmp_path / "run", Settings(cache))
