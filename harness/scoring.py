@@ -20,9 +20,11 @@ from .core.keys import Json, canonical_json, digest
 from .core.layers import to_json
 from .core.run_data import ClipRecord, Score
 
-__all__ = ["PROVISIONAL", "TEXT", "Scorer", "score_key", "score_without_clip"]
+__all__ = ["CUT", "PROVISIONAL", "TEXT", "Scorer", "score_key", "score_without_clip"]
 
 TEXT = ".text"
+CUT = "prompt_cut"
+"""Evidence key of a sentence that says how much of the prompt was not read."""
 PROVISIONAL = "provisional"
 """Evidence key of a score from an incomplete feature; the next scoring computes it again."""
 
@@ -114,7 +116,7 @@ class Scorer:
                 record = replace(record, info=encoded.info)
             except MediaError as error:
                 # Name the file as the user named it, not by its digest.
-                reason = str(error).replace(str(path), item.source or path.name)
+                reason = str(error).replace(str(path), item.file or item.source or path.name)
                 record = replace(record, outcome="failed", reason=reason)
         keys = self.keys(item, record)
         matrices, records = ({}, {}) if encoded is None else (encoded.matrices, encoded.records)
@@ -175,9 +177,21 @@ class Scorer:
                 why = encoded.not_applicable[name]
                 return Score(item.id, measure.name, "not_applicable", reason=why, key=key)
         made = _taken(measure, sample, key)
+        cut = self._cut(measure, item.prompt) if made.status == "ok" else ""
+        if cut:
+            made = replace(made, evidence={**made.evidence, CUT: cut})
         if made.status == "ok" and encoded is not None and encoded.incomplete & set(measure.needs):
             return replace(made, evidence={**made.evidence, PROVISIONAL: True})
         return made
+
+    def _cut(self, measure: Measure, prompt: str | None) -> str:
+        """Say how much of a prompt the text encoders of a measure do not read; empty where they read all."""
+        texts = (self._encoders[name] for name in measure.needs if name.endswith(TEXT))
+        if prompt is None:
+            return ""
+        return "; ".join(
+            cut for encoder in texts if isinstance(encoder, TextEncoder) and (cut := encoder.cut(prompt))
+        )
 
 
 def score_without_clip(measure: Measure, item: Item, record: ClipRecord) -> Score | None:

@@ -46,6 +46,8 @@ def evidence_text(score: Score) -> str:
             law = f"{of['law']}: " if name == "ratio" and isinstance(of.get("law"), str) else ""
             said = f"{law}{name} {number(size)}, threshold {number(limit)}"
             parts.append(said)
+    cut = of.get("prompt_cut")
+    parts.append(cut if isinstance(cut, str) else "")
     return "; ".join(part for part in (*parts, when(score)) if part)
 
 

@@ -154,6 +154,11 @@ class TextEncoder(ABC):
     def encode_text(self, text: str) -> Feature:
         """Embed one prompt: shape (1, k)."""
 
+    def cut(self, text: str) -> str:
+        """Say how much of a prompt is not read, for the evidence of scores; empty where all of it is."""
+        del text
+        return ""
+
 
 class FrameEncoder(Encoder):
     """Base of encoders that read frames one by one: implement `encode_frames`.

@@ -61,7 +61,7 @@ class ClipEncoder(PretrainedEncoder, FrameEncoder, TextEncoder):
         The text tower reads the sentence off its end-of-text token, so a cut that loses it would embed
         nothing in particular.
         """
-        room = int(self._model.config.text_config.max_position_embeddings)
+        room = self._room
         padding = _PADDING[self._kind]
         whole: list[int] = self._tokenizer(text)["input_ids"]
         if len(whole) > room:
@@ -69,6 +69,21 @@ class ClipEncoder(PretrainedEncoder, FrameEncoder, TextEncoder):
         if padding == "max_length":
             whole = self._tokenizer(text, padding="max_length", max_length=room)["input_ids"]
         return whole
+
+    def cut(self, text: str) -> str:
+        """Say how many of a prompt's tokens are not read; empty where all are."""
+        count = len(self._tokenizer(text, verbose=False)["input_ids"])
+        if count <= self._room:
+            return ""
+        return f"the encoder {self.name} reads {self._room} of the prompt's {count} tokens"
+
+    @cached_property
+    def _room(self) -> int:
+        """Tokens that the text tower reads, from the settings beside the weights."""
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(self._weights.path, local_files_only=True)
+        return int(config.text_config.max_position_embeddings)
 
     def encode_text(self, text: str) -> Feature:
         """Embed one prompt: float32 (1, D) of length 1."""

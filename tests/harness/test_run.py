@@ -18,11 +18,12 @@ from screentest.harness.core.items import make_item
 from screentest.harness.core.pairing import pair_runs
 from screentest.harness.core.run_data import Score
 from screentest.harness.run import Settings, run, score_run
-from screentest.harness.scoring import Scorer
+from screentest.harness.scoring import CUT, Scorer
 from screentest.harness.store import SCHEMA, open_run, read_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import Measure, Scored
 from screentest.metrics.encoders.clip import ClipEncoder
+from screentest.reports.evidence_text import evidence_text
 
 
 def table(folder: Path) -> list[tuple[Any, ...]]:
@@ -42,6 +43,27 @@ def test_a_run_scores_every_item_with_every_measure(tmp_path, suite, generator, 
     assert flicker.low <= flicker.value <= flicker.high
     assert summary.get("motion.flicker", "even").n == 4
     assert read_summary(tmp_path / "run") == summary
+
+
+def test_a_prompt_that_the_text_encoder_does_not_read_to_its_end_is_noted_with_the_score(
+    tmp_path, make_suite, generator, cache
+):
+    suite = make_suite(
+        measures=["alignment.clip", "motion.flicker"],
+        encoders={"clip": "reference"},
+        prompts=["a red ball falls", "a red ball falls and " * 20],
+        seeds=1,
+    )
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    store = open_run(tmp_path / "run")
+    prompts = {item.id: item.prompt for item in store.items()}
+    told = {(prompts[s.item][:20], s.measure): s.evidence.get(CUT) for s in store.scores()}
+    cut = "the encoder clip reads 24 of the prompt's 102 tokens"
+    short, long = "a red ball falls", "a red ball falls and"
+    assert {name: told[name, "alignment.clip"] for name in (short, long)} == {short: None, long: cut}
+    assert {told[name, "motion.flicker"] for name in (short, long)} == {None}
+    (scored,) = (s for s in store.scores() if s.evidence.get(CUT))
+    assert evidence_text(scored) == cut
 
 
 def test_each_clip_is_decoded_once_for_all_encoders(tmp_path, make_suite, generator, cache):

@@ -53,6 +53,8 @@ def test_a_long_prompt_keeps_its_end_of_text_token(tiny: dict[str, Path]):
     assert len(ids) == 12
     assert ids[0] == 0
     assert ids[-1] == 1
+    assert encoder.cut(long) == "the encoder clip reads 12 of the prompt's 62 tokens"
+    assert encoder.cut(short) == ""
     assert encoder.encode_text(long).shape == (1, 24)
     # without that token the library would read the sentence off its first position
     assert not np.allclose(encoder.encode_text(long), encoder.encode_text("a blue box " * 20))
