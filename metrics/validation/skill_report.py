@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from ...harness.core.config import Config
+from ...harness.core.templates import render_markdown
 from .skill_card import GROUPS, SkillRow
 
 __all__ = ["SkillsCard", "skills_text"]
 
+_TEMPLATE: Final = Path(__file__).parent / "templates" / "skill_card.md.j2"
 _WORDS: Final = {
     "plain": "as the world draws them",
     "degraded": "before other grounds, noisy, coded at crf 28 and resized",
@@ -30,40 +33,20 @@ class SkillsCard(Config):
 
 def skills_text(card: SkillsCard) -> str:
     """Write the card in Markdown."""
-    made = card.settings
     skills = list(dict.fromkeys(row.skill for row in card.rows))
-    lines = ["| skill | asked | " + " | ".join(GROUPS) + " |", "| --- " * (2 + len(GROUPS)) + "|"]
-    for skill in skills:
-        for asked in ("kept", "turned"):
-            cells = [_cell(card.get(skill, asked, looks)) for looks in GROUPS]
-            if any(cells):
-                lines.append(f"| {skill} | {asked} | " + " | ".join(cells) + " |")
-    left_out = [
-        f"- {row.skill}, {row.asked}, {row.looks}: {reason} ({count})"
-        for row in card.rows
-        for reason, count in row.reasons.items()
+    rows = [
+        (skill, asked, [card.get(skill, asked, looks) for looks in GROUPS])
+        for skill in skills
+        for asked in ("kept", "turned")
     ]
-    looks = "; ".join(f"**{name}**: {_WORDS[name]}" for name in GROUPS)
-    return f"""# Card of the skills of following a prompt
-
-How often the measures `follows.*` say yes of lawful clips of the reference world, for tracks of the source
-`world {made["source"]["version"]}`: by prompts that the clip follows (**kept**; 100 % is right), and by
-prompts about the very clip that it does not follow (**turned**: the relation mirrored, the colors swapped,
-another number, the other direction; 0 % is right). Written by
-`screentest validate --skills --n {made["n"]} --seed {made["seed"]}`; limits `{made["limits"][:12]}`. Wilson
-intervals at 95 %, and how many clips.
-
-Looks: {looks}.
-
-{chr(10).join(lines)}
-
-## Left out
-
-{chr(10).join(left_out) or "None."}
-"""
+    return render_markdown(
+        _TEMPLATE,
+        card=card,
+        looks={name: _WORDS[name] for name in GROUPS},
+        asked_rows=[row for row in rows if any(_measured(cell) for cell in row[2])],
+        any_left_out=any(row.reasons for row in card.rows),
+    )
 
 
-def _cell(row: SkillRow | None) -> str:
-    if row is None or row.value is None or row.low is None or row.high is None:
-        return ""
-    return f"{100 * row.value:.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}] of {row.n}"
+def _measured(row: SkillRow | None) -> bool:
+    return row is not None and None not in (row.value, row.low, row.high)
