@@ -198,7 +198,7 @@ def flip_a_bit(path: Path) -> None:
         (lambda folder: flip_a_bit(folder / "model.safetensors"), "damaged: it has another sha256"),
         (lambda folder: (folder / "config.json").write_text("{"), "not readable JSON"),
         (lambda folder: rewrite(folder / "config.json", kind="vae"), "not a dit checkpoint"),
-        (lambda folder: rewrite(folder / "config.json", model={"width": 48}), "Field required"),
+        (lambda folder: rewrite(folder / "config.json", model={"width": 48}), "is missing"),
         (lambda folder: (folder.parent / "text" / "tokenizer.json").unlink(), r"no tokenizer\.json in"),
     ],
 )
