@@ -53,9 +53,10 @@ AGGREGATE_COLUMNS = (
 """Columns of the table of aggregates.
 
 ``slice`` is a tag or ``label:value``, missing for the whole run. ``left_out``, ``reasons`` and ``notes`` are
-JSON. ``frames``, ``width``, ``height`` and ``fps`` are what the suite asks for; ``seconds`` is the time that
-all clips of the run took to generate.
+JSON. ``frames``, ``width``, ``height`` and ``fps`` are of the decoded clips, missing where these differ;
+``seconds`` is the time that all clips of the run took to generate.
 """
+_FORMAT = ("frames", "width", "height", "fps")
 
 
 def score_frame(stores: RunStore | Sequence[RunStore]) -> pd.DataFrame:
@@ -84,18 +85,19 @@ def aggregate_frame(stores: Sequence[RunStore]) -> pd.DataFrame:
 
     rows = [row for store in stores for row in _aggregates(store)]
     numbers = dict.fromkeys(("value", "low", "high", "confidence", "fps", "seconds"), "float64")
-    counts = dict.fromkeys(("n_reference", "step"), "Int64")
+    counts = dict.fromkeys(("n_reference", "step", "frames", "width", "height"), "Int64")
     return pd.DataFrame(rows, columns=pd.Index(AGGREGATE_COLUMNS)).astype({**numbers, **counts})
 
 
 def _aggregates(store: RunStore) -> list[dict[str, Any]]:
     summary = read_summary(store.folder)
-    clip = store.record["suite"].get("clip") or {}
+    clips = store.clips().values()
+    infos = [record.info for record in clips if record.info is not None]
     common = {
         **run_columns(store),
-        **{name: clip.get(name) for name in ("frames", "width", "height", "fps")},
+        **{name: _shared([getattr(info, name) for info in infos]) for name in _FORMAT},
         "items": summary.items,
-        "seconds": sum(record.seconds for record in store.clips().values()),
+        "seconds": sum(record.seconds for record in clips),
         "step": store.record.get("step"),
         "plan": summary.plan,
     }
@@ -110,6 +112,11 @@ def _aggregates(store: RunStore) -> list[dict[str, Any]]:
         }
         for a in summary.aggregates
     ]
+
+
+def _shared(values: Sequence[float | None]) -> float | None:
+    """Give the one value that all clips have; None where they differ or there is none."""
+    return values[0] if len(set(values)) == 1 else None
 
 
 def export_scores(folders: Path | Sequence[Path], out: Path) -> int:

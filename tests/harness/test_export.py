@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from screentest.harness.core.clip_info import ClipInfo
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
-from screentest.harness.export import AGGREGATE_COLUMNS, export_aggregates, export_scores, score_frame
+from screentest.harness.export import (
+    AGGREGATE_COLUMNS,
+    aggregate_frame,
+    export_aggregates,
+    export_scores,
+    score_frame,
+)
 from screentest.harness.summary import summarise, write_summary
 
 
@@ -100,6 +108,7 @@ def test_a_table_joins_back_to_the_users_folder_and_to_its_labels(make_run):
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_the_aggregates_of_several_runs_are_one_table(make_run, tmp_path, suffix):
     made = []
+    info = ClipInfo(16, 24, 8.0, 4, 0.5, "h264", "mp4")
     for name, value in (("a", 0.25), ("b", 0.5)):
         fields = {"toy.quality": {"sources": {"clip": "reference"}}}
         store = make_run(name, {"toy.quality": lambda p, s, v=value: v}, prompts=3, seeds=2, fields=fields)
@@ -107,6 +116,7 @@ def test_the_aggregates_of_several_runs_are_one_table(make_run, tmp_path, suffix
         estimate = {"value": 3 * value, "low": value, "high": 6 * value}
         distance = SetScore(measure="toy.distance", status="ok", **estimate, **seen)
         make_run.put_set(store, distance)
+        store.put_unit([replace(clip, info=info) for clip in store.clips().values()], [])
         write_summary(store, summarise(store))
         made.append(store.folder)
     out = tmp_path / f"all{suffix}"
@@ -122,9 +132,20 @@ def test_the_aggregates_of_several_runs_are_one_table(make_run, tmp_path, suffix
     }
     row = whole.loc[("b", "toy.distance")]
     assert (row["low"], row["high"], row["n"], row["n_reference"]) == (0.5, 3.0, 6, 512)
-    assert (row["frames"], row["width"], row["height"], row["generator"]) == (4, 16, 16, "toy:one")
+    assert (row["frames"], row["width"], row["height"], row["generator"]) == (4, 24, 16, "toy:one")
     assert whole.loc[("a", "toy.quality")]["encoder"] == "clip=reference"
     assert set(read["slice"].dropna()) == {"even", "odd"}
+
+
+def test_the_size_of_clips_that_differ_is_missing(make_run):
+    store = make_run("r", {"toy.quality": lambda p, s: 0.5}, prompts=2, seeds=1)
+    sizes = [ClipInfo(16, width, 8.0, 4, 0.5, "h264", "mp4") for width in (24, 32)]
+    clips = store.clips().values()
+    store.put_unit([replace(clip, info=info) for clip, info in zip(clips, sizes, strict=True)], [])
+    write_summary(store, summarise(store))
+    frame = aggregate_frame([store])
+    assert frame["width"].isna().all()
+    assert set(frame["height"]) == {16}
 
 
 def test_aggregates_need_a_run_that_is_scored_to_its_end(make_run, tmp_path):
