@@ -27,6 +27,7 @@ _SLOW: Final = 0.06
 _PASSED: Final = 2.0
 _CENTRAL: Final = 0.35  # of the reach: how far beside the middle a central hit may go
 _RESOLVED: Final = 1.0  # pixels to which the place of an outline is known
+_NEARBY: Final = 1.5  # likewise: across a gap of a pixel, with a quarter of one for each of two outlines
 _EARLY: Final = 4  # frames from a thing's first whose median is its size
 
 
@@ -273,7 +274,7 @@ def _said(before: _F, after: _F) -> dict[str, Json]:
 def causality(assigned: RoleAssignment) -> Finding:
     """Measure how long before the touch the struck thing sets off, in seconds.
 
-    The time in which the first object moves by one pixel is subtracted.
+    The time in which the first object moves by one and a half pixels is subtracted.
 
     Raises:
         NotApplicable: no collision is expected, or the first thing does not come near, or the second moves
@@ -286,7 +287,7 @@ def causality(assigned: RoleAssignment) -> Finding:
         raise NotApplicable("the first thing does not come towards the second")
     if collision.setoff is None:
         raise NotApplicable("the second thing is not seen to set off")
-    lead = collision.contact - collision.setoff - collision.unresolved / collision.speed
+    lead = collision.contact - collision.setoff - _NEARBY * collision.unresolved / collision.speed
     evidence: dict[str, Json] = {"sets_off": collision.setoff, "touched": collision.contact}
     return Finding(float(np.clip(lead, 0.0, 10.0)), frame_at(collision.two, collision.setoff), evidence)
 
