@@ -106,8 +106,6 @@ class ReferenceGenerator(Generator):
         known = self._known_clips()
         require_whole(self.folder, "dit")
         _refuse_other_parts(self.folder)
-        from .model.vae import load_vae
-
         starts: set[object] = set()
         vae: VAE | None = None
         for item in items:
@@ -131,6 +129,8 @@ class ReferenceGenerator(Generator):
                 starts.add(_start_key(item))
                 pictures = read_start(item)
                 if pictures is not None:
+                    from .model.vae import load_vae
+
                     vae = vae or load_vae(find_part(self.folder, "vae"))
                     refuse_unlike(vae, pictures, item, self.least_psnr)
         return []

@@ -110,7 +110,7 @@ def refuse_unlike(vae: VAE, pictures: StartFrames, item: Item, least: float) -> 
         if found < least:
             raise UsageError(
                 f"{path} is unlike the reference world: the autoencoder keeps it at {found:.1f} dB, and "
-                f" {least:g} are needed; start from a picture or video of the reference world "
+                f"{least:g} are needed; start from a picture or video of the reference world "
                 "('screentest world render')"
             )
 
