@@ -27,7 +27,8 @@ from .digests import read_digests, refuse_changed, why_unchecked
 from .foreign_encoders import foreign_sentence
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
 from .policy_checks import check_policy, policy_warnings
-from .rules import Judge, RuleResult
+from .rule_results import RuleResult
+from .rules import Judge
 from .store import RunStore, read_run
 
 if TYPE_CHECKING:

@@ -24,77 +24,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from .card_rules import NoCardError, card_behind, decide_corrected
 from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
 from .core.pairing import Pairing
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
-from .decisions import Outcome, Side, decide_mean, decide_rate, decide_value, side_of
-from .foreign_encoders import foreign_sources
+from .decisions import Side, decide_mean, decide_rate, decide_value, side_of
 from .policy import Policy, Rule
-from .policy_checks import find_measure
+from .rule_checks import Undecidable, check_encoders, check_finished, check_record
+from .rule_results import RuleResult, rule_asks, rule_sentence
 
 if TYPE_CHECKING:
     from ..metrics.base import Measure
     from ..safety.frames.judge_card import JudgeCard
     from .core.registry import Registry
 
-__all__ = ["Judge", "RuleResult"]
-
-
-class RuleResult(BaseModel):
-    """The outcome of one rule, with its evidence.
-
-    Attributes:
-        rule: the rule's label; ``asks`` is its condition in words.
-        outcome: as measured; a waiver does not change it.
-        value: of the run; against a baseline, the difference ``run - baseline`` over pairs, where
-            ``run_value`` and ``baseline_value`` are the values of the two runs.
-        bound: the one-sided confidence bound that was compared with ``limit``.
-        n, clusters: number of values (or pairs), and of the prompts that they come from.
-        effective_n: number of independent trials that equals a rate's clustered sample.
-        needed: prompts with which the rule could be decided: a minimum, or an estimate from this run.
-        left_out: items without a value, by status; ``left_out_share`` is their share of the rule's items.
-        waiver: who waived a failed rule, why and until when.
-        card: of the frame judge, where the rule asks for one: its judge and the judge's digest.
-        apparent: the judge's rate, where ``value`` is corrected for its errors.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    rule: str
-    measure: str
-    tag: str | None
-    asks: str
-    outcome: Outcome = "INCONCLUSIVE"
-    value: float | None = None
-    run_value: float | None = None
-    baseline_value: float | None = None
-    bound: float | None = None
-    limit: float
-    confidence: float
-    n: int = 0
-    clusters: int = 0
-    effective_n: float | None = None
-    needed: int | None = None
-    left_out: dict[str, int] = {}
-    left_out_share: float | None = None
-    method: str = ""
-    sentence: str = ""
-    waiver: str | None = None
-    card: str | None = None
-    apparent: float | None = None
-    notes: tuple[str, ...] = ()
-
-
-class _Cannot(Exception):
-    """Say why a rule cannot be decided, with the evidence so far."""
-
-    def __init__(self, reason: str, **evidence: Any) -> None:
-        super().__init__(reason)
-        self.evidence = evidence
+__all__ = ["Judge"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +64,7 @@ class Judge:
             rule=rule.label,
             measure=rule.measure,
             tag=rule.tag,
-            asks=_asks(rule),
+            asks=rule_asks(rule),
             limit=limit,
             confidence=self.policy.confidence,
         )
@@ -133,116 +78,42 @@ class Judge:
                 evidence = self._of_items(rule, limit)
             if rule.card is not None and evidence["outcome"] != "FAIL":
                 evidence["card"] = self._card(rule, evidence).label
-        except _Cannot as why:
+        except Undecidable as why:
             return base.model_copy(update={**why.evidence, "sentence": f"cannot be decided: {why}"})
         result = base.model_copy(update=evidence)
-        return result.model_copy(update={"sentence": _sentence(result, rule)})
+        return result.model_copy(update={"sentence": rule_sentence(result, rule)})
 
     # -- checks before any number counts
 
     def _check_measure(self, rule: Rule) -> None:
         name, fields = rule.measure, self.data.measures.get(rule.measure)
         if fields is None:
-            raise _Cannot(f"the run has no {name}; 'screentest score --measures {name}' adds it")
-        _check_finished(self.data)
+            raise Undecidable(f"the run has no {name}; 'screentest score --measures {name}' adds it")
+        check_finished(self.data)
         if self.policy.foreign_encoders == "refuse":
-            self._check_encoders(name)
-        self._check_record(self.data, name)
+            check_encoders([self.data, *((self.pairing.a,) if self.pairing is not None else ())], name)
+        check_record(self.data, name, self.registry)
         for why in self.uncounted[:1]:
             if why is not None:
-                raise _Cannot(why)
+                raise Undecidable(why)
         if rule.tag is not None:
             known = {name for item in self.data.items.values() for name in item.slices}
             if rule.tag not in known:
                 near = difflib.get_close_matches(rule.tag, sorted(known), n=1, cutoff=0.5)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 kind = "tag" if rule.where is None or rule.where.label is None else "label"
-                raise _Cannot(f"no item has the {kind} {rule.tag!r}{hint}")
+                raise Undecidable(f"no item has the {kind} {rule.tag!r}{hint}")
             if fields["kind"] == "set" and (name, rule.tag) not in self.data.sets:
-                raise _Cannot(
+                raise Undecidable(
                     f"{name} is a set measure, and the run has no value for {rule.tag}; "
                     "name the slice under 'slices' in the suite and run it again"
-                )
-
-    def _check_encoders(self, name: str) -> None:
-        for data in (self.data, *((self.pairing.a,) if self.pairing is not None else ())):
-            found = foreign_sources(data.record, data.measures.get(name, {}))
-            if found:
-                raise _Cannot(
-                    f"{', '.join(found)} of {name} in {data.name} were trained on the reference world, and "
-                    "the clips are not of it; the policy accepts no such score, so score the run again with "
-                    "an encoder for its clips ('screentest score --encoder ROLE=SOURCE')"
                 )
 
     def _card(self, rule: Rule, evidence: Mapping[str, Any]) -> JudgeCard:
         try:
             return card_behind(self.data, rule.measure)
         except NoCardError as why:
-            raise _Cannot(str(why), **{**evidence, "outcome": "INCONCLUSIVE"}) from None
-
-    def _registered(self, name: str) -> Measure | None:
-        found = find_measure(name, self.registry)
-        return None if found is None else found[0]
-
-    def _check_record(self, data: RunData, name: str) -> None:
-        """Hold what a run says of a measure, and its scores, to what is known of the measure here."""
-        now, fields = self._registered(name), data.measures[name]
-        assert now is not None  # checked by _check_measure
-        if (fields["version"], fields["kind"]) != (now.version, now.kind):
-            raise _Cannot(
-                f"{data.name} holds version {fields['version']} of {name} and this screentest has "
-                f"{now.version}; 'screentest score' computes it again"
-            )
-        own = now.values.get(name.removeprefix(f"{now.name}.")) or now
-        told = (fields["better"], tuple(fields["bounds"]))
-        if told != (own.better, tuple(own.bounds)):
-            raise _Cannot(
-                f"{data.name} says of {name} that {told[0]} is better, in {list(told[1])}, and here it is "
-                f"{own.better}, in {list(own.bounds)}; 'screentest score' takes it anew"
-            )
-        self._check_keys(data, name)
-        self._check_outcomes(data, name, now)
-
-    def _check_outcomes(self, data: RunData, name: str, measure: Measure) -> None:
-        """Refuse scores that do not follow from what came back for their items."""
-        if measure.kind == "set":
-            return
-        from .scoring import score_without_clip
-
-        wrong = 0
-        for item in data.items.values():
-            score, clip = data.scores.get((name, item.id)), data.clips.get(item.id)
-            if score is not None and clip is not None:
-                made = score_without_clip(measure, item, clip)
-                wrong += made is not None and (made.status, made.value) != (score.status, score.value)
-        if wrong:
-            raise _Cannot(
-                f"{wrong} scores of {name} in {data.name} do not follow from what came back for their items; "
-                "'screentest score' takes them anew"
-            )
-
-    def _check_keys(self, data: RunData, name: str) -> None:
-        """Refuse scores of other clips, encoders or versions than recorded, as after a stopped rescore."""
-        measure, fields = self._registered(name), data.measures.get(name)
-        if (
-            measure is None
-            or fields is None
-            or measure.kind == "set"
-            or (measure.every_outcome and not measure.needs)
-        ):
-            return
-        from .scoring import score_key
-
-        stale = 0
-        for item in data.items.values():
-            score, clip = data.scores.get((name, item.id)), data.clips.get(item.id)
-            if score is not None and score.status == "ok" and clip is not None:
-                stale += score.key != score_key(measure, clip, item.prompt, fields["encoders"])
-        if stale:
-            raise _Cannot(
-                f"{stale} scores of {name} in {data.name} are outdated: they come from other clips, encoders "
-                "or another version than the run records; 'screentest score' computes them again"
-            )
+            raise Undecidable(str(why), **{**evidence, "outcome": "INCONCLUSIVE"}) from None
 
     def _check_sample(self, rule: Rule, n: int, left_out: Mapping[str, int], **evidence: Any) -> float:
         """Refuse a sample that is too small or lacks too many values; return the share left out."""
@@ -251,9 +122,9 @@ class Judge:
         found = {**evidence, "n": n, "left_out": dict(left_out), "left_out_share": share}
         missing = left_out.get("missing", 0) + left_out.get("baseline missing", 0)
         if missing:
-            raise _Cannot(f"{missing} items have no score yet; 'screentest score' computes them", **found)
+            raise Undecidable(f"{missing} items have no score yet; 'screentest score' computes them", **found)
         if n == 0:
-            raise _Cannot(f"no item has a value ({_counts(left_out) or 'none was asked for'})", **found)
+            raise Undecidable(f"no item has a value ({_counts(left_out) or 'none was asked for'})", **found)
         accepted = self.policy.max_left_out if rule.max_left_out is None else rule.max_left_out
         if share > accepted:
             hint = (
@@ -261,13 +132,13 @@ class Judge:
                 if left_out.get("not_applicable") and rule.tag is None
                 else ""
             )
-            raise _Cannot(
+            raise Undecidable(
                 f"{share:.1%} of {total} items have no value ({_counts(left_out)}), more than the "
                 f"{accepted:.0%} allowed{hint}",
                 **found,
             )
         if rule.min_n is not None and n < rule.min_n:
-            raise _Cannot(f"n is {n} and the rule needs {rule.min_n}", **found)
+            raise Undecidable(f"n is {n} and the rule needs {rule.min_n}", **found)
         return share
 
     # -- the three kinds of evidence
@@ -300,28 +171,30 @@ class Judge:
         fields = self.data.measures[name]
         if fields["kind"] == "rate":
             if not set(values) <= {0.0, 1.0}:
-                raise _Cannot(f"{name} is a rate and has values that are neither 0 nor 1", **evidence)
+                raise Undecidable(f"{name} is a rate and has values that are neither 0 nor 1", **evidence)
             if rule.corrected:
                 card = self._card(rule, evidence)
                 try:
                     decided = decide_corrected(rule, values, clusters, seen, card=card, confidence=confidence)
                 except NoCardError as why:
-                    raise _Cannot(str(why), **evidence) from None
+                    raise Undecidable(str(why), **evidence) from None
                 return evidence | decided
             return evidence | decide_rate(rule, values, clusters, confidence)
         if rule.corrected:
-            raise _Cannot(
+            raise Undecidable(
                 f"{name} is no rate of yes or no, so it has no judge's errors to correct", **evidence
             )
         low, high = fields["bounds"]
         if (low is not None and min(values) < low) or (high is not None and max(values) > high):
-            raise _Cannot(f"a value of {name} lies outside its range [{low}, {high}]", **evidence)
+            raise Undecidable(f"a value of {name} lies outside its range [{low}, {high}]", **evidence)
         decided = decide_mean(side_of(rule), values, clusters, limit, confidence, (low, high))
         return _with_bound(evidence | decided)
 
     def _of_set(self, rule: Rule, limit: float) -> dict[str, Any]:
         if rule.corrected:
-            raise _Cannot(f"{rule.measure} is no rate of yes or no, so it has no judge's errors to correct")
+            raise Undecidable(
+                f"{rule.measure} is no rate of yes or no, so it has no judge's errors to correct"
+            )
         name, wanted = rule.measure, 2 * self.policy.confidence - 1
         score, value = self._set_score(self.data, name, rule.tag)
         share = self._check_sample(rule, score.n, score.left_out, clusters=score.clusters)
@@ -345,19 +218,19 @@ class Judge:
     def _against_baseline(self, rule: Rule, limit: float) -> dict[str, Any]:
         name, pairing = rule.measure, self.pairing
         if pairing is None:
-            raise _Cannot("it needs a baseline and none was given; name a run with --baseline")
+            raise Undecidable("it needs a baseline and none was given; name a run with --baseline")
         for why in self.uncounted[1:]:
             if why is not None:
-                raise _Cannot(why)
-        _check_finished(pairing.a)
+                raise Undecidable(why)
+        check_finished(pairing.a)
         if name in pairing.a.measures:
-            self._check_record(pairing.a, name)
+            check_record(pairing.a, name, self.registry)
         kind = self.data.measures[name]["kind"]
         row = difference(pairing, name, rule.tag, 2 * self.policy.confidence - 1)
         left_out: dict[str, int] = {}
         if kind == "set":
             if row.direction == "not comparable":
-                raise _Cannot(row.reason)
+                raise Undecidable(row.reason)
             for data in (pairing.a, self.data):
                 score, _ = self._set_score(data, name, rule.tag)
                 left_out = dict(score.left_out)
@@ -365,7 +238,7 @@ class Judge:
         else:
             left_out = _unpaired(pairing, rule, row.unpaired)
             if row.direction == "not comparable" and not row.unpaired:
-                raise _Cannot(row.reason)
+                raise Undecidable(row.reason)
             share = self._check_sample(rule, row.n, left_out, clusters=row.clusters)
         evidence: dict[str, Any] = {
             "n": row.n,
@@ -391,18 +264,18 @@ class Judge:
     def _set_score(self, data: RunData, name: str, tag: str | None) -> tuple[SetScore, float]:
         score = data.sets.get((name, tag))
         if score is None:
-            raise _Cannot(f"{data.name} has no value of {name} yet; finish it with 'screentest score'")
+            raise Undecidable(f"{data.name} has no value of {name} yet; finish it with 'screentest score'")
         counts = {"n": score.n, "clusters": score.clusters, "left_out": dict(score.left_out)}
         if score.status != "ok" or score.value is None or not math.isfinite(score.value):
             why = score.reason or (score.status if score.status != "ok" else f"it is {score.value}")
-            raise _Cannot(f"{data.name} has no value of {name}: {why}", **counts)
+            raise Undecidable(f"{data.name} has no value of {name}: {why}", **counts)
         if not all(math.isfinite(v) for v in score.leave_one_out.values()):
-            raise _Cannot(f"{name} of {data.name} is not finite without one of its prompts", **counts)
+            raise Undecidable(f"{name} of {data.name} is not finite without one of its prompts", **counts)
         asked = [item.id for item in data.items.values() if tag is None or tag in item.slices]
         refused = sum(data.clips[item].outcome == "refused" for item in asked if item in data.clips)
         total = score.n + sum(score.left_out.values())
         if total != len(asked) or score.left_out.get("refused", 0) != refused:
-            raise _Cannot(
+            raise Undecidable(
                 f"{name} of {data.name} is outdated: it is of {total} items, {score.n} of them with a clip, "
                 "which is not what the run holds now; 'screentest score' computes it again",
                 **counts,
@@ -412,7 +285,7 @@ class Judge:
 
 def _with_bound(evidence: dict[str, Any]) -> dict[str, Any]:
     if evidence["bound"] is None:
-        raise _Cannot(f"no confidence bound can be given for it: {evidence['notes'][0]}", **evidence)
+        raise Undecidable(f"no confidence bound can be given for it: {evidence['notes'][0]}", **evidence)
     return evidence
 
 
@@ -420,15 +293,8 @@ def _bounded(
     side: Side, low: float | None, high: float | None, limit: float, evidence: Mapping[str, Any]
 ) -> dict[str, Any]:
     if low is None or high is None:
-        raise _Cannot("no confidence bound can be given for it", **evidence)
+        raise Undecidable("no confidence bound can be given for it", **evidence)
     return decide_value(side, evidence["value"], (low, high), limit, evidence["clusters"])
-
-
-def _check_finished(data: RunData) -> None:
-    if data.without_clip:
-        raise _Cannot(
-            f"{data.name} is not finished: {data.without_clip} of {len(data.items)} items have no clip yet"
-        )
 
 
 def _unpaired(pairing: Pairing, rule: Rule, rows: Sequence[LeftOut]) -> dict[str, int]:
@@ -445,29 +311,3 @@ def _unpaired(pairing: Pairing, rule: Rule, rows: Sequence[LeftOut]) -> dict[str
 
 def _counts(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(left_out.items()) if n)
-
-
-def _asks(rule: Rule) -> str:
-    if rule.versus is not None:
-        return f"no worse than the baseline by more than {rule.margin:g}"
-    return f"at most {rule.max:g}" if rule.max is not None else f"at least {rule.min:g}"
-
-
-def _sentence(result: RuleResult, rule: Rule) -> str:
-    """Describe a decided rule in words: the value, its bound, the limit and the sample."""
-    what = "" if result.tag is None else f" on {result.tag}"
-    sample = f"{result.n} {'values' if rule.versus is None else 'pairs'} of {result.clusters} prompts"
-    end = "upper" if (result.bound or 0.0) >= (result.value or 0.0) else "lower"
-    sure = f"{end} bound {result.bound:.4g} at {100 * result.confidence:g} % confidence"
-    if rule.versus is None:
-        judged = "" if result.apparent is None else f" (as judged {result.apparent:.4g}), corrected"
-        found = f"{result.measure}{what} is {result.value:.4g}{judged}, {sure}, {result.asks} asked"
-    else:
-        found = (
-            f"{result.measure}{what} is {result.run_value:.4g} and was {result.baseline_value:.4g}, "
-            f"difference {result.value:+.4g}, {sure}, margin {result.limit:g}"
-        )
-    if result.outcome != "INCONCLUSIVE":
-        return f"{found} ({sample})"
-    enough = "" if result.needed is None else f"; about {result.needed} prompts could decide it"
-    return f"{found} ({sample}): too few to decide{enough}"

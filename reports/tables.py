@@ -21,7 +21,7 @@ from ..harness.core.presentation import (
 if TYPE_CHECKING:
     from ..harness.comparison import Comparison, Difference
     from ..harness.gate import Verdict
-    from ..harness.rules import RuleResult
+    from ..harness.rule_results import RuleResult
     from ..harness.summary import Aggregate, Summary
 
 __all__ = [

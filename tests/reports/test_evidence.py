@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from screentest.harness.compare import Difference
 from screentest.harness.core.errors import UsageError
-from screentest.harness.rules import RuleResult
+from screentest.harness.rule_results import RuleResult
 from screentest.reports.evidence import differences, read_verdicts, verdict_view
 
 PLAN = "1" * 64
