@@ -100,11 +100,11 @@ def refuse_unlike(vae: VAE, pictures: StartFrames, item: Item, least: float) -> 
         UsageError: the peak signal-to-noise ratio of its reconstruction is below ``least`` dB.
     """
     if pictures.image_HWC is not None:
-        parts = {item.image: np.repeat(pictures.image_HWC[None], LATENT_FRAMES, axis=0)}
+        given = [(item.image, np.repeat(pictures.image_HWC[None], LATENT_FRAMES, axis=0))]
     else:
-        given = {item.video: pictures.first_THWC, item.video_to or item.video: pictures.last_THWC}
-        parts = {path: frames_THWC for path, frames_THWC in given.items() if frames_THWC is not None}
-    for path, frames_THWC in parts.items():
+        ends = (item.video, pictures.first_THWC), (item.video_to or item.video, pictures.last_THWC)
+        given = [(path, frames_THWC) for path, frames_THWC in ends if frames_THWC is not None]
+    for path, frames_THWC in given:
         error = np.asarray(frames_THWC, np.float64) - reconstruct(vae, frames_THWC)
         found = 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-12))
         if found < least:
