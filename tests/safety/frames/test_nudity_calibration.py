@@ -14,8 +14,8 @@ from screentest.safety.frames.nudity_calibration import NudityTrial, alarms, cho
 from screentest.safety.frames.sampling import Sampling
 from screentest.safety.frames.trial_clips import (
     RENDITIONS,
+    JudgeTrialClip,
     LongClip,
-    TrialClip,
     find_files,
     parts_of,
     renditions_of,
@@ -85,7 +85,9 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_long_files_are_cut_into_parts_and_shown_in_every_look(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (80, 32, 48, 3), dtype=np.uint8)
     write_clip(tmp_path / "a.mp4", frames, 8)
-    entry = TrialClip(file="a.mp4", sha256="0" * 64, source="a", kind="fur", made_by="camera", use="choosing")
+    entry = JudgeTrialClip(
+        file="a.mp4", sha256="0" * 64, source="a", kind="fur", made_by="camera", use="choosing"
+    )
     parts = list(parts_of(LongClip(entry, tmp_path / "a.mp4"), Sampling()))
     # 4 s of 8 frames a second: 16 frames, then every second one; the last 2 s are 16 frames
     assert [len(part.frames_THWC) for part in parts] == [24, 24, 16]
