@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -193,17 +193,25 @@ def _of_plan(store: RunStore) -> list[TableChange]:
     return found
 
 
-def refuse_changed(store: RunStore, *, but: frozenset[str] = frozenset(), clips: bool = False) -> None:
+def refuse_changed(
+    store: RunStore,
+    *,
+    but: frozenset[str] = frozenset(),
+    clips: bool = False,
+    changes: Sequence[Change] | None = None,
+) -> None:
     """Refuse a run that is not as it was when it was scored, with what differs.
 
     Args:
         but: parts that may differ.
         clips: whether the stored files are read and compared too.
+        changes: what `differences` found, if it was asked already.
 
     Raises:
         UsageError: something differs.
     """
-    changes = [change for change in differences(store) if change.part not in but]
+    changes = differences(store) if changes is None else changes
+    changes = [change for change in changes if change.part not in but]
     found = [change.what for change in changes]
     if clips:
         found += [

@@ -185,8 +185,9 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
 
 def _check_unchanged(store: RunStore) -> None:
     """Refuse a run that was changed since it was scored; say which of its values are taken anew."""
-    refuse_changed(store, but=SCORES)
-    for change in differences(store):
+    changes = differences(store)
+    refuse_changed(store, but=SCORES, changes=changes)
+    for change in changes:
         note(f"warning: in {store.folder}, {change.what}; what does not match its digest is taken anew")
 
 
@@ -386,13 +387,12 @@ def _score_items(store: RunStore, tools: Instruments) -> None:
     if not todo:
         return
     check_encoders(tools)
-    with track("scores", len(todo)) as ticker:
+    with track("scores", len(todo)) as ticker, store.grouped(ticker.advance) as group:
         for item in todo:
             record = records[item.id]
             path = store.clip_path(record) if record.file is not None else None
             record, scores = tools.scorer.score(item, record, path)
-            store.put_unit([record], _without_unchanged(scores, have))
-            ticker.advance()
+            group.add(record, _without_unchanged(scores, have))
 
 
 def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], str]) -> list[Score]:

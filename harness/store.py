@@ -1,7 +1,7 @@
 """The run folder, which is the only source of truth about a run.
 
     run.json        the run's record: suite, generator, plan digest, versions, hardware
-    run.sqlite      items, clips, scores: one writer, one transaction per finished unit
+    run.sqlite      items, clips, scores: one writer; a transaction per unit of clips, and per group of scores
     jobs.jsonl      for a service: the submitted jobs, written before waiting for them
     clips/          the measured clips, named by the sha256 of their bytes
     digests.json    the sha256 of the record and of each table, once the run is scored to its end
@@ -18,10 +18,11 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import Timeout
 
@@ -36,13 +37,17 @@ from .core.mlflow_names import flat_params
 from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
 from .plan import Plan
 
-__all__ = ["DIGESTS", "REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
+__all__ = ["DIGESTS", "REFERRED", "SCHEMA", "RunStore", "ScoreGroup", "open_run", "read_run", "single_writer"]
+
+_T = TypeVar("_T")
 
 SCHEMA = 5
 DIGESTS = "digests.json"
 """Written by `digests`; deleted before anything else is written."""
 REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
 """Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
+GROUP_S, GROUP_ITEMS = 0.5, 256
+"""The longest that a finished item waits to be stored with others, in seconds and in items."""
 _WITH_LAYERS = 2
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
@@ -92,6 +97,7 @@ class RunStore:
         self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None)
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA busy_timeout = 10000")
+        self._tables: dict[str, tuple[tuple[int, int], Any]] = {}
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, record: Mapping[str, Json]) -> RunStore:
@@ -141,6 +147,7 @@ class RunStore:
     def _transaction(self) -> Generator[None]:
         # What is written has other digests; they are made anew when the run is scored to its end.
         (self.folder / DIGESTS).unlink(missing_ok=True)
+        self._tables.clear()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -167,6 +174,15 @@ class RunStore:
                 f"{self.folder / 'run.sqlite'} is damaged ({why}); restore it, or run again into a new folder"
             ) from None
 
+    def _once(self, table: str, read: Callable[[], _T]) -> _T:
+        """Read a table once, and again after any connection has written to the database."""
+        with self._reading():
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+            now = (int(version), self._db.total_changes)
+            if table not in self._tables or self._tables[table][0] != now:
+                self._tables[table] = (now, read())
+            return self._tables[table][1]
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Read rows as they are stored, for digests."""
         with self._reading():
@@ -176,19 +192,23 @@ class RunStore:
 
     def items(self) -> list[Item]:
         """Read all items in the order of the plan."""
-        with self._reading():
-            rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
-            return [_item(*row) for row in rows]
+        return list(self._once("items", self._read_items))
+
+    def _read_items(self) -> list[Item]:
+        rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
+        return [_item(*row) for row in rows]
 
     def clips(self) -> dict[str, ClipRecord]:
         """Read the records of clips so far: item id -> record, in the order of the plan."""
-        with self._reading():
-            rows = self._db.execute(
-                "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
-                "JOIN items i ON i.id = c.item ORDER BY i.position"
-            )
-            layers = self._layers()
-            return {row[0]: _clip(row, layers.get(row[0], ())) for row in rows}
+        return dict(self._once("clips", self._read_clips))
+
+    def _read_clips(self) -> dict[str, ClipRecord]:
+        rows = self._db.execute(
+            "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
+            "JOIN items i ON i.id = c.item ORDER BY i.position"
+        )
+        layers = self._layers()
+        return {row[0]: _clip(row, layers.get(row[0], ())) for row in rows}
 
     def _layers(self) -> dict[str, tuple[LayerDecision, ...]]:
         if self.record["schema"] < _WITH_LAYERS:
@@ -284,16 +304,30 @@ class RunStore:
 
     def scores(self) -> list[Score]:
         """Read the score table, in the order of the plan, then of the measures' names."""
+        return list(self._once("scores", self._read_scores))
+
+    def _read_scores(self) -> list[Score]:
         kept = "s.digest" if self._has_digests("scores") else "''"
-        with self._reading():
-            rows = self._db.execute(
-                f"SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key, {kept} "
-                "FROM scores s JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
-            )
-            return [_score(row) for row in rows]
+        rows = self._db.execute(
+            f"SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key, {kept} "
+            "FROM scores s JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
+        )
+        return [_score(row) for row in rows]
+
+    @contextmanager
+    def grouped(self, stored: Callable[[int], None]) -> Generator[ScoreGroup]:
+        """Group the scores of many items into transactions; ``stored`` is told the items of each one.
+
+        What is left is stored at the end of the block, also if that is an error or an interrupt.
+        """
+        group = ScoreGroup(self, stored)
+        try:
+            yield group
+        finally:
+            group.flush()
 
     def put_unit(self, clips: Sequence[ClipRecord], scores: Sequence[Score]) -> None:
-        """Store the scores of one unit, and the properties of its clips, in one transaction."""
+        """Store the scores of items, and the properties of their clips, in one transaction."""
         self._upgrade()
         with self._transaction():
             self._db.executemany(
@@ -389,6 +423,36 @@ class RunStore:
     def close(self) -> None:
         """Close the database."""
         self._db.close()
+
+
+class ScoreGroup:
+    """Scores of items that are stored together; made by `RunStore.grouped`.
+
+    A transaction waits for the disk, which took longer than scoring a small clip. So the first item is stored
+    at once, and later ones at the latest `GROUP_S` seconds after the last transaction, or when there are
+    `GROUP_ITEMS` of them. A killed run loses no more than that, and nothing that was counted as done.
+    """
+
+    def __init__(self, store: RunStore, stored: Callable[[int], None]) -> None:
+        self._store, self._stored = store, stored
+        self._clips: list[ClipRecord] = []
+        self._scores: list[Score] = []
+        self._last = -math.inf
+
+    def add(self, clip: ClipRecord, scores: Sequence[Score]) -> None:
+        """Add the scores of an item, and its record with the properties that decoding found."""
+        self._clips.append(clip)
+        self._scores.extend(scores)
+        if len(self._clips) >= GROUP_ITEMS or time.monotonic() - self._last >= GROUP_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what was added, then count it as done."""
+        if self._clips:
+            self._store.put_unit(self._clips, self._scores)
+            done, self._clips, self._scores = len(self._clips), [], []
+            self._stored(done)
+        self._last = time.monotonic()
 
 
 def open_run(folder: Path) -> RunStore:

@@ -32,13 +32,17 @@ __all__ = [
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Write a file atomically: a reader sees the old file or the new one, never a part."""
+def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file atomically: a reader sees the old file or the new one, never a part.
+
+    If not ``durable``, a loss of power (a killed process is none) can leave an empty or torn file.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     beside.replace(path)
 
 

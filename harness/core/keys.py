@@ -44,6 +44,8 @@ def canonical_json(value: Json) -> str:
 
 
 def _refuse_ambiguous(value: Json) -> None:
+    if isinstance(value, str | int | None):  # most values; the checks below are slower
+        return
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} cannot be part of an identity")
     if isinstance(value, Mapping):
@@ -51,7 +53,7 @@ def _refuse_ambiguous(value: Json) -> None:
             if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]  (of untyped callers)
                 raise ValueError(f"the keys of an identity are text, not {key!r}")
             _refuse_ambiguous(child)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, Sequence):
         for child in value:
             _refuse_ambiguous(child)
 

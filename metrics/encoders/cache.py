@@ -72,7 +72,8 @@ class FeatureCache:
             "info": told,
             "digest": digest("clip info", {"clip": clip_sha, "info": told}),
         }
-        write_atomic(self._clip(clip_sha) / "info.json", json.dumps(record))
+        # Not forced to the disk, which takes longer than decoding a small clip: a torn file counts as absent.
+        write_atomic(self._clip(clip_sha) / "info.json", json.dumps(record), durable=False)
 
     def get_text(self, text: str, encoder_digest: str) -> Feature | None:
         """Return a prompt's cached embedding, or None."""

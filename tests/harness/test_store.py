@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from screentest.harness import store as stores
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.files import write_atomic
 from screentest.harness.core.items import ClipSettings, make_item
@@ -142,6 +143,53 @@ def test_a_unit_is_stored_whole_or_not_at_all(tmp_path):
     assert store.clips() == {}
     store.put_clips([good])
     assert list(store.clips()) == [plan.items[0].id]
+
+
+def test_scores_are_stored_in_groups_and_counted_only_once_they_are_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "GROUP_ITEMS", 3)
+    monkeypatch.setattr(stores, "GROUP_S", 1e9)
+    plan = planned(list("abcdefg"))
+    store = created(tmp_path / "run", plan)
+    records = [ClipRecord(item.id, "refused", "no") for item in plan.items]
+    store.put_clips(records)
+    other = open_run(tmp_path / "run")
+    seen: list[tuple[int, int]] = []
+
+    def score_all(stop: int) -> None:
+        with store.grouped(lambda done: seen.append((done, len(other.scores())))) as group:
+            for number, record in enumerate(records):
+                if number == stop:
+                    raise KeyboardInterrupt
+                group.add(record, [Score(record.item, "m", "refused", reason="no", key="k")])
+
+    with pytest.raises(KeyboardInterrupt):
+        score_all(5)
+    assert seen == [(1, 1), (3, 4), (1, 5)]  # the first at once, and what is left in spite of the interrupt
+    assert len(store.scores()) == 5
+    seen.clear()
+    score_all(len(records))
+    assert [done for done, _ in seen] == [1, 3, 3]
+    assert len(other.scores()) == 7
+
+
+def test_a_group_waits_no_longer_than_stated(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "GROUP_S", 0.0)
+    plan = planned(list("abc"))
+    store = created(tmp_path / "run", plan)
+    store.put_clips([ClipRecord(item.id, "refused", "no") for item in plan.items])
+    with store.grouped(lambda done: None) as group:
+        for number, record in enumerate(store.clips().values()):
+            group.add(record, [Score(record.item, "m", "refused", reason="no", key="k")])
+            assert len(store.scores()) == number + 1
+
+
+def test_what_was_read_is_kept_apart_from_what_a_caller_does_with_it(tmp_path):
+    plan = planned(["a", "b"])
+    store = created(tmp_path / "run", plan)
+    store.put_clips([ClipRecord(item.id, "refused", "no") for item in plan.items])
+    store.clips().clear()
+    store.items().clear()
+    assert [item.id for item in store.items()] == list(store.clips()) == [item.id for item in plan.items]
 
 
 def test_only_items_without_a_file_are_forgotten(tmp_path):
