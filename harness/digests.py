@@ -198,7 +198,7 @@ def refuse_changed(
     *,
     but: frozenset[str] = frozenset(),
     clips: bool = False,
-    changes: Sequence[Change] | None = None,
+    changes: Sequence[TableChange] | None = None,
 ) -> None:
     """Refuse a run that is not as it was when it was scored, with what differs.
 

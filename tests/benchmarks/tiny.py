@@ -71,16 +71,22 @@ def main() -> None:
         for repeat in range(options.repeats):
             taken: dict[int, tuple[float, float]] = {}
             for size in (1, grouped) if repeat % 2 else (grouped, 1):
-                out, cache = Path(folder) / f"{repeat} {size}", Path(folder) / f"cache {repeat} {size}"
+                out = Path(folder) / f"{repeat} {size}"
                 store.GROUP_ITEMS = size
                 # Generated and stored first, with a measure that reads no clip but for its properties.
-                run(tiny_suite(options.items, ["failure.rate"]), TinyGenerator(), out, Settings(cache))
-                empty = Settings(cache.with_name(f"{cache.name} empty"))
+                run(
+                    tiny_suite(options.items, ["failure.rate"]),
+                    TinyGenerator(),
+                    out,
+                    Settings(Path(folder) / "cache"),
+                )
+                empty = Settings(Path(folder) / f"cache {repeat} {size}")
                 taken[size] = seconds(lambda out=out, empty=empty: score_run(out, whole, empty))
                 print(f"{size:4} items a transaction: {options.items / taken[size][0]:.0f} items a second")
             ratios.append((taken[1][0] / taken[grouped][0], taken[1][1] / taken[grouped][1]))
             again = Path(folder) / f"{repeat} {grouped}"
-            wall, cpu = seconds(lambda out=again, empty=empty: score_run(out, whole, empty))
+            same = Settings(Path(folder) / f"cache {repeat} {grouped}")
+            wall, cpu = seconds(lambda again=again, same=same: score_run(again, whole, same))
             print(f"finished already: {wall:.2f} s, {cpu:.2f} s of CPU, for {options.items} items")
     wall, cpu = (statistics.median(column) for column in zip(*ratios, strict=True))
     print(f"one an item over grouped, median of {len(ratios)}: wall {wall:.2f}, CPU {cpu:.2f}")
