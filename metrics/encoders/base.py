@@ -109,12 +109,12 @@ class Encoder(Identified):
         name: the feature's name, which measures list in ``needs`` (``clip``, ``flow`` ...).
         trial: how it is tried before a run: ``embeds`` compares its features of two clips, which must differ;
             ``loads`` loads what it needs, on a plain clip; ``none`` leaves it alone.
-        source: the source of its weights, for messages.
+        weights_source: where its weights come from, for messages.
     """
 
     name: str
     trial: Literal["embeds", "loads", "none"] = "loads"
-    source: str = ""
+    weights_source: str = ""
 
     @property
     def fewest_frames(self) -> int:

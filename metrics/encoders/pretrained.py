@@ -37,7 +37,7 @@ class PretrainedEncoder(Encoder):
     model_types: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, source: str, options: EncoderOptions) -> None:
-        self.source = source
+        self.weights_source = source
         self._options = options
         self._weights = find_weights(self.name, source)
         self._kind = model_type(self._weights, self.name, self.model_types)

@@ -60,8 +60,8 @@ def _try_clips(encoder: Encoder) -> None:
         raise
     except Exception as error:
         raise UsageError(
-            f"the encoder {encoder.name!r} cannot read a plain clip with the weights {encoder.source!r}: "
-            f"{describe(error)}; give a complete folder of its kind of model"
+            f"the encoder {encoder.name!r} cannot read a plain clip with the weights "
+            f"{encoder.weights_source!r}: {describe(error)}; give a complete folder of its kind of model"
         ) from error
     _refuse_alike(encoder, "clips", made)
 
@@ -76,14 +76,14 @@ def _try_texts(encoder: Encoder, reader: TextEncoder) -> None:
         raise
     except Exception as error:
         raise UsageError(
-            f"the encoder {encoder.name!r} cannot read a prompt with the weights {encoder.source!r}: "
+            f"the encoder {encoder.name!r} cannot read a prompt with the weights {encoder.weights_source!r}: "
             f"{describe(error)}; {_TOKENIZER}"
         ) from error
     _refuse_alike(encoder, "prompts", made, f"; {_TOKENIZER}")
 
 
 def _refuse_alike(encoder: Encoder, what: str, made: list[NDArray[np.float64]], hint: str = "") -> None:
-    who = f"the encoder {encoder.name!r}, with the weights {encoder.source!r},"
+    who = f"the encoder {encoder.name!r}, with the weights {encoder.weights_source!r},"
     one, two = made
     if not (one.size and two.size and np.isfinite(one).all() and np.isfinite(two).all()):
         raise UsageError(f"{who} gives features that are no finite numbers; its weights are damaged")

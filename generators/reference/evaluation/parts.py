@@ -126,7 +126,10 @@ def clip_retrieval(folder: Path = WEIGHTS / "clip", frames: int = 600) -> dict[s
     with torch.inference_mode():
         logits = model(input_ids=ids, pixel_values=_pixels(stills)).logits_per_image  # (frames, 18)
     picked = [names[i] for i in logits.argmax(1).tolist()]
-    right = [(c == t.color, s == t.shape) for (c, s), t in zip(picked, truths, strict=True)]
+    right = [
+        (c == t.scene.subject.color, s == t.scene.subject.shape)
+        for (c, s), t in zip(picked, truths, strict=True)
+    ]
     return {
         "color": share([c for c, _ in right]),
         "shape": share([s for _, s in right]),
