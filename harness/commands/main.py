@@ -146,7 +146,8 @@ def gate(
     else:
         print_table(verdict_table(verdict))
         rests = f" with waivers for {', '.join(verdict.waived)}" if verdict.waived else ""
-        say(f"{verdict.verdict}{rests}: policy {verdict.policy}, evidence in {run / 'verdict.json'}")
+        unseen = "" if verdict.clips_checked else "; clips not checked"
+        say(f"{verdict.verdict}{rests}: policy {verdict.policy}, evidence in {run / 'verdict.json'}{unseen}")
     after_scoring(run, tracking_uri)
     if model is not None:
         _mark(run, tracking_uri, model, alias)

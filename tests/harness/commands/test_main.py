@@ -348,6 +348,9 @@ def test_a_gate_holds_the_clips_to_their_digests(cli, made, tmp_path):
     code, out, _ = cli("gate", folder, "--policy", path, "--no-clips", "--json", *OFF)
     assert code == 3
     assert json.loads(out)["clips_checked"] is False
+    code, out, err = cli("gate", folder, "--policy", path, "--no-clips", *OFF)
+    assert code == 3
+    assert "clips not checked" in out + err
 
 
 def test_runs_are_compared_item_by_item(cli, made, tmp_path):
