@@ -132,7 +132,7 @@ def answers(generator: Generator, items: Sequence[Item]) -> list[Output]:
         outputs = cast("object", generator.generate(items))
     except ScreentestError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # code of others calls sys.exit
         failure = Failure(describe(error), traceback.format_exc())
         return [failure for _ in items]
     if not isinstance(outputs, list | tuple):

@@ -114,7 +114,7 @@ def submit(generator: JobGenerator, item: Item, key: str) -> str | Refusal | Fai
         return generator.submit(item, key)
     except ScreentestError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Failure(f"the job could not be submitted: {describe(error)}", traceback.format_exc())
 
 

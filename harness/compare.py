@@ -152,11 +152,16 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]
     p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")
     up, down = sign_counts(changes, clusters)
     ratio, no_ratio = _ratio_of_items(base, pairs, bounds)
+    found = _interval_fields(interval, base.better)
+    smallest = 2.0 ** (1 - len(set(clusters)))
+    if found["direction"] in ("better", "worse", "different") and smallest > 1 - base.confidence:
+        note = f"{len(set(clusters))} prompts cannot show a difference: p is {smallest:.3g} at the least"
+        found = {**found, "direction": "no difference shown", "notes": (*found["notes"], note)}
     return base.model_copy(
         update={
             "a": math.fsum(pair.a for pair in pairs) / len(pairs),
             "b": math.fsum(pair.b for pair in pairs) / len(pairs),
-            **_interval_fields(interval, base.better),
+            **found,
             "p": p,
             "test": test,
             "prompts_up": up,

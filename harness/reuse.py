@@ -15,7 +15,7 @@ from .core.progress import note
 from .plan import Plan
 from .store import RunStore, open_run
 
-__all__ = ["reuse_clips"]
+__all__ = ["refuse_other_generator", "reuse_clips"]
 
 
 def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
@@ -27,13 +27,9 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
     Raises:
         UsageError: there is no run, it is of another generator, or a clip of it is not what was stored.
     """
+    refuse_other_generator(plan, earlier)
     source = open_run(earlier)
     try:
-        if canonical_json(source.record["generator"]) != canonical_json(dict(plan.generator)):
-            raise UsageError(
-                f"{earlier} was made by another generator, or by other settings or weights of this one, so "
-                "none of its clips can be reused; leave --reuse out"
-            )
         there, here = source.clips(), store.clips()
         starts = dict(source.record.get("starts") or {})
         taken: list[str] = []
@@ -52,6 +48,21 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
         source.close()
     note(f"reused {len(taken)} of {len(plan.items)} clips from {earlier}")
     return frozenset(taken)
+
+
+def refuse_other_generator(plan: Plan, earlier: Path) -> None:
+    """Refuse to reuse the clips of another generator.
+
+    Raises:
+        UsageError: there is no run, or it is of another generator, or of other settings or weights.
+    """
+    source = open_run(earlier)
+    source.close()
+    if canonical_json(source.record["generator"]) != canonical_json(dict(plan.generator)):
+        raise UsageError(
+            f"{earlier} was made by another generator, or by other settings or weights of this one, so "
+            "none of its clips can be reused; leave --reuse out"
+        )
 
 
 def _same_starts(item: Item, starts: dict[str, str], plan: Plan) -> bool:

@@ -34,7 +34,7 @@ from .generation_log import LOG
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
 from .reference_sets import ReferenceClips
-from .reuse import reuse_clips
+from .reuse import refuse_other_generator, reuse_clips
 from .scoring import PROVISIONAL, TEXT, Scorer
 from .set_scoring import SetScorer, named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
@@ -109,6 +109,10 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     _warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools)
     if tools.sets is not None:
         tools.sets.prepare()
+    if not (out / "run.json").exists():  # what is refused leaves no folder behind
+        check_encoders(tools)
+        if settings.reuse is not None:
+            refuse_other_generator(plan, settings.reuse)
     with single_writer(out):
         new = not (out / "run.json").exists()
         record = {**_record(suite, generator, tools, out.name), **settings.notes} if new else {}
@@ -338,9 +342,25 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
             store.put_set_scores(name, scores)
     keep_digests(store)
     _say_formats(store)
+    _say_copies(store)
     summary = summarise(store)
     write_summary(store, summary)
     return summary
+
+
+def _say_copies(store: RunStore) -> None:
+    """Count the clips of different prompts that are the same file: they are no independent evidence."""
+    prompts = {item.id: item.cluster for item in store.items()}
+    of: dict[str, set[str]] = {}
+    for record in store.clips().values():
+        if record.sha256 is not None:
+            of.setdefault(record.sha256, set()).add(prompts[record.item])
+    copies = sum(len(shared) for shared in of.values() if len(shared) > 1)
+    if copies:
+        note(
+            f"warning: {copies} prompts share their clip, byte for byte, with another prompt; intervals take "
+            "them for independent and are too narrow"
+        )
 
 
 def _say_formats(store: RunStore) -> None:

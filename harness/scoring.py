@@ -214,7 +214,10 @@ def _taken(measure: Measure, sample: Sample, key: str) -> Score:
         return Score(item.id, measure.name, "not_applicable", reason=str(why), key=key)
     except MeasureFailed as why:
         return Score(item.id, measure.name, "failed", reason=str(why), key=key)
-    except Exception as error:  # an error in a measure, perhaps a user's own, must not end the run
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a user's own measure must not end the run
         return Score(item.id, measure.name, "failed", reason=describe(error), key=key)
     problem = _problem(measure, result)
     if problem is not None:

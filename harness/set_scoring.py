@@ -158,7 +158,10 @@ class SetScorer:
             return given.without("not_applicable", str(why))
         except MeasureFailed as why:
             return given.without("failed", str(why))
-        except Exception as error:  # an error in a measure, perhaps a user's own, must not end the run
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a user's own measure must not end the run
             return given.without("failed", describe(error))
         named = {"": result} if isinstance(result, RunEstimate) else dict(result)
         if set(named) != set(given.names):

@@ -496,7 +496,9 @@ def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
         **flat_params("starts", dict(plan.starts)),
     }
     differs = [
-        f"{what} (there: {_short(there.get(what))}, asked: {_short(asked.get(what))})"
+        "the code of the generator's plug-in"
+        if what == "generator.source"
+        else f"{what} (there: {_short(there.get(what))}, asked: {_short(asked.get(what))})"
         for what in dict.fromkeys((*there, *asked))
         if there.get(what) != asked.get(what)
     ]

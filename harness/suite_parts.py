@@ -55,7 +55,7 @@ class SuitePart:
             prompts = tuple(p for p in prompts if self.tag in _names(p.tags, p.labels))
             if not prompts:
                 known = {name for p in suite.prompts for name in _names(p.tags, p.labels)}
-                raise unknown_name(f"tag of the suite {suite.name!r}", self.tag, known)
+                raise unknown_name("tag", self.tag, known)
         prompts = prompts[: self.limit]
         if self.seeds is not None:
             prompts = tuple(p.model_copy(update={"seeds": None}) for p in prompts)

@@ -78,7 +78,10 @@ EncoderOption = Annotated[
 MeasuresOption = Annotated[
     list[str] | None, typer.Option("--measures", "-m", help="Measures, separated by commas; may be repeated.")
 ]
-Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file with measures to add.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file with measures, encoders or generators to add."),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="CPU threads of PyTorch; stored in the run's record.")
 ]

@@ -54,7 +54,9 @@ def run(
     ],
     generator: Annotated[str, typer.Option(help="KIND:ARGUMENT; see 'screentest list generators'.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run, and of its folder in runs/.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run and of its folder in runs/, instead of --out.")
+    ] = None,
     measures: MeasuresOption = None,
     encoder: EncoderOption = None,
     thresholds: ThresholdsOption = None,
@@ -95,11 +97,13 @@ def run(
     from ..suite_loading import load_suite
     from ..suite_parts import SuitePart
 
+    if name and out:
+        raise UsageError("--name names the folder in runs/ as well; give --name or --out, not both")
     part = SuitePart(limit, seeds, tag)
     chosen = part.of(adjusted(load_suite(suite), measures, encoder, thresholds, reference_set))
     made = make_generator(generator, device=device, dtype=dtype)
     folder = out or Path("runs") / (_slug(name) if name else f"{chosen.name}-{_slug(generator)}")
-    notes: dict[str, Any] = {"name": name} if name else {}
+    notes: dict[str, Any] = {"name": folder.name} if name else {}
     if meta:
         notes["meta"] = _read_meta(meta)
     if step is not None:

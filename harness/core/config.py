@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -276,7 +276,8 @@ def _explain_one(error: Mapping[str, Any], model: type[BaseModel]) -> str:
     kind, loc = error["type"], error["loc"]
     where = ".".join(str(part) for part in loc)
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(loc[-1]), sorted(_all_keys(model)), n=1, cutoff=0.5)
+        known = _keys_at(model, loc[:-1]) or _all_keys(model)
+        near = difflib.get_close_matches(str(loc[-1]), sorted(known), n=1, cutoff=0.5)
         return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     if kind == "missing":
         return f"the key {where!r} is missing"
@@ -299,6 +300,19 @@ def _in_words(kind: str, context: Mapping[str, Any], given: object) -> str | Non
     if kind == "string_pattern_mismatch":
         return f"it should match {context['pattern']}{is_now}"
     return next((f"it should be {what}{is_now}" for start, what in _TYPES if kind.startswith(start)), None)
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> set[str]:
+    """List the keys that are allowed at a place; empty if the place cannot be followed."""
+    models: list[type[BaseModel]] = [model]
+    for part in path:
+        fields = [
+            one.model_fields[part] for one in models if isinstance(part, str) and part in one.model_fields
+        ]
+        if isinstance(part, int):
+            continue
+        models = [found for field in fields for found in _models_in(field.annotation)]
+    return {field.alias or name for one in models for name, field in one.model_fields.items()}
 
 
 def _all_keys(model: type[BaseModel]) -> set[str]:

@@ -127,7 +127,7 @@ def _end(finish: Callable[[], Feature | Record]) -> _End:
         return _End(what.feature, incomplete=True)
     except NotApplicable as why:
         return _End(not_applicable=str(why))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _End(problem=describe(error))
 
 
@@ -142,7 +142,7 @@ class _Sink:
         if self._error is None:
             try:
                 self._stream.push(window)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._error = error
 
     def finish(self) -> Feature | Record:

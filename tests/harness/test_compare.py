@@ -65,6 +65,21 @@ def test_direction(make_run, measure: str, shift: float, direction: str) -> None
     assert compare(a, b).get(measure).direction == direction
 
 
+@pytest.mark.parametrize(
+    ("prompts", "direction"), [(2, "no difference shown"), (5, "no difference shown"), (6, "better")]
+)
+def test_too_few_prompts_show_no_difference_however_narrow_the_interval(
+    make_run, prompts: int, direction: str
+) -> None:
+    a, b = (
+        make_run(name, {"toy.quality": lambda p, s, by=by: 0.4 + by * (1 + 0.02 * p)}, prompts=prompts)
+        for name, by in (("a", 0.0), ("b", 0.1))
+    )
+    row = compare(a, b).get("toy.quality")
+    assert row.direction == direction
+    assert any(f"{prompts} prompts cannot show a difference" in note for note in row.notes) == (prompts < 6)
+
+
 def test_pairing_is_tighter_than_two_samples(make_run) -> None:
     # Prompts differ much, the two runs little: only pairs can show it.
     a = make_run("a", {"toy.error": lambda p, s: 5.0 * p + noise(p, s)})

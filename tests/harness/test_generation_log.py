@@ -80,3 +80,15 @@ def test_what_is_no_output_fails_the_item_and_says_what_to_return(
     assert done.outcomes["failed"] == 1
     (record,) = open_run(tmp_path / "run").clips().values()
     assert said in record.reason
+
+
+def test_code_that_exits_fails_its_items_and_not_the_run(tmp_path, make_suite, make_generator, cache):
+    generator = make_generator(1)
+
+    def leave(_: object) -> None:
+        raise SystemExit(5)
+
+    generator.generate = leave
+    done = run(make_suite(), generator, tmp_path / "run", Settings(cache, stop_after=0))
+    assert done.outcomes["failed"] == 8
+    assert {record.reason for record in open_run(tmp_path / "run").clips().values()} == {"SystemExit: 5"}

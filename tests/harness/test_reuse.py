@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.run import Settings, run
+from screentest.harness.run import Settings, plan_run, run
 from screentest.harness.store import open_run
 
 PROMPTS = [{"text": f"block number {k}"} for k in range(4)]
@@ -60,3 +60,24 @@ def test_a_changed_clip_of_the_new_run_leaves_the_earlier_one_alone(
     for path in (tmp_path / "b" / "clips").iterdir():
         path.unlink()
     assert {p.name: p.read_bytes() for p in (tmp_path / "a" / "clips").iterdir()} == before
+
+
+def test_what_is_refused_leaves_no_folder_behind(tmp_path, make_suite, make_generator, cache):
+    run(make_suite(), make_generator(2), tmp_path / "a", Settings(cache))
+    other = make_generator(2)
+    other.identity = lambda: {"kind": "drawing", "version": 2}
+    with pytest.raises(UsageError, match="made by another generator"):
+        run(make_suite(), other, tmp_path / "b", Settings(cache, reuse=tmp_path / "a"))
+    assert not (tmp_path / "b").exists()
+
+
+def test_prompts_that_share_a_clip_are_counted(tmp_path, make_suite, make_generator, cache, capsys):
+    generator = make_generator(1)
+    first = generator.generate(list(plan_run(make_suite(), generator).items[:1]))
+    generator.generate = lambda _: first
+    run(make_suite(), generator, tmp_path / "run", Settings(cache))
+    assert (
+        "warning: 4 prompts share their clip, byte for byte, with another prompt" in capsys.readouterr().err
+    )
+    run(make_suite(), make_generator(1), tmp_path / "unlike", Settings(cache))
+    assert "byte for byte" not in capsys.readouterr().err

@@ -53,7 +53,7 @@ def test_a_long_name_stays_a_name(make_suite):
 
 
 def test_an_unknown_tag_gets_the_nearest_one_and_a_folder_has_no_parts(make_suite):
-    with pytest.raises(UsageError, match=r"unknown tag of the suite 'drawing' 'evne'; did you mean 'even'"):
+    with pytest.raises(UsageError, match=r"unknown tag 'evne'; did you mean 'even'"):
         SuitePart(tag="evne").of(make_suite())
     with pytest.raises(UsageError, match="takes its items from a folder of videos"):
         SuitePart(limit=1).of(make_suite(prompts=[], prompts_from_generator=True))

@@ -120,7 +120,7 @@ def test_a_part_its_name_and_its_notes_are_in_the_record(cli, tmp_path):
     summary = json.loads(out)
     assert (summary["suite"], summary["items"]) == ("little.limit-2.seeds-1 v1", 2)
     record = json.loads((tmp_path / "runs" / "try-1" / "run.json").read_text())
-    assert (record["name"], record["meta"], record["step"]) == ("try 1", {"branch": "main"}, 500)
+    assert (record["name"], record["meta"], record["step"]) == ("try-1", {"branch": "main"}, 500)
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(cli, tmp_path):
