@@ -136,7 +136,7 @@ class _Sink:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._error: Exception | None = None
+        self._error: Exception | SystemExit | None = None
 
     def push(self, window: Window) -> None:
         if self._error is None:
