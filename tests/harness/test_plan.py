@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.items import EDIT_STRENGTH, ClipSettings, make_item
 from screentest.harness.plan import Plan, make_plan, suite_items
 from screentest.harness.suite import Suite
 
@@ -83,7 +83,7 @@ def test_what_is_done_with_a_video_is_in_the_id():
     assert [(i.use, i.video_to, i.strength) for i in items[::2]] == [
         ("extend", None, None),
         ("extend-back", None, None),
-        ("edit", None, 0.6),
+        ("edit", None, EDIT_STRENGTH),
         ("edit", None, 0.3),
         ("connect", "b.mp4", None),
         ("connect", "c.mp4", None),
@@ -96,7 +96,7 @@ def test_saying_the_default_is_asking_for_the_same():
     assert video.id == "a2863bdd53f988d2508c184c7ef02c389e76efa3badec68a212055367ca6f470"
     assert make_item("a", 0, CLIP, video="a.mp4", use="extend") == video
     edit = make_item("a", 0, CLIP, video="a.mp4", use="edit")
-    assert make_item("a", 0, CLIP, video="a.mp4", use="edit", strength=0.6) == edit
+    assert make_item("a", 0, CLIP, video="a.mp4", use="edit", strength=EDIT_STRENGTH) == edit
 
 
 def test_items_of_one_prompt_share_a_cluster():
