@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..harness.core.presentation import (
@@ -140,7 +141,10 @@ def verdict_table(verdict: Verdict) -> Table:
     """Build the table of a verdict's rules, each with its evidence."""
     rows: list[tuple[Content, ...]] = []
     for r in verdict.rules:
-        width = None if r.bound is None or r.value is None else abs(r.bound - r.value)
+        # With digits enough to tell value, bound and limit apart.
+        known = [x for x in (r.value, r.bound, r.limit) if x is not None]
+        apart = [abs(x - y) for x, y in combinations(known, 2) if x != y]
+        width = min(apart, default=None)
         numbers = (number(r.value, width), number(r.bound, width))
         sample = sample_text(r.n, r.clusters)
         rows.append((r.rule, r.asks, outcome_text(r), *numbers, sample, left_out_text(r.left_out) or "0"))

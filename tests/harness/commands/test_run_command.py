@@ -19,6 +19,11 @@ PLUGIN = """
 import numpy as np
 from screentest.generators import GENERATORS, Frames, Generator, GeneratorKind
 
+def shade(i):
+    y, x = np.mgrid[0:32, 0:40]
+    t = np.arange(6)[:, None, None]
+    return np.repeat(((x + y + t + i.seed) % 64 + 60)[..., None], 3, axis=-1).astype(np.uint8)
+
 class Toy(Generator):
     def __init__(self, argument):
         self.spec, self.argument = f"toy:{argument}", argument
@@ -27,7 +32,7 @@ class Toy(Generator):
     def generate(self, items):
         if self.argument == "broken":
             raise RuntimeError("no such layer")
-        return [Frames(np.full((6, 32, 40, 3), 90 + i.seed, np.uint8), 8) for i in items]
+        return [Frames(shade(i), 8) for i in items]
 
 GENERATORS.add("toy", GeneratorKind(lambda argument, device, dtype: Toy(argument), "toy:NAME"))
 """
@@ -182,3 +187,15 @@ def test_a_run_in_which_everything_failed_is_no_success(cli):
 def test_the_version_is_printed(capsys):
     assert run_cli(["--version"]) == 0
     assert capsys.readouterr().out.startswith("screentest 0.")
+
+
+def test_the_gate_s_table_tells_a_value_from_the_limit_that_it_misses(cli, capsys, tmp_path):
+    assert cli("--out", "run")[0] == 0
+    aggregates = json.loads((tmp_path / "run" / "summary.json").read_text())["aggregates"]
+    value = next(a["value"] for a in aggregates if a["measure"] == "motion.flicker" and a["tag"] is None)
+    limit = round(value + 0.00042, 5)
+    rules = [{"measure": "motion.flicker", "min": limit}]
+    (tmp_path / "p.yaml").write_text(json.dumps({"name": "p", "version": 1, "rules": rules}))
+    capsys.readouterr()
+    run_cli(["gate", "run", "--policy", "p.yaml", "--tracking-uri", "none"])
+    assert f"{value:.5f}" in capsys.readouterr().out
