@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import Field
 
+from ..harness.comparison import Comparison
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
@@ -129,13 +130,13 @@ def build_report(
         for store in stores:
             store.close()
     digests = [read_digests(folder) for folder in runs]
-    context = _context(read, differences(comparison or {}), options)
+    context = _context(read, differences(comparison.differences if comparison else ()), options)
     context["verdicts"] = [
         (run.head, verdict_view(verdict, run.head.plan, now.run if now else None))
         for run, now, folder in zip(read, digests, runs, strict=True)
         for verdict in read_verdicts(folder)
     ]
-    notes = tuple((comparison or {}).get("notes", ()))
+    notes = comparison.notes if comparison else ()
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
     path = runs[0] / "report.html" if out is None else out
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,11 +144,11 @@ def build_report(
     return path
 
 
-def _compare(a: RunStore, b: RunStore) -> tuple[Mapping[str, Any] | None, str]:
+def _compare(a: RunStore, b: RunStore) -> tuple[Comparison | None, str]:
     from ..harness.compare import compare
 
     try:
-        return compare(a, b).model_dump(), ""
+        return compare(a, b), ""
     except UsageError as error:
         return None, str(error)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..harness.comparison import prompts_moved
 from ..harness.core.errors import UsageError
-from ..harness.core.presentation import estimate_text
-from .text import MINUS, number, p_value, typeset
+from .tables import difference_cell, standing_text
+from .text import MINUS, number, p_value, page_cell
+
+if TYPE_CHECKING:
+    from ..harness.comparison import Difference
 
 __all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdicts", "verdict_view"]
 
@@ -70,51 +71,37 @@ class VerdictView:
     more: tuple[tuple[str, str], ...]
 
 
-def differences(comparison: Mapping[str, Any]) -> dict[tuple[str, str | None], DifferenceRow]:
-    """Read the differences of a dumped `harness.comparison.Comparison`: (measure, tag) -> row."""
-    found = [_difference(row) for row in comparison.get("differences", ())]
-    return {(d.measure, d.tag): d for d in found}
+def differences(comparison: Iterable[Difference]) -> dict[tuple[str, str | None], DifferenceRow]:
+    """Lay out the differences of two runs: (measure, tag) -> row."""
+    return {(row.measure, row.tag): _difference(row) for row in comparison}
 
 
-def _difference(row: Mapping[str, Any]) -> DifferenceRow:
-    value, low, high = (_finite(row.get(k)) for k in ("difference", "low", "high"))
-    text, interval = map(typeset, estimate_text(value, low, high, signed=True))
+def _difference(row: Difference) -> DifferenceRow:
+    cell, there = page_cell(difference_cell(row)), row.value is not None
     return DifferenceRow(
-        measure=str(row["measure"]),
-        tag=row.get("tag"),
-        value=value,
-        low=low,
-        high=high,
-        # Without a value nothing is better or worse, whatever the file says.
-        mark=str(row.get("direction", "")) if value is not None else "",
-        standing=_standing(row) if value is not None else "",
-        text=text,
-        interval=interval,
-        n="" if value is None else f"n {row.get('n', 0)} ({row.get('clusters', 0)})",
-        left_out=sum(int(part.get("items", 0)) for part in row.get("left_out", ())),
+        measure=row.measure,
+        tag=row.tag,
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        mark=row.direction if there else "",
+        standing=standing_text(row) if there else "",
+        text=cell.value,
+        interval=cell.interval,
+        n=f"n {cell.n}" if there else "",
+        left_out=sum(part.items for part in row.unpaired),
         method=_method(row),
-        notes=tuple(row.get("notes", ())),
-        why="" if value is not None else str(row.get("reason") or "no item has a value in both runs"),
+        notes=row.notes,
+        why="" if there else row.reason or "no item has a value in both runs",
     )
 
 
-def _standing(row: Mapping[str, Any]) -> str:
-    p, up, down = _finite(row.get("p")), row.get("prompts_up"), row.get("prompts_down")
-    moved = prompts_moved(up, down, int(row.get("clusters", 0)), str(row.get("better", "")))
-    return "" if p is None else ", ".join(part for part in (p_value(p), moved) if part)
-
-
-def _method(row: Mapping[str, Any]) -> str:
-    parts = [str(row.get("method") or "")]
-    p, adjusted = _finite(row.get("p")), _finite(row.get("p_adjusted"))
-    if p is not None:
-        said = p_value(p) if adjusted is None else f"{p_value(p)}, {p_value(adjusted)} after Holm"
-        parts.append(f"{row.get('test') or 'test'}: {said}")
+def _method(row: Difference) -> str:
+    parts = [row.method]
+    if row.p is not None:
+        adjusted = "" if row.p_adjusted is None else f", {p_value(row.p_adjusted)} after Holm"
+        parts.append(f"{row.test or 'test'}: {p_value(row.p)}{adjusted}")
     return "; ".join(part for part in parts if part and part != "none")
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def read_verdicts(folder: Path) -> list[Mapping[str, Any]]:

@@ -32,6 +32,7 @@ __all__ = [
     "difference_cell",
     "outcome_text",
     "standing_cell",
+    "standing_text",
     "summary_table",
     "verdict_table",
 ]
@@ -89,12 +90,15 @@ def difference_cell(row: Difference, scale: Scale = "difference") -> Cell:
     return estimate_cell(row.ratio)
 
 
+def standing_text(row: Difference) -> str:
+    """Say the test's p and how prompts moved; empty if there is no test."""
+    return "" if row.p is None else ", ".join(part for part in (p_value(row.p), row.moved) if part)
+
+
 def standing_cell(row: Difference) -> Cell:
     """Say how run b compares with run a: what the interval shows, the test's p, and how prompts moved."""
-    said = [p_value(row.p)] if row.p is not None else []
-    if row.moved and said:
-        said.append(row.moved)
-    return Cell(row.direction, f"({', '.join(said)})" if said else "")
+    said = standing_text(row)
+    return Cell(row.direction, f"({said})" if said else "")
 
 
 def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Table:

@@ -12,23 +12,23 @@ from screentest.reports.evidence import differences, read_verdicts, verdict_view
 PLAN = "1" * 64
 
 
-def _dumped(**fields: Any) -> dict[str, Any]:
+def _differing(**fields: Any) -> list[Difference]:
     base: dict[str, Any] = {
         "measure": "motion.jerk", "kind": "mean", "better": "lower", "unit": "", "confidence": 0.95,
         "direction": "worse", "difference": 1.5, "low": 0.5, "high": 2.5, "n": 8, "clusters": 4,
     }  # fmt: skip
-    return {"differences": [Difference.model_validate({**base, **fields}).model_dump()]}
+    return [Difference.model_validate({**base, **fields})]
 
 
-def test_difference_is_read_from_the_models_own_dump() -> None:
-    found = differences(_dumped(p=0.01, p_adjusted=0.04, test="sign flips", method="bootstrap"))
+def test_a_difference_is_laid_out_with_its_test() -> None:
+    found = differences(_differing(p=0.01, p_adjusted=0.04, test="sign flips", method="bootstrap"))
     row = found["motion.jerk", None]
     assert (row.text, row.interval, row.mark, row.n) == ("+1.5", "[+0.5, +2.5]", "worse", "n 8 (4)")
     assert row.method == "bootstrap; sign flips: p = 0.01, p = 0.04 after Holm"
 
 
 def test_difference_without_a_value_is_neither_better_nor_worse() -> None:
-    row = differences(_dumped(difference=None, low=None, high=None, reason="other encoders"))[
+    row = differences(_differing(difference=None, low=None, high=None, reason="other encoders"))[
         "motion.jerk", None
     ]
     assert (row.text, row.mark, row.interval, row.n) == ("—", "", "", "")
