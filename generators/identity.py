@@ -13,7 +13,7 @@ from .base import Generator
 if TYPE_CHECKING:
     from ..harness.core.keys import Json
 
-__all__ = ["SOURCE", "identity_of", "is_ours"]
+__all__ = ["SOURCE", "identity_of", "is_ours", "source_in"]
 
 SOURCE = "source"
 _OURS = __name__.partition(".")[0]
@@ -40,6 +40,20 @@ def identity_of(generator: Generator) -> Mapping[str, Json]:
     if None in files:
         return {**own, SOURCE: None}
     return {**own, SOURCE: sorted(file_sha256(file) for file in files if file is not None)}
+
+
+def source_in(identity: Mapping[str, Json]) -> Json:
+    """Give the source in a generator's identity, also in that of one within a guard; False for none.
+
+    It is a list of digests where it was read off files, None where no file can be read, and else what the
+    plug-in lists itself.
+    """
+    inner: Json = identity
+    while isinstance(inner, Mapping):
+        if SOURCE in inner:
+            return inner[SOURCE]
+        inner = inner.get("inner")
+    return False
 
 
 def _file(cls: type) -> Path | None:

@@ -53,8 +53,8 @@ def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
     pairing = pair_runs(read_run(a), read_run(b))
     names = sorted({*pairing.a.measures, *pairing.b.measures})
     whole = {name: difference(pairing, name, None, confidence) for name in names}
-    tested = [name for name in names if whole[name].p is not None]
-    for name, p in zip(tested, holm([whole[n].p or 0.0 for n in tested]), strict=True):
+    tested = {name: found.p for name, found in whole.items() if found.p is not None}
+    for name, p in zip(tested, holm(list(tested.values())), strict=True):
         whole[name] = whole[name].model_copy(update={"p_adjusted": p})
     rows: list[Difference] = []
     for name in names:
@@ -152,16 +152,17 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]
     p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")
     up, down = sign_counts(changes, clusters)
     ratio, no_ratio = _ratio_of_items(base, pairs, bounds)
-    found = _interval_fields(interval, base.better)
-    smallest = 2.0 ** (1 - len(set(clusters)))
-    if found["direction"] in ("better", "worse", "different") and smallest > 1 - base.confidence:
-        note = f"{len(set(clusters))} prompts cannot show a difference: p is {smallest:.3g} at the least"
-        found = {**found, "direction": "no difference shown", "notes": (*found["notes"], note)}
+    prompts = len(set(clusters))
+    least = 2.0 ** (1 - prompts)  # p where every prompt moved one way
+    notes = interval.notes
+    if least > 1 - base.confidence and _excludes_zero(interval.low, interval.high):
+        notes = (*notes, f"{prompts} prompts cannot show a difference: p is {least:.3g} at the least")
     return base.model_copy(
         update={
             "a": math.fsum(pair.a for pair in pairs) / len(pairs),
             "b": math.fsum(pair.b for pair in pairs) / len(pairs),
-            **found,
+            **_interval_fields(interval, base.better, shows=least <= 1 - base.confidence),
+            "notes": notes,
             "p": p,
             "test": test,
             "prompts_up": up,
@@ -169,7 +170,7 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]
             "ratio": ratio,
             "ratio_reason": no_ratio,
             "n": len(pairs),
-            "clusters": len(set(clusters)),
+            "clusters": prompts,
             **Difference.without_pair(missing),
         }
     )
@@ -217,7 +218,7 @@ def _of_sets(base: Difference, pairing: Pairing, bounds: Sequence[float | None])
         notes.append(f"run a has {a.n} clips and run b {b.n}: set values of unequal size are biased")
     left_out = [LeftOut(a=s, b="-", items=n) for s, n in sorted(a.left_out.items()) if n]
     left_out += [LeftOut(a="-", b=s, items=n) for s, n in sorted(b.left_out.items()) if n]
-    ratio, no_ratio = _ratio_of_sets(base, a, b, bounds)
+    ratio, no_ratio = _ratio_of_sets(base, (a.value, b.value), (a, b), bounds)
     return base.model_copy(
         update={
             "a": a.value,
@@ -234,37 +235,45 @@ def _of_sets(base: Difference, pairing: Pairing, bounds: Sequence[float | None])
 
 
 def _ratio_of_sets(
-    base: Difference, a: SetScore, b: SetScore, bounds: Sequence[float | None]
+    base: Difference,
+    values: tuple[float, float],
+    sets: tuple[SetScore, SetScore],
+    bounds: Sequence[float | None],
 ) -> tuple[Estimate | None, str]:
-    values = [a.value or 0.0, b.value or 0.0, *a.leave_one_out.values(), *b.leave_one_out.values()]
-    reason = _why_no_ratio(base.kind, bounds, values)
+    a, b = sets
+    reason = _why_no_ratio(base.kind, bounds, [*values, *a.leave_one_out.values(), *b.leave_one_out.values()])
     if not (a.leave_one_out and b.leave_one_out):
         reason = reason or "a run has no values without each of its prompts"
-    if reason or a.value is None or b.value is None:
+    if reason:
         return None, reason
     without = {
-        prompt: (a.leave_one_out.get(prompt, a.value), b.leave_one_out.get(prompt, b.value))
+        prompt: (a.leave_one_out.get(prompt, values[0]), b.leave_one_out.get(prompt, values[1]))
         for prompt in {*a.leave_one_out, *b.leave_one_out}
     }
-    interval = jackknife_ratio(a.value, b.value, without, base.confidence)
+    interval = jackknife_ratio(*values, without, base.confidence)
     return Estimate.of(interval, base.confidence, n=b.n, clusters=len(without)), ""
 
 
-def _interval_fields(interval: Interval, better: str) -> dict[str, Any]:
+def _interval_fields(interval: Interval, better: str, *, shows: bool = True) -> dict[str, Any]:
     return {
         "value": interval.value,
         "low": interval.low,
         "high": interval.high,
         "method": interval.method,
         "notes": interval.notes,
-        "direction": _direction(interval.low, interval.high, better),
+        "direction": _direction(interval.low, interval.high, better, shows=shows),
     }
 
 
-def _direction(low: float | None, high: float | None, better: str) -> Direction:
+def _excludes_zero(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and not low <= 0 <= high
+
+
+def _direction(low: float | None, high: float | None, better: str, *, shows: bool) -> Direction:
+    """Say how run b compares, by the interval; ``shows``: whether so many prompts can show a difference."""
     if low is None or high is None:
         return "no interval"
-    if low <= 0 <= high:
+    if not (shows and _excludes_zero(low, high)):
         return "no difference shown"
     if better == "neither":
         return "different"

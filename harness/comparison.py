@@ -125,7 +125,8 @@ def contradiction(found: Difference) -> str | None:
 
     The interval of a mean difference is wide if prompts move one way by amounts of very different sizes.
     """
-    if found.direction != "no difference shown":
+    holds_zero = found.low is not None and found.high is not None and found.low <= 0 <= found.high
+    if found.direction != "no difference shown" or not holds_zero:
         return None
     told: list[str] = []
     if found.p is not None and found.p < 1 - found.confidence:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
-from ..generators.identity import SOURCE
+from ..generators.identity import source_in
 from ..generators.jobs import JobGenerator, submit, wait
 from .core.errors import ScreentestError
 from .core.items import Item
@@ -41,9 +41,8 @@ def generate(
     Raises:
         ScreentestError: so many items failed alike, or further items would fail as well.
     """
-    again = (
-        "into a new --out, as its source will differ" if SOURCE in plan.generator else "with --retry-failed"
-    )
+    edited = isinstance(source_in(plan.generator), list)  # a mended plug-in has another digest
+    again = "into a new --out, as its source will differ" if edited else "with --retry-failed"
     log = GenerationLog(store.folder, 0 if generator.sources else stop_after, again)
     done = store.clips()
     journal = JobJournal(store.folder, plan.digest) if isinstance(generator, JobGenerator) else None

@@ -27,7 +27,7 @@ class GenerationLog:
         again: how to run again once the generator is mended.
     """
 
-    def __init__(self, folder: Path, stop_after: int, again: str = "with --retry-failed") -> None:
+    def __init__(self, folder: Path, stop_after: int, again: str) -> None:
         self._path = folder / LOG
         self._stop_after = stop_after
         self._again = again

@@ -12,6 +12,7 @@ from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import canonical_json, file_sha256
 from .core.progress import note
+from .core.run_data import ClipRecord
 from .plan import Plan
 from .store import RunStore, open_run
 
@@ -33,6 +34,7 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
         there, here = source.clips(), store.clips()
         starts = dict(source.record.get("starts") or {})
         taken: list[str] = []
+        new: list[ClipRecord] = []
         for item in plan.items:
             record = there.get(item.id)
             if record is None or record.outcome == "failed" or not _same_starts(item, starts, plan):
@@ -42,8 +44,10 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
             if item.id not in here:
                 if record.file is not None:
                     _take(source.clip_path(record), store.clip_path(record), record.sha256)
-                store.put_clips([replace(record, info=None)])
+                new.append(replace(record, info=None))
             taken.append(item.id)
+        if new:
+            store.put_clips(new)
     finally:
         source.close()
     note(f"reused {len(taken)} of {len(plan.items)} clips from {earlier}")

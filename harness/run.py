@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
-from ..generators.identity import SOURCE, identity_of
+from ..generators.identity import identity_of, source_in
 from ..metrics.base import DEFAULT, Measure, Setting
 from ..metrics.encoders.base import Encoder, EncoderOptions
 from ..metrics.encoders.cache import FeatureCache
@@ -100,7 +100,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         note(f"warning: the prompts {clean(one)!r} and {clean(other)!r} differ in case or composition alone")
     for warning in generator.check(plan.items):
         note(f"warning: {clean(warning)}")
-    if plan.generator.get(SOURCE, "") is None:
+    if source_in(plan.generator) is None:
         note(
             f"warning: the source code of {generator.spec} cannot be read, so a change of it will not be "
             "noticed; choose another --out after one"

@@ -156,14 +156,12 @@ def check_address(tracking_uri: str | None) -> None:
         raise UsageError(wrong)
 
 
-def settings(
-    cache: Path, device: str, dtype: str, *, threads: int | None = None, **of_a_run: Any
-) -> Settings:
+def settings(cache: Path, device: str, dtype: str, threads: int | None) -> Settings:
     """Collect the settings of a run that are not part of its suite."""
     from ...metrics.encoders.base import EncoderOptions
     from ..run import Settings
 
-    return Settings(cache, EncoderOptions(device, dtype), threads=threads, **of_a_run)
+    return Settings(cache, EncoderOptions(device, dtype), threads=threads)
 
 
 def load_plugins(files: list[Path] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,12 +109,9 @@ def run(
         notes["meta"] = _read_meta(meta)
     if step is not None:
         notes["step"] = step
-    how = settings(
-        cache,
-        device,
-        dtype,
+    how = replace(
+        settings(cache, device, dtype, threads),
         retry_failed=retry_failed,
-        threads=threads,
         stop_after=stop_after,
         reuse=reuse,
         notes=notes,
@@ -156,7 +154,7 @@ def score(
 
     recorded = Suite.model_validate(open_run(run).record["suite"])
     suite = adjusted(recorded, measures, encoder, thresholds, reference_set)
-    summary = score_run(run, suite, settings(cache, device, dtype, threads=threads))
+    summary = score_run(run, suite, settings(cache, device, dtype, threads))
     after_scoring(run, tracking_uri)
     _print_summary(summary, as_json)
 
@@ -216,7 +214,9 @@ def _outlook(
         "prompts": len({item.cluster for item in plan.items}),
         "units": len(plan.units),
         "clips there": there,
-        "clip": f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second",
+        "clip": "as its file is"
+        if suite.prompts_from_generator
+        else f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second",
         "measures": [measure.name for measure in tools.measures],
         "encoders": dict(tools.sources),
     }

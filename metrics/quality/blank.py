@@ -1,6 +1,9 @@
 """Clips that show nothing: one color, or values out of range, as a model that fell over makes them.
 
-Such a clip is still and safe, and no measure of stillness or safety means anything there.
+Such a clip is still and safe, and no measure of stillness or safety means anything there. The limits below
+were set on drawn clips. Neither 28 real clips (of cameras and a public generator; the flattest has a median
+spread of 45, the most clipped frame 28 % of its values at the ends) nor 200 clips of the reference world
+(spread 25 and more) are near them.
 """
 
 from __future__ import annotations

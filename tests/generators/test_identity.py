@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from screentest.generators import GENERATORS, make_generator
-from screentest.generators.identity import SOURCE, identity_of
+from screentest.generators.identity import SOURCE, identity_of, source_in
 from screentest.generators.reference.options import make_reference
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import file_sha256
@@ -99,3 +99,11 @@ def test_a_plugin_that_cannot_make_one_is_a_sentence(plugin, argument, said):
     plugin("grey-a")
     with pytest.raises(UsageError, match=said):
         make_generator(f"grey-a:{argument}")
+
+
+def test_the_source_is_found_within_a_guard_too(plugin):
+    path = plugin("grey-a")
+    inside = {"kind": "guarded", "inner": dict(identity_of(make_generator("grey-a:5")))}
+    assert source_in(inside) == [file_sha256(path)]
+    assert source_in({"kind": "guarded", "inner": {"kind": "x", "source": None}}) is None
+    assert source_in(identity_of(make_reference("base", "cpu", "float32"))) is False

@@ -78,6 +78,7 @@ def test_too_few_prompts_show_no_difference_however_narrow_the_interval(
     row = compare(a, b).get("toy.quality")
     assert row.direction == direction
     assert any(f"{prompts} prompts cannot show a difference" in note for note in row.notes) == (prompts < 6)
+    assert not any("holds 0" in note for note in row.notes)  # the interval does not
 
 
 def test_pairing_is_tighter_than_two_samples(make_run) -> None:

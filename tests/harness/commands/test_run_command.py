@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from screentest.generators import GENERATORS
 from screentest.harness.commands.main import run_cli
 from screentest.harness.commands.options import adjusted
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.media import write_clip
 from screentest.harness.suite import ReferenceSet, Suite
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -199,3 +201,11 @@ def test_the_gate_s_table_tells_a_value_from_the_limit_that_it_misses(cli, capsy
     capsys.readouterr()
     run_cli(["gate", "run", "--policy", "p.yaml", "--tracking-uri", "none"])
     assert f"{value:.5f}" in capsys.readouterr().out
+
+
+def test_a_dry_run_on_a_folder_gives_no_format_that_nobody_asked_for(cli, capsys, tmp_path):
+    (tmp_path / "videos").mkdir()
+    write_clip(tmp_path / "videos" / "a.mp4", np.zeros((4, 16, 16, 3), np.uint8), 8)
+    words = ["run", "--suite", "videos", "--generator", "folder:videos", "--dry-run", "--json"]
+    assert run_cli([*words, "-m", "failure.rate"]) == 0
+    assert json.loads(capsys.readouterr().out)["clip"] == "as its file is"
