@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from .core.items import Item, make_item, start_of
 from .core.keys import Json, digest
+from .core.mlflow_names import flat_params
 from .suite import Suite
 
-__all__ = ["Plan", "Unit", "make_plan", "plan_digest", "same_item"]
+__all__ = ["Plan", "Unit", "another_plan", "make_plan", "plan_digest", "same_item"]
 
 
 @dataclass(frozen=True)
@@ -104,3 +107,40 @@ def same_item(item: Item) -> bool:
     """Say whether an item's id and cluster are those of its prompt, seed and settings."""
     made = make_item(item.prompt, item.seed, item.clip, source=item.source, **start_of(item))
     return (made.id, made.cluster) == (item.id, item.cluster)
+
+
+def another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
+    """Say how the plan of the run in a folder differs from another one, and what to do.
+
+    Args:
+        record: of the run that is there.
+        plan: the one that was asked for.
+    """
+    suite: Mapping[str, Any] = record["suite"]
+    there = {
+        "suite": f"{suite['name']} v{suite['version']}",
+        **flat_params("generator", record["generator"]),
+        **flat_params("starts", record.get("starts", {})),
+    }
+    asked = {
+        "suite": f"{plan.suite.name} v{plan.suite.version}",
+        **flat_params("generator", dict(plan.generator)),
+        **flat_params("starts", dict(plan.starts)),
+    }
+    differing = [what for what in dict.fromkeys((*there, *asked)) if there.get(what) != asked.get(what)]
+    differs = [
+        "the code of the generator's plug-in"
+        if what.startswith("generator.") and what.endswith(".source")
+        else f"{what} (there: {_short(there.get(what))}, asked: {_short(asked.get(what))})"
+        for what in differing
+    ]
+    more = f"; and {len(differs) - 3} more" if len(differs) > 3 else ""
+    why = "; ".join(differs[:3]) + more or "the prompts, seeds or clip settings differ"
+    same_generator = not any(what.startswith("generator") for what in differing)
+    keep = f" with --reuse {folder}, which keeps its clips" if same_generator else ""
+    return f"{folder} holds a run of another plan: {why}. Choose another --out{keep}; nothing was overwritten"
+
+
+def _short(value: str | None) -> str:
+    """Shorten a digest, or any value as long, for a message."""
+    return "none" if value is None else value if len(value) < 64 else f"{value[:12]}..."

@@ -6,42 +6,33 @@ MLflow, reports, comparisons and gates read the run folder afterwards.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
 from ..generators.identity import identity_of, source_in
-from ..metrics.base import DEFAULT, Measure, Setting
-from ..metrics.encoders.base import Encoder, EncoderOptions
-from ..metrics.encoders.cache import FeatureCache
-from ..metrics.encoders.probe import check_encoder
-from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
-from ..metrics.quality.outcomes import format_differences
-from ..metrics.tracking.encoder import TracksEncoder
+from ..metrics.encoders.base import EncoderOptions
 from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
-from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
-from .core.errors import UsageError, unknown_name
+from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import Score
 from .digests import SCORES, differences, keep_digests, refuse_changed
-from .foreign_encoders import foreign_sentence
 from .generation import generate
-from .generation_log import LOG
+from .instruments import Instruments, check_encoders, instruments, measure_fields
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
-from .reference_sets import ReferenceClips
 from .reuse import refuse_other_generator, reuse_clips
-from .scoring import PROVISIONAL, TEXT, Scorer
-from .set_scoring import SetScorer, named_slices
+from .run_warnings import name_lost_clips, say_copies, say_failures, say_formats, warn_of_foreign
+from .scoring import PROVISIONAL
+from .set_scoring import named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
 from .summary import Summary, summarise, write_summary
 
-__all__ = ["Instruments", "Settings", "instruments", "plan_run", "run", "score_run"]
+__all__ = ["Settings", "plan_run", "run", "score_run"]
 
 
 @dataclass(frozen=True)
@@ -68,19 +59,6 @@ class Settings:
     notes: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
 
-@dataclass(frozen=True)
-class Instruments:
-    """The measures of a run, and the encoders that they need."""
-
-    measures: tuple[Measure, ...]
-    encoders: Mapping[str, Encoder]
-    scorer: Scorer
-    sets: SetScorer | None
-    sources: Mapping[str, str]
-    settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
-    checked: set[int] = field(default_factory=set[int])
-
-
 def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
     """Run a suite on a generator into the folder ``out``, or finish a run of the same plan there.
 
@@ -90,7 +68,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     """
     settings = settings or Settings()
     use_threads(settings.threads)
-    tools = instruments(suite, settings)
+    tools = instruments(suite, settings.cache, settings.options)
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
     _ = named_slices(suite.slices, plan.items)
@@ -106,7 +84,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             "noticed; choose another --out after one"
         )
     _refuse_overlap(out, generator)
-    _warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools)
+    warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools.sources)
     if tools.sets is not None:
         tools.sets.prepare()
     if not (out / "run.json").exists():  # what is refused leaves no folder behind
@@ -124,31 +102,13 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         if settings.retry_failed:
             store.forget_failures()
         if not new:
-            _name_lost_clips(store)
+            name_lost_clips(store)
         if len(store.clips()) < len(plan.items):
             check_encoders(tools)
         reused = () if settings.reuse is None else reuse_clips(plan, store, settings.reuse)
         generate(plan, store, generator, settings.stop_after, reused)
-        _say_failures(store)
+        say_failures(store)
         return _score(store, tools)
-
-
-def _say_failures(store: RunStore) -> None:
-    """Count the items that failed, and name the option that generates them again."""
-    clips = store.clips().values()
-    failed = sum(record.outcome == "failed" and record.file is None for record in clips)
-    if failed:
-        note(
-            f"warning: {failed} of {len(clips)} items failed and are kept as failures; the same command with "
-            f"--retry-failed generates them again; {store.folder / LOG} says more"
-        )
-
-
-def _warn_of_foreign(record: Mapping[str, Json], tools: Instruments) -> None:
-    """Warn of encoders that are used outside the world that they were trained on."""
-    told = foreign_sentence(record, [{"sources": tools.sources}])
-    if told:
-        note(f"warning: {told}; a policy with 'foreign_encoders: refuse' passes no rule on them")
 
 
 def _refuse_overlap(out: Path, generator: Generator) -> None:
@@ -170,7 +130,7 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
     """
     settings = settings or Settings()
     use_threads(settings.threads)
-    tools = instruments(suite, settings)
+    tools = instruments(suite, settings.cache, settings.options)
     if tools.sets is not None:
         tools.sets.prepare()
     with single_writer(open_run(folder).folder):
@@ -182,8 +142,8 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
                 "finish it with the 'screentest run' that started it"
             )
         _check_unchanged(store)
-        _name_lost_clips(store)
-        _warn_of_foreign(store.record, tools)
+        name_lost_clips(store)
+        warn_of_foreign(store.record, tools.sources)
         return _score(store, tools)
 
 
@@ -193,18 +153,6 @@ def _check_unchanged(store: RunStore) -> None:
     refuse_changed(store, but=SCORES, changes=changes)
     for change in changes:
         note(f"warning: in {store.folder}, {change.what}; what does not match its digest is taken anew")
-
-
-def _name_lost_clips(store: RunStore) -> None:
-    """Name the clips that are gone or changed: their scores stand, and no gate passes them."""
-    states = store.changed_clips()
-    for record in store.clips().values():
-        state = states.get(record.file or "")
-        if state is not None:
-            note(
-                f"warning: the clip {record.file} of item {record.item[:12]} is {state}; restore it, or let "
-                "'screentest run' with --retry-failed ask for it anew"
-            )
 
 
 def plan_run(suite: Suite, generator: Generator) -> Plan:
@@ -238,150 +186,19 @@ def _start_digests(items: Sequence[Item]) -> dict[str, str]:
     return {path: file_sha256(Path(path)) for path in sorted(paths) if Path(path).is_file()}
 
 
-def instruments(suite: Suite, settings: Settings) -> Instruments:
-    """Find the measures of a suite and build the encoders that they need, without loading weights.
-
-    Raises:
-        UsageError: an unknown measure, an encoder that the suite does not name, or no reference set for a
-            set measure.
-        MissingWeightsError: an encoder's weights are not on this machine.
-    """
-    measures = tuple(MEASURES.get(name) for name in dict.fromkeys(suite.measures))
-    for role in suite.encoders:
-        if role not in encoder_roles():
-            raise unknown_name("encoder role", role, encoder_roles())
-    by_name: dict[str, Encoder] = {}
-    encoders: dict[str, Encoder] = {}
-    for measure in measures:
-        for feature in measure.needs:
-            name = encoder_of(feature)
-            if name not in by_name:
-                options = replace(settings.options, cache=settings.cache)
-                by_name[name] = _encoder(name, measure.name, suite, options)
-            encoders[feature] = by_name[name]
-    for encoder in by_name.values():
-        _ = encoder.digest  # missing weights are an error now, not after an hour of generating
-    cache = FeatureCache(settings.cache)
-    chosen = {name for measure in measures for name in measure.settings}
-    read = {"thresholds": _thresholds(suite, encoders)} if "thresholds" in chosen else {}
-    scorer = Scorer([m for m in measures if m.kind != "set"], encoders, cache, read)
-    of_sets = [m for m in measures if m.kind == "set"]
-    sets = None
-    if of_sets:
-        sets = SetScorer(of_sets, encoders, _references(of_sets, suite), cache, suite.slices)
-    sources = {name: suite.encoders[name] for name in by_name if name in encoder_roles()}
-    return Instruments(measures, encoders, scorer, sets, sources, read)
-
-
-def check_encoders(tools: Instruments) -> None:
-    """Let each encoder load its weights and try them, once in a process.
-
-    Raises:
-        ScreentestError: weights or parts are missing or damaged, or give what means nothing.
-    """
-    texts = {id(encoder) for name, encoder in tools.encoders.items() if name.endswith(TEXT)}
-    for key, encoder in {id(encoder): encoder for encoder in tools.encoders.values()}.items():
-        if key not in tools.checked:
-            check_encoder(encoder, texts=key in texts)
-            tools.checked.add(key)
-
-
-def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
-    """Read the thresholds of laws that a suite names, or the packaged ones.
-
-    Raises:
-        UsageError: they were computed for another tracker than the suite's.
-    """
-    path = None if suite.thresholds is None else Path(suite.thresholds)
-    tracker = encoders.get("tracks")
-    if path is not None and isinstance(tracker, TracksEncoder):
-        refuse_others(path, tracker.source.identity())
-    return chosen_thresholds(path)
-
-
-def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:
-    """Open the reference sets that the set measures need."""
-    found: dict[str, ReferenceClips] = {}
-    for measure in measures:
-        for name in measure.references:
-            if name not in suite.references:
-                which, key = (
-                    ("a reference set", "reference_set: ")
-                    if name == DEFAULT
-                    else (f"the reference set {name!r}", f"reference_sets: {name}: ")
-                )
-                raise UsageError(
-                    f"{measure.name} compares with {which} and the suite {suite.name!r} names none; "
-                    f"add '{key}{{folder: PATH}}' or '{{world: reference}}' to it"
-                )
-            if name not in found:
-                found[name] = ReferenceClips(suite.references[name], suite.clip)
-    return found
-
-
-def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> Encoder:
-    if name not in encoder_roles():
-        return make_encoder(name, None, options)
-    if name not in suite.encoders:
-        shipped = ENCODERS.get(name).shipped
-        kinds = "reference, a Hugging Face id, or a folder" if shipped else "a model, or a file of settings"
-        raise UsageError(
-            f"{measure} needs the encoder {name!r} and the suite {suite.name!r} does not say which; "
-            f"add 'encoders: {{{name}: ...}}' to it or give --encoder {name}=SOURCE "
-            f"({kinds})"
-        )
-    return make_encoder(name, suite.encoders[name], options)
-
-
 def _score(store: RunStore, tools: Instruments) -> Summary:
     for measure in tools.measures:
-        store.put_measure(measure.name, _measure_fields(measure, tools))
+        store.put_measure(measure.name, measure_fields(measure, tools))
     _score_items(store, tools)
     if tools.sets is not None:
         for name, scores in tools.sets.score(store, tools.scorer).items():
             store.put_set_scores(name, scores)
     keep_digests(store)
-    _say_formats(store)
-    _say_copies(store)
+    say_formats(store)
+    say_copies(store)
     summary = summarise(store)
     write_summary(store, summary)
     return summary
-
-
-def _say_copies(store: RunStore) -> None:
-    """Count the clips of different prompts that are the same file: they are no independent evidence."""
-    prompts = {item.id: item.cluster for item in store.items()}
-    of: dict[str, set[str]] = {}
-    for record in store.clips().values():
-        if record.sha256 is not None:
-            of.setdefault(record.sha256, set()).add(prompts[record.item])
-    copies = sum(len(shared) for shared in of.values() if len(shared) > 1)
-    if copies:
-        note(
-            f"warning: {copies} prompts share their clip, byte for byte, with another prompt; intervals take "
-            "them for independent and are too narrow"
-        )
-
-
-def _say_formats(store: RunStore) -> None:
-    """Count the clips whose size, length or rate is not what the suite asked for."""
-    clips = store.clips()
-    asked = [item for item in store.items() if item.source is None]
-    differs: Counter[str] = Counter()
-    others = 0
-    for item in asked:
-        record = clips.get(item.id)
-        if record is not None and record.info is not None:
-            found = format_differences(item, record.info)
-            others += bool(found)
-            differs.update(found)
-    if others:
-        listed = ", ".join(f"{what} ({count})" for what, count in differs.most_common(3))
-        more = f" and {len(differs) - 3} more" if len(differs) > 3 else ""
-        note(
-            f"warning: {others} of {len(asked)} clips are not as the suite asked: {listed}{more}; a rule on "
-            "failure.format can refuse them"
-        )
 
 
 def _score_items(store: RunStore, tools: Instruments) -> None:
@@ -420,38 +237,11 @@ def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], s
     return [s for s in scores if have.get((s.item, s.measure)) != s.key]
 
 
-def _measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
-    fields: dict[str, Json] = {
-        "version": measure.version,
-        "kind": measure.kind,
-        "better": measure.better,
-        "bounds": measure.bounds,
-        "unit": measure.unit,
-        "summary": measure.summary,
-        "encoders": {name: tools.encoders[name].digest for name in measure.needs},
-    }
-    roles = dict.fromkeys(encoder_of(name) for name in measure.needs)
-    fields["sources"] = {role: tools.sources[role] for role in roles if role in tools.sources}
-    if measure.values:
-        fields["values"] = {
-            name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
-            for name, one in measure.values.items()
-        }
-    if measure.settings:
-        fields["settings"] = {name: tools.settings[name].digest for name in measure.settings}
-    if measure.kind == "set" and tools.sets is not None:
-        digests = tools.sets.digests(measure)
-        fields["reference_set"] = digests.pop(DEFAULT, None)
-        if digests:
-            fields["reference_sets"] = dict(digests)
-    return fields
-
-
 def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:
     """Refuse to overwrite scores of other encoders or versions in `run`; `score` does it on request."""
     for measure in tools.measures:
         stored = store.measures().get(measure.name)
-        fields = _measure_fields(measure, tools)
+        fields = measure_fields(measure, tools)
         differing = [what for what in REFERRED if stored is not None and stored.get(what) != fields.get(what)]
         if differing:
             raise UsageError(

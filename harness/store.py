@@ -15,10 +15,8 @@ schema when it is scored again.
 from __future__ import annotations
 
 import json
-import math
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,16 +26,25 @@ from filelock import Timeout
 
 from .core.errors import UsageError
 from .core.files import only_one, write_atomic
-from .core.items import ClipSettings, Item
-from .core.keys import Json, file_sha256, rows_sha256
-from .core.labels import labels_of_tags, merge_labels, read_labels
+from .core.items import Item
+from .core.keys import Json, file_sha256
 from .core.layers import LayerDecision, from_json, to_json
-from .core.media import ClipInfo
-from .core.mlflow_names import flat_params
 from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
-from .plan import Plan
+from .plan import Plan, another_plan
+from .run_rows import (
+    info_text,
+    item_fields,
+    read_clip,
+    read_item,
+    read_score,
+    read_set_score,
+    score_row,
+    set_row,
+    storable,
+)
+from .score_group import ScoreGroup
 
-__all__ = ["DIGESTS", "REFERRED", "SCHEMA", "RunStore", "ScoreGroup", "open_run", "read_run", "single_writer"]
+__all__ = ["DIGESTS", "REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
 _T = TypeVar("_T")
 
@@ -46,8 +53,6 @@ DIGESTS = "digests.json"
 """Written by `digests`; deleted before anything else is written."""
 REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
 """Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
-GROUP_S, GROUP_ITEMS = 0.5, 256
-"""The longest that a finished item waits to be stored with others, in seconds and in items."""
 _WITH_LAYERS = 2
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
@@ -111,7 +116,7 @@ class RunStore:
         if (folder / "run.json").exists():
             store = open_run(folder)
             if store.record["plan"] != plan.digest:
-                raise UsageError(_another_plan(folder, store.record, plan))
+                raise UsageError(another_plan(folder, store.record, plan))
             return store
         left_by_a_kill = {"run.sqlite", "run.sqlite-journal", "clips", "run.lock"}
         strange = (
@@ -136,7 +141,7 @@ class RunStore:
             for statement in _TABLES.split(";"):
                 store._db.execute(statement)
             rows = [
-                (position, item.id, item.cluster, unit.number, _item_fields(item))
+                (position, item.id, item.cluster, unit.number, item_fields(item))
                 for position, (unit, item) in enumerate((u, i) for u in plan.units for i in u.items)
             ]
             store._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", rows)
@@ -196,7 +201,7 @@ class RunStore:
 
     def _read_items(self) -> list[Item]:
         rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
-        return [_item(*row) for row in rows]
+        return [read_item(*row) for row in rows]
 
     def clips(self) -> dict[str, ClipRecord]:
         """Read the records of clips so far: item id -> record, in the order of the plan."""
@@ -208,7 +213,7 @@ class RunStore:
             "JOIN items i ON i.id = c.item ORDER BY i.position"
         )
         layers = self._layers()
-        return {row[0]: _clip(row, layers.get(row[0], ())) for row in rows}
+        return {row[0]: read_clip(row, layers.get(row[0], ())) for row in rows}
 
     def _layers(self) -> dict[str, tuple[LayerDecision, ...]]:
         if self.record["schema"] < _WITH_LAYERS:
@@ -233,10 +238,10 @@ class RunStore:
             (
                 r.item,
                 r.outcome,
-                _storable(r.reason),
+                storable(r.reason),
                 r.sha256,
                 r.file,
-                None if r.info is None else json.dumps(vars(r.info)),
+                info_text(r),
                 r.seconds,
             )
             for r in records
@@ -312,7 +317,7 @@ class RunStore:
             f"SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key, {kept} "
             "FROM scores s JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
         )
-        return [_score(row) for row in rows]
+        return [read_score(row) for row in rows]
 
     @contextmanager
     def grouped(self, stored: Callable[[int], None]) -> Generator[ScoreGroup]:
@@ -320,7 +325,7 @@ class RunStore:
 
         What is left is stored at the end of the block, also if that is an error or an interrupt.
         """
-        group = ScoreGroup(self, stored)
+        group = ScoreGroup(self.put_unit, stored)
         try:
             yield group
         finally:
@@ -332,18 +337,10 @@ class RunStore:
         with self._transaction():
             self._db.executemany(
                 "UPDATE clips SET outcome = ?, reason = ?, info = ? WHERE item = ?",
-                [
-                    (
-                        c.outcome,
-                        _storable(c.reason),
-                        None if c.info is None else json.dumps(vars(c.info)),
-                        c.item,
-                    )
-                    for c in clips
-                ],
+                [(c.outcome, storable(c.reason), info_text(c), c.item) for c in clips],
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_score_row, scores)
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(score_row, scores)
             )
 
     def set_scores(self) -> dict[tuple[str, str | None], SetScore]:
@@ -356,7 +353,7 @@ class RunStore:
             else:
                 of = "measure, '', '', fields, key, '' FROM set_scores"
             rows = self._db.execute(f"SELECT {of} ORDER BY 1, 2, 3")
-            found = [_set_score(row) for row in rows]
+            found = [read_set_score(row) for row in rows]
             return {(s.full_name, s.slice): s for s in found}
 
     def put_set_scores(self, measure: str, scores: Sequence[SetScore]) -> None:
@@ -364,7 +361,7 @@ class RunStore:
         self._upgrade()
         with self._transaction():
             self._db.execute("DELETE FROM set_values WHERE measure = ?", (measure,))
-            rows = map(_set_row, scores)
+            rows = map(set_row, scores)
             self._db.executemany("INSERT INTO set_values VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def _has_set_values(self) -> bool:
@@ -425,36 +422,6 @@ class RunStore:
         self._db.close()
 
 
-class ScoreGroup:
-    """Scores of items that are stored together; made by `RunStore.grouped`.
-
-    A transaction waits for the disk, which took longer than scoring a small clip. So the first item is stored
-    at once, and later ones at the latest `GROUP_S` seconds after the last transaction, or when there are
-    `GROUP_ITEMS` of them. A killed run loses no more than that, and nothing that was counted as done.
-    """
-
-    def __init__(self, store: RunStore, stored: Callable[[int], None]) -> None:
-        self._store, self._stored = store, stored
-        self._clips: list[ClipRecord] = []
-        self._scores: list[Score] = []
-        self._last = -math.inf
-
-    def add(self, clip: ClipRecord, scores: Sequence[Score]) -> None:
-        """Add the scores of an item, and its record with the properties that decoding found."""
-        self._clips.append(clip)
-        self._scores.extend(scores)
-        if len(self._clips) >= GROUP_ITEMS or time.monotonic() - self._last >= GROUP_S:
-            self.flush()
-
-    def flush(self) -> None:
-        """Store what was added, then count it as done."""
-        if self._clips:
-            self._store.put_unit(self._clips, self._scores)
-            done, self._clips, self._scores = len(self._clips), [], []
-            self._stored(done)
-        self._last = time.monotonic()
-
-
 def open_run(folder: Path) -> RunStore:
     """Open an existing run folder.
 
@@ -482,112 +449,6 @@ def open_run(folder: Path) -> RunStore:
     store = RunStore(folder, record)
     store.measures()
     return store
-
-
-def _another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:
-    there = {
-        "suite": _suite_name(record["suite"]),
-        **flat_params("generator", record["generator"]),
-        **flat_params("starts", record.get("starts", {})),
-    }
-    asked = {
-        "suite": f"{plan.suite.name} v{plan.suite.version}",
-        **flat_params("generator", dict(plan.generator)),
-        **flat_params("starts", dict(plan.starts)),
-    }
-    differs = [
-        "the code of the generator's plug-in"
-        if what == "generator.source"
-        else f"{what} (there: {_short(there.get(what))}, asked: {_short(asked.get(what))})"
-        for what in dict.fromkeys((*there, *asked))
-        if there.get(what) != asked.get(what)
-    ]
-    more = f"; and {len(differs) - 3} more" if len(differs) > 3 else ""
-    why = "; ".join(differs[:3]) + more or "the prompts, seeds or clip settings differ"
-    same_generator = not any(
-        name.startswith("generator") for name in {**there, **asked} if there.get(name) != asked.get(name)
-    )
-    keep = f" with --reuse {folder}, which keeps its clips" if same_generator else ""
-    return f"{folder} holds a run of another plan: {why}. Choose another --out{keep}; nothing was overwritten"
-
-
-def _short(value: str | None) -> str:
-    """Shorten a digest, or any value as long, for a message."""
-    return "none" if value is None else value if len(value) < 64 else f"{value[:12]}..."
-
-
-def _suite_name(suite: Mapping[str, Any]) -> str:
-    return f"{suite['name']} v{suite['version']}"
-
-
-def _storable(reason: str) -> str:
-    """Escape what is not Unicode, such as a byte of a file name in an error message."""
-    return reason.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _item_fields(item: Item) -> str:
-    fields = {k: v for k, v in vars(item).items() if k not in ("id", "cluster")}
-    fields["clip"] = item.clip.model_dump()
-    return json.dumps(fields)
-
-
-def _item(item_id: str, cluster: str, fields: str) -> Item:
-    values = json.loads(fields)
-    values["clip"] = ClipSettings(**values["clip"])
-    values["tags"], once_tags = labels_of_tags(values["tags"])
-    group = values.pop("group", None)  # of schema 2 and less
-    once_group = {"group": (group,)} if group else {}
-    values["labels"] = merge_labels(read_labels(values.get("labels")), once_tags, once_group)
-    return Item(id=item_id, cluster=cluster, **values)
-
-
-def _clip(row: Sequence[Any], layers: tuple[LayerDecision, ...]) -> ClipRecord:
-    item, outcome, reason, sha256, file, info, seconds = row
-    decoded = ClipInfo(**json.loads(info)) if info else None
-    return ClipRecord(item, outcome, reason, sha256, file, decoded, seconds, layers)
-
-
-def _score_row(score: Score) -> tuple[str | float | None, ...]:
-    # SQLite stores NaN as no value.
-    value = None if score.value is None or math.isnan(score.value) else float(score.value)
-    evidence = json.dumps(score.evidence, allow_nan=False)
-    row = (score.item, score.measure, score.status, value, _storable(score.reason), evidence, score.key)
-    return (*row, rows_sha256([row]))
-
-
-def _score(row: Sequence[Any]) -> Score:
-    item, measure, status, value, reason, evidence, key, kept = row
-    intact = kept == rows_sha256([row[:-1]])
-    if value is not None and not isinstance(value, float):
-        status, value, reason = "failed", None, f"the stored value is {value!r:.40}, which is no number"
-    return Score(item, measure, status, value, reason, dict(json.loads(evidence)), key, intact)
-
-
-def _set_row(score: SetScore) -> tuple[str, ...]:
-    fields = json.dumps(score.model_dump(exclude={"key"}))
-    row = (score.measure, score.name, score.slice or "", fields, score.key)
-    return (*row, rows_sha256([row]))
-
-
-def _set_score(row: Sequence[Any]) -> SetScore:
-    *_, fields, key, kept = row
-    known = dict(json.loads(fields))
-    without = dict(known.get("leave_one_out") or {})
-    numbers: list[Any] = [known.get(name) for name in ("value", "low", "high", "confidence")]
-    numbers += without.values()
-    strange = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float | None)), None)
-    if strange is None:
-        return SetScore(**known, key=key, intact=kept == rows_sha256([row[:-1]]))
-    return SetScore(
-        measure=known["measure"],
-        status="failed",
-        reason=f"a stored value is {strange!r:.40}, which is no number",
-        n=0,
-        key=key,
-        name=known.get("name", ""),
-        slice=known.get("slice"),
-        intact=False,
-    )
 
 
 def read_run(store: RunStore) -> RunData:

@@ -37,8 +37,8 @@ from .options import (
 
 if TYPE_CHECKING:
     from ...generators.base import Generator
+    from ..instruments import Instruments
     from ..plan import Plan
-    from ..run import Instruments
     from ..suite import Suite
     from ..summary import Summary
 
@@ -93,7 +93,8 @@ def run(
     check_address(tracking_uri)
     load_plugins(plugin)
     from ...generators import make_generator
-    from ..run import instruments, plan_run
+    from ..instruments import instruments
+    from ..run import plan_run
     from ..run import run as run_suite
     from ..suite_loading import load_suite
     from ..suite_parts import SuitePart
@@ -120,7 +121,9 @@ def run(
         planned = plan_run(chosen, made)
         for warning in made.check(planned.items):
             warn(f"warning: {warning}")
-        _say_plan(_outlook(chosen, made, planned, instruments(chosen, how), folder), as_json)
+        _say_plan(
+            _outlook(chosen, made, planned, instruments(chosen, how.cache, how.options), folder), as_json
+        )
         return
     summary = run_suite(chosen, made, folder, how)
     after_scoring(folder, tracking_uri)

@@ -45,7 +45,8 @@ from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import Window, open_clip, write_clip
 from screentest.harness.generation import generate
-from screentest.harness.run import Settings, instruments, plan_run, run, score_run
+from screentest.harness.instruments import instruments
+from screentest.harness.run import Settings, plan_run, run, score_run
 from screentest.harness.store import RunStore
 from screentest.harness.suite import Suite
 
@@ -277,7 +278,7 @@ def kinds(clips: int) -> dict[str, tuple[tuple[str, ...], int]]:
         "pixels + flow + nudity": (NUDITY, max(2, clips // 6)),
     }
     try:
-        instruments(folder_suite(CLIP), Settings())
+        instruments(folder_suite(CLIP), Settings().cache, Settings().options)
     except ScreentestError:  # no weights on this machine
         return named
     return {**named, "pixels + flow + clip": (CLIP, clips)}
@@ -287,7 +288,7 @@ def score_bare(files: Sequence[Path], measures: Sequence[str]) -> None:
     """Decode with plain PyAV and encode; keep nothing."""
     import av
 
-    made = instruments(folder_suite(measures), Settings()).encoders
+    made = instruments(folder_suite(measures), Settings().cache, Settings().options).encoders
     encoders = [encoder for name, encoder in made.items() if not name.endswith(".text")]
     info = open_clip(files[0]).info
     for file in files:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from screentest.generators import Frames, Generator, Output
-from screentest.harness import store
+from screentest.harness import score_group
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import Json, seeded_rng
 from screentest.harness.run import Settings, run, score_run
@@ -65,14 +65,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     whole = tiny_suite(options.items, ["motion.flicker", "failure.rate"])
-    grouped = store.GROUP_ITEMS
+    grouped = score_group.GROUP_ITEMS
     ratios: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="screentest-tiny-") as folder:
         for repeat in range(options.repeats):
             taken: dict[int, tuple[float, float]] = {}
             for size in (1, grouped) if repeat % 2 else (grouped, 1):
                 out = Path(folder) / f"{repeat} {size}"
-                store.GROUP_ITEMS = size
+                score_group.GROUP_ITEMS = size
                 # Generated and stored first, with a measure that reads no clip but for its properties.
                 run(
                     tiny_suite(options.items, ["failure.rate"]),

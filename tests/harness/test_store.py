@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screentest.harness import store as stores
+from screentest.harness import score_group
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.files import write_atomic
 from screentest.harness.core.items import ClipSettings, make_item
@@ -146,8 +146,8 @@ def test_a_unit_is_stored_whole_or_not_at_all(tmp_path):
 
 
 def test_scores_are_stored_in_groups_and_counted_only_once_they_are_stored(tmp_path, monkeypatch):
-    monkeypatch.setattr(stores, "GROUP_ITEMS", 3)
-    monkeypatch.setattr(stores, "GROUP_S", 1e9)
+    monkeypatch.setattr(score_group, "GROUP_ITEMS", 3)
+    monkeypatch.setattr(score_group, "GROUP_S", 1e9)
     plan = planned(list("abcdefg"))
     store = created(tmp_path / "run", plan)
     records = [ClipRecord(item.id, "refused", "no") for item in plan.items]
@@ -173,7 +173,7 @@ def test_scores_are_stored_in_groups_and_counted_only_once_they_are_stored(tmp_p
 
 
 def test_a_group_waits_no_longer_than_stated(tmp_path, monkeypatch):
-    monkeypatch.setattr(stores, "GROUP_S", 0.0)
+    monkeypatch.setattr(score_group, "GROUP_S", 0.0)
     plan = planned(list("abc"))
     store = created(tmp_path / "run", plan)
     store.put_clips([ClipRecord(item.id, "refused", "no") for item in plan.items])

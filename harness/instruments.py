@@ -1,0 +1,158 @@
+"""The measures of a suite and the encoders behind them: found, built, tried, and described for the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..metrics.base import DEFAULT, Measure, Setting
+from ..metrics.encoders.base import Encoder, EncoderOptions
+from ..metrics.encoders.cache import FeatureCache
+from ..metrics.encoders.probe import check_encoder
+from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
+from ..metrics.tracking.encoder import TracksEncoder
+from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
+from .core.errors import UsageError, unknown_name
+from .core.keys import Json
+from .reference_sets import ReferenceClips
+from .scoring import TEXT, Scorer
+from .set_scoring import SetScorer
+from .suite import Suite
+
+__all__ = ["Instruments", "check_encoders", "instruments", "measure_fields"]
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """The measures of a run, and the encoders that they need."""
+
+    measures: tuple[Measure, ...]
+    encoders: Mapping[str, Encoder]
+    scorer: Scorer
+    sets: SetScorer | None
+    sources: Mapping[str, str]
+    settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
+    checked: set[int] = field(default_factory=set[int])
+
+
+def instruments(suite: Suite, cache: Path, options: EncoderOptions) -> Instruments:
+    """Find the measures of a suite and build the encoders that they need, without loading weights.
+
+    Raises:
+        UsageError: an unknown measure, an encoder that the suite does not name, or no reference set for a
+            set measure.
+        MissingWeightsError: an encoder's weights are not on this machine.
+    """
+    measures = tuple(MEASURES.get(name) for name in dict.fromkeys(suite.measures))
+    for role in suite.encoders:
+        if role not in encoder_roles():
+            raise unknown_name("encoder role", role, encoder_roles())
+    by_name: dict[str, Encoder] = {}
+    encoders: dict[str, Encoder] = {}
+    for measure in measures:
+        for feature in measure.needs:
+            name = encoder_of(feature)
+            if name not in by_name:
+                by_name[name] = _encoder(name, measure.name, suite, replace(options, cache=cache))
+            encoders[feature] = by_name[name]
+    for encoder in by_name.values():
+        _ = encoder.digest  # missing weights are an error now, not after an hour of generating
+    features = FeatureCache(cache)
+    chosen = {name for measure in measures for name in measure.settings}
+    read = {"thresholds": _thresholds(suite, encoders)} if "thresholds" in chosen else {}
+    scorer = Scorer([m for m in measures if m.kind != "set"], encoders, features, read)
+    of_sets = [m for m in measures if m.kind == "set"]
+    sets = None
+    if of_sets:
+        sets = SetScorer(of_sets, encoders, _references(of_sets, suite), features, suite.slices)
+    sources = {name: suite.encoders[name] for name in by_name if name in encoder_roles()}
+    return Instruments(measures, encoders, scorer, sets, sources, read)
+
+
+def check_encoders(tools: Instruments) -> None:
+    """Let each encoder load its weights and try them, once in a process.
+
+    Raises:
+        ScreentestError: weights or parts are missing or damaged, or give what means nothing.
+    """
+    texts = {id(encoder) for name, encoder in tools.encoders.items() if name.endswith(TEXT)}
+    for key, encoder in {id(encoder): encoder for encoder in tools.encoders.values()}.items():
+        if key not in tools.checked:
+            check_encoder(encoder, texts=key in texts)
+            tools.checked.add(key)
+
+
+def measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
+    """Make the record of a measure in a run: version, kind, direction, range, unit, encoders, sources."""
+    fields: dict[str, Json] = {
+        "version": measure.version,
+        "kind": measure.kind,
+        "better": measure.better,
+        "bounds": measure.bounds,
+        "unit": measure.unit,
+        "summary": measure.summary,
+        "encoders": {name: tools.encoders[name].digest for name in measure.needs},
+    }
+    roles = dict.fromkeys(encoder_of(name) for name in measure.needs)
+    fields["sources"] = {role: tools.sources[role] for role in roles if role in tools.sources}
+    if measure.values:
+        fields["values"] = {
+            name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
+            for name, one in measure.values.items()
+        }
+    if measure.settings:
+        fields["settings"] = {name: tools.settings[name].digest for name in measure.settings}
+    if measure.kind == "set" and tools.sets is not None:
+        digests = tools.sets.digests(measure)
+        fields["reference_set"] = digests.pop(DEFAULT, None)
+        if digests:
+            fields["reference_sets"] = dict(digests)
+    return fields
+
+
+def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
+    """Read the thresholds of laws that a suite names, or the packaged ones.
+
+    Raises:
+        UsageError: they were computed for another tracker than the suite's.
+    """
+    path = None if suite.thresholds is None else Path(suite.thresholds)
+    tracker = encoders.get("tracks")
+    if path is not None and isinstance(tracker, TracksEncoder):
+        refuse_others(path, tracker.source.identity())
+    return chosen_thresholds(path)
+
+
+def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:
+    """Open the reference sets that the set measures need."""
+    found: dict[str, ReferenceClips] = {}
+    for measure in measures:
+        for name in measure.references:
+            if name not in suite.references:
+                which, key = (
+                    ("a reference set", "reference_set: ")
+                    if name == DEFAULT
+                    else (f"the reference set {name!r}", f"reference_sets: {name}: ")
+                )
+                raise UsageError(
+                    f"{measure.name} compares with {which} and the suite {suite.name!r} names none; "
+                    f"add '{key}{{folder: PATH}}' or '{{world: reference}}' to it"
+                )
+            if name not in found:
+                found[name] = ReferenceClips(suite.references[name], suite.clip)
+    return found
+
+
+def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> Encoder:
+    if name not in encoder_roles():
+        return make_encoder(name, None, options)
+    if name not in suite.encoders:
+        shipped = ENCODERS.get(name).shipped
+        kinds = "reference, a Hugging Face id, or a folder" if shipped else "a model, or a file of settings"
+        raise UsageError(
+            f"{measure} needs the encoder {name!r} and the suite {suite.name!r} does not say which; "
+            f"add 'encoders: {{{name}: ...}}' to it or give --encoder {name}=SOURCE "
+            f"({kinds})"
+        )
+    return make_encoder(name, suite.encoders[name], options)

@@ -1,0 +1,109 @@
+"""Rows of a run's tables: how items, clips, scores and values of sets are stored, and read again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .core.items import ClipSettings, Item
+from .core.keys import rows_sha256
+from .core.labels import labels_of_tags, merge_labels, read_labels
+from .core.layers import LayerDecision
+from .core.media import ClipInfo
+from .core.run_data import ClipRecord, Score, SetScore
+
+__all__ = [
+    "info_text",
+    "item_fields",
+    "read_clip",
+    "read_item",
+    "read_score",
+    "read_set_score",
+    "score_row",
+    "set_row",
+    "storable",
+]
+
+
+def storable(reason: str) -> str:
+    """Escape what is not Unicode, such as a byte of a file name in an error message."""
+    return reason.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def item_fields(item: Item) -> str:
+    """Write the fields of an item, but its id and cluster, as JSON."""
+    fields = {k: v for k, v in vars(item).items() if k not in ("id", "cluster")}
+    fields["clip"] = item.clip.model_dump()
+    return json.dumps(fields)
+
+
+def read_item(item_id: str, cluster: str, fields: str) -> Item:
+    """Read an item; in older runs labels are read from its tags, and its group from a field of its own."""
+    values = json.loads(fields)
+    values["clip"] = ClipSettings(**values["clip"])
+    values["tags"], once_tags = labels_of_tags(values["tags"])
+    group = values.pop("group", None)  # of schema 2 and less
+    once_group = {"group": (group,)} if group else {}
+    values["labels"] = merge_labels(read_labels(values.get("labels")), once_tags, once_group)
+    return Item(id=item_id, cluster=cluster, **values)
+
+
+def info_text(record: ClipRecord) -> str | None:
+    """Write what decoding told of a clip as JSON; None before it is decoded."""
+    return None if record.info is None else json.dumps(vars(record.info))
+
+
+def read_clip(row: Sequence[Any], layers: tuple[LayerDecision, ...]) -> ClipRecord:
+    """Read the record of a clip: item, outcome, reason, sha256, file, info and seconds."""
+    item, outcome, reason, sha256, file, info, seconds = row
+    decoded = ClipInfo(**json.loads(info)) if info else None
+    return ClipRecord(item, outcome, reason, sha256, file, decoded, seconds, layers)
+
+
+def score_row(score: Score) -> tuple[str | float | None, ...]:
+    """Write a score, with the digest of its row."""
+    # SQLite stores NaN as no value.
+    value = None if score.value is None or math.isnan(score.value) else float(score.value)
+    evidence = json.dumps(score.evidence, allow_nan=False)
+    row = (score.item, score.measure, score.status, value, storable(score.reason), evidence, score.key)
+    return (*row, rows_sha256([row]))
+
+
+def read_score(row: Sequence[Any]) -> Score:
+    """Read a score and whether its row has the digest that it was stored with; no number is a failure."""
+    item, measure, status, value, reason, evidence, key, kept = row
+    intact = kept == rows_sha256([row[:-1]])
+    if value is not None and not isinstance(value, float):
+        status, value, reason = "failed", None, f"the stored value is {value!r:.40}, which is no number"
+    return Score(item, measure, status, value, reason, dict(json.loads(evidence)), key, intact)
+
+
+def set_row(score: SetScore) -> tuple[str, ...]:
+    """Write a value of a set, with the digest of its row."""
+    fields = json.dumps(score.model_dump(exclude={"key"}))
+    row = (score.measure, score.name, score.slice or "", fields, score.key)
+    return (*row, rows_sha256([row]))
+
+
+def read_set_score(row: Sequence[Any]) -> SetScore:
+    """Read a value of a set as `read_score` does a score."""
+    *_, fields, key, kept = row
+    known = dict(json.loads(fields))
+    without = dict(known.get("leave_one_out") or {})
+    numbers: list[Any] = [known.get(name) for name in ("value", "low", "high", "confidence")]
+    numbers += without.values()
+    strange = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float | None)), None)
+    if strange is None:
+        return SetScore(**known, key=key, intact=kept == rows_sha256([row[:-1]]))
+    return SetScore(
+        measure=known["measure"],
+        status="failed",
+        reason=f"a stored value is {strange!r:.40}, which is no number",
+        n=0,
+        key=key,
+        name=known.get("name", ""),
+        slice=known.get("slice"),
+        intact=False,
+    )
