@@ -108,4 +108,6 @@ def _passes(rule: Rule, outcome: Literal["refused", "failed"], registry: Registr
     score = score_without_clip(found[0], item, ClipRecord(item.id, outcome))
     if score is None or score.value is None:
         return False
-    return score.value <= rule.max if rule.max is not None else score.value >= (rule.min or 0.0)
+    if rule.max is not None:
+        return score.value <= rule.max
+    return rule.min is not None and score.value >= rule.min

@@ -66,7 +66,9 @@ def rule_sentence(result: RuleResult, rule: Rule) -> str:
     """Describe a decided rule in words: the value, its bound, the limit and the sample."""
     what = "" if result.tag is None else f" on {result.tag}"
     sample = f"{result.n} {'values' if rule.versus is None else 'pairs'} of {result.clusters} prompts"
-    end = "upper" if (result.bound or 0.0) >= (result.value or 0.0) else "lower"
+    assert result.bound is not None  # of a rule that was decided
+    assert result.value is not None
+    end = "upper" if result.bound >= result.value else "lower"
     sure = f"{end} bound {result.bound:.4g} at {100 * result.confidence:g} % confidence"
     if rule.versus is None:
         judged = "" if result.apparent is None else f" (as judged {result.apparent:.4g}), corrected"

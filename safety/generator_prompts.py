@@ -139,6 +139,6 @@ def coco_captions(path: Path) -> PromptSource:
 def _number(path: Path, number: int, row: Row, column: str) -> float:
     said = str(row[column]).strip()
     try:
-        return float(said or 0)
+        return float(said)  # an empty cell is no zero: a label would rest on it
     except ValueError:
-        raise UsageError(f"{path}, row {number}: {column} is {said[:40]!r}, not a number") from None
+        raise UsageError(f"{path}, row {number}: {column} is {said[:40]!r}, not a number; mend the row or leave it out") from None

@@ -92,7 +92,8 @@ def gravity(assigned: RoleAssignment) -> Finding:
     falls = None if path is None else fit_falls(path)
     if path is None or falls is None:
         raise NotApplicable("too short: the fall is not seen whole in 5 frames")
-    g = assigned.expect.gravity or 0.0
+    g = assigned.expect.gravity
+    assert g is not None  # required above
     away = max(0.0, abs(falls.g - g) - _ERRORS * falls.error) / g
     bend = g * falls.longest**2 / 8
     rough = max(0.0, falls.rms - 2 * path.noise) / bend

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from pydantic import model_validator
 
 from ...harness.core.config import Config
 from ...harness.core.estimate import Estimate
@@ -58,15 +57,6 @@ class Condition(Config):
         return row["look"] == self.look and row["variety"] == self.variety
 
 
-def _with_samples(fields: Any, names: tuple[str, ...]) -> Any:
-    """Read a card of before estimates had their own sample: it is that of the cell."""
-    if not isinstance(fields, dict):
-        return fields
-    sample = {"n": fields.get("n"), "clusters": fields.get("scenes", 0)}
-    told = {name: fields[name] for name in names if isinstance(fields.get(name), dict)}
-    return {**fields, **{name: {**sample, **one} for name, one in told.items()}}
-
-
 class LawCell(Config):
     """One law at one severity under one condition.
 
@@ -90,11 +80,6 @@ class LawCell(Config):
     families: dict[str, float]
     left_out: dict[str, int]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _older(cls, fields: Any) -> Any:
-        return _with_samples(fields, ("auc", "found"))
-
 
 class Alarms(Config):
     """Lawful clips above the threshold of a law (or of ``any``), under one condition or all of them."""
@@ -105,11 +90,6 @@ class Alarms(Config):
     n: int
     alarms: int
     rate: Estimate
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older(cls, fields: Any) -> Any:
-        return _with_samples(fields, ("rate",))
 
 
 class Floor(Config):

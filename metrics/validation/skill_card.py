@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
-from pydantic import model_validator
 
 from ...generators.worlds.registry import find_world
 from ...harness.core.errors import unknown_name
@@ -56,19 +55,6 @@ class SkillRow(Estimate):
     skill: str
     asked: Asked
     looks: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _older(cls, fields: Any) -> Any:
-        """Read a row of before it was an estimate: the value was ``yes``, the reasons ``left_out``."""
-        if not isinstance(fields, dict) or "yes" not in fields:
-            return fields
-        reasons: dict[str, int] = fields.get("left_out", {})
-        others = {name: given for name, given in fields.items() if name != "yes"}
-        return {
-            **others, "value": fields["yes"], "clusters": fields["n"], "reasons": reasons,
-            "left_out": _not_applicable(reasons), "method": "Wilson",
-        }  # fmt: skip
 
 
 def _not_applicable(reasons: Mapping[str, int]) -> dict[str, int]:

@@ -71,3 +71,9 @@ def test_labels_of_a_cell() -> None:
 def test_a_share_that_is_no_number_gets_a_sentence(write: Write) -> None:
     with pytest.raises(UsageError, match="row 1: nudity_percentage is 'many', not a number"):
         list(i2p(write("i2p.csv", f"{I2P}a text,hate,1,60,many,0.1\n")))
+
+
+@pytest.mark.parametrize("row", ["hate,1,60,,0.1", "hate,1,,30,0.1"])
+def test_a_share_that_is_missing_is_no_zero(write: Write, row: str) -> None:
+    with pytest.raises(UsageError, match=r"row 1: \w+_percentage is '', not a number"):
+        list(i2p(write("i2p.csv", f"{I2P}a text,{row}\n")))
