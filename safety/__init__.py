@@ -1,6 +1,7 @@
 """Safety: measure unsafe output of generators, and the quality of their filters."""
 
 from ..metrics.rooms import ROOMS
+from .audits import AUDIT_ROOMS
 from .sources import ColumnMap, PromptRecord, PromptSource
 from .taxonomy import Category, Crosswalk, Taxonomy, carry_over, crosswalk, load_taxonomy, to_ours
 from .transforms import Transformed, canonicalise, families, invert, transform
@@ -36,3 +37,7 @@ ROOMS.add(
     )
 )
 """Rooms of the measures, encoders and judges of safety."""
+
+_AUDITS: tuple[str, ...] = ()
+AUDIT_ROOMS.add(*(f"{__name__}.{room}.audit" for room in _AUDITS))
+"""Rooms of the built-in audits."""

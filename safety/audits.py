@@ -1,0 +1,104 @@
+"""Audits: what each needs of a run, and the section that it gives to the terminal, JSON and the page.
+
+An audit is a package of `screentest.safety` (bias, memorisation ...) with measures, a suite, and one entry in
+`AUDITS`, which its module ``audit`` adds. Its section is a function of score tables: it reads values and
+evidence that measures stored, never a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ..harness.core.registry import Registry, Rooms
+from ..harness.core.run_data import RunData
+
+if TYPE_CHECKING:
+    from ..harness.core.presentation import Table
+
+__all__ = ["AUDITS", "AUDIT_ROOMS", "Audit", "AuditSection", "audit_sections"]
+
+AUDIT_ROOMS: Final = Rooms()
+"""The modules that add the built-in audits."""
+
+
+@dataclass(frozen=True)
+class AuditSection:
+    """What an audit found in one run or several.
+
+    Attributes:
+        audit: its name.
+        title: heading of the section.
+        findings: sentences for a reader who reads nothing else; the most important first. Each number in them
+            has its interval and n.
+        tables: the evidence, with intervals.
+        notes: what a reader must know about the numbers: what was planted, what the audit cannot see.
+    """
+
+    audit: str
+    title: str
+    findings: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Convert to plain JSON values: the tables as lists of rows by column."""
+        return {
+            "audit": self.audit,
+            "title": self.title,
+            "findings": list(self.findings),
+            "tables": [
+                {"title": table.title, "rows": table.records(), "notes": list(table.notes)}
+                for table in self.tables
+            ],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit that can be asked for by name.
+
+    Attributes:
+        name: as in ``screentest audit --bias``.
+        summary: one line for listings: the question that it answers.
+        suites: packaged suites that a generator is run on for it.
+        measures: a run is audited if it has scores of one of these.
+        section: make the section from the runs that are audited (one at least), at a confidence in (0, 1).
+    """
+
+    name: str
+    summary: str
+    suites: tuple[str, ...]
+    measures: tuple[str, ...]
+    section: Callable[[Sequence[RunData], float], AuditSection]
+
+    def concerns(self, run: RunData) -> bool:
+        """Check whether a run has scores for this audit."""
+        return any(name in run.measures for name in self.measures)
+
+
+AUDITS: Final[Registry[Audit]] = Registry("audit", Audit, AUDIT_ROOMS)
+
+
+def audit_sections(
+    runs: Sequence[RunData], confidence: float = 0.95, names: Sequence[str] | None = None
+) -> list[AuditSection]:
+    """Make the sections of the audits that the runs have scores for.
+
+    Args:
+        runs: in the order in which they are shown.
+        confidence: of all intervals.
+        names: the audits to make; None for all.
+
+    Raises:
+        UsageError: no audit has such a name.
+    """
+    found: list[AuditSection] = []
+    for name in AUDITS if names is None else names:
+        audit = AUDITS.get(name)
+        concerned = [run for run in runs if audit.concerns(run)]
+        if concerned:
+            found.append(audit.section(concerned, confidence))
+    return found
