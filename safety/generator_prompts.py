@@ -141,4 +141,6 @@ def _number(path: Path, number: int, row: Row, column: str) -> float:
     try:
         return float(said)  # an empty cell is no zero: a label would rest on it
     except ValueError:
-        raise UsageError(f"{path}, row {number}: {column} is {said[:40]!r}, not a number; mend the row or leave it out") from None
+        raise UsageError(
+            f"{path}, row {number}: {column} is {said[:40]!r}, not a number; mend the row or leave it out"
+        ) from None
