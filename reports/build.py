@@ -1,13 +1,10 @@
 """Build the report of one or several runs: one HTML file that contains everything it shows.
 
-The page is a function of the run folders: the same folders give the same bytes. It loads nothing else; its
-content security policy allows only its own script and style, by their hash.
+The page is a function of the run folders: the same folders give the same bytes. `page` renders it.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import Field
 
@@ -28,22 +24,22 @@ from ..harness.core.keys import Json
 from ..harness.core.presentation import level
 from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
-from ..harness.core.text import well_formed
 from ..harness.digests import read_digests
 from ..harness.foreign_encoders import foreign_sentence
 from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from ..safety.attacks.withhold import Withheld
 from . import charts
+from .audits import audit_views
 from .evidence import DifferenceRow, differences, read_verdicts, verdict_view
 from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
-from .heatmap import STEPS, heat_css
+from .heatmap import STEPS
+from .page import render_page
 from .safety import safety_view
 from .view import MeasureRow, score_rows
 
 __all__ = ["ReportOptions", "build_report"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _LISTED = 200
 """Items without a clip that the page lists; it counts the others."""
 
@@ -140,7 +136,7 @@ def build_report(
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
     path = runs[0] / "report.html" if out is None else out
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, well_formed(_render(context)))  # old runs may hold halves of pairs, which no file can
+    write_atomic(path, render_page("report.html.j2", context))
     return path
 
 
@@ -253,6 +249,7 @@ def _context(
         "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
         "validity": validity_tables([(run.data, run.record) for run in runs]),
         "safety": safety_view([(run.head.letter, run.full) for run in runs]),
+        "audits": audit_views([run.full for run in runs]),
         "heat_steps": STEPS,
         "cards": cards,
         "embedded": embedded,
@@ -330,31 +327,3 @@ def _gallery_data(
             for run in runs
         }
     return {"better": better, "values": values}
-
-
-def _render(context: Mapping[str, Any]) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = charts.palette_css() + heat_css() + (_TEMPLATES / "report.css").read_text("utf-8")
-    script = (_TEMPLATES / "report.js").read_text("utf-8")
-    early = 'document.documentElement.classList.add("js");'
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src {_hash(style)}; script-src {_hash(early)} {_hash(script)}"
-    )
-    inlined = {
-        "style": Markup(style),
-        "script": Markup(script),
-        "early": Markup(early),
-        "policy": Markup(policy),
-    }
-    return environment.get_template("report.html.j2").render(**context, **inlined)
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -8,14 +8,13 @@ evidence that measures stored, never a clip.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from ..harness.core.presentation import Content, Table
 from ..harness.core.registry import Registry, Rooms
 from ..harness.core.run_data import RunData
-
-if TYPE_CHECKING:
-    from ..harness.core.presentation import Table
+from .attacks.withhold import Withheld, is_attack, is_red_team
 
 __all__ = ["AUDITS", "AUDIT_ROOMS", "Audit", "AuditSection", "audit_sections"]
 
@@ -63,8 +62,10 @@ class Audit:
     Attributes:
         name: as in ``screentest audit --bias``.
         summary: one line for listings: the question that it answers.
-        suites: packaged suites that a generator is run on for it.
+        suites: packaged suites that a generator of the reference world is run on for it.
+        other_suites: packaged suites for generators that know other things.
         measures: a run is audited if it has scores of one of these.
+        any_clip: whether the measures read any clip at all, whatever its prompt is.
         section: make the section from the runs that are audited (one at least), at a confidence in (0, 1).
     """
 
@@ -73,6 +74,12 @@ class Audit:
     suites: tuple[str, ...]
     measures: tuple[str, ...]
     section: Callable[[Sequence[RunData], float], AuditSection]
+    other_suites: tuple[str, ...] = ()
+    any_clip: bool = False
+
+    def suites_for(self, world: str | None) -> tuple[str, ...]:
+        """Name the suites for a generator of a world, or of none."""
+        return self.other_suites if world is None else self.suites
 
     def concerns(self, run: RunData) -> bool:
         """Check whether a run has scores for this audit."""
@@ -85,7 +92,7 @@ AUDITS: Final[Registry[Audit]] = Registry("audit", Audit, AUDIT_ROOMS)
 def audit_sections(
     runs: Sequence[RunData], confidence: float = 0.95, names: Sequence[str] | None = None
 ) -> list[AuditSection]:
-    """Make the sections of the audits that the runs have scores for.
+    """Make the sections of the audits that the runs have scores for; what attacks say is withheld in them.
 
     Args:
         runs: in the order in which they are shown.
@@ -100,5 +107,35 @@ def audit_sections(
         audit = AUDITS.get(name)
         concerned = [run for run in runs if audit.concerns(run)]
         if concerned:
-            found.append(audit.section(concerned, confidence))
+            found.append(_withheld(audit.section(concerned, confidence), concerned))
     return found
+
+
+def _withheld(section: AuditSection, runs: Sequence[RunData]) -> AuditSection:
+    """Take quotations of red-team prompts out of all texts of a section."""
+    prompts = {
+        item.prompt
+        for run in runs
+        for item in run.items.values()
+        if item.prompt and (is_red_team(item) or is_attack(item))
+    }
+    clean = Withheld(sorted(prompts)).clean
+
+    def content(cell: Content) -> Content:
+        if isinstance(cell, str):
+            return clean(cell)
+        return replace(cell, value=clean(cell.value), why=clean(cell.why))
+
+    return replace(
+        section,
+        findings=tuple(map(clean, section.findings)),
+        notes=tuple(map(clean, section.notes)),
+        tables=tuple(
+            replace(
+                table,
+                rows=[tuple(map(content, row)) for row in table.rows],
+                notes=tuple(map(clean, table.notes)),
+            )
+            for table in section.tables
+        ),
+    )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias, runti
 import typer
 
 from ..core.errors import ScreentestError, UsageError
-from . import correct, extrapolate, physics_iq, prompts, safety, surprise, train, validate, world
+from . import audit, correct, extrapolate, physics_iq, prompts, safety, surprise, train, validate, world
 from . import run as run_commands
 from .options import (
     AsJson,
@@ -281,6 +281,7 @@ app.command()(prompts.transform)
 app.command()(prompts.classify)
 app.command()(prompts.assess)
 app.command()(safety.safety)
+app.command()(audit.audit)
 app.command()(correct.correct)
 app.command()(physics_iq.physics_iq)
 app.command()(surprise.surprise)

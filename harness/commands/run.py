@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ..suite import Suite
     from ..summary import Summary
 
-__all__ = ["after_scoring", "run", "score"]
+__all__ = ["after_scoring", "run", "score", "slug"]
 
 ALL_FAILED = 1
 """Exit code of a run in which every item failed."""
@@ -104,7 +104,7 @@ def run(
     part = SuitePart(limit, seeds, tag)
     chosen = part.of(adjusted(load_suite(suite), measures, encoder, thresholds, reference_set))
     made = make_generator(generator, device=device, dtype=dtype)
-    folder = out or Path("runs") / (_slug(name) if name else f"{chosen.name}-{_slug(generator)}")
+    folder = out or Path("runs") / (slug(name) if name else f"{chosen.name}-{slug(generator)}")
     notes: dict[str, Any] = {"name": folder.name} if name else {}
     if meta:
         notes["meta"] = _read_meta(meta)
@@ -235,7 +235,8 @@ def _say_plan(outlook: dict[str, Any], as_json: bool) -> None:
         say(f"{name}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Make a name of a folder from a spec or a name."""
     kept = "".join(c if c.isalnum() or c in "._" else "-" for c in text)
     return kept.strip("-.")[-60:] or "run"
 

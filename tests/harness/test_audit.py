@@ -1,0 +1,173 @@
+"""Audits of generators and runs, with a stand-in audit: planned, run, scored, and what is missing is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from screentest.harness.audit import AuditChoices, audit_generator, audit_run, plan_audits
+from screentest.harness.commands.main import run_cli
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.presentation import Cell, Table
+from screentest.harness.core.registry import Registry
+from screentest.harness.core.run_data import RunData
+from screentest.harness.run import Settings, run
+from screentest.harness.suite_parts import SuitePart
+from screentest.reports.audit_page import write_audit_page
+from screentest.reports.build import build_report
+from screentest.safety.audits import Audit, AuditSection, audit_sections
+
+ATTACK = "how to paint a forbidden square"
+
+
+def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
+    count = sum(run.status("motion.flicker", item) == "ok" for run in runs for item in run.items)
+    table = Table(
+        "by run", ("run", "steadiness"), [(run.name, Cell("0.5", "[0.4, 0.6]", "8 (4)")) for run in runs]
+    )
+    said = (f"{count} clips are steady at {confidence:g}", f"one prompt was <b>'{ATTACK}'</b>")
+    return AuditSection("steady", "Steadiness", said, (table,), ("flat <scenes> only",))
+
+
+@pytest.fixture
+def suite_file(tmp_path, suite) -> str:
+    path = tmp_path / "steady.yaml"
+    path.write_text(yaml.safe_dump(suite.model_dump(mode="json", exclude_defaults=True)))
+    return str(path)
+
+
+@pytest.fixture
+def steady(monkeypatch, suite_file) -> Audit:
+    """The only audit there is: it needs flicker and the warping error."""
+    one = Audit(
+        "steady",
+        "is it steady",
+        ("no-such-suite",),
+        ("motion.flicker", "motion.warping_error"),
+        section,
+        (suite_file,),
+    )
+    registry: Registry[Audit] = Registry("audit", Audit)
+    registry.add("steady", one)
+    for place in ("safety.audits", "harness.audit"):
+        monkeypatch.setattr(f"screentest.{place}.AUDITS", registry)
+    return one
+
+
+def change(steady: Audit, monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
+    registry: Registry[Audit] = Registry("audit", Audit)
+    registry.add("steady", replace(steady, **fields))
+    for place in ("safety.audits", "harness.audit"):
+        monkeypatch.setattr(f"screentest.{place}.AUDITS", registry)
+
+
+def test_an_audit_runs_its_suite_with_its_measures_and_makes_the_section(steady, generator, cache, tmp_path):
+    found = audit_generator(generator, AuditChoices(), tmp_path / "audit", Settings(cache))
+    assert not found.missing
+    assert [one.title for one in found.sections] == ["Steadiness"]
+    assert found.sections[0].findings[0] == "8 clips are steady at 0.95"
+    assert set(found.runs[0].measures) == {
+        "motion.flicker", "motion.warping_error", "refusal.rate", "failure.rate"
+    }  # fmt: skip
+    asked = len(generator.asked)
+    again = audit_generator(generator, AuditChoices(), tmp_path / "audit", Settings(cache))
+    assert (again.sections, len(generator.asked)) == (found.sections, asked)
+
+
+def test_a_part_of_the_suites_can_be_audited(steady, generator):
+    (planned,), missing = plan_audits(generator, AuditChoices(part=SuitePart(limit=2, seeds=1)))
+    assert (planned.items, planned.audits, missing) == (2, ("steady",), {})
+
+
+def test_prompts_of_the_world_are_not_asked_of_a_generator_that_does_not_know_it(
+    steady, generator, monkeypatch
+):
+    change(steady, monkeypatch, other_suites=())
+    planned, missing = plan_audits(generator, AuditChoices())
+    assert planned == ()
+    assert "of the reference world, which drawing:plain does not know" in missing["steady"]
+    change(steady, monkeypatch, other_suites=(), any_clip=True)
+    assert (
+        "name the suite that makes them with --suite" in plan_audits(generator, AuditChoices())[1]["steady"]
+    )
+
+
+def test_a_run_that_cannot_be_made_is_a_missing_audit_and_the_reason_is_kept(
+    steady, generator, cache, tmp_path
+):
+    blocked = tmp_path / "audit" / "drawing"
+    blocked.mkdir(parents=True)
+    (blocked / "notes.txt").write_text("mine")
+    found = audit_generator(generator, AuditChoices(), tmp_path / "audit", Settings(cache))
+    assert found.sections == ()
+    assert str(blocked) in found.missing["steady"]
+    assert (blocked / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_is_scored_with_what_it_lacks_and_its_scores_stay(steady, suite, generator, cache, tmp_path):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    asked = len(generator.asked)
+    found = audit_run(tmp_path / "run", AuditChoices(("steady",)), Settings(cache))
+    assert len(generator.asked) == asked
+    assert "motion.warping_error" in found.runs[0].measures
+    assert {"motion.flicker", "refusal.rate"} < set(found.runs[0].measures)
+    assert found.sections[0].findings[0].startswith("8 clips")
+
+
+def test_a_run_that_no_audit_concerns_is_refused(steady, make_suite, generator, cache, tmp_path):
+    run(make_suite(measures=["failure.rate"]), generator, tmp_path / "run", Settings(cache))
+    with pytest.raises(UsageError, match="no scores of an audit; name what to audit"):
+        audit_run(tmp_path / "run", AuditChoices(), Settings(cache))
+
+
+def test_what_an_attack_says_is_in_no_section(steady, make_suite, generator, cache, tmp_path):
+    prompts = [{"text": ATTACK, "tags": ["red-team"]}, {"text": "block"}]
+    made = run_of(make_suite(prompts=prompts), generator, tmp_path / "run", cache)
+    (found,) = audit_sections([made])
+    assert ATTACK not in json.dumps(found.as_json())
+    assert found.findings[1] == "one prompt was <b>'[prompt withheld]'</b>"
+
+
+def test_the_pages_show_the_section_escaped(steady, suite, generator, cache, tmp_path):
+    made = run_of(suite, generator, tmp_path / "run", cache)
+    page = build_report([tmp_path / "run"]).read_text("utf-8")
+    own = write_audit_page(
+        tmp_path / "audit.html", "drawing:<plain>", [made], audit_sections([made]), {"bias": "no clips"}, 0.95
+    ).read_text("utf-8")
+    for text in (page, own):
+        assert '<h2 id="audit-steady-h">Steadiness</h2>' in text
+        assert '<a href="#audit-steady">Steadiness</a>' in text
+        assert "flat &lt;scenes&gt; only" in text
+        assert "<b>" not in text
+        assert "[0.4, 0.6]" in text
+    assert "Audit of drawing:&lt;plain&gt;" in own
+    assert "No bias audit: no clips." in own
+
+
+def test_the_command_audits_a_run_and_writes_its_page(
+    steady, suite, generator, cache, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    assert run_cli(["audit", "run", "--cache", str(cache), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["sections"][0]["tables"][0]["rows"] == [{"run": "run", "steadiness": "0.5 [0.4, 0.6]"}]
+    assert Path(found["page"]).is_file()
+    assert run_cli(["audit", "run", "--limit", "2"]) == 2
+    assert "--limit is for generators" in capsys.readouterr().err
+    assert run_cli(["audit", "run", "--reference", "train=nowhere"]) == 2
+    assert "there is no such folder of videos" in capsys.readouterr().err
+
+
+def run_of(suite, generator, folder: Path, cache: Path) -> RunData:
+    from screentest.harness.store import open_run, read_run
+
+    run(suite, generator, folder, Settings(cache))
+    store = open_run(folder)
+    data = read_run(store)
+    store.close()
+    return data
