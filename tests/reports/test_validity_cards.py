@@ -51,7 +51,9 @@ def a_card() -> LawCard:
 
 @pytest.fixture(autouse=True)
 def cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = SkillRow(skill="count", asked="kept", looks="plain", n=40, value=1.0, low=0.9, high=1.0, left_out={})
+    row = SkillRow(
+        skill="count", asked="kept", looks="plain", n=40, value=1.0, low=0.9, high=1.0, left_out={}
+    )
     skills = SkillsCard(settings={"source": WORLD}, rows=(row,))
     known = {"packaged_card": a_card(), "packaged_skills": skills}
     for name, card in known.items():
