@@ -164,7 +164,7 @@ def test_validate_lays_out_the_card_of_the_skills(cli, monkeypatch):
     from screentest.metrics.validation import bench
     from screentest.metrics.validation.skill_card import SkillRow
 
-    left_out: dict[str, Any] = {"left_out": {"not_applicable": 1}, "reasons": {"x": 1}}
+    left_out = {"left_out": {"not_applicable": 1}, "reasons": {"x": 1}}
     row = SkillRow(skill="count", asked="kept", looks="plain", n=2, value=0.5, low=0.1, high=0.9, **left_out)
     monkeypatch.setattr(bench, "run_trials", lambda *a: a[2].parent.mkdir(parents=True) or [])
     monkeypatch.setattr(bench, "skill_rows", lambda rows: [row])
