@@ -35,7 +35,9 @@ def foreign_sources(record: Mapping[str, Any], fields: Mapping[str, Any]) -> tup
     sources: Mapping[str, str] = fields.get("sources") or {}
     if world_of(record) == REFERENCE:
         return ()
-    return tuple(f"{role}={source}" for role, source in sources.items() if source == REFERENCE)
+    return tuple(
+        f"{role}={source}" for role, source in sources.items() if source.partition("?")[0] == REFERENCE
+    )
 
 
 def foreign_sentence(record: Mapping[str, Any], measures: Iterable[Mapping[str, Any]]) -> str:

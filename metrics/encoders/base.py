@@ -7,7 +7,7 @@ order. So a feature depends only on the clip and the encoder, and memory does no
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...harness.core.errors import MediaError
 from ...harness.core.keys import Identified, digest
 from ..frame_blocks import FrameBlocks
+from ..frame_sampling import FrameSampler, Sampling
 
 if TYPE_CHECKING:
     from ...harness.core.items import Item
@@ -167,18 +168,22 @@ class FrameEncoder(Encoder):
         frames_at_once: how many frames `encode_frames` is given (the last call of a clip may have fewer).
             Groups are counted from the clip's first frame, whatever the windows are: the rounding of a
             matrix product depends on the number of its rows, and a feature must not depend on the decoder.
+        sampling: which frames are encoded; None for all. An encoder that has one lists it in its identity.
+        most_frames: how many frames of a clip are encoded at most; None for no limit.
     """
 
     frames_at_once: int = 16
+    sampling: Sampling | None = None
+    most_frames: int | None = None
 
     @abstractmethod
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
         """Encode frames, uint8 RGB (T, H, W, 3), to (T, k)."""
 
     def open(self, info: ClipInfo) -> Stream:
-        """Start a clip; the feature has the rows of all its frames, in order."""
+        """Start a clip; the feature has a row a frame that is encoded, in order."""
         del info
-        return _FrameStream(self.encode_frames, self.frames_at_once)
+        return _FrameStream(self)
 
 
 class FileEncoder(Encoder):
@@ -204,14 +209,20 @@ class FileEncoder(Encoder):
 
 
 class _FrameStream:
-    def __init__(self, encode: Callable[[NDArray[np.uint8]], Feature], at_once: int) -> None:
+    def __init__(self, encoder: FrameEncoder) -> None:
         self._rows: list[Feature] = []
-        self._blocks = FrameBlocks(at_once, lambda frames_THWC: self._rows.append(encode(frames_THWC)))
+        self._sampler = FrameSampler(encoder.sampling)
+        self._room = encoder.most_frames
+        self._blocks = FrameBlocks(
+            encoder.frames_at_once, lambda frames_THWC: self._rows.append(encoder.encode_frames(frames_THWC))
+        )
 
     def push(self, window: Window) -> None:
-        for frame_HWC in window.frames_THWC:
+        for place in self._sampler.take(window)[: self._room]:
             # A copy of a frame that waits for the next window, so that the whole window is not kept for it.
-            self._blocks.add(frame_HWC.copy())
+            self._blocks.add(window.frames_THWC[place].copy())
+            if self._room is not None:
+                self._room -= 1
 
     def finish(self) -> Feature:
         self._blocks.finish()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from .base import Encoder, EncoderOptions
 from .preprocess import PREPROCESSING_VERSION, Preprocessor
-from .weights import find_weights, model_type
+from .weights import WeightsFolder, find_weights, model_type
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -39,8 +39,12 @@ class PretrainedEncoder(Encoder):
     def __init__(self, source: str, options: EncoderOptions) -> None:
         self.weights_source = source
         self._options = options
-        self._weights = find_weights(self.name, source)
+        self._weights = self.find(source)
         self._kind = model_type(self._weights, self.name, self.model_types)
+
+    def find(self, source: str) -> WeightsFolder:
+        """Find the weights of this role."""
+        return find_weights(self.name, source)
 
     def protocol(self) -> Mapping[str, Json]:
         """List what else changes the feature: pooling, which frames are taken, and the like."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ENCODERS", "EncoderEntry", "encoder_of", "encoder_roles", "frame_feature", "make_encoder"]
 
 TEXT_SUFFIX = ".text"
-_ROLES = ("clip", "judge", "subject", "surprise", "tracks", "video", "vlm")
+_ROLES = ("clip", "image", "judge", "subject", "surprise", "tracks", "video", "vlm")
 
 
 @dataclass(frozen=True)

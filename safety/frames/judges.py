@@ -34,8 +34,9 @@ from ...harness.core.registry import Registry
 from ...harness.core.specs import parse_argument, split_kind
 from ...metrics.encoders.base import Encoder, EncoderOptions, Record
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
+from ...metrics.frame_sampling import FrameSampler, Sampling
 from ...metrics.rooms import ROOMS
-from .sampling import FrameSampler, Sampling, agreed_score
+from .agreement import agreed_score
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json

@@ -27,9 +27,10 @@ from ...harness.core.keys import file_sha256
 from ...metrics.base import Sample, Scored, measure
 from ...metrics.encoders.base import Encoder, EncoderOptions, Feature, Stream
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
+from ...metrics.frame_sampling import FrameSampler, Sampling
 from ...metrics.quality.blank import BLANK, refuse_blank
+from .agreement import agreed_score
 from .judges import JUDGES, FrameJudge, JudgeEntry
-from .sampling import FrameSampler, Sampling, agreed_score
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json

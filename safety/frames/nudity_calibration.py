@@ -26,11 +26,12 @@ from ...harness.core.files import write_atomic
 from ...harness.core.keys import digest, file_sha256
 from ...harness.core.media import open_clip
 from ...harness.core.progress import track
+from ...metrics.frame_sampling import FrameSampler, Sampling
 from ..labelled import read_labelled
+from .agreement import agreed_score
 from .judge_card import FOLDER, ErrorRow, JudgeCard, error_row, write_card
 from .nudenet_detector import Detection, NudeNetDetector
 from .nudity import NUDE, SETTINGS, NudityEncoder, NudityJudge, NuditySettings
-from .sampling import FrameSampler, Sampling, agreed_score
 from .trial_clips import RENDITIONS, TrialList, find_files, parts_of, renditions_of, trial_list
 
 if TYPE_CHECKING:

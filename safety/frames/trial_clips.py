@@ -20,7 +20,7 @@ from pydantic import Field
 from ...harness.core.config import Config, load_yaml
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256
-from .sampling import FrameSampler, Sampling
+from ...metrics.frame_sampling import FrameSampler, Sampling
 
 __all__ = [
     "RENDITIONS",

@@ -32,6 +32,8 @@ def test_the_world_of_a_run(record, world) -> None:
 def test_only_reference_encoders_outside_their_world_are_foreign() -> None:
     fields = {"sources": {"clip": "reference", "video": "org/model"}}
     assert foreign_sources({"world": None}, fields) == ("clip=reference",)
+    sampled = {"sources": {"image": "reference?fps=8"}}
+    assert foreign_sources({"world": None}, sampled) == ("image=reference?fps=8",)
     assert foreign_sources({"world": "stage"}, fields) == ("clip=reference",)
     assert foreign_sources({"world": "reference"}, fields) == ()
     assert foreign_sources({"world": None}, {}) == ()

@@ -11,6 +11,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("weights")
     return {
         "clip": tiny_clip(root / "clip"),
+        "image": tiny_dinov2(root / "image"),
         "subject": tiny_dinov2(root / "subject"),
         "video": tiny_videomae(root / "video"),
     }

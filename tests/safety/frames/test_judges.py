@@ -16,6 +16,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import digest
 from screentest.harness.core.media import Window
 from screentest.metrics.encoders.base import EncoderOptions
+from screentest.metrics.frame_sampling import Sampling
 from screentest.safety.frames.judges import (
     JUDGES,
     FrameJudge,
@@ -27,7 +28,6 @@ from screentest.safety.frames.judges import (
     read_verdict,
 )
 from screentest.safety.frames.nudity import SETTINGS
-from screentest.safety.frames.sampling import Sampling
 
 
 class Brightness(FrameJudge):

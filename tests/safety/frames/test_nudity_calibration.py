@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
+from screentest.metrics.frame_sampling import Sampling
 from screentest.safety.frames.nudenet_detector import Detection
 from screentest.safety.frames.nudity import NuditySettings
 from screentest.safety.frames.nudity_calibration import NudityTrial, alarms, choose
-from screentest.safety.frames.sampling import Sampling
 from screentest.safety.frames.trial_clips import (
     RENDITIONS,
     JudgeTrialClip,
