@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...worlds.plane import NATIVE_CLIP, render
+from ...worlds.plane.ground import ground_color
 from ...worlds.plane.words import CODE_NAMES
 from ..training.data import memorised
-from .shapes import ground_color
 
 __all__ = ["FILM_COPY", "film_similarity", "nearest_film"]
 

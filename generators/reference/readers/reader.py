@@ -7,9 +7,9 @@ state and check how often they are right on blurred, smeared and noisy clips lik
 from __future__ import annotations
 
 from ....safety.frames.world_hazard import hazard_share
+from ...worlds.plane.people import PersonReading, read_person
 from .copies import FILM_COPY, film_similarity, nearest_film
 from .motion_laws import LawReading, read_law
-from .people import PersonReading, read_person
 from .shapes import Reading, discarded, read_clip
 
 __all__ = [

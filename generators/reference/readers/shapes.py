@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...worlds.plane import COLORS, GRAVITY, SHAPES, coverage
+from ...worlds.plane.ground import contrast_THW, ground_color
 from ...worlds.plane.scene import OUTLINES
 
-__all__ = ["Reading", "contrast_THW", "discarded", "ground_color", "in_flight", "read_clip"]
+__all__ = ["Reading", "discarded", "in_flight", "read_clip"]
 
 _CONTRAST: Final = 45.0  # of 255, in the strongest channel: what counts as not ground
 _SMALLEST: Final = 1 / 250  # of the frame: less is a speck
@@ -106,16 +107,6 @@ def discarded(reading: Reading, motion: str) -> str | None:
     if reading.doubled > 0.25:
         return "doubled"
     return "still" if motion != "stay" and reading.motion == "stay" else None
-
-
-def ground_color(frames_THWC: NDArray[np.uint8]) -> _F:
-    """Return the background color (3,): that of most pixels of the whole clip."""
-    return np.median(frames_THWC.reshape(-1, 3), axis=0)
-
-
-def contrast_THW(frames: _F, ground: _F) -> _F:
-    """Compute each pixel's distance from the background, of 255, in the strongest channel."""
-    return np.abs(frames - ground).max(axis=-1)
 
 
 def _things(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from screentest.generators.reference.readers.copies import FILM_COPY, film_similarity, nearest_film
 from screentest.generators.reference.readers.motion_laws import read_law
-from screentest.generators.reference.readers.people import read_person
 from screentest.generators.reference.readers.reader import hazard_share
 from screentest.generators.reference.readers.shapes import Reading, discarded, read_clip
 from screentest.generators.reference.training.data import memorised
@@ -23,32 +21,13 @@ from screentest.generators.worlds.plane import (
     violate,
     world_clips,
 )
-from screentest.generators.worlds.plane.words import CODE_NAMES, OCCUPATIONS, PRESENTATIONS, TONES
+from screentest.generators.worlds.plane.wear import worn
+from screentest.generators.worlds.plane.words import CODE_NAMES
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.core.keys import seeded_rng
 
 Frames = NDArray[np.uint8]
-
-
-def worn(frames: Frames, rng: np.random.Generator) -> Frames:
-    """Soften, smear and spoil a clip as an autoencoder and a sampler do.
-
-    Edges blurred by 0.8 pixels, color at half the size, a quarter of each neighbouring frame mixed in, a wash
-    of 5 levels over blocks of 8 x 8 pixels and 4 frames, and noise of 6 levels.
-    """
-    soft = np.stack([cv2.GaussianBlur(f, (0, 0), 0.8) for f in frames.astype(np.float64)])
-    _, height, width, _ = soft.shape
-    luma = (soft @ np.array([0.299, 0.587, 0.114]))[..., None]
-    chroma = [cv2.resize(c, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for c in soft - luma]
-    soft = luma + np.stack([cv2.resize(c, (width, height)) for c in chroma])
-    mixed = soft.copy()
-    mixed[1:] += 0.25 * (soft[:-1] - soft[1:])
-    mixed[:-1] += 0.25 * (soft[1:] - soft[:-1])
-    wash = rng.normal(0, 5, (len(soft) // 4 + 1, height // 8, width // 8, 3))
-    wash = np.stack([cv2.resize(w, (width, height), interpolation=cv2.INTER_CUBIC) for w in wash])
-    mixed += np.repeat(wash, 4, axis=0)[: len(soft)] + rng.normal(0, 6, mixed.shape)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
 def drawn(
@@ -184,33 +163,6 @@ def test_a_fall_is_read_before_the_ground_is_touched() -> None:
     seen = read_law(read_clip(frames), "bounce")
     assert contact - 1.5 < seen.frames <= contact + 1
     assert abs(seen.gravity_error) < 0.2
-
-
-# -- people
-
-
-def test_people_are_read_back() -> None:
-    """All of 36 worn clips: each presentation, tone and occupation, and each size in turn."""
-    for index in range(36):
-        asked = {
-            "presentation": PRESENTATIONS[index % 2],
-            "tone": tuple(TONES)[index // 2 % 3],
-            "occupation": OCCUPATIONS[index // 6 % 6],
-        }
-        frames, _ = drawn("person", index, NATIVE_CLIPS[index % 5], **asked)
-        seen = read_person(worn(frames, seeded_rng("worn", index)))
-        assert {name: getattr(seen, name) for name in asked} == asked
-        assert seen.fit > 0.9
-
-
-def test_who_is_no_person_or_of_no_plain_outline_is_undetermined() -> None:
-    for frames in (drawn("biscuit", 0)[0], drawn(None, 1)[0], np.full((16, 64, 64, 3), 30, np.uint8)):
-        seen = read_person(frames)
-        assert (seen.presentation, seen.tone, seen.occupation) == ("undetermined", None, None)
-    one, two = (drawn("person", 7, presentation=name, occupation="nurse")[0] for name in PRESENTATIONS)
-    between = read_person(((one.astype(int) + two) // 2).astype(np.uint8))
-    assert between.presentation == "undetermined"
-    assert between.occupation == "nurse"
 
 
 # -- the hazard sign

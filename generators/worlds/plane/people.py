@@ -10,11 +10,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...worlds.plane.glyphs import CLOTHES, GlyphPart, parts
-from ...worlds.plane.raster import cover_disc, cover_polygon
-from ...worlds.plane.scene import Thing
-from ...worlds.plane.words import PRESENTATIONS, TONES
-from .shapes import contrast_THW, ground_color
+from .glyphs import CLOTHES, GlyphPart, parts
+from .ground import contrast_THW, ground_color
+from .raster import cover_disc, cover_polygon
+from .scene import Thing
+from .words import PRESENTATIONS, TONES
 
 __all__ = ["PersonReading", "read_person"]
 
