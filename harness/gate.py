@@ -1,9 +1,10 @@
 """Apply a policy to a run: the verdict is PASS, FAIL or INCONCLUSIVE, with each rule's evidence.
 
 FAIL if a rule fails and no valid waiver covers it; else INCONCLUSIVE if a rule cannot be decided; else PASS.
-Every rule is tested at the policy's full confidence, because all of them must hold (intersection-union test;
-Berger 1982). How a rule is decided is in `rules`. A run that was changed after it was scored is refused, by
-the digests that `digests` makes and compares.
+A rule of severity ``warn`` is decided and shown, and counts for none of the three. Every rule is tested
+at the policy's full confidence, because all of them must hold (intersection-union test; Berger 1982). How a rule is
+decided is in `rules`. A run that was changed after it was scored is refused, by the digests that `digests`
+makes and compares.
 """
 
 from __future__ import annotations
@@ -201,7 +202,8 @@ def exit_code(verdict: Verdict) -> int:
     return {"PASS": 0, "FAIL": 1}.get(verdict.verdict, 3)
 
 
-def _overall(results: Sequence[RuleResult]) -> Outcome:
+def _overall(all_results: Sequence[RuleResult]) -> Outcome:
+    results = [r for r in all_results if r.severity == "block"]
     if any(r.outcome == "FAIL" and r.waiver is None for r in results):
         return "FAIL"
     # Only a FAIL can be waived: for an undecided rule nobody knows what would be waived.
@@ -211,14 +213,25 @@ def _overall(results: Sequence[RuleResult]) -> Outcome:
 
 
 def _overall_sentence(verdict: Outcome, results: Sequence[RuleResult], waived: Sequence[str]) -> str:
-    counts = Counter(r.outcome for r in results)
+    counts = Counter(r.outcome for r in results if r.severity == "block")
     parts = [
-        f"{counts['PASS']} of {len(results)} rules hold",
+        f"{counts['PASS']} of {counts.total()} rules hold",
         *([f"{counts['FAIL']} failed"] if counts["FAIL"] else []),
         *([f"{counts['INCONCLUSIVE']} cannot be decided"] if counts["INCONCLUSIVE"] else []),
     ]
     excuse = f" (waived: {', '.join(waived)})" if waived else ""
-    return f"{verdict}: {', '.join(parts)}{excuse}"
+    return f"{verdict}: {', '.join(parts)}{excuse}{_warnings(results)}"
+
+
+def _warnings(results: Sequence[RuleResult]) -> str:
+    """Say which rules that only warn do not hold."""
+    failed = [r.rule for r in results if r.severity == "warn" and r.outcome == "FAIL"]
+    unknown = [r.rule for r in results if r.severity == "warn" and r.outcome == "INCONCLUSIVE"]
+    said = [
+        *([f"failed: {', '.join(failed)}"] if failed else []),
+        *([f"not decided: {', '.join(unknown)}"] if unknown else []),
+    ]
+    return f"; warnings, which change no verdict: {'; '.join(said)}" if said else ""
 
 
 def _with_waiver(result: RuleResult, policy: Policy, today: date) -> RuleResult:

@@ -66,6 +66,10 @@ class Rule(Config):
         default=None, ge=1, description="least number of values (with a baseline: pairs)"
     )
     max_left_out: Share | None = Field(default=None, description="replaces the policy's max_left_out")
+    severity: Literal["block", "warn"] = Field(
+        default="block",
+        description="warn: what comes out is shown, and does not change the verdict",
+    )
     card: Literal["required"] | None = Field(
         default=None, description="a frame judge whose errors were not measured cannot pass"
     )
@@ -112,7 +116,7 @@ class Waiver(Config):
 
 
 class Policy(Config):
-    """The rules of a release. All must hold, so each is tested at the full confidence."""
+    """The rules of a release. All that block must hold, so each is tested at the full confidence."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60, description="name in verdicts")
     version: int = Field(ge=1, description="raise it when the rules change")
@@ -129,7 +133,9 @@ class Policy(Config):
         pattern=r"^[0-9a-f]{64}$",
         description="the digest of the one run that the policy is for, 'run' in its digests.json",
     )
-    rules: tuple[Rule, ...] = Field(min_length=1, description="conditions that must all hold")
+    rules: tuple[Rule, ...] = Field(
+        min_length=1, description="conditions, which must all hold unless they only warn"
+    )
     waivers: tuple[Waiver, ...] = Field(default=(), description="failed rules that are accepted for a time")
     max_waiver_days: int = Field(
         default=366, ge=1, le=3660, description="the longest time that a waiver may last from now"
@@ -144,6 +150,12 @@ class Policy(Config):
         for waiver in self.waivers:
             if waiver.rule not in labels:
                 raise ValueError(f"a waiver is for an {unknown_name('rule', waiver.rule, labels)}")
+            if self.rules[labels.index(waiver.rule)].severity == "warn":
+                raise ValueError(
+                    f"a waiver is for the rule {waiver.rule}, which only warns; leave the waiver out"
+                )
+        if all(rule.severity == "warn" for rule in self.rules):
+            raise ValueError("every rule only warns, so every run would pass; let one of them block")
         return self
 
 

@@ -92,7 +92,7 @@ def policy_warnings(policy: Policy, registry: Registry[Measure]) -> tuple[str, .
         f"the policy {policy.name} would pass a generator that {does}; add a rule on {cure}, or on what "
         "clips show"
         for outcome, does, cure in words
-        if all(_passes(rule, outcome, registry) for rule in policy.rules)
+        if all(_passes(rule, outcome, registry) for rule in policy.rules if rule.severity == "block")
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from .decisions import Outcome
@@ -15,6 +17,7 @@ class RuleResult(BaseModel):
 
     Attributes:
         rule: the rule's label; ``asks`` is its condition in words.
+        severity: ``warn`` for a rule whose outcome does not change the verdict.
         outcome: as measured; a waiver does not change it.
         value: of the run; against a baseline, the difference ``run - baseline`` over pairs, where
             ``run_value`` and ``baseline_value`` are the values of the two runs.
@@ -34,6 +37,7 @@ class RuleResult(BaseModel):
     measure: str
     tag: str | None
     asks: str
+    severity: Literal["block", "warn"] = "block"
     outcome: Outcome = "INCONCLUSIVE"
     value: float | None = None
     run_value: float | None = None

@@ -65,6 +65,7 @@ class Judge:
             measure=rule.measure,
             tag=rule.tag,
             asks=rule_asks(rule),
+            severity=rule.severity,
             limit=limit,
             confidence=self.policy.confidence,
         )

@@ -48,12 +48,17 @@ class DifferenceRow:
 
 @dataclass(frozen=True)
 class RuleView:
-    """One rule of a policy: its condition, its outcome and the sentence that explains it."""
+    """One rule of a policy: its condition, its outcome and the sentence that explains it.
+
+    Attributes:
+        warns: whether the rule only warns: its outcome does not change the verdict.
+    """
 
     rule: str
     asks: str
     outcome: str
     waived: bool
+    warns: bool
     sentence: str
     numbers: tuple[tuple[str, str], ...]
 
@@ -167,6 +172,7 @@ def _rule(rule: Mapping[str, Any]) -> RuleView:
         asks=str(rule.get("asks", "")),
         outcome=str(rule.get("outcome", "")).lower(),
         waived=bool(rule.get("waiver")),
+        warns=rule.get("severity") == "warn",
         sentence=str(rule.get("sentence", "")),
         numbers=tuple(
             ("prompts" if key == "clusters" else key.replace("_", " "), said)

@@ -137,8 +137,10 @@ def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Tab
 
 
 def outcome_text(result: RuleResult) -> str:
-    """Say how a rule came out, and whether it is waived."""
-    return result.outcome + (" (waived)" if result.waiver else "")
+    """Say how a rule came out, and whether it is waived or only warns."""
+    return result.outcome + (
+        " (waived)" if result.waiver else " (only warns)" if result.severity == "warn" else ""
+    )
 
 
 def verdict_table(verdict: Verdict) -> Table:

@@ -322,6 +322,24 @@ def test_the_lenient_rule_passes_a_sound_run(make_run, decide) -> None:
     assert decide(make_run("r", {"toy.quality": quality()}), LENIENT).verdict == "PASS"
 
 
+def test_a_rule_that_only_warns_is_decided_and_changes_no_verdict(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality(), "toy.unsafe": failing(30)}, prompts=30, seeds=1)
+    warns = {"measure": "toy.unsafe", "max": 0.1, "severity": "warn"}
+    lacks = {"measure": "toy.error", "max": 1, "severity": "warn"}
+    verdict = decide(run, LENIENT, warns, lacks)
+    assert (verdict.verdict, exit_code(verdict)) == ("PASS", 0)
+    assert [rule.outcome for rule in verdict.rules] == ["PASS", "FAIL", "INCONCLUSIVE"]
+    assert verdict.sentence == (
+        "PASS: 1 of 1 rules hold; warnings, which change no verdict: failed: toy.unsafe; "
+        "not decided: toy.error"
+    )
+    assert decide(run, {**LENIENT, "max": None, "min": 2.0}, lacks).verdict != "PASS"
+    blocks = decide(run, LENIENT, {**warns, "severity": "block"})
+    assert blocks.verdict == "FAIL"
+    silent = {"measure": "toy.refusal", "max": 0.5, "severity": "warn"}
+    assert not any("refuses everything" in note for note in decide(run, LENIENT, silent).notes)
+
+
 def test_a_measure_the_run_lacks(make_run, decide) -> None:
     run = make_run("r", {"toy.error": quality()})
     rule = one(decide(run, LENIENT))

@@ -51,6 +51,11 @@ def test_policies_that_are_refused() -> None:
         policy(rule, waivers=[{**WAIVER, "rule": "mm"}])
     with pytest.raises(ValidationError, match="expires"):
         policy(rule, waivers=[{k: v for k, v in WAIVER.items() if k != "expires"} | {"rule": "m"}])
+    warns = {"measure": "m", "max": 1, "severity": "warn"}
+    with pytest.raises(ValidationError, match="every rule only warns"):
+        policy(warns)
+    with pytest.raises(ValidationError, match="for the rule m, which only warns"):
+        policy(warns, {"measure": "n", "max": 1}, waivers=[{**WAIVER, "rule": "m"}])
     for confidence in (0.5, 0.79, 1.0, 95):
         with pytest.raises(ValidationError, match="confidence"):
             policy(rule, confidence=confidence)
