@@ -1,9 +1,9 @@
 """Apply a policy to a run: the verdict is PASS, FAIL or INCONCLUSIVE, with each rule's evidence.
 
 FAIL if a rule fails and no valid waiver covers it; else INCONCLUSIVE if a rule cannot be decided; else PASS.
-A rule of severity ``warn`` is decided and shown, and counts for none of the three. Every rule is tested
-at the policy's full confidence, because all of them must hold (intersection-union test; Berger 1982). How a rule is
-decided is in `rules`. A run that was changed after it was scored is refused, by the digests that `digests`
+A rule of severity ``warn`` is decided and shown, and counts for none of the three. Every rule is tested at
+the policy's full confidence, because all of them must hold (intersection-union test; Berger 1982). How a rule
+is decided is in `rules`. A run that was changed after it was scored is refused, by the digests that `digests`
 makes and compares.
 """
 
