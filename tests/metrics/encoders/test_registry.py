@@ -12,7 +12,19 @@ from screentest.metrics.encoders.registry import EncoderEntry
 
 from ..helpers import encode, noise, pan, parts_of
 
-BUILT_IN = ("clip", "dynamics", "flow", "hazard", "image", "judge", "nudity", "pixels", "subject", "video")
+BUILT_IN = (
+    "clip",
+    "dynamics",
+    "flow",
+    "hazard",
+    "image",
+    "judge",
+    "nudity",
+    "pixels",
+    "subject",
+    "text",
+    "video",
+)
 
 
 def test_listing_names_brings_no_heavy_library():
