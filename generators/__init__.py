@@ -57,13 +57,20 @@ def _folder(argument: str, device: str, dtype: str) -> Generator:
     )
 
 
+def _inner(spec: str, device: str, dtype: str) -> Generator:
+    return make_generator(spec, device=device, dtype=dtype)
+
+
 def _guarded(argument: str, device: str, dtype: str) -> Generator:
     from .guarded import make_guarded
 
-    def made(spec: str, device: str, dtype: str) -> Generator:
-        return make_generator(spec, device=device, dtype=dtype)
+    return make_guarded(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
 
-    return make_guarded(argument, device, dtype, kinds=list(GENERATORS), make=made)
+
+def _signed(argument: str, device: str, dtype: str) -> Generator:
+    from .signed import make_signed
+
+    return make_signed(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
 
 
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)
@@ -79,6 +86,12 @@ GENERATORS.add(
     "guarded",
     GeneratorKind(
         _guarded, "guarded:[prompt=NAME,frame=NAME,enforce=no]:SPEC: filters around another generator"
+    ),
+)
+GENERATORS.add(
+    "signed",
+    GeneratorKind(
+        _signed, "signed:[SPEC]?cert=FILE,key=FILE: clips of another generator, signed with a C2PA manifest"
     ),
 )
 

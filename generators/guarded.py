@@ -31,12 +31,12 @@ from ..harness.core.layers import LayerDecision
 from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
 from .identity import identity_of
-from .jobs import JobGenerator
+from .wrapper import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..harness.core.items import ClipSettings, Item
+    from ..harness.core.items import Item
     from ..harness.core.keys import Json
     from ..harness.core.media import Window
     from ..safety.frames.judges import FrameJudge
@@ -65,7 +65,7 @@ class _Waiting:
     layers: tuple[LayerDecision, ...]
 
 
-class GuardedGenerator(Generator):
+class GuardedGenerator(Wrapper):
     """Put a prompt filter before a generator and a frame filter after it; either may be None."""
 
     def __init__(
@@ -81,11 +81,7 @@ class GuardedGenerator(Generator):
             raise UsageError(
                 "a guard without a filter has no effect; turn one on, or name the generator alone"
             )
-        self.inner = inner
-        self.spec = spec or f"guarded:{inner.spec}"
-        self.batch_size = inner.batch_size
-        self.sources = inner.sources
-        self.world = inner.world
+        super().__init__(inner, spec or f"guarded:{inner.spec}")
         self._prompt, self._frame, self._enforce = prompt, frame, enforce
         self._known: dict[str, LayerDecision] = {}
 
@@ -101,22 +97,9 @@ class GuardedGenerator(Generator):
             "enforce": self._enforce,
         }
 
-    def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
-        """List the generator's own items, if it has any."""
-        return self.inner.own_items(clip)
-
-    def file_of(self, item: Item) -> str | None:
-        """Name the user's file that is an item's clip, as the generator does."""
-        return self.inner.file_of(item)
-
     def check(self, items: Sequence[Item]) -> list[str]:
         """Run the generator's checks, and warn of items that no prompt filter sees."""
-        warnings = list(self.inner.check(items))
-        if isinstance(self.inner, JobGenerator):
-            warnings.append(
-                "jobs of a service within a guard are not kept: a run that is killed submits, and pays for, "
-                "those of its last unit again"
-            )
+        warnings = super().check(items)
         without = sum(item.prompt is None for item in items)
         if self._prompt is not None and without:
             warnings.append(f"{without} of {len(items)} items have no prompt, so no prompt filter sees them")

@@ -12,7 +12,7 @@ from ..metrics.encoders.cache import FeatureCache
 from ..metrics.encoders.probe import check_encoder
 from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
 from ..metrics.tracking.encoder import TracksEncoder
-from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
+from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder, role_of
 from .core.errors import UsageError, unknown_name
 from .core.keys import Json
 from .reference_sets import ReferenceClips
@@ -66,7 +66,8 @@ def instruments(suite: Suite, cache: Path, options: EncoderOptions) -> Instrumen
     sets = None
     if of_sets:
         sets = SetScorer(of_sets, encoders, _references(of_sets, suite), features, suite.slices)
-    sources = {name: suite.encoders[name] for name in by_name if name in encoder_roles()}
+    roles = [role for role in map(role_of, by_name) if role is not None]
+    sources = {role: suite.encoders[role] for role in roles}
     return Instruments(measures, encoders, scorer, sets, sources, read)
 
 
@@ -94,8 +95,8 @@ def measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
         "summary": measure.summary,
         "encoders": {name: tools.encoders[name].digest for name in measure.needs},
     }
-    roles = dict.fromkeys(encoder_of(name) for name in measure.needs)
-    fields["sources"] = {role: tools.sources[role] for role in roles if role in tools.sources}
+    roles = dict.fromkeys(role_of(encoder_of(name)) for name in measure.needs)
+    fields["sources"] = {role: tools.sources[role] for role in roles if role is not None}
     if measure.values:
         fields["values"] = {
             name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
@@ -145,14 +146,13 @@ def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, Referenc
 
 
 def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> Encoder:
-    if name not in encoder_roles():
+    role = role_of(name)
+    if role is None:
         return make_encoder(name, None, options)
-    if name not in suite.encoders:
-        shipped = ENCODERS.get(name).shipped
-        kinds = "reference, a Hugging Face id, or a folder" if shipped else "a model, or a file of settings"
+    if role not in suite.encoders:
         raise UsageError(
-            f"{measure} needs the encoder {name!r} and the suite {suite.name!r} does not say which; "
-            f"add 'encoders: {{{name}: ...}}' to it or give --encoder {name}=SOURCE "
-            f"({kinds})"
+            f"{measure} needs the encoder {role!r} and the suite {suite.name!r} does not say which; "
+            f"add 'encoders: {{{role}: ...}}' to it or give --encoder {role}=SOURCE "
+            f"({ENCODERS.get(name).sources})"
         )
-    return make_encoder(name, suite.encoders[name], options)
+    return make_encoder(name, suite.encoders[role], options)

@@ -23,7 +23,15 @@ from .base import (
     set_measure,
 )
 from .encoders.base import Encoder, EncoderOptions, Feature, FrameEncoder, Incomplete, Stream, TextEncoder
-from .encoders.registry import ENCODERS, EncoderEntry, encoder_of, encoder_roles, frame_feature, make_encoder
+from .encoders.registry import (
+    ENCODERS,
+    EncoderEntry,
+    encoder_of,
+    encoder_roles,
+    frame_feature,
+    make_encoder,
+    role_of,
+)
 from .rooms import ROOMS
 
 if TYPE_CHECKING:
@@ -68,6 +76,7 @@ __all__ = [
     "measure",
     "polynomial_mmd",
     "precision_recall_density_coverage",
+    "role_of",
     "set_measure",
     "vendi_score",
 ]

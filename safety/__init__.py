@@ -33,6 +33,8 @@ ROOMS.add(
             "frames.judges",
             "frames.nudity",
             "frames.world_hazard",
+            "provenance.encoders",
+            "provenance.measures",
         )
     )
 )

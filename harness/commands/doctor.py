@@ -50,12 +50,12 @@ def _device() -> Iterator[tuple[str, str, str]]:
 def _weights() -> Iterator[tuple[str, str, str]]:
     from ...generators import make_generator
     from ...generators.reference.model.parts import CHECKPOINTS
-    from ..catalog import ENCODERS, encoder_roles, make_encoder
+    from ..catalog import ENCODERS, make_encoder
 
     for name in ENCODERS:
-        source = "reference" if name in encoder_roles() else None
+        entry = ENCODERS.get(name)
+        source = "reference" if entry.takes_source else None
         try:
-            entry = ENCODERS.get(name)
             if source is not None and not entry.shipped:
                 yield f"encoder {name}", "ok", f"no weights ship with it, name a source: {entry.summary}"
                 continue

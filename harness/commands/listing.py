@@ -96,13 +96,10 @@ def listing(kind: str) -> Table:
         rows = [(name, GENERATORS.get(name).summary) for name in GENERATORS]
         return Table("generators", ("kind", "about"), rows)
     if kind == "encoders":
-        from ..catalog import ENCODERS, encoder_roles
+        from ..catalog import ENCODERS
 
-        of_role = {True: "reference, hub id or folder", False: "a model, or settings (.yaml)"}
-        rows = [
-            (name, of_role[ENCODERS.get(name).shipped] if name in encoder_roles() else "built in")
-            for name in ENCODERS
-        ]
+        entries = {name: ENCODERS.get(name) for name in ENCODERS}
+        rows = [(name, one.sources if one.takes_source else "built in") for name, one in entries.items()]
         return Table("encoders", ("name", "source"), rows)
     from ..catalog import MEASURES
 

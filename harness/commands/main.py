@@ -20,7 +20,19 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias, runti
 import typer
 
 from ..core.errors import ScreentestError, UsageError
-from . import audit, correct, extrapolate, physics_iq, prompts, safety, surprise, train, validate, world
+from . import (
+    audit,
+    correct,
+    extrapolate,
+    physics_iq,
+    prompts,
+    provenance,
+    safety,
+    surprise,
+    train,
+    validate,
+    world,
+)
 from . import run as run_commands
 from .options import (
     AsJson,
@@ -287,6 +299,7 @@ app.command()(physics_iq.physics_iq)
 app.command()(surprise.surprise)
 app.command()(validate.validate)
 app.command()(extrapolate.extrapolate)
+app.add_typer(provenance.provenance)
 app.add_typer(world.world)
 make_strict(app)
 

@@ -36,10 +36,21 @@ from .base import Encoder, EncoderOptions, Feature, FrameEncoder
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["ENCODERS", "EncoderEntry", "encoder_of", "encoder_roles", "frame_feature", "make_encoder"]
+__all__ = [
+    "ENCODERS",
+    "EncoderEntry",
+    "encoder_of",
+    "encoder_roles",
+    "frame_feature",
+    "make_encoder",
+    "role_of",
+    "source_digest",
+]
 
 TEXT_SUFFIX = ".text"
-_ROLES = ("clip", "image", "judge", "subject", "surprise", "tracks", "video", "vlm")
+_ROLES = (
+    "clip", "image", "judge", "provenance", "subject", "surprise", "tracks", "video", "vlm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,21 @@ class EncoderEntry:
             Building is cheap: weights are loaded when the first frame comes.
         takes_source: whether a suite chooses its weights (``encoders: {clip: reference}``).
         shipped: whether there is a ``reference`` among these weights, which comes with the package.
+        role: the role whose source it takes; its own name unless several encoders share one.
+        settings: what its source can be, if nothing is shipped.
     """
 
     summary: str
     build: Callable[[str | None, EncoderOptions], Encoder]
     takes_source: bool = False
     shipped: bool = True
+    role: str | None = None
+    settings: str = "a model, or a file of settings"
+
+    @property
+    def sources(self) -> str:
+        """Say what a source can be."""
+        return "reference, a Hugging Face id, or a folder" if self.shipped else self.settings
 
 
 ENCODERS: Registry[EncoderEntry] = Registry("encoder", EncoderEntry, ROOMS)
@@ -66,6 +86,16 @@ ENCODERS: Registry[EncoderEntry] = Registry("encoder", EncoderEntry, ROOMS)
 def encoder_roles() -> tuple[str, ...]:
     """Name the built-in encoders whose weights a suite chooses."""
     return _ROLES
+
+
+def role_of(encoder: str) -> str | None:
+    """Name the role whose source an encoder takes; None if it takes none.
+
+    Raises:
+        UsageError: no such encoder.
+    """
+    entry = ENCODERS.get(encoder)
+    return (entry.role or encoder) if entry.takes_source else None
 
 
 def encoder_of(feature: str) -> str:
@@ -148,7 +178,7 @@ class _FunctionEncoder(FrameEncoder):
         self._function = function
 
     def identity(self) -> Mapping[str, Json]:
-        return {"version": self._version, "source": _source_digest(self._function)}
+        return {"version": self._version, "source": source_digest(self._function)}
 
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
         rows = np.asarray(self._function(frames_THWC), dtype=np.float64)
@@ -161,7 +191,7 @@ class _FunctionEncoder(FrameEncoder):
         return rows
 
 
-def _source_digest(function: FrameFunction) -> str | None:
+def source_digest(function: FrameFunction) -> str | None:
     """Hash the function's text, so that an edited plug-in does not read features of its former self."""
     try:
         return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()

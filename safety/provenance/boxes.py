@@ -1,7 +1,7 @@
 """Bytes of an MP4 file that the C2PA hash leaves out, and how they are held to the signature all the same.
 
-The hash of a C2PA manifest covers an MP4 file but for its boxes ``ftyp``, ``free``, ``skip`` and ``mfra``, and
-the box of the manifest itself (C2PA 2.2, section 9.2.2 and A.5). So a file that verifies may have another brand,
+The hash of a C2PA manifest covers an MP4 file but for its boxes ``ftyp``, ``free``, ``skip`` and ``mfra``,
+and the manifest's own box (C2PA 2.2, sections 9.2.2 and A.5). So a file that verifies may have another brand,
 or carry text in a ``free`` box. A signer of this project adds an assertion with the sha256 of those boxes.
 In the manifest's own box, neither its header, nor the descriptions of its parts, nor the padding of the
 signature is hashed: they have one right form, and another form is a change.
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from .cose import signature_fault
+
 __all__ = ["UNSIGNED_LABEL", "MalformedBoxes", "has_manifest_box", "manifest_fault", "unsigned_boxes"]
 
 UNSIGNED_LABEL = "org.screentest.unsigned-boxes"
@@ -26,6 +28,8 @@ _PURPOSE = b"manifest\0"
 _HEADER = 4 + len(_PURPOSE) + 8
 """Version and flags, purpose, and the offset of a Merkle box, which is 0 where there is none."""
 _LABELS = ("c2pa", "c2pa.assertions", "c2pa.claim", "c2pa.signature", "c2pa.credentials", "c2pa.databoxes")
+_SIGNATURE = b"c2pa.signature\0"
+"""End of the description of the part that is the signature, before its one box."""
 _MAX_MANIFEST = 64 * 2**20
 
 
@@ -102,11 +106,12 @@ def _fault(content: bytes) -> str | None:
     store = content[_HEADER:]
     try:
         end = _check_part(store, 0, depth=0)
+        signatures = list(_signatures(store))
     except (MalformedBoxes, struct.error):
         return "the descriptions of the manifest's parts were changed"
     if store[end:].strip(b"\0"):
         return "something follows the manifest in its box"
-    return "the padding of the signature is not empty" if _padded(store) else None
+    return next((fault for cose in signatures if (fault := signature_fault(cose)) is not None), None)
 
 
 def _check_part(store: bytes, start: int, depth: int) -> int:
@@ -130,18 +135,14 @@ def _check_part(store: bytes, start: int, depth: int) -> int:
     return end
 
 
-def _padded(store: bytes) -> bool:
-    """Check whether a padding (``pad``, ``pad2``) of a signature holds anything but zeros."""
-    for key in (b"\x63pad", b"\x64pad2"):
-        at = store.find(key)
-        while at >= 0:
-            head = at + len(key)
-            width = {0x58: 1, 0x59: 2, 0x5A: 4}.get(store[head] if head < len(store) else 0, 0)
-            size = int.from_bytes(store[head + 1 : head + 1 + width], "big")
-            if store[head + 1 + width : head + 1 + width + size].strip(b"\0"):
-                return True
-            at = store.find(key, head)
-    return False
+def _signatures(store: bytes) -> Iterator[bytes]:
+    """Yield the COSE signatures of all manifests of a store."""
+    at = store.find(_SIGNATURE)
+    while at >= 0:
+        size, kind = struct.unpack_from(">I4s", store, at + len(_SIGNATURE))
+        if kind == b"cbor":
+            yield store[at + len(_SIGNATURE) + 8 : at + len(_SIGNATURE) + size]
+        at = store.find(_SIGNATURE, at + 1)
 
 
 def _boxes(file: IO[bytes]) -> Iterator[_Box]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ...harness.core.errors import UsageError
 from .library import c2pa_library
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
+    from cryptography.x509 import Certificate, KeyUsage, Name
 
 __all__ = [
     "EXTENDED_KEY_USAGES",
@@ -34,6 +35,8 @@ EXTENDED_KEY_USAGES = (
     "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing
 )
 """Purposes for which a signer's certificate may be issued (C2PA 2.2, section 14.5.1.1)."""
+_MAX_NAME = 64
+"""Longest name of an organization (RFC 5280, appendix A.1)."""
 _MAX_BYTES = 2**20
 """Largest file of certificates or of a key that is read."""
 
@@ -111,9 +114,11 @@ def make_test_chain(
         start: when it begins to be valid; by default an hour ago.
 
     Raises:
-        UsageError: the extra ``c2pa`` is not installed, or the name is none that a certificate can have.
+        UsageError: the extra ``c2pa`` is not installed, or the organization's name is empty or too long.
     """
     c2pa_library()
+    if not organization.strip() or len(organization) > _MAX_NAME:
+        raise UsageError(f"the name of an organization has 1 to {_MAX_NAME} characters in a certificate")
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -145,9 +150,7 @@ def make_test_chain(
         certificate(_name(organization, "screentest test signer"), own)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([x509.ObjectIdentifier(EXTENDED_KEY_USAGES[0])]), critical=False
-        )
+        .add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(EXTENDED_KEY_USAGES[0])]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above_id), critical=False
         )
@@ -161,22 +164,19 @@ def make_test_chain(
     return TestChain(anchor=pem[0], chain=pem[1] + pem[0], key=key)
 
 
-def _name(organization: str, common: str):  # noqa: ANN202  (cryptography is imported lazily)
+def _name(organization: str, common: str) -> Name:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    try:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-                x509.NameAttribute(NameOID.COMMON_NAME, common),
-            ]
-        )
-    except ValueError as error:
-        raise UsageError(f"the organization {organization!r} cannot be in a certificate: {error}") from None
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+        ]
+    )
 
 
-def _usage(*, authority: bool):  # noqa: ANN202
+def _usage(*, authority: bool) -> KeyUsage:
     from cryptography import x509
 
     return x509.KeyUsage(
@@ -276,7 +276,7 @@ def _check_signer(signer: Certificate, path: Path) -> None:
 def _check_chain(found: list[Certificate], path: Path) -> None:
     from cryptography.exceptions import InvalidSignature
 
-    for below, above in zip(found, found[1:], strict=False):
+    for below, above in pairwise(found):
         try:
             below.verify_directly_issued_by(above)
         except (ValueError, TypeError, InvalidSignature):
@@ -296,7 +296,7 @@ def _key(path: Path, signer: Certificate, chain: Path) -> bytes:
         key = serialization.load_pem_private_key(content, password=None)
     except TypeError:
         raise UsageError(
-            f"the private key {path} is protected by a password; write a copy without one, readable for you alone"
+            f"the private key {path} is protected by a password; write a copy without one"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise UsageError(f"{path} is no private key in PEM") from None
@@ -332,7 +332,7 @@ def _read(path: Path, what: str) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise UsageError(f"there is no {what} at {path}") from None
+        raise UsageError(f"there is no file {path}, which should hold the {what}") from None
     except OSError as error:
         raise UsageError(f"the {what} {path} cannot be read: {error.strerror or error}") from None
     if len(content) > _MAX_BYTES:

@@ -70,6 +70,8 @@ def _remux(source: Path, target: Path, *, muxer: str | None = None, share: float
     import av
 
     with av.open(os.fspath(source)) as given:
+        if given.format.name == "gif":
+            raise MediaError("the coded frames of a GIF cannot be put into another file")
         chosen = muxer or _MUXERS.get(given.format.name, given.format.name)
         stream = given.streams.video[0]
         last = _end(given, share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 
 from ...harness.core.errors import UsageError
@@ -19,10 +20,10 @@ def c2pa_library() -> ModuleType:
     """
     try:
         import c2pa
-        import cryptography.x509
+
+        importlib.import_module("cryptography.x509")
     except ImportError:
         raise UsageError(f"provenance is signed and verified by c2pa-python; {INSTALL} installs it") from None
-    del cryptography
     return c2pa
 
 

@@ -4,7 +4,7 @@ Four states, in which `valid` is not `trusted`:
 
     absent      there is no manifest; or it was lost on the way, which leaves no trace
     invalid     there is one, and the file, the manifest or the signature was changed
-    valid       everything is as it was signed, by someone whom the anchors do not vouch for
+    valid       everything is as it was signed, and the anchors do not vouch for the signer (any more)
     trusted     and the anchors vouch for the signer
 
 A clip is marked as made by a model if it is trusted, its manifest has the action ``c2pa.created`` with the
@@ -140,7 +140,8 @@ def _judged(
     stamped = any(str(one["code"]) == "timeStamp.trusted" for one in active.get("success") or ())
     expired = None if stamped else _expired(more, str(manifest.get("label") or ""))
     found: State
-    if changed or state not in ("Valid", "Trusted") or set(failures) - _TRUST_CODES:
+    unexplained = state not in ("Valid", "Trusted") and not failures
+    if changed or unexplained or set(failures) - _TRUST_CODES:
         found = "invalid"
     elif state == "Valid" or failures or expired:
         found = "valid"
@@ -156,8 +157,9 @@ def _judged(
         for action in (one.get("data") or {}).get("actions") or ()
     ]
     types = [str(one["digitalSourceType"]) for one in actions if one.get("digitalSourceType")]
-    created = any(one.get("action") == CREATED for one in actions)
-    by_model = any(one.get("action") == CREATED and one.get("digitalSourceType") == TRAINED for one in actions)
+    creations = [one for one in actions if one.get("action") == CREATED]
+    created = bool(creations)
+    by_model = any(one.get("digitalSourceType") == TRAINED for one in creations)
     issuer = signature.get("issuer")
     if found == "trusted":
         reasons += [] if created else ["there is no action c2pa.created"]
@@ -188,9 +190,8 @@ def _outside(path: Path, kind: str, manifest: Mapping[str, Any]) -> tuple[dict[s
         fault = manifest_fault(path)
     except MalformedBoxes as error:
         return {}, False, [str(error)]
-    said = next(
-        (one.get("data") for one in manifest.get("assertions") or () if one.get("label") == UNSIGNED_LABEL), None
-    )
+    assertions = manifest.get("assertions") or ()
+    said = next((one.get("data") for one in assertions if one.get("label") == UNSIGNED_LABEL), None)
     changed = [] if fault is None else [fault]
     if said is not None and said != {"alg": "sha256", "hash": digest}:
         changed.append("a box that the C2PA hash does not cover was changed (ftyp, free, skip or mfra)")
@@ -198,7 +199,7 @@ def _outside(path: Path, kind: str, manifest: Mapping[str, Any]) -> tuple[dict[s
 
 
 def _expired(more: Mapping[str, Any], label: str) -> str | None:
-    """Say when the signer's certificate expired. The library does not hold that against a signature.
+    """Say when the signer's certificate expired, to the second, where the library allows a few.
 
     Without a time stamp nobody can tell whether the signature was made while the certificate was valid.
     """

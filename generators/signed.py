@@ -1,0 +1,126 @@
+"""A generator whose clips are signed: ``signed:[SPEC]?cert=chain.pem,key=key.pem``.
+
+Each clip gets a C2PA manifest that says that a trained model made it, signed with ES256. Certificates for a
+trial are made by ``screentest provenance certificate DIR``. Clips of two runs have the same frames in other
+bytes, because a manifest has an identifier of its own and a signature a random part.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from ..harness.core.config import Config
+from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.specs import parse_wrapped
+from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from .identity import identity_of
+from .wrapper import Wrapper
+
+if TYPE_CHECKING:
+    from ..harness.core.items import Item
+    from ..harness.core.keys import Json
+    from ..safety.provenance.certificates import Credentials
+
+__all__ = ["SignedGenerator", "SigningOptions", "make_signed"]
+
+_VERSION = 1
+
+
+class SigningOptions(Config):
+    """With what clips are signed."""
+
+    cert: str = Field(min_length=1, description="PEM file of the signer's certificate and those above it")
+    key: str = Field(min_length=1, description="PEM file of the private key, without a password")
+
+
+class SignedGenerator(Wrapper):
+    """Sign the clips of another generator; refusals and failures stay as they are."""
+
+    def __init__(self, inner: Generator, credentials: Credentials, spec: str = "") -> None:
+        super().__init__(inner, spec or f"signed:{inner.spec}")
+        self._credentials = credentials
+        self._clean: Callable[[], object] | None = None
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the generator's own identity, and the digest of the certificates; the key is not in it."""
+        from ..safety.provenance.signing import ALGORITHM
+
+        return {
+            "kind": "signed",
+            "version": _VERSION,
+            "inner": dict(identity_of(self.inner)),
+            "certificates": self._credentials.digest,
+            "algorithm": ALGORITHM,
+        }
+
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        """Generate the items and sign the clips. The files are kept until the next call."""
+        if self._clean is not None:
+            self._clean()
+        place = Path(tempfile.mkdtemp(prefix="screentest-signed-"))
+        self._clean = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        outputs = answers(self.inner, items)
+        return [self._signed(place / str(k), output) for k, output in enumerate(outputs)]
+
+    def _signed(self, place: Path, output: Output) -> Output:
+        from ..harness.core.media import write_clip
+        from ..safety.provenance.signing import sign_clip
+
+        if isinstance(output, Refusal | Failure):
+            return output
+        source = place.with_suffix(".mp4") if isinstance(output, Frames) else output.path
+        target = place.with_name(f"{place.name}-signed{source.suffix}")
+        try:
+            if isinstance(output, Frames):
+                write_clip(source, output.frames_THWC, output.fps)
+            sign_clip(source, target, self._credentials)
+        except (MediaError, UsageError) as error:
+            return Failure(f"the clip could not be signed: {error}", layers=output.layers)
+        return VideoFile(target, layers=output.layers)
+
+
+def make_signed(
+    argument: str,
+    device: str,
+    dtype: str,
+    *,
+    kinds: Sequence[str],
+    make: Callable[[str, str, str], Generator],
+) -> SignedGenerator:
+    """Make a signing generator from what follows ``signed:``.
+
+    Args:
+        argument: options, and the spec of the generator whose clips are signed.
+        device, dtype: of the generator.
+        kinds: kinds of generators, which separate the options from the inner spec.
+        make: makes the generator from its spec, device and dtype.
+
+    Raises:
+        UsageError: an option is missing or unknown, the certificates or the key cannot sign now, or the inner
+            generator cannot be made.
+    """
+    from ..safety.provenance.certificates import read_credentials
+
+    whose = f"--generator signed:{argument}"
+    spec = parse_wrapped(
+        argument,
+        list(kinds),
+        whose,
+        what="generator",
+        example="give one in brackets, signed:[SPEC]?cert=chain.pem,key=key.pem",
+    )
+    if not spec.options:
+        raise UsageError(
+            f"{whose} says not with what to sign; add ?cert=chain.pem,key=key.pem, which 'screentest "
+            "provenance certificate DIR' makes for a trial"
+        )
+    options = spec.settings(SigningOptions)
+    credentials = read_credentials(Path(options.cert).expanduser(), Path(options.key).expanduser())
+    return SignedGenerator(make(spec.argument, device, dtype), credentials, f"signed:{argument}")
