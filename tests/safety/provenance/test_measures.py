@@ -117,9 +117,8 @@ def test_a_suite_that_names_no_anchors_is_told_what_to_name(
     make_suite: Any, generator: Any, tmp_path: Path, cache: Path
 ) -> None:
     suite = make_suite(measures=["provenance.survival.copy"])
-    with pytest.raises(
-        UsageError, match=r"--encoder provenance=SOURCE .a PEM file of trust anchors, or none"
-    ):
+    words = r"--encoder provenance=SOURCE .a PEM file of trust anchors, or none"
+    with pytest.raises(UsageError, match=words):
         run(suite, generator, tmp_path / "run", Settings(cache))
 
 
