@@ -220,5 +220,16 @@ def shown(uri: str) -> str:
 
 
 def default_uri(runs_dir: Path) -> str:
-    """Return the URI of the SQLite store beside the runs; artifacts go to ``mlartifacts`` in that folder."""
-    return f"sqlite:///{runs_dir.resolve() / 'mlflow.db'}"
+    """Return the URI of the SQLite store beside the runs; artifacts go to ``mlartifacts`` in that folder.
+
+    Raises:
+        TrackingError: the folder's path holds what the address of a database cannot hold.
+    """
+    database = runs_dir.resolve() / "mlflow.db"
+    wrong = re.search(r"\?|%[0-9A-Fa-f]{2}", str(database))
+    if wrong is not None:
+        raise TrackingError(
+            f"the address of {database} cannot be written, because of the {wrong[0]!r} in it; name a "
+            "database elsewhere with --tracking-uri sqlite:///PATH"
+        )
+    return f"sqlite:///{database}"

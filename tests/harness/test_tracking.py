@@ -122,7 +122,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bench(tmp_path: Path, template: Path) -> Iterator[Bench]:
-    runs = tmp_path / "my runs"
+    runs = tmp_path / "my runs, a@b=[1] #%"
     runs.mkdir()
     shutil.copyfile(template, runs / "mlflow.db")
     store = make_run(runs / "first")
@@ -297,9 +297,9 @@ def test_an_unfinished_run_is_running_and_then_finished(bench: Bench, tmp_path: 
 
 def test_the_folder_may_be_renamed(bench: Bench) -> None:
     synced = sync(bench.folder)
-    renamed = bench.folder.rename(bench.folder.with_name("second"))
+    renamed = bench.folder.rename(bench.folder.with_name("second, x=[2] @home?"))
     assert sync(renamed).run_id == synced.run_id
-    assert bench.run().info.run_name == "second"
+    assert bench.run().info.run_name == "second, x=[2] @home?"
 
 
 def test_a_copy_does_not_take_over_the_original_s_run(bench: Bench) -> None:
@@ -520,6 +520,13 @@ def test_a_database_that_cannot_be_used_is_one_sentence_at_once(bench: Bench, tm
 )
 def test_an_address_that_keeps_nothing_is_refused(bench: Bench, uri: str, said: str) -> None:
     assert said in fails_within(5, bench.folder, uri)
+
+
+@pytest.mark.parametrize(("folder", "said"), [("what?", "'?'"), ("a%20b", "'%20'")])
+def test_a_folder_that_no_address_can_name_is_a_sentence(tmp_path: Path, folder: str, said: str) -> None:
+    with pytest.raises(TrackingError, match="name a database elsewhere with --tracking-uri") as raised:
+        default_uri(tmp_path / folder)
+    assert f"because of the {said} in it" in str(raised.value)
 
 
 def test_a_locked_database_is_one_sentence_soon(bench: Bench) -> None:
