@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
 from ...harness.core.errors import UsageError, unknown_name
-from ...harness.core.items import ClipSettings
+from ...harness.core.items import ClipSettings, make_item, start_of
 from ..base import Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
     from .model.text import TextConditioner
     from .model.vae import VAE
 
-__all__ = ["WEIGHTS", "ReferenceGenerator"]
+__all__ = ["WEIGHTS", "Doubling", "ReferenceGenerator"]
 
 SAMPLER_VERSION: Final = 2  # a change of the sampling code that changes clips is a new version
+CASCADE_VERSION: Final = 2  # as above, for clips of doubled height and width
+
+Doubling: TypeAlias = Literal["refine", "interpolate"]
 
 _PARTS: Final = {"vae": ("autoencoder", ()), "text": ("text model", TEXT_FILES)}
 """The other parts of a checkpoint: the part's name in words, and its additional files."""
@@ -48,8 +52,10 @@ class ReferenceGenerator(Generator):
         device: ``auto``, ``cpu`` or ``cuda``.
         dtype: of the arithmetic, for example ``float32`` or ``bfloat16``.
         expand: expands prompts first; see `expand.RULES`.
-        cascade: whether the second stage doubles height and width. Then the possible sizes double, too, and
-            clips can start only from text.
+        cascade: what doubles height and width: ``refine``, the second stage; ``interpolate``, bilinear
+            interpolation, what the second stage is compared with; or None. With either the possible sizes
+            double, too, and clips can start only from text. What is doubled is the clip that the same prompt
+            and seed give without a cascade.
 
     Raises:
         UsageError: no checkpoint of that name, or no such dtype.
@@ -67,7 +73,7 @@ class ReferenceGenerator(Generator):
         device: str = "auto",
         dtype: str = "float32",
         expand: Expander | None = None,
-        cascade: bool = False,
+        cascade: Doubling | None = None,
     ) -> None:
         self.spec = f"reference:{checkpoint}"
         self.settings = settings or SamplerSettings()
@@ -91,8 +97,15 @@ class ReferenceGenerator(Generator):
             "sampler": {"version": SAMPLER_VERSION, **self.settings.model_dump(mode="json")},
             "dtype": self.dtype,
             "expand": self.expand.name if self.expand else None,
-            "cascade": checkpoint_digest(find_part(self.folder, "refiner")) if self.cascade else None,
+            "cascade": self._cascade_identity(),
         }
+
+    def _cascade_identity(self) -> Json:
+        if self.cascade is None:
+            return None
+        refiner = find_part(self.folder, "refiner")
+        weights = checkpoint_digest(refiner) if self.cascade == "refine" else None
+        return {"version": CASCADE_VERSION, "how": self.cascade, "model": weights}
 
     def check(self, items: Sequence[Item]) -> list[str]:
         """Refuse items that cannot be generated; every image and video is read once.
@@ -153,20 +166,18 @@ class ReferenceGenerator(Generator):
         import torch
 
         if self._loaded is None:
-            self._loaded = _load(self.folder, self.device, cascade=self.cascade)
+            self._loaded = _load(self.folder, self.device, refined=self.cascade == "refine")
         parts = self._loaded
         device, dtype = parts.device, getattr(torch, self.dtype)
         channels = parts.vae.config.latent_channels
-        sizes = [_scaled(item.clip, 1 / SCALE) if self.cascade else item.clip for item in items]
-        noise = [
-            item_noise(item.id, _latent_shape(clip, channels)).to(device)
-            for item, clip in zip(items, sizes, strict=True)
-        ]
+        firsts = [_undoubled(item) if self.cascade else item for item in items]
+        noise = [item_noise(item.id, _latent_shape(item.clip, channels)).to(device) for item in firsts]
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             conditioning = parts.text([self.prompt_of(item) for item in items])
             given = _given(parts.vae, items)
             latents = sample(parts.model, noise, conditioning, parts.text([""]), self.settings, given)
-            frames = _decode(parts.vae, latents, parts.refiner)
+            double = _doubling(parts.refiner) if self.cascade else None
+            frames = _decode(parts.vae, latents, double)
         return [Frames(clip.cpu().numpy(), item.clip.fps) for clip, item in zip(frames, items, strict=True)]
 
     def _known_clips(self) -> list[ClipSettings]:
@@ -193,7 +204,7 @@ class _Loaded:
     device: torch.device
 
 
-def _load(folder: Path, device_name: str, *, cascade: bool) -> _Loaded:
+def _load(folder: Path, device_name: str, *, refined: bool) -> _Loaded:
     from .model.dit import load_dit
     from .model.refiner import load_refiner
     from .model.text import TextConditioner
@@ -204,7 +215,7 @@ def _load(folder: Path, device_name: str, *, cascade: bool) -> _Loaded:
     _refuse_other_parts(folder)
     model, vae = load_dit(folder), load_vae(find_part(folder, "vae"))
     text = TextConditioner.load(find_part(folder, "text"), str(device))
-    refiner = load_refiner(find_part(folder, "refiner")).to(device) if cascade else None
+    refiner = load_refiner(find_part(folder, "refiner")).to(device) if refined else None
     return _Loaded(model.to(device), vae.to(device), text, refiner, device)
 
 
@@ -240,12 +251,23 @@ def _given(vae: VAE, items: Sequence[Item]) -> list[Given]:
     return [coded[_start_key(item)] for item in items]
 
 
-def _decode(vae: VAE, latents: Sequence[Tensor], refiner: Refiner | None) -> list[Tensor]:
+def _undoubled(item: Item) -> Item:
+    """Make the item of half the height and width that a cascade starts from: its id gives the noise."""
+    return make_item(item.prompt, item.seed, _scaled(item.clip, 1 / SCALE), **start_of(item))
+
+
+def _doubling(refiner: Refiner | None) -> Callable[[Tensor], Tensor]:
+    """Take what doubles clips (B, 3, T, H, W): a refiner, or without one interpolation."""
+    from .model.refiner import interpolate, refine
+
+    return interpolate if refiner is None else partial(refine, refiner)
+
+
+def _decode(vae: VAE, latents: Sequence[Tensor], double: Callable[[Tensor], Tensor] | None) -> list[Tensor]:
     """Turn latents into uint8 clips (T, H, W, 3), those of one size together."""
     import torch
 
-    from .model.refiner import refine
-    from .model.vae import to_pixels
+    from .model.vae import to_pixels, to_unit
 
     sizes: dict[tuple[int, ...], list[int]] = {}
     for number, x in enumerate(latents):
@@ -253,9 +275,10 @@ def _decode(vae: VAE, latents: Sequence[Tensor], refiner: Refiner | None) -> lis
     clips: dict[int, Tensor] = {}
     for numbers in sizes.values():
         batch = torch.stack([latents[number] for number in numbers])
-        decoded = vae.decode(vae.denormalise(batch))
-        decoded = decoded if refiner is None else refine(refiner, decoded)
-        clips |= dict(zip(numbers, to_pixels(decoded), strict=True))
+        pixels = to_pixels(vae.decode(vae.denormalise(batch)))
+        if double is not None:
+            pixels = to_pixels(double(to_unit(pixels)))  # from the very clip that there is without a cascade
+        clips |= dict(zip(numbers, pixels, strict=True))
     return [clips[number] for number in range(len(latents))]
 
 

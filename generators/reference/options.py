@@ -4,6 +4,7 @@
     reference:safe?steps=50,solver=heun,guidance=1  other settings of the sampler
     reference:base?expand=rules                     short prompts are expanded first
     reference:base?cascade=on                       a second stage doubles height and width
+    reference:base?cascade=interpolate              the same clips, doubled by interpolation alone
 
 `harness.core.specs` has the grammar.
 """
@@ -26,7 +27,9 @@ class ReferenceOptions(SamplerSettings):
     """The options of a spec; all of them are part of the generator's identity."""
 
     expand: Literal["none", "rules"] = Field(default="none", description="how short prompts are expanded")
-    cascade: bool = Field(default=False, description="whether a second stage doubles height and width")
+    cascade: Literal["off", "on", "interpolate"] = Field(
+        default="off", description="what doubles height and width: nothing, a second stage, or interpolation"
+    )
 
 
 def make_reference(argument: str, device: str, dtype: str) -> ReferenceGenerator:
@@ -43,7 +46,7 @@ def make_reference(argument: str, device: str, dtype: str) -> ReferenceGenerator
         device=device,
         dtype=dtype,
         expand=RULES if options.expand == "rules" else None,
-        cascade=options.cascade,
+        cascade=None if options.cascade == "off" else "refine" if options.cascade == "on" else "interpolate",
     )
     generator.spec = f"reference:{argument if spec.argument else checkpoint + argument}"
     return generator

@@ -31,6 +31,7 @@ __all__ = ["TrainDit", "export_dit", "train_dit"]
 
 # How often frames are given, and which: a still to start from, the first frames, the last, or both ends.
 _GIVEN: Final = {"still": 0.14, "first": 0.1, "last": 0.07, "ends": 0.07}
+_PART: Final = 1000  # clips that are coded and kept together; a run that is killed loses no more
 
 
 class TrainDit(TrainConfig):
@@ -172,35 +173,45 @@ def _given(clean: list[Tensor], generator: torch.Generator) -> tuple[list[Tensor
 
 
 def _data(config: TrainDit, out: Path, device: torch.device) -> _Data:
-    """Code the training clips once, and keep what came out in ``out``."""
+    """Code the training clips once, and keep what came out in ``out``, part by part."""
     vae = find_part(out / config.name, "vae")
     which = planted(config.data)
     samples = list(training_samples(which, config.clips, config.captions))
     key = digest(
         "latents",
-        {
-            "vae": checkpoint_digest(vae),
-            "clips": config.clips,
-            "world": WORLD_VERSION,
-            "set": which.model_dump(mode="json"),
-        },
+        {"vae": checkpoint_digest(vae), "world": WORLD_VERSION, "set": which.model_dump(mode="json")},
     )
     channels = load_vae(vae).config.latent_channels
     sizes = [(channels, s.clip.frames // 4, s.clip.height // 8, s.clip.width // 8) for s in samples]
     ends = np.cumsum([c * (t + 1) * h * w for c, t, h, w in sizes])
+    parts: list[Tensor] = []
+    for first in range(0, len(samples), _PART):
+        part = samples[first : first + _PART]
+        path = out / f"latents-{key[:16]}-{first}-{first + len(part)}.safetensors"
+        parts.append(_coded(part, sizes[first : first + _PART], path, vae, device))
     starts = [0, *ends[:-1].tolist()]
-    path = out / f"latents-{key[:16]}.safetensors"
+    return _Data(torch.cat(parts), starts, sizes, [s.captions for s in samples])
+
+
+def _coded(
+    samples: Sequence[TrainingSample],
+    sizes: Sequence[tuple[int, int, int, int]],
+    path: Path,
+    vae: Path,
+    device: torch.device,
+) -> Tensor:
+    """Read the latents of clips from ``path``; code the clips first if they are not there."""
     if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        say(f"coding {len(samples)} clips")
-        coded = _code(samples, starts, int(ends[-1]), vae, device)
-        write_beside(path, lambda beside: save_file({"flat": coded}, beside))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        say(f"coding {len(samples)} clips: {path.name}")
+        ends = np.cumsum([c * (t + 1) * h * w for c, t, h, w in sizes])
+        flat = _code(samples, [0, *ends[:-1].tolist()], int(ends[-1]), vae, device)
+        write_beside(path, lambda beside: save_file({"flat": flat}, beside))
     try:
         with safe_open(path, framework="pt") as file:
-            flat = file.get_tensor("flat")
+            return file.get_tensor("flat")
     except SafetensorError as error:
         raise UsageError(f"the coded clips {path} are damaged ({error}); remove that file") from None
-    return _Data(flat, starts, sizes, [s.captions for s in samples])
 
 
 def _code(
@@ -227,8 +238,6 @@ def _code(
         waiting.append((index, torch.from_numpy(frames)))
         if len(waiting) == 16:
             code(waiting)
-        if index % 2000 == 1999:
-            say(f"{index + 1} clips")
     for waiting in by_size.values():
         if waiting:
             code(waiting)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from screentest.generators import Failure, Frames
 from screentest.generators.reference import ReferenceGenerator, SamplerSettings
+from screentest.generators.reference.generator import Doubling
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
@@ -243,7 +245,7 @@ def test_half_precision_gives_nearly_the_same_clip(tiny_checkpoint: Path) -> Non
 def test_the_cascade_doubles_the_known_sizes(tiny_checkpoint: Path, tmp_path: Path) -> None:
     double = NATIVE.model_copy(update={"height": 128, "width": 128})
     one = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(steps=1))
-    two = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(steps=1), cascade=True)
+    two = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(steps=1), cascade="refine")
     item = make_item("a red ball falls", 0, double)
     assert two.check([item]) == []
     (output,) = two.generate([item])
@@ -257,3 +259,33 @@ def test_the_cascade_doubles_the_known_sizes(tiny_checkpoint: Path, tmp_path: Pa
     started = make_item("a red ball falls", 0, double, image=str(tmp_path / "start.png"))
     with pytest.raises(UsageError, match="doubles clips of text alone"):
         two.check([started])
+
+
+def test_a_cascade_doubles_the_very_clip_of_the_seed(tiny_checkpoint: Path) -> None:
+    """So that what the second stage adds can be compared pair by pair."""
+    from screentest.generators.reference.model.refiner import interpolate
+    from screentest.generators.reference.model.vae import to_pixels, to_unit
+
+    def made(cascade: Doubling | None, scale: int = 2) -> list[np.ndarray]:
+        clips = [
+            clip.model_copy(update={"height": scale * clip.height, "width": scale * clip.width})
+            for clip in (NATIVE, NATIVE, WIDE)
+        ]
+        asked = [make_item("a red ball falls", seed, clip) for seed, clip in enumerate(clips)]
+        generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST, cascade=cascade)
+        assert generator.check(asked) == []
+        return [frames(output) for output in generator.generate(asked)]
+
+    plain, refined, interpolated = made(None, 1), made("refine"), made("interpolate")
+    assert np.abs(plain[0] - plain[1]).max() > 10
+    for small, one, other in zip(plain, refined, interpolated, strict=True):
+        unit = to_unit(torch.from_numpy(small.astype(np.uint8))[None])
+        doubled = to_pixels(interpolate(unit))[0].numpy().astype(int)
+        assert np.abs(other - doubled).max() <= 1  # of uint8: the clip is rounded, and then interpolated
+        assert np.abs(one - other).max() > 1
+
+
+def test_how_a_clip_is_doubled_is_part_of_the_identity(tiny_checkpoint: Path) -> None:
+    kinds: tuple[Doubling | None, ...] = (None, "refine", "interpolate")
+    identities = [ReferenceGenerator(str(tiny_checkpoint), cascade=kind).identity() for kind in kinds]
+    assert len({json.dumps(identity, sort_keys=True) for identity in identities}) == 3

@@ -47,6 +47,13 @@ def test_options_are_part_of_the_identity_and_defaults_are_the_defaults(tiny_che
 
 
 @pytest.mark.parametrize(
+    ("option", "doubling"), [("off", None), ("on", "refine"), ("interpolate", "interpolate")]
+)
+def test_a_cascade_by_its_name(option: str, doubling: str | None) -> None:
+    assert made(f"reference:base?cascade={option}").cascade == doubling
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         ("step=5", "unknown key 'step'; did you mean 'steps'"),
@@ -55,6 +62,7 @@ def test_options_are_part_of_the_identity_and_defaults_are_the_defaults(tiny_che
         ("solver=hun", "solver: .*'euler' or 'heun'"),
         ("guidance=nan", "guidance: "),
         ("expand=gpt", "expand: .*'none' or 'rules'"),
+        ("cascade=true", "cascade: .*'off', 'on' or 'interpolate'"),
         ("steps", "'steps' should be name=value"),
         ("steps=5,steps=6", "'steps=6' should be name=value, once"),
         ("", "'' should be name=value"),

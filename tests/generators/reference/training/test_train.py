@@ -53,6 +53,28 @@ def test_the_transformer_alone_trains_into_a_new_folder_on_the_shipped_parts(tmp
         train("dit", out=out, overrides={**DIT, "clips": 3, "early": 0})
 
 
+def test_clips_are_coded_in_parts_that_a_later_run_reuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed while it codes loses one part, and more clips add to the parts that there are."""
+    from screentest.generators.reference.training import dit
+
+    monkeypatch.setattr(dit, "_PART", 2)
+    settings = {**DIT, "early": 0, "steps": 1}
+    train("dit", out=tmp_path / "a", overrides={**settings, "clips": 4})
+    parts = sorted(path.name.split("-", 2)[2] for path in (tmp_path / "a").glob("latents-*"))
+    assert parts == ["0-2.safetensors", "2-4.safetensors"]
+    coded = [load_file(path)["flat"] for path in sorted((tmp_path / "a").glob("latents-*"))]
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").glob("latents-*")}
+    train("dit", out=tmp_path / "a", overrides={**settings, "clips": 5, "name": "more"})
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list((tmp_path / "a").glob("latents-*"))) == 3
+    monkeypatch.undo()
+    train("dit", out=tmp_path / "b", overrides={**settings, "clips": 4})
+    (whole,) = (tmp_path / "b").glob("latents-*")
+    torch.testing.assert_close(load_file(whole)["flat"], torch.cat(coded), atol=2e-3, rtol=2e-3)
+
+
 def test_the_same_again_is_finished_already_and_another_setting_is_another_run(trained: Path) -> None:
     before = (trained / "base" / "model.safetensors").read_bytes()
     train("dit", out=trained, overrides=DIT)
