@@ -73,6 +73,12 @@ def _signed(argument: str, device: str, dtype: str) -> Generator:
     return make_signed(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
 
 
+def _watermarked(argument: str, device: str, dtype: str) -> Generator:
+    from .watermarked import make_watermarked
+
+    return make_watermarked(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
+
+
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)
 GENERATORS.add(
     "reference",
@@ -92,6 +98,12 @@ GENERATORS.add(
     "signed",
     GeneratorKind(
         _signed, "signed:[SPEC]?cert=FILE,key=FILE: clips of another generator, signed with a C2PA manifest"
+    ),
+)
+GENERATORS.add(
+    "watermarked",
+    GeneratorKind(
+        _watermarked, "watermarked:[SPEC]?mark=NAME: clips of another generator, with an invisible watermark"
     ),
 )
 

@@ -35,11 +35,14 @@ ROOMS.add(
             "frames.world_hazard",
             "provenance.encoders",
             "provenance.measures",
+            "provenance.spread_spectrum",
+            "provenance.watermark_encoders",
+            "provenance.watermark_measures",
         )
     )
 )
 """Rooms of the measures, encoders and judges of safety."""
 
-_AUDITS: tuple[str, ...] = ()
+_AUDITS: tuple[str, ...] = ("provenance",)
 AUDIT_ROOMS.add(*(f"{__name__}.{room}.audit" for room in _AUDITS))
 """Rooms of the built-in audits."""

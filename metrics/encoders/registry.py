@@ -49,7 +49,7 @@ __all__ = [
 
 TEXT_SUFFIX = ".text"
 _ROLES = (
-    "clip", "image", "judge", "provenance", "subject", "surprise", "tracks", "video", "vlm",
+    "clip", "image", "judge", "provenance", "subject", "surprise", "tracks", "video", "vlm", "watermark",
 )  # fmt: skip
 
 

@@ -1,0 +1,109 @@
+"""A generator whose clips are watermarked: ``watermarked:[SPEC]?mark=[spread?key=FILE,payload=HEX]``.
+
+The marked frames are stored as a run stores frames, near-lossless; the files of an inner generator, and the
+manifests in them, are lost. To sign as well, sign last: ``signed:[watermarked:[SPEC]]?cert=FILE,key=FILE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from ..harness.core.config import Config
+from ..harness.core.errors import MediaError, describe
+from ..harness.core.media import open_clip
+from ..harness.core.specs import parse_wrapped
+from .base import Failure, Frames, Generator, Output, Refusal, answers
+from .identity import identity_of
+from .wrapper import Wrapper
+
+if TYPE_CHECKING:
+    from ..harness.core.items import Item
+    from ..harness.core.keys import Json
+    from ..safety.provenance.watermarks import Mark
+
+__all__ = ["WatermarkOptions", "WatermarkedGenerator", "make_watermarked"]
+
+_VERSION = 1
+
+
+class WatermarkOptions(Config):
+    """With what clips are marked."""
+
+    mark: str = Field(default="spread", min_length=1, description="a watermark, with its key and payload")
+
+
+class WatermarkedGenerator(Wrapper):
+    """Mark the clips of another generator; refusals and failures stay as they are."""
+
+    def __init__(self, inner: Generator, mark: Mark, spec: str = "") -> None:
+        super().__init__(inner, spec or f"watermarked:{inner.spec}")
+        self._mark = mark
+
+    def identity(self) -> Mapping[str, Json]:
+        """List the generator's own identity and the watermark's, with the digest of its key."""
+        return {
+            "kind": "watermarked",
+            "version": _VERSION,
+            "inner": dict(identity_of(self.inner)),
+            "mark": dict(self._mark.identity()),
+        }
+
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        """Generate the items and mark the clips."""
+        return [self._marked(output) for output in answers(self.inner, items)]
+
+    def _marked(self, output: Output) -> Output:
+        if isinstance(output, Refusal | Failure):
+            return output
+        try:
+            if isinstance(output, Frames):
+                frames_THWC, fps = output.frames_THWC, output.fps
+            else:
+                decoding = open_clip(output.path).windows()
+                frames_THWC = np.concatenate([window.frames_THWC for window in decoding])
+                fps = decoding.info.fps
+            return Frames(self._mark.encode(frames_THWC), fps, layers=output.layers)
+        except MediaError as error:
+            return Failure(f"the clip could not be watermarked: {error}", layers=output.layers)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            return Failure(
+                f"the watermark {self._mark.name!r} failed: {describe(error)}", layers=output.layers
+            )
+
+
+def make_watermarked(
+    argument: str,
+    device: str,
+    dtype: str,
+    *,
+    kinds: Sequence[str],
+    make: Callable[[str, str, str], Generator],
+) -> WatermarkedGenerator:
+    """Make a watermarking generator from what follows ``watermarked:``.
+
+    Args:
+        argument: options, and the spec of the generator whose clips are marked.
+        device, dtype: of the generator.
+        kinds: kinds of generators, which separate the options from the inner spec.
+        make: makes the generator from its spec, device and dtype.
+
+    Raises:
+        UsageError: an unknown option or watermark, a key or payload that is not one, or an inner generator
+            that cannot be made.
+    """
+    from ..safety.provenance.watermarks import make_mark
+
+    whose = f"--generator watermarked:{argument}"
+    spec = parse_wrapped(
+        argument,
+        list(kinds),
+        whose,
+        what="generator",
+        example="give one in brackets, watermarked:[SPEC]?mark=spread",
+    )
+    mark = make_mark(spec.settings(WatermarkOptions).mark, whose)
+    return WatermarkedGenerator(make(spec.argument, device, dtype), mark, f"watermarked:{argument}")
