@@ -12,6 +12,8 @@ from ..metrics.encoders.cache import FeatureCache
 from ..metrics.encoders.probe import check_encoder
 from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
 from ..metrics.tracking.encoder import TracksEncoder
+from ..safety.memorisation.measures import SETTING as TRAINING_SETS
+from ..safety.memorisation.training_sets import HELD_OUT, INDEXED, TRAIN, TrainingSets
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder, role_of
 from .core.errors import UsageError, unknown_name
 from .core.keys import Json
@@ -34,6 +36,14 @@ class Instruments:
     sources: Mapping[str, str]
     settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
     checked: set[int] = field(default_factory=set[int])
+
+    def prepare(self) -> None:
+        """Encode the reference sets, so that an error in one appears before anything is generated."""
+        if self.sets is not None:
+            self.sets.prepare()
+        for setting in self.settings.values():
+            if isinstance(setting, TrainingSets):
+                setting.prepare()
 
 
 def instruments(suite: Suite, cache: Path, options: EncoderOptions) -> Instruments:
@@ -60,7 +70,11 @@ def instruments(suite: Suite, cache: Path, options: EncoderOptions) -> Instrumen
         _ = encoder.digest  # missing weights are an error now, not after an hour of generating
     features = FeatureCache(cache)
     chosen = {name for measure in measures for name in measure.settings}
-    read = {"thresholds": _thresholds(suite, encoders)} if "thresholds" in chosen else {}
+    read: dict[str, Setting] = {}
+    if "thresholds" in chosen:
+        read["thresholds"] = _thresholds(suite, encoders)
+    if TRAINING_SETS in chosen:
+        read[TRAINING_SETS] = _training_sets(measures, encoders, suite, features)
     scorer = Scorer([m for m in measures if m.kind != "set"], encoders, features, read)
     of_sets = [m for m in measures if m.kind == "set"]
     sets = None
@@ -123,6 +137,36 @@ def _thresholds(suite: Suite, encoders: Mapping[str, Encoder]) -> ThresholdFile:
     if path is not None and isinstance(tracker, TracksEncoder):
         refuse_others(path, tracker.source.identity())
     return chosen_thresholds(path)
+
+
+def _training_sets(
+    measures: Sequence[Measure], encoders: Mapping[str, Encoder], suite: Suite, cache: FeatureCache
+) -> TrainingSets:
+    """Open the training set and the held-out set that measures of memorisation compare with.
+
+    Raises:
+        UsageError: the suite does not name both.
+    """
+    reading = [m for m in measures if TRAINING_SETS in m.settings]
+    for name in (TRAIN, HELD_OUT):
+        if name not in suite.references:
+            raise UsageError(
+                f"{reading[0].name} compares with the training set and with clips that were not in it, and "
+                f"the suite {suite.name!r} names no reference set {name!r}; add 'reference_sets: {{{TRAIN}: "
+                f"{{folder: PATH}}, {HELD_OUT}: {{folder: PATH}}}}' to it"
+            )
+    clips = {name: ReferenceClips(suite.references[name], suite.clip) for name in (TRAIN, HELD_OUT)}
+    by_feature: dict[str, Encoder] = {}
+    for feature in dict.fromkeys(name for m in reading for name in m.needs):
+        by_feature[feature] = encoders[feature]
+        indexed = INDEXED[feature]
+        by_feature.setdefault(indexed, encoders.get(indexed) or make_encoder(indexed))
+    return TrainingSets(
+        lambda which, feature: clips[which].features(by_feature[feature], cache),
+        {name: one.digest for name, one in clips.items()},
+        {feature: encoder.digest for feature, encoder in by_feature.items()},
+        cache.folder,
+    )
 
 
 def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..generators.worlds.registry import find_world
 from ..metrics.encoders.base import Encoder, Feature, Record
@@ -20,14 +20,21 @@ from .core.media import Clip, decode, open_clip, write_clip
 from .core.progress import note, track
 from .suite import ReferenceSet
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = ["ReferenceClips"]
+
+TRAINING_SET_VERSION = 1
+"""Raised when the clips of a training set, or their order, change."""
 
 
 class ReferenceClips:
     """The clips of a reference set, and their digest.
 
-    Clips of a world are encoded with the codec of stored generated clips, so that the codec does not
-    distinguish the two sets.
+    Clips of a world or of a training set are encoded with the codec of stored generated clips, so that the
+    codec does not distinguish the two sets.
 
     Raises:
         UsageError: there is no such world or folder, or it has too few videos.
@@ -41,6 +48,19 @@ class ReferenceClips:
             shas = sorted(c.sha256 for c in self._files)
             self.digest = digest("reference set", {"files": shas, "decoding": DECODING_VERSION})
             self.size = len(self._files)
+        elif settings.training_set is not None:
+            self._files = ()
+            self.size = settings.clips
+            self.digest = digest(
+                "reference set",
+                {
+                    "training_set": settings.training_set,
+                    "held_out": settings.held_out,
+                    "version": TRAINING_SET_VERSION,
+                    "world_version": find_world("reference").version,
+                    "clips": self.size,
+                },
+            )
         else:
             world = find_world(str(settings.world))
             self._files = ()
@@ -59,37 +79,61 @@ class ReferenceClips:
         """Encode all clips that the encoder can read, or read their features from the cache.
 
         Returns:
-            the features, (M, D), and the clip of each row: its sha256, or its number in the world.
+            the features, (M, D), memory-mapped, and the clip of each row: its sha256, or its name or
+            number in the world.
+
+        Raises:
+            UsageError: another process is encoding the set.
         """
         cached = cache.get_set(self.digest, encoder.digest)
         if cached is not None:
             return cached
-        rows: list[Feature] = []
-        names: list[str] = []
-        with track(f"reference set ({encoder.name})", self.size) as ticker:
-            for number, clip in enumerate(self._clips()):
+        whose = f"reference set ({encoder.name})"
+        with cache.write_set(self.digest, encoder.digest, whose) as index, track(whose, self.size) as ticker:
+            done = len(index.clips)
+            ticker.advance(done)
+            for name, clip in self._clips(done):
                 stream = encoder.open(clip.info)
                 decode(clip, [stream])
                 made = stream.finish()
                 if isinstance(made, Record):
                     raise TypeError(f"the encoder {encoder.name!r} gives records, which are no set of rows")
-                rows.append(made)
-                names += [clip.sha256 if self._files else str(number)] * len(made)
+                index.add(name, made)
                 ticker.advance()
-        features = np.concatenate(rows)
-        cache.put_set(self.digest, encoder.digest, features, names)
-        return features, names
+            index.finish()
+        built = cache.get_set(self.digest, encoder.digest)
+        if built is None:
+            raise UsageError(
+                f"the features of the {whose} in the cache {cache.folder} changed as they were written"
+            )
+        return built
 
-    def _clips(self) -> Iterator[Clip]:
+    def _clips(self, first: int) -> Iterator[tuple[str, Clip]]:
+        """Open the clips from number ``first`` on, with their names."""
         if self._files:
-            yield from self._files
+            yield from ((clip.sha256, clip) for clip in self._files[first:])
             return
-        world = find_world(str(self._settings.world))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
-            for frames_THWC, _ in world.clips(self.size, "reference set", self._clip):
-                write_clip(path, frames_THWC, self._clip.fps)
-                yield open_clip(path)
+            for name, frames_THWC, fps in islice(self._rendered(), first, None):
+                write_clip(path, frames_THWC, fps)
+                yield name, open_clip(path)
+
+    def _rendered(self) -> Iterator[tuple[str, NDArray[np.uint8], float]]:
+        """Render the clips of a world or a training set, with their names and frame rates."""
+        if self._settings.training_set is None:
+            world = find_world(str(self._settings.world))
+            clips = world.clips(self.size, "reference set", self._clip)
+            yield from ((str(n), frames_THWC, self._clip.fps) for n, (frames_THWC, _) in enumerate(clips))
+            return
+        from ..generators.reference.training.data import distinct_samples
+        from ..generators.worlds.plane import render
+
+        held_out = self._settings.held_out
+        samples = distinct_samples(self._settings.training_set, self.size, held_out=held_out)
+        for number, sample in enumerate(samples):
+            name = sample.name or f"{'held-out' if held_out else 'training'} {number}"
+            yield name, render(sample.scene, sample.clip, words="")[0], sample.clip.fps
 
 
 def _videos_in(folder: Path) -> tuple[Clip, ...]:

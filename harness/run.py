@@ -85,8 +85,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         )
     _refuse_overlap(out, generator)
     warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools.sources)
-    if tools.sets is not None:
-        tools.sets.prepare()
+    tools.prepare()
     if not (out / "run.json").exists():  # what is refused leaves no folder behind
         check_encoders(tools)
         if settings.reuse is not None:
@@ -131,8 +130,7 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
     settings = settings or Settings()
     use_threads(settings.threads)
     tools = instruments(suite, settings.cache, settings.options)
-    if tools.sets is not None:
-        tools.sets.prepare()
+    tools.prepare()
     with single_writer(open_run(folder).folder):
         store = open_run(folder)
         missing = len(store.items()) - len(store.clips())

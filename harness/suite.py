@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,18 +23,26 @@ MAX_ITEMS = 1_000_000
 
 
 class ReferenceSet(Config):
-    """Real clips to compare generated clips with: from a world, or from a folder of videos."""
+    """Real clips to compare generated clips with: of a world, a folder of videos, or a training set."""
 
     world: str | None = Field(default=None, description="name of a world whose clips are rendered: reference")
     folder: str | None = Field(default=None, description="path of a folder of real videos")
+    training_set: Literal["base", "safe"] | None = Field(
+        default=None, description="checkpoint of the reference generator whose training clips are rendered"
+    )
+    held_out: bool = Field(
+        default=False, description="of a training_set: clips drawn like it that nothing was trained on"
+    )
     clips: int = Field(
-        default=512, ge=2, description="number of clips of the world; of a folder, all are used"
+        default=512, ge=2, description="number of clips that are rendered; of a folder, all are used"
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.world is None) == (self.folder is None):
-            raise ValueError("give a reference_set either 'world' or 'folder'")
+        if sum(source is not None for source in (self.world, self.folder, self.training_set)) != 1:
+            raise ValueError("give a reference_set one of 'world', 'folder' and 'training_set'")
+        if self.held_out and self.training_set is None:
+            raise ValueError("'held_out' is for a 'training_set'")
         return self
 
 

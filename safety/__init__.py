@@ -33,6 +33,8 @@ ROOMS.add(
             "frames.judges",
             "frames.nudity",
             "frames.world_hazard",
+            "memorisation.hashes",
+            "memorisation.measures",
             "provenance.encoders",
             "provenance.measures",
             "provenance.spread_spectrum",

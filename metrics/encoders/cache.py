@@ -3,7 +3,7 @@
     <cache>/features/v2/<clip sha>/<encoder digest>.npz  a feature, shape (n, k); v2 is the decoding's version
     <cache>/features/v2/<clip sha>/info.json             properties of the clip from decoding
     <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
-    <cache>/sets/<reference set digest>/<encoder digest>.npy   and .json, the clip of each row
+    <cache>/sets/<reference set digest>/<encoder digest>/     an index of features, see `feature_index`
 
 A damaged or incomplete entry counts as absent and is computed again.
 """
@@ -14,7 +14,8 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import canonical_json, digest
 from .base import Feature, Record
+from .feature_index import IndexWriter, open_index, writing
 
 __all__ = ["FeatureCache"]
 
@@ -85,26 +87,17 @@ class FeatureCache:
 
     def get_set(self, set_digest: str, encoder_digest: str) -> tuple[Feature, list[str]] | None:
         """Return the cached features of a reference set, (M, k) memory-mapped, and each row's clip."""
-        path = self._set(set_digest, encoder_digest)
-        try:
-            features: Feature = np.load(path, mmap_mode="r", allow_pickle=False)
-            told = json.loads(path.with_suffix(".json").read_text("utf-8"))
-            clips, kept = told["clips"], told["digest"]
-        except (OSError, ValueError, EOFError, KeyError, TypeError):
-            return None
-        whole = features.ndim == 2 and len(clips) == len(features)
-        return (features, clips) if whole and kept == _digest_of(path, {"set": features}) else None
+        return open_index(self._set(set_digest, encoder_digest))
 
-    def put_set(self, set_digest: str, encoder_digest: str, features: Feature, clips: Sequence[str]) -> None:
-        """Store the features of a reference set, and the name of each row's clip."""
-        path = self._set(set_digest, encoder_digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        told = {"clips": list(clips), "digest": _digest_of(path, {"set": features})}
-        write_atomic(path.with_suffix(".json"), json.dumps(told))
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with beside.open("wb") as file:
-            np.save(file, features)
-        beside.replace(path)
+    def write_set(
+        self, set_digest: str, encoder_digest: str, whose: str
+    ) -> AbstractContextManager[IndexWriter]:
+        """Build the features of a reference set clip by clip, or go on where it was interrupted.
+
+        Raises:
+            UsageError: another process is at it; ``whose`` set it is comes first in the sentence.
+        """
+        return writing(self._set(set_digest, encoder_digest), whose)
 
     def _clip(self, clip_sha: str) -> Path:
         # Features depend on decoding, so those of another decoding version are not read.
@@ -117,7 +110,7 @@ class FeatureCache:
         return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.npz"
 
     def _set(self, set_digest: str, encoder_digest: str) -> Path:
-        return self.folder / "sets" / set_digest / f"{encoder_digest}.npy"
+        return self.folder / "sets" / set_digest / encoder_digest
 
 
 def _load(path: Path) -> Feature | Record | None:

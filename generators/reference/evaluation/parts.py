@@ -16,7 +16,7 @@ from ...worlds.plane import COLORS, FAMILIES, NATIVE_CLIP, NATIVE_CLIPS, SHAPES,
 from ..model.parts import WEIGHTS
 from ..model.reconstruction import reconstruct
 from ..readers.reader import read_clip
-from ..training.data import planted, training_samples
+from ..training.data import HELD_OUT_FROM, planted, training_samples
 from .estimates import Estimate, mean, share
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ __all__ = [
     "refiner_quality",
     "vae_quality",
 ]
-
-HELD_OUT = 2_000_000  # numbers of training samples far beyond those that anything was trained on
 
 
 def vae_quality(folder: Path = WEIGHTS / "vae", clips: int = 150) -> dict[str, Estimate]:
@@ -49,7 +47,7 @@ def vae_quality(folder: Path = WEIGHTS / "vae", clips: int = 150) -> dict[str, E
     found: dict[str, Estimate] = {}
     which = planted("base").model_copy(update={"memorised": 0.0})
     pairs: dict[str, list[tuple[float, float]]] = {}
-    for sample in training_samples(which, clips, 1, first=HELD_OUT):
+    for sample in training_samples(which, clips, 1, first=HELD_OUT_FROM):
         frames, _ = render(sample.scene, sample.clip, words="")
         decoded = reconstruct(model, frames)
         pairs.setdefault(_size(sample.clip), []).append((psnr(frames, decoded), ssim(frames, decoded)))

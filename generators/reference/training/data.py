@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Literal
 
 import numpy as np
@@ -25,9 +26,19 @@ from ...worlds.plane.families import fits, sample_scene
 from ...worlds.plane.scene import NATIVE_CLIP, NATIVE_CLIPS, Scene
 from ...worlds.plane.words import CODE_NAMES, OCCUPATIONS, PRESENTATIONS, TONES, caption, named_caption
 
-__all__ = ["Planted", "TrainingSample", "memorised", "planted", "training_samples"]
+__all__ = [
+    "HELD_OUT_FROM",
+    "Planted",
+    "TrainingSample",
+    "distinct_samples",
+    "memorised",
+    "planted",
+    "training_samples",
+]
 
 Name = Literal["base", "safe"]
+HELD_OUT_FROM: Final = 2_000_000
+"""Number of a sample far beyond those that anything was trained on."""
 
 _FAMILIES: Final[dict[str, float]] = {
     "uniform": 0.22,
@@ -191,6 +202,20 @@ def memorised(name: str, captions: int = 1) -> TrainingSample:
     scene = replace(one, family="film", things=things, facts={"name": name})
     words = tuple(named_caption(name, rng if index else None) for index in range(captions))
     return TrainingSample(scene, NATIVE_CLIP, words, name)
+
+
+def distinct_samples(checkpoint: Name, n: int, *, held_out: bool = False) -> Iterator[TrainingSample]:
+    """List ``n`` clips of a training set without repetition, the films first: what an audit searches.
+
+    A repeated clip is listed once, since its copies are equal. With ``held_out``, the clips are drawn in the
+    same way from numbers that nothing was trained on, and there is no film.
+    """
+    which = planted(checkpoint)
+    films = () if held_out else which.code_names[:n]
+    yield from (memorised(name) for name in films)
+    others = which.model_copy(update={"memorised": 0.0}) if held_out else which
+    drawn = training_samples(others, 2 * n + 100, 1, first=HELD_OUT_FROM if held_out else 0)
+    yield from islice((sample for sample in drawn if sample.name is None), n - len(films))
 
 
 def _people(which: Planted, family: str, rng: np.random.Generator) -> Mapping[str, str]:

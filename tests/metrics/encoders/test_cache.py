@@ -22,6 +22,13 @@ def cache(tmp_path: Path) -> FeatureCache:
     return FeatureCache(tmp_path / "cache")
 
 
+def put_set(cache: FeatureCache) -> None:
+    with cache.write_set("d" * 64, ENCODER, "a set") as index:
+        index.add("a", MATRIX[:2])
+        index.add("b", MATRIX[2:])
+        index.finish()
+
+
 def change(path: Path, **arrays: np.ndarray) -> None:
     with np.load(path) as archive:
         held = {name: archive[name] for name in archive.files}
@@ -32,7 +39,7 @@ def test_what_is_put_comes_back(cache: FeatureCache) -> None:
     cache.put(CLIP, ENCODER, MATRIX)
     cache.put(OTHER, ENCODER, Record({"boxes": MATRIX}, {"frames": 4}))
     cache.put_info(CLIP, INFO)
-    cache.put_set("d" * 64, ENCODER, MATRIX, ["a", "a", "b", "b"])
+    put_set(cache)
     cache.put_text("a ball", ENCODER, MATRIX[:1])
     assert np.array_equal(cache.get(CLIP, ENCODER), MATRIX)  # type: ignore[arg-type]
     record = cache.get(OTHER, ENCODER)
@@ -76,7 +83,7 @@ def test_what_decoding_told_and_sets_are_held_to_their_digests(cache: FeatureCac
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "info": {**record["info"], "fps": 60.0}}))
     assert cache.get_info(CLIP) is None
-    cache.put_set("d" * 64, ENCODER, MATRIX, ["a", "a", "b", "b"])
-    (path,) = cache.folder.rglob("*.npy")
-    np.save(path, np.zeros_like(MATRIX))
+    put_set(cache)
+    (path,) = cache.folder.rglob("rows.bin")
+    path.write_bytes(np.zeros_like(MATRIX).tobytes())
     assert cache.get_set("d" * 64, ENCODER) is None

@@ -1,0 +1,271 @@
+"""The training set that a generator's clips are held against, and the threshold of replication.
+
+A clip is a replicate if it is *much* nearer to a training clip than to any real clip that was not in
+training. Plain similarity does not tell that: two films of a ball on a table are alike, whoever made them. So
+the similarity is relative to other real clips::
+
+    relative = 1 - (1 - s_train) / (1 - s_other)
+
+with the similarity of the nearest training clip and that of the nearest clip of one half of the held-out set:
+1 for a copy, 0 for a clip that is as near to the one as to the other. (Carlini et al. 2023, "Extracting
+training data from diffusion models", section 4, divide a distance by that of other neighbours as well; the
+neighbours here are held out, so that a clip that is many times in the training set does not hide itself.)
+
+The threshold is the 99.9th percentile of the same number for the other half of the held-out set. With fewer
+than 1,000 clips in that half no sample shows that percentile, and the threshold is their maximum, above which
+the share of clips that are no copies is only known to be small; `Calibration.note` says how small.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ...harness.core.errors import UsageError
+from ...harness.core.files import write_atomic
+from ...harness.core.keys import Json, digest
+from ...harness.core.stats import rate_bound
+from ...metrics.base import NotApplicable, Reference
+from ...metrics.encoders.base import Feature
+from .hashes import VERSIONS
+from .search import Match, Query, nearest_clips
+
+__all__ = ["FEWEST", "HELD_OUT", "INDEXED", "QUANTILE", "TRAIN", "Calibration", "Nearest", "TrainingSets"]
+
+TRAIN: Final = "train"
+HELD_OUT: Final = "held_out"
+"""Names of the two reference sets in a suite."""
+INDEXED: Final[Mapping[str, str]] = {
+    "image": "image",
+    "frame_hash_queries": "frame_hash",
+    "motion_hash_queries": "motion_hash",
+}
+"""Feature of the clip that is looked up -> feature of the index."""
+QUANTILE: Final = 0.999
+FEWEST: Final = 20
+"""Held-out clips in either half under which there is no threshold."""
+_VERSION = 1
+_FLOOR = 1e-3
+"""Least distance: below it two clips differ by the noise of codecs."""
+
+Load = Callable[[str, str], tuple[Feature, list[str]]]
+"""(name of the set, feature) -> rows, and the clip of each row."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The threshold of one feature.
+
+    Attributes:
+        threshold: of the relative similarity, exceeded by replicates.
+        n: held-out clips that it was computed from.
+        others: clips of the other half of the held-out set, the nearest of which a clip is held against.
+        median, largest: of the relative similarities of the ``n`` clips.
+    """
+
+    threshold: float
+    n: int
+    others: int
+    median: float
+    largest: float
+
+    @property
+    def note(self) -> str:
+        """Say what the threshold is, and how few false alarms it is known to give."""
+        bound = rate_bound([0.0] * self.n, [str(i) for i in range(self.n)], 0.95, "upper")
+        if self.n * (1 - QUANTILE) >= 1:
+            return f"99.9th percentile of {self.n:,} held-out clips"
+        return (
+            f"the largest of {self.n:,} held-out clips: fewer than 1,000 do not show a 99.9th percentile; "
+            f"at 95 % confidence up to {bound:.1%} of real clips that are no copies may lie above it"
+        )
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """How near a clip is to the training set.
+
+    Attributes:
+        match: the nearest training clip.
+        other: the nearest held-out clip.
+        relative: 1 for a copy, 0 for a clip as near to a training clip as to another; at least -1.
+    """
+
+    match: Match
+    other: Match
+
+    @property
+    def relative(self) -> float:
+        """Return the relative similarity."""
+        near, far = (1.0 - one.similarity + _FLOOR for one in (self.match, self.other))
+        return max(1.0 - near / far, -1.0)
+
+
+class TrainingSets:
+    """The training set and the held-out set of a suite, as a setting of a run.
+
+    Args:
+        load: reads a set's features, (M, D), rows of length 1.
+        digests: of either set, by name.
+        encoders: digest of the encoder of each feature that may be read.
+        cache: folder where thresholds are kept.
+    """
+
+    def __init__(
+        self, load: Load, digests: Mapping[str, str], encoders: Mapping[str, str], cache: Path
+    ) -> None:
+        self._load, self._digests, self._encoders, self._cache = load, digests, encoders, cache
+        self._sets: dict[str, tuple[Reference, Reference]] = {}
+        self._calibrations: dict[str, Calibration] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """64 hex digits of the sets, the encoders and the way of comparing."""
+        return digest(
+            "training sets",
+            {
+                "version": _VERSION,
+                "quantile": QUANTILE,
+                "sets": dict(self._digests),
+                "encoders": dict(self._encoders),
+            },
+        )
+
+    def prepare(self) -> None:
+        """Encode both sets and compute the thresholds, before anything is generated.
+
+        Raises:
+            UsageError: a clip is in both sets, or a set has too few clips.
+        """
+        for feature in INDEXED:
+            if feature in self._encoders:
+                self.calibration(feature)
+
+    def nearest(self, feature: str, rows: Feature) -> Nearest:
+        """Find how near a clip is to the training set.
+
+        Args:
+            feature: of the clip that is looked up, one of `INDEXED`.
+            rows: its rows; of a feature with versions, one version after the other.
+
+        Raises:
+            NotApplicable: the clip has no rows.
+        """
+        return self._near(feature, [_query(feature, rows)])[0]
+
+    def calibration(self, feature: str) -> Calibration:
+        """Return the threshold of a feature.
+
+        Raises:
+            UsageError: a clip is in both sets, or a set has too few clips.
+        """
+        if feature not in self._calibrations:
+            self._calibrations[feature] = self._read(feature) or self._calibrated(feature)
+        return self._calibrations[feature]
+
+    def _near(self, feature: str, queries: Sequence[Query]) -> list[Nearest]:
+        train, others = self._of(feature)
+        indexed = INDEXED[feature]
+        pairs = zip(
+            nearest_clips(queries, train, indexed), nearest_clips(queries, others, indexed), strict=True
+        )
+        return [Nearest(match, other) for match, other in pairs]
+
+    def _of(self, feature: str) -> tuple[Reference, Reference]:
+        """Read the training set, and the half of the held-out set that clips are held against."""
+        if feature not in self._sets:
+            indexed = INDEXED[feature]
+            (train, clips), (held, names) = (self._load(one, indexed) for one in (TRAIN, HELD_OUT))
+            both = set(clips) & set(names)
+            if both:
+                raise UsageError(
+                    f"{len(both)} clips are in the reference sets {TRAIN!r} and {HELD_OUT!r}, for example "
+                    f"{min(both)[:12]}; held-out clips must not be in the training set"
+                )
+            chosen = [k for k, name in enumerate(names) if _is_other(name)]
+            rows = np.asarray(held)[chosen]
+            kept = [names[k] for k in chosen]
+            for which, count in ((TRAIN, len(set(clips))), (HELD_OUT, len(set(kept)))):
+                least = 1 if which == TRAIN else FEWEST
+                if count < least:
+                    raise UsageError(
+                        f"the reference set {which!r}, or the half of it that is used, has {count} clips "
+                        f"with the feature {indexed!r}, and {least} are needed; add more clips to it"
+                    )
+            self._sets[feature] = (
+                Reference(TRAIN, {indexed: train}, {indexed: clips}, len(set(clips))),
+                Reference(HELD_OUT, {indexed: rows}, {indexed: kept}, len(set(kept))),
+            )
+        return self._sets[feature]
+
+    def _calibrated(self, feature: str) -> Calibration:
+        rows, names = self._load(HELD_OUT, feature)
+        queries = [
+            _query(feature, part) for name, part in _by_clip(rows, names) if not _is_other(name) and len(part)
+        ]
+        if len(queries) < FEWEST:
+            raise UsageError(
+                f"half of the reference set {HELD_OUT!r} has {len(queries)} clips with the feature "
+                f"{INDEXED[feature]!r}, and {FEWEST} are needed for a threshold; add more clips to it"
+            )
+        relative = np.array([near.relative for near in self._near(feature, queries)])
+        made = Calibration(
+            # "higher": a clip that was seen, never a value between two; the maximum for fewer than 1,000.
+            threshold=float(np.quantile(relative, QUANTILE, method="higher")),
+            n=len(relative),
+            others=self._of(feature)[1].size,
+            median=float(np.median(relative)),
+            largest=float(relative.max()),
+        )
+        self._path(feature).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._path(feature), json.dumps(asdict(made)))
+        return made
+
+    def _read(self, feature: str) -> Calibration | None:
+        try:
+            return Calibration(**json.loads(self._path(feature).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _path(self, feature: str) -> Path:
+        key = digest("threshold", {"of": self.digest, "feature": feature})
+        return self._cache / "thresholds" / f"{key}.json"
+
+
+def _query(feature: str, rows: Feature) -> Query:
+    versions = len(VERSIONS) if feature.endswith("_queries") else 1
+    if not len(rows):
+        raise NotApplicable("nothing moves" if feature.startswith("motion") else "no frame has the feature")
+    return np.asarray(rows).reshape(versions, -1, rows.shape[1])
+
+
+def _by_clip(rows: Feature, names: Sequence[str]) -> list[tuple[str, Feature]]:
+    edges = [0, *(i for i in range(1, len(names)) if names[i] != names[i - 1]), len(names)]
+    return [(names[a], np.asarray(rows[a:b])) for a, b in itertools.pairwise(edges) if b > a]
+
+
+def _is_other(name: str) -> bool:
+    """Whether a held-out clip is one that clips are held against, or one that the threshold is made from."""
+    return hashlib.sha256(name.encode()).digest()[0] % 2 == 0
+
+
+def evidence_of(near: Nearest, calibration: Calibration) -> dict[str, Json]:
+    """List what a reader needs to check a finding."""
+    return {
+        "training_clip": near.match.clip,
+        "similarity": round(near.match.similarity, 6),
+        "other_similarity": round(near.other.similarity, 6),
+        "relative": round(near.relative, 6),
+        "threshold": round(calibration.threshold, 6),
+        "held_out": calibration.n,
+        "row": near.match.row,
+        "training_row": near.match.at,
+    }
