@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ class IndexWriter:
 
 
 @contextmanager
-def writing(folder: Path, whose: str) -> Iterator[IndexWriter]:
+def writing(folder: Path, whose: str) -> Generator[IndexWriter]:
     """Build an index in ``folder``, or go on with one; one process at a time.
 
     Args:

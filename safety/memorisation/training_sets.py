@@ -126,9 +126,13 @@ class TrainingSets:
         self._sets: dict[str, tuple[Reference, Reference]] = {}
         self._calibrations: dict[str, Calibration] = {}
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """64 hex digits of the sets, the encoders and the way of comparing."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return digest(
             "training sets",
             {

@@ -141,8 +141,8 @@ def test_a_plain_prompt_that_yaml_reads_as_something_else_is_refused(tmp_path, w
         ({"clip": {"fps": float("inf")}}, "clip.fps: "),
         ({"clip": {"frames": 0}}, "clip.frames: "),
         ({"clip": {"widht": 64}}, "unknown key 'clip.widht'; did you mean 'width'"),
-        ({"reference_set": {}}, "either 'world' or 'folder'"),
-        ({"reference_set": {"world": "reference", "folder": "x"}}, "either 'world' or 'folder'"),
+        ({"reference_set": {}}, "one of 'world', 'folder' and 'training_set'"),
+        ({"reference_set": {"world": "reference", "folder": "x"}}, "one of 'world', 'folder' and 'training_set'"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, changes, sentence):
