@@ -20,7 +20,7 @@ _rate = partial(measure, version=1, better="higher", bounds=(0.0, 1.0), kind="ra
 
 @_rate("watermark.detected_rate", needs=("watermark",))
 def detected_rate(sample: Sample) -> Scored:
-    """Share of clips whose watermark is detected, at a false alarm rate of at most 1 in 1,000 over keys."""
+    """Share of clips whose watermark is detected; as many bits match by chance in 1 of 1,000,000 keys."""
     found = sample.records["watermark"].meta
     return Scored(float(bool(found["detected"])), _evidence(found))
 
