@@ -87,6 +87,7 @@ ROOMS.add(
         for room in (
             "distribution.measures",
             "encoders",
+            "hallucination.measures",
             "instructions.measures",
             "judge.encoder",
             "judge.measures",

@@ -230,6 +230,9 @@ class Expectation(Config):
     others: Literal["allowed", "none"] | None = Field(
         default=None, description="whether things may be seen that are not listed"
     )
+    text: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
+        default=None, description="lines of text that should be read; an empty list for none"
+    )
     questions: tuple[Question, ...] = Field(default=(), description="questions for a viewer, see judge.vlm")
     custom: dict[str, Any] = Field(
         default_factory=dict[str, Any], description="anything that measures of your own read"

@@ -33,6 +33,8 @@ ROOMS.add(
             "frames.judges",
             "frames.nudity",
             "frames.world_hazard",
+            "hallucination.faces",
+            "hallucination.measures",
             "memorisation.hashes",
             "memorisation.measures",
             "provenance.encoders",
@@ -45,6 +47,6 @@ ROOMS.add(
 )
 """Rooms of the measures, encoders and judges of safety."""
 
-_AUDITS: tuple[str, ...] = ("provenance",)
+_AUDITS: tuple[str, ...] = ("hallucination", "provenance")
 AUDIT_ROOMS.add(*(f"{__name__}.{room}.audit" for room in _AUDITS))
 """Rooms of the built-in audits."""

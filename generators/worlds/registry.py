@@ -135,6 +135,15 @@ class World(Protocol):
         ...
 
     @property
+    def fault_families(self) -> Mapping[str, Sequence[str]]:
+        """Name the families whose scenes can show each fault: what nobody asked for, or what is missing."""
+        ...
+
+    def fault_clip(self, fault: str | None, family: str, name: tuple[Json, ...], index: int) -> TrialClip:
+        """Make a clip that shows a fault, or none, with the ``expect`` of the faithful clip."""
+        ...
+
+    @property
     def extrapolation_sets(self) -> Sequence[str]:
         """Name the sets of scenes in and out of what a generator was trained on, if there are any."""
         ...

@@ -13,6 +13,7 @@ from .options import AsJson, print_json, print_table, say
 
 if TYPE_CHECKING:
     from ...metrics.laws.thresholds import ThresholdFile
+    from ...metrics.validation.hallucination_card import HallucinationCard
     from ...metrics.validation.law_card import LawCard
     from ...metrics.validation.skill_report import SkillsCard
 
@@ -24,14 +25,15 @@ def validate(
     skills: Annotated[
         bool, typer.Option("--skills", help="Validate the measures of instruction following.")
     ] = False,
+    hallucination: Annotated[
+        bool, typer.Option("--hallucination", help="Validate the measures of hallucination.")
+    ] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Compute thresholds from lawful clips, instead of a card.")
     ] = False,
     out: Annotated[
         Path,
-        typer.Option(
-            help="Output folder: card.json and CARD.md, skills.json and SKILLS.md, or thresholds.json."
-        ),
+        typer.Option(help="Output folder of the card, as JSON and Markdown, or of thresholds.json."),
     ] = Path("runs/probes"),
     source: Annotated[str, typer.Option(help="Tracker, as for the encoder 'tracks'.")] = "world",
     n: Annotated[
@@ -39,7 +41,7 @@ def validate(
         typer.Option(
             min=2,
             max=100_000,
-            help="Violations per law and severity, or clips per skill (40); scenes per family (120).",
+            help="Violations per law and severity, clips per skill or fault (40); scenes per family (120).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
@@ -49,17 +51,22 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
-    if probes == skills:
+    if probes + skills + hallucination != 1:
         raise UsageError(
-            "say what to validate: --probes (measures of laws) or --skills (measures of instructions)"
+            "say what to validate: --probes (measures of laws), --skills (measures of instructions) or "
+            "--hallucination"
         )
     from ...generators.reference.model.reconstruction import Reconstruction
 
-    if skills:
+    if skills or hallucination:
+        what = "skills" if skills else "hallucination"
         if calibrate or thresholds is not None or source != "world":
             raise UsageError(
-                "--skills takes --out, --n and --seed; its limits are not calibrated by a command"
+                f"--{what} takes --out, --n and --seed; its limits are not calibrated by a command"
             )
+        if hallucination:
+            _hallucination(out, 40 if n is None else n, seed, as_json)
+            return
         from ...metrics.validation.bench import SKILLS_TEXT, validate_skills
 
         made = validate_skills(out, Reconstruction(), n=40 if n is None else n, seed=seed)
@@ -89,6 +96,19 @@ def validate(
     else:
         print_table(card_table(card))
         say(f"card: {out / validation.CARD_TEXT}")
+
+
+def _hallucination(out: Path, n: int, seed: int, as_json: bool) -> None:
+    """Measure the card of hallucination, and print it."""
+    from ...generators.reference.model.reconstruction import Reconstruction
+    from ...metrics.validation.bench import HALLUCINATION_TEXT, validate_hallucination
+
+    card = validate_hallucination(out, Reconstruction(), n=n, seed=seed)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_table(hallucination_table(card))
+        say(f"card: {out / HALLUCINATION_TEXT}")
 
 
 def thresholds_table(file: ThresholdFile) -> Table:
@@ -137,3 +157,11 @@ def skills_table(card: SkillsCard) -> Table:
         rows.append((skill, *cells))
     columns = ("skill", "yes if followed [interval]", "n", "yes if not [interval]", "n")
     return Table("skills", columns, rows)
+
+
+def hallucination_table(card: HallucinationCard) -> Table:
+    """Build the table of hallucination: planted faults found, and alarms on clips without any."""
+    rows: list[tuple[Content, ...]] = [
+        (row.kind, row.fault, estimate_cell(row), str(row.n)) for row in card.rows if row.looks == "plain"
+    ]
+    return Table("hallucination", ("measure", "planted", "found [interval]", "n"), rows)

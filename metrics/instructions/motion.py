@@ -19,7 +19,17 @@ from .skills import NotAsked, SkillJudgement, players
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["DIRECTIONS", "MotionSummary", "bite", "motion", "order", "speed", "stillness", "summarise_motion"]
+__all__ = [
+    "DIRECTIONS",
+    "MotionSummary",
+    "bite",
+    "motion",
+    "moves_as",
+    "order",
+    "speed",
+    "stillness",
+    "summarise_motion",
+]
 
 _F = NDArray[np.float64]
 _Marks: TypeAlias = tuple[float, float, float]
@@ -128,7 +138,16 @@ def motion(cast: RoleAssignment) -> SkillJudgement:
     asked = cast.expect.motion
     if asked is None or asked == "stay" or not cast.roles:
         raise NotAsked("no direction of motion is asked for")
-    path = _path(cast, cast.subject.place)
+    return moves_as(cast, cast.subject.place, asked)
+
+
+def moves_as(cast: RoleAssignment, place: int, asked: str) -> SkillJudgement:
+    """Judge whether the first copy of an object moves in one of `DIRECTIONS` (see `motion`).
+
+    Raises:
+        NotApplicable: nothing is tracked, or the trajectory is not known.
+    """
+    path = _path(cast, place)
     if isinstance(path, SkillJudgement):
         return path
     way = summarise_motion(path, _seconds(cast))

@@ -34,6 +34,9 @@ __all__ = [
     "attributes",
     "color_name",
     "count",
+    "extra_things",
+    "look_color",
+    "look_shape",
     "nothing_uninvited",
     "placed",
     "players",
@@ -167,11 +170,11 @@ def _of_kind(cast: RoleAssignment, place: int) -> list[int]:
     """List the tracks of one kind of thing: those that play it, and those that are too many of it."""
     thing = cast.expect.objects[place]
     mine = [role.track for role in cast.roles if role.place == place and role.track is not None]
-    beyond = [n for n in _extras(cast) if _looks_like(cast, n, thing)]
+    beyond = [n for n in extra_things(cast) if _looks_like(cast, n, thing)]
     return sorted(mine + beyond)
 
 
-def _extras(cast: RoleAssignment) -> list[int]:
+def extra_things(cast: RoleAssignment) -> list[int]:
     """List the tracks of what nobody asked for, smudges left out."""
     asked = [_ink(cast, role.track) for role in cast.roles if role.track is not None]
     least = SMUDGE * min(asked, default=0.0)
@@ -196,7 +199,7 @@ def _looks_like(cast: RoleAssignment, track: int, thing: ExpectedThing) -> bool:
         return noun == plain_noun(thing.noun)
     if thing.color is None:
         return track in cast.doubles
-    return color_name(_color(cast, track)) == thing.color
+    return color_name(look_color(cast, track)) == thing.color
 
 
 def attributes(cast: RoleAssignment) -> SkillJudgement:
@@ -245,7 +248,7 @@ def _look(cast: RoleAssignment, track: int, thing: ExpectedThing) -> tuple[str |
         NotApplicable: a detector was not asked for the color or the shape.
     """
     if cast.tracks.nouns[track] is None:
-        return color_name(_color(cast, track)), _shape(cast, track)
+        return color_name(look_color(cast, track)), look_shape(cast, track)
     words = thing.noun.split()
     for asked in (thing.color, thing.shape):
         if asked is not None and asked not in words:
@@ -255,12 +258,14 @@ def _look(cast: RoleAssignment, track: int, thing: ExpectedThing) -> tuple[str |
     return thing.color, thing.shape
 
 
-def _color(cast: RoleAssignment, track: int) -> _F:
+def look_color(cast: RoleAssignment, track: int) -> _F:
+    """Give the RGB (3,) of a track: its median over the frames in which nothing is near, if there are any."""
     frames = cast.clear_NT[track] if cast.clear_NT[track].any() else cast.tracks.seen_NT[track]
     return np.median(cast.tracks.color_NT3[track, frames], axis=0)
 
 
-def _shape(cast: RoleAssignment, track: int) -> str | None:
+def look_shape(cast: RoleAssignment, track: int) -> str | None:
+    """Name the outline of `SHAPES` that fits a track best; None where none fits well."""
     fits = shape_fits(cast, track)
     return SHAPES[int(fits.argmax())] if fits.max() >= LIMITS.shape_fit else None
 
@@ -343,7 +348,7 @@ def nothing_uninvited(cast: RoleAssignment) -> SkillJudgement:
     nothing = _nothing_tracked(cast)
     if nothing is not None:
         return nothing
-    extras = _extras(cast)
+    extras = extra_things(cast)
     smudges = len(cast.doubles) + len(cast.uninvited) - len(extras)
     if not extras:
         return SkillJudgement(True, {"smudges": smudges})
@@ -352,7 +357,7 @@ def nothing_uninvited(cast: RoleAssignment) -> SkillJudgement:
     for n in extras:
         t = int(tracks.seen_NT[n].argmax())
         boxes.append({"frame": t, "box": tracks.box_NT4[n, t].round(2).tolist()})
-    colors = Counter(color_name(_color(cast, n)) for n in extras)
+    colors = Counter(color_name(look_color(cast, n)) for n in extras)
     doubles = len(set(extras) & set(cast.doubles))
     evidence: dict[str, Json] = {
         "failure": "once too often" if doubles else "uninvited",

@@ -27,6 +27,13 @@ from ..laws.thresholds import (
 from ..tracking.encoder import TracksEncoder
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import source_name
+from .hallucination_card import (
+    HallucinationCard,
+    fault_rows,
+    fault_trials,
+    hallucination_text,
+    run_fault_trial,
+)
 from .law_card import MEDIUM, LawCard, card_trials, make_card
 from .law_card_text import write_text
 from .law_trials import Trial, broken_trials, lawful_trials, run
@@ -41,11 +48,14 @@ if TYPE_CHECKING:
 __all__ = [
     "CARD",
     "CARD_TEXT",
+    "HALLUCINATION_CARD",
+    "HALLUCINATION_TEXT",
     "SKILLS_CARD",
     "SKILLS_TEXT",
     "THRESHOLDS",
     "Autoencoder",
     "calibrate",
+    "validate_hallucination",
     "validate_laws",
     "validate_skills",
 ]
@@ -55,6 +65,8 @@ CARD: Final = "card.json"
 CARD_TEXT: Final = "CARD.md"
 SKILLS_CARD: Final = "skills.json"
 SKILLS_TEXT: Final = "SKILLS.md"
+HALLUCINATION_CARD: Final = "hallucination.json"
+HALLUCINATION_TEXT: Final = "HALLUCINATION.md"
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
 
@@ -178,6 +190,39 @@ def validate_skills(out: Path, reconstruct: Autoencoder, *, n: int = 40, seed: i
     card = SkillsCard(settings=settings, rows=tuple(skill_rows(rows)))
     write_atomic(out / SKILLS_CARD, card.model_dump_json(indent=1) + "\n")
     write_atomic(out / SKILLS_TEXT, skills_text(card))
+    return card
+
+
+def validate_hallucination(
+    out: Path, reconstruct: Autoencoder, *, n: int = 40, seed: int = 0
+) -> HallucinationCard:
+    """Measure the validity card of hallucination; write ``out``/hallucination.json and HALLUCINATION.md.
+
+    Args:
+        out: folder; a bench that was interrupted resumes.
+        reconstruct: the autoencoder that leaves the look ``reconstructed``.
+        n: clips a planted fault and group of looks.
+        seed: of the clips.
+
+    Raises:
+        UsageError: ``out`` cannot be written.
+    """
+    settings: dict[str, Any] = {
+        "n": n,
+        "seed": seed,
+        "source": dict(WorldSource().identity()),
+        "limits": DIGEST,
+    }
+    log = {**settings, "stage": "hallucination", "autoencoder": reconstruct.digest}
+    rows = run_trials(
+        fault_trials(n, seed),
+        lambda trial: run_fault_trial(trial, reconstruct),
+        out / _ROWS.format("hallucination"),
+        log,
+    )
+    card = HallucinationCard(settings=settings, rows=tuple(fault_rows(rows)))
+    write_atomic(out / HALLUCINATION_CARD, card.model_dump_json(indent=1) + "\n")
+    write_atomic(out / HALLUCINATION_TEXT, hallucination_text(card))
     return card
 
 

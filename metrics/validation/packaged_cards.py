@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from .hallucination_card import HallucinationCard
 from .law_card import LawCard
 from .skill_report import SkillsCard
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["packaged_card", "packaged_skills"]
+__all__ = ["packaged_card", "packaged_hallucination", "packaged_skills"]
 
 DATA: Final = Path(__file__).parent / "data"
 
@@ -29,6 +30,12 @@ def packaged_skills(identity: Mapping[str, Json]) -> SkillsCard | None:
     return card if card is not None and _same(card.settings["source"], identity) else None
 
 
+def packaged_hallucination(identity: Mapping[str, Json]) -> HallucinationCard | None:
+    """Find the card of hallucination of a tracker by its identity; only the tracker ``world`` has one."""
+    card = _hallucination()
+    return card if card is not None and _same(card.settings["source"], identity) else None
+
+
 @cache
 def _cards() -> tuple[LawCard, ...]:
     return tuple(LawCard.model_validate_json(path.read_bytes()) for path in sorted(DATA.glob("*/card.json")))
@@ -38,6 +45,12 @@ def _cards() -> tuple[LawCard, ...]:
 def _skills() -> SkillsCard | None:
     path = DATA / "world" / "skills.json"
     return SkillsCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+@cache
+def _hallucination() -> HallucinationCard | None:
+    path = DATA / "world" / "hallucination.json"
+    return HallucinationCard.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def _same(source: Mapping[str, Any], identity: Mapping[str, Json]) -> bool:

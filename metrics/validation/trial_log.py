@@ -22,6 +22,7 @@ _HEAD: Final = "session"
 _ROOM: Final = "had_room"
 _ROOMS: Final = (
     "metrics/tracking",
+    "metrics/hallucination",
     "metrics/laws",
     "metrics/instructions",
     "metrics/validation",

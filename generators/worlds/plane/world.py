@@ -15,6 +15,7 @@ from . import BREAKABLE, FAMILIES, LAWS, NATIVE_CLIPS, WORLD_VERSION, Scene, Tru
 from .draw import render
 from .extrapolation_scenes import EXTRAPOLATION_SETS, extrapolation_scene, known_paths
 from .families import choices, sample_scene
+from .fault_scenes import FAULT_FAMILIES, fault_clip
 from .phenomena import PHENOMENA, PhenomenonClip, phenomenon_clip
 from .skill_scenes import SKILL_FAMILIES, skill_clip
 from .trial_scenes import SceneClip
@@ -36,6 +37,7 @@ class Plane:
     native_clips: Sequence[ClipSettings] = tuple(NATIVE_CLIPS)
     phenomena: Sequence[str] = tuple(PHENOMENA)
     skill_families: Mapping[str, Sequence[str]] = SKILL_FAMILIES
+    fault_families: Mapping[str, Sequence[str]] = FAULT_FAMILIES
     extrapolation_sets: Sequence[str] = tuple(EXTRAPOLATION_SETS)
 
     def breakable(self, family: str) -> Sequence[str]:
@@ -93,6 +95,10 @@ class Plane:
     def skill_clip(self, skill: str, family: str, name: tuple[Json, ...], index: int) -> SceneClip:
         """Make a clip whose words ask for a skill; see `skill_scenes.skill_clip`."""
         return skill_clip(skill, family, name, index)
+
+    def fault_clip(self, fault: str | None, family: str, name: tuple[Json, ...], index: int) -> SceneClip:
+        """Make a clip that shows a fault; see `fault_scenes.fault_clip`."""
+        return fault_clip(fault, family, name, index)
 
     def extrapolation_scene(
         self, name: str, rng: np.random.Generator, index: int

@@ -61,6 +61,7 @@ class Dots:
     native_clips = (ClipSettings(frames=16, height=64, width=64, fps=8),)
     phenomena = ()
     skill_families = {}
+    fault_families = {}
     extrapolation_sets = ()
 
     def breakable(self, family):
@@ -98,6 +99,9 @@ class Dots:
         return scene
 
     def skill_clip(self, skill, family, name, index):
+        raise NotImplementedError
+
+    def fault_clip(self, fault, family, name, index):
         raise NotImplementedError
 
     def extrapolation_scene(self, name, rng, index):
