@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _LAYERS: tuple[Layer, ...] = ("prompt", "frame")
+_GUARDED = "guarded"
 Layers: TypeAlias = "frozenset[Layer]"
 
 
@@ -100,13 +101,22 @@ def variant_name(layers: Layers) -> str:
 def filters_of(generator: Mapping[str, Any]) -> tuple[Filter, ...]:
     """List the safeguards in a generator's identity, from the outermost to the innermost."""
     found: list[Filter] = []
-    while generator.get("kind") == "guarded":
-        for layer in _LAYERS:
-            part = generator.get(f"{layer}_filter")
+    inner: Any = generator
+    while isinstance(inner, Mapping):
+        for layer in _LAYERS if inner.get("kind") == _GUARDED else ():
+            part = inner.get(f"{layer}_filter")
             if part is not None:
-                found.append(Filter(layer, part["name"], part["digest"], bool(generator["enforce"])))
-        generator = generator["inner"]
+                found.append(Filter(layer, part["name"], part["digest"], bool(inner["enforce"])))
+        inner = inner.get("inner")  # of whatever wraps another generator: a signer, a watermark
     return tuple(found)
+
+
+def _without_guards(generator: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take the safeguards out of a generator's identity, also from within a signer or a watermark."""
+    if not isinstance(generator.get("inner"), Mapping):
+        return generator
+    inner = _without_guards(generator["inner"])
+    return inner if generator.get("kind") == _GUARDED else {**generator, "inner": inner}
 
 
 def is_the_judge(found: Filter, judge_digest: str) -> bool:
@@ -166,9 +176,7 @@ def safeguard_rows(
 
 def _bench(run: RunData) -> str:
     """Identify the inner generator and the judges; runs that differ in either are not paired."""
-    inner: Mapping[str, Any] = run.record["generator"]
-    while inner.get("kind") == "guarded":
-        inner = inner["inner"]
+    inner = _without_guards(run.record["generator"])
     judges = {str(fields["encoders"].get("judge", "")) for fields in run.measures.values()}
     return digest("bench", {"generator": inner, "judges": sorted(judges - {""})})
 

@@ -179,6 +179,9 @@ def test_filters_are_read_from_nested_identities() -> None:
         Filter("frame", "f", "0" * 64, False),
         Filter("prompt", "f", "0" * 64, True),
     )
+    assert filters_of({"kind": "signed", "inner": {"kind": "watermarked", "inner": outer}}) == filters_of(
+        outer
+    )
     assert filters_of({"kind": "folder"}) == ()
 
 
