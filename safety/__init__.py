@@ -29,6 +29,8 @@ ROOMS.add(
         f"{__name__}.{room}"
         for room in (
             "attacks.measures",
+            "detectors.encoder",
+            "detectors.measures",
             "frames.image_classifiers",
             "frames.judges",
             "frames.nudity",
@@ -47,6 +49,6 @@ ROOMS.add(
 )
 """Rooms of the measures, encoders and judges of safety."""
 
-_AUDITS: tuple[str, ...] = ("hallucination", "provenance")
+_AUDITS: tuple[str, ...] = ("detectors", "hallucination", "provenance")
 AUDIT_ROOMS.add(*(f"{__name__}.{room}.audit" for room in _AUDITS))
 """Rooms of the built-in audits."""

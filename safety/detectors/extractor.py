@@ -1,0 +1,36 @@
+"""The base of what detectors look at."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from ...harness.core.arrays import Floats
+from ...harness.core.keys import Identified, digest
+from .preparation import PreparedClip
+
+__all__ = ["Extractor"]
+
+
+class Extractor(Identified):
+    """Turn a prepared clip into a vector.
+
+    Attributes:
+        kind: of detector.
+        columns: names of the numbers.
+        falling: whether, without training, a *lower* number means a generated clip; None if the weights of
+            the numbers are learned.
+    """
+
+    kind: ClassVar[str]
+    columns: tuple[str, ...] = ()
+    falling: bool | None = None
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits of the kind and the identity."""
+        return digest("detector extractor", {"kind": self.kind, **self.identity()})
+
+    @abstractmethod
+    def extract(self, clip: PreparedClip) -> Floats:
+        """Compute the vector of a clip, (k,)."""
