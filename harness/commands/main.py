@@ -23,6 +23,7 @@ from ..core.errors import ScreentestError, UsageError
 from . import (
     audit,
     correct,
+    detect,
     extrapolate,
     physics_iq,
     prompts,
@@ -292,6 +293,8 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(prompts.transform)
 app.command()(prompts.classify)
 app.command()(prompts.assess)
+app.command()(detect.detect)
+app.command(name="assess-detector")(detect.assess_detector)
 app.command()(safety.safety)
 app.command()(audit.audit)
 app.command()(correct.correct)

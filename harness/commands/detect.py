@@ -1,0 +1,378 @@
+"""The commands `detect` and `assess-detector`: scores of clips, and how far a detector can be trusted.
+
+With ``--json``, `detect` prints one object::
+
+    schema_version  1
+    detector        name, digest, kind, threshold; false_alarms, recall and auc on clips that it had not seen,
+                    each with value, low, high, n; AUC of metadata alone before and after the preparation
+    clips           one per file: file, score, flagged, unlike (why it is of another kind), by_metadata
+                    (score, flagged), problem (why there is no score)
+
+and `assess-detector`::
+
+    schema_version  1
+    confidence      of all intervals
+    real, generated sources of each class -> number of clips
+    left_out        sentences
+    detectors       one per detector: detector, all_generators, unprepared, generators, real_sources,
+                    all_real_sources, deliveries, calibration; each result is null or has real, generated,
+                    auc, average_precision, recall_at_1_percent, recall, false_alarms
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import MediaError, UsageError
+from ..core.presentation import MISSING, Content, Table, estimate_cell, interval_text, level, number, percent
+from .options import AsJson, Cache, Confidence, Device, DeviceOption, print_tables
+
+if TYPE_CHECKING:
+    from ...safety.detectors.corpus import Corpus, LabelledClip
+    from ...safety.detectors.detector import Detection, Detector
+    from ...safety.detectors.protocol import Trial
+    from ...safety.detectors.separation import Separation
+
+__all__ = ["assess_detector", "class_folders", "detect", "detector_corpus"]
+
+SCHEMA_VERSION = 1
+_DEFAULTS = ("spectral", "differences", "combined")
+_WITH_ENCODER = ("d3", "path", "probe")
+
+RealOption = Annotated[
+    list[Path] | None, typer.Option("--real", metavar="DIR", help="Folder of real videos; may be repeated.")
+]
+GeneratedOption = Annotated[
+    list[Path] | None,
+    typer.Option("--generated", metavar="DIR|RUN", help="Folder or run of generated clips; may be repeated."),
+]
+
+
+def detect(
+    videos: Annotated[
+        list[Path], typer.Argument(metavar="VIDEO...", help="Video files, or folders of them.")
+    ],
+    detector: Annotated[
+        str, typer.Option(help="A packaged detector, or the JSON file of one that you trained.")
+    ] = "world",
+    device: DeviceOption = Device.auto,
+    as_json: AsJson = False,
+) -> None:
+    """Score clips by a detector of generated video, with what is known of its errors."""
+    from ...metrics.encoders.base import EncoderOptions
+    from ...safety.detectors.detector import Detector, load_detector
+
+    files = _files(videos)
+    made = Detector(load_detector(detector), EncoderOptions(device))
+    rows = [(file, *_judged(file, made)) for file in files]
+    if all(problem for _, _, _, problem in rows):
+        raise UsageError(f"not one clip can be judged: {rows[0][3]}")
+    card = dict(made.card())
+    clips = [
+        {
+            "file": str(file),
+            "score": None if found is None else found.score,
+            "flagged": None if found is None else found.flagged,
+            "unlike": [] if found is None else list(found.unlike),
+            "by_metadata": None if beside is None else {"score": beside.score, "flagged": beside.flagged},
+            "problem": problem,
+        }
+        for file, found, beside, problem in rows
+    ]
+    shown = {"schema_version": SCHEMA_VERSION, "detector": card, "clips": clips} if as_json else None
+    print_tables([_detections(rows, card)], shown)
+
+
+def _files(videos: Sequence[Path]) -> list[Path]:
+    from ..core.files import survey_videos
+
+    found: list[Path] = []
+    for video in videos:
+        if video.is_dir():
+            seen = survey_videos(video).videos
+            if not seen:
+                raise UsageError(f"there is no video in the folder {video}")
+            found += [video / name for name in seen]
+        else:
+            found.append(video)
+    return list(dict.fromkeys(found))
+
+
+def _judged(file: Path, detector: Detector) -> tuple[Detection | None, Detection | None, str]:
+    from ...safety.detectors.preparation import prepare, read_segments
+
+    preparation = detector.file.preparation
+    try:
+        segments, facts, _ = read_segments(file, preparation)
+    except MediaError as error:
+        return None, None, str(error)
+    return detector.detect(prepare(segments[0], preparation, facts)), detector.by_metadata(facts), ""
+
+
+def _detections(
+    rows: Sequence[tuple[Path, Detection | None, Detection | None, str]], card: Mapping[str, Any]
+) -> Table:
+    lines: list[tuple[Content, ...]] = []
+    notes: list[str] = []
+    for file, found, beside, problem in rows:
+        if found is None or beside is None:
+            lines.append((str(file), MISSING, MISSING, MISSING, MISSING))
+            notes.append(problem)
+            continue
+        lines.append(
+            (
+                str(file),
+                number(found.score),
+                "flagged" if found.flagged else "not flagged",
+                "flagged" if beside.flagged else "not flagged",
+                "no" if found.unlike else "yes",
+            )
+        )
+        notes += [f"{file}: {why}" for why in found.unlike]
+    alarms, recall = card["false_alarms"], card["recall"]
+    about = (
+        f"flagged from a score of {number(card['threshold'])} up; of clips that it had not seen, "
+        f"{card['detector']} so flagged {_share(alarms)} of the real and {_share(recall)} of the generated "
+        "ones; a score is not a verdict"
+    )
+    columns = ("clip", "score", "detector", "by metadata alone", "of the kind it was calibrated on")
+    return Table(f"{card['detector']}, {str(card['digest'])[:12]}", columns, lines, (about, *notes))
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    ends = interval_text(found["low"], found["high"])
+    return f"{percent(found['value'])} {ends} (n {found['n']})"
+
+
+def assess_detector(
+    real: RealOption = None,
+    generated: GeneratedOption = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            help="Kind of detector; by default spectral, differences and combined, and with "
+            "an encoder also d3, path and probe. May be repeated.",
+        ),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE=SOURCE", help="Encoder of d3, path and probe; a classifier's id."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Of a classifier: the label that means generated.")
+    ] = None,
+    source_of_real: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Its first group in a path names the source.")
+    ] = None,
+    source_of_generated: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Its first group in a path names the generator.")
+    ] = None,
+    segments: Annotated[int, typer.Option(min=1, max=100, help="Segments of a file that are read.")] = 1,
+    size: Annotated[
+        int, typer.Option(min=32, max=1024, help="Height and width that clips are brought to.")
+    ] = 224,
+    frames: Annotated[int, typer.Option(min=8, max=256, help="Frames of a segment.")] = 16,
+    fps: Annotated[float, typer.Option(min=0.1, max=120, help="Frames a second that are taken.")] = 8.0,
+    bits_per_pixel: Annotated[float, typer.Option(min=0.01, max=8, help="Of the second encoding.")] = 0.2,
+    delivery: Annotated[
+        list[str] | None, typer.Option("--delivery", help="Delivery to try, or 'all'; may be repeated.")
+    ] = None,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    confidence: Confidence = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Try detectors with whole generators, and whole sources of real footage, held out."""
+    from ...metrics.encoders.base import EncoderOptions
+    from ...metrics.encoders.cache import FeatureCache
+    from ...safety.detectors.delivery import DELIVERIES
+    from ...safety.detectors.extractors import MetadataExtractor, make_extractor
+    from ...safety.detectors.features import UNPREPARED, collect
+    from ...safety.detectors.preparation import Preparation
+    from ...safety.detectors.protocol import try_detector
+    from ...safety.detectors.training import AFTER, BEFORE
+    from ..core.errors import unknown_name
+
+    asked = list(DELIVERIES) if "all" in (delivery or []) else list(dict.fromkeys(delivery or []))
+    for name in asked:
+        if name not in DELIVERIES:
+            raise unknown_name("delivery", name, DELIVERIES)
+    if size % 2:
+        raise UsageError(f"--size {size} should be even, as H.264 needs")
+    corpus = detector_corpus(real or [], generated or [], source_of_real, source_of_generated)
+    options = EncoderOptions(device)
+    kinds = kind or [*_DEFAULTS, *(_WITH_ENCODER if encoder is not None else ())]
+    extractors = {
+        one: make_extractor(
+            one,
+            encoder if one in (*_WITH_ENCODER, "classifier") else None,
+            label if one == "classifier" else None,
+            options,
+        )
+        for one in dict.fromkeys(kinds)
+        if one != "metadata"
+    }
+    preparation = Preparation(fps=fps, frames=frames, size=size, bits_per_pixel=bits_per_pixel)
+    features = FeatureCache(cache)
+    of_files = {BEFORE: MetadataExtractor(before=True), AFTER: MetadataExtractor(before=False)}
+    table = collect(corpus, {**extractors, **of_files}, preparation, features, segments=segments)
+    plain = collect(corpus, extractors, preparation, features, segments=segments, delivery=UNPREPARED)
+    delivered = {
+        name: collect(corpus, extractors, preparation, features, segments=segments, delivery=name)
+        for name in asked
+    }
+    trials = [
+        try_detector(
+            table, name, falling=one.falling, confidence=confidence, unprepared=plain, deliveries=delivered
+        )
+        for name, one in extractors.items()
+    ]
+    trials += [try_detector(table, name, confidence=confidence) for name in of_files]
+    shown = _assessed(corpus, trials, table.left_out, confidence) if as_json else None
+    print_tables(_assessment(corpus, trials, table.left_out, confidence), shown)
+
+
+def class_folders(words: Sequence[str]) -> tuple[list[Path], list[Path], list[str]]:
+    """Take ``--real DIR`` and ``--generated DIR``, which may be repeated, out of the words of a command.
+
+    Raises:
+        UsageError: one of them is last, without a folder.
+    """
+    folders: dict[str, list[Path]] = {"--real": [], "--generated": []}
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        name, equals, value = word.partition("=")
+        if name not in folders:
+            rest.append(word)
+        elif equals:
+            folders[name].append(Path(value))
+        elif not left:
+            raise UsageError(f"{name} needs a folder")
+        else:
+            folders[name].append(Path(left.pop(0)))
+    return folders["--real"], folders["--generated"], rest
+
+
+def detector_corpus(
+    real: Sequence[Path],
+    generated: Sequence[Path],
+    source_of_real: str | None = None,
+    source_of_generated: str | None = None,
+) -> Corpus:
+    """List the clips of folders and of runs; a run's clips have its generator as source, its prompts as
+    scenes.
+
+    Raises:
+        UsageError: as `safety.detectors.training.corpus_of`; or a run has no clip.
+    """
+    from ...safety.detectors.training import corpus_of
+
+    of_runs: list[LabelledClip] = []
+    folders: dict[bool, list[Path]] = {False: [], True: []}
+    for is_generated, given in ((False, real), (True, generated)):
+        for folder in given:
+            if (folder / "run.json").is_file():
+                of_runs += _clips_of_run(folder, generated=is_generated)
+            else:
+                folders[is_generated].append(folder)
+    return corpus_of(folders[False], folders[True], source_of_real, source_of_generated, of_runs)
+
+
+def _clips_of_run(folder: Path, *, generated: bool) -> list[LabelledClip]:
+    from ...safety.detectors.corpus import LabelledClip
+    from ..store import open_run, read_run
+
+    store = open_run(folder)
+    run = read_run(store)
+    store.close()
+    source = str(run.record.get("generator_spec", folder.name))
+    clips = [
+        LabelledClip(folder / "clips" / record.file, generated, source, run.items[item].cluster)
+        for item, record in run.clips.items()
+        if record.outcome == "ok" and record.file is not None and item in run.items
+    ]
+    if not clips:
+        raise UsageError(f"the run {folder} has no clip that a detector could read")
+    return clips
+
+
+def _counts(corpus: Corpus, *, generated: bool) -> dict[str, int]:
+    counts = Counter(clip.source for clip in corpus.clips if clip.generated == generated)
+    return dict(sorted(counts.items()))
+
+
+def _assessed(corpus: Corpus, trials: Sequence[Trial], left_out: Sequence[str], confidence: float) -> Any:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "confidence": confidence,
+        "real": _counts(corpus, generated=False),
+        "generated": _counts(corpus, generated=True),
+        "left_out": list(left_out),
+        "detectors": [asdict(trial) for trial in trials],
+    }
+
+
+_HEADS = ("AUC", "average precision", "recall at 1% of these", "flagged", "false alarms", "n")
+
+
+def _assessment(
+    corpus: Corpus, trials: Sequence[Trial], left_out: Sequence[str], confidence: float
+) -> Iterator[Table]:
+    of = f"with {level(confidence)} intervals"
+    several = len(corpus.sources(generated=True)) > 1
+    held = "each generator held out in turn" if several else "one generator only, its scenes held out"
+    thresholds = min(trial.calibration for trial in trials)
+    notes = [
+        "flagged and false alarms: at a threshold fixed on other real clips "
+        f"({thresholds} at least), so that it flags 1 % of them at most",
+        "unprepared: fit and tried on the clips as they are, with what their files differ in",
+    ]
+    if thresholds < 100:
+        notes.append("1 % of fewer than 100 real clips is none: the threshold lies above all of them")
+    if not several:
+        notes.append("with one generator nothing can be said of another one")
+    rows: list[tuple[Content, ...]] = []
+    for trial in trials:
+        rows.append((trial.detector, "prepared", *_cells(trial.all_generators)))
+        if trial.unprepared is not None:
+            rows.append((trial.detector, "unprepared", *_cells(trial.unprepared)))
+    yield Table(f"all generators, {held}, {of}", ("detector", "clips", *_HEADS), rows, tuple(notes))
+    if several:
+        rows = [
+            (name, trial.detector, *_cells(trial.generators.get(name)))
+            for name in corpus.sources(generated=True)
+            for trial in trials
+        ]
+        yield Table(f"a generator held out, {of}", ("held out", "detector", *_HEADS), rows)
+    if any(trial.real_sources for trial in trials):
+        rows = [(trial.detector, *_cells(trial.all_real_sources)) for trial in trials]
+        yield Table(f"all sources of real clips, each held out in turn, {of}", ("detector", *_HEADS), rows)
+    rows = [
+        (name, trial.detector, *_cells(found)) for trial in trials for name, found in trial.deliveries.items()
+    ]
+    if rows:
+        yield Table(f"after delivery, {held}, {of}", ("delivery", "detector", *_HEADS), rows)
+    if left_out:
+        yield Table("left out", ("clip",), [(sentence,) for sentence in left_out])
+
+
+def _cells(found: Separation | None) -> tuple[Content, ...]:
+    if found is None:
+        return (MISSING,) * len(_HEADS)
+    estimates = (
+        found.auc,
+        found.average_precision,
+        found.recall_at_1_percent,
+        found.recall,
+        found.false_alarms,
+    )
+    return (*map(estimate_cell, estimates), f"{found.real} real, {found.generated} generated")
