@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from ..harms import HARMS
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["Backbone", "Judged", "PromptClassifier", "TrainedClassifier", "TrainedConfig", "windows"]
+__all__ = ["Backbone", "Judged", "Match", "PromptClassifier", "TrainedClassifier", "TrainedConfig", "windows"]
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 PACKAGED = ("ngram", "minilm")
@@ -50,12 +50,34 @@ class Judged:
         flagged: whether the score reaches the classifier's threshold, bool (n,); meaningless if the score is
             NaN.
         failed: row -> why classification failed; such a prompt is neither safe nor harmful.
+        found: row -> the words that a reader of names went by, for a reviewer to see.
     """
 
     score: Floats
     harms: Floats
     flagged: NDArray[np.bool_]
     failed: Mapping[int, str] = field(default_factory=dict[int, str])
+    found: Mapping[int, tuple[Match, ...]] = field(default_factory=dict[int, "tuple[Match, ...]"])
+
+
+class Match(NamedTuple):
+    """A name in a prompt.
+
+    Attributes:
+        category: id of the taxonomy.
+        score: in [0, 1]: how surely these words are such a name.
+        start, end: its place in the text that was read (canonical; of a long prompt, in its window), in
+            characters.
+        text: as it stands there.
+        entry: the entry or rule by which it was found.
+    """
+
+    category: str
+    score: float
+    start: int
+    end: int
+    text: str
+    entry: str
 
 
 class PromptClassifier(ABC):
@@ -122,6 +144,7 @@ def _joined(a: Judged, b: Judged) -> Judged:
         np.concatenate([a.harms, b.harms]),
         np.concatenate([a.flagged, b.flagged]),
         failed,
+        {**a.found, **{row + len(a.score): names for row, names in b.found.items()}},
     )
 
 

@@ -150,7 +150,11 @@ class EnsembleClassifier(PromptClassifier):
         read = ~np.all([np.isnan(j.score) for j in judged], axis=0)
         for row in np.flatnonzero(np.isnan(score) & read).tolist():
             failed.setdefault(row, "a member gave no score")
-        return Judged(score, harms, score >= self.threshold, failed)
+        found = {
+            row: tuple(name for j in judged for name in j.found.get(row, ()))
+            for row in sorted({row for j in judged for row in j.found})
+        }
+        return Judged(score, harms, score >= self.threshold, failed, found)
 
     def usage(self) -> dict[str, float]:
         """Return the costs of the members, under their names."""

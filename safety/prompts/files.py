@@ -84,11 +84,13 @@ def _record(prompt: PromptLine, judged: Judged, row: int, classifier: PromptClas
         return {**record, "reason": "no text" if why is None else f"judge_failed: {why}"}
     each = zip(classifier.harms, judged.harms[row].tolist(), strict=True)
     categories = {harm: None if math.isnan(p) else round(p, 6) for harm, p in each}
+    names = {"names": [name._asdict() for name in judged.found[row]]} if row in judged.found else {}
     return {
         **record,
         "score": round(score, 6),
         "categories": categories,
         "flagged": bool(judged.flagged[row]),
+        **names,
     }
 
 

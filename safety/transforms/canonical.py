@@ -17,13 +17,13 @@ from .codes import from_braille, from_entities, from_morse, from_percent
 from .confusables import FOLD
 from .surface import EMOJI, LEET, unwrap_bidi
 
-__all__ = ["canonicalise", "reads_as_language", "reads_as_word"]
+__all__ = ["FREQUENT", "canonicalise", "reads_as_language", "reads_as_word"]
 
 _ROUNDS = 3
 """Codes within codes are opened this often."""
 
 # Frequent English words, function words first, then those of scene descriptions.
-_FREQUENT = """
+_TEXT = """
     the a an and or but of in on at to from for with without by as is are was were be been has have had do
     does did not no he she it they them his her its their him you your we our i my me this that these those
     there here who what when where which how why while then than so if into onto over under through across
@@ -38,7 +38,8 @@ _FREQUENT = """
     forest beach office school kitchen like just only very can will would could should may must make show
     take get give go see
 """
-_COMMON = frozenset(_FREQUENT.split())
+FREQUENT = frozenset(_TEXT.split())
+"""Frequent English words."""
 _VOWELS = frozenset("aeiouy")
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -62,7 +63,7 @@ def reads_as_language(text: str) -> bool:
     if len(words) < 2 or not text.isprintable():
         return False
     letters = sum(c.isalpha() or c.isspace() for c in text) / len(text)
-    return letters >= 0.75 and sum(word in _COMMON for word in words) >= len(words) / 4
+    return letters >= 0.75 and sum(word in FREQUENT for word in words) >= len(words) / 4
 
 
 def reads_as_word(text: str) -> bool:
@@ -142,7 +143,7 @@ def _decode(text: str) -> str:
 def _score(text: str, shortest: int) -> float:
     """Share of frequent words among those of ``shortest`` letters or more."""
     words = [word for word in _words(text) if len(word) >= shortest]
-    return sum(word in _COMMON for word in words) / len(words) if words else 0.0
+    return sum(word in FREQUENT for word in words) / len(words) if words else 0.0
 
 
 def _unleet(text: str) -> str:
@@ -175,7 +176,7 @@ def _leet_like(word: str) -> bool:
 
 
 def _spells_frequent(word: str) -> bool:
-    return re.sub(r"\W+$", "", word.translate(_UNLEET)).lower() in _COMMON
+    return re.sub(r"\W+$", "", word.translate(_UNLEET)).lower() in FREQUENT
 
 
 def _join_letters(text: str) -> str:
@@ -240,7 +241,7 @@ def _short_vowels(text: str) -> str:
     def word(found: re.Match[str]) -> str:
         new = re.sub(r"([aeiou])\1{2,}", _one_or_two, found[0], flags=re.IGNORECASE)
         plain = new.lower()
-        return new if plain in _COMMON or reads_as_word(plain) else found[0]
+        return new if plain in FREQUENT or reads_as_word(plain) else found[0]
 
     return re.sub(r"[A-Za-z]*(?:aaa|eee|iii|ooo|uuu)[A-Za-z]*", word, text, flags=re.IGNORECASE)
 
