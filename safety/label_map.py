@@ -13,7 +13,7 @@ from ..harness.core.errors import UsageError, unknown_name
 from .calibration import sigmoid
 from .taxonomy import load_taxonomy
 
-__all__ = ["NONE", "Activation", "LabelMap", "Labels"]
+__all__ = ["NONE", "Activation", "LabelMap", "Labels", "labels_of"]
 
 Activation = Literal["auto", "sigmoid", "softmax"]
 Labels = dict[str, str | tuple[str, ...]]
@@ -46,7 +46,7 @@ class LabelMap:
             UsageError: a label is unknown to the model or not mapped, a category is unknown, or no label has
                 one.
         """
-        names = _labels_of(config)
+        names = labels_of(config)
         for label in labels:
             if label not in names:
                 raise unknown_name(f"label of the {whose}", label, names)
@@ -93,7 +93,8 @@ class LabelMap:
         return np.minimum(p.sum(1), 1.0) if self.exclusive else p.max(1)
 
 
-def _labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name a model's labels, in the order of its outputs, from its ``config.json``."""
     named: Any = config.get("id2label")
     if isinstance(named, dict) and named:
         return tuple(str(named[key]) for key in sorted(named, key=int))  # pyright: ignore[reportUnknownArgumentType]

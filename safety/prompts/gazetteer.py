@@ -87,6 +87,7 @@ class Gazetteer:
 
     Attributes:
         categories: ids that its names are evidence for, in the order of the taxonomy.
+        groups: the lists, as the file has them.
         source: the file's version and digest, for the identity of what reads with it.
 
     Raises:
@@ -95,19 +96,19 @@ class Gazetteer:
 
     def __init__(self, file: Path = GAZETTEER, *, persons: bool = True) -> None:
         listed = load_yaml(GazetteerFile, file.stem, {file.stem: file}, kind="gazetteer")
-        self._groups = listed.groups
+        self.groups = listed.groups
         self._persons = persons
         self._context = [
-            {_fold(token.text) for word in g.context for token in tokens(word)} for g in self._groups
+            {_fold(token.text) for word in g.context for token in tokens(word)} for g in self.groups
         ]
-        found = {category for group in self._groups for category in group.categories}
+        found = {category for group in self.groups for category in group.categories}
         found |= {"lik"} if persons else set()
         self.categories = tuple(category for category in load_taxonomy().ids if category in found)
         self.source = {"version": listed.version, "sha256": file_sha256(file)}
         if persons:
             self.source["census_sha256"] = file_sha256(CENSUS)
         self._root = _Node()
-        for number, group in enumerate(self._groups):
+        for number, group in enumerate(self.groups):
             for kind in ("names", "ambiguous", "common"):
                 for name in getattr(group, kind):
                     self._add(name, _Entry(number, name, kind))
@@ -123,7 +124,7 @@ class Gazetteer:
             node.entries.append(entry)
 
     def find(self, text: str) -> list[Match]:
-        """Find all names of a text, in its order; of overlapping ones of a category, the first and longest."""
+        """Find all names in order; of overlapping ones of a category, the first and longest."""
         words = tokens(text)
         mixed = _mixed_case(words)
         found: list[Match] = []
@@ -144,7 +145,7 @@ class Gazetteer:
                 return
             nodes = [node.below[form] for node in nodes for form in words[end].forms if form in node.below]
             for entry in (entry for node in nodes for entry in node.entries):
-                group = self._groups[entry.group]
+                group = self.groups[entry.group]
                 if entry.kind != "names" and not self._in_context(words, at, end, entry, mixed):
                     continue
                 score = LISTED if entry.kind == "names" else IN_CONTEXT
@@ -160,13 +161,13 @@ class Gazetteer:
             and all(w.capital and not w.opens for w in words[at : end + 1])
         ):
             return True
-        reach = self._groups[entry.group].within
+        reach = self.groups[entry.group].within
         beside = [*words[max(0, at - reach) : at], *words[end + 1 : end + 1 + reach]]
         return any(form in self._context[entry.group] for word in beside for form in word.forms)
 
 
 def tokens(text: str) -> list[WordToken]:
-    """Split a text into words with their places; a hyphen or an underscore separates, an apostrophe does not."""
+    """Split a text into words with their places; hyphens and underscores separate, apostrophes do not."""
     words: list[WordToken] = []
     before = 0
     for found in _WORD.finditer(text):
@@ -218,7 +219,7 @@ def _apart(found: Iterable[Match]) -> list[Match]:
 
 @cache
 def _census() -> dict[str, tuple[int, int, bool]]:
-    """Read the names of the census: rank as given name, as family name (0: none), and whether it is a word."""
+    """Read the census: rank as given name, as family name (0: none), and whether it is a word."""
     if not CENSUS.is_file():
         raise UsageError(f"{CENSUS} is missing; install screentest again")
     rows: dict[str, tuple[int, int, bool]] = {}

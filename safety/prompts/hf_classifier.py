@@ -23,7 +23,7 @@ from ...harness.core.errors import UsageError
 from ...metrics.encoders.weights import load_model, torch_device
 from ..label_map import Activation, LabelMap, Labels
 from .classifier import WINDOW, Judged, windows
-from .pretrained import PretrainedClassifier, PretrainedConfig
+from .pretrained import LONGEST, PretrainedClassifier, PretrainedConfig, longest_input
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -32,7 +32,6 @@ __all__ = ["TransformersClassifier", "TransformersConfig"]
 
 _VERSION = 2
 _BATCH = 32
-_LONGEST = 512
 
 
 class TransformersConfig(PretrainedConfig):
@@ -53,7 +52,7 @@ class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
         self._map = LabelMap.of(
             settings, config.labels, config.activation, f"prompt classifier {self.name!r}"
         )
-        self._tokens = min(config.max_tokens or _LONGEST, _positions(settings))
+        self._tokens = min(config.max_tokens or LONGEST, longest_input(settings))
         self.harms = self._map.categories
         return {
             "version": _VERSION,
@@ -125,12 +124,3 @@ class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
                 logits = model(input_ids=ids_BL.to(device), attention_mask=mask_BL.to(device)).logits
             out[chosen] = logits.double().cpu().numpy()
         return out, np.array(found["overflow_to_sample_mapping"], np.int64)
-
-
-def _positions(settings: dict[str, Any]) -> int:
-    """Give the longest input in tokens; models in the manner of RoBERTa keep two positions for themselves."""
-    positions = int(settings.get("max_position_embeddings") or _LONGEST)
-    return max(8, positions - 2 if settings.get("model_type") in _ROBERTA else positions)
-
-
-_ROBERTA = frozenset({"camembert", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"})

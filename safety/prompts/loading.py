@@ -24,14 +24,17 @@ from .classifier import (
     TrainedConfig,
 )
 from .ensemble import EnsembleClassifier
+from .entities import EntitiesClassifier, EntitiesConfig
 from .guard_model import GuardClassifier
 from .hf_classifier import TransformersClassifier
 from .keywords import KeywordClassifier
 from .moderation_endpoint import ModerationEndpoint
-from .specs import FOLDER, RULES, find_spec, names, read_spec
+from .names import NamesClassifier
+from .specs import FOLDER, NAMES, RULES, find_spec, names, read_spec
 
 __all__ = ["Loading", "listed_classifiers", "load_classifier", "load_rule", "load_spec"]
 
+_ENTITIES = "entities:"
 _DEPTH = 4
 """Largest depth of nested ensembles; a file that names itself stops here."""
 
@@ -57,12 +60,16 @@ def load_spec(file: Path, loading: Loading) -> PromptClassifier:
     canonical, options = loading.canonical, loading.options
     if spec.transformers is not None:
         return TransformersClassifier(spec.name, spec.transformers, canonical=canonical, options=options)
+    if spec.entities is not None:
+        return EntitiesClassifier(spec.name, spec.entities, canonical=canonical, options=options)
     if spec.guard is not None:
         return GuardClassifier(spec.name, spec.guard, canonical=canonical, options=options)
     if spec.moderation is not None:
         return ModerationEndpoint(spec.name, spec.moderation, canonical=canonical)
     if spec.keywords is not None:
         return KeywordClassifier(spec.name, spec.keywords, canonical=canonical)
+    if spec.names is not None:
+        return NamesClassifier(spec.name, spec.names, canonical=canonical)
     assert spec.ensemble is not None
     if loading.depth >= _DEPTH:
         raise UsageError(f"{file}: ensembles are nested more than {_DEPTH} deep; does one name itself?")
@@ -88,6 +95,10 @@ def listed_classifiers() -> list[tuple[str, str]]:
     """List the classifiers by name, with what they are."""
     rows = [("ngram", "n-grams; in the package"), ("minilm", "a head on MiniLM (extra 'encoders')")]
     rows += [(rule, f"{rule} of ngram and minilm") for rule in RULES]
+    rows += [
+        (NAMES, "persons, politics, brands and works by name; in the package"),
+        (f"{_ENTITIES}MODEL", "persons and organisations by an entity model of transformers"),
+    ]
     return rows + [(path.stem, read_spec(path).summary) for path in sorted(FOLDER.glob("*.yaml"))]
 
 
@@ -101,8 +112,9 @@ def load_classifier(
     """Load a classifier by name, from a folder of training, or from a YAML or JSON file.
 
     Args:
-        name: ``ngram``, ``minilm``, ``any`` or ``mean`` of both; a packaged configuration such as
-            ``llama-guard-3``; the folder of a trained one; or a file that `specs` reads.
+        name: ``ngram``, ``minilm``, ``any`` or ``mean`` of both; ``names``; ``entities:MODEL`` with a hub id
+            or a folder; a packaged configuration such as ``llama-guard-3``; the folder of a trained one; or a
+            file that `specs` reads.
         canonical: undo disguises (look-alike letters, spacing, encodings) before a prompt is read.
         encoder: folder or hub id of MiniLM; by default the package of the extra ``encoders``, or the hub.
         options: device and dtype of classifiers that are transformers models.
@@ -116,6 +128,13 @@ def load_classifier(
         return _load_folder(WEIGHTS / name, canonical, encoder)
     if name == "any" or name == "mean":
         return load_rule(name, loading)
+    if name == NAMES:
+        return NamesClassifier(NAMES, canonical=canonical)
+    if name.startswith(_ENTITIES):
+        if not (model := name.removeprefix(_ENTITIES)):
+            raise UsageError(f"{name!r} names no model; write {_ENTITIES}MODEL with a hub id or a folder")
+        config = EntitiesConfig.model_validate({"model": model})
+        return EntitiesClassifier(name, config, canonical=canonical, options=options)
     if (file := find_spec(name)) is not None:
         return load_spec(file, loading)
     if not Path(name).is_dir():

@@ -1,8 +1,8 @@
 """A reader of names as a prompt classifier: who and what a prompt names, not in which tone.
 
-It scores four categories: likeness (`lik`), politics (`civ`), trademarks (`tmk`) and protected works (`ipv`). A
-flag says that a prompt names a person, a party, a brand or a work. Whether the picture would deceive, defame or
-infringe is not in a name.
+It scores four categories: likeness (`lik`), politics (`civ`), trademarks (`tmk`) and protected works (`ipv`).
+A flag says that a prompt names a person, a party, a brand or a work. Whether the picture would deceive,
+defame or infringe is not in a name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class NamesConfig(Config):
 
 
 class NamesClassifier(PromptClassifier):
-    """Flag a prompt that names a person, a politician, a brand or a work; each category has its best match's score.
+    """Flag a prompt that names a person, politics, a brand or a work; score each by its best name.
 
     Raises:
         UsageError: the gazetteer is wrong.
@@ -47,12 +47,12 @@ class NamesClassifier(PromptClassifier):
     threshold = 0.5
 
     def __init__(self, name: str, config: NamesConfig | None = None, *, canonical: bool = True) -> None:
-        config = config or NamesConfig()
+        config = config or NamesConfig.model_validate({})
         self.name = name
         self._gazetteer = Gazetteer(config.gazetteer, persons=config.persons)
         self._canonical = canonical
         self.harms = self._gazetteer.categories
-        source: dict[str, Json] = {key: value for key, value in self._gazetteer.source.items()}
+        source: dict[str, Json] = dict(self._gazetteer.source)
         fields: dict[str, Json] = {
             "version": _VERSION,
             "gazetteer": source,
@@ -73,7 +73,7 @@ class NamesClassifier(PromptClassifier):
 def judge_names(
     n: int, rows: dict[int, tuple[Match, ...]], categories: tuple[str, ...], threshold: float
 ) -> Judged:
-    """Score n prompts by their names: 0 for a category without one, NaN for prompts that are not in ``rows``."""
+    """Score n prompts by their names: 0 for a category without one, NaN for prompts not in ``rows``."""
     harms = np.full((n, len(categories)), np.nan)
     for row, names in rows.items():
         harms[row] = 0.0

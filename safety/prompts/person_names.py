@@ -15,19 +15,20 @@ IN_CAPITALS, IN_ANY_CASE = 0.8, 0.6
 _SPACE = re.compile(r"[ \t]{1,2}|\. ?|-")
 _WELL_KNOWN, _KNOWN_GIVEN, _KNOWN_FAMILY = 100, 500, 1000
 """Ranks up to which a name that is also a word counts, in the lists of the census."""
-_TITLES = frozenset(
-    "mr mrs ms dr president senator governor congressman congresswoman chancellor mayor justice professor sir".split()
-)
-_PLACES = frozenset(
-    """
-    adelaide africa alabama alexandria america asia austin barbara berlin boston brooklyn california carolina chad
-    charlotte chester chicago china cuba dakota dallas denver detroit diego egypt england florence florida france
-    francisco geneva georgia germany holland houston hudson india ireland israel italy jackson jersey jordan kansas
-    kenya korea lincoln london los madison maine malaysia manhattan mexico milan monica montana nevada orleans
-    paris persia phoenix richmond rio rome russia sahara san santa savannah scotland sierra spain sydney tennessee
-    texas troy venice victoria vienna virginia wales washington york
-    """.split()
-)
+_TITLE_WORDS = """
+    mr mrs ms dr president senator governor congressman congresswoman chancellor mayor justice professor sir
+"""
+_TITLES = frozenset(_TITLE_WORDS.split())
+_PLACE_WORDS = """
+    adelaide africa alabama alexandria america asia austin barbara berlin boston brooklyn california
+    carolina chad charlotte chester chicago china cuba dakota dallas denver detroit diego egypt england
+    florence florida france francisco geneva georgia germany holland houston hudson india ireland israel
+    italy jackson jersey jordan kansas kenya korea lincoln london los madison maine malaysia manhattan
+    mexico milan monica montana nevada orleans paris persia phoenix richmond rio rome russia sahara san
+    santa savannah scotland sierra spain sydney tennessee texas troy venice victoria vienna virginia
+    wales washington york
+"""
+_PLACES = frozenset(_PLACE_WORDS.split())
 """Places that are also listed as names."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
@@ -17,7 +17,10 @@ from .classifier import PromptClassifier
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["PretrainedClassifier", "PretrainedConfig"]
+__all__ = ["LONGEST", "PretrainedClassifier", "PretrainedConfig", "longest_input"]
+
+LONGEST = 512
+"""Tokens of a window, at most."""
 
 
 class PretrainedConfig(Config):
@@ -70,3 +73,12 @@ class PretrainedClassifier(PromptClassifier, Generic[C]):
     @abstractmethod
     def _set_up(self, config: C) -> Mapping[str, Json]:
         """Read the configuration: set ``harms``, and list what else changes a score."""
+
+
+def longest_input(settings: Mapping[str, Any]) -> int:
+    """Give the longest input in tokens; models in the manner of RoBERTa keep two positions for themselves."""
+    positions = int(settings.get("max_position_embeddings") or LONGEST)
+    return max(8, min(LONGEST, positions - 2 if settings.get("model_type") in _ROBERTA else positions))
+
+
+_ROBERTA = frozenset({"camembert", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"})

@@ -57,12 +57,15 @@ def specs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("specs")
     tiny_models.classifier(folder / "bert", ("fine", "bad"))
     tiny_models.guard(folder / "llama")
+    tiny_models.entities(folder / "ner", ("O", "B-PER"), {"blade": "B-PER"})
     server = HTTPServer(("127.0.0.1", 0), Moderation)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     kinds = {
         "keywords": {"phrases": {"vcr": ["blade"]}},
         "transformers": {"model": "bert", "labels": {"fine": "none", "bad": "vcr"}},
+        "entities": {"model": "ner"},
+        "names": {},
         "guard": {"model": "llama", "safe": "safe", "unsafe": "unsafe", "least_mass": 0},
         "moderation": {
             "model": "m", "base_url": f"http://127.0.0.1:{server.server_port}/v1", "key_env": None,
@@ -77,7 +80,18 @@ def specs(tmp_path_factory):
     server.server_close()
 
 
-KINDS = ("ngram", "minilm", "any", "keywords", "transformers", "guard", "moderation", "ensemble")
+KINDS = (
+    "ngram",
+    "minilm",
+    "any",
+    "keywords",
+    "transformers",
+    "guard",
+    "moderation",
+    "ensemble",
+    "names",
+    "entities",
+)
 
 
 @pytest.fixture(scope="module")

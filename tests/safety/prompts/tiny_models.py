@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    BertForTokenClassification,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -98,6 +99,39 @@ def guard(folder: Path, template: str | dict[str, str] | None = TEMPLATE, **chan
             head[at["unsafe"], at["blade"]] = 8.0
             for now, following in (("unsafe", "S1"), ("S1", ","), (",", "S10"), ("S10", "[SEP]")):
                 head[at[following], at[now]] = 20.0
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def entities(folder: Path, labels: tuple[str, ...], tags: dict[str, str]) -> Path:
+    """Save a BERT of one layer that gives each word its tag, by the word alone; others get "O"."""
+    torch.manual_seed(0)
+    words = tokenizer()
+    size = 32
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=size,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+        max_position_embeddings=16,
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+    )
+    model = BertForTokenClassification(config)
+    with torch.no_grad():
+        for layer in model.bert.encoder.layer:
+            layer.attention.output.dense.weight.zero_()
+            layer.output.dense.weight.zero_()
+        model.bert.embeddings.position_embeddings.weight.zero_()
+        model.bert.embeddings.token_type_embeddings.weight.zero_()
+        model.bert.embeddings.word_embeddings.weight.copy_(torch.eye(len(words), size))
+        model.classifier.weight.zero_()
+        model.classifier.bias.zero_()
+        for i in range(len(words)):
+            tag = tags.get(words.convert_ids_to_tokens(i), "O")
+            model.classifier.weight[labels.index(tag), i] = 4.0
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
