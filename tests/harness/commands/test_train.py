@@ -27,7 +27,7 @@ def test_help_names_everything_that_can_be_trained(cli):
     code, out, _ = cli("train", "--help")
     assert code == 0
     named = " ".join(out.split()).replace("prompt- ", "prompt-")
-    assert ", ".join((*TRAINABLE, "prompt-filter")) + " or prompt-stack" in named
+    assert ", ".join((*TRAINABLE, "prompt-filter", "prompt-stack")) + " or detector" in named
 
 
 @pytest.mark.parametrize("what", [*TRAINABLE, "prompt-filter", "prompt-stack"])
