@@ -9,9 +9,26 @@ from typing import Any, Final
 from ...harness.core.templates import render_markdown
 from ..harms import TAXONOMY_IDS
 
-__all__ = ["BLIND_SPOTS", "TEXT_LIMITS", "card_page"]
+__all__ = ["BLIND_SPOTS", "NAME_LIMITS", "TEXT_LIMITS", "card_page"]
 
 _TEMPLATE: Final = Path(__file__).parent.parent / "data" / "prompt_filter_card.md.j2"
+
+NAME_LIMITS: Mapping[str, str] = {
+    "likeness of a real person": "A name decides, not a tone: `names` or an entity model (`entities:MODEL`) "
+    "reads it, `ngram` and `minilm` do not. Whether the person agreed, and a likeness that is described but "
+    "not named, no reader of text knows.",
+    "politics (deceptive civic content)": "`names` tells that politicians, parties, offices or elections are "
+    "named. Whether the footage is meant to pass as true, or is satire or news, is not in the text.",
+    "trademarks": "`names` and an entity model tell brands that are named. Whether the picture suggests an "
+    "endorsement, and logos that come without being asked for, only the frames show.",
+    "protected works": "`names` tells listed works and characters. A work that is described but not named, "
+    "and how near the picture comes to it, the text does not tell.",
+    "misinformation": "Cannot be judged from text alone, by any reader here: whether a statement is false "
+    "depends on the world, and what a clip is passed off as depends on its use.",
+    "defamation": "Cannot be judged from text alone, by any reader here: `names` tells that a person is "
+    "named, not whether what is shown of them is false or harms them.",
+}
+"""What of the categories that hang on names can be judged from text alone, and by which reader."""
 
 TEXT_LIMITS: Mapping[str, str] = {
     "sexual": "Words tell open requests. Nude art, medicine and innuendo read alike, and a harmless text "
@@ -26,11 +43,9 @@ TEXT_LIMITS: Mapping[str, str] = {
     "self-harm": "Words tell acts that are named. Sorrow, illness and acts that are hinted at read alike.",
     "crime": "Words tell crimes that are named. A lawful act and a crime can have the same words (a man "
     "opens a window at night).",
-    "likeness, politics, trademarks": "A name decides, not a tone: this filter knows no names, and its "
-    "scores say nothing here. A name reader is needed: a gazetteer (a list of persons and brands as they are "
-    "written) or an entity model (such as a spaCy pipeline with PERSON and ORG); this filter has none.",
+    **NAME_LIMITS,
 }
-"""What of a category cannot be judged from the text alone."""
+"""What of a category can and cannot be judged from the text alone."""
 
 BLIND_SPOTS = (
     "English only; other languages and translated prompts are close to unread.",
