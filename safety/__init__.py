@@ -39,6 +39,7 @@ ROOMS.add(
             "hallucination.measures",
             "memorisation.hashes",
             "memorisation.measures",
+            "memorisation.planted_text",
             "provenance.encoders",
             "provenance.measures",
             "provenance.spread_spectrum",

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 from ...harness.core.estimate import Estimate
 from ...harness.core.presentation import MISSING, Content, Table, estimate_cell, level
-from ...harness.core.run_data import RunData, value_of
-from ...harness.core.stats import rate_interval
+from ...harness.core.run_data import RunData
 from ..audits import AUDITS, Audit, AuditSection
+from ..run_rates import rate_estimate
 from .delivery import OPERATIONS
 from .encoders import DELIVERED as MANIFEST_OPERATIONS
 from .watermark_encoders import DELIVERED as MARK_OPERATIONS
 from .watermarks import MAX_FPR
 
-__all__ = ["NAME", "rate_estimate", "section"]
+__all__ = ["NAME", "section"]
 
 NAME = "provenance"
 _STATES = {
@@ -39,33 +39,6 @@ def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
         findings=tuple(findings),
         tables=tuple(tables),
         notes=_notes(runs),
-    )
-
-
-def rate_estimate(run: RunData, measure: str, confidence: float) -> Estimate | None:
-    """Estimate a rate over the clips of a run, clustered by prompt; None if it was not measured."""
-    if measure not in run.measures:
-        return None
-    values: list[float] = []
-    clusters: list[str] = []
-    left_out: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for name, item in sorted(run.items.items()):
-        score = run.scores.get((measure, name))
-        value = value_of(score)
-        if value is None:
-            left_out[run.status(measure, name)] += 1
-            reasons[score.reason if score is not None and score.reason else "not scored yet"] += 1
-        else:
-            values.append(value)
-            clusters.append(item.cluster)
-    return Estimate.of(
-        rate_interval(values, clusters, confidence),
-        confidence,
-        n=len(values),
-        clusters=len(set(clusters)),
-        left_out=dict(sorted(left_out.items())),
-        reasons=dict(sorted(reasons.items())),
     )
 
 
