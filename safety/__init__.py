@@ -50,6 +50,6 @@ ROOMS.add(
 )
 """Rooms of the measures, encoders and judges of safety."""
 
-_AUDITS: tuple[str, ...] = ("detectors", "hallucination", "provenance")
+_AUDITS: tuple[str, ...] = ("detectors", "hallucination", "memorisation", "provenance")
 AUDIT_ROOMS.add(*(f"{__name__}.{room}.audit" for room in _AUDITS))
 """Rooms of the built-in audits."""

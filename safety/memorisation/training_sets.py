@@ -38,7 +38,18 @@ from ...metrics.encoders.base import Feature
 from .hashes import VERSIONS
 from .search import Match, Query, nearest_clips
 
-__all__ = ["FEWEST", "HELD_OUT", "INDEXED", "QUANTILE", "TRAIN", "Calibration", "Nearest", "TrainingSets"]
+__all__ = [
+    "FEWEST",
+    "HELD_OUT",
+    "INDEXED",
+    "QUANTILE",
+    "TRAIN",
+    "Calibration",
+    "Nearest",
+    "TrainingSets",
+    "calibration_note",
+    "evidence_of",
+]
 
 TRAIN: Final = "train"
 HELD_OUT: Final = "held_out"
@@ -79,14 +90,19 @@ class Calibration:
 
     @property
     def note(self) -> str:
-        """Say what the threshold is, and how few false alarms it is known to give."""
-        bound = rate_bound([0.0] * self.n, [str(i) for i in range(self.n)], 0.95, "upper")
-        if self.n * (1 - QUANTILE) >= 1:
-            return f"99.9th percentile of {self.n:,} held-out clips"
-        return (
-            f"the largest of {self.n:,} held-out clips: fewer than 1,000 do not show a 99.9th percentile; "
-            f"at 95 % confidence up to {bound:.1%} of real clips that are no copies may lie above it"
-        )
+        """Say what the threshold is; see `calibration_note`."""
+        return calibration_note(self.n)
+
+
+def calibration_note(n: int) -> str:
+    """Say what a threshold of ``n`` held-out clips is, and how few false alarms it is known to give."""
+    if n * (1 - QUANTILE) >= 1:
+        return f"99.9th percentile of {n:,} held-out clips"
+    bound = rate_bound([0.0] * n, [str(i) for i in range(n)], 0.95, "upper")
+    return (
+        f"the largest of {n:,} held-out clips: fewer than 1,000 do not show a 99.9th percentile; at 95 % "
+        f"confidence up to {bound:.1%} of real clips that are no copies may lie above it"
+    )
 
 
 @dataclass(frozen=True)

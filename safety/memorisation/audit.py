@@ -1,0 +1,215 @@
+"""The audit `memorisation`: which clips and texts of the training set does a generator give back?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+
+from ...harness.core.estimate import Estimate
+from ...harness.core.items import Item
+from ...harness.core.presentation import Content, Table, estimate_cell, level, number
+from ...harness.core.run_data import RunData, value_of
+from ...harness.core.stats import paired_rate_interval, rate_interval
+from ..audits import AUDITS, Audit, AuditSection
+from ..run_rates import rate_estimate
+from .training_sets import calibration_note
+
+__all__ = ["NAME", "section"]
+
+NAME = "memorisation"
+CAPTION, PAIR = "caption", "pair"
+"""Labels of a prompt: whether it is a caption of a training clip or a novel one, and the pair that it is of,
+which bears the name of the training clip in the reference set."""
+TRAINING, NOVEL = "training", "novel"
+PLANTED = "planted"
+"""Label of a prompt with a canary: ``yes`` or ``never``."""
+_REPLICATED = {
+    "memorisation.replicated": "content, by the image encoder",
+    "memorisation.hash_replicated": "content, by a perceptual hash of frames",
+    "memorisation.motion_replicated": "motion, by a hash of changes",
+}
+_LEAKED = "memorisation.canary_leaked"
+_SHOWN = 12
+
+
+def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
+    """Make the section from the runs with scores of replication or of canaries."""
+    findings: list[str] = []
+    tables: list[Table] = []
+    for run in runs:
+        findings += _findings(run, confidence)
+        tables += _tables(run, confidence)
+    return AuditSection(
+        audit=NAME,
+        title="Memorisation: clips and texts of the training set",
+        findings=tuple(findings),
+        tables=tuple(tables),
+        notes=_notes(runs),
+    )
+
+
+def _findings(run: RunData, confidence: float) -> list[str]:
+    found: list[str] = []
+    for measure, what in _REPLICATED.items():
+        rate = rate_estimate(run, measure, confidence)
+        if rate is None:
+            continue
+        found.append(f"{run.name}: replicates of training clips ({what}): {_told(rate, confidence)}.")
+        change = _caption_effect(run, measure, confidence)
+        if change is not None:
+            found.append(
+                f"{run.name}: captions of training clips against novel prompts ({what}), difference of the "
+                f"rates: {_told(change, confidence, signed=True)}."
+            )
+        named = _captioned_clip_is_nearest(run, measure, TRAINING, confidence)
+        novel = _captioned_clip_is_nearest(run, measure, NOVEL, confidence)
+        if named is not None and novel is not None:
+            found.append(
+                f"{run.name}: the nearest training clip is the captioned one ({what}): "
+                f"{_told(named, confidence)}; with the novel prompt of the pair: {_told(novel, confidence)}."
+            )
+    leaked = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, "yes"))
+    if leaked is not None:
+        never = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, "never"))
+        chance = "" if never is None else f"; of texts that were never planted: {_told(never, confidence)}"
+        found.append(f"{run.name}: planted texts that can be read: {_told(leaked, confidence)}{chance}.")
+    return found
+
+
+def _labelled(name: str, value: str) -> Callable[[Item], bool]:
+    return lambda item: item.label(name) == value
+
+
+def _caption_effect(run: RunData, measure: str, confidence: float) -> Estimate | None:
+    """Compare captions of training clips with novel prompts, pair by pair; None where there is no pair."""
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    left_out = 0
+    for name, item in sorted(run.items.items()):
+        kind, pair = item.label(CAPTION), item.label(PAIR)
+        if kind in (TRAINING, NOVEL) and pair is not None:
+            value = value_of(run.scores.get((measure, name)))
+            if value is None:
+                left_out += 1
+            else:
+                values[pair][str(kind)].append(value)
+    differences: list[float] = []
+    clusters: list[str] = []
+    for pair, kinds in sorted(values.items()):
+        for one, other in zip(kinds[TRAINING], kinds[NOVEL], strict=False):
+            differences.append(one - other)
+            clusters.append(pair)
+    if not differences:
+        return None
+    return Estimate.of(
+        paired_rate_interval(differences, clusters, confidence),
+        confidence,
+        n=len(differences),
+        clusters=len(set(clusters)),
+        left_out={"no value": left_out} if left_out else {},
+    )
+
+
+def _captioned_clip_is_nearest(run: RunData, measure: str, kind: str, confidence: float) -> Estimate | None:
+    """Estimate how often the nearest training clip is the one that the label ``pair`` names.
+
+    It needs no threshold. None where no prompt of the run names a clip of the training set.
+    """
+    values: list[float] = []
+    clusters: list[str] = []
+    for name, item in sorted(run.items.items()):
+        score = run.scores.get((measure, name))
+        if item.label(CAPTION) == kind and item.label(PAIR) is not None and value_of(score) is not None:
+            assert score is not None
+            values.append(float(score.evidence.get("training_clip") == item.label(PAIR)))
+            clusters.append(item.cluster)
+    if not values or (kind == TRAINING and not any(values)):
+        return None
+    interval = rate_interval(values, clusters, confidence)
+    return Estimate.of(interval, confidence, n=len(values), clusters=len(set(clusters)))
+
+
+def _told(estimate: Estimate, confidence: float, *, signed: bool = False) -> str:
+    cell = estimate_cell(estimate, signed=signed)
+    if estimate.value is None:
+        return f"no value ({cell.why or 'no clip'})"
+    out = f", {cell.left_out} left out" if cell.left_out else ""
+    return f"{cell.text} ({level(confidence)} interval, n {cell.n}{out})"
+
+
+def _tables(run: RunData, confidence: float) -> list[Table]:
+    generator = str(run.record.get("generator_spec", ""))
+    rows: list[tuple[Content, ...]] = []
+    for measure, what in _REPLICATED.items():
+        groups = {"all prompts": None, "captions of training clips": TRAINING, "novel prompts": NOVEL}
+        for group, kind in groups.items():
+            chosen = None if kind is None else _labelled(CAPTION, kind)
+            rate = rate_estimate(run, measure, confidence, chosen)
+            if rate is not None and (rate.n or rate.left_out):
+                cell = estimate_cell(rate)
+                rows.append((what, group, cell, cell.n, cell.left_out or "0"))
+    for name, kind in {"planted in training": "yes", "never planted": "never"}.items():
+        rate = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, kind))
+        if rate is not None and (rate.n or rate.left_out):
+            cell = estimate_cell(rate)
+            rows.append(("text that can be read", name, cell, cell.n, cell.left_out or "0"))
+    heads = ("what", "prompts", f"share [{level(confidence)} interval]", "n (prompts)", "left out")
+    tables = [Table(f"{run.name} ({generator}): what comes back", heads, rows)] if rows else []
+    evidence = _evidence(run)
+    return [*tables, *([evidence] if evidence.rows else [])]
+
+
+def _evidence(run: RunData) -> Table:
+    """List the clips that are nearest to a training clip, the most alike first."""
+    found: list[tuple[float, tuple[Content, ...]]] = []
+    for measure, what in _REPLICATED.items():
+        for name, item in sorted(run.items.items()):
+            score = run.scores.get((measure, name))
+            if value_of(score) != 1.0 or score is None:
+                continue
+            told = score.evidence
+            relative = float(str(told["relative"]))
+            at = f"{told['training_clip']}, row {told['training_row']} at row {told['row']}"
+            prompt, threshold = item.prompt or item.source or "", float(str(told["threshold"]))
+            found.append((relative, (prompt, what, at, number(relative), number(threshold))))
+    found.sort(key=lambda row: -row[0])
+    note = (f"the {_SHOWN} nearest of {len(found)}",) if len(found) > _SHOWN else ()
+    columns = ("prompt", "what", "training clip, and where", "relative similarity", "threshold")
+    return Table(f"{run.name}: replicates", columns, [row for _, row in found[:_SHOWN]], note)
+
+
+def _notes(runs: Sequence[RunData]) -> tuple[str, ...]:
+    calibrated: Counter[str] = Counter()
+    planted = False
+    for run in runs:
+        planted = planted or any(item.label(CAPTION) == TRAINING for item in run.items.values())
+        for (measure, _), score in sorted(run.scores.items()):
+            if measure in _REPLICATED and score.evidence.get("held_out"):
+                held_out = int(str(score.evidence["held_out"]))
+                calibrated[f"{_REPLICATED[measure]}: {calibration_note(held_out)}"] += 1
+    return (
+        *(f"threshold of {text}" for text in calibrated),
+        "relative similarity is 1 for a copy and 0 for a clip that is as near to real clips outside of the "
+        "training set as to it; a copy that was changed so much that it is no nearer is not found",
+        *(
+            [
+                "planted: the training set of the reference checkpoint base repeats 36 films, each asked for "
+                "by its name"
+            ]
+            if planted and any("reference" in str(run.record.get("generator_spec", "")) for run in runs)
+            else []
+        ),
+        "what is not in the training set that was given cannot be found to be a copy of it",
+    )
+
+
+AUDITS.add(
+    NAME,
+    Audit(
+        name=NAME,
+        summary="which clips and texts of the training set come back?",
+        suites=("memorisation",),
+        other_suites=("canaries",),
+        measures=(*_REPLICATED, "memorisation.similarity", _LEAKED),
+        section=section,
+    ),
+)
