@@ -16,10 +16,20 @@ from ..base import Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part
 from .model.sampler import Given, SamplerSettings, item_noise, sample
-from .starts import LATENT_FRAMES, LEAST_PSNR, encode_start, read_start, refuse_unlike
+from .starts import (
+    LATENT_FRAMES,
+    LEAST_PSNR,
+    START_PSNR,
+    encode_start,
+    first_picture_psnr,
+    read_start,
+    refuse_unlike,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from ...harness.core.items import Item
@@ -32,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WEIGHTS", "Doubling", "ReferenceGenerator"]
 
-SAMPLER_VERSION: Final = 2  # a change of the sampling code that changes clips is a new version
+SAMPLER_VERSION: Final = 3  # a change of the sampling code that changes clips is a new version
 CASCADE_VERSION: Final = 2  # as above, for clips of doubled height and width
 
 Doubling: TypeAlias = Literal["refine", "interpolate"]
@@ -63,6 +73,7 @@ class ReferenceGenerator(Generator):
 
     batch_size = 8
     least_psnr: float = LEAST_PSNR
+    start_psnr: float = START_PSNR
     world = "reference"
 
     def __init__(
@@ -149,7 +160,11 @@ class ReferenceGenerator(Generator):
         return []
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Make one clip for each item, in order; an item without a prompt is a `Failure`."""
+        """Make one clip for each item, in order.
+
+        An item without a prompt, and a clip whose first picture is not the image that it starts from, to
+        `START_PSNR`, is a `Failure`.
+        """
         asked = [item for item in items if _asks(item)]
         clips = iter(self._clips(asked) if asked else [])
         return [
@@ -162,8 +177,10 @@ class ReferenceGenerator(Generator):
         prompt = item.prompt or ""
         return self.expand(prompt) if self.expand else prompt
 
-    def _clips(self, items: Sequence[Item]) -> list[Frames]:
+    def _clips(self, items: Sequence[Item]) -> list[Output]:
         import torch
+
+        from .model.first_picture import fit_first_pictures
 
         if self._loaded is None:
             self._loaded = _load(self.folder, self.device, refined=self.cascade == "refine")
@@ -176,9 +193,25 @@ class ReferenceGenerator(Generator):
             conditioning = parts.text([self.prompt_of(item) for item in items])
             given = _given(parts.vae, items)
             latents = sample(parts.model, noise, conditioning, parts.text([""]), self.settings, given)
+            for n, start in enumerate(given):
+                if start.picture is not None:
+                    latents[n] = fit_first_pictures(parts.vae, latents[n][None], start.picture[None])[0]
             double = _doubling(parts.refiner) if self.cascade else None
             frames = _decode(parts.vae, latents, double)
-        return [Frames(clip.cpu().numpy(), item.clip.fps) for clip, item in zip(frames, items, strict=True)]
+        return [
+            self._output(clip.cpu().numpy(), item, start.picture)
+            for clip, item, start in zip(frames, items, given, strict=True)
+        ]
+
+    def _output(self, frames_THWC: NDArray[np.uint8], item: Item, picture: Tensor | None) -> Output:
+        if picture is not None:
+            found = first_picture_psnr(frames_THWC, picture)
+            if found < self.start_psnr:
+                return Failure(
+                    f"the clip does not start from {item.image}: its first picture is the image at "
+                    f"{found:.1f} dB, and {self.start_psnr:g} are needed; try another prompt or seed"
+                )
+        return Frames(frames_THWC, item.clip.fps)
 
     def _known_clips(self) -> list[ClipSettings]:
         clips = read_body(self.folder, "dit").get("clips")

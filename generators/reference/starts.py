@@ -1,12 +1,12 @@
 """Conditioning frames: read, check and encode the image or videos that a clip starts from.
 
-An image joins the model's sequence as a frame before the first. Of videos, whole latent frames (4 pictures
-each) are given, and stay as they are:
+An image joins the model's sequence as a frame before the first, and the first latent frame is fitted to
+it. Of videos, whole latent frames (4 pictures each) are given, and stay as they are:
 
 - ``extend``: the last half of the clip's length, taken from the video's end, comes first; the rest is new;
 - ``extend-back``: as much from the video's beginning comes last;
 - ``connect``: the last 4 pictures of one video come first, the first 4 of another last;
-- ``edit``: the whole clip, mixed with noise after its strength.
+- ``edit``: the whole clip, carried back towards noise by its strength, and changed where the prompt says so.
 
 Of 16 frames at 8 a second, extending gives 8 frames, one second, and half a second at each end connects. What
 is given comes out as the autoencoder codes it. Nothing is cropped, resized or resampled: what does not fit is
@@ -19,7 +19,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from ...harness.core.items import ClipSettings, Item
     from .model.vae import VAE
 
-__all__ = ["LATENT_FRAMES", "LEAST_PSNR", "StartFrames", "encode_start", "read_start", "refuse_unlike"]
+__all__ = [
+    "LATENT_FRAMES",
+    "LEAST_PSNR",
+    "START_PSNR",
+    "StartFrames",
+    "encode_start",
+    "first_picture_psnr",
+    "read_start",
+    "refuse_unlike",
+]
 
 LATENT_FRAMES: Final = 4
 """Pictures that the autoencoder codes as one latent frame."""
@@ -91,6 +100,22 @@ def read_start(item: Item) -> StartFrames | None:
 LEAST_PSNR: Final = 26.0
 """Fidelity of the autoencoder, in dB, below which a picture or video cannot be started from. It codes 60
 scenes of the reference world at 27 to 38 dB, and a bright gradient at 21."""
+START_PSNR: Final = 33.0
+"""Fidelity, in dB, of a clip's first picture to the image that it starts from; below it, the clip fails."""
+
+
+def first_picture_psnr(frames_THWC: NDArray[np.uint8], picture: Tensor) -> float:
+    """Compute the peak signal-to-noise ratio, in dB, of a clip's first picture to an image.
+
+    ``picture`` is (3, H, W) in [-1, 1].
+    """
+    image_HWC = (picture.permute(1, 2, 0).cpu().numpy().astype(np.float64) + 1.0) * 127.5
+    return _psnr(image_HWC, frames_THWC[0])
+
+
+def _psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
+    error = float(np.mean((np.asarray(one, np.float64) - other) ** 2))
+    return 10 * math.log10(255**2 / max(error, 1e-12))
 
 
 def refuse_unlike(vae: VAE, pictures: StartFrames, item: Item, least: float) -> None:
@@ -105,8 +130,7 @@ def refuse_unlike(vae: VAE, pictures: StartFrames, item: Item, least: float) -> 
         ends = (item.video, pictures.first_THWC), (item.video_to or item.video, pictures.last_THWC)
         given = [(path, frames_THWC) for path, frames_THWC in ends if frames_THWC is not None]
     for path, frames_THWC in given:
-        error = np.asarray(frames_THWC, np.float64) - reconstruct(vae, frames_THWC)
-        found = 10 * math.log10(255**2 / max(float(np.mean(error**2)), 1e-12))
+        found = _psnr(frames_THWC, reconstruct(vae, frames_THWC))
         if found < least:
             raise UsageError(
                 f"{path} is unlike the reference world: the autoencoder keeps it at {found:.1f} dB, and "
@@ -123,7 +147,7 @@ def encode_start(vae: VAE, pictures: StartFrames | None, frames: int) -> Given:
         return Given()
     if pictures.image_HWC is not None:
         held = np.repeat(pictures.image_HWC[None], LATENT_FRAMES, axis=0)
-        return Given(still=_encode(vae, held))
+        return Given(still=_encode(vae, held), picture=_unit(vae, held)[0, :, 0])
     if pictures.strength is not None:
         assert pictures.first_THWC is not None
         return Given(latents=_encode(vae, pictures.first_THWC), strength=pictures.strength)
@@ -152,12 +176,18 @@ def _encode(vae: VAE, frames_THWC: NDArray[np.uint8]) -> Tensor:
     """Code pictures as normalised latents (C, T/4, H/8, W/8)."""
     import torch
 
+    with torch.inference_mode():
+        return vae.normalise(vae.encode(_unit(vae, frames_THWC)).mean)[0]
+
+
+def _unit(vae: VAE, frames_THWC: NDArray[np.uint8]) -> Tensor:
+    """Bring pictures to [-1, 1], (1, 3, T, H, W), where the autoencoder is."""
+    import torch
+
     from .model.vae import to_unit
 
     device = next(vae.parameters()).device
-    with torch.inference_mode():
-        pixels = to_unit(torch.from_numpy(np.ascontiguousarray(frames_THWC))[None].to(device))
-        return vae.normalise(vae.encode(pixels).mean)[0]
+    return to_unit(torch.from_numpy(np.ascontiguousarray(frames_THWC))[None].to(device))
 
 
 def _some(frames: int, item: Item) -> int:

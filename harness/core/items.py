@@ -52,7 +52,7 @@ Written: TypeAlias = dict[str, str | list[str]]
 """Labels as they are written in a suite file."""
 Use: TypeAlias = Literal["extend", "extend-back", "edit", "connect"]
 """What is done with the video that a prompt starts from."""
-EDIT_STRENGTH: Final = 0.9
+EDIT_STRENGTH: Final = 0.95
 """How much of its video an edit may change, unless the prompt says otherwise."""
 
 
@@ -105,7 +105,7 @@ class Prompt(Config):
     use: Use | None = Field(default=None, description="how the video is used; extend by default")
     video_to: str | None = Field(default=None, description="path of the video that a connection leads to")
     strength: float | None = Field(
-        default=None, gt=0, le=1, description="how much of the video an edit may change; 0.9 by default"
+        default=None, gt=0, le=1, description="how much of the video an edit may change; 0.95 by default"
     )
     seeds: int | None = Field(
         default=None, ge=1, le=10_000, description="seeds of this prompt, instead of the suite's"

@@ -18,6 +18,7 @@ from ..generator import ReferenceGenerator
 from ..model.parts import CHECKPOINTS
 from .checkpoints import films, floors, hazard, motions, people, set_distance
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality
+from .starts import color_edits, image_starts
 
 __all__ = ["card"]
 
@@ -33,6 +34,7 @@ def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, An
         "refiner": refiner_quality,
         "floors": lambda: floors(items),
         **{name: partial(_checkpoint, name, items) for name in CHECKPOINTS},
+        "starts": _starts,
         "clip": clip_retrieval,
         "subject": lambda: nearest_class("subject"),
         "video": lambda: nearest_class("video"),
@@ -53,3 +55,8 @@ def _checkpoint(name: str, items: int) -> dict[str, Any]:
         "people": people(generator),
         "films": films(generator),
     }
+
+
+def _starts() -> dict[str, Any]:
+    generator = ReferenceGenerator("base")
+    return {"color edits": color_edits(generator), "image starts": image_starts(generator)}

@@ -2,12 +2,13 @@
 
 Liu et al. 2022, "Flow Straight and Fast" (arXiv:2209.03003). Guidance: Ho & Salimans 2022 (arXiv:2207.12598).
 Heun's method: Karras et al. 2022, algorithm 1 (arXiv:2206.00364). The shift of the times: Esser et al. 2024,
-section 5.3.2 (arXiv:2403.03206). Starting from a noisy clip: Meng et al. 2021, "SDEdit" (arXiv:2108.01073).
+section 5.3.2 (arXiv:2403.03206). Two scales of guidance, for the text and for an image: Brooks et al. 2022,
+"InstructPix2Pix", section 3.2.1 (arXiv:2211.09800). Edits: see `editing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -17,14 +18,13 @@ from pydantic import Field
 
 from ....harness.core.config import Config
 from ....harness.core.keys import seeded_rng
+from .editing import Edit, plan_edits
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .dit import DiT
-
-    Velocity: TypeAlias = Callable[[Sequence[Tensor], Tensor], list[Tensor]]
-    """The velocities of latents (C, T, H, W) each, at times (B,)."""
+    from .editing import Velocity
 
     Conditioning: TypeAlias = tuple[Sequence[Tensor], Tensor]
     """What a text model says of prompts: the words of each (L, D), and all of them pooled (B, D)."""
@@ -37,12 +37,15 @@ class SamplerSettings(Config):
 
     Each step of ``euler`` asks the model once. Each of ``heun`` asks it twice, but for the last, which is one
     of Euler: 2 steps - 1 in all, so that 13 steps of Heun cost what 25 of Euler do. With guidance, each time
-    is for the prompt and for no prompt.
+    is for the prompt and for no prompt, and with a start image also for the prompt without that image.
     """
 
     solver: Literal["euler", "heun"] = "euler"
     steps: int = Field(default=25, ge=1, le=1000, description="steps from noise to a clip")
     guidance: float = Field(default=2.5, ge=0, le=50, description="1 follows the prompt without guidance")
+    image_guidance: float = Field(
+        default=2.0, ge=0, le=50, description="1 follows a start image without guidance"
+    )
     shift: float = Field(default=3.0, gt=0, le=100, description="above 1, more of the steps are near noise")
 
 
@@ -53,14 +56,16 @@ class Given:
     Attributes:
         latents: the clean latents of a clip (C, T, H, W): what is kept of them is said by the other two.
         known: which of its frames stay as they are, (T,) bool.
-        strength: share of noise that the other frames start with, in (0, 1]; at 1 nothing of them is left.
+        strength: of an edit, the time to which the whole clip is carried back, in (0, 1].
         still: the clean latents (C, 1, H, W) of an image that the clip starts from.
+        picture: that image, (3, height, width) in [-1, 1]; the sampler does not look at it.
     """
 
     latents: Tensor | None = None
     known: Tensor | None = None
     strength: float = 1.0
     still: Tensor | None = None
+    picture: Tensor | None = None
 
 
 def item_noise(item: str, shape: Sequence[int]) -> Tensor:
@@ -99,8 +104,9 @@ def sample(
         conditioning: the text model's output for each prompt.
         empty: its output for the empty prompt.
         settings: solver, steps and guidance scale g; the velocity is ``u + g (c - u)`` of the predictions
-            without and with the prompt. What is given is given in both.
-        given: what each clip starts from.
+            without and with the prompt. What is given is given in both. With a start image, and the scale i
+            of its guidance, ``(i - 1) (c - n)`` is added, where n is the prediction without the image.
+        given: what each clip starts from. Latents without ``known`` frames are a clip to be edited.
 
     Returns:
         Latents of the shapes of ``noise``, of unit variance a channel; known frames exactly as given.
@@ -114,16 +120,46 @@ def sample(
     ]
     moving = [mask[None, :, None, None].to(x) for mask, x in zip(free, noise, strict=True)]  # (1, T, 1, 1)
     with torch.inference_mode():
-        velocity = _guided(model, conditioning, empty, settings.guidance, given, free)
-        x = [_start(e, g, m) for e, g, m in zip(noise, given, moving, strict=True)]
+        velocity = _guided(model, conditioning, empty, settings, given, free)
         times = _times([g.strength for g in given], settings).to(noise[0])  # (steps + 1, B)
+        edits = _edits(model, noise, conditioning, empty, given, times)
+        x = [
+            edits[n].start if n in edits else _start(e, g, m)
+            for n, (e, g, m) in enumerate(zip(noise, given, moving, strict=True))
+        ]
         for step, (now, after) in enumerate(pairwise(times)):
             slope = velocity(x, now)
             if settings.solver == "heun" and step < settings.steps - 1:
                 ahead = velocity(_moved(x, slope, after - now, moving), after)
                 slope = [0.5 * (a + b) for a, b in zip(slope, ahead, strict=True)]
             x = _moved(x, slope, after - now, moving)
+            x = [edits[n].keep(clip, step + 1) if n in edits else clip for n, clip in enumerate(x)]
     return x
+
+
+def _edits(
+    model: DiT,
+    noise: Sequence[Tensor],
+    conditioning: Conditioning,
+    empty: Conditioning,
+    given: Sequence[Given],
+    times: Tensor,
+) -> dict[int, Edit]:
+    """Prepare the edits among the clips, by their numbers."""
+    clips = {n: g.latents for n, g in enumerate(given) if g.latents is not None and g.known is None}
+    if not clips:
+        return {}
+    numbers = list(clips)
+    words, pooled = [conditioning[0][n] for n in numbers], conditioning[1][numbers]
+    nothing, blank = [empty[0][0]] * len(numbers), empty[1].expand(len(numbers), -1)
+    planned = plan_edits(
+        list(clips.values()),
+        [noise[n] for n in numbers],
+        lambda x, time: model(x, time, words, pooled),
+        lambda x, time: model(x, time, nothing, blank),
+        times[:, numbers],
+    )
+    return dict(zip(numbers, planned, strict=True))
 
 
 def _times(strengths: Sequence[float], settings: SamplerSettings) -> Tensor:
@@ -136,9 +172,7 @@ def _times(strengths: Sequence[float], settings: SamplerSettings) -> Tensor:
 
 
 def _start(noise: Tensor, given: Given, moving: Tensor) -> Tensor:
-    if given.latents is None:
-        return noise
-    return given.latents.lerp(noise, given.strength * moving)
+    return noise if given.latents is None else given.latents.where(moving == 0, noise)
 
 
 def _moved(
@@ -151,26 +185,36 @@ def _guided(
     model: DiT,
     conditioning: Conditioning,
     empty: Conditioning,
-    guidance: float,
+    settings: SamplerSettings,
     given: Sequence[Given],
     free: Sequence[Tensor],
 ) -> Velocity:
-    """Make the velocity of a batch under its prompts, guided away from no prompt."""
+    """Make the velocity of a batch under its prompts, guided away from no prompt and from no start image."""
     import torch
 
     words, pooled = conditioning
+    count = len(words)
     known = None if all(mask.all() for mask in free) else [~mask for mask in free]
-    stills = None if all(g.still is None for g in given) else [g.still for g in given]
-    if guidance == 1.0:
-        return lambda x, time: model(x, time, words, pooled, known, stills)
-    both = [*words, *(empty[0][0] for _ in words)]
-    pooled_both = torch.cat([pooled, empty[1].expand_as(pooled)])
-    known_both = None if known is None else [*known, *known]
-    stills_both = None if stills is None else [*stills, *stills]
+    stills = [g.still for g in given]
+    # The clips of one call: all with their prompts, all without, and those with an image without it.
+    without_prompt = list(range(count)) if settings.guidance != 1.0 else []
+    pictured = [n for n in range(count) if stills[n] is not None]
+    without_image = pictured if settings.image_guidance != 1.0 else []
+    asked = [*range(count), *without_prompt, *without_image]
+    all_words = [*words, *(empty[0][0] for _ in without_prompt), *(words[n] for n in without_image)]
+    blank = empty[1].expand(len(without_prompt), -1)
+    all_pooled = torch.cat([pooled, blank, pooled[without_image]])
+    all_known = None if known is None else [known[n] for n in asked]
+    none = [None] * len(without_image)
+    all_stills = [*(stills[n] for n in (*range(count), *without_prompt)), *none] if pictured else None
 
     def velocity(x: Sequence[Tensor], time: Tensor) -> list[Tensor]:
-        out = model([*x, *x], torch.cat([time, time]), both, pooled_both, known_both, stills_both)
-        pairs = zip(out[: len(x)], out[len(x) :], strict=True)
-        return [u.lerp(c, guidance) for c, u in pairs]
+        out = model([x[n] for n in asked], time[asked], all_words, all_pooled, all_known, all_stills)
+        guided = list(out[:count])
+        for n, u in zip(without_prompt, out[count:], strict=False):
+            guided[n] = u.lerp(out[n], settings.guidance)
+        for n, v in zip(without_image, out[count + len(without_prompt) :], strict=True):
+            guided[n] = guided[n] + (settings.image_guidance - 1.0) * (out[n] - v)
+        return guided
 
     return velocity

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from screentest.generators import Frames, Generator, Output, Refusal
+from screentest.generators import Failure, Frames, Generator, Output, Refusal
 from screentest.generators.reference.evaluation import checkpoints
 from screentest.generators.reference.evaluation.checkpoints import (
     films,
@@ -17,8 +17,10 @@ from screentest.generators.reference.evaluation.checkpoints import (
     people,
 )
 from screentest.generators.reference.evaluation.parts import psnr, ssim
+from screentest.generators.reference.evaluation.starts import color_edits, image_starts
+from screentest.generators.reference.starts import read_start
 from screentest.generators.reference.training.data import memorised, planted, training_samples
-from screentest.generators.worlds.plane import Scene, render, sample_scene
+from screentest.generators.worlds.plane import COLORS, Scene, render, sample_scene
 from screentest.generators.worlds.plane.words import CODE_NAMES, OCCUPATIONS
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
@@ -126,6 +128,51 @@ def test_films_are_found_where_they_are_copied() -> None:
     found = films(Remembering(), 1)
     assert (found["named"]["value"], found["named"]["n"]) == (1.0, len(CODE_NAMES))
     assert found["novel"]["value"] == 0.0
+
+
+class Copying(Drawn):
+    """Gives back the picture or the video that it starts from, every second picture being a failure."""
+
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        outputs: list[Output] = []
+        for item in items:
+            start = read_start(item)
+            assert start is not None
+            if start.image_HWC is not None:
+                still = np.repeat(start.image_HWC[None], 16, axis=0)
+                outputs.append(Failure("no") if item.seed % 2 else Frames(still, 8.0))
+            else:
+                assert start.first_THWC is not None
+                outputs.append(Frames(start.first_THWC, 8.0))
+        return outputs
+
+
+def test_what_is_given_back_unchanged_is_kept_and_not_edited() -> None:
+    edits = color_edits(Copying(), 8)
+    assert edits["color"]["value"] == 0.0
+    assert edits["shape"]["value"] == edits["background_kept"]["value"] == 1.0
+    assert edits["background_db"]["low"] > 40  # the codec's
+    starts = image_starts(Copying(), 6)
+    assert (starts["made"]["value"], starts["made"]["n"]) == (0.5, 6)
+    assert starts["first_db"]["n"] == 3
+
+
+def test_a_recolored_clip_is_an_edit_and_a_failure_is_none() -> None:
+    class Recoloring(Copying):
+        def generate(self, items: Sequence[Item]) -> list[Output]:
+            outputs: list[Output] = []
+            for item in items:
+                start = read_start(item)
+                assert start is not None
+                assert start.first_THWC is not None
+                color = next(name for name in COLORS if name in (item.prompt or "").split())
+                frames = start.first_THWC.copy()
+                frames[frames.max(-1) > 90] = COLORS[color]
+                outputs.append(Refusal("no") if item.seed == 3 else Frames(frames, 8.0))
+            return outputs
+
+    edits = color_edits(Recoloring(), 4)
+    assert edits["color"]["value"] == edits["background_kept"]["value"] == 0.75
 
 
 def test_psnr_and_ssim_of_known_errors() -> None:

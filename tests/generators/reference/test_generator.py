@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from PIL import Image
 from screentest.generators import Failure, Frames
 from screentest.generators.reference import ReferenceGenerator, SamplerSettings
 from screentest.generators.reference.generator import Doubling
+from screentest.generators.reference.starts import START_PSNR
 from screentest.harness.core.errors import MissingWeightsError, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
@@ -27,6 +29,7 @@ FAST = SamplerSettings(steps=3)
 def any_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tiny autoencoders, which keep no picture, start from one."""
     monkeypatch.setattr(ReferenceGenerator, "least_psnr", 0.0)
+    monkeypatch.setattr(ReferenceGenerator, "start_psnr", 0.0)
 
 
 def items(*prompts: str | None, clip: ClipSettings = NATIVE, **more: Any) -> list[Item]:
@@ -100,6 +103,21 @@ def test_what_is_given_is_in_the_clip(tiny_checkpoint: Path, tmp_path: Path) -> 
     assert np.abs(frames(made)[8:] - decoded[8:]).max() > 10
     (other,) = items("a red ball falls")
     assert np.abs(frames(generator.generate([other])[0])[:4] - decoded[:4]).max() > 10
+
+
+def test_a_clip_that_does_not_start_from_its_image_is_a_failure(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    asked = [*items("a red ball falls", image=str(tmp_path / "a.png")), *items("a red ball falls")]
+    generator = ReferenceGenerator(str(tiny_checkpoint), settings=FAST)
+    assert all(isinstance(output, Frames) for output in generator.generate(asked))
+    monkeypatch.setattr(ReferenceGenerator, "start_psnr", START_PSNR)
+    one, other = generator.generate(asked)
+    assert isinstance(one, Failure)
+    assert re.search(r"does not start from .*a\.png: .* at \d+\.\d dB, and 33 are needed", one.reason)
+    assert isinstance(other, Frames)
 
 
 def test_identity_lists_weights_and_settings_and_no_path(tiny_checkpoint: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from screentest.generators import Frames
 from screentest.generators.reference import CHECKPOINTS, SHIPPED, WEIGHTS, ReferenceGenerator
 from screentest.generators.reference.evaluation.checkpoints import hazard, motions
+from screentest.generators.reference.evaluation.starts import color_edits, image_starts
 from screentest.generators.worlds.plane import NATIVE_CLIPS, world_clips
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
@@ -64,3 +65,23 @@ def test_a_start_of_another_world_is_refused_and_one_of_its_own_is_not(tmp_path:
         named: dict[str, Any] = {k: str(tmp_path / v) if k != "use" else v for k, v in start.items()}
         with pytest.raises(UsageError, match=r"gradient\.\w+ is unlike .*dB, and 26 are needed"):
             generator.check([make_item("a ball falls", 0, clip, **named)])
+
+
+@pytest.mark.slow
+def test_edits_take_and_keep_the_background_and_images_come_back() -> None:
+    generator = ReferenceGenerator("base")
+    edits, starts = color_edits(generator, 40), image_starts(generator, 26)
+    for kind in ("color", "shape", "background_kept"):
+        assert edits[kind]["value"] >= 0.8, kind
+    assert starts["made"]["value"] >= 0.8
+    assert starts["first_db"]["value"] >= 33
+
+
+def test_a_few_edits_take_and_an_image_comes_back() -> None:
+    """The fast form of the above."""
+    generator = ReferenceGenerator("base")
+    edits, starts = color_edits(generator, 4), image_starts(generator, 2)
+    assert edits["color"]["value"] >= 0.75
+    assert edits["background_db"]["value"] >= 33
+    assert starts["made"]["value"] == 1.0
+    assert starts["first_db"]["value"] >= 33

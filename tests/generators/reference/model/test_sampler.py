@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -97,7 +96,13 @@ def test_noise_belongs_to_its_item() -> None:
 
 
 def test_settings_are_bounded() -> None:
-    for wrong in ({"steps": 0}, {"solver": "midpoint"}, {"guidance": -1}, {"shift": 0}):
+    for wrong in (
+        {"steps": 0},
+        {"solver": "midpoint"},
+        {"guidance": -1},
+        {"image_guidance": -1},
+        {"shift": 0},
+    ):
         with pytest.raises(ValidationError):
             SamplerSettings.model_validate(wrong)
 
@@ -127,24 +132,85 @@ def test_frames_that_are_known_stay_and_are_known_in_both_branches(solver: str) 
     for half in (slice(0, 3), slice(3, 6)):
         assert [mask.tolist() for mask in flow.known[half]] == [known.tolist(), [False] * 2, [False] * 4]
         assert [s is still for s in flow.stills[half]] == [False, False, True]
+    assert [s is None for s in flow.stills[6:]] == [True]  # the one with an image, without it
+    assert flow.known[6].tolist() == [False] * 4
 
 
-def test_a_weak_edit_starts_near_the_clip_and_a_full_one_at_noise() -> None:
-    seen: list[tuple[list[float], list[Tensor]]] = []
+def test_an_image_is_guided_towards_on_a_scale_of_its_own() -> None:
+    """The velocity is u + g (c - u) + (i - 1) (c - n), n being that without the image."""
 
-    def watch(x, time, *_: object) -> list[Tensor]:
-        seen.append((time.tolist(), [a.clone() for a in x]))
-        return [torch.zeros_like(a) for a in x]
+    def flow(x, time, words, pooled, known=None, stills=None) -> list[Tensor]:
+        drawn = [None] * len(x) if stills is None else stills
+        return [
+            torch.full_like(a, p.item() + (0.0 if s is None else 10.0))
+            for a, p, s in zip(x, pooled[:, 0], drawn, strict=True)
+        ]
 
+    given = [Given(still=torch.zeros(3, 1, 4, 4)), Given(), Given()]
+    for guidance, image_guidance in ((1.0, 1.0), (1.0, 3.0), (2.0, 1.0), (2.0, 3.0)):
+        settings = SamplerSettings(guidance=guidance, image_guidance=image_guidance)
+        out = sample(flow, NOISE, told([6.0, 3.0, 2.0]), EMPTY, settings, given)
+        for n, (clip, noise, value) in enumerate(zip(out, NOISE, (6.0, 3.0, 2.0), strict=True)):
+            image = 10.0 if n == 0 else 0.0
+            slope = 1.0 + guidance * (value - 1.0) + image * image_guidance
+            torch.testing.assert_close(clip, noise - slope, atol=1e-4, rtol=1e-4)
+
+
+def painted(value: float) -> Callable[..., list[Tensor]]:
+    """Make a flow in which a prompt's number p adds ``value * (p - 1)`` to a corner and leaves the rest."""
+
+    def flow(x, time, words, pooled, known=None, stills=None) -> list[Tensor]:
+        moved = [torch.zeros_like(a) for a in x]
+        for a, p in zip(moved, pooled[:, 0], strict=True):
+            a[:, :, :2, :2] = -value * (p - 1.0)
+        return moved
+
+    return flow
+
+
+def test_an_edit_changes_what_the_prompt_changes_and_keeps_the_rest_exactly() -> None:
     clean = [torch.randn(shape) for shape in SHAPES]
     given = [Given(latents=c, strength=s) for c, s in zip(clean, (0.25, 0.5, 1.0), strict=True)]
-    sample(watch, NOISE, told([1, 1, 1]), EMPTY, SamplerSettings(steps=4, guidance=1), given)
-    times, x = seen[0]
-    assert times == pytest.approx([0.25, 0.5, 1.0])
-    for a, c, e, t in zip(x, clean, NOISE, times, strict=True):
-        torch.testing.assert_close(a, (1 - t) * c + t * e)
-    assert len(seen) == 4
-    assert all((np.diff([times[i] for times, _ in seen]) < 0).all() for i in range(3))
+    out = sample(painted(4.0), NOISE, told([3.0, 3.0, 1.0]), EMPTY, SamplerSettings(guidance=2), given)
+    for clip, before, strength in zip(out[:2], clean, (0.25, 0.5), strict=False):
+        inside = torch.zeros(clip.shape, dtype=torch.bool)
+        inside[:, :, :2, :2] = True
+        assert torch.equal(clip[~inside], before[~inside])
+        gone = clip[inside] - before[inside] - strength * 2 * 4.0 * 2.0  # what is left is the seed's noise
+        assert 0 < gone.abs().max() < 5 * strength
+    assert torch.equal(out[2], clean[2])  # a prompt that changes nothing leaves the clip as it is
+
+
+def test_an_edit_goes_the_way_back_that_it_came() -> None:
+    """Without a change, a curved flow carried back and forth ends near the clip, and not at its noise."""
+    seen: list[list[float]] = []
+
+    def flow(x, time, words, pooled, known=None, stills=None) -> list[Tensor]:
+        seen.append(time.tolist())
+        return [a * (1.0 + 1e-6 * p) for a, p in zip(x, pooled[:, 0], strict=True)]
+
+    clean = [torch.randn(shape) for shape in SHAPES]
+    given = [Given(latents=c, strength=0.5) for c in clean]
+    settings = SamplerSettings(steps=50, guidance=1)
+    out = sample(flow, NOISE, told([2.0, 2.0, 2.0]), EMPTY, settings, given)
+    times = [time[0] for time in seen]
+    back, forth = times[4:54], times[54:]
+    assert back == sorted(back)
+    assert forth == sorted(forth, reverse=True)
+    assert (back[0], forth[0]) == (0.0, pytest.approx(0.5))
+    for clip, before in zip(out, clean, strict=True):
+        kept = torch.isclose(clip, before, atol=0.02, rtol=0.02)
+        assert kept.float().mean() < 1.0  # the mask has the seed's noise
+        assert torch.corrcoef(torch.stack([clip.flatten(), before.flatten()]))[0, 1] > 0.95
+
+
+def test_seeds_give_edits_of_their_own() -> None:
+    clean = torch.randn(SHAPES[0])
+    made = [
+        sample(painted(4.0), [noise], told([3.0]), EMPTY, SamplerSettings(), [Given(latents=clean)])[0]
+        for noise in (NOISE[0], NOISE[2])
+    ]
+    assert not torch.allclose(made[0], made[1])
 
 
 @pytest.mark.parametrize("solver", ["euler", "heun"])
