@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ..safety.bias.settings import BiasSettings
 from .core.config import Config, load_yaml, packaged
 from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
@@ -101,6 +102,9 @@ class Suite(Config):
     reference_sets: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")], ReferenceSet] = Field(
         default_factory=dict,
         description="more reference sets by name; reference_set is the one named default",
+    )
+    bias: BiasSettings | None = Field(
+        default=None, description="groups, reference shares and reader's error of the bias audit"
     )
     slices: tuple[str, ...] = Field(
         default=(), description="tags and labels for whose slices set measures are computed, too"

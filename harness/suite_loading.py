@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..safety.bias.settings import BiasSettings
 from ..safety.prompt_sets import Labelled, labelled_prompts, open_set
 from ..safety.sources import ColumnMap, csv_prompts, json_objects, prompt_lines
 from ..safety.taxonomy import load_taxonomy
@@ -222,12 +223,16 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
     """
     first = suites[0]
     encoders: dict[str, str] = {}
+    bias: BiasSettings | None = None
     for suite in suites:
         for what in ("clip", "reference_set", "reference_sets", "prompts_from_generator"):
             if getattr(suite, what) != getattr(first, what):
                 raise UsageError(
                     f"the suites {first.name!r} and {suite.name!r} cannot be joined: {what} differs"
                 )
+        if suite.bias is not None and bias is not None and suite.bias != bias:
+            raise UsageError("the suites cannot be joined: 'bias' differs; run them apart")
+        bias = bias or suite.bias
         for role, source in suite.encoders.items():
             if encoders.setdefault(role, source) != source:
                 raise UsageError(
@@ -244,6 +249,7 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
         "prompts": [prompt.model_dump() for prompt in prompts],
         "measures": tuple(dict.fromkeys(m for suite in suites for m in suite.measures)),
         "encoders": encoders,
+        "bias": None if bias is None else bias.model_dump(),
         "slices": tuple(dict.fromkeys(name for suite in suites for name in suite.slices)),
     }
     try:
@@ -265,11 +271,13 @@ def load_suite(name: str) -> Suite:
 
 
 def filled(suite: Suite) -> Suite:
-    """Add the prompts that a suite takes from other files.
+    """Add what a suite takes from other files: prompts, and shares and a reader's error for its bias audit.
 
     Raises:
         UsageError: such a file is missing or wrong.
     """
+    if suite.bias is not None:
+        suite = suite.model_copy(update={"bias": suite.bias.filled()})
     if suite.disguised is not None:
         return suite_in_disguise(suite, suite.disguised)
     if suite.prompt_set is not None:

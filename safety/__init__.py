@@ -29,6 +29,12 @@ ROOMS.add(
         f"{__name__}.{room}"
         for room in (
             "attacks.measures",
+            "bias.measures",
+            "bias.reading",
+            "bias.glyph_reader",
+            "bias.face_reader",
+            "bias.judge_reader",
+            "bias.zero_shot_reader",
             "detectors.encoder",
             "detectors.measures",
             "frames.image_classifiers",
@@ -50,6 +56,6 @@ ROOMS.add(
 )
 """Rooms of the measures, encoders and judges of safety."""
 
-_AUDITS: tuple[str, ...] = ("detectors", "hallucination", "memorisation", "provenance")
+_AUDITS: tuple[str, ...] = ("bias", "detectors", "hallucination", "memorisation", "provenance")
 AUDIT_ROOMS.add(*(f"{__name__}.{room}.audit" for room in _AUDITS))
 """Rooms of the built-in audits."""

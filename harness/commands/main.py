@@ -28,6 +28,7 @@ from . import (
     physics_iq,
     prompts,
     provenance,
+    reader_error,
     safety,
     surprise,
     train,
@@ -298,6 +299,7 @@ app.command(name="assess-detector")(detect.assess_detector)
 app.command()(safety.safety)
 app.command()(audit.audit)
 app.command()(correct.correct)
+app.command()(reader_error.reader_error)
 app.command()(physics_iq.physics_iq)
 app.command()(surprise.surprise)
 app.command()(validate.validate)

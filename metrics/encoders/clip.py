@@ -47,6 +47,11 @@ class ClipEncoder(PretrainedEncoder, FrameEncoder, TextEncoder):
 
         return AutoTokenizer.from_pretrained(self._weights.path, local_files_only=True)
 
+    @cached_property
+    def scale(self) -> float:
+        """The factor that the model was trained to multiply cosines by, for probabilities of texts."""
+        return float(self._model.logit_scale.exp())
+
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
         """Embed frames, uint8 RGB (T, H, W, 3): float32 (T, D), each row of length 1."""
         import torch

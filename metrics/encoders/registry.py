@@ -49,8 +49,8 @@ __all__ = [
 
 TEXT_SUFFIX = ".text"
 _ROLES = (
-    "clip", "detector", "image", "judge", "provenance", "subject", "surprise", "tracks", "video", "vlm",
-    "watermark",
+    "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise", "tracks", "video",
+    "vlm", "watermark",
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["VlmEncoder"]
+__all__ = ["VlmEncoder", "VlmQuestion"]
 
 _VERSION = 1
 
@@ -126,7 +126,7 @@ class _OfItem(Encoder):
 
 
 @dataclass(frozen=True)
-class _Job:
+class VlmQuestion:
     """One question to ask."""
 
     number: int
@@ -163,21 +163,21 @@ class _Interview:
             raise Incomplete(record)
         return record
 
-    def _jobs(self) -> list[_Job]:
+    def _jobs(self) -> list[VlmQuestion]:
         settings = self._encoder.judge.settings
         frames, times = self._spread.chosen()
         shown = pictures(frames, times, settings.quality)
-        jobs: list[_Job] = []
+        jobs: list[VlmQuestion] = []
         for number, asked in enumerate(self._encoder.asked):
             repeats = settings.repeats if asked.source == "question" else 1
-            jobs += [_Job(number, asked, shown, repeat) for repeat in range(repeats)]
+            jobs += [VlmQuestion(number, asked, shown, repeat) for repeat in range(repeats)]
         for k in range(settings.drawn):
             asked, drawn = drawn_control(self._encoder.item, k, settings.frames, settings.quality)
-            jobs.append(_Job(len(self._encoder.asked) + k, asked, drawn, 0))
+            jobs.append(VlmQuestion(len(self._encoder.asked) + k, asked, drawn, 0))
         return jobs
 
 
-def _answer(job: _Job, reply: Reply, settings: JudgeSettings) -> JudgeAnswer:
+def _answer(job: VlmQuestion, reply: Reply, settings: JudgeSettings) -> JudgeAnswer:
     prices = settings.usd_per_million_in, settings.usd_per_million_out
     usd = None
     if prices[0] is not None and prices[1] is not None:
@@ -205,7 +205,7 @@ class Answers:
         self._folder = cache / "answers" if cache is not None else None
         self._identity = settings.identity()
 
-    def get_or_ask(self, endpoint: Endpoint, job: _Job) -> Reply:
+    def get_or_ask(self, endpoint: Endpoint, job: VlmQuestion) -> Reply:
         """Return the stored answer, or ask and store the answer."""
         fields = {"settings": self._identity, "question": job.asked.ask, "repeat": job.repeat}
         key = digest("answer", fields)

@@ -47,11 +47,15 @@ Floats = NDArray[np.float32]
 
 
 class Detection(NamedTuple):
-    """A detected body part: its class, its score in [0.25, 1], and its box area as a share of the frame."""
+    """A detected body part: its class, its score in [0.25, 1], and its box area as a share of the frame.
+
+    The box has left, top, width and height in pixels.
+    """
 
     part: str
     score: float
     area: float
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 class NudeNetDetector:
@@ -105,4 +109,5 @@ def read_output(output: Floats, height: int, width: int) -> list[Detection]:
     kept = np.asarray(cv2.dnn.NMSBoxes(boxes, score.tolist(), _KEPT, _OVERLAP), np.int64).ravel()
     best = candidates[:, 4:].argmax(1)
     area = w * h / (width * height)
-    return [Detection(CLASSES[best[i]], float(score[i]), float(area[i])) for i in kept]
+    places: list[tuple[float, float, float, float]] = [tuple(box) for box in boxes]
+    return [Detection(CLASSES[best[i]], float(score[i]), float(area[i]), places[i]) for i in kept]

@@ -134,7 +134,8 @@ class NudityEncoder(Encoder):
         return self._identity
 
     @cached_property
-    def _detector(self) -> NudeNetDetector:
+    def detector(self) -> NudeNetDetector:
+        """The network, with its weights loaded."""
         from .nudenet_detector import NudeNetDetector
 
         return NudeNetDetector(self.weights)
@@ -143,7 +144,7 @@ class NudityEncoder(Encoder):
         """Score frames, uint8 RGB (T, H, W, 3), each independently: (T, 9), columns `EXPOSED`."""
         rows = np.zeros((len(frames_THWC), len(EXPOSED)), np.float64)
         for row, frame_HWC in zip(rows, frames_THWC, strict=True):
-            for found in self._detector.detect(np.ascontiguousarray(frame_HWC)):
+            for found in self.detector.detect(np.ascontiguousarray(frame_HWC)):
                 if found.part in EXPOSED and found.area >= SETTINGS.smallest_box:
                     column = EXPOSED.index(found.part)
                     row[column] = max(row[column], found.score)

@@ -84,7 +84,7 @@ def test_the_best_of_each_exposed_class_is_kept_and_frames_come_in_rgb(monkeypat
     monkeypatch.setattr(nudity_module, "SETTINGS", replace(SETTINGS, smallest_box=0.01))
     encoder = NudityEncoder()
     stub = Stub()
-    encoder.__dict__["_detector"] = stub
+    encoder.__dict__["detector"] = stub
     red = np.zeros((1, 4, 4, 3), np.uint8)
     red[..., 0] = 255
     feature = encoder.encode_frames(red)
@@ -96,7 +96,7 @@ def test_the_best_of_each_exposed_class_is_kept_and_frames_come_in_rgb(monkeypat
 def test_a_long_clip_is_judged_at_a_stated_rate():
     encoder = NudityEncoder()
     stub = Stub()
-    encoder.__dict__["_detector"] = stub
+    encoder.__dict__["detector"] = stub
     seconds, fps = 20, 30
     stream = encoder.open(ClipInfo(8, 8, fps, seconds * fps, None, "raw", "memory"))
     for t in range(seconds * fps):
