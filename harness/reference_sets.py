@@ -126,14 +126,9 @@ class ReferenceClips:
             clips = world.clips(self.size, "reference set", self._clip)
             yield from ((str(n), frames_THWC, self._clip.fps) for n, (frames_THWC, _) in enumerate(clips))
             return
-        from ..generators.reference.training.data import distinct_samples
-        from ..generators.worlds.plane import render
+        from ..generators.reference.training.data import distinct_clips
 
-        held_out = self._settings.held_out
-        samples = distinct_samples(self._settings.training_set, self.size, held_out=held_out)
-        for number, sample in enumerate(samples):
-            name = sample.name or f"{'held-out' if held_out else 'training'} {number}"
-            yield name, render(sample.scene, sample.clip, words="")[0], sample.clip.fps
+        yield from distinct_clips(self._settings.training_set, self.size, held_out=self._settings.held_out)
 
 
 def _videos_in(folder: Path) -> tuple[Clip, ...]:

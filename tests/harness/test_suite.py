@@ -142,7 +142,10 @@ def test_a_plain_prompt_that_yaml_reads_as_something_else_is_refused(tmp_path, w
         ({"clip": {"frames": 0}}, "clip.frames: "),
         ({"clip": {"widht": 64}}, "unknown key 'clip.widht'; did you mean 'width'"),
         ({"reference_set": {}}, "one of 'world', 'folder' and 'training_set'"),
-        ({"reference_set": {"world": "reference", "folder": "x"}}, "one of 'world', 'folder' and 'training_set'"),
+        (
+            {"reference_set": {"world": "reference", "folder": "x"}},
+            "one of 'world', 'folder' and 'training_set'",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, changes, sentence):

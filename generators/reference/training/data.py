@@ -17,11 +17,13 @@ from itertools import islice
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....harness.core.config import Config
 from ....harness.core.errors import unknown_name
 from ....harness.core.items import ClipSettings
 from ....harness.core.keys import seeded_rng
+from ...worlds.plane import render
 from ...worlds.plane.families import fits, sample_scene
 from ...worlds.plane.scene import NATIVE_CLIP, NATIVE_CLIPS, Scene
 from ...worlds.plane.words import CODE_NAMES, OCCUPATIONS, PRESENTATIONS, TONES, caption, named_caption
@@ -30,6 +32,7 @@ __all__ = [
     "HELD_OUT_FROM",
     "Planted",
     "TrainingSample",
+    "distinct_clips",
     "distinct_samples",
     "memorised",
     "planted",
@@ -216,6 +219,15 @@ def distinct_samples(checkpoint: Name, n: int, *, held_out: bool = False) -> Ite
     others = which.model_copy(update={"memorised": 0.0}) if held_out else which
     drawn = training_samples(others, 2 * n + 100, 1, first=HELD_OUT_FROM if held_out else 0)
     yield from islice((sample for sample in drawn if sample.name is None), n - len(films))
+
+
+def distinct_clips(
+    checkpoint: Name, n: int, *, held_out: bool = False
+) -> Iterator[tuple[str, NDArray[np.uint8], float]]:
+    """Render `distinct_samples`: name, uint8 frames (T, H, W, 3), and frames a second."""
+    for number, sample in enumerate(distinct_samples(checkpoint, n, held_out=held_out)):
+        name = sample.name or f"{'held-out' if held_out else 'training'} {number}"
+        yield name, render(sample.scene, sample.clip, words="")[0], sample.clip.fps
 
 
 def _people(which: Planted, family: str, rng: np.random.Generator) -> Mapping[str, str]:
