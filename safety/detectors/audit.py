@@ -64,6 +64,8 @@ _NOTES: Final = (
     "with the number of clips that it was counted on.",
     "A detector knows the generators that it was fit on. What it misses may be a better generator, or only "
     "another one; what it finds may be a trace that the next delivery removes.",
+    "A delivery can make real clips look generated, too, as scaling and blur do: a share after one is a "
+    "recall only where 'screentest assess-detector --delivery' shows that the false alarms stay low.",
     "Clips of another kind than those that the detector was calibrated on are counted apart: of them neither "
     "a flag nor its absence says much.",
     "Metadata alone is the detector that looks at no picture. Where it flags as much, the other one may have "
@@ -113,7 +115,7 @@ def _findings(
     if after:
         worst = min(after, key=lambda name: after[name].value or 0.0)
         sentences.append(
-            f"{run}: after {worst}, the delivery that hides most, it flags "
+            f"{run}: after {worst}, the delivery after which it flags fewest, it flags "
             f"{_share(after[worst], confidence)}."
         )
     if found[UNLIKE].value:
