@@ -17,6 +17,7 @@ from ....harness.core.errors import unknown_name
 from ..generator import ReferenceGenerator
 from ..model.parts import CHECKPOINTS
 from .checkpoints import films, floors, hazard, motions, people, set_distance
+from .membership import membership
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality
 from .starts import color_edits, image_starts
 
@@ -35,6 +36,7 @@ def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, An
         "floors": lambda: floors(items),
         **{name: partial(_checkpoint, name, items) for name in CHECKPOINTS},
         "starts": _starts,
+        "membership": lambda: {name: membership(name) for name in CHECKPOINTS},
         "clip": clip_retrieval,
         "subject": lambda: nearest_class("subject"),
         "video": lambda: nearest_class("video"),
