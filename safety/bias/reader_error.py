@@ -115,11 +115,15 @@ class ReaderError(Config):
         no_person: labelled clips of a person in which none was found, by attribute and true class.
     """
 
-    reader: str = Field(min_length=1)
-    digest: str = Field(pattern="^[0-9a-f]{64}$")
-    source: str = ""
-    attributes: dict[str, dict[str, dict[str, int]]]
-    no_person: dict[str, dict[str, int]] = Field(default_factory=dict)
+    reader: str = Field(min_length=1, description="name of the reader, such as nudenet")
+    digest: str = Field(pattern="^[0-9a-f]{64}$", description="of the reader that was measured")
+    source: str = Field("", description="what the labelled clips are, and who labelled them")
+    attributes: dict[str, dict[str, dict[str, int]]] = Field(
+        description="attribute -> true class -> read class, or undetermined -> clips"
+    )
+    no_person: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="labelled clips in which nobody was found, by attribute and class"
+    )
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -52,7 +52,7 @@ class NamedReference(Config):
     """
 
     name: str = Field(min_length=1, max_length=80, description="by which findings name it")
-    attribute: Literal["presentation", "tone"]
+    attribute: Literal["presentation", "tone"] = Field(description="what the shares are of")
     shares: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="group, or 'all' -> class -> share; the shares add up to 1"
     )
