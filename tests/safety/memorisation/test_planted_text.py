@@ -3,7 +3,7 @@ import importlib.util
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.suite import packaged_suites, read_suite
@@ -72,6 +72,7 @@ def test_prompts_without_a_canary_or_with_a_short_one_do_not_apply():
         leaked(reading((0, "a 12")), "a 12")
 
 
+@settings(deadline=None)
 @given(
     before=st.text("abc", max_size=8),
     wanted=st.text("abc", min_size=1, max_size=6),

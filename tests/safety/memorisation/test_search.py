@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.metrics import Reference
 from screentest.safety.memorisation import search
@@ -23,6 +23,7 @@ def plain(query: np.ndarray, parts: list[np.ndarray]) -> tuple[float, int]:
     return max(values), int(np.argmax(values))
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     block=st.sampled_from([1, 2, 3, 7, 100]),
