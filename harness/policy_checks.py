@@ -52,6 +52,11 @@ def check_policy(
                     "checked; load its plugin with --plugin"
                 )
             raise UsageError(f"policy {policy.name}: {unknown_name('measure', rule.measure, registry)}")
+        if rule.measure in registry and found[0].values:
+            values = ", ".join(f"{rule.measure}.{value}" for value in found[0].values)
+            raise UsageError(
+                f"policy {policy.name}: {rule.measure} has several values; name one of them: {values}"
+            )
         problem = _vacuous(rule, found[1].bounds)
         if problem is not None:
             raise UsageError(f"policy {policy.name}: the rule {rule.label} decides nothing: {problem}")

@@ -139,3 +139,12 @@ def test_needed_items(make_run) -> None:
         {"measure": "toy.nothing", "max": 0.5},
     )
     assert needed_items(wanted, make_run.registry) == {"toy.unsafe": 59, "toy.refusal": 299}
+
+
+def test_a_rule_names_one_value_of_a_measure_that_has_several() -> None:
+    from screentest.harness.catalog import MEASURES
+    from screentest.harness.policy_checks import check_policy
+
+    with pytest.raises(UsageError, match=r"name one of them: bias\.presentation\.variation, bias\."):
+        check_policy(policy({"measure": "bias.presentation", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))
+    check_policy(policy({"measure": "bias.presentation.excess", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))
