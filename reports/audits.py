@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..harness.core.presentation import Cell, Content, Table
 from ..harness.core.run_data import RunData
 from ..safety.audits import AuditSection, audit_sections
-from .text import page_cell
+from .text import DASH, MINUS, page_cell
 
 __all__ = ["AuditView", "audit_view", "audit_views"]
+
+_NUMBER = re.compile(rf"[-+{MINUS}\[.]*\d|p [=<]")
 
 
 @dataclass(frozen=True)
 class AuditTable:
-    """A table of a section: all its cells are `Cell`, the words of a row too."""
+    """A table of a section: all its cells are `Cell`, the words of a row too.
+
+    Attributes:
+        numeric: of each column, whether its cells are numbers, which are aligned to the right.
+    """
 
     title: str
     columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
 
@@ -52,7 +60,11 @@ def audit_view(section: AuditSection) -> AuditView:
 
 def _table(table: Table) -> AuditTable:
     rows = tuple(tuple(_cell(content) for content in row) for row in table.rows)
-    return AuditTable(table.title, table.columns, rows, table.notes)
+    numeric = tuple(
+        all(_NUMBER.match(row[k].value) for row in rows if row[k].value != DASH)
+        for k in range(len(table.columns))
+    )
+    return AuditTable(table.title, table.columns, numeric, rows, table.notes)
 
 
 def _cell(content: Content) -> Cell:
