@@ -32,7 +32,23 @@ def test_planted_flicker_is_found_on_clips_that_were_not_seen(trained: Path) -> 
 def test_metadata_beside_it_find_it_before_the_preparation_alone(trained: Path) -> None:
     beside = load_detector(str(trained)).metadata
     assert beside.before.value == 1  # noise takes bits
-    assert 0.3 <= beside.after.value <= 0.7
+    assert beside.after.low <= 0.5 <= beside.after.high  # 2 clips against 8: no value of its own
+
+
+def test_the_preparation_leaves_no_file_with_many_more_bits_than_another(
+    trained: Path, classes: Path
+) -> None:
+    preparation = load_detector(str(trained)).preparation
+    bits: list[float] = []
+    for name in (
+        "real/scene-0.mp4",
+        "real/scene-1.mp4",
+        "generated/a/scene-0.mp4",
+        "generated/b/scene-0.mp4",
+    ):
+        segments, facts, _ = read_segments(classes / name, preparation)
+        bits.append(prepare(segments[0], preparation, facts).after.bits_per_pixel)
+    assert min(bits) > 0.94 * max(bits)  # before, 1.8 and 16
 
 
 def test_a_clip_is_judged_with_the_preparation_of_the_fit(trained: Path, classes: Path) -> None:
