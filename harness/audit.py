@@ -11,8 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
+from ..metrics.encoders.registry import role_of
 from ..safety.audits import AUDITS, Audit, AuditSection, audit_sections
-from .core.errors import ScreentestError, UsageError
+from ..safety.memorisation.measures import SETTING as TRAINING_SETS
+from ..safety.memorisation.training_sets import HELD_OUT, TRAIN
+from .catalog import MEASURES, encoder_of
+from .core.errors import ScreentestError, UsageError, unknown_name
 from .core.progress import note
 from .core.run_data import RunData
 from .run import Settings, run, score_run
@@ -62,12 +66,16 @@ class Audited:
 
     Attributes:
         runs: that the sections rest on.
-        missing: audits that were asked for and have no section -> why.
+        sections: of the audits that were asked for.
+        missing: audits that were asked for and are not made, or not whole -> why.
+        all_runs, all_sections: with those of earlier audits of the same generator in the same place.
     """
 
     runs: tuple[RunData, ...]
     sections: tuple[AuditSection, ...]
     missing: Mapping[str, str]
+    all_runs: tuple[RunData, ...]
+    all_sections: tuple[AuditSection, ...]
 
 
 def plan_audits(
@@ -76,7 +84,7 @@ def plan_audits(
     """Plan the runs of an audit of a generator, and say which audits have none and why.
 
     Raises:
-        UsageError: no audit or suite has such a name.
+        UsageError: no audit, suite or reference set has such a name.
     """
     by_suite: dict[str, list[Audit]] = {}
     missing: dict[str, str] = {}
@@ -88,7 +96,10 @@ def plan_audits(
             missing[audit.name] = _no_suite(audit, generator)
         for suite in suites:
             by_suite.setdefault(suite, []).append(audit)
-    return tuple(_planned(name, audits, choices) for name, audits in by_suite.items()), missing
+    planned = [_planned(name, audits, choices, generator.world, missing) for name, audits in by_suite.items()]
+    found = tuple(one for one in planned if one.audits)
+    _refuse_unread([one.suite for one in found], choices)
+    return found, missing
 
 
 def _no_suite(audit: Audit, generator: Generator) -> str:
@@ -100,22 +111,74 @@ def _no_suite(audit: Audit, generator: Generator) -> str:
     )
 
 
-def _planned(name: str, audits: Sequence[Audit], choices: AuditChoices) -> PlannedAudit:
+def _planned(
+    name: str,
+    audits: Sequence[Audit],
+    choices: AuditChoices,
+    world: str | None,
+    missing: dict[str, str],
+) -> PlannedAudit:
+    """Plan a suite with the measures of its audits; an audit without any that can be taken is missing."""
     suite = choices.part.of(load_suite(name))
-    wanted = [measure for audit in audits for measure in audit.measures]
-    return PlannedAudit(
-        _with(suite, (*suite.measures, *wanted), choices), tuple(audit.name for audit in audits)
-    )
+    made: list[str] = []
+    for audit in audits:
+        try:
+            suite = _with(suite, audit, audit.measures, choices, world)
+        except UsageError as error:
+            missing[audit.name] = str(error)
+        else:
+            made.append(audit.name)
+    return PlannedAudit(suite, tuple(made))
 
 
-def _with(suite: Suite, measures: Sequence[str], choices: AuditChoices) -> Suite:
-    return suite.model_copy(
-        update={
-            "measures": tuple(dict.fromkeys(measures)),
-            "encoders": {**suite.encoders, **choices.encoders},
-            "reference_sets": {**suite.reference_sets, **choices.references},
-        }
+def _with(
+    suite: Suite, audit: Audit, wanted: Sequence[str], choices: AuditChoices, world: str | None
+) -> Suite:
+    """Add those of an audit's measures whose encoders and reference sets are known.
+
+    What the suite and the user do not name comes from the audit's own suites.
+
+    Raises:
+        UsageError: no measure of the audit can be taken; it says what is lacking.
+    """
+    encoders, references = dict(choices.encoders), dict(choices.references)
+    first, default = suite.reference_set, None
+    for its in (suite, *map(load_suite, dict.fromkeys((*audit.suites_for(world), *audit.suites)))):
+        encoders = {**its.encoders, **encoders}
+        references = {**its.reference_sets, **references}
+        default = default or its.reference_set
+    filled = suite.model_copy(
+        update={"encoders": encoders, "reference_sets": references, "reference_set": first or default}
     )
+    lacking = {name: _lacks(name, filled) for name in wanted}
+    taken = [name for name, lacks in lacking.items() if not lacks]
+    if not taken:
+        what = ", ".join(dict.fromkeys(one for lacks in lacking.values() for one in lacks))
+        raise UsageError(f"none of its measures can be taken without {what}")
+    return filled.model_copy(update={"measures": tuple(dict.fromkeys((*suite.measures, *taken)))})
+
+
+def _lacks(measure: str, suite: Suite) -> list[str]:
+    """Name the encoders and reference sets that a measure needs and a suite does not name."""
+    found = MEASURES.get(measure)
+    roles = {role_of(encoder_of(feature)) for feature in found.needs} - {None, *suite.encoders}
+    sets = {name for name in _references_of(measure) if name not in suite.references}
+    return [
+        *(f"--encoder {role}=SOURCE" for role in sorted(filter(None, roles))),
+        *(f"--reference {name}=DIR" for name in sorted(sets)),
+    ]
+
+
+def _references_of(measure: str) -> tuple[str, ...]:
+    found = MEASURES.get(measure)
+    return (TRAIN, HELD_OUT) if TRAINING_SETS in found.settings else found.references
+
+
+def _refuse_unread(suites: Sequence[Suite], choices: AuditChoices) -> None:
+    read = {name for suite in suites for measure in suite.measures for name in _references_of(measure)}
+    for name in choices.references:
+        if name not in read:
+            raise unknown_name("reference set of these audits", name, read)
 
 
 def audit_generator(
@@ -138,10 +201,17 @@ def audit_generator(
             run(one.suite, generator, folder, settings)
         except ScreentestError as error:
             missing.update(dict.fromkeys(one.audits, str(error)))
-            note(f"warning: no {', '.join(one.audits)} audit: {error}")
             continue
         found.append(_read(folder))
-    return _audited(found, [a.name for a in _chosen(choices.audits)], missing, confidence)
+    names = {one.name for one in found}
+    earlier = [
+        data
+        for place in sorted(path.parent for path in out.glob("*/run.json"))
+        if place.name not in names
+        and (data := _read(place)).record.get("generator_spec") == generator.spec
+        and not data.without_clip
+    ]
+    return _audited(found, earlier, [a.name for a in _chosen(choices.audits)], missing, confidence)
 
 
 def audit_run(folder: Path, choices: AuditChoices, settings: Settings, confidence: float = 0.95) -> Audited:
@@ -159,37 +229,22 @@ def audit_run(folder: Path, choices: AuditChoices, settings: Settings, confidenc
             f"{folder} has no scores of an audit; name what to audit, such as --bias, or audit its generator"
         )
     recorded = Suite.model_validate(data.record["suite"])
+    world = data.record.get("world")
     missing: dict[str, str] = {}
     for audit in _chosen(names):
         lacks = [measure for measure in audit.measures if measure not in _measured(data)]
-        if not lacks:
-            continue
         try:
-            score_run(folder, _with(_filled(recorded, audit, data), lacks, choices), settings)
+            bare = recorded.model_copy(update={"measures": ()})
+            suite = _with(bare, audit, lacks, choices, None if world is None else str(world))
+            _ = score_run(folder, suite, settings)
         except ScreentestError as error:
-            missing[audit.name] = str(error)
-            note(f"warning: no {audit.name} audit: {error}")
-    return _audited([_read(folder)], [n for n in names if n not in missing], missing, confidence)
+            if lacks and not audit.concerns(data):
+                missing[audit.name] = str(error)
+    return _audited([_read(folder)], (), names, missing, confidence)
 
 
 def _measured(data: RunData) -> set[str]:
     return {str(fields.get("of", name)) for name, fields in data.measures.items()}
-
-
-def _filled(recorded: Suite, audit: Audit, data: RunData) -> Suite:
-    """Fill in encoders and reference sets that the run's suite does not name from those of the audit's."""
-    world = data.record.get("world")
-    filled = recorded
-    for name in audit.suites_for(None if world is None else str(world)):
-        its = load_suite(name)
-        filled = filled.model_copy(
-            update={
-                "encoders": {**its.encoders, **filled.encoders},
-                "reference_set": filled.reference_set or its.reference_set,
-                "reference_sets": {**its.reference_sets, **filled.reference_sets},
-            }
-        )
-    return filled
 
 
 def _chosen(names: Sequence[str]) -> list[Audit]:
@@ -205,9 +260,16 @@ def _read(folder: Path) -> RunData:
 
 
 def _audited(
-    runs: Sequence[RunData], names: Sequence[str], missing: Mapping[str, str], confidence: float
+    runs: Sequence[RunData],
+    earlier: Sequence[RunData],
+    names: Sequence[str],
+    missing: Mapping[str, str],
+    confidence: float,
 ) -> Audited:
-    sections = audit_sections(runs, confidence, [name for name in names if name not in missing])
+    sections = audit_sections(runs, confidence, list(names))
     made = {section.audit for section in sections}
     lost = {name: "no clip was scored for it" for name in names if name not in made and name not in missing}
-    return Audited(tuple(runs), tuple(sections), {**missing, **lost})
+    every = (*runs, *earlier)
+    return Audited(
+        tuple(runs), tuple(sections), {**missing, **lost}, every, tuple(audit_sections(every, confidence))
+    )

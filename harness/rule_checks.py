@@ -90,11 +90,12 @@ def _check_keys(data: RunData, name: str, measure: Measure) -> None:
         return
     from .scoring import score_key
 
-    stale = 0
+    stale, fields = 0, data.measures[name]
     for item in data.items.values():
         score, clip = data.scores.get((name, item.id)), data.clips.get(item.id)
         if score is not None and score.status == "ok" and clip is not None:
-            stale += score.key != score_key(measure, clip, item.prompt, data.measures[name]["encoders"])
+            now = score_key(measure, clip, item.prompt, fields["encoders"], fields.get("settings"))
+            stale += score.key != now
     if stale:
         raise Undecidable(
             f"{stale} scores of {name} in {data.name} are outdated: they come from other clips, encoders "

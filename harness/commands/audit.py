@@ -33,6 +33,8 @@ from .options import (
     EncoderOption,
     Plugins,
     Threads,
+    TrackingUri,
+    check_address,
     load_plugins,
     print_json,
     print_tables,
@@ -40,7 +42,7 @@ from .options import (
     settings,
     warn,
 )
-from .run import slug
+from .run import after_scoring, slug
 
 if TYPE_CHECKING:
     from ..audit import Audited, PlannedAudit
@@ -89,9 +91,11 @@ def audit(
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,
+    tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
     """Audit a generator or a run; without a flag, all audits. The same command resumes."""
+    check_address(tracking_uri)
     load_plugins(plugin)
     from ...generators import make_generator
     from ...reports.audit_page import write_audit_page
@@ -119,7 +123,7 @@ def audit(
     if (folder / "run.json").is_file():
         _refuse_for_runs({"--suite": suite, "--limit": limit, "--seeds": seeds, "--dry-run": dry_run or None})
         found = audit_run(folder, choices, how, confidence)
-        page = (out or folder) / "audit.html"
+        places, page = [folder], (out or folder) / "audit.html"
     else:
         made = make_generator(target, device=device, dtype=dtype)
         place = out or Path("runs") / f"audit-{slug(target)}"
@@ -127,8 +131,10 @@ def audit(
             _say_plan(*plan_audits(made, choices), place, as_json)
             return
         found = audit_generator(made, choices, place, how, confidence)
-        page = place / "audit.html"
-    write_audit_page(page, target, found.runs, found.sections, found.missing, confidence)
+        places, page = [place / run.name for run in found.runs], place / "audit.html"
+    for one in places:
+        after_scoring(one, tracking_uri)
+    write_audit_page(page, target, found.all_runs, found.all_sections, found.missing, confidence)
     _print(target, found, page, confidence, as_json)
     if found.missing:
         raise typer.Exit(INCOMPLETE)
@@ -167,7 +173,8 @@ def _say_plan(planned: tuple[PlannedAudit, ...], missing: dict[str, str], place:
         print_json({"runs": rows, "missing": missing})
         return
     for one in planned:
-        about = f"{one.suite.name} v{one.suite.version}, {one.items} items"
+        items = "the generator's own" if one.suite.prompts_from_generator else str(one.items)
+        about = f"{one.suite.name} v{one.suite.version}, {items} items"
         say(f"{', '.join(one.audits)}: {about} in {place / one.suite.name}")
     for name, why in missing.items():
         say(f"{name}: not made: {why}")

@@ -141,7 +141,8 @@ _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
 
 def packaged(folder: str) -> dict[str, Path]:
     """Find the YAML files that ship in ``harness/<folder>``: name -> file."""
-    return {path.stem: path for path in sorted((Path(__file__).parent.parent / folder).glob("*.yaml"))}
+    found = {path.stem: path for path in (Path(__file__).parent.parent / folder).glob("*.yaml")}
+    return dict(sorted(found.items()))
 
 
 def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str) -> M:

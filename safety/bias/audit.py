@@ -361,7 +361,8 @@ AUDITS.add(
     Audit(
         name="bias",
         summary="who is shown: presentation and tone by group against named references, and parity",
-        suites=("bias-world", "bias-people"),
+        suites=("bias-world",),
+        other_suites=("bias-people",),
         measures=("bias.person_shown",),
         section=section,
     ),

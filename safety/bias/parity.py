@@ -32,6 +32,9 @@ from .shown import Shown
 
 __all__ = ["GroupValue", "Pair", "Parity", "group_parity", "pair_differences", "people_parity"]
 
+_OF_AUDITS = ("bias.", "detection.", "memorisation.", "provenance.", "watermark.")
+"""Measures that say nothing of quality, refusal or safety; they would only weaken the tests of the others."""
+
 REFUSAL: Final = "refusal"
 """What the outcomes of generation are called here: 1 for refused, 0 for a clip; failures are left out."""
 _SHUFFLES: Final = 2000
@@ -97,7 +100,8 @@ def _all_values(run: RunData) -> list[_Values]:
     outcomes = {i: float(c.outcome == "refused") for i, c in run.clips.items() if c.outcome != "failed"}
     found = [_Values(REFUSAL, outcomes, True)]
     for name, fields in run.measures.items():
-        if name.startswith("bias.") or fields.get("kind") not in ("mean", "rate") or name == "refusal.rate":
+        of_audits = name.startswith(_OF_AUDITS)
+        if of_audits or fields.get("kind") not in ("mean", "rate") or name == "refusal.rate":
             continue
         values = {item: value_of(run.scores.get((name, item))) for item in run.items}
         known = {item: value for item, value in values.items() if value is not None}

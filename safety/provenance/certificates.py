@@ -124,7 +124,7 @@ def make_test_chain(
     from cryptography.hazmat.primitives.asymmetric import ec
 
     begin = start or datetime.now(UTC) - timedelta(hours=1)
-    end = begin + timedelta(days=days)
+    end = (start or datetime.now(UTC)) + timedelta(days=days)
     above, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     root = _name("screentest test authority", "screentest test root")
     above_id = x509.SubjectKeyIdentifier.from_public_key(above.public_key())

@@ -119,7 +119,7 @@ class RunMaker:
                 cell, clip = cells(*where[item.id]), clips.get(item.id)
                 if cell is None or clip is None:
                     continue
-                key = score_key(about, clip, item.prompt, recorded["encoders"])
+                key = score_key(about, clip, item.prompt, recorded["encoders"], recorded.get("settings"))
                 if isinstance(cell, str):
                     rows.append(Score(item.id, about.name, cell, reason="as told", key=key))  # type: ignore[arg-type]
                 else:

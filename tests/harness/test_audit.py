@@ -16,6 +16,7 @@ from screentest.harness.core.presentation import Cell, Table
 from screentest.harness.core.registry import Registry
 from screentest.harness.core.run_data import RunData
 from screentest.harness.run import Settings, run
+from screentest.harness.suite import ReferenceSet
 from screentest.harness.suite_parts import SuitePart
 from screentest.reports.audit_page import write_audit_page
 from screentest.reports.build import build_report
@@ -46,7 +47,7 @@ def steady(monkeypatch, suite_file) -> Audit:
     one = Audit(
         "steady",
         "is it steady",
-        ("no-such-suite",),
+        (suite_file,),
         ("motion.flicker", "motion.warping_error"),
         section,
         (suite_file,),
@@ -171,3 +172,35 @@ def run_of(suite, generator, folder: Path, cache: Path) -> RunData:
     data = read_run(store)
     store.close()
     return data
+
+
+def test_measures_whose_encoder_nobody_names_are_left_out_and_the_others_are_taken(
+    steady, generator, monkeypatch
+):
+    change(steady, monkeypatch, measures=("motion.flicker", "alignment.clip"))
+    (planned,), missing = plan_audits(generator, AuditChoices())
+    assert (set(planned.suite.measures) >= {"motion.flicker"}, missing) == (True, {})
+    assert "alignment.clip" not in planned.suite.measures
+    (named,), _ = plan_audits(generator, AuditChoices(encoders={"clip": "reference"}))
+    assert "alignment.clip" in named.suite.measures
+    change(steady, monkeypatch, measures=("alignment.clip", "fidelity.fvd"))
+    planned, missing = plan_audits(generator, AuditChoices())
+    assert (planned, missing["steady"]) == (
+        (),
+        "none of its measures can be taken without --encoder clip=SOURCE, --encoder video=SOURCE, "
+        "--reference default=DIR",
+    )
+
+
+def test_a_reference_set_that_no_audit_reads_is_refused(steady, generator):
+    with pytest.raises(UsageError, match="unknown reference set of these audits 'trian'"):
+        plan_audits(generator, AuditChoices(references={"trian": ReferenceSet(folder="x")}))
+
+
+def test_the_page_keeps_what_was_audited_before(steady, make_suite, generator, cache, tmp_path):
+    run(make_suite(name="older"), generator, tmp_path / "audit" / "older", Settings(cache))
+    found = audit_generator(generator, AuditChoices(), tmp_path / "audit", Settings(cache))
+    assert [run.name for run in found.runs] == ["drawing"]
+    assert [run.name for run in found.all_runs] == ["drawing", "older"]
+    assert found.sections[0].findings[0].startswith("8 clips")
+    assert found.all_sections[0].findings[0].startswith("16 clips")

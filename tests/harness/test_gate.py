@@ -340,6 +340,13 @@ def test_a_rule_that_only_warns_is_decided_and_changes_no_verdict(make_run, deci
     assert not any("refuses everything" in note for note in decide(run, LENIENT, silent).notes)
 
 
+def test_a_measure_that_reads_settings_can_be_decided(make_run, decide) -> None:
+    settings = {"toy.quality": {"settings": {"thresholds": "ab" * 32}}}
+    run = make_run("r", {"toy.quality": quality()}, fields=settings)
+    assert run.measures()["toy.quality"]["settings"] == {"thresholds": "ab" * 32}
+    assert decide(run, LENIENT).verdict == "PASS"
+
+
 def test_a_measure_the_run_lacks(make_run, decide) -> None:
     run = make_run("r", {"toy.error": quality()})
     rule = one(decide(run, LENIENT))

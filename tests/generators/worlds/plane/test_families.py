@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from screentest.generators.worlds.plane import (
     FAMILIES,
@@ -88,7 +88,7 @@ def test_native_sizes_have_room_for_what_the_training_set_shows_there() -> None:
     assert there == [least | long | wide, least, least | long | wide, least | long | wide, least | long]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     frames=st.integers(1, 60),
     height=st.integers(16, 160),
