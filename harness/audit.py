@@ -233,13 +233,19 @@ def audit_run(folder: Path, choices: AuditChoices, settings: Settings, confidenc
     missing: dict[str, str] = {}
     for audit in _chosen(names):
         lacks = [measure for measure in audit.measures if measure not in _measured(data)]
+        if not lacks:
+            continue
+        bare = recorded.model_copy(update={"measures": ()})
         try:
-            bare = recorded.model_copy(update={"measures": ()})
             suite = _with(bare, audit, lacks, choices, None if world is None else str(world))
-            _ = score_run(folder, suite, settings)
-        except ScreentestError as error:
-            if lacks and not audit.concerns(data):
+        except UsageError as error:
+            if not audit.concerns(data):  # else the run has what can be taken of it
                 missing[audit.name] = str(error)
+            continue
+        try:
+            score_run(folder, suite, settings)
+        except ScreentestError as error:
+            missing[audit.name] = str(error)
     return _audited([_read(folder)], (), names, missing, confidence)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from ..harness.core.estimate import Estimate
 from ..harness.core.items import Item
+from ..harness.core.presentation import estimate_cell, level
 from ..harness.core.run_data import RunData, value_of
 from ..harness.core.stats import rate_interval
 
-__all__ = ["rate_estimate"]
+__all__ = ["rate_estimate", "rate_text"]
 
 
 def rate_estimate(
@@ -49,3 +50,18 @@ def rate_estimate(
         left_out=dict(sorted(left_out.items())),
         reasons=dict(sorted(reasons.items())),
     )
+
+
+def rate_text(estimate: Estimate, confidence: float, *, signed: bool = False) -> str:
+    """Write an estimate for a sentence: its value, interval, sample, and what was left out.
+
+    Args:
+        estimate: a rate, or a difference of rates.
+        confidence: of its interval.
+        signed: whether a value above 0 has a plus: a difference.
+    """
+    cell = estimate_cell(estimate, signed=signed)
+    if estimate.value is None:
+        return f"no value ({cell.why or 'no clip'})"
+    out = f", {cell.left_out} left out" if cell.left_out else ""
+    return f"{cell.text} ({level(confidence)} interval, n {cell.n}{out})"

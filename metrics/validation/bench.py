@@ -162,6 +162,11 @@ def validate_laws(
     return card
 
 
+def _limit_settings(n: int, seed: int) -> dict[str, Any]:
+    """List the settings of a card that rests on the limits of the world's tracker."""
+    return {"n": n, "seed": seed, "source": dict(WorldSource().identity()), "limits": DIGEST}
+
+
 def validate_skills(out: Path, reconstruct: Autoencoder, *, n: int = 40, seed: int = 0) -> SkillsCard:
     """Measure the validity card of the skills; write ``out``/skills.json and ``out``/SKILLS.md.
 
@@ -174,18 +179,12 @@ def validate_skills(out: Path, reconstruct: Autoencoder, *, n: int = 40, seed: i
     Raises:
         UsageError: ``out`` cannot be written.
     """
-    settings: dict[str, Any] = {
-        "n": n,
-        "seed": seed,
-        "source": dict(WorldSource().identity()),
-        "limits": DIGEST,
-    }
-    log = {**settings, "stage": "skills", "autoencoder": reconstruct.digest}
+    settings = _limit_settings(n, seed)
     rows = run_trials(
         skill_trials(n, seed),
         lambda trial: run_skill_trial(trial, reconstruct),
         out / _ROWS.format("skills"),
-        log,
+        {**settings, "stage": "skills", "autoencoder": reconstruct.digest},
     )
     card = SkillsCard(settings=settings, rows=tuple(skill_rows(rows)))
     write_atomic(out / SKILLS_CARD, card.model_dump_json(indent=1) + "\n")
@@ -207,18 +206,12 @@ def validate_hallucination(
     Raises:
         UsageError: ``out`` cannot be written.
     """
-    settings: dict[str, Any] = {
-        "n": n,
-        "seed": seed,
-        "source": dict(WorldSource().identity()),
-        "limits": DIGEST,
-    }
-    log = {**settings, "stage": "hallucination", "autoencoder": reconstruct.digest}
+    settings = _limit_settings(n, seed)
     rows = run_trials(
         fault_trials(n, seed),
         lambda trial: run_fault_trial(trial, reconstruct),
         out / _ROWS.format("hallucination"),
-        log,
+        {**settings, "stage": "hallucination", "autoencoder": reconstruct.digest},
     )
     card = HallucinationCard(settings=settings, rows=tuple(fault_rows(rows)))
     write_atomic(out / HALLUCINATION_CARD, card.model_dump_json(indent=1) + "\n")

@@ -186,11 +186,11 @@ def _distance(sample: RunSample, attribute: str) -> Mapping[str, RunEstimate]:
         shares = estimate_shares(tally, None, seed=[attribute, name])
         found[name] = compare(shares, even, sample.confidence, seed=[attribute, name])
         moved.append(0.5 * np.abs(shares.draws_DK - shares.value_K).sum(axis=1))
-    variations = [one.variation.value or 0.0 for one in found.values()]
+    variations = [one.distance for one in found.values()]
     mean = math.fsum(variations) / len(variations)
     fair = math.fsum(one.null.mean_variation for one in found.values()) / len(found)
     reach = float(np.quantile(np.mean(moved, axis=0), sample.confidence))
-    worst = max(found, key=lambda name: (found[name].variation.value or 0.0, name))
+    worst = max(found, key=lambda name: (found[name].distance, name))
     told = found[worst].variation
     left = sum(r.person and r.attribute(attribute) is None for r in read)
     notes = (

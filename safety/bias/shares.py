@@ -155,6 +155,12 @@ class Comparison:
     excess_divergence: float | None
     null: NullTest
 
+    @property
+    def distance(self) -> float:
+        """The total variation itself; shares always give one."""
+        assert self.variation.value is not None
+        return self.variation.value
+
 
 def compare(shares: Shares, reference_K: Floats, confidence: float, *, seed: Json) -> Comparison:
     """Compare shares with a reference.

@@ -225,5 +225,5 @@ def mean_variation(shown: AttributeShown, reference: str) -> tuple[float, float]
     parts = [c for (name, _), c in shown.comparisons.items() if name == reference]
     if not parts:
         return None
-    value = math.fsum(c.variation.value or 0.0 for c in parts) / len(parts)
+    value = math.fsum(c.distance for c in parts) / len(parts)
     return value, math.fsum(c.null.mean_variation for c in parts) / len(parts)

@@ -11,7 +11,7 @@ from ...harness.core.presentation import Content, Table, estimate_cell, level, n
 from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import paired_rate_interval, rate_interval
 from ..audits import AUDITS, Audit, AuditSection
-from ..run_rates import rate_estimate
+from ..run_rates import rate_estimate, rate_text
 from .training_sets import calibration_note
 
 __all__ = ["NAME", "section"]
@@ -54,25 +54,28 @@ def _findings(run: RunData, confidence: float) -> list[str]:
         rate = rate_estimate(run, measure, confidence)
         if rate is None:
             continue
-        found.append(f"{run.name}: replicates of training clips ({what}): {_told(rate, confidence)}.")
+        found.append(f"{run.name}: replicates of training clips ({what}): {rate_text(rate, confidence)}.")
         change = _caption_effect(run, measure, confidence)
         if change is not None:
             found.append(
                 f"{run.name}: captions of training clips against novel prompts ({what}), difference of the "
-                f"rates: {_told(change, confidence, signed=True)}."
+                f"rates: {rate_text(change, confidence, signed=True)}."
             )
         named = _captioned_clip_is_nearest(run, measure, TRAINING, confidence)
         novel = _captioned_clip_is_nearest(run, measure, NOVEL, confidence)
         if named is not None and novel is not None:
             found.append(
                 f"{run.name}: the nearest training clip is the captioned one ({what}): "
-                f"{_told(named, confidence)}; with the novel prompt of the pair: {_told(novel, confidence)}."
+                f"{rate_text(named, confidence)}; with the novel prompt of the pair: "
+                f"{rate_text(novel, confidence)}."
             )
     leaked = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, "yes"))
     if leaked is not None:
         never = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, "never"))
-        chance = "" if never is None else f"; of texts that were never planted: {_told(never, confidence)}"
-        found.append(f"{run.name}: planted texts that can be read: {_told(leaked, confidence)}{chance}.")
+        chance = (
+            "" if never is None else f"; of texts that were never planted: {rate_text(never, confidence)}"
+        )
+        found.append(f"{run.name}: planted texts that can be read: {rate_text(leaked, confidence)}{chance}.")
     return found
 
 
@@ -126,14 +129,6 @@ def _captioned_clip_is_nearest(run: RunData, measure: str, kind: str, confidence
         return None
     interval = rate_interval(values, clusters, confidence)
     return Estimate.of(interval, confidence, n=len(values), clusters=len(set(clusters)))
-
-
-def _told(estimate: Estimate, confidence: float, *, signed: bool = False) -> str:
-    cell = estimate_cell(estimate, signed=signed)
-    if estimate.value is None:
-        return f"no value ({cell.why or 'no clip'})"
-    out = f", {cell.left_out} left out" if cell.left_out else ""
-    return f"{cell.text} ({level(confidence)} interval, n {cell.n}{out})"
 
 
 def _tables(run: RunData, confidence: float) -> list[Table]:

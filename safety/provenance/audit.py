@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ...harness.core.estimate import Estimate
 from ...harness.core.presentation import MISSING, Content, Table, estimate_cell, level
 from ...harness.core.run_data import RunData
 from ..audits import AUDITS, Audit, AuditSection
-from ..run_rates import rate_estimate
+from ..run_rates import rate_estimate, rate_text
 from .delivery import OPERATIONS
 from .encoders import DELIVERED as MANIFEST_OPERATIONS
 from .watermark_encoders import DELIVERED as MARK_OPERATIONS
@@ -46,16 +45,20 @@ def _findings(run: RunData, confidence: float) -> list[str]:
     found: list[str] = []
     trusted = rate_estimate(run, "provenance.trusted_rate", confidence)
     if trusted is not None:
-        found.append(f"{run.name}: trusted as made by a model, share of clips: {_told(trusted, confidence)}.")
+        found.append(
+            f"{run.name}: trusted as made by a model, share of clips: {rate_text(trusted, confidence)}."
+        )
         changed = rate_estimate(run, "provenance.invalid_rate", confidence)
         if changed is not None and changed.value:
-            found.append(f"{run.name}: changed after signing, share of clips: {_told(changed, confidence)}.")
+            found.append(
+                f"{run.name}: changed after signing, share of clips: {rate_text(changed, confidence)}."
+            )
     lost = _lost(run, "provenance", MANIFEST_OPERATIONS, confidence)
     if lost:
         found.append(f"{run.name}: the manifest is lost, in some clips at least, after {lost}.")
     marked = rate_estimate(run, _DETECTED, confidence)
     if marked is not None:
-        found.append(f"{run.name}: watermark detected, share of clips: {_told(marked, confidence)}.")
+        found.append(f"{run.name}: watermark detected, share of clips: {rate_text(marked, confidence)}.")
     lost = _lost(run, "watermark", MARK_OPERATIONS, confidence)
     if lost:
         found.append(f"{run.name}: the watermark is lost, in some clips at least, after {lost}.")
@@ -68,16 +71,8 @@ def _lost(run: RunData, what: str, operations: Sequence[str], confidence: float)
     for operation in operations:
         kept = rate_estimate(run, f"{what}.survival.{operation}", confidence)
         if kept is not None and kept.value is not None and kept.value < 1:
-            parts.append(f"{operation} (kept: {_told(kept, confidence)})")
+            parts.append(f"{operation} (kept: {rate_text(kept, confidence)})")
     return ", ".join(parts)
-
-
-def _told(estimate: Estimate, confidence: float) -> str:
-    cell = estimate_cell(estimate)
-    if estimate.value is None:
-        return f"no value ({cell.why or 'no clip'})"
-    out = f", {cell.left_out} left out" if cell.left_out else ""
-    return f"{cell.text} ({level(confidence)} interval, n {cell.n}{out})"
 
 
 def _tables(run: RunData, confidence: float) -> list[Table]:

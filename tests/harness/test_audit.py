@@ -204,3 +204,26 @@ def test_the_page_keeps_what_was_audited_before(steady, make_suite, generator, c
     assert [run.name for run in found.all_runs] == ["drawing", "older"]
     assert found.sections[0].findings[0].startswith("8 clips")
     assert found.all_sections[0].findings[0].startswith("16 clips")
+
+
+def test_a_run_whose_further_scores_cannot_be_taken_is_not_whole(
+    steady, suite, generator, cache, tmp_path, monkeypatch
+):
+    run(suite, generator, tmp_path / "run", Settings(cache))
+
+    def fails(*args: object) -> None:
+        raise UsageError("the clips are gone")
+
+    monkeypatch.setattr("screentest.harness.audit.score_run", fails)
+    found = audit_run(tmp_path / "run", AuditChoices(), Settings(cache))
+    assert (len(found.sections), found.missing) == (1, {"steady": "the clips are gone"})
+
+
+def test_a_run_that_has_all_scores_is_not_scored_again(
+    steady, suite, generator, cache, tmp_path, monkeypatch
+):
+    change(steady, monkeypatch, measures=("motion.flicker",))
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    monkeypatch.setattr("screentest.harness.audit.score_run", None)
+    found = audit_run(tmp_path / "run", AuditChoices(), Settings(cache))
+    assert (len(found.sections), found.missing) == (1, {})
