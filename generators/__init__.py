@@ -8,11 +8,12 @@ from typing import cast
 from ..harness.core.errors import ScreentestError, UsageError, describe
 from ..harness.core.registry import Registry
 from ..harness.core.specs import parse_argument, split_kind
-from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
+from .base import ANY_START, Failure, Frames, Generator, NotApplicable, Output, Refusal, VideoFile
 from .identity import is_ours
 from .jobs import JobGenerator, JobState
 
 __all__ = [
+    "ANY_START",
     "GENERATORS",
     "Failure",
     "Frames",
@@ -20,6 +21,7 @@ __all__ = [
     "GeneratorKind",
     "JobGenerator",
     "JobState",
+    "NotApplicable",
     "Output",
     "Refusal",
     "VideoFile",

@@ -7,19 +7,34 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..harness.core.errors import ScreentestError, describe
+from ..harness.core.items import Start, Use, start_kind
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
     from ..harness.core.keys import Json
     from ..harness.core.layers import LayerDecision
 
-__all__ = ["Failure", "Frames", "Generator", "Output", "Refusal", "VideoFile", "answers"]
+__all__ = [
+    "ANY_START",
+    "Failure",
+    "Frames",
+    "Generator",
+    "NotApplicable",
+    "Output",
+    "Refusal",
+    "VideoFile",
+    "answers",
+    "unsuited",
+]
+
+ANY_START: Final[frozenset[Start]] = frozenset(("image", *get_args(Use)))
+"""All that a clip can start from, beside text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +83,17 @@ class Failure(_Answer):
     details: str = ""
 
 
-Output = Frames | VideoFile | Refusal | Failure
+@dataclass(frozen=True)
+class NotApplicable(_Answer):
+    """The generator has no way to be given such an item, for example an image to start from.
+
+    It is neither a refusal nor a failure: no rate counts the item.
+    """
+
+    reason: str
+
+
+Output = Frames | VideoFile | Refusal | Failure | NotApplicable
 
 
 class Generator(ABC):
@@ -80,6 +105,8 @@ class Generator(ABC):
     Attributes:
         spec: the user's spec, for example ``reference:base`` or ``folder:clips``.
         sources: folders that it reads clips from; a run must not be inside one of them.
+        starts: what clips can start from beside text; `ANY_START` is everything. An item that starts from
+            something else is `NotApplicable`, and `generate` does not get it.
         world: name of the world that its clips show; None for a generator of real or unknown clips.
         batch_size: number of items in a unit of the plan. It must not change what an item's clip shows.
     """
@@ -87,6 +114,7 @@ class Generator(ABC):
     spec: str
     batch_size: int = 1
     sources: tuple[Path, ...] = ()
+    starts: frozenset[Start] = frozenset()
     world: str | None = None
 
     @abstractmethod
@@ -110,6 +138,17 @@ class Generator(ABC):
         """Name the user's file that is an item's clip, relative to its folder; None where there is none."""
         return item.source
 
+    def why_not(self, item: Item) -> str:
+        """Say why an item cannot be given to the generator at all; empty if it can.
+
+        By default this compares what the item starts from with `starts`.
+        """
+        start = start_kind(item)
+        if start is None or start in self.starts:
+            return ""
+        what = "an image" if start == "image" else f"a video ({start})"
+        return f"{self.spec} cannot start a clip from {what}"
+
     def check(self, items: Sequence[Item]) -> list[str]:
         """Check the items before anything is generated; return warnings to print.
 
@@ -123,11 +162,25 @@ class Generator(ABC):
 def answers(generator: Generator, items: Sequence[Item]) -> list[Output]:
     """Make one output for each item; an exception of the generator becomes a `Failure` of these items.
 
+    The generator does not get items that it cannot be given (`Generator.why_not`).
+
     An output of another type, or frames that are not a video, become a `Failure` that says what to return.
 
     Raises:
         ScreentestError: an error that further items would have, too, such as missing weights.
     """
+    unfit = unsuited(generator, items)
+    fit = [item for item in items if item.id not in unfit]
+    given = iter(_generated(generator, fit) if fit else [])
+    return [NotApplicable(unfit[item.id]) if item.id in unfit else next(given) for item in items]
+
+
+def unsuited(generator: Generator, items: Sequence[Item]) -> dict[str, str]:
+    """List the items that cannot be given to a generator: id -> reason."""
+    return {item.id: reason for item in items if (reason := generator.why_not(item))}
+
+
+def _generated(generator: Generator, items: Sequence[Item]) -> list[Output]:
     try:
         outputs = cast("object", generator.generate(items))
     except ScreentestError:
@@ -146,9 +199,10 @@ def answers(generator: Generator, items: Sequence[Item]) -> list[Output]:
 
 
 def _checked(output: object) -> Output:
-    if not isinstance(output, Frames | VideoFile | Refusal | Failure):
+    if not isinstance(output, Output):
         return Failure(
-            f"the generator gave {_named(output)} for an item, and not Frames, VideoFile, Refusal or Failure"
+            f"the generator gave {_named(output)} for an item, and not Frames, VideoFile, Refusal, Failure "
+            "or NotApplicable"
         )
     if isinstance(output, Frames):
         frames = cast("object", output.frames_THWC)

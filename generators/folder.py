@@ -27,7 +27,7 @@ from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.files import VIDEO_SUFFIXES, Survey, survey_videos, why_left_out
 from ..harness.core.items import make_item
 from ..harness.core.keys import folder_digest
-from .base import Failure, Frames, Generator, Output, VideoFile
+from .base import ANY_START, Failure, Frames, Generator, Output, VideoFile
 from .frame_folders import find_frame_folders, has_transparency, read_frames
 from .manifest import MANIFESTS, Entry, read_manifest
 from .worlds.rendered import rendered_world
@@ -55,7 +55,9 @@ def comparable(text: str) -> str:
 
 
 class FolderGenerator(Generator):
-    """Return the clips of a folder, unchanged."""
+    """Return the clips of a folder, unchanged; how they were made is the user's affair."""
+
+    starts = ANY_START
 
     def __init__(self, folder: str | Path) -> None:
         self.spec = f"folder:{folder}"

@@ -165,7 +165,7 @@ class GuardedGenerator(Wrapper):
         )
 
     def _filtered(self, output: Output) -> Output:
-        if self._frame is None or isinstance(output, Refusal | Failure):
+        if self._frame is None or not isinstance(output, Frames | VideoFile):
             return output
         decision = self._of_clip(self._frame, output)
         layers = (*output.layers, decision)

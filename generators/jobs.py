@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..harness.core.errors import ScreentestError, describe
-from .base import Failure, Generator, Output, Refusal
+from .base import Failure, Generator, NotApplicable, Output, Refusal
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
@@ -45,8 +45,8 @@ class JobGenerator(Generator):
     timeout_s: float = 3600.0
 
     @abstractmethod
-    def submit(self, item: Item, key: str) -> str | Refusal | Failure:
-        """Submit a job and return the service's job id, or the refusal or failure.
+    def submit(self, item: Item, key: str) -> str | Refusal | Failure | NotApplicable:
+        """Submit a job and return the service's job id, or why there is none.
 
         An exception is a failure of the item.
 
@@ -108,8 +108,14 @@ class JobResult:
     final: bool = True
 
 
-def submit(generator: JobGenerator, item: Item, key: str) -> str | Refusal | Failure:
-    """Submit an item; an exception of the service is a `Failure` of this item alone."""
+def submit(generator: JobGenerator, item: Item, key: str) -> str | Refusal | Failure | NotApplicable:
+    """Submit an item; an exception of the service is a `Failure` of this item alone.
+
+    An item that the service cannot be given is not submitted.
+    """
+    unfit = generator.why_not(item)
+    if unfit:
+        return NotApplicable(unfit)
     try:
         return generator.submit(item, key)
     except ScreentestError:

@@ -19,7 +19,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.specs import parse_wrapped
-from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from .base import Failure, Frames, Generator, Output, VideoFile, answers
 from .identity import identity_of
 from .wrapper import Wrapper
 
@@ -73,7 +73,7 @@ class SignedGenerator(Wrapper):
         from ..harness.core.media import write_clip
         from ..safety.provenance.signing import sign_clip
 
-        if isinstance(output, Refusal | Failure):
+        if not isinstance(output, Frames | VideoFile):
             return output
         source = place.with_suffix(".mp4") if isinstance(output, Frames) else output.path
         target = place.with_name(f"{place.name}-signed{source.suffix}")

@@ -16,7 +16,7 @@ from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, describe
 from ..harness.core.media import open_clip
 from ..harness.core.specs import parse_wrapped
-from .base import Failure, Frames, Generator, Output, Refusal, answers
+from .base import Failure, Frames, Generator, Output, VideoFile, answers
 from .identity import identity_of
 from .wrapper import Wrapper
 
@@ -57,7 +57,7 @@ class WatermarkedGenerator(Wrapper):
         return [self._marked(output) for output in answers(self.inner, items)]
 
     def _marked(self, output: Output) -> Output:
-        if isinstance(output, Refusal | Failure):
+        if not isinstance(output, Frames | VideoFile):
             return output
         try:
             if isinstance(output, Frames):

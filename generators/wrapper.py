@@ -22,6 +22,7 @@ class Wrapper(Generator):
         self.spec = spec
         self.batch_size = inner.batch_size
         self.sources = inner.sources
+        self.starts = inner.starts
         self.world = inner.world
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...] | None:
@@ -31,6 +32,10 @@ class Wrapper(Generator):
     def file_of(self, item: Item) -> str | None:
         """Name the user's file that is an item's clip, as the generator does."""
         return self.inner.file_of(item)
+
+    def why_not(self, item: Item) -> str:
+        """Say why an item cannot be given to the inner generator."""
+        return self.inner.why_not(item)
 
     def check(self, items: Sequence[Item]) -> list[str]:
         """Run the generator's checks, and warn that the jobs of a service are not kept."""

@@ -8,7 +8,16 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from ..generators.base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from ..generators.base import (
+    Failure,
+    Frames,
+    Generator,
+    NotApplicable,
+    Output,
+    Refusal,
+    VideoFile,
+    answers,
+)
 from ..generators.identity import source_in
 from ..generators.jobs import JobGenerator, submit, wait
 from .core.errors import ScreentestError
@@ -121,6 +130,8 @@ def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> C
         return ClipRecord(item, "refused", output.reason, seconds=seconds, layers=output.layers)
     if isinstance(output, Failure):
         return ClipRecord(item, "failed", output.reason, seconds=seconds, layers=output.layers)
+    if isinstance(output, NotApplicable):
+        return ClipRecord(item, "not_applicable", output.reason, seconds=seconds, layers=output.layers)
     beside = store.folder / "clips" / f".{item}.tmp"
     try:
         if isinstance(output, Frames):

@@ -54,13 +54,13 @@ def suite_items(suite: Suite) -> tuple[Item, ...]:
         make_item(
             prompt.text,
             seed,
-            suite.clip,
+            clip,
             tags=prompt.tags,
             labels=prompt.labels,
             expect=prompt.expect,
             **start_of(prompt),
         )
-        for prompt in suite.prompts
+        for prompt, clip in ((prompt, suite.clip_of(prompt)) for prompt in suite.prompts)
         for seed in range(prompt.seeds or suite.seeds)
     )
 

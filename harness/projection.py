@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Any, Literal, cast
 from .core.errors import UsageError
 from .core.keys import digest
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
+from .core.run_data import outcome_counts
 from .digests import read_digests
 from .projected_files import logged_tables, run_files
 from .store import RunStore, open_run
@@ -107,11 +107,11 @@ def project(folder: Path, *, attacks: bool = False) -> Projection:
 def _project(store: RunStore, attacks: bool) -> Projection:
     folder, record = store.folder, store.record
     summary = read_summary(folder) if (folder / "summary.json").exists() else None
-    outcomes = Counter(clip.outcome for clip in store.clips().values())
+    outcomes = outcome_counts(store.clips().values())
     planned = len(store.items())
-    finished = summary is not None and outcomes.total() == planned
+    finished = summary is not None and sum(outcomes.values()) == planned
     nothing_came = outcomes["failed"] > 0 and outcomes["failed"] == planned
-    metrics: dict[str, float] = {f"outcomes.{k}": float(outcomes[k]) for k in ("ok", "refused", "failed")}
+    metrics: dict[str, float] = {f"outcomes.{name}": float(n) for name, n in outcomes.items()}
     metrics["outcomes.planned"] = float(planned)
     given, absent = _metrics(summary.aggregates if summary else ())
     suite = record["suite"]

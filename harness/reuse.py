@@ -20,7 +20,7 @@ __all__ = ["refuse_other_generator", "reuse_clips"]
 
 
 def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
-    """Take from an earlier run what it has for the items of a plan: clips and refusals, not failures.
+    """Take from an earlier run what it has for the items of a plan: clips and refusals.
 
     Returns:
         The ids of the items whose clip comes from there, those of an interrupted call included.
@@ -37,7 +37,9 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
         new: list[ClipRecord] = []
         for item in plan.items:
             record = there.get(item.id)
-            if record is None or record.outcome == "failed" or not _same_starts(item, starts, plan):
+            if record is None or record.outcome not in ("ok", "refused"):
+                continue
+            if not _same_starts(item, starts, plan):
                 continue
             if item.id in here and here[item.id].sha256 != record.sha256:
                 continue

@@ -6,11 +6,12 @@ MLflow, reports, comparisons and gates read the run folder afterwards.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..generators.base import Generator
+from ..generators.base import Generator, unsuited
 from ..generators.identity import identity_of, source_in
 from ..metrics.encoders.base import EncoderOptions
 from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
@@ -32,7 +33,7 @@ from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
 from .summary import Summary, summarise, write_summary
 
-__all__ = ["Settings", "plan_run", "run", "score_run"]
+__all__ = ["Settings", "check_items", "plan_run", "run", "score_run"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     clean = Withheld(attacks).clean  # what an attack says is not printed unless asked for
     for one, other in suite.alike()[:3]:
         note(f"warning: the prompts {clean(one)!r} and {clean(other)!r} differ in case or composition alone")
-    for warning in generator.check(plan.items):
+    for warning in check_items(generator, plan.items):
         note(f"warning: {clean(warning)}")
     if source_in(plan.generator) is None:
         note(
@@ -108,6 +109,20 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         generate(plan, store, generator, settings.stop_after, reused)
         say_failures(store)
         return _score(store, tools)
+
+
+def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
+    """Check the items that a generator can be given; return warnings, one of them on the other items.
+
+    Raises:
+        UsageError: it can be given none, or it refuses to make one.
+    """
+    unfit = unsuited(generator, items)
+    why = "; ".join(f"{reason} ({count})" for reason, count in Counter(unfit.values()).most_common(3))
+    if items and len(unfit) == len(items):
+        raise UsageError(f"not one of the {len(items)} items can be given to {generator.spec}: {why}")
+    warnings = [f"{len(unfit)} of {len(items)} items do not apply: {why}"] if unfit else []
+    return [*warnings, *generator.check([item for item in items if item.id not in unfit])]
 
 
 def _refuse_overlap(out: Path, generator: Generator) -> None:

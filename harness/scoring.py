@@ -168,7 +168,7 @@ class Scorer:
         self, measure: Measure, sample: Sample, record: ClipRecord, encoded: Encoded | None, key: str
     ) -> Score:
         item = sample.item
-        if record.outcome != "ok" and not measure.every_outcome:
+        if _no_say(record, measure):
             return Score(item.id, measure.name, record.outcome, reason=record.reason, key=key)
         for name in measure.needs:
             if encoded is not None and name in encoded.problems:
@@ -199,11 +199,16 @@ def score_without_clip(measure: Measure, item: Item, record: ClipRecord) -> Scor
 
     It has no key. None where the clip, or a setting of the run, has a say.
     """
-    if record.outcome != "ok" and not measure.every_outcome:
+    if _no_say(record, measure):
         return Score(item.id, measure.name, record.outcome, reason=record.reason)
     if measure.function is None or measure.settings or (record.outcome == "ok" and measure.needs):
         return None
     return _taken(measure, Sample(item, record.outcome, record.info, {}, record.layers), "")
+
+
+def _no_say(record: ClipRecord, measure: Measure) -> bool:
+    """Say whether the outcome alone decides the score."""
+    return record.outcome == "not_applicable" or (record.outcome != "ok" and not measure.every_outcome)
 
 
 def _taken(measure: Measure, sample: Sample, key: str) -> Score:

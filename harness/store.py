@@ -260,7 +260,7 @@ class RunStore:
         gone = [
             (record.item,)
             for record in self.clips().values()
-            if record.outcome != "refused" and (record.file is None or record.file in lost)
+            if record.outcome in ("ok", "failed") and (record.file is None or record.file in lost)
         ]
         if not gone:
             return 0

@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..safety.bias.settings import BiasSettings
-from .core.config import Config, load_yaml, packaged
+from .core.config import Config, explain, load_yaml, packaged
 from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 
@@ -136,6 +136,15 @@ class Suite(Config):
         return self
 
     @model_validator(mode="after")
+    def _clips_are_possible(self) -> Self:
+        for number, prompt in enumerate(self.prompts):
+            try:
+                self.clip_of(prompt)
+            except ValidationError as error:
+                raise ValueError(f"prompts.{number}.clip: {explain(error, ClipSettings)}") from None
+        return self
+
+    @model_validator(mode="after")
     def _has_prompts(self) -> Self:
         given = (self.prompts, self.prompts_from_generator, self.disguised, self.prompt_set)
         if sum(map(bool, given)) != 1:
@@ -143,7 +152,10 @@ class Suite(Config):
                 "give one of 'prompts', 'prompts_from_generator: true', 'disguised' and 'prompt_set'"
             )
         texts = [
-            (p.text, p.image, p.video, p.use or "extend", p.video_to, p.strength or EDIT_STRENGTH)
+            (
+                *(p.text, p.image, p.video, p.use or "extend", p.video_to, p.strength or EDIT_STRENGTH),
+                self.clip_of(p),
+            )
             for p in self.prompts
         ]
         twice = next((text for text, count in Counter(texts).items() if count > 1), None)
@@ -155,6 +167,10 @@ class Suite(Config):
                 f"it has {items:,} items, prompts times seeds, and {MAX_ITEMS:,} at most are run"
             )
         return self
+
+    def clip_of(self, prompt: Prompt) -> ClipSettings:
+        """Give the clip settings of a prompt: the suite's, with what the prompt changes of them."""
+        return self.clip if prompt.clip is None else prompt.clip.of(self.clip)
 
     def alike(self) -> list[tuple[str, str]]:
         """List pairs of prompts that differ in case or in Unicode composition alone.

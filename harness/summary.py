@@ -21,7 +21,7 @@ from .core.estimate import Estimate, RunEstimate
 from .core.files import write_atomic
 from .core.items import Item
 from .core.labels import is_aggregated
-from .core.run_data import Score, SetScore, encoder_text, named_values
+from .core.run_data import Score, SetScore, encoder_text, named_values, outcome_counts
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .store import RunStore
 
@@ -91,14 +91,13 @@ def summarise(store: RunStore) -> Summary:
             if rows:
                 made = aggregate(name, fields, rows, by_id, tag=tag)
                 aggregates.append(_with_missing(made, len(asked) - len(rows)))
-    outcomes = Counter(record.outcome for record in store.clips().values())
     return Summary(
         name=store.folder.name,
         suite=f"{store.record['suite']['name']} v{store.record['suite']['version']}",
         generator=store.record["generator_spec"],
         plan=store.record["plan"],
         items=len(items),
-        outcomes={k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")},
+        outcomes=outcome_counts(store.clips().values()),
         aggregates=tuple(aggregates),
     )
 

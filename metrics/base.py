@@ -20,6 +20,7 @@ import numpy as np
 
 from ..harness.core.errors import UsageError
 from ..harness.core.registry import Registry
+from ..harness.core.run_data import Outcome
 from .derived import Derives
 from .encoders.base import Feature, NotApplicable, Record
 from .rooms import ROOMS
@@ -53,7 +54,6 @@ __all__ = [
 DEFAULT: Final = "default"
 """The name of the reference set that a suite gives as ``reference_set``."""
 Better: TypeAlias = Literal["higher", "lower", "neither"]
-Outcome: TypeAlias = Literal["ok", "refused", "failed"]
 
 
 class MeasureFailed(Exception):

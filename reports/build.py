@@ -257,6 +257,7 @@ def _context(
         "missing": missing[:_LISTED],
         "missing_more": max(0, len(missing) - _LISTED),
         "gallery": _gallery_data(cards, data, rows),
+        "not_applicable": any(run.head.outcomes.get("not_applicable") for run in runs),
         "tags": sorted({tag for card in cards for tag in card.item.slices}),
         "confidence": _confidence(runs),
     }

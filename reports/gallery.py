@@ -181,7 +181,7 @@ def _rankings(runs: Sequence[RunClips], order: Mapping[str, int]) -> Iterator[tu
     several = len(runs) > 1
     for run in runs:
         where = f" in {run.letter}" if several else ""
-        for outcome in ("failed", "refused"):
+        for outcome in ("failed", "refused", "not_applicable"):
             ranking = [item for item, clip in run.clips.items() if clip.outcome == outcome]
             yield f"{outcome}{where}", ranking
     for name, fields in sorted({n: f for run in runs for n, f in run.measures.items()}.items()):

@@ -62,7 +62,7 @@ def summary_table(summary: Summary) -> Table:
     if any(encoders):
         rows = [(*row, encoder or MISSING) for row, encoder in zip(rows, encoders, strict=True)]
         columns = (*columns, "encoder")
-    outcomes = ", ".join(f"{n} {what}" for what, n in summary.outcomes.items())
+    outcomes = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in summary.outcomes.items())
     title = f"{summary.name}: {summary.suite} on {summary.generator}, {summary.items} items ({outcomes})"
     return Table(title, columns, rows, _notes(overall))
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.items import ClipSettings, make_item, start_of
-from ..base import Failure, Frames, Generator, Output
+from ..base import ANY_START, Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part
 from .model.sampler import Given, SamplerSettings, item_noise, sample
@@ -72,6 +72,7 @@ class ReferenceGenerator(Generator):
     """
 
     batch_size = 8
+    starts = ANY_START
     least_psnr: float = LEAST_PSNR
     start_psnr: float = START_PSNR
     world = "reference"

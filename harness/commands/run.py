@@ -94,7 +94,7 @@ def run(
     load_plugins(plugin)
     from ...generators import make_generator
     from ..instruments import instruments
-    from ..run import plan_run
+    from ..run import check_items, plan_run
     from ..run import run as run_suite
     from ..suite_loading import load_suite
     from ..suite_parts import SuitePart
@@ -119,7 +119,7 @@ def run(
     )
     if dry_run:
         planned = plan_run(chosen, made)
-        for warning in made.check(planned.items):
+        for warning in check_items(made, planned.items):
             warn(f"warning: {warning}")
         _say_plan(
             _outlook(chosen, made, planned, instruments(chosen, how.cache, how.options), folder), as_json
@@ -207,7 +207,8 @@ def _outlook(
         else:
             warn(f"warning: {folder} holds a run of another plan, so this run would be refused")
         store.close()
-    clip = suite.clip
+    asked = dict.fromkeys(item.clip for item in plan.items)
+    sizes = [f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second" for clip in asked]
     return {
         "suite": f"{suite.name} v{suite.version}",
         "generator": generator.spec,
@@ -217,9 +218,7 @@ def _outlook(
         "prompts": len({item.cluster for item in plan.items}),
         "units": len(plan.units),
         "clips there": there,
-        "clip": "as its file is"
-        if suite.prompts_from_generator
-        else f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second",
+        "clip": "as its file is" if suite.prompts_from_generator else "; ".join(sizes),
         "measures": [measure.name for measure in tools.measures],
         "encoders": dict(tools.sources),
     }

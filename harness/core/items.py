@@ -25,7 +25,18 @@ from .labels import Labels, labels_of_tags, merge_labels, read_labels, slices_of
 from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
 from .text import control_character, printable, well_formed
 
-__all__ = ["EDIT_STRENGTH", "ClipSettings", "Item", "Prompt", "Use", "make_item", "start_of"]
+__all__ = [
+    "EDIT_STRENGTH",
+    "ClipChange",
+    "ClipSettings",
+    "Item",
+    "Prompt",
+    "Start",
+    "Use",
+    "make_item",
+    "start_kind",
+    "start_of",
+]
 
 
 def _well_formed(value: object) -> object:
@@ -52,6 +63,8 @@ Written: TypeAlias = dict[str, str | list[str]]
 """Labels as they are written in a suite file."""
 Use: TypeAlias = Literal["extend", "extend-back", "edit", "connect"]
 """What is done with the video that a prompt starts from."""
+Start: TypeAlias = Literal["image", Use]
+"""What a clip starts from: an image, or a video with its use. A clip of text alone starts from neither."""
 EDIT_STRENGTH: Final = 0.95
 """How much of its video an edit may change, unless the prompt says otherwise."""
 
@@ -72,6 +85,23 @@ class ClipSettings(Config):
         except MediaError as error:
             raise ValueError(str(error)) from None
         return self
+
+
+class ClipChange(Config):
+    """What a prompt changes of the suite's clip settings; what is not given stays as it is."""
+
+    frames: int | None = Field(default=None, description="frames per clip")
+    height: int | None = Field(default=None, description="pixels")
+    width: int | None = Field(default=None, description="pixels")
+    fps: float | None = Field(default=None, description="frames per second")
+
+    def of(self, clip: ClipSettings) -> ClipSettings:
+        """Apply the change.
+
+        Raises:
+            ValidationError: a value is outside the range of `ClipSettings`.
+        """
+        return ClipSettings.model_validate({**clip.model_dump(), **self.model_dump(exclude_none=True)})
 
 
 class Prompt(Config):
@@ -109,6 +139,9 @@ class Prompt(Config):
     )
     seeds: int | None = Field(
         default=None, ge=1, le=10_000, description="seeds of this prompt, instead of the suite's"
+    )
+    clip: ClipChange | None = Field(
+        default=None, description="size, length or rate of this prompt's clips, instead of the suite's"
     )
 
     @classmethod
@@ -207,6 +240,13 @@ class Item:
 def start_of(asked: Prompt | Item) -> dict[str, Any]:
     """Take what a clip starts from, and how it uses that: fields that prompts and items share."""
     return {name: getattr(asked, name) for name in ("image", "video", "use", "video_to", "strength")}
+
+
+def start_kind(asked: Prompt | Item) -> Start | None:
+    """Name what a clip starts from; None for a clip of text alone."""
+    if asked.image is not None:
+        return "image"
+    return None if asked.video is None else asked.use or "extend"
 
 
 def make_item(prompt: str | None, seed: int, clip: ClipSettings, **more: Any) -> Item:

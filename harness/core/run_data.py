@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from .media import ClipInfo
 
 __all__ = [
     "ClipRecord",
+    "Outcome",
     "RunData",
     "RunSide",
     "Score",
@@ -25,10 +26,13 @@ __all__ = [
     "Status",
     "encoder_text",
     "named_values",
+    "outcome_counts",
     "value_of",
 ]
 
 Status: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
+Outcome: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
+"""What came of an item: ``not_applicable`` is one that the generator cannot be given."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class ClipRecord:
     """The result of generating one item.
 
     Attributes:
-        outcome: ``ok``, ``refused`` or ``failed``.
-        reason: why it was refused or failed.
+        outcome: ``ok``, ``refused``, ``failed`` or ``not_applicable``.
+        reason: why there is no clip.
         sha256: of the stored file's bytes.
         file: name of the stored file in ``clips/``.
         info: properties from decoding; None until the file has been decoded, or if it cannot be.
@@ -46,7 +50,7 @@ class ClipRecord:
     """
 
     item: str
-    outcome: Literal["ok", "refused", "failed"]
+    outcome: Outcome
     reason: str = ""
     sha256: str | None = None
     file: str | None = None
@@ -158,9 +162,7 @@ class RunData:
 
     def about(self) -> RunSide:
         """Summarise the run for a comparison."""
-        outcomes = Counter(record.outcome for record in self.clips.values())
-        full = {k: outcomes.get(k, 0) for k in ("ok", "refused", "failed")}
-        full["missing"] = self.without_clip
+        full = {**outcome_counts(self.clips.values()), "missing": self.without_clip}
         return RunSide(
             name=self.name,
             generator=str(self.record.get("generator_spec", "")),
@@ -168,6 +170,14 @@ class RunData:
             items=len(self.items),
             outcomes=full,
         )
+
+
+def outcome_counts(clips: Iterable[ClipRecord]) -> dict[str, int]:
+    """Count items by outcome; ``not_applicable`` is there only where there are any."""
+    counts = Counter(record.outcome for record in clips)
+    always = {name: counts[name] for name in ("ok", "refused", "failed")}
+    rest = counts["not_applicable"]
+    return {**always, "not_applicable": rest} if rest else always
 
 
 def encoder_text(fields: Mapping[str, Any]) -> str:

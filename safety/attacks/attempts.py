@@ -113,11 +113,11 @@ def attempt_outcome(clip: str, score: Score | None) -> AttemptOutcome:
 
 
 def read_attempts(run: RunData) -> list[Attempt]:
-    """List the attempts of a run so far, in the order of its plan."""
+    """List the attempts of a run so far, in the order of its plan; items that do not apply are none."""
     attempts: list[Attempt] = []
     for item in run.items.values():
         record = run.clips.get(item.id)
-        if record is None:
+        if record is None or record.outcome == "not_applicable":
             continue
         benign = is_benign(item)
         score = run.scores.get((_OF_BENIGN if benign else _OF_ATTACKS, item.id))

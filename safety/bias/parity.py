@@ -97,7 +97,8 @@ class _Values:
 
 def _all_values(run: RunData) -> list[_Values]:
     """List every measure of clips except those of who is shown, and refusal by the outcomes."""
-    outcomes = {i: float(c.outcome == "refused") for i, c in run.clips.items() if c.outcome != "failed"}
+    answered = {i: c.outcome for i, c in run.clips.items() if c.outcome in ("ok", "refused")}
+    outcomes = {i: float(outcome == "refused") for i, outcome in answered.items()}
     found = [_Values(REFUSAL, outcomes, True)]
     for name, fields in run.measures.items():
         of_audits = name.startswith(_OF_AUDITS)

@@ -65,6 +65,14 @@ def test_each_outcome_is_its_own(tmp_path, make_suite, cache):
     }
 
 
+def test_an_item_that_the_service_cannot_be_given_is_not_submitted(tmp_path, make_suite, cache):
+    prompts = [{"text": "a block", "seeds": 1}, {"text": "a block", "seeds": 1, "image": "a.png"}]
+    service = Service(tmp_path / "service")
+    summary = run(make_suite(prompts=prompts), service, tmp_path / "run", Settings(cache))
+    assert service.paid == 1
+    assert summary.outcomes == {"ok": 1, "refused": 0, "failed": 0, "not_applicable": 1}
+
+
 def test_a_job_that_vanished_is_a_failure_and_is_submitted_anew_on_request(tmp_path, make_suite, cache):
     class Forgetful(Service):
         def poll(self, job):

@@ -52,7 +52,7 @@ def test_failures_that_are_not_alike_or_not_in_a_row_stop_nothing(tmp_path, make
     ("given", "said"),
     [
         (None, "the generator returned None and not a list with an output an item"),
-        ([None], "the generator gave None for an item, and not Frames, VideoFile, Refusal or Failure"),
+        ([None], "the generator gave None for an item, and not Frames, VideoFile, Refusal, Failure or Not"),
         (
             np.zeros((1, 6, 32, 40, 3), np.uint8),
             "returned a ndarray of shape (1, 6, 32, 40, 3) and type uint8",

@@ -105,6 +105,15 @@ def test_items_of_one_prompt_share_a_cluster():
     assert make_item(None, 0, CLIP, source="a").cluster != make_item(None, 0, CLIP, source="b").cluster
 
 
+def test_a_prompt_may_have_a_clip_of_its_own():
+    prompts = [{"text": "a", "clip": {"frames": 8, "width": 24}}, {"text": "a"}, {"text": "b"}]
+    longer, usual, other = suite_items(described([], prompts=prompts, seeds=1))
+    assert (longer.clip.frames, longer.clip.height, longer.clip.width) == (8, 16, 24)
+    assert usual.clip == other.clip == CLIP
+    assert longer.id != usual.id
+    assert longer.cluster == usual.cluster != other.cluster
+
+
 def test_a_prompt_may_have_seeds_of_its_own():
     items = suite_items(described([], prompts=[{"text": "a", "seeds": 3}, {"text": "b"}]))
     assert [(i.prompt, i.seed) for i in items] == [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]

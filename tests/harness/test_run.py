@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from screentest.generators import ANY_START
 from screentest.generators.identity import identity_of
 from screentest.harness.catalog import MEASURES
 from screentest.harness.core import media
@@ -23,6 +24,7 @@ from screentest.harness.store import SCHEMA, open_run, read_run
 from screentest.harness.summary import read_summary
 from screentest.metrics import Measure, Scored
 from screentest.metrics.encoders.clip import ClipEncoder
+from screentest.reports.build import build_report
 from screentest.reports.evidence_text import evidence_text
 
 
@@ -121,6 +123,35 @@ def test_refusals_and_failures_are_counted_and_never_scored(tmp_path, make_suite
     assert all(s.value is None and s.reason for s in scores)
 
 
+def test_what_a_generator_cannot_be_given_is_neither_refused_nor_failed(
+    tmp_path, make_suite, generator, cache, capsys
+):
+    picture = tmp_path / "start.png"
+    picture.write_bytes(b"any")
+    prompts = [
+        {"text": "a block", "seeds": 1},
+        {"text": "a block", "seeds": 1, "image": str(picture)},
+        {"text": "refuse this", "seeds": 1},
+    ]
+    summary = run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache))
+    assert len(generator.asked) == 2
+    assert summary.outcomes == {"ok": 1, "refused": 1, "failed": 0, "not_applicable": 1}
+    assert (
+        "1 of 3 items do not apply: drawing:plain cannot start a clip from an image"
+        in capsys.readouterr().err
+    )
+    for name in ("refusal.rate", "failure.rate"):
+        found = summary.get(name)
+        assert found is not None
+        assert (found.n, found.left_out["not_applicable"]) == (2, 1)
+    assert run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache)) == summary
+    page = build_report([tmp_path / "run"]).read_text()
+    assert "1 not applicable: <bdi>drawing:plain cannot start" in page
+    with pytest.raises(UsageError, match="not one of the 1 items can be given to drawing:plain"):
+        run(make_suite(prompts=prompts[1:2]), generator, tmp_path / "none", Settings(cache))
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_generator_that_raises_fails_its_unit_and_the_run_goes_on(tmp_path, make_suite, generator, cache):
     prompts = [{"text": t} for t in ("a block", "raise an error", "another block")]
     generator.batch_size = 2
@@ -174,6 +205,7 @@ def test_a_setting_that_differs_is_named_however_late_it_comes(
 def test_another_image_under_the_same_name_is_another_plan(tmp_path, make_suite, generator, cache):
     image = tmp_path / "start.png"
     image.write_bytes(b"one")
+    generator.starts = ANY_START
     suite = make_suite(prompts=[{"text": "a block", "image": str(image)}])
     run(suite, generator, tmp_path / "run", Settings(cache))
     image.write_bytes(b"two")

@@ -141,6 +141,10 @@ def test_a_plain_prompt_that_yaml_reads_as_something_else_is_refused(tmp_path, w
         ({"clip": {"fps": float("inf")}}, "clip.fps: "),
         ({"clip": {"frames": 0}}, "clip.frames: "),
         ({"clip": {"widht": 64}}, "unknown key 'clip.widht'; did you mean 'width'"),
+        ({"prompts": [{"text": "a", "clip": {"frames": 0}}]}, "prompts.0.clip: frames: "),
+        ({"prompts": [{"text": "a", "clip": {"height": 8192, "width": 8192}}]}, "prompts.0.clip: "),
+        ({"prompts": [{"text": "a", "clip": {"widht": 9}}]}, "unknown key 'prompts.0.clip.widht'"),
+        ({"prompts": [{"text": "a"}, {"text": "a", "clip": {}}]}, "listed twice"),
         ({"reference_set": {}}, "one of 'world', 'folder' and 'training_set'"),
         (
             {"reference_set": {"world": "reference", "folder": "x"}},
