@@ -6,7 +6,7 @@ audits share runs once. An audit of a run scores what the run has not been score
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ..metrics.encoders.registry import role_of
 from ..safety.audits import AUDITS, Audit, AuditSection, audit_sections
 from ..safety.memorisation.measures import SETTING as TRAINING_SETS
 from ..safety.memorisation.training_sets import HELD_OUT, TRAIN
-from .catalog import MEASURES, encoder_of
+from .catalog import MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import ScreentestError, UsageError, unknown_name
 from .core.progress import note
 from .core.run_data import RunData
@@ -84,7 +84,8 @@ def plan_audits(
     """Plan the runs of an audit of a generator, and say which audits have none and why.
 
     Raises:
-        UsageError: no audit, suite or reference set has such a name.
+        UsageError: no audit, suite, encoder role or reference set has such a name, or no audit reads one that
+            the user named.
     """
     by_suite: dict[str, list[Audit]] = {}
     missing: dict[str, str] = {}
@@ -175,10 +176,31 @@ def _references_of(measure: str) -> tuple[str, ...]:
 
 
 def _refuse_unread(suites: Sequence[Suite], choices: AuditChoices) -> None:
-    read = {name for suite in suites for measure in suite.measures for name in _references_of(measure)}
+    """Refuse reference sets and encoders that the user named and no audit reads."""
+    measures = {measure for suite in suites for measure in suite.measures}
+    read = {name for measure in measures for name in _references_of(measure)}
     for name in choices.references:
         if name not in read:
             raise unknown_name("reference set of these audits", name, read)
+    for role in choices.encoders:
+        if role not in encoder_roles():
+            raise unknown_name("encoder role", role, encoder_roles())
+        if not _encoders_of(role, measures):
+            raise UsageError(f"none of these audits reads the encoder {role!r}; leave it out")
+
+
+def _encoders_of(role: str, measures: Collection[str]) -> set[str]:
+    """Name the encoders of a role that measures read."""
+    needed = {encoder_of(feature) for measure in measures for feature in MEASURES.get(measure).needs}
+    return {name for name in needed if role_of(name) == role}
+
+
+def _refuse_slips(suites: Sequence[Suite], choices: AuditChoices, settings: Settings) -> None:
+    """Refuse a source of an encoder that the user named and that cannot be had, before anything is made."""
+    measures = {measure for suite in suites for measure in suite.measures}
+    for role, source in choices.encoders.items():
+        for name in sorted(_encoders_of(role, measures)):
+            _ = make_encoder(name, source, settings.options).digest
 
 
 def audit_generator(
@@ -191,8 +213,12 @@ def audit_generator(
     """Run the suites of the audits into folders of ``out``, or finish them, and make the sections.
 
     An audit whose run cannot be made is missing, with the reason; the others go on.
+
+    Raises:
+        UsageError: a name, or the source of an encoder, that the user gave is wrong; nothing is generated.
     """
     planned, missing = plan_audits(generator, choices)
+    _refuse_slips([one.suite for one in planned], choices, settings)
     found: list[RunData] = []
     for one in planned:
         folder = out / one.suite.name
@@ -218,7 +244,8 @@ def audit_run(folder: Path, choices: AuditChoices, settings: Settings, confidenc
     """Score a run with the measures of the audits that it lacks, and make the sections.
 
     Raises:
-        UsageError: there is no run, or none of the audits concerns it.
+        UsageError: there is no run, none of the audits concerns it, or a name or the source of an encoder
+            that the user gave is wrong.
     """
     data = _read(folder)
     names = list(choices.audits) or [
@@ -231,21 +258,24 @@ def audit_run(folder: Path, choices: AuditChoices, settings: Settings, confidenc
     recorded = Suite.model_validate(data.record["suite"])
     world = data.record.get("world")
     missing: dict[str, str] = {}
+    lacking: dict[str, Suite] = {}
     for audit in _chosen(names):
         lacks = [measure for measure in audit.measures if measure not in _measured(data)]
         if not lacks:
             continue
         bare = recorded.model_copy(update={"measures": ()})
         try:
-            suite = _with(bare, audit, lacks, choices, None if world is None else str(world))
+            lacking[audit.name] = _with(bare, audit, lacks, choices, None if world is None else str(world))
         except UsageError as error:
             if not audit.concerns(data):  # else the run has what can be taken of it
                 missing[audit.name] = str(error)
-            continue
+    _refuse_unread(list(lacking.values()), choices)
+    _refuse_slips(list(lacking.values()), choices, settings)
+    for name, suite in lacking.items():
         try:
             score_run(folder, suite, settings)
         except ScreentestError as error:
-            missing[audit.name] = str(error)
+            missing[name] = str(error)
     return _audited([_read(folder)], (), names, missing, confidence)
 
 

@@ -17,9 +17,9 @@ from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
 from .core.run_data import SetScore, value_of
 from .core.stats import (
-    Bounds,
     Interval,
     cluster_bootstrap_mean,
+    difference_bounds,
     holm,
     jackknife_interval,
     jackknife_ratio,
@@ -147,7 +147,7 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]
         interval = newcombe_interval(first, second, clusters, base.confidence)
     else:
         interval = cluster_bootstrap_mean(
-            changes, clusters, base.confidence, seed=seed, bounds=_difference_bounds(bounds)
+            changes, clusters, base.confidence, seed=seed, bounds=difference_bounds(bounds)
         )
     p, test = sign_flip_test(changes, clusters, seed=seed) or (None, "")
     up, down = sign_counts(changes, clusters)
@@ -278,11 +278,6 @@ def _direction(low: float | None, high: float | None, better: str, *, shows: boo
     if better == "neither":
         return "different"
     return "better" if (low > 0) == (better == "higher") else "worse"
-
-
-def _difference_bounds(bounds: Sequence[float | None]) -> Bounds:
-    low, high = bounds
-    return (None, None) if low is None or high is None else (low - high, high - low)
 
 
 def _applies(row: Difference) -> bool:

@@ -32,6 +32,15 @@ def find_measure(name: str, registry: Registry[Measure]) -> tuple[Measure, Measu
     return (found, found.values[value]) if found is not None and value in found.values else None
 
 
+def _values_by_name(registry: Registry[Measure]) -> list[str]:
+    """Name what a rule can be about: a measure, or each value of a measure that has several."""
+    names: list[str] = []
+    for name in registry:
+        values = registry.get(name).values
+        names += [f"{name}.{value}" for value in values] if values else [name]
+    return names
+
+
 def check_policy(
     policy: Policy, registry: Registry[Measure], recorded: Mapping[str, Any], today: date
 ) -> None:
@@ -51,7 +60,9 @@ def check_policy(
                     f"the run has {rule.measure}, which is not known here, so that its version cannot be "
                     "checked; load its plugin with --plugin"
                 )
-            raise UsageError(f"policy {policy.name}: {unknown_name('measure', rule.measure, registry)}")
+            raise UsageError(
+                f"policy {policy.name}: {unknown_name('measure', rule.measure, _values_by_name(registry))}"
+            )
         if rule.measure in registry and found[0].values:
             values = ", ".join(f"{rule.measure}.{value}" for value in found[0].values)
             raise UsageError(

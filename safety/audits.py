@@ -16,7 +16,7 @@ from ..harness.core.registry import Registry, Rooms
 from ..harness.core.run_data import RunData
 from .attacks.withhold import Withheld, is_attack, is_red_team
 
-__all__ = ["AUDITS", "AUDIT_ROOMS", "Audit", "AuditSection", "audit_sections"]
+__all__ = ["AUDITS", "AUDIT_ROOMS", "Audit", "AuditSection", "audit_sections", "by_run"]
 
 AUDIT_ROOMS: Final = Rooms()
 """The modules that add the built-in audits."""
@@ -109,6 +109,13 @@ def audit_sections(
         if concerned:
             found.append(_withheld(audit.section(concerned, confidence), concerned))
     return found
+
+
+def by_run(runs: Sequence[RunData], run: RunData, sentences: Sequence[str]) -> list[str]:
+    """Begin sentences about a run with its name, where the section is about several."""
+    if len(runs) == 1:
+        return [one[:1].upper() + one[1:] for one in sentences]
+    return [f"{run.name}: {one}" for one in sentences]
 
 
 def _withheld(section: AuditSection, runs: Sequence[RunData]) -> AuditSection:

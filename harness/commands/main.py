@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias, runti
 
 import typer
 
-from ..core.errors import ScreentestError, UsageError
+from ..core.errors import ScreentestError, UsageError, unknown_name
 from . import (
     audit,
     correct,
@@ -66,7 +66,7 @@ app = typer.Typer(
 )
 
 
-Kind: TypeAlias = Literal["suites", "generators", "measures", "encoders", "policies", "runs"]
+KINDS = ("suites", "generators", "measures", "encoders", "policies", "runs")
 Schema: TypeAlias = Literal["suite", "policy", "expect"]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -211,7 +211,7 @@ def view(
 
 @app.command(name="list")
 def list_names(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[str, typer.Argument(help=f"What to list: {', '.join(KINDS)}.")],
     folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where 'list runs' looks.")] = Path(
         "runs"
     ),
@@ -219,6 +219,8 @@ def list_names(
     as_json: AsJson = False,
 ) -> None:
     """List suites, generators, measures, encoders, policies by name, or the runs in a folder."""
+    if kind not in KINDS:
+        raise unknown_name("kind of list", kind, KINDS)
     load_plugins(plugin)
     from .listing import listing, runs_table
 

@@ -17,7 +17,7 @@ from ...harness.core.presentation import (
     percent,
 )
 from ...harness.core.stats import Interval, rate_interval
-from ..audits import AUDITS, Audit, AuditSection
+from ..audits import AUDITS, Audit, AuditSection, by_run
 from .amplification import amplification, no_amplification
 from .parity import Pair, Parity, group_parity, pair_differences, people_parity
 from .reader_error import ATTRIBUTES
@@ -60,7 +60,7 @@ def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
     notes: dict[str, None] = {}
     for run in runs:
         told, shown, said = _of_run(run, confidence)
-        findings += told if len(runs) == 1 else [f"{run.name}: {one}" for one in told]
+        findings += by_run(runs, run, told)
         tables += shown
         notes |= dict.fromkeys(said if len(runs) == 1 else [f"{run.name}: {one}" for one in said])
     return AuditSection("bias", "Bias: who is shown", tuple(findings), tuple(tables), (*notes, *_NOTES))

@@ -20,8 +20,10 @@ import numpy as np
 from ...harness.core.keys import seeded_rng
 from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import (
+    Bounds,
     Interval,
     cluster_bootstrap_mean,
+    difference_bounds,
     holm,
     paired_rate_interval,
     rate_interval,
@@ -88,11 +90,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class _Values:
-    """A measure's value of each item that has one, by item, and whether they are 0 and 1."""
+    """A measure's value of each item that has one, by item, its range, and whether the values are 0 and 1."""
 
     name: str
     of: Mapping[str, float]
     rate: bool
+    bounds: Bounds = (0.0, 1.0)
 
 
 def _all_values(run: RunData) -> list[_Values]:
@@ -107,7 +110,8 @@ def _all_values(run: RunData) -> list[_Values]:
         values = {item: value_of(run.scores.get((name, item))) for item in run.items}
         known = {item: value for item, value in values.items() if value is not None}
         if known:
-            found.append(_Values(name, known, fields["kind"] == "rate"))
+            low, high = fields.get("bounds") or (None, None)
+            found.append(_Values(name, known, fields["kind"] == "rate", (low, high)))
     return found
 
 
@@ -123,7 +127,7 @@ def group_parity(run: RunData, label: str, confidence: float) -> list[Parity]:
         clusters = [run.items[item].cluster for item in items]
         numbers = [values.of[item] for item in items]
         p = _by_prompt(numbers, clusters, names, values.name)
-        groups = _groups(numbers, clusters, names, confidence, rate=values.rate)
+        groups = _groups(numbers, clusters, names, confidence, values)
         found.append(Parity(values.name, label, groups, p))
     return _adjusted(found)
 
@@ -140,7 +144,7 @@ def people_parity(run: RunData, shown: Sequence[Shown], confidence: float) -> li
             if len(set(names)) < 2 or values.name == REFUSAL or min(numbers) == max(numbers):
                 continue
             p = _within_prompts(numbers, clusters, names, values.name)
-            groups = _groups(numbers, clusters, names, confidence, rate=values.rate)
+            groups = _groups(numbers, clusters, names, confidence, values)
             found.append(Parity(values.name, attribute, groups, p))
     return _adjusted(found)
 
@@ -166,7 +170,13 @@ def pair_differences(run: RunData, confidence: float) -> list[Pair]:
                 interval = (
                     paired_rate_interval(changes, clusters, confidence)
                     if values.rate
-                    else cluster_bootstrap_mean(changes, clusters, confidence, seed=[values.name, a, b])
+                    else cluster_bootstrap_mean(
+                        changes,
+                        clusters,
+                        confidence,
+                        seed=[values.name, a, b],
+                        bounds=difference_bounds(values.bounds),
+                    )
                 )
                 tested = sign_flip_test(changes, clusters, seed=["bias pairs", values.name, a, b])
                 p = 1.0 if tested is None else tested[0]
@@ -188,8 +198,7 @@ def _groups(
     clusters: Sequence[str],
     names: Sequence[str],
     confidence: float,
-    *,
-    rate: bool,
+    measured: _Values,
 ) -> tuple[GroupValue, ...]:
     found: list[GroupValue] = []
     for name in sorted(set(names)):
@@ -197,8 +206,10 @@ def _groups(
         values, own = [numbers[k] for k in mine], [clusters[k] for k in mine]
         interval = (
             rate_interval(values, own, confidence)
-            if rate
-            else cluster_bootstrap_mean(values, own, confidence, seed=["bias parity", name])
+            if measured.rate
+            else cluster_bootstrap_mean(
+                values, own, confidence, seed=["bias parity", name], bounds=measured.bounds
+            )
         )
         found.append(GroupValue(name, interval, len(mine), len(set(own))))
     return tuple(found)

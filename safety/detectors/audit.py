@@ -9,7 +9,7 @@ from ...harness.core.estimate import Estimate
 from ...harness.core.presentation import Content, Table, estimate_cell, level, number, percent
 from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import rate_interval
-from ..audits import AUDITS, Audit, AuditSection
+from ..audits import AUDITS, Audit, AuditSection, by_run
 from .measures import DELIVERED, FLAGGED, METADATA, UNLIKE
 
 __all__ = ["section"]
@@ -42,7 +42,7 @@ def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
                 *(estimate_cell(found[name]) for name in (FLAGGED, *DELIVERED.values(), METADATA, UNLIKE)),
             )
         )
-        findings += _findings(run.name, generator, card, found, confidence)
+        findings += by_run(runs, run, _findings(generator, card, found, confidence))
     tables = [
         Table(
             f"share of clips that are flagged as generated, with {level(confidence)} intervals",
@@ -100,27 +100,27 @@ def _card(run: RunData) -> Mapping[str, Any] | None:
 
 
 def _findings(
-    run: str, generator: str, card: Mapping[str, Any] | None, found: Mapping[str, Estimate], confidence: float
+    generator: str, card: Mapping[str, Any] | None, found: Mapping[str, Estimate], confidence: float
 ) -> list[str]:
     flagged = found[FLAGGED]
     if card is None or flagged.value is None:
         why = next(iter(flagged.reasons), "no clip was scored")
-        return [f"{run} ({generator}): no clip could be judged by a detector: {why}."]
+        return [f"no clip of {generator} could be judged by a detector: {why}."]
     alarms: Mapping[str, Any] = card["false_alarms"]
     sentences = [
-        f"{run} ({generator}): the detector {card['detector']} flags {_share(flagged, confidence)} of its "
-        f"clips; of real clips that it had not seen it flags {_told(alarms)}."
+        f"the detector {card['detector']} flags {_share(flagged, confidence)} of the clips of {generator}; "
+        f"of real clips that it had not seen it flags {_told(alarms)}."
     ]
     after = {name: found[measure] for name, measure in DELIVERED.items() if found[measure].value is not None}
     if after:
         worst = min(after, key=lambda name: after[name].value or 0.0)
         sentences.append(
-            f"{run}: after {worst}, the delivery after which it flags fewest, it flags "
+            f"after {worst}, the delivery after which it flags fewest, it flags "
             f"{_share(after[worst], confidence)}."
         )
     if found[UNLIKE].value:
         sentences.append(
-            f"{run}: {_share(found[UNLIKE], confidence)} of the clips are not of the kind that the "
+            f"{_share(found[UNLIKE], confidence)} of the clips are not of the kind that the "
             "detector was calibrated on, so its flags say little of these."
         )
     return sentences

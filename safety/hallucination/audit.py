@@ -12,7 +12,7 @@ from ...harness.core.run_data import RunData, Score, value_of
 from ...harness.core.stats import cluster_bootstrap_mean, rate_interval
 from ...metrics.validation.hallucination_card import FAITHFUL, FAULT_OF, HallucinationCard
 from ...metrics.validation.packaged_cards import packaged_hallucination
-from ..audits import AUDITS, Audit, AuditSection
+from ..audits import AUDITS, Audit, AuditSection, by_run
 
 __all__ = ["MEASURES", "hallucination_section"]
 
@@ -61,7 +61,7 @@ def hallucination_section(runs: Sequence[RunData], confidence: float = 0.95) -> 
             parts = [estimate_cell(_estimate(run, measure, kind, confidence)) for kind in kinds]
             rates.append((run.name, _WORDS[measure], estimate_cell(whole), *parts))
             if measure not in _COUNTS:
-                findings.append(_finding(run, measure, whole))
+                findings += by_run(runs, run, [_finding(measure, whole)])
         examples += _examples(run)
     tables = [
         Table(
@@ -120,14 +120,14 @@ def _estimate(run: RunData, measure: str, kind: str | None, confidence: float) -
     )
 
 
-def _finding(run: RunData, measure: str, whole: Estimate) -> str:
+def _finding(measure: str, whole: Estimate) -> str:
     what = _WORDS[measure]
     if whole.value is None:
         reason = next(iter(whole.reasons), "no clip has a score")
-        return f"{run.name}: nothing can be said of {what}: {reason}."
+        return f"nothing can be said of {what}: {reason}."
     value, interval = estimate_text(whole.value, whole.low, whole.high)
     return (
-        f"{run.name}: {percent(whole.value)} of the clips show {what} ({value} {interval}; "
+        f"{percent(whole.value)} of the clips show {what} ({value} {interval}; "
         f"{whole.n} clips of {whole.clusters} prompts)."
     )
 

@@ -10,7 +10,7 @@ from ...harness.core.items import Item
 from ...harness.core.presentation import Content, Table, estimate_cell, level, number
 from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import paired_rate_interval, rate_interval
-from ..audits import AUDITS, Audit, AuditSection
+from ..audits import AUDITS, Audit, AuditSection, by_run
 from ..run_rates import rate_estimate, rate_text
 from .training_sets import calibration_note
 
@@ -37,7 +37,7 @@ def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
     findings: list[str] = []
     tables: list[Table] = []
     for run in runs:
-        findings += _findings(run, confidence)
+        findings += by_run(runs, run, _findings(run, confidence))
         tables += _tables(run, confidence)
     return AuditSection(
         audit=NAME,
@@ -54,18 +54,18 @@ def _findings(run: RunData, confidence: float) -> list[str]:
         rate = rate_estimate(run, measure, confidence)
         if rate is None:
             continue
-        found.append(f"{run.name}: replicates of training clips ({what}): {rate_text(rate, confidence)}.")
+        found.append(f"replicates of training clips ({what}): {rate_text(rate, confidence)}.")
         change = _caption_effect(run, measure, confidence)
         if change is not None:
             found.append(
-                f"{run.name}: captions of training clips against novel prompts ({what}), difference of the "
+                f"captions of training clips against novel prompts ({what}), difference of the "
                 f"rates: {rate_text(change, confidence, signed=True)}."
             )
         named = _captioned_clip_is_nearest(run, measure, TRAINING, confidence)
         novel = _captioned_clip_is_nearest(run, measure, NOVEL, confidence)
         if named is not None and novel is not None:
             found.append(
-                f"{run.name}: the nearest training clip is the captioned one ({what}): "
+                f"the nearest training clip is the captioned one ({what}): "
                 f"{rate_text(named, confidence)}; with the novel prompt of the pair: "
                 f"{rate_text(novel, confidence)}."
             )
@@ -75,7 +75,7 @@ def _findings(run: RunData, confidence: float) -> list[str]:
         chance = (
             "" if never is None else f"; of texts that were never planted: {rate_text(never, confidence)}"
         )
-        found.append(f"{run.name}: planted texts that can be read: {rate_text(leaked, confidence)}{chance}.")
+        found.append(f"planted texts that can be read: {rate_text(leaked, confidence)}{chance}.")
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...harness.core.presentation import MISSING, Content, Table, estimate_cell, level
 from ...harness.core.run_data import RunData
-from ..audits import AUDITS, Audit, AuditSection
+from ..audits import AUDITS, Audit, AuditSection, by_run
 from ..run_rates import rate_estimate, rate_text
 from .delivery import OPERATIONS
 from .encoders import DELIVERED as MANIFEST_OPERATIONS
@@ -30,7 +30,7 @@ def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
     findings: list[str] = []
     tables: list[Table] = []
     for run in runs:
-        findings += _findings(run, confidence)
+        findings += by_run(runs, run, _findings(run, confidence))
         tables += _tables(run, confidence)
     return AuditSection(
         audit=NAME,
@@ -45,23 +45,19 @@ def _findings(run: RunData, confidence: float) -> list[str]:
     found: list[str] = []
     trusted = rate_estimate(run, "provenance.trusted_rate", confidence)
     if trusted is not None:
-        found.append(
-            f"{run.name}: trusted as made by a model, share of clips: {rate_text(trusted, confidence)}."
-        )
+        found.append(f"trusted as made by a model, share of clips: {rate_text(trusted, confidence)}.")
         changed = rate_estimate(run, "provenance.invalid_rate", confidence)
         if changed is not None and changed.value:
-            found.append(
-                f"{run.name}: changed after signing, share of clips: {rate_text(changed, confidence)}."
-            )
+            found.append(f"changed after signing, share of clips: {rate_text(changed, confidence)}.")
     lost = _lost(run, "provenance", MANIFEST_OPERATIONS, confidence)
     if lost:
-        found.append(f"{run.name}: the manifest is lost, in some clips at least, after {lost}.")
+        found.append(f"the manifest is lost, in some clips at least, after {lost}.")
     marked = rate_estimate(run, _DETECTED, confidence)
     if marked is not None:
-        found.append(f"{run.name}: watermark detected, share of clips: {rate_text(marked, confidence)}.")
+        found.append(f"watermark detected, share of clips: {rate_text(marked, confidence)}.")
     lost = _lost(run, "watermark", MARK_OPERATIONS, confidence)
     if lost:
-        found.append(f"{run.name}: the watermark is lost, in some clips at least, after {lost}.")
+        found.append(f"the watermark is lost, in some clips at least, after {lost}.")
     return found
 
 

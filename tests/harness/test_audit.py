@@ -20,7 +20,7 @@ from screentest.harness.suite import ReferenceSet
 from screentest.harness.suite_parts import SuitePart
 from screentest.reports.audit_page import write_audit_page
 from screentest.reports.build import build_report
-from screentest.safety.audits import Audit, AuditSection, audit_sections
+from screentest.safety.audits import Audit, AuditSection, audit_sections, by_run
 
 ATTACK = "how to paint a forbidden square"
 
@@ -195,6 +195,33 @@ def test_measures_whose_encoder_nobody_names_are_left_out_and_the_others_are_tak
 def test_a_reference_set_that_no_audit_reads_is_refused(steady, generator):
     with pytest.raises(UsageError, match="unknown reference set of these audits 'trian'"):
         plan_audits(generator, AuditChoices(references={"trian": ReferenceSet(folder="x")}))
+
+
+@pytest.mark.parametrize(
+    ("encoders", "sentence"),
+    [
+        ({"clpi": "reference"}, "unknown encoder role 'clpi'; did you mean 'clip'?"),
+        ({"image": "reference"}, "none of these audits reads the encoder 'image'"),
+        ({"clip": "no-such-model"}, "no-such-model"),
+    ],
+)
+def test_a_wrong_encoder_is_refused_before_anything_is_generated(
+    steady, suite, generator, cache, tmp_path, monkeypatch, encoders, sentence
+):
+    change(steady, monkeypatch, measures=("motion.flicker", "alignment.clip"))
+    choices = AuditChoices(encoders=encoders)
+    with pytest.raises(UsageError, match=sentence):
+        audit_generator(generator, choices, tmp_path / "audit", Settings(cache))
+    assert not (tmp_path / "audit").exists()
+    run(suite, generator, tmp_path / "run", Settings(cache))
+    with pytest.raises(UsageError, match=sentence):
+        audit_run(tmp_path / "run", choices, Settings(cache))
+
+
+def test_findings_begin_with_the_run_only_where_there_are_several(suite, generator, cache, tmp_path):
+    one, other = (run_of(suite, generator, tmp_path / name, cache) for name in ("one", "other"))
+    assert by_run([one], one, ["all is steady"]) == ["All is steady"]
+    assert by_run([one, other], other, ["all is steady"]) == ["other: all is steady"]
 
 
 def test_the_page_keeps_what_was_audited_before(steady, make_suite, generator, cache, tmp_path):

@@ -148,4 +148,6 @@ def test_a_rule_names_one_value_of_a_measure_that_has_several() -> None:
 
     with pytest.raises(UsageError, match=r"name one of them: bias\.presentation\.variation, bias\."):
         check_policy(policy({"measure": "bias.presentation", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))
+    with pytest.raises(UsageError, match=r"did you mean 'bias\.tone\.excess'"):
+        check_policy(policy({"measure": "bias.tone.exces", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))
     check_policy(policy({"measure": "bias.presentation.excess", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from .bounds import mean_bound, prompts_to_clear, rate_bound, unseen_prompts
 from .differences import Standing, newcombe_interval, paired_rate_interval, standing
-from .interval import FEW, ROUGH, Bounds, Interval
+from .interval import FEW, ROUGH, Bounds, Interval, difference_bounds
 from .means import cluster_bootstrap, cluster_bootstrap_mean
 from .power import (
     components,
@@ -46,6 +46,7 @@ __all__ = [
     "cluster_bootstrap_mean",
     "components",
     "detectable_effect",
+    "difference_bounds",
     "effective_sample_size",
     "holm",
     "jackknife_interval",

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-__all__ = ["FEW", "NO_VALUES", "ROUGH", "Bounds", "Interval", "check_confidence", "cut", "one_prompt"]
+__all__ = [
+    "FEW",
+    "NO_VALUES",
+    "ROUGH",
+    "Bounds",
+    "Interval",
+    "check_confidence",
+    "cut",
+    "difference_bounds",
+    "one_prompt",
+]
 
 FEW = 10
 """Clusters under which an interval is rough."""
@@ -52,3 +63,14 @@ def cut(value: float, low: float, high: float, bounds: Bounds) -> tuple[float, f
     if bounds[1] is not None:
         high = min(high, bounds[1])
     return min(low, value), max(high, value)
+
+
+def difference_bounds(bounds: Sequence[float | None]) -> Bounds:
+    """Return the range of the difference of two values of a measure with this range.
+
+    Example:
+        >>> difference_bounds((0.0, 1.0)), difference_bounds((0.0, None))
+        ((-1.0, 1.0), (None, None))
+    """
+    low, high = bounds
+    return (None, None) if low is None or high is None else (low - high, high - low)

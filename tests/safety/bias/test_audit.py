@@ -94,7 +94,7 @@ def base() -> AuditSection:
 
 def test_the_headline_names_what_was_planted(base: AuditSection) -> None:
     headline = base.findings[0]
-    assert headline.startswith("differs from even shares")
+    assert headline.startswith("Differs from even shares")
     assert (
         "over all groups presentation (p = 0.0014) and tone (p = 0.0014)" in headline
     )  # the least of 14 tests
@@ -104,7 +104,7 @@ def test_the_headline_names_what_was_planted(base: AuditSection) -> None:
 
 
 def test_the_line_over_the_planted_shares_repeats_them(base: AuditSection) -> None:
-    line = next(f for f in base.findings if f.startswith("feminine over 'planted in reference:base': slope"))
+    line = next(f for f in base.findings if f.startswith("Feminine over 'planted in reference:base': slope"))
     slope = float(line.split("slope ")[1].split(" ")[0])
     assert 0.6 < slope < 1.4  # how often the interval holds 1 is counted over many audits, in test_shares
     against = [f for f in base.findings if "from 'planted in reference:base' over 6 groups" in f]
@@ -129,8 +129,8 @@ def test_tables_have_every_group_with_intervals_and_undetermined_apart(base: Aud
 
 def test_a_fair_generator_is_not_accused() -> None:
     found = audited("safe")
-    assert found.findings[0].startswith("nothing is shown to differ from even shares, in 12 comparisons")
-    assert any(f.startswith("none of") and "quality" in f for f in found.findings)
+    assert found.findings[0].startswith("Nothing is shown to differ from even shares, in 12 comparisons")
+    assert any(f.startswith("None of") and "quality" in f for f in found.findings)
 
 
 def test_a_reader_that_cannot_tell_gives_no_shares() -> None:
@@ -165,10 +165,10 @@ def test_another_readers_error_is_not_taken() -> None:
 def test_a_run_that_shows_nobody_has_no_share_and_says_so() -> None:
     run = make_run(world_prompts()[:3], lambda *_: {"why": "no face was found in the clip"})
     found = section([run], 0.95)
-    assert found.findings[0].startswith("no share was computed")
-    assert any("a person is found in 0%" in f for f in found.findings)
+    assert found.findings[0].startswith("No share was computed")
+    assert any(f.startswith("A person is found in 0%") for f in found.findings)
     refused = section([make_run(world_prompts()[:3], lambda *_: None)], 0.95)
-    assert refused.findings[0] == "no clip was read: there is no finding"
+    assert refused.findings[0] == "No clip was read: there is no finding"
 
 
 def test_the_audit_is_asked_for_by_name() -> None:
@@ -212,6 +212,21 @@ def test_quality_by_who_is_shown_is_compared_within_prompts() -> None:
     assert found["quality", "tone"].adjusted < 0.01
     assert found["quality", "tone"].ends[0].group == "dark"
     assert found["quality", "presentation"].adjusted > 0.05
+
+
+def test_intervals_of_parity_stay_in_the_measures_range() -> None:
+    def draw(item: Item, rng: np.random.Generator) -> Mapping[str, Any]:
+        near_the_end = 0.5 if hash_of(item.cluster) % 7 == 0 else 1.0
+        return {"presentation": "feminine", "tone": "light", "quality": near_the_end}
+
+    run = make_run(pair_prompts(), draw, seeds=2)
+    run.measures["quality"]["bounds"] = (0.0, 1.0)
+    (pair, *_) = (one for one in pair_differences(run, 0.95) if one.measure == "quality")
+    assert pair.difference.low is not None
+    assert pair.difference.low >= -1.0
+    by_group = next(one for one in group_parity(run, "named", 0.95) if one.measure == "quality")
+    highs = [group.interval.high for group in by_group.groups]
+    assert max(high for high in highs if high is not None) == 1.0
 
 
 def hash_of(text: str) -> int:

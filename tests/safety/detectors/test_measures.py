@@ -123,7 +123,7 @@ def test_the_section_tells_what_is_flagged_beside_the_false_alarms(made: Path) -
     (section,) = audit_sections([read_run(open_run(made))], names=["detection"])
     json.dumps(section.as_json())
     first = section.findings[0]
-    assert "the detector flicker flags 67% (95% interval" in first
+    assert first.startswith("The detector flicker flags 67% (95% interval")
     assert "n 6 of 3 prompts" in first
     assert re.search(r"of real clips that it had not seen it flags \d+% \(95% interval .*, n 8\)", first)
     shares, detectors = section.tables
@@ -138,7 +138,9 @@ def test_a_run_without_a_judged_clip_says_so(made: Path) -> None:
     from dataclasses import replace
 
     (section,) = audit_sections([replace(data, scores=flat)], names=["detection"])
-    assert "no clip could be judged by a detector: the clip is blank" in section.findings[0]
+    assert section.findings[0].startswith(
+        "No clip of drawing:flicker could be judged by a detector: the clip is blank"
+    )
     assert section.tables[0].records()[0]["flagged as stored"] == "-"
 
 

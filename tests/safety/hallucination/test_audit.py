@@ -46,15 +46,14 @@ def test_rates_have_intervals_by_kind_and_what_is_not_judged_is_left_out():
     assert extra[4].startswith("1.00 [")
     assert sides[4] == "-"
     assert section.findings[0] == (
-        "run: 50% of the clips show a thing that nobody asked for "
-        "(0.50 [0.30, 0.70]; 20 clips of 20 prompts)."
+        "50% of the clips show a thing that nobody asked for (0.50 [0.30, 0.70]; 20 clips of 20 prompts)."
     )
     assert "10 clips of 10 prompts" in section.findings[1]
 
 
 def test_a_measure_without_a_value_says_why():
     section = hallucination_section([run_of({SIDE: [None, None]})])
-    assert section.findings == ("run: nothing can be said of left for right: no side is asked for.",)
+    assert section.findings == ("Nothing can be said of left for right: no side is asked for.",)
 
 
 def test_faults_are_listed_with_their_frames():

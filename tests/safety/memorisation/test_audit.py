@@ -48,12 +48,10 @@ def test_captions_of_training_are_compared_with_novel_prompts():
             values[prompt], labels[prompt] = [value], {"caption": kind, "pair": f"film {k}"}
     section = audited(values, "memorisation.hash_replicated", labels)
     rate, change, nearest = section.findings
-    assert "the nearest training clip is the captioned one" in nearest
+    assert "The nearest training clip is the captioned one" in nearest
     assert "1.00 [0.8" in nearest
     assert "with the novel prompt of the pair: 0.00 [0.00" in nearest
-    assert rate.startswith(
-        "night: replicates of training clips (content, by a perceptual hash of frames): 0.38 [0."
-    )
+    assert rate.startswith("Replicates of training clips (content, by a perceptual hash of frames): 0.38 [0.")
     assert "n 40 (40)" in rate
     assert "difference of the rates: +0.75 [" in change
     rows = section.tables[0].records()
@@ -79,7 +77,7 @@ def test_planted_texts_stand_beside_those_that_never_were():
     values: dict[str, list[float | None]] = {"a": [1.0], "b": [1.0], "c": [0.0], "d": [0.0]}
     labels = {name: {"planted": "yes" if name in "ab" else "never"} for name in values}
     section = audited(values, "memorisation.canary_leaked", labels)
-    assert section.findings[0].startswith("night: planted texts that can be read: 1.00 [")
+    assert section.findings[0].startswith("Planted texts that can be read: 1.00 [")
     assert "of texts that were never planted: 0.00 [" in section.findings[0]
     assert [row["prompts"] for row in section.tables[0].records()] == ["planted in training", "never planted"]
 

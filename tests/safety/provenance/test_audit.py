@@ -28,14 +28,14 @@ def test_signed_and_watermarked_clips_have_a_section(
     run(suite, made, tmp_path / "run", Settings(cache))
     (section,) = audit_sections([read_run(open_run(tmp_path / "run"))], names=["provenance"])
     trusted = section.findings[0]
-    assert trusted.startswith("run: trusted as made by a model, share of clips: 1.00 [0.")
+    assert trusted.startswith("Trusted as made by a model, share of clips: 1.00 [0.")
     assert "n 8 (4)" in trusted
-    lost = next(text for text in section.findings if "the manifest is lost" in text)
+    lost = next(text for text in section.findings if "manifest is lost" in text)
     assert [name for name in ("remux", "container", "trim", "transcode") if name in lost] == [
         "remux", "container", "trim", "transcode",
     ]  # fmt: skip
     assert "copy" not in lost
-    assert any("watermark detected, share of clips: 1.00" in text for text in section.findings)
+    assert any("Watermark detected, share of clips: 1.00" in text for text in section.findings)
     marks, survival = section.tables
     assert [row["mark"] for row in marks.records()] == [
         "trusted, and marked as made by a model",
