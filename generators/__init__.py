@@ -59,6 +59,12 @@ def _folder(argument: str, device: str, dtype: str) -> Generator:
     )
 
 
+def _command(argument: str, device: str, dtype: str) -> Generator:
+    from .command import make_command
+
+    return make_command(argument, device, dtype)
+
+
 def _inner(spec: str, device: str, dtype: str) -> Generator:
     return make_generator(spec, device=device, dtype=dtype)
 
@@ -90,6 +96,12 @@ GENERATORS.add(
     ),
 )
 GENERATORS.add("folder", GeneratorKind(_folder, "folder:PATH: existing video files"))
+GENERATORS.add(
+    "command",
+    GeneratorKind(
+        _command, "command:PROGRAM ARGS?version=V,...: a program that is given JSON and writes a video"
+    ),
+)
 GENERATORS.add(
     "guarded",
     GeneratorKind(

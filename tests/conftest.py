@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,18 @@ def make_generator() -> type[DrawingGenerator]:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="session")
+def code_blocks() -> Callable[[str, str], list[str]]:
+    """Read the code blocks of a page in docs/, by their language; '' is a block without one."""
+
+    def read(page: str, language: str) -> list[str]:
+        text = (DOCS / page).read_text("utf-8")
+        found = [(name, code) for name, code in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)]
+        return [code for name, code in found if name == language]
+
+    return read
