@@ -99,17 +99,32 @@ def _vacuous(rule: Rule, bounds: tuple[float | None, float | None]) -> str | Non
 
 
 def policy_warnings(policy: Policy, registry: Registry[Measure]) -> tuple[str, ...]:
-    """Say whether a policy would pass a generator that refuses everything, or fails at everything."""
+    """Say what a policy lets pass that it should not.
+
+    That is a generator that refuses all or fails at all, and a limit on the better side of a measure.
+    """
     words: tuple[tuple[Literal["refused", "failed"], str, str], ...] = (
         ("refused", "refuses everything", "refusal.rate"),
         ("failed", "fails at everything", "failure.rate"),
     )
-    return tuple(
+    passing = [
         f"the policy {policy.name} would pass a generator that {does}; add a rule on {cure}, or on what "
         "clips show"
         for outcome, does, cure in words
         if all(_passes(rule, outcome, registry) for rule in policy.rules if rule.severity == "block")
-    )
+    ]
+    return (*passing, *filter(None, (_wrong_side(rule, registry) for rule in policy.rules)))
+
+
+def _wrong_side(rule: Rule, registry: Registry[Measure]) -> str | None:
+    """Say that a rule limits how good a measure may be; None where it does not."""
+    found = find_measure(rule.measure, registry)
+    better = None if found is None else found[1].better
+    if rule.max is not None and better == "higher":
+        return f"{rule.measure} has a maximum, and higher is better there; 'min' may be meant"
+    if rule.min is not None and better == "lower":
+        return f"{rule.measure} has a minimum, and lower is better there; 'max' may be meant"
+    return None
 
 
 def _passes(rule: Rule, outcome: Literal["refused", "failed"], registry: Registry[Measure]) -> bool:

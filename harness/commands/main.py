@@ -131,6 +131,13 @@ def gate(
     clips: Annotated[
         bool, typer.Option(help="Hold the stored clips to the sha256 of what was scored.")
     ] = True,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the verdict as JUnit XML, a test a rule.")
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Append the verdict as Markdown, as to $GITHUB_STEP_SUMMARY."),
+    ] = None,
     plugin: Plugins = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -153,6 +160,12 @@ def gate(
     against = open_run(baseline) if baseline is not None else None
     verdict = apply_policy(open_run(run), load_policy(policy), against, clips=clips)
     write_verdict(run, verdict)
+    from ...reports.verdict_files import append_markdown, write_junit
+
+    if junit is not None:
+        write_junit(verdict, junit)
+    if markdown is not None:
+        append_markdown(verdict, markdown)
     for told in verdict.notes:
         warn(f"warning: {told}")
     if as_json:

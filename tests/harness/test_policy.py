@@ -151,3 +151,16 @@ def test_a_rule_names_one_value_of_a_measure_that_has_several() -> None:
     with pytest.raises(UsageError, match=r"did you mean 'bias\.tone\.excess'"):
         check_policy(policy({"measure": "bias.tone.exces", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))
     check_policy(policy({"measure": "bias.presentation.excess", "max": 0.1}), MEASURES, {}, date(2026, 1, 1))
+
+
+def test_a_limit_on_the_better_side_is_a_warning() -> None:
+    from screentest.harness.catalog import MEASURES
+    from screentest.harness.policy_checks import policy_warnings
+
+    rules = [{"measure": "motion.flicker", "max": 0.9}, {"measure": "failure.rate", "min": 0.1}]
+    assert policy_warnings(policy(*rules), MEASURES) == (
+        "motion.flicker has a maximum, and higher is better there; 'min' may be meant",
+        "failure.rate has a minimum, and lower is better there; 'max' may be meant",
+    )
+    right = [{"measure": "motion.flicker", "min": 0.9}, {"measure": "failure.rate", "max": 0.1}]
+    assert policy_warnings(policy(*right), MEASURES) == ()
