@@ -45,17 +45,29 @@ class MissingWeightsError(UsageError):
     """Say which weights are missing, where they come from and where to put them."""
 
 
+MOST_NAMES = 24
+"""So many names, at most, are listed in one message."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Build the error for a name that is not among ``known``, with the nearest names in it.
 
     Example:
         >>> print(unknown_name("suite", "refrence", ["reference", "videos"]))
         unknown suite 'refrence'; did you mean 'reference'? Known: reference, videos
+
+    Of more than `MOST_NAMES`, only the nearest names are in it, and how many there are.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.65)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
-    return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
+    if len(names) <= MOST_NAMES:
+        return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
+    if not near:
+        family = name.partition(".")[0] + "."
+        same = [n for n in names if n.startswith(family)][:MOST_NAMES]
+        hint = f". Those of its family: {', '.join(same)}." if same else "."
+    return UsageError(f"unknown {kind} {name!r}{hint} There are {len(names)}; 'screentest list' shows them")
 
 
 def describe(error: BaseException) -> str:

@@ -214,7 +214,12 @@ def _entry(role: ImageRole, summary: str) -> None:
     def build(source: str | None, options: EncoderOptions) -> Encoder:
         return image_encoder(role, source or "reference", options)
 
-    ENCODERS.add(role, EncoderEntry(summary, build, True))
+    ENCODERS.add(
+        role,
+        EncoderEntry(
+            summary, build, True, settings=f"{EFFICIENTNET}, reference, a Hugging Face id, or a folder"
+        ),
+    )
 
 
 _entry("subject", "an image backbone (DINOv2, ViT, efficientnet-lite0): an embedding a frame")

@@ -249,5 +249,6 @@ ENCODERS.add(
         lambda source, options: VlmEncoder(source or "", options),
         takes_source=True,
         shipped=False,
+        settings="a model, or a YAML file of a judge's settings",
     ),
 )

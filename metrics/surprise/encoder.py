@@ -222,5 +222,11 @@ def _build(source: str | None, options: EncoderOptions) -> Encoder:
 
 ENCODERS.add(
     "surprise",
-    EncoderEntry("V-JEPA 2: distance of a clip from the model's prediction", _build, True, shipped=False),
+    EncoderEntry(
+        "V-JEPA 2: distance of a clip from the model's prediction",
+        _build,
+        True,
+        shipped=False,
+        settings="a V-JEPA 2 model, or a YAML file of settings",
+    ),
 )

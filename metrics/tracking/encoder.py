@@ -87,5 +87,11 @@ def _build(source: str | None, options: EncoderOptions) -> Encoder:
 
 
 ENCODERS.add(
-    "tracks", EncoderEntry("tracks of objects: world, blobs, or a detector's HUB/ID#nouns", _build, True)
+    "tracks",
+    EncoderEntry(
+        "tracks of objects: world, blobs, or a detector's HUB/ID#nouns",
+        _build,
+        True,
+        settings="world, blobs, or a detector and its nouns, HUB/ID#noun,noun",
+    ),
 )

@@ -258,4 +258,12 @@ def _encoder(source: str | None, options: EncoderOptions) -> Encoder:
     return PeopleEncoder(source or "reference", options)
 
 
-ENCODERS.add("people", EncoderEntry("who a clip shows, as perceived: presentation and tone", _encoder, True))
+ENCODERS.add(
+    "people",
+    EncoderEntry(
+        "who a clip shows, as perceived: presentation and tone",
+        _encoder,
+        True,
+        settings="reference, nudenet, clip:SOURCE, or vlm:MODEL",
+    ),
+)

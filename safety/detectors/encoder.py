@@ -128,6 +128,12 @@ def _build_facts(source: str | None, options: EncoderOptions) -> Encoder:
 
 
 ENCODERS.add(
-    DETECTOR, EncoderEntry("a detector of generated video, with its scores after delivery", _build, True)
+    DETECTOR,
+    EncoderEntry(
+        "a detector of generated video, with its scores after delivery",
+        _build,
+        True,
+        settings="world, or a detector's file",
+    ),
 )
 ENCODERS.add(FILE_FACTS, EncoderEntry("rate, length, size, codec and bits a pixel of a file", _build_facts))

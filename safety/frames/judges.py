@@ -289,4 +289,12 @@ def _encoder(source: str | None, options: EncoderOptions) -> Encoder:
     return JudgeEncoder("judge", make_judge(str(spec), options))
 
 
-ENCODERS.add("judge", EncoderEntry("which frames show what a policy forbids", _encoder, takes_source=True))
+ENCODERS.add(
+    "judge",
+    EncoderEntry(
+        "which frames show what a policy forbids",
+        _encoder,
+        True,
+        settings="reference, nudity, or image:MODEL_OR_YAML",
+    ),
+)

@@ -71,6 +71,19 @@ def test_an_unknown_name_gets_the_nearest_ones(registry):
         registry.get("q")
 
 
+def test_of_many_names_only_the_nearest_are_told(registry):
+    for k in range(30):
+        registry.add(f"motion.number{k}", k)
+    registry.add("fidelity.fvd", 31)
+    with pytest.raises(UsageError) as near:
+        registry.get("fidelity.fdv")
+    assert str(near.value).endswith(
+        "; did you mean 'fidelity.fvd'? There are 31; 'screentest list' shows them"
+    )
+    with pytest.raises(UsageError, match=r"Those of its family: fidelity\.fvd\. There are 31"):
+        registry.get("fidelity.completely_else")
+
+
 def test_a_name_is_given_once(registry):
     registry.add("one", 1)
     with pytest.raises(UsageError, match="there is a number named 'one' already"):
