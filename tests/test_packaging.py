@@ -19,6 +19,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("generators", "harness", "metrics", "reports", "safety")
+MODULE = "harness/screentest"
+"""The folder that is installed as the module `screentest` itself."""
 HEAVY = (
     "altair", "av", "cv2", "matplotlib", "mlflow", "nudenet", "onnxruntime", "pandas", "pyarrow",
     "pymunk", "ray", "safetensors", "scipy", "sklearn", "tokenizers", "torch", "torchmetrics", "transformers",
@@ -46,22 +48,32 @@ def data_files() -> set[str]:
     return {name for name in there if not name.endswith((".py", ".md"))}
 
 
+def package_of(folder: Path) -> str:
+    """Name the package that a folder is installed as."""
+    inner = folder.relative_to(ROOT).as_posix()
+    return "screentest" if inner == MODULE else f"screentest.{inner.replace('/', '.')}"
+
+
+def installed_as(name: str) -> str:
+    """Name the file of the wheel that a file of the tree becomes."""
+    return f"screentest/{name.removeprefix(f'{MODULE}/')}"
+
+
 def test_the_list_of_packages_is_the_folders_that_there_are():
-    found = {f"screentest.{path.relative_to(ROOT).as_posix().replace('/', '.')}" for path in folders()}
-    assert sorted(setuptools_table()["packages"]) == sorted(found)
+    assert sorted(setuptools_table()["packages"]) == sorted(map(package_of, folders()))
 
 
 def test_every_package_has_an_init_and_a_folder():
     assert all((path / "__init__.py").is_file() for path in folders())
     places = setuptools_table()["package-dir"]
-    assert places == {f"screentest.{top}": top for top in FOLDERS}
+    assert places == {"screentest": MODULE, **{f"screentest.{top}": top for top in FOLDERS}}
 
 
 def test_every_data_file_is_packaged_and_every_pattern_finds_something():
     covered: set[str] = set()
     idle: list[str] = []
     for package, patterns in setuptools_table()["package-data"].items():
-        folder = ROOT.joinpath(*package.split(".")[1:])
+        folder = ROOT / MODULE if package == "screentest" else ROOT.joinpath(*package.split(".")[1:])
         for pattern in patterns:
             files = {p.relative_to(ROOT).as_posix() for p in folder.glob(pattern) if p.is_file()}
             covered |= files
@@ -93,8 +105,8 @@ def test_help_and_lists_import_nothing_heavy(words):
 
 def test_the_packages_import_nothing_heavy():
     code = (
-        "import sys, screentest.harness, screentest.metrics, screentest.generators, screentest.safety, "
-        "screentest.reports; print(*(m for m in sys.modules if '.' not in m))"
+        "import sys, screentest, screentest.harness, screentest.metrics, screentest.generators, "
+        "screentest.safety, screentest.reports; print(*(m for m in sys.modules if '.' not in m))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & set(HEAVY) == set()
@@ -128,7 +140,7 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
     assert len(tops) == 2
     modules = {p.relative_to(ROOT).as_posix() for folder in folders() for p in folder.glob("*.py")}
     packaged = {n for n in names if n.startswith("screentest/") and not n.endswith(".md")}
-    assert packaged == {f"screentest/{name}" for name in modules | data_files()}
+    assert packaged == set(map(installed_as, modules | data_files()))
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 
@@ -173,3 +185,18 @@ def test_the_installed_command_works_elsewhere(installed, tmp_path, words):
     python = installed / "venv" / "bin" / "python"
     done = subprocess.run([python, "-c", where], check=True, **options)
     assert all(path.startswith(str(installed / "venv")) for path in done.stdout.split())
+
+
+def test_the_installed_module_has_every_public_name(installed, tmp_path):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    code = (
+        "import importlib.metadata, pathlib, screentest as st; "
+        "assert st.__version__ == importlib.metadata.version('screentest'); "
+        "assert pathlib.Path(st.__file__).with_name('py.typed').is_file(); "
+        "print(st.__file__, *sorted(n for n in st.__all__ if getattr(st, n) is not None))"
+    )
+    words = [installed / "venv" / "bin" / "python", "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, env=clean, capture_output=True, text=True, check=True)
+    where, *names = done.stdout.split()
+    assert where.startswith(str(installed / "venv"))
+    assert {"compare", "gate", "open_run", "run", "score", "Suite", "Policy"} <= set(names)

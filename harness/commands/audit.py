@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
+from ..core.keys import slug
 from ..core.specs import parse_pair
 from .options import (
     AsJson,
@@ -42,7 +43,7 @@ from .options import (
     settings,
     warn,
 )
-from .run import after_scoring, slug
+from .run import after_scoring
 
 if TYPE_CHECKING:
     from ..audit import Audited, PlannedAudit

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import ScreentestError, UsageError
-from ..core.keys import digest
+from ..core.keys import slug
 from ..core.specs import parse_pair
 from .options import (
     AsJson,
@@ -43,11 +43,10 @@ if TYPE_CHECKING:
     from ..suite import Suite
     from ..summary import Summary
 
-__all__ = ["after_scoring", "run", "score", "slug"]
+__all__ = ["after_scoring", "run", "score"]
 
 ALL_FAILED = 1
 """Exit code of a run in which every item failed."""
-_LONGEST = 60
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -234,14 +233,6 @@ def _say_plan(outlook: dict[str, Any], as_json: bool) -> None:
         if isinstance(value, dict):
             value = [f"{role}={source}" for role, source in value.items()]
         say(f"{name}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
-
-
-def slug(text: str) -> str:
-    """Make a name of a folder from a spec or a name; a long one is cut and ends in a digest of the whole."""
-    kept = re.sub(r"[^\w.]+", "-", text).strip("-.")
-    if len(kept) <= _LONGEST:
-        return kept or "run"
-    return f"{kept[: _LONGEST - 9].rstrip('-.')}-{digest('slug', {'text': text})[:8]}"
 
 
 def _print_summary(summary: Summary, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,9 +27,12 @@ __all__ = [
     "folder_digest",
     "rows_sha256",
     "seeded_rng",
+    "slug",
 ]
 
 KEY_VERSION = 1
+_LONGEST = 60
+"""Characters of a slug."""
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
@@ -104,3 +108,16 @@ def seeded_rng(*parts: Json) -> np.random.Generator:
     """Make a NumPy generator whose seed is derived from ``parts`` alone (suite, item, measure ...)."""
     seed = hashlib.sha256(canonical_json(list(parts)).encode("utf-8", "surrogatepass")).digest()
     return np.random.default_rng(int.from_bytes(seed[:16], "little"))
+
+
+def slug(text: str) -> str:
+    """Make the name of a folder from a spec or a name; a long one is cut and ends in a digest of the whole.
+
+    Example:
+        >>> slug("reference:base?steps=13")
+        'reference-base-steps-13'
+    """
+    kept = re.sub(r"[^\w.]+", "-", text).strip("-.")
+    if len(kept) <= _LONGEST:
+        return kept or "run"
+    return f"{kept[: _LONGEST - 9].rstrip('-.')}-{digest('slug', {'text': text})[:8]}"

@@ -1,0 +1,133 @@
+"""Compare runs and gate releases from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import gate as gates
+from ..compare import compare as compare_stores
+from ..comparison import Comparison as Document
+from ..comparison import Difference
+from ..core.errors import unknown_name
+from ..gate import Verdict, write_verdict
+from ..policy import Policy
+from .options import plugins_loaded, read_policy
+from .runs import Run, folder_of
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+__all__ = ["Comparison", "compare", "gate"]
+
+_COLUMNS = (
+    "measure", "tag", "a", "b", "difference", "low", "high", "direction", "p", "p_adjusted", "n", "clusters",
+    "better", "unit", "reason",
+)  # fmt: skip
+
+
+class Comparison:
+    """Run b against run a, item by item: paired differences with intervals.
+
+    ``comparison["motion.flicker"]`` is one difference.
+
+    Attributes:
+        document: all of it, as ``screentest compare --json`` prints it.
+    """
+
+    def __init__(self, document: Document, folders: tuple[Path, Path]) -> None:
+        self.document = document
+        self._folders = folders
+
+    def __getitem__(self, measure: str) -> Difference:
+        found = self.document.get(measure)
+        if found is None:
+            raise unknown_name(
+                "measure of these runs", measure, {d.measure for d in self.document.differences}
+            )
+        return found
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row per measure and slice: both values, ``b - a`` with its interval, p and direction."""
+        import pandas as pd
+
+        rows = [{name: getattr(d, name) for name in _COLUMNS} for d in self.document.differences]
+        numbers = dict.fromkeys(("a", "b", "difference", "low", "high", "p", "p_adjusted"), "float64")
+        frame = pd.DataFrame(rows, columns=pd.Index(_COLUMNS)).astype(numbers)
+        return frame.rename(columns={"clusters": "prompts", "tag": "slice"})
+
+    def plot(self) -> alt.VConcatChart:
+        """Draw the differences over all items with their intervals, a row a measure.
+
+        Raises:
+            UsageError: no measure has a difference.
+        """
+        from .plots import difference_rows
+
+        overall = [d for d in self.document.differences if d.tag is None]
+        return difference_rows(overall, f"{self.document.b.name} - {self.document.a.name}")
+
+    def report(self, path: str | Path) -> Path:
+        """Write one page about both runs.
+
+        Raises:
+            UsageError: a run is not scored to its end, or the file cannot be written.
+        """
+        from ...reports.build import build_report
+
+        return build_report(list(self._folders), out=Path(path))
+
+    def __repr__(self) -> str:
+        return (
+            f"Comparison({self.document.b.name!r} with {self.document.a.name!r}, {self.document.items} items)"
+        )
+
+    def _repr_html_(self) -> str:
+        frame = self.frame()
+        shown = ["measure", "a", "b", "difference", "low", "high", "direction"]
+        return str(frame.loc[frame["slice"].isna(), shown].to_html(index=False))
+
+
+def compare(a: Run | str | Path, b: Run | str | Path, *, confidence: float = 0.95) -> Comparison:
+    """Compare run ``b`` with run ``a``, item by item: every measure, over all items and by slice.
+
+    Raises:
+        UsageError: the runs are of different suites, or have no item in common.
+    """
+    folders = folder_of(a), folder_of(b)
+    with Run(folders[0]).opened() as first, Run(folders[1]).opened() as second:
+        return Comparison(compare_stores(first, second, confidence), folders)
+
+
+def gate(
+    run: Run | str | Path,
+    policy: str | Path | Policy,
+    baseline: Run | str | Path | None = None,
+    *,
+    clips: bool = True,
+) -> Verdict:
+    """Apply a policy to a run, and keep the verdict in the run folder.
+
+    Args:
+        run: to judge.
+        policy: name, YAML file or `Policy`.
+        baseline: the run to compare with, for rules with ``versus: baseline``.
+        clips: whether the stored files are compared with the sha256 of what was scored.
+
+    Returns:
+        The verdict: ``verdict.verdict`` is PASS, FAIL or INCONCLUSIVE, and ``rules`` have the evidence.
+
+    Raises:
+        UsageError: a run was changed after it was scored, or the policy cannot be applied to it.
+    """
+    plugins_loaded()
+    rules, folder = read_policy(policy), folder_of(run)
+    with Run(folder).opened() as store:
+        if baseline is None:
+            verdict = gates.gate(store, rules, clips=clips)
+        else:
+            with Run(folder_of(baseline)).opened() as other:
+                verdict = gates.gate(store, rules, other, clips=clips)
+    write_verdict(folder, verdict)
+    return verdict
