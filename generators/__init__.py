@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..harness.core.errors import ScreentestError, UsageError, describe
 from ..harness.core.registry import Registry
@@ -11,6 +11,9 @@ from ..harness.core.specs import parse_argument, split_kind
 from .base import ANY_START, Failure, Frames, Generator, NotApplicable, Output, Refusal, VideoFile
 from .identity import is_ours
 from .jobs import JobGenerator, JobState
+
+if TYPE_CHECKING:
+    from .wrapper import WrapperKind
 
 __all__ = [
     "ANY_START",
@@ -65,26 +68,31 @@ def _command(argument: str, device: str, dtype: str) -> Generator:
     return make_command(argument, device, dtype)
 
 
-def _inner(spec: str, device: str, dtype: str) -> Generator:
-    return make_generator(spec, device=device, dtype=dtype)
+def _wrapper(kind: WrapperKind[Any], argument: str, device: str, dtype: str) -> Generator:
+    from ..metrics.encoders.base import EncoderOptions
+
+    def make(spec: str) -> Generator:
+        return make_generator(spec, device=device, dtype=dtype)
+
+    return kind.make(argument, EncoderOptions(device, dtype), list(GENERATORS), make)
 
 
 def _guarded(argument: str, device: str, dtype: str) -> Generator:
-    from .guarded import make_guarded
+    from .guarded import GUARDED
 
-    return make_guarded(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
+    return _wrapper(GUARDED, argument, device, dtype)
 
 
 def _signed(argument: str, device: str, dtype: str) -> Generator:
-    from .signed import make_signed
+    from .signed import SIGNED
 
-    return make_signed(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
+    return _wrapper(SIGNED, argument, device, dtype)
 
 
 def _watermarked(argument: str, device: str, dtype: str) -> Generator:
-    from .watermarked import make_watermarked
+    from .watermarked import WATERMARKED
 
-    return make_watermarked(argument, device, dtype, kinds=list(GENERATORS), make=_inner)
+    return _wrapper(WATERMARKED, argument, device, dtype)
 
 
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)

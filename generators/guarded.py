@@ -18,9 +18,9 @@ effect of each filter and of both. If an enforced filter fails, the attempt is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -28,10 +28,9 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, ScreentestError, UsageError, describe
 from ..harness.core.layers import LayerDecision
-from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
 from .identity import identity_of
-from .wrapper import Wrapper
+from .wrapper import Wrap, Wrapper, WrapperKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,10 +38,11 @@ if TYPE_CHECKING:
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
     from ..harness.core.media import Window
+    from ..metrics.encoders.base import EncoderOptions
     from ..safety.frames.judges import FrameJudge
     from ..safety.prompts import Judged, PromptClassifier
 
-__all__ = ["GuardOptions", "GuardedGenerator", "make_guarded"]
+__all__ = ["GUARDED", "GuardOptions", "GuardedGenerator"]
 
 _VERSION = 1
 NONE = "none"
@@ -211,44 +211,26 @@ def _windows(clip: Frames | VideoFile) -> Iterable[Window]:
     return [Window(clip.frames_THWC, times, 0)]
 
 
-def make_guarded(
-    argument: str,
-    device: str,
-    dtype: str,
-    *,
-    kinds: Sequence[str],
-    make: Callable[[str, str, str], Generator],
-) -> GuardedGenerator:
-    """Make a guarded generator from what follows ``guarded:``.
-
-    Args:
-        argument: options, and the spec of the generator that they are for.
-        device, dtype: of the filters and of the generator.
-        kinds: kinds of generators, which separate the options from the inner spec.
-        make: makes the generator from its spec, device and dtype.
+def _prepare(options: GuardOptions, whose: str, where: EncoderOptions) -> Wrap:
+    """Make the filters.
 
     Raises:
-        UsageError: an unknown option, filter or generator; the nearest names are in the message.
+        UsageError: an unknown filter; the nearest names are in the message.
         MissingWeightsError: a filter's weights are not on this machine.
     """
-    from ..metrics.encoders.base import EncoderOptions
     from ..safety.frames.judges import make_judge
     from ..safety.prompts import load_classifier
 
-    spec = parse_wrapped(
-        argument,
-        list(kinds),
-        f"--generator guarded:{argument}",
-        what="generator",
-        example="give one after the options, guarded:prompt=ngram,frame=nudity:SPEC",
+    del whose
+    prompt = (
+        None if options.prompt == NONE else load_classifier(options.prompt, canonical=options.canonicalise)
     )
-    options = spec.settings(GuardOptions)
-    return GuardedGenerator(
-        make(spec.argument, device, dtype),
-        prompt=None
-        if options.prompt == NONE
-        else load_classifier(options.prompt, canonical=options.canonicalise),
-        frame=None if options.frame == NONE else make_judge(options.frame, EncoderOptions(device, dtype)),
-        enforce=options.enforce,
-        spec=f"guarded:{argument}",
+    frame = None if options.frame == NONE else make_judge(options.frame, where)
+    return lambda inner, spec: GuardedGenerator(
+        inner, prompt=prompt, frame=frame, enforce=options.enforce, spec=spec
     )
+
+
+GUARDED: Final = WrapperKind(
+    "guarded", GuardOptions, "give one after the options, guarded:prompt=ngram,frame=nudity:SPEC", _prepare
+)

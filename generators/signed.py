@@ -12,23 +12,23 @@ import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, UsageError
-from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, VideoFile, answers
 from .identity import identity_of
-from .wrapper import Wrapper
+from .wrapper import Wrap, Wrapper, WrapperKind
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
+    from ..metrics.encoders.base import EncoderOptions
     from ..safety.provenance.certificates import Credentials
 
-__all__ = ["SignedGenerator", "SigningOptions", "make_signed"]
+__all__ = ["SIGNED", "SignedGenerator", "SigningOptions"]
 
 _VERSION = 1
 
@@ -86,41 +86,24 @@ class SignedGenerator(Wrapper):
         return VideoFile(target, layers=output.layers)
 
 
-def make_signed(
-    argument: str,
-    device: str,
-    dtype: str,
-    *,
-    kinds: Sequence[str],
-    make: Callable[[str, str, str], Generator],
-) -> SignedGenerator:
-    """Make a signing generator from what follows ``signed:``.
-
-    Args:
-        argument: options, and the spec of the generator whose clips are signed.
-        device, dtype: of the generator.
-        kinds: kinds of generators, which separate the options from the inner spec.
-        make: makes the generator from its spec, device and dtype.
+def _prepare(options: SigningOptions, whose: str, where: EncoderOptions) -> Wrap:
+    """Read the certificates and the key.
 
     Raises:
-        UsageError: an option is missing or unknown, the certificates or the key cannot sign now, or the inner
-            generator cannot be made.
+        UsageError: they cannot sign now.
     """
     from ..safety.provenance.certificates import read_credentials
 
-    whose = f"--generator signed:{argument}"
-    spec = parse_wrapped(
-        argument,
-        list(kinds),
-        whose,
-        what="generator",
-        example="give one in brackets, signed:[SPEC]?cert=chain.pem,key=key.pem",
-    )
-    if not spec.options:
-        raise UsageError(
-            f"{whose} says not with what to sign; add ?cert=chain.pem,key=key.pem, which 'screentest "
-            "provenance certificate DIR' makes for a trial"
-        )
-    options = spec.settings(SigningOptions)
+    del whose, where
     credentials = read_credentials(Path(options.cert).expanduser(), Path(options.key).expanduser())
-    return SignedGenerator(make(spec.argument, device, dtype), credentials, f"signed:{argument}")
+    return lambda inner, spec: SignedGenerator(inner, credentials, spec)
+
+
+SIGNED: Final = WrapperKind(
+    "signed",
+    SigningOptions,
+    "give one in brackets, signed:[SPEC]?cert=chain.pem,key=key.pem",
+    _prepare,
+    "says not with what to sign; add ?cert=chain.pem,key=key.pem, which 'screentest provenance certificate "
+    "DIR' makes for a trial",
+)

@@ -6,8 +6,8 @@ manifests in them, are lost. To sign as well, sign last: ``signed:[watermarked:[
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import Field
@@ -15,17 +15,17 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, describe
 from ..harness.core.media import open_clip
-from ..harness.core.specs import parse_wrapped
 from .base import Failure, Frames, Generator, Output, VideoFile, answers
 from .identity import identity_of
-from .wrapper import Wrapper
+from .wrapper import Wrap, Wrapper, WrapperKind
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
+    from ..metrics.encoders.base import EncoderOptions
     from ..safety.provenance.watermarks import Mark
 
-__all__ = ["WatermarkOptions", "WatermarkedGenerator", "make_watermarked"]
+__all__ = ["WATERMARKED", "WatermarkOptions", "WatermarkedGenerator"]
 
 _VERSION = 1
 
@@ -75,35 +75,22 @@ class WatermarkedGenerator(Wrapper):
             )
 
 
-def make_watermarked(
-    argument: str,
-    device: str,
-    dtype: str,
-    *,
-    kinds: Sequence[str],
-    make: Callable[[str, str, str], Generator],
-) -> WatermarkedGenerator:
-    """Make a watermarking generator from what follows ``watermarked:``.
-
-    Args:
-        argument: options, and the spec of the generator whose clips are marked.
-        device, dtype: of the generator.
-        kinds: kinds of generators, which separate the options from the inner spec.
-        make: makes the generator from its spec, device and dtype.
+def _prepare(options: WatermarkOptions, whose: str, where: EncoderOptions) -> Wrap:
+    """Make the watermark.
 
     Raises:
-        UsageError: an unknown option or watermark, a key or payload that is not one, or an inner generator
-            that cannot be made.
+        UsageError: it is unknown, or its key or payload is not one.
     """
     from ..safety.provenance.watermarks import make_mark
 
-    whose = f"--generator watermarked:{argument}"
-    spec = parse_wrapped(
-        argument,
-        list(kinds),
-        whose,
-        what="generator",
-        example="give one in brackets, watermarked:[SPEC]?mark=spread",
-    )
-    mark = make_mark(spec.settings(WatermarkOptions).mark, whose)
-    return WatermarkedGenerator(make(spec.argument, device, dtype), mark, f"watermarked:{argument}")
+    del where
+    mark = make_mark(options.mark, whose)
+    return lambda inner, spec: WatermarkedGenerator(inner, mark, spec)
+
+
+WATERMARKED: Final = WrapperKind(
+    "watermarked",
+    WatermarkOptions,
+    "give one in brackets, watermarked:[SPEC]?mark=spread",
+    _prepare,
+)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from ..harness.core.config import Config
+from ..harness.core.errors import UsageError
+from ..harness.core.specs import parse_wrapped
 from .base import Generator
 from .jobs import JobGenerator
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
+    from ..metrics.encoders.base import EncoderOptions
 
-__all__ = ["Wrapper"]
+__all__ = ["Wrap", "Wrapper", "WrapperKind"]
 
 
 class Wrapper(Generator):
@@ -46,3 +51,51 @@ class Wrapper(Generator):
                 "that is killed submits, and pays for, those of its last unit again"
             )
         return warnings
+
+
+Wrap: TypeAlias = Callable[[Generator, str], Wrapper]
+"""Puts a wrapper around a generator; the second argument is the spec of both."""
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True)
+class WrapperKind(Generic[C]):
+    """A kind of wrappers, as specs name it: ``NAME:[SPEC]?OPTIONS``.
+
+    Attributes:
+        name: of the kind.
+        options: the model of its options.
+        example: what to do if no inner generator is named, for messages.
+        prepare: reads what the options name, and gives what wraps a generator. It is called with the options,
+            how messages name the spec, and the device and dtype.
+        without_options: what is wrong, and what to do, if no option is given; None if none is needed.
+    """
+
+    name: str
+    options: type[C]
+    example: str
+    prepare: Callable[[C, str, EncoderOptions], Wrap]
+    without_options: str | None = None
+
+    def make(
+        self, argument: str, where: EncoderOptions, kinds: Sequence[str], make: Callable[[str], Generator]
+    ) -> Wrapper:
+        """Make a wrapper and its inner generator from what follows the kind.
+
+        Args:
+            argument: options, and the spec of the inner generator.
+            where: device and dtype of the wrapper's own models.
+            kinds: kinds of generators, which separate the options from the inner spec.
+            make: makes the inner generator from its spec.
+
+        Raises:
+            UsageError: an unknown option, what it names is wrong or missing, or the inner generator cannot be
+                made.
+            MissingWeightsError: weights that the options name are not on this machine.
+        """
+        whose = f"--generator {self.name}:{argument}"
+        spec = parse_wrapped(argument, kinds, whose, what="generator", example=self.example)
+        if self.without_options is not None and not spec.options:
+            raise UsageError(f"{whose} {self.without_options}")
+        wrap = self.prepare(spec.settings(self.options), whose, where)
+        return wrap(make(spec.argument), f"{self.name}:{argument}")

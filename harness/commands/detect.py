@@ -1,12 +1,16 @@
 """The commands `detect` and `assess-detector`: scores of clips, and how far a detector can be trusted.
 
+Of a clip of another kind than those that it was calibrated on, a detector says nothing. Exit codes of
+`detect`: 0, every file was judged, flagged or not; 2, one cannot be read as a video; 3, all can be read, and
+one is too short or of another kind, so that there is no verdict on it.
+
 With ``--json``, `detect` prints one object::
 
-    schema_version  1
+    schema_version  2
     detector        name, digest, kind, threshold; false_alarms, recall and auc on clips that it had not seen,
                     each with value, low, high, n; AUC of metadata alone before and after the preparation
-    clips           one per file: file, score, flagged, unlike (why it is of another kind), by_metadata
-                    (score, flagged), problem (why there is no score)
+    clips           one per file: file; status (ok, not_applicable, failed); reasons, if it is not ok;
+                    score, flagged and by_metadata (score, flagged), which are null if it is not ok
 
 and `assess-detector`::
 
@@ -23,25 +27,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..core.errors import MediaError, UsageError
+from ..core.files import list_videos
 from ..core.presentation import MISSING, Content, Table, estimate_cell, interval_text, level, number, percent
-from .options import AsJson, Cache, Confidence, Device, DeviceOption, print_tables
+from .options import AsJson, Cache, Confidence, Device, DeviceOption, print_tables, warn
 
 if TYPE_CHECKING:
     from ...safety.detectors.corpus import Corpus, LabelledClip
     from ...safety.detectors.detector import Detection, Detector
     from ...safety.detectors.protocol import Trial
     from ...safety.detectors.separation import Separation
+    from ..core.run_data import Status
 
 __all__ = ["assess_detector", "class_folders", "detect", "detector_corpus"]
 
 SCHEMA_VERSION = 1
+_DETECT_VERSION = 2
+UNREADABLE, UNJUDGED = 2, 3
+"""Exit codes if a file is no video that can be read, and if there is no verdict on one that can."""
+_STATUSES = {"not_applicable": "not judged", "failed": "not readable"}
+_VERDICTS = {True: "flagged", False: "not flagged", None: "not judged"}
 _DEFAULTS = ("spectral", "differences", "combined")
 _WITH_ENCODER = ("d3", "path", "probe")
 
@@ -64,84 +75,85 @@ def detect(
     device: DeviceOption = Device.auto,
     as_json: AsJson = False,
 ) -> None:
-    """Score clips by a detector of generated video, with what is known of its errors."""
+    """Score clips by a detector of generated video, with what is known of its errors.
+
+    Exit code 0: every clip was judged; 2: one cannot be read; 3: one is of a kind that the detector does not
+    cover.
+    """
     from ...metrics.encoders.base import EncoderOptions
     from ...safety.detectors.detector import Detector, load_detector
 
-    files = _files(videos)
+    listed = list_videos(videos)
     made = Detector(load_detector(detector), EncoderOptions(device))
-    rows = [(file, *_judged(file, made)) for file in files]
-    if all(problem for _, _, _, problem in rows):
-        raise UsageError(f"not one clip can be judged: {rows[0][3]}")
+    rows = [_judged(file, unreadable, made) for file, unreadable in listed.items()]
     card = dict(made.card())
-    clips = [
-        {
-            "file": str(file),
-            "score": None if found is None else found.score,
-            "flagged": None if found is None else found.flagged,
-            "unlike": [] if found is None else list(found.unlike),
-            "by_metadata": None if beside is None else {"score": beside.score, "flagged": beside.flagged},
-            "problem": problem,
-        }
-        for file, found, beside, problem in rows
-    ]
-    shown = {"schema_version": SCHEMA_VERSION, "detector": card, "clips": clips} if as_json else None
-    print_tables([_detections(rows, card)], shown)
+    shown = {"schema_version": _DETECT_VERSION, "detector": card, "clips": [_record(row) for row in rows]}
+    print_tables([_detections(rows, card)], shown if as_json else None)
+    statuses = {row.status for row in rows}
+    for row in rows:
+        if row.status == "failed":
+            warn(f"error: {row.reasons[0]}")
+    if statuses != {"ok"}:
+        raise typer.Exit(UNREADABLE if "failed" in statuses else UNJUDGED)
 
 
-def _files(videos: Sequence[Path]) -> list[Path]:
-    from ..core.files import survey_videos
+@dataclass(frozen=True)
+class _Row:
+    """What is said of one file: by the detector, and by that of metadata."""
 
-    found: list[Path] = []
-    for video in videos:
-        if video.is_dir():
-            seen = survey_videos(video).videos
-            if not seen:
-                raise UsageError(f"there is no video in the folder {video}")
-            found += [video / name for name in seen]
-        else:
-            found.append(video)
-    return list(dict.fromkeys(found))
+    file: Path
+    status: Status
+    reasons: tuple[str, ...] = ()
+    found: Detection | None = None
+    beside: Detection | None = None
 
 
-def _judged(file: Path, detector: Detector) -> tuple[Detection | None, Detection | None, str]:
-    from ...safety.detectors.preparation import prepare, read_segments
+def _judged(file: Path, unreadable: str | None, detector: Detector) -> _Row:
+    from ...safety.detectors.preparation import UnfitClip, prepare, read_segments
 
+    if unreadable is not None:
+        return _Row(file, "failed", (unreadable,))
     preparation = detector.file.preparation
     try:
         segments, facts, _ = read_segments(file, preparation)
+    except UnfitClip as error:
+        return _Row(file, "not_applicable", (str(error),))
     except MediaError as error:
-        return None, None, str(error)
-    return detector.detect(prepare(segments[0], preparation, facts)), detector.by_metadata(facts), ""
+        return _Row(file, "failed", (str(error),))
+    found = detector.detect(prepare(segments[0], preparation, facts))
+    if found.unlike:
+        return _Row(file, "not_applicable", tuple(f"{file}: {why}" for why in found.unlike))
+    return _Row(file, "ok", (), found, detector.by_metadata(facts))
 
 
-def _detections(
-    rows: Sequence[tuple[Path, Detection | None, Detection | None, str]], card: Mapping[str, Any]
-) -> Table:
+def _record(row: _Row) -> dict[str, Any]:
+    found, beside = row.found, row.beside
+    return {
+        "file": str(row.file),
+        "status": row.status,
+        "reasons": list(row.reasons),
+        "score": None if found is None else found.score,
+        "flagged": None if found is None else found.flagged,
+        "by_metadata": None if beside is None else {"score": beside.score, "flagged": beside.flagged},
+    }
+
+
+def _detections(rows: Sequence[_Row], card: Mapping[str, Any]) -> Table:
     lines: list[tuple[Content, ...]] = []
-    notes: list[str] = []
-    for file, found, beside, problem in rows:
-        if found is None or beside is None:
-            lines.append((str(file), MISSING, MISSING, MISSING, MISSING))
-            notes.append(problem)
-            continue
-        lines.append(
-            (
-                str(file),
-                number(found.score),
-                "flagged" if found.flagged else "not flagged",
-                "flagged" if beside.flagged else "not flagged",
-                "no" if found.unlike else "yes",
-            )
-        )
-        notes += [f"{file}: {why}" for why in found.unlike]
+    for row in rows:
+        if row.found is None or row.beside is None:
+            lines.append((str(row.file), MISSING, _STATUSES[row.status], MISSING))
+        else:
+            verdicts = (_VERDICTS[row.found.flagged], _VERDICTS[row.beside.flagged])
+            lines.append((str(row.file), number(row.found.score), *verdicts))
     alarms, recall = card["false_alarms"], card["recall"]
     about = (
         f"flagged from a score of {number(card['threshold'])} up; of clips that it had not seen, "
         f"{card['detector']} so flagged {_share(alarms)} of the real and {_share(recall)} of the generated "
         "ones; a score is not a verdict"
     )
-    columns = ("clip", "score", "detector", "by metadata alone", "of the kind it was calibrated on")
+    notes = [f"not judged: {why}" for row in rows if row.status == "not_applicable" for why in row.reasons]
+    columns = ("clip", "score", "detector", "by metadata alone")
     return Table(f"{card['detector']}, {str(card['digest'])[:12]}", columns, lines, (about, *notes))
 
 

@@ -1,7 +1,10 @@
 """The commands `provenance`: sign videos, verify them against trust anchors, make certificates for trials.
 
+A folder stands for all videos in it and its subfolders.
+
 ``verify --json`` prints one object per file: ``file``, ``error`` (why it could not be read, or null), and,
-where it could, the fields of `safety.provenance.verify.Finding`.
+where it could, the fields of `safety.provenance.verify.Finding`. Exit code 0: all files are trusted, and
+marked as made by a model; 1: one is not; 2: one could not be read.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import MediaError, UsageError
+from ..core.files import list_videos
 from ..core.presentation import MISSING, Table
 from .options import AsJson, print_json, print_table, say, warn
 
@@ -28,7 +32,7 @@ provenance = typer.Typer(
 )
 NOT_TRUSTED = 1
 """Exit code if a file is not trusted as made by a model."""
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Videos.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Videos, or folders of them.")]
 
 
 @provenance.command()
@@ -44,7 +48,11 @@ def sign(
     from ...safety.provenance.signing import sign_clip
 
     credentials = read_credentials(cert, key)
-    names = [file.name for file in files]
+    listed = list_videos(files)
+    unreadable = next((problem for problem in listed.values() if problem is not None), None)
+    if unreadable is not None:
+        raise UsageError(f"{unreadable}, and nothing was signed")
+    names = [file.name for file in listed]
     twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
     if twice is not None:
         raise UsageError(f"two files are called {twice}; sign them into different folders")
@@ -52,12 +60,12 @@ def sign(
     if there is not None:
         raise UsageError(f"{there} is there already, and nothing was signed; name a new folder with --out")
     out.mkdir(parents=True, exist_ok=True)
-    for file in files:
+    for file in listed:
         sign_clip(file, out / file.name, credentials, title=file.stem)
     if as_json:
         print_json({"issuer": credentials.organization, "files": [str(out / name) for name in names]})
     else:
-        say(f"{len(files)} signed for {credentials.organization}: {out}")
+        say(f"{len(listed)} signed for {credentials.organization}: {out}")
 
 
 @provenance.command()
@@ -71,7 +79,10 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the manifests of videos. Exit code 0: all are trusted as made by a model; 1: one is not."""
+    """Verify the manifests of videos.
+
+    Exit code 0: all are trusted, and marked as made by a model; 1: one is not; 2: one cannot be read.
+    """
     from ...safety.provenance.certificates import read_anchors
     from ...safety.provenance.verify import verify_clip
 
@@ -81,7 +92,10 @@ def verify(
         )
     trusted = None if anchors is None else read_anchors(anchors)
     found: list[tuple[Path, Finding | None, str | None]] = []
-    for file in files:
+    for file, unreadable in list_videos(files).items():
+        if unreadable is not None:
+            found.append((file, None, unreadable))
+            continue
         try:
             found.append((file, verify_clip(file, trusted, issuer or ()), None))
         except MediaError as error:
@@ -112,6 +126,12 @@ def certificate(
     say(f"certificates for trials, which nobody else trusts: {out}")
 
 
+_STATES = {
+    "valid": "valid, not trusted",
+    "unlisted": "not trusted: its issuer is not one of --issuer",
+}
+
+
 def _record(file: Path, finding: Finding | None, problem: str | None) -> dict[str, Any]:
     return {"file": str(file), "error": problem, **({} if finding is None else asdict(finding))}
 
@@ -123,11 +143,16 @@ def _table(found: list[tuple[Path, Finding | None, str | None]], anchors: Path |
         if finding is None:
             rows.append((str(file), "unreadable", MISSING, MISSING, problem or ""))
             continue
-        state = {"valid": "valid, not trusted"}.get(finding.state, finding.state)
+        state = _STATES.get(finding.state, finding.state)
+        if finding.state == "trusted" and not finding.marked:
+            state = "trusted, but not marked as made by a model"
         kinds = ", ".join(finding.source_types) or MISSING
         rows.append((str(file), state, finding.issuer or MISSING, kinds, "; ".join(finding.reasons)))
         unbound += bool(finding.unsigned and not finding.unsigned_bound)
-    notes = ["trusted: nothing was changed, and the anchors vouch for the signer"]
+    notes = [
+        "trusted: nothing was changed, the anchors vouch for the signer, and the issuer is one of --issuer, "
+        "where any is given"
+    ]
     if anchors is None:
         notes.append("no trust anchors were given, so nobody is trusted; name them with --anchors")
     if unbound:

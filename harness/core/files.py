@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ __all__ = [
     "is_unicode",
     "is_webp",
     "kind_of_file",
+    "list_videos",
     "only_one",
     "safe_name",
     "survey_videos",
@@ -171,6 +172,29 @@ def survey_videos(folder: Path, *, outside: bool = False) -> Survey:
             else:
                 left_out[name] = reason
     return Survey(tuple(videos), left_out)
+
+
+def list_videos(paths: Sequence[Path]) -> dict[Path, str | None]:
+    """List the videos that paths name, each once: files as they are, and those of folders.
+
+    Returns:
+        Path -> why it cannot be read as a video, which is known only of files of folders (see
+        `survey_videos`); None if it is to be read.
+
+    Raises:
+        UsageError: there is no video in a folder.
+    """
+    found: dict[Path, str | None] = {}
+    for path in paths:
+        if not path.is_dir():
+            found[path] = None
+            continue
+        seen = survey_videos(path)
+        if not seen.videos and not seen.left_out:
+            raise UsageError(f"there is no video in the folder {path}")
+        found |= {path / name: None for name in seen.videos}
+        found |= {path / name: f"{path / name} is {why}" for name, why in seen.left_out.items()}
+    return found
 
 
 def why_left_out(folder: Path, name: str, *, outside: bool = False) -> str | None:

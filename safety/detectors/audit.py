@@ -66,8 +66,8 @@ _NOTES: Final = (
     "another one; what it finds may be a trace that the next delivery removes.",
     "A delivery can make real clips look generated, too, as scaling and blur do: a share after one is a "
     "recall only where 'screentest assess-detector --delivery' shows that the false alarms stay low.",
-    "Clips of another kind than those that the detector was calibrated on are counted apart: of them neither "
-    "a flag nor its absence says much.",
+    "Of clips of another kind than those that the detector was calibrated on, as stored or after a delivery, "
+    "it says nothing: they are counted apart, and left out of the shares.",
     "Metadata alone is the detector that looks at no picture. Where it flags as much, the other one may have "
     "found nothing more than how files were written.",
 )
@@ -121,7 +121,7 @@ def _findings(
     if found[UNLIKE].value:
         sentences.append(
             f"{_share(found[UNLIKE], confidence)} of the clips are not of the kind that the "
-            "detector was calibrated on, so its flags say little of these."
+            "detector was calibrated on, so it judged none of these."
         )
     return sentences
 

@@ -126,13 +126,19 @@ class Detection:
         score: in (0, 1), higher for generated; it is no probability where generated clips are rarer or more
             frequent than among those that it was fit on.
         threshold: of the score.
+        above: whether the score is at or above the threshold.
         unlike: why the clip is not of the kind that the detector was calibrated on; empty where it is.
     """
 
     score: float
     threshold: float
-    flagged: bool
+    above: bool
     unlike: tuple[str, ...]
+
+    @property
+    def flagged(self) -> bool | None:
+        """Whether the clip is flagged as generated; None where the detector does not cover its kind."""
+        return None if self.unlike else self.above
 
 
 class Detector:

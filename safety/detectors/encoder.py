@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ...harness.core.errors import MediaError
 from ...metrics.encoders.base import Encoder, EncoderOptions, FileEncoder, NotApplicable, Record
 from ...metrics.encoders.registry import ENCODERS, EncoderEntry
 from .delivery import DELIVERY_VERSION, TRANSCODES, deliver
 from .detector import Detection, Detector, load_detector
-from .preparation import FileFacts, SegmentReader, prepare
+from .preparation import FileFacts, SegmentReader, UnfitClip, prepare
 
 if TYPE_CHECKING:
     from ...harness.core.clip_info import ClipInfo, Window
@@ -25,7 +24,8 @@ __all__ = ["DETECTOR", "FILE_FACTS", "DetectorEncoder", "FileFactsEncoder"]
 
 DETECTOR: Final = "detector"
 FILE_FACTS: Final = "file-facts"
-_VERSION: Final = 1
+_VERSION: Final = 2
+_FACTS_VERSION: Final = 1
 _REFERENCE: Final = "world"
 
 
@@ -81,7 +81,7 @@ class _Stream:
         detector, preparation = self._detector, self._detector.file.preparation
         try:
             (segment,) = self._reader.finish(self._info)
-        except MediaError as why:
+        except UnfitClip as why:
             raise NotApplicable(str(why)) from None
         facts = FileFacts.of(self._info, 0)
         stored = detector.detect(prepare(segment, preparation), facts)
@@ -111,7 +111,7 @@ class FileFactsEncoder(FileEncoder):
 
     def identity(self) -> Mapping[str, Json]:
         """List the version."""
-        return {"version": _VERSION}
+        return {"version": _FACTS_VERSION}
 
     def encode_file(self, path: Path, info: ClipInfo) -> Record:
         """Read rate, length, size, codec and bits a pixel of a file."""

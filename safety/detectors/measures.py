@@ -2,16 +2,17 @@
 
 They can be read both ways. To those who must mark what they generate, a detector that finds their clips is
 wanted; to those who ask how real clips look, it is a fault that it finds. So neither end is the better one.
-The encoder ``detector`` says which detector is meant (`encoder`).
+The encoder ``detector`` says which detector is meant (`encoder`). Of a clip of another kind than the detector
+was calibrated on, as it is stored or after a delivery, it says nothing: the measures are not applicable then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...metrics.base import Sample, Scored, measure
+from ...metrics.base import NotApplicable, Sample, Scored, measure
 from ...metrics.quality.blank import BLANK, refuse_blank
 from .delivery import TRANSCODES
 from .encoder import DETECTOR, FILE_FACTS
@@ -37,7 +38,10 @@ FLAGGED, UNLIKE, METADATA = "detection.flagged", "detection.unlike", "detection.
 DELIVERED = {name: f"detection.flagged_after_{name}" for name in TRANSCODES}
 """Delivery -> the measure of clips that are flagged after it."""
 
-_rate = partial(measure, version=1, needs=(DETECTOR, BLANK), better="neither", bounds=(0.0, 1.0), kind="rate")
+_OF_ANOTHER_KIND: Final = (
+    "the clip is of another kind than those that the detector was calibrated on; detection.unlike says why"
+)
+_rate = partial(measure, version=2, needs=(DETECTOR, BLANK), better="neither", bounds=(0.0, 1.0), kind="rate")
 
 
 @_rate(FLAGGED)
@@ -45,25 +49,26 @@ def flagged(sample: Sample) -> Scored:
     """Share of clips that the detector flags as generated, at its fixed threshold.
 
     Raises:
-        NotApplicable: the clip is blank, shorter than the detector reads, or of a lower rate.
+        NotApplicable: the clip is blank, shorter than the detector reads, of a lower rate, or of another kind
+            than those that the detector was calibrated on.
     """
-    found = _found(sample)["stored"]
+    found = _covered(_found(sample)["stored"])
     return Scored(float(found["flagged"]), _evidence(sample, found))
 
 
-@measure("detection.score", version=1, needs=(DETECTOR, BLANK), better="neither", bounds=(0.0, 1.0))
+@measure("detection.score", version=2, needs=(DETECTOR, BLANK), better="neither", bounds=(0.0, 1.0))
 def detector_score(sample: Sample) -> Scored:
     """Mean score of the detector, higher for generated.
 
     Raises the errors of `flagged`.
     """
-    found = _found(sample)["stored"]
+    found = _covered(_found(sample)["stored"])
     return Scored(float(found["score"]), _evidence(sample, found))
 
 
 def _after(name: str) -> Callable[[Sample], Scored]:
     def flagged_after(sample: Sample) -> Scored:
-        found = _found(sample)["delivered"][name]
+        found = _covered(_found(sample)["delivered"][name])
         return Scored(float(found["flagged"]), _evidence(sample, found))
 
     flagged_after.__doc__ = f"Share of clips that the detector flags after the delivery {name}."
@@ -76,7 +81,7 @@ for _name, _measure in DELIVERED.items():
 
 @measure(UNLIKE, version=1, needs=(DETECTOR,), better="lower", bounds=(0.0, 1.0), kind="rate")
 def unlike(sample: Sample) -> Scored:
-    """Share of clips that are not of the kind the detector was calibrated on; its scores say little of them.
+    """Share of clips that are not of the kind the detector was calibrated on, and so are not judged.
 
     Raises:
         NotApplicable: the clip is shorter than the detector reads, or of a lower rate.
@@ -87,7 +92,7 @@ def unlike(sample: Sample) -> Scored:
 
 @measure(
     METADATA,
-    version=1,
+    version=2,
     needs=(DETECTOR, FILE_FACTS),
     better="neither",
     bounds=(0.0, 1.0),
@@ -97,12 +102,13 @@ def metadata_flagged(sample: Sample) -> Scored:
     """Share of clips flagged by what their files say of themselves alone, without a look at a picture.
 
     By the detector of metadata that was fit beside the detector. What it finds, the other may have found by
-    the
-    same: rate, length, size and codec.
+    the same: rate, length, size and codec.
 
     Raises:
-        NotApplicable: the clip is shorter than the detector reads, or of a lower rate.
+        NotApplicable: the clip is shorter than the detector reads, of a lower rate, or of another kind than
+            those that the detector was calibrated on.
     """
+    _covered(_meta(sample)["stored"])
     own: Mapping[str, Any] = _meta(sample)["metadata"]
     facts = cast("Mapping[str, Any]", sample.records[FILE_FACTS].meta)
     odds = float(
@@ -121,6 +127,17 @@ def _found(sample: Sample) -> Mapping[str, Any]:
     return _meta(sample)
 
 
+def _covered(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a detector says of a clip.
+
+    Raises:
+        NotApplicable: the detector does not cover clips of its kind.
+    """
+    if found["unlike"]:
+        raise NotApplicable(_OF_ANOTHER_KIND)
+    return found
+
+
 def _evidence(sample: Sample, found: Mapping[str, Any]) -> dict[str, Json]:
     card: Mapping[str, Any] = _meta(sample)["card"]
-    return {"score": found["score"], "threshold": found["threshold"], "unlike": found["unlike"], **card}
+    return {"score": found["score"], "threshold": found["threshold"], **card}

@@ -36,6 +36,7 @@ __all__ = [
     "PreparedClip",
     "Segment",
     "SegmentReader",
+    "UnfitClip",
     "prepare",
     "read_segments",
     "unprepared",
@@ -49,6 +50,10 @@ _NEAR: Final = 0.98
 """The search ends at this share of the wanted bits, or after so many encodings."""
 _SLOWEST: Final = 0.9
 """Least rate of a clip as a share of the rate at which its frames are taken."""
+
+
+class UnfitClip(MediaError):
+    """Say why a clip that can be read cannot be prepared: it is too short, or of a lower rate."""
 
 
 class Preparation(Config):
@@ -182,7 +187,7 @@ class SegmentReader:
         """Return the segments; a last one that is cut short is left out.
 
         Raises:
-            MediaError: the clip is shorter than one segment, or of a lower rate than the preparation's.
+            UnfitClip: the clip is shorter than one segment, or of a lower rate than the preparation's.
         """
         if len(self._found) < self._wanted and self._times and info.duration is not None:
             start = len(self._found) * self._seconds
@@ -191,14 +196,14 @@ class SegmentReader:
             if self._times[-1] + shown >= start + self._seconds - max(0.5 * shown, 0.02):
                 self._close(start + self._seconds)
         if info.fps < _SLOWEST * self._rate:
-            raise MediaError(
+            raise UnfitClip(
                 f"it has {info.fps:.3g} frames a second and the detector reads {self._rate:g}, so it would "
                 "see frames twice; give a clip of a higher rate, or a detector that was trained at a lower "
                 "one"
             )
         if not self._found:
             lasts = (self._times[-1] + 1.0 / info.fps) if self._times else 0.0
-            raise MediaError(
+            raise UnfitClip(
                 f"it lasts {lasts:.2g} s, and the detector reads {self._seconds:.2g} s; give a longer "
                 "clip, or a detector that was trained with fewer frames"
             )
@@ -217,7 +222,8 @@ def read_segments(
     """Decode a file; return its first segments, the facts of the file, and its sha256.
 
     Raises:
-        MediaError: it is no video (a still image, text ...), is damaged, or shorter than one segment.
+        MediaError: it is no video (a still image, text ...), or is damaged.
+        UnfitClip: it is shorter than one segment, or of a lower rate than the preparation's.
     """
     clip = open_clip(path)
     reader = SegmentReader(preparation, segments)
@@ -226,8 +232,8 @@ def read_segments(
         reader.push(window)
     try:
         found = reader.finish(decoding.info)
-    except MediaError as error:
-        raise MediaError(f"{path}: {error}") from None
+    except UnfitClip as error:
+        raise UnfitClip(f"{path}: {error}") from None
     return found, FileFacts.of(decoding.info, path.stat().st_size), clip.sha256
 
 

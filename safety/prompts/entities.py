@@ -21,7 +21,7 @@ from pydantic import Field
 
 from ...harness.core.arrays import Floats
 from ...harness.core.errors import UsageError
-from ...metrics.encoders.weights import load_model, torch_device
+from ...metrics.encoders.weights import torch_device
 from ..label_map import LabelMap, Labels, labels_of
 from .classifier import WINDOW, Judged, Match, windows
 from .names import judge_names
@@ -54,6 +54,7 @@ class EntitiesClassifier(PretrainedClassifier[EntitiesConfig]):
     """
 
     kind = "prompt-entities"
+    what = "entity model"
 
     def _set_up(self, config: EntitiesConfig) -> Mapping[str, Json]:
         settings = self._weights.config()
@@ -69,7 +70,7 @@ class EntitiesClassifier(PretrainedClassifier[EntitiesConfig]):
                     f"{', '.join(self._labels)}); write a file with the section entities that maps them"
                 )
         as_config = {"id2label": dict(enumerate(named))}
-        self._map = LabelMap.of(as_config, given, "softmax", f"entity model {self.name!r}")
+        self._map = LabelMap.of(as_config, given, "softmax", f"{self.what} {self.name!r}")
         self._kinds = (*named, _OUTSIDE)
         self._kind_of = np.array([self._kinds.index(entity_of(label)) for label in self._labels])
         self._begins = np.array([label.startswith("B-") for label in self._labels])
@@ -86,15 +87,9 @@ class EntitiesClassifier(PretrainedClassifier[EntitiesConfig]):
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
+        from transformers import AutoModelForTokenClassification
 
-        model = load_model(self._weights, AutoModelForTokenClassification, self._options)
-        tokenizer: Any = AutoTokenizer.from_pretrained(self._weights.path, local_files_only=True)
-        if not tokenizer.is_fast:
-            raise UsageError(f"the tokenizer of the entity model {self.name!r} has no tokenizer.json")
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-        return model, tokenizer
+        return self._load(AutoModelForTokenClassification)
 
     def _classify(self, texts: Sequence[str]) -> Judged:
         """Find the entities of each prompt; a window that fails fails its prompt."""

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ...harness.core.arrays import Floats
-from ...harness.core.errors import UsageError
-from ...metrics.encoders.weights import load_model, torch_device
+from ...metrics.encoders.weights import torch_device
 from ..label_map import Activation, LabelMap, Labels
 from .classifier import WINDOW, Judged, windows
 from .pretrained import LONGEST, PretrainedClassifier, PretrainedConfig, longest_input
@@ -49,9 +48,7 @@ class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
 
     def _set_up(self, config: TransformersConfig) -> Mapping[str, Json]:
         settings = self._weights.config()
-        self._map = LabelMap.of(
-            settings, config.labels, config.activation, f"prompt classifier {self.name!r}"
-        )
+        self._map = LabelMap.of(settings, config.labels, config.activation, f"{self.what} {self.name!r}")
         self._tokens = min(config.max_tokens or LONGEST, longest_input(settings))
         self.harms = self._map.categories
         return {
@@ -66,16 +63,9 @@ class TransformersClassifier(PretrainedClassifier[TransformersConfig]):
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
-        model = load_model(self._weights, AutoModelForSequenceClassification, self._options)
-        tokenizer: Any = AutoTokenizer.from_pretrained(self._weights.path, local_files_only=True)
-        if not tokenizer.is_fast:
-            raise UsageError(f"the tokenizer of the prompt classifier {self.name!r} has no tokenizer.json")
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-            model.config.pad_token_id = tokenizer.pad_token_id
-        return model, tokenizer
+        return self._load(AutoModelForSequenceClassification)
 
     def _classify(self, texts: Sequence[str]) -> Judged:
         """Classify prompts by their worst window; a failed window fails its prompt."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from pydantic import Field
 
 from ...harness.core.config import Config
+from ...harness.core.errors import UsageError
 from ...harness.core.keys import digest
 from ...metrics.encoders.base import EncoderOptions
-from ...metrics.encoders.weights import find_weights
+from ...metrics.encoders.weights import find_weights, load_model
 from .classifier import PromptClassifier
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class PretrainedClassifier(PromptClassifier, Generic[C]):
 
     Attributes:
         kind: of the classifier, which its digest begins with.
+        what: how messages name such a classifier.
 
     Args:
         name: by which records speak of it.
@@ -51,6 +53,7 @@ class PretrainedClassifier(PromptClassifier, Generic[C]):
     """
 
     kind: ClassVar[str]
+    what: ClassVar[str] = "prompt classifier"
 
     def __init__(
         self, name: str, config: C, *, canonical: bool = True, options: EncoderOptions | None = None
@@ -69,6 +72,26 @@ class PretrainedClassifier(PromptClassifier, Generic[C]):
                 **fields,
             },
         )
+
+    def _load(self, architecture: Any) -> tuple[Any, Any]:
+        """Load the model and its tokenizer, which pads, and which knows where a token lies in the text.
+
+        Args:
+            architecture: a class of transformers, such as ``AutoModelForSequenceClassification``.
+
+        Raises:
+            UsageError: the tokenizer has no ``tokenizer.json``.
+        """
+        from transformers import AutoTokenizer
+
+        model = load_model(self._weights, architecture, self._options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(self._weights.path, local_files_only=True)
+        if not tokenizer.is_fast:
+            raise UsageError(f"the tokenizer of the {self.what} {self.name!r} has no tokenizer.json")
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+            model.config.pad_token_id = tokenizer.pad_token_id
+        return model, tokenizer
 
     @abstractmethod
     def _set_up(self, config: C) -> Mapping[str, Json]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DELIVERED", "NOBODY", "DeliveredProvenance", "ProvenanceEncoder", "ProvenanceOptions"]
 
-_VERSION = 1
+_VERSION = 2
 NOBODY: Final = "none"
 """The source that trusts nobody."""
 DELIVERED: Final = ("copy", "remux", "container", "trim", "transcode")
@@ -118,7 +118,7 @@ class DeliveredProvenance(ProvenanceEncoder):
             NotApplicable: the file has no manifest that verifies, so that none could survive.
         """
         before = verify_clip(path, self.anchors, self.issuers).state
-        if before not in ("valid", "trusted"):
+        if before not in ("valid", "unlisted", "trusted"):
             raise NotApplicable(f"the clip's manifest is {before}, so that none can survive delivery")
         after: dict[str, Json] = {}
         problems: dict[str, Json] = {}

@@ -1,14 +1,15 @@
 """Verify the C2PA manifest of a video against given anchors of trust.
 
-Four states, in which `valid` is not `trusted`:
+Five states, in which neither `valid` nor `unlisted` is `trusted`:
 
     absent      there is no manifest; or it was lost on the way, which leaves no trace
     invalid     there is one, and the file, the manifest or the signature was changed
     valid       everything is as it was signed, and the anchors do not vouch for the signer (any more)
-    trusted     and the anchors vouch for the signer
+    unlisted    and the anchors vouch for the signer, whose issuer is not on the list of issuers
+    trusted     and the issuer is on the list, where there is a list
 
-A clip is marked as made by a model if it is trusted, its manifest has the action ``c2pa.created`` with the
-digital source type ``trainedAlgorithmicMedia``, and the issuer is on the list, where there is a list.
+A clip is marked as made by a model if it is trusted, and its manifest has the action ``c2pa.created`` with
+the digital source type ``trainedAlgorithmicMedia``.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from .signing import CREATED, TRAINED
 
 __all__ = ["STATES", "Finding", "State", "verify_clip"]
 
-State: TypeAlias = Literal["absent", "invalid", "valid", "trusted"]
-STATES: tuple[State, ...] = ("absent", "invalid", "valid", "trusted")
+State: TypeAlias = Literal["absent", "invalid", "valid", "unlisted", "trusted"]
+STATES: tuple[State, ...] = ("absent", "invalid", "valid", "unlisted", "trusted")
 _TRUST_CODES = frozenset({"signingCredential.untrusted", "signingCredential.expired"})
 """Failures that say nothing against the bytes."""
 
@@ -41,7 +42,7 @@ class Finding:
     """What a file's manifest says, and whether it holds.
 
     Attributes:
-        marked: whether the file is trusted, and marked as made by a model by a listed issuer.
+        marked: whether the file is trusted, and marked as made by a model.
         reasons: why it is not marked, or not trusted, or invalid; codes are those of the C2PA specification.
         issuer: for whom the signer's certificate was issued; None without a signature.
         signer: common name of the signer.
@@ -162,9 +163,11 @@ def _judged(
     by_model = any(one.get("digitalSourceType") == TRAINED for one in creations)
     issuer = signature.get("issuer")
     if found == "trusted":
+        if issuers and issuer not in issuers:
+            found = "unlisted"
+            reasons.append(f"the issuer {issuer!r} is not on the list")
         reasons += [] if created else ["there is no action c2pa.created"]
         reasons += [] if by_model or not created else ["c2pa.created does not say trainedAlgorithmicMedia"]
-        reasons += [f"the issuer {issuer!r} is not on the list"] if issuers and issuer not in issuers else []
     generators = manifest.get("claim_generator_info") or [{}]
     return Finding(
         state=found,

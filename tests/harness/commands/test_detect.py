@@ -65,10 +65,11 @@ def test_a_trained_detector_judges_files_and_folders(trained: Path, folder: Path
     )
     assert code == 0
     found = json.loads(out)
-    assert found["schema_version"] == 1
+    assert found["schema_version"] == 2
     assert {"threshold", "false_alarms", "recall", "auc", "metadata_auc_after"} <= found["detector"].keys()
     assert found["detector"]["false_alarms"]["n"] == 2
     assert [clip["flagged"] for clip in found["clips"]] == [True] * 4 + [False]
+    assert all((clip["status"], clip["reasons"]) == ("ok", []) for clip in found["clips"])
     assert all(0 < clip["score"] < 1 for clip in found["clips"])
     assert all(clip["by_metadata"]["score"] is not None for clip in found["clips"])
 
@@ -79,34 +80,67 @@ def test_the_table_says_what_a_score_is_worth(trained: Path, folder: Path, capsy
         capsys, "detect", folder / "two/scene-1.mp4", folder / "short.mp4", "--detector", trained
     )
     text = " ".join(out.split())
-    assert code == 0
+    assert code == 3
     assert "a score is not a verdict" in text
     assert "of the real" in text
     assert "(n 2)" in text
     assert "short.mp4: it lasts 0.75 s, and the detector reads 2 s" in text
 
 
-def test_a_clip_of_another_kind_is_told(folder: Path, capsys) -> None:
+def test_of_a_clip_of_another_kind_nothing_is_said(folder: Path, capsys) -> None:
     large = np.kron(block("large"), np.ones((1, 4, 4, 1), np.uint8))
     write_clip(folder / "large.mp4", large, 8)
     code, out, _ = cli(capsys, "detect", folder / "large.mp4", "--json")
-    assert code == 0
+    assert code == 3
     (clip,) = json.loads(out)["clips"]
-    assert "its shorter side is 256 pixels" in clip["unlike"][0]
+    assert (clip["status"], clip["score"], clip["flagged"], clip["by_metadata"]) == (
+        "not_applicable", None, None, None,
+    )  # fmt: skip
+    assert "its shorter side is 256 pixels" in clip["reasons"][0]
+    code, out, _ = cli(capsys, "detect", folder / "large.mp4")
+    text = " ".join(out.split())
+    assert code == 3
+    assert "not judged" in text
+    assert "flagged" not in text.partition("flagged from a score")[0]
 
 
-def test_what_cannot_be_judged_is_one_sentence(folder: Path, tmp_path: Path, capsys) -> None:
+def test_a_clip_of_other_frames_than_those_it_knows_is_not_judged(
+    trained: Path, folder: Path, capsys
+) -> None:
+    noise = seeded_rng("detect command", "noise").integers(0, 255, (16, 64, 64, 3), dtype=np.uint8)
+    write_clip(folder / "noise.mp4", noise, 8)
+    code, out, _ = cli(capsys, "detect", folder / "noise.mp4", "--detector", trained, "--json")
+    (clip,) = json.loads(out)["clips"]
+    assert (code, clip["status"], clip["flagged"]) == (3, "not_applicable", None)
+    assert "deviations from those of the clips it was calibrated on" in clip["reasons"][0]
+
+
+def test_what_cannot_be_read_is_told_beside_what_was_judged(
+    trained: Path, folder: Path, tmp_path: Path, capsys
+) -> None:
     from PIL import Image
 
     Image.new("RGB", (64, 64)).save(tmp_path / "picture.png")
+    write_clip(tmp_path / "short.mp4", block("short")[:6], 8)
+    words = ("detect", tmp_path / "picture.png", tmp_path / "short.mp4", tmp_path / "none.mp4")
+    code, out, err = cli(capsys, *words, folder / "one/scene-1.mp4", "--detector", trained, "--json")
+    assert code == 2
+    assert [(clip["status"], clip["flagged"]) for clip in json.loads(out)["clips"]] == [
+        ("failed", None), ("not_applicable", None), ("failed", None), ("ok", True),
+    ]  # fmt: skip
+    assert err.splitlines() == [
+        f"error: {tmp_path / 'picture.png'} is a still image, not a video",
+        f"error: {tmp_path / 'none.mp4'} is missing; give a video file",
+    ]
+
+
+def test_mistakes_of_detect_are_one_sentence(folder: Path, tmp_path: Path, capsys) -> None:
     for words, message in (
-        ((tmp_path / "picture.png",), "not one clip can be judged: "),
-        ((tmp_path / "none.mp4",), "not one clip can be judged: "),
         ((tmp_path,), "there is no video in the folder"),
         ((folder / "real", "--detector", "wrld"), "unknown detector 'wrld'; did you mean 'world'"),
     ):
-        code, _, err = cli(capsys, "detect", *words)
-        assert code == 2
+        code, out, err = cli(capsys, "detect", *words)
+        assert (code, out) == (2, "")
         assert message in err
         assert "Traceback" not in err
 

@@ -63,7 +63,45 @@ def test_what_is_not_trusted_has_exit_code_1(signed: Cli) -> None:
     assert "no trust anchors were given" in out
     code, out, _ = signed("verify", "signed/a.mp4", "--anchors", "ca/anchor.pem", "--issuer", "Other")
     assert code == 1
-    assert "the issuer 'Acme' is not on the list" in out
+    assert "not trusted: its issuer is not one of --issuer" in " ".join(out.split())
+    code, out, _ = signed(
+        "verify", "signed/a.mp4", "--anchors", "ca/anchor.pem", "--issuer", "Other", "--json"
+    )
+    (record,) = json.loads(out)
+    assert (code, record["state"], record["marked"]) == (1, "unlisted", False)
+    assert record["reasons"] == ["the issuer 'Acme' is not on the list"]
+
+
+def test_a_folder_stands_for_its_videos(signed: Cli, tmp_path: Path) -> None:
+    (tmp_path / "signed" / "sub").mkdir()
+    (tmp_path / "signed" / "a.mp4").rename(tmp_path / "signed" / "sub" / "a.mp4")
+    (tmp_path / "signed" / "notes.txt").write_text("no video")
+    code, out, _ = signed("verify", "signed", "signed/sub/a.mp4", "--anchors", "ca/anchor.pem", "--json")
+    assert code == 0
+    assert [one["file"] for one in json.loads(out)] == ["signed/sub/a.mp4"]
+    (tmp_path / "signed" / "gone.mp4").symlink_to(tmp_path / "none.mp4")
+    code, _, err = signed("verify", "signed", "--anchors", "ca/anchor.pem")
+    assert (code, err) == (2, "error: signed/gone.mp4 is a link to a file that is not there\n")
+    (tmp_path / "empty").mkdir()
+    assert signed("verify", "empty") == (2, "", "error: there is no video in the folder empty\n")
+    (tmp_path / "two").mkdir()
+    write_clip(tmp_path / "two" / "b.mp4", np.zeros((4, 32, 32, 3), np.uint8), 8)
+    assert signed("sign", "two", *SIGN[2:-1], "more") == (0, "1 signed for Acme: more\n", "")
+    assert (tmp_path / "more" / "b.mp4").is_file()
+    code, _, err = signed("sign", "signed", *SIGN[2:-1], "again")
+    assert code == 2
+    assert err == "error: signed/gone.mp4 is a link to a file that is not there, and nothing was signed\n"
+
+
+def test_what_no_model_made_is_trusted_and_not_marked(signed: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from screentest.safety.provenance import signing
+
+    captured = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+    monkeypatch.setattr(signing, "TRAINED", captured)
+    assert signed(*SIGN[:-1], "captured")[0] == 0
+    code, out, _ = signed("verify", "captured/a.mp4", "--anchors", "ca/anchor.pem")
+    assert code == 1
+    assert "trusted, but not marked as made by a model" in " ".join(out.split())
 
 
 def test_what_cannot_be_read_has_exit_code_2(signed: Cli, tmp_path: Path) -> None:
@@ -82,7 +120,7 @@ def test_what_cannot_be_read_has_exit_code_2(signed: Cli, tmp_path: Path) -> Non
     [
         (SIGN, "error: signed/a.mp4 is there already, and nothing was signed; name a new folder with --out"),
         (
-            ("sign", "a.mp4", "./a.mp4", *SIGN[2:-1], "new"),
+            ("sign", "a.mp4", "signed/a.mp4", *SIGN[2:-1], "new"),
             "error: two files are called a.mp4; sign them into different folders",
         ),
         (

@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from PIL import Image
-from screentest.harness.core.files import survey_videos
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.files import list_videos, survey_videos
 
 
 def test_what_looks_like_a_video_and_is_none_is_left_out_with_its_reason(tmp_path: Path) -> None:
@@ -45,3 +47,20 @@ def test_a_name_that_is_not_text_is_left_out(tmp_path: Path) -> None:
     assert list(survey_videos(tmp_path).left_out.values()) == [
         "named in characters that are not text; rename it"
     ]
+
+
+def test_files_and_folders_are_listed_once(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.mp4", "sub/b.mp4", "note.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "none.mp4")
+    found = list_videos([tmp_path / "none.mp4", tmp_path, tmp_path / "a.mp4"])
+    assert found == {
+        tmp_path / "none.mp4": None,
+        tmp_path / "a.mp4": None,
+        tmp_path / "sub/b.mp4": None,
+        tmp_path / "gone.mp4": f"{tmp_path / 'gone.mp4'} is a link to a file that is not there",
+    }
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="there is no video in the folder"):
+        list_videos([tmp_path / "empty"])

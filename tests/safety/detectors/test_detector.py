@@ -7,6 +7,7 @@ import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.safety.detectors.detector import (
     PACKAGED,
+    Detection,
     Detector,
     load_detector,
     packaged_detectors,
@@ -82,3 +83,9 @@ def test_a_clip_of_another_kind_is_told_from_its_file_or_its_features() -> None:
     near = detector.file.calibrated.model_copy(update={"reach": 0.01})
     strict = Detector(detector.file.model_copy(update={"calibrated": near}))
     assert any("deviations from those" in why for why in strict.detect(made, alike).unlike)
+
+
+def test_of_a_clip_of_another_kind_a_detector_says_no_verdict() -> None:
+    assert Detection(0.9, 0.5, above=True, unlike=()).flagged is True
+    assert Detection(0.1, 0.5, above=False, unlike=()).flagged is False
+    assert Detection(0.9, 0.5, above=True, unlike=("its rate is 30",)).flagged is None

@@ -56,7 +56,7 @@ def test_valid_is_not_trusted_by_the_anchors_of_another(signed: Any, tmp_path: P
 def test_only_listed_issuers_count(signed: Any) -> None:
     assert verify_clip(signed.path, signed.anchors, ["Other", "Acme Video"]).marked
     found = verify_clip(signed.path, signed.anchors, ["Other"])
-    assert (found.state, found.marked) == ("trusted", False)
+    assert (found.state, found.marked) == ("unlisted", False)
     assert found.reasons == ("the issuer 'Acme Video' is not on the list",)
 
 
