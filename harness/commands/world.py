@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
-from ..core.config import explain
 from ..core.errors import UsageError
-from ..core.items import ClipSettings
 from ..core.presentation import MISSING, Table
 from ..core.specs import parse_pairs
 from .options import AsJson, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..core.items import ClipSettings
 
 __all__ = ["clip_size", "fixed", "world", "world_tables"]
 
@@ -97,6 +96,11 @@ def clip_size(text: str, fps: float) -> ClipSettings:
     Raises:
         UsageError: not three whole numbers, or not a valid size of a clip.
     """
+    from pydantic import ValidationError
+
+    from ..core.config import explain
+    from ..core.items import ClipSettings
+
     found = re.fullmatch(r"([0-9]{1,9})[xX]([0-9]{1,9})[xX]([0-9]{1,9})", text.strip())
     if found is None:
         raise UsageError(f"--size {text!r} should be width, height and frames, such as {_SIZE}")

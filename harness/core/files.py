@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
 from .errors import UsageError
 
 __all__ = [
@@ -58,6 +56,8 @@ def only_one(path: Path) -> Generator[None]:
         filelock.Timeout: another process holds it.
         OSError: the file cannot be written, or its file system has no locks.
     """
+    from filelock import FileLock  # here, so that commands that lock nothing start fast
+
     lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()

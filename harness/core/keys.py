@@ -13,9 +13,10 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "KEY_VERSION",
@@ -107,6 +108,8 @@ def folder_digest(folder: Path, names: Sequence[str]) -> str:
 def seeded_rng(*parts: Json) -> np.random.Generator:
     """Make a NumPy generator whose seed is derived from ``parts`` alone (suite, item, measure ...)."""
     seed = hashlib.sha256(canonical_json(list(parts)).encode("utf-8", "surrogatepass")).digest()
+    import numpy as np  # here, so that commands that draw nothing start fast
+
     return np.random.default_rng(int.from_bytes(seed[:16], "little"))
 
 

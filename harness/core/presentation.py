@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from .estimate import Estimate
+if TYPE_CHECKING:
+    from .estimate import Estimate
 
 __all__ = [
     "MISSING",

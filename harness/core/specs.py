@@ -29,10 +29,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from .config import Config, checked
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from .config import Config
 
 __all__ = [
     "Spec",
@@ -46,7 +48,7 @@ __all__ = [
     "split_revision",
 ]
 
-M = TypeVar("M", bound=Config)
+M = TypeVar("M", bound="Config")
 
 _QUESTION_MARK = re.compile(r"\?")
 _OPTIONS_BEGIN = re.compile(r"\?(?=[A-Za-z_][A-Za-z_0-9]*=)")
@@ -72,6 +74,8 @@ class Spec:
         Raises:
             UsageError: an unknown option (the nearest one is named), or an invalid value.
         """
+        from .config import checked  # here, so that commands without settings start fast
+
         return checked(model, self.options, self.whose)
 
     def without_options(self) -> str:

@@ -32,3 +32,9 @@ def test_the_program_starts_as_a_module():
     done = python("-m", "screentest.harness.commands", "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("screentest ")
+
+
+def test_help_starts_without_heavy_libraries() -> None:
+    heavy = ("numpy", "pydantic", "torch", "scipy", "pandas", "av", "cv2", "mlflow", "transformers", "yaml")
+    code = f"import sys, screentest.harness.commands.main; print([m for m in {heavy!r} if m in sys.modules])"
+    assert python("-c", code).stdout == "[]\n"
