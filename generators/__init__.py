@@ -10,7 +10,8 @@ from ..harness.core.registry import Registry
 from ..harness.core.specs import parse_argument, split_kind
 from .base import ANY_START, Failure, Frames, Generator, NotApplicable, Output, Refusal, VideoFile
 from .identity import is_ours
-from .jobs import JobGenerator, JobState
+from .job_steps import JobState, Later, Uncertain
+from .jobs import JobGenerator
 
 if TYPE_CHECKING:
     from .wrapper import WrapperKind
@@ -24,9 +25,11 @@ __all__ = [
     "GeneratorKind",
     "JobGenerator",
     "JobState",
+    "Later",
     "NotApplicable",
     "Output",
     "Refusal",
+    "Uncertain",
     "VideoFile",
     "make_generator",
 ]
@@ -95,6 +98,13 @@ def _watermarked(argument: str, device: str, dtype: str) -> Generator:
     return _wrapper(WATERMARKED, argument, device, dtype)
 
 
+def _videos_api(argument: str, device: str, dtype: str) -> Generator:
+    from .videos_api import make_videos_api
+
+    del device, dtype
+    return make_videos_api(argument)
+
+
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)
 GENERATORS.add(
     "reference",
@@ -108,6 +118,13 @@ GENERATORS.add(
     "command",
     GeneratorKind(
         _command, "command:PROGRAM ARGS?version=V,...: a program that is given JSON and writes a video"
+    ),
+)
+GENERATORS.add(
+    "videos-api",
+    GeneratorKind(
+        _videos_api,
+        "videos-api:MODEL?base=URL,server=NAME,...: a server of the /v1/videos protocol (SGLang, vLLM-Omni)",
     ),
 )
 GENERATORS.add(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from ..generators.base import (
@@ -19,7 +20,8 @@ from ..generators.base import (
     answers,
 )
 from ..generators.identity import source_in
-from ..generators.jobs import JobGenerator, submit, wait
+from ..generators.job_runner import run_jobs
+from ..generators.jobs import JobGenerator
 from .core.errors import ScreentestError
 from .core.items import Item
 from .core.keys import file_sha256
@@ -37,10 +39,10 @@ __all__ = ["generate"]
 def generate(
     plan: Plan, store: RunStore, generator: Generator, stop_after: int = 0, reused: Collection[str] = ()
 ) -> None:
-    """Generate and store the missing clips, unit by unit; log failures in the run folder.
+    """Generate and store the missing clips; log failures in the run folder.
 
-    A local model generates a unit as one batch. A service gets one job for each item without a clip, and each
-    clip is stored when it arrives.
+    A local model generates a unit as one batch. A service gets one job for each item without a clip, several
+    at once, and each clip is stored when it arrives.
 
     Args:
         stop_after: stop after so many items in a row that fail for the same reason; 0 never stops. Items
@@ -54,9 +56,11 @@ def generate(
     again = "into a new --out, as its source will differ" if edited else "with --retry-failed"
     log = GenerationLog(store.folder, 0 if generator.sources else stop_after, again)
     done = store.clips()
-    journal = JobJournal(store.folder, plan.digest) if isinstance(generator, JobGenerator) else None
+    if isinstance(generator, JobGenerator):
+        _run_jobs(plan, store, generator, [item for item in plan.items if item.id not in done], log)
+        return
     todo = [
-        tuple(item for item in unit.items if item.id not in (reused if journal is None else done))
+        tuple(item for item in unit.items if item.id not in reused)
         for unit in plan.units
         if any(item.id not in done for item in unit.items)
     ]
@@ -64,12 +68,8 @@ def generate(
         return
     with track("clips", sum(map(len, todo))) as ticker:
         for items in todo:
-            if isinstance(generator, JobGenerator) and journal is not None:
-                for _ in _run_jobs(store, generator, journal, items, log):
-                    ticker.advance()
-            else:
-                _run_batch(store, generator, items, log)
-                ticker.advance(len(items))
+            _run_batch(store, generator, items, log)
+            ticker.advance(len(items))
             log.check()
 
 
@@ -86,42 +86,33 @@ def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item], log
 
 
 def _run_jobs(
-    store: RunStore,
-    generator: JobGenerator,
-    journal: JobJournal,
-    items: Sequence[Item],
-    log: GenerationLog,
-) -> Iterator[str]:
-    """Submit missing jobs, wait for all, store each outcome as it arrives, and yield its item's id.
+    plan: Plan, store: RunStore, generator: JobGenerator, items: Sequence[Item], log: GenerationLog
+) -> None:
+    """Take each item to its end, and store each outcome as it arrives.
 
     A clip's seconds count from its submission until it was stored, including time between two runs.
     """
-    attempts = {item.id: journal.attempt(item.id) for item in items}
-    jobs: list[tuple[str, Item]] = []
-    for item in items:
-        attempt = attempts[item.id]
-        if attempt.job is None:
-            job = submit(generator, item, attempt.key)
-            if not isinstance(job, str):
-                record = _store_file(store, item.id, job, 0.0)
-                store.put_clips([record])
-                log.see(record, job)
-                log.check()
-                yield item.id
-                continue
-            attempt = attempts[item.id] = journal.submitted(attempt, job)
-        jobs.append((str(attempt.job), item))
-    with tempfile.TemporaryDirectory(prefix="screentest-jobs-") as folder:
-        for result in wait(generator, jobs, Path(folder)):
-            attempt = attempts[result.item.id]
-            record = _store_file(store, result.item.id, result.output, max(0.0, time.time() - attempt.at))
+    if not items:
+        return
+    journal = JobJournal(store.folder, plan.digest)
+    with (
+        track("clips", len(items)) as ticker,
+        tempfile.TemporaryDirectory(prefix="screentest-jobs-") as folder,
+        closing(run_jobs(generator, items, journal, Path(folder))) as results,
+    ):
+        for result in results:
+            began = result.attempt.at
+            seconds = max(0.0, time.time() - began) if began else 0.0
+            record = _store_file(store, result.item.id, result.output, seconds)
             store.put_clips([record])
             log.see(record, result.output)
             # A clip that the service made and this machine could not store can be fetched again.
             lost = record.outcome == "failed" and not isinstance(result.output, Failure)
-            if result.final and not lost:
-                journal.over(attempt)
-            yield result.item.id
+            if result.final and not lost and result.attempt.sent:
+                timed = {"seconds": round(seconds, 3)} if began else {}
+                journal.over(result.attempt, {**timed, **result.account})
+            ticker.advance()
+            log.check()
 
 
 def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:

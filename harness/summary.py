@@ -1,6 +1,7 @@
 """Summarise a run: every measure with its confidence interval, n, and what was left out.
 
-The summary is a function of the score table only, so it does not depend on the order or number of workers.
+The aggregates are functions of the score table only, so they do not depend on the order or number of workers.
+What a run used of a service is added from the journal of its jobs.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .core.items import Item
 from .core.labels import is_aggregated
 from .core.run_data import Score, SetScore, encoder_text, named_values, outcome_counts
 from .core.stats import cluster_bootstrap_mean, rate_interval
+from .jobs import ServiceUse, read_service_use
 from .store import RunStore
 
 __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
@@ -54,7 +56,7 @@ class Aggregate(Estimate):
 
 
 class Summary(Document):
-    """All aggregates of a run, and the number of items by outcome."""
+    """All aggregates of a run, the number of items by outcome, and what it used of a service with jobs."""
 
     name: str
     suite: str
@@ -63,6 +65,7 @@ class Summary(Document):
     items: int
     outcomes: dict[str, int]
     aggregates: tuple[Aggregate, ...]
+    service: ServiceUse | None = None
 
     def get(self, measure: str, tag: str | None = None) -> Aggregate | None:
         """Find the aggregate of a measure, over all items or those of a slice; None if there is none."""
@@ -99,6 +102,7 @@ def summarise(store: RunStore) -> Summary:
         items=len(items),
         outcomes=outcome_counts(store.clips().values()),
         aggregates=tuple(aggregates),
+        service=read_service_use(store.folder),
     )
 
 

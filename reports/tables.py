@@ -22,6 +22,7 @@ from ..harness.core.presentation import (
 if TYPE_CHECKING:
     from ..harness.comparison import Comparison, Difference
     from ..harness.gate import Verdict
+    from ..harness.jobs import ServiceUse
     from ..harness.rule_results import RuleResult
     from ..harness.summary import Aggregate, Summary
 
@@ -31,6 +32,7 @@ __all__ = [
     "comparison_table",
     "difference_cell",
     "outcome_text",
+    "service_text",
     "standing_cell",
     "standing_text",
     "summary_table",
@@ -64,7 +66,25 @@ def summary_table(summary: Summary) -> Table:
         columns = (*columns, "encoder")
     outcomes = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in summary.outcomes.items())
     title = f"{summary.name}: {summary.suite} on {summary.generator}, {summary.items} items ({outcomes})"
-    return Table(title, columns, rows, _notes(overall))
+    service = () if summary.service is None else (f"service: {service_text(summary.service)}",)
+    return Table(title, columns, rows, (*_notes(overall), *service))
+
+
+def service_text(use: ServiceUse) -> str:
+    """Say in one line what a run used of a service."""
+    told = [f"{use.jobs} jobs", f"{use.ended} with a stored outcome"]
+    if use.declined:
+        told.append(f"{use.declined} requests turned down and repeated")
+    if use.uncertain:
+        told.append(f"{use.uncertain} of which it is uncertain whether they were taken")
+    if use.seconds is not None:
+        told.append(f"median {use.seconds:.1f} s from submission to clip")
+    if use.service_seconds is not None:
+        told.append(f"{use.service_seconds:.1f} s of the service's own time")
+    if use.usd is not None:
+        told.append(f"about {use.usd:.2f} USD for {use.priced} of them")
+    left = ", ".join(f"{name} {value}" for name, value in use.quota.items())
+    return ", ".join(told) + (f"; left: {left}" if left else "")
 
 
 def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:

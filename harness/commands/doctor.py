@@ -15,7 +15,7 @@ __all__ = ["examine"]
 
 _CORE = (
     "torch", "torchmetrics", "transformers", "scipy", "pandas", "nudenet", "onnxruntime", "mlflow", "av",
-    "opencv-python-headless", "pydantic", "altair", "pymunk",
+    "opencv-python-headless", "pydantic", "altair", "pymunk", "httpx2",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A service that keeps jobs in a folder and counts what it is paid for; and a run of it that is killed.
 
-`python job_service.py RUN SERVICE` runs the drawing suite, and is killed while it waits for its jobs.
+`python job_service.py RUN SERVICE` runs the drawing suite, and is killed while it waits for its first jobs.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from screentest.generators import Failure, Output, Refusal
-from screentest.generators.jobs import JobGenerator, JobState
+from screentest.generators.job_steps import JobState
+from screentest.generators.jobs import JobGenerator
 from screentest.harness.core.items import Item
 from screentest.harness.run import Settings, run
 
@@ -30,12 +32,13 @@ class Service(JobGenerator):
     """Jobs are files; a prompt says what becomes of its job (see `shared.DrawingGenerator`)."""
 
     spec = "service:toy"
-    batch_size = 4
+    parallel = 4
     poll_every_s = 0.0
     timeout_s = 60.0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lock = threading.Lock()
         folder.mkdir(exist_ok=True)
 
     def identity(self) -> Mapping[str, Any]:
@@ -47,11 +50,12 @@ class Service(JobGenerator):
 
     def submit(self, item: Item, key: str) -> str | Refusal | Failure:
         if (item.prompt or "").startswith("turned down"):
-            raise ConnectionError("no route to the service")
+            return Failure("no route to the service")
         if (item.prompt or "").startswith("forbidden"):
             return Refusal("the service does not take this prompt")
-        job = f"job-{self.paid}"
-        (self.folder / f"{job}.json").write_text(json.dumps({"item": item.id, "key": key}))
+        with self._lock:
+            job = f"job-{self.paid}"
+            (self.folder / f"{job}.json").write_text(json.dumps({"item": item.id, "key": key}))
         return job
 
     def poll(self, job: str) -> JobState:
@@ -65,14 +69,13 @@ class Service(JobGenerator):
 
 
 class Killed(Service):
-    """The process is killed at its third look at a job."""
+    """The process is killed when four jobs are under way."""
 
-    looks = 0
+    together = threading.Barrier(4)
 
     def poll(self, job: str) -> JobState:
-        self.looks += 1
-        if self.looks == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
+        self.together.wait(60)
+        os.kill(os.getpid(), signal.SIGKILL)
         return super().poll(job)
 
 

@@ -1,0 +1,141 @@
+"""What the generators of video services share: their running options, their key, and a check of each file."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import Field
+
+from ..harness.core.config import Config
+from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.media import open_clip
+from .base import VideoFile
+from .job_steps import Later
+from .jobs import JobGenerator
+from .service_client import ServiceClient
+
+if TYPE_CHECKING:
+    from ..harness.core.items import Item
+    from ..harness.core.keys import Json
+
+__all__ = ["RUNNING", "ServiceGenerator", "ServiceOptions", "checked_video", "read_key"]
+
+
+class ServiceOptions(Config):
+    """How jobs are run; none of it changes a clip, so none is part of the generator's identity."""
+
+    key_env: str | None = Field(default=None, min_length=1, description="variable with the key; must be set")
+    parallel: int = Field(default=4, ge=1, le=64, description="jobs at once")
+    poll: float = Field(default=5.0, gt=0, le=600, description="seconds between two looks at a job")
+    wait: float = Field(default=3600.0, gt=0, description="seconds that a run waits for one job")
+    timeout: float | None = Field(default=None, gt=0, le=86_400, description="seconds of one request")
+    patience: float = Field(default=600.0, gt=0, description="seconds without an answer that end the run")
+    uncertain: Literal["leave", "resubmit"] = Field(
+        default="leave", description="what becomes of a job whose answer was lost"
+    )
+    usd_per_second: float | None = Field(default=None, ge=0, description="price of a second of video")
+
+
+RUNNING: Final = frozenset(ServiceOptions.model_fields)
+"""Options that are not part of the identity."""
+
+
+class ServiceGenerator(JobGenerator):
+    """Base of generators at a service: its client, and the last answer about each ended job."""
+
+    def __init__(self, spec: str, options: ServiceOptions, client: ServiceClient) -> None:
+        self.spec = spec
+        self.name = spec.partition("?")[0]
+        self.client = client
+        self.parallel = options.parallel
+        self.poll_every_s = options.poll
+        self.timeout_s = options.wait
+        self.patience_s = options.patience
+        self.resubmit_uncertain = options.uncertain == "resubmit"
+        self.usd_per_second = options.usd_per_second
+        self._ended: dict[str, Mapping[str, Any]] = {}
+        self._accounts: dict[str, Mapping[str, Json]] = {}
+        self._lock = threading.Lock()
+
+    def why_not(self, item: Item) -> str:
+        """Say why an item cannot be given to the service; empty if it can."""
+        if not (item.prompt or "").strip():
+            return f"{self.name} needs a prompt"
+        return super().why_not(item)
+
+    def check(self, items: Sequence[Item]) -> list[str]:
+        """Refuse items that start from a missing file; tell what they will cost, if a price is given.
+
+        Raises:
+            UsageError: a file is missing.
+        """
+        starts = {path for item in items for path in (item.image, item.video) if path is not None}
+        missing = sorted(path for path in starts if not Path(path).is_file())
+        if missing:
+            raise UsageError(
+                f"{len(missing)} of the files that prompts of this suite start from are missing, such as "
+                f"{missing[0]}; put them there, or run where they are"
+            )
+        if self.usd_per_second is None:
+            return []
+        usd = sum(self.billed_seconds(item) for item in items) * self.usd_per_second
+        return [f"the service's {len(items)} clips cost about {usd:.2f} USD by usd_per_second"]
+
+    def billed_seconds(self, item: Item) -> float:
+        """Return the seconds of video that are asked for."""
+        return item.clip.frames / item.clip.fps
+
+    def account(self, job: str) -> Mapping[str, Json]:
+        """List the cost of an ended job as far as it is known, and what is left of the quota."""
+        with self._lock:
+            self._ended.pop(job, None)
+            account = dict(self._accounts.pop(job, {}))
+        return {**account, "quota": self.client.quota} if self.client.quota else account
+
+    def ended(self, job: str, body: Mapping[str, Any]) -> None:
+        """Keep the answer about an ended job until it is fetched."""
+        with self._lock:
+            self._ended[job] = body
+
+    def answer_about(self, job: str) -> Mapping[str, Any] | None:
+        """Return the kept answer about an ended job; None without one."""
+        with self._lock:
+            return self._ended.get(job)
+
+    def book(self, job: str, **account: Json) -> None:
+        """Keep what is known of a job's cost; None is not kept."""
+        with self._lock:
+            self._accounts[job] = {name: value for name, value in account.items() if value is not None}
+
+
+def checked_video(path: Path) -> VideoFile:
+    """Decode a downloaded file from end to end, while the service still has it.
+
+    Raises:
+        Later: it is not a whole video.
+    """
+    try:
+        for _ in open_clip(path).windows():
+            pass
+    except MediaError as error:
+        reason = str(error).replace(str(path), "the file")
+        raise Later(f"what the service sent is not a whole video: {reason}") from None
+    return VideoFile(path)
+
+
+def read_key(spec: str, variable: str | None, default: str) -> str | None:
+    """Read a key from the environment: a variable that is named must be set, the default one need not be.
+
+    Raises:
+        UsageError: the variable that is named is not set.
+    """
+    key = os.environ.get(variable or default, "").strip()
+    if variable is not None and not key:
+        raise UsageError(
+            f"{spec} needs a key in the environment variable {variable}, which is not set; set it"
+        )
+    return key or None
