@@ -80,6 +80,12 @@ def _wrapper(kind: WrapperKind[Any], argument: str, device: str, dtype: str) -> 
     return kind.make(argument, EncoderOptions(device, dtype), list(GENERATORS), make)
 
 
+def _diffusers(argument: str, device: str, dtype: str) -> Generator:
+    from .pipelines.generator import make_diffusers
+
+    return make_diffusers(argument, device, dtype)
+
+
 def _guarded(argument: str, device: str, dtype: str) -> Generator:
     from .guarded import GUARDED
 
@@ -125,6 +131,12 @@ GENERATORS.add(
     GeneratorKind(
         _videos_api,
         "videos-api:MODEL?base=URL,server=NAME,...: a server of the /v1/videos protocol (SGLang, vLLM-Omni)",
+    ),
+)
+GENERATORS.add(
+    "diffusers",
+    GeneratorKind(
+        _diffusers, "diffusers:ID-or-FOLDER?steps=N,guidance=G,...: a video pipeline of the library diffusers"
     ),
 )
 GENERATORS.add(

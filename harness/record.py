@@ -24,7 +24,7 @@ __all__ = ["environment", "new_run_fields", "threads", "use_threads"]
 
 _LIBRARIES = (
     "screentest", "torch", "torchmetrics", "transformers", "numpy", "scipy", "pandas", "av",
-    "opencv-python-headless", "onnxruntime", "nudenet", "mlflow",
+    "opencv-python-headless", "onnxruntime", "nudenet", "mlflow", "diffusers",
 )  # fmt: skip
 
 

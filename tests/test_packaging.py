@@ -22,8 +22,9 @@ FOLDERS = ("generators", "harness", "metrics", "reports", "safety")
 MODULE = "harness/screentest"
 """The folder that is installed as the module `screentest` itself."""
 HEAVY = (
-    "altair", "av", "cv2", "matplotlib", "mlflow", "nudenet", "onnxruntime", "pandas", "pyarrow",
-    "pymunk", "ray", "safetensors", "scipy", "sklearn", "tokenizers", "torch", "torchmetrics", "transformers",
+    "accelerate", "altair", "av", "cv2", "diffusers", "matplotlib", "mlflow", "nudenet",
+    "onnxruntime", "pandas", "pyarrow", "pymunk", "ray", "safetensors", "scipy", "sklearn",
+    "tokenizers", "torch", "torchmetrics", "transformers",
 )  # fmt: skip
 SUBCOMMANDS = [["list", kind] for kind in ("suites", "policies", "generators", "encoders")]
 

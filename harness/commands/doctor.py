@@ -19,10 +19,18 @@ _CORE = (
 )  # fmt: skip
 
 
+_EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "peft": "diffusers"}
+"""Library -> the extra that installs it."""
+
+
 def examine() -> Table:
-    """Check libraries, devices, weights and disk: a row each, ``ok`` or ``missing`` with what to do."""
-    rows = [("python", "ok", platform.python_version()), *_libraries(), *_device(), *_weights(), _disk()]
-    missing = [row for row in rows if row[1] != "ok"]
+    """Check libraries, devices, weights and disk: a row each, ``ok`` or ``missing`` with what to do.
+
+    A library of an extra that is not installed is ``optional``.
+    """
+    libraries = (*_libraries(), *_optional())
+    rows = [("python", "ok", platform.python_version()), *libraries, *_device(), *_weights(), _disk()]
+    missing = [row for row in rows if row[1] == "missing"]
     note = f"{len(missing)} missing" if missing else "everything that the packaged suites need is here"
     return Table("doctor", ("what", "state", "about"), rows, (note,))
 
@@ -33,6 +41,14 @@ def _libraries() -> Iterator[tuple[str, str, str]]:
             yield name, "ok", importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             yield name, "missing", f"pip install {name}"
+
+
+def _optional() -> Iterator[tuple[str, str, str]]:
+    for name, extra in _EXTRAS.items():
+        try:
+            yield name, "ok", importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield name, "optional", f"pip install 'screentest[{extra}]'"
 
 
 def _device() -> Iterator[tuple[str, str, str]]:
