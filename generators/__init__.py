@@ -86,6 +86,12 @@ def _diffusers(argument: str, device: str, dtype: str) -> Generator:
     return make_diffusers(argument, device, dtype)
 
 
+def _python(argument: str, device: str, dtype: str) -> Generator:
+    from .python import make_python
+
+    return make_python(argument, device, dtype)
+
+
 def _guarded(argument: str, device: str, dtype: str) -> Generator:
     from .guarded import GUARDED
 
@@ -137,6 +143,12 @@ GENERATORS.add(
     "diffusers",
     GeneratorKind(
         _diffusers, "diffusers:ID-or-FOLDER?steps=N,guidance=G,...: a video pipeline of the library diffusers"
+    ),
+)
+GENERATORS.add(
+    "python",
+    GeneratorKind(
+        _python, "python:FILE.py:NAME?option=value,... or python:MODULE:NAME: a function or class of yours"
     ),
 )
 GENERATORS.add(

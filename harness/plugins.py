@@ -7,16 +7,13 @@ names and packages that the user installed are loaded.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import importlib.util
-import sys
 from collections.abc import Iterable
 from pathlib import Path
-from traceback import extract_tb
 
 from .catalog import MEASURES
 from .core.errors import UsageError, describe
+from .core.source_files import run_file
 
 __all__ = ["GROUP", "load_entry_points", "load_file", "load_files"]
 
@@ -45,24 +42,8 @@ def load_file(path: Path) -> None:
     """
     if not path.is_file():
         raise UsageError(f"there is no plugin file {path}")
-    name = f"screentest_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"the plugin {path} is not a Python file; it should end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     MEASURES.load()  # a plug-in must not take the name of a built-in measure
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        line = next(
-            (f.lineno for f in extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), None
-        )
-        where = "" if line is None else f" (line {line})"
-        raise UsageError(f"the plugin {path} could not be loaded: {describe(error)}{where}") from error
+    run_file(path, "plugin")
 
 
 def load_files(paths: Iterable[Path]) -> None:

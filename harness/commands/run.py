@@ -54,7 +54,9 @@ def run(
     suite: Annotated[
         str, typer.Option(help="A suite's name or YAML file, or several with commas; see 'list suites'.")
     ],
-    generator: Annotated[str, typer.Option(help="KIND:ARGUMENT; see 'screentest list generators'.")],
+    generator: Annotated[
+        str, typer.Option(help="KIND:ARGUMENT, python:FILE.py:NAME for your own; see 'list generators'.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the run and of its folder in runs/, instead of --out.")

@@ -56,15 +56,18 @@ class Registry(Generic[T]):
         """Import all built-in entries; done before plug-ins load, so that they cannot take the names."""
         self._rooms.load()
 
-    def add(self, name: str, entry: T) -> None:
+    def add(self, name: str, entry: T, *, again: bool = False) -> None:
         """Add an entry.
+
+        Args:
+            again: whether it takes the place of an entry of this name.
 
         Raises:
             UsageError: the name is taken by another entry, or the entry is of another type.
         """
         if not isinstance(entry, self._base):
             raise UsageError(f"{self.kind} {name!r} is a {type(entry).__name__}, not a {self._base.__name__}")
-        if name in self._entries:
+        if name in self._entries and not again:
             raise UsageError(f"there is a {self.kind} named {name!r} already; give the new one another name")
         self._entries[name] = entry
 

@@ -27,6 +27,7 @@ __all__ = ["Layout", "ValueRange", "Video", "read_video", "read_videos"]
 
 Layout: TypeAlias = Literal["TCHW", "THWC", "CTHW", "BTCHW", "BTHWC", "BCTHW"]
 ValueRange: TypeAlias = tuple[float, float]
+Size: TypeAlias = tuple[int, int, int]
 Video: TypeAlias = "NDArray[np.uint8] | Path"
 """A video in memory, uint8 RGB (T, H, W, 3), or a file."""
 
@@ -62,7 +63,7 @@ def read_videos(
         if not members:
             raise UsageError("there is no video in an empty list; give one video at least")
         if _is_frame(members[0]):
-            return [_of_frames(members, layout, value_range, "the list")]
+            return [read_video(members, layout=layout, value_range=value_range, what="the list")]
         return [
             read_video(one, layout=layout, value_range=value_range, what=f"video {number}")
             for number, one in enumerate(members)
@@ -81,11 +82,14 @@ def read_video(
     *,
     layout: Layout | None = None,
     value_range: ValueRange | None = None,
+    size: Size | None = None,
     what: str = "the video",
 ) -> Video:
     """Read one video; a batch of one is one video, too. See `read_videos`.
 
     Args:
+        size: frames, height and width that it was asked to have: where a shape has several layouts, the one
+            of this size is taken.
         what: what messages call it.
 
     Raises:
@@ -98,19 +102,22 @@ def read_video(
     if isinstance(video, list | tuple):
         frames = list(cast("Sequence[Any]", video))
         if len(frames) == 1 and not _is_frame(frames[0]):
-            return read_video(frames[0], layout=layout, value_range=value_range, what=what)
-        return _of_frames(frames, layout, value_range, what)
-    array = _array(video, what)
-    if array.ndim == 5 and len(array) == 1:
-        array = array[0]
-    elif layout is not None and layout.startswith("B") and array.ndim == 4 and len(layout) == 5:
-        raise UsageError(
-            f"{what} has shape {array.shape}, and layout={layout!r} is of a batch with five axes; "
-            f"name layout={layout[1:]!r} for one video"
-        )
+            return read_video(frames[0], layout=layout, value_range=value_range, size=size, what=what)
+        array = _stacked(frames, what)
+        if _is_image(frames[0]):
+            return _rgb(array, "THWC", None, what)
+    else:
+        array = _array(video, what)
+        if array.ndim == 5 and len(array) == 1:
+            array = array[0]
+        elif layout is not None and layout.startswith("B") and array.ndim == 4:
+            raise UsageError(
+                f"{what} has shape {array.shape}, and layout={layout!r} is of a batch with five axes; "
+                f"name layout={layout[1:]!r} for one video"
+            )
     if array.ndim != 4:
         raise UsageError(f"{what} has shape {array.shape}; {_axes(array.ndim)}")
-    return _rgb(array, _one_layout(layout) or _only_layout(array.shape, what), value_range, what)
+    return _rgb(array, _one_layout(layout) or _only_layout(array.shape, what, size=size), value_range, what)
 
 
 def _axes(count: int) -> str:
@@ -152,8 +159,8 @@ def _is_frame(value: object) -> bool:
     return _is_image(value) or len(getattr(value, "shape", ())) in (2, 3)
 
 
-def _of_frames(frames: list[Any], layout: Layout | None, value_range: ValueRange | None, what: str) -> Video:
-    """Read the images of one video: Pillow's, or arrays of one shape."""
+def _stacked(frames: list[Any], what: str) -> NDArray[Any]:
+    """Stack the images of one video: Pillow's, or arrays of one shape."""
     if not frames:
         raise UsageError(f"{what} has no frame; give one image at least")
     if not all(_is_frame(frame) for frame in frames):
@@ -164,12 +171,7 @@ def _of_frames(frames: list[Any], layout: Layout | None, value_range: ValueRange
     if len(shapes) > 1:
         sizes = " and ".join(str(shape) for shape in sorted(shapes)[:3])
         raise UsageError(f"the images of {what} differ in shape ({sizes}); the frames of a video have one")
-    stack = np.stack(images)
-    if _is_image(frames[0]):
-        return _rgb(stack, "THWC", None, what)
-    if stack.ndim == 3:
-        raise UsageError(f"{what} is made of images of shape {images[0].shape}; {_axes(3)}")
-    return _rgb(stack, _one_layout(layout) or _only_layout(stack.shape, what), value_range, what)
+    return np.stack(images)
 
 
 def _image(image: Any) -> NDArray[np.uint8]:
@@ -194,9 +196,12 @@ def _array(value: Any, what: str) -> NDArray[Any]:
     )
 
 
-def _only_layout(shape: tuple[int, ...], what: str, *, batch: bool = False) -> str:
-    """Find the one layout of a video of this shape that has 3 channels."""
+def _only_layout(shape: tuple[int, ...], what: str, *, batch: bool = False, size: Size | None = None) -> str:
+    """Find the one layout of a video of this shape that has 3 channels, or of those the one of this size."""
     possible = [layout for layout in _LAYOUTS if shape[layout.index("C")] == 3]
+    fitting = [layout for layout in possible if tuple(shape[layout.index(a)] for a in "THW") == size]
+    if len(fitting) == 1:
+        return fitting[0]
     if len(possible) == 1:
         return possible[0]
     names = [f"B{layout}" if batch else layout for layout in possible or _LAYOUTS]

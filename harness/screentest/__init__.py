@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .generators.base import Failure, Frames, NotApplicable, Refusal, VideoFile
+    from .generators.decorator import generator
+    from .generators.functions import Refused
     from .harness.api.comparing import Comparison, compare, gate
     from .harness.api.options import Policy, RunOptions, ScoreOptions, Suite
     from .harness.api.runs import Run, open_run, run
@@ -44,6 +46,7 @@ __all__ = [
     "NotApplicable",
     "Policy",
     "Refusal",
+    "Refused",
     "Run",
     "RunOptions",
     "ScoreOptions",
@@ -56,6 +59,7 @@ __all__ = [
     "__version__",
     "compare",
     "gate",
+    "generator",
     "open_run",
     "run",
     "score",
@@ -63,6 +67,8 @@ __all__ = [
 
 _MODULES = {
     "generators.base": ("Failure", "Frames", "NotApplicable", "Refusal", "VideoFile"),
+    "generators.decorator": ("generator",),
+    "generators.functions": ("Refused",),
     "harness.api.comparing": ("Comparison", "compare", "gate"),
     "harness.api.options": ("Policy", "RunOptions", "ScoreOptions", "Suite"),
     "harness.api.runs": ("Run", "open_run", "run"),
