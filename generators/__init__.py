@@ -80,6 +80,13 @@ def _wrapper(kind: WrapperKind[Any], argument: str, device: str, dtype: str) -> 
     return kind.make(argument, EncoderOptions(device, dtype), list(GENERATORS), make)
 
 
+def _http(argument: str, device: str, dtype: str) -> Generator:
+    from .http import make_http
+
+    del device, dtype
+    return make_http(argument)
+
+
 def _diffusers(argument: str, device: str, dtype: str) -> Generator:
     from .pipelines.generator import make_diffusers
 
@@ -131,6 +138,10 @@ GENERATORS.add(
     GeneratorKind(
         _command, "command:PROGRAM ARGS?version=V,...: a program that is given JSON and writes a video"
     ),
+)
+GENERATORS.add(
+    "http",
+    GeneratorKind(_http, "http:URL?version=V,...: a server of one's own with POST /jobs and GET /jobs/ID"),
 )
 GENERATORS.add(
     "videos-api",

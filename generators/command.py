@@ -21,49 +21,23 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pydantic import Field, field_validator
 
 from ..harness.core.config import Config
-from ..harness.core.errors import UsageError, unknown_name
+from ..harness.core.errors import UsageError
 from ..harness.core.files import VIDEO_SUFFIXES
 from ..harness.core.items import Start
 from ..harness.core.keys import file_sha256
 from ..harness.core.specs import parse_argument
-from .base import ANY_START, Failure, Generator, NotApplicable, Output, Refusal, VideoFile
+from .base import Failure, Generator, Output, Refusal, VideoFile
 from .program import Ended, Program
+from .request import PROTOCOL, STATUSES, outcome_of, paths_of, read_starts, request_of
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
 
-__all__ = [
-    "PROTOCOL",
-    "REFUSED",
-    "CommandGenerator",
-    "CommandOptions",
-    "make_command",
-    "read_starts",
-    "request_of",
-]
+__all__ = ["REFUSED", "CommandGenerator", "CommandOptions", "make_command"]
 
-PROTOCOL: Final = 1
-"""Version of the line that a program reads."""
 REFUSED: Final = 77
 """Exit code of a refusal: EX_NOPERM of sysexits.h."""
-
-
-def read_starts(given: object) -> object:
-    """Read an option such as ``[image,extend]``, or ``any``.
-
-    Raises:
-        UsageError: there is no such start; the nearest one is named.
-    """
-    if not isinstance(given, str):
-        return given
-    if given == "any":
-        return ANY_START
-    names = [name.strip() for name in given.split(",")]
-    wrong = next((name for name in names if name not in ANY_START), None)
-    if wrong is not None:
-        raise unknown_name("start", wrong, [*ANY_START, "any"])
-    return frozenset(names)
 
 
 class CommandOptions(Config):
@@ -145,7 +119,7 @@ class CommandGenerator(Generator):
     def _one(self, item: Item) -> Output:
         folder = Path(tempfile.mkdtemp(dir=self._scratch))
         target = folder / f"clip{self.options.suffix}"
-        line = json.dumps(request_of(item, output=str(target)), ensure_ascii=False)
+        line = json.dumps({**request_of(item), **paths_of(item), "output": str(target)}, ensure_ascii=False)
         if self._program is None:
             self._program = Program(self._words, stay=self.options.stay)
         return _output(self._program.ask(line, self.options.timeout), target, self.options.timeout)
@@ -155,22 +129,6 @@ class CommandGenerator(Generator):
         folder = tempfile.mkdtemp(prefix="screentest-command-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
-
-
-def request_of(item: Item, **more: Json) -> dict[str, Json]:
-    """Write what is asked for as plain JSON; paths are absolute, and what there is not is null."""
-    paths = {"image": item.image, "video": item.video, "video_to": item.video_to}
-    return {
-        "protocol": PROTOCOL,
-        "id": item.id,
-        "prompt": item.prompt,
-        "seed": item.seed,
-        "clip": cast("dict[str, Json]", item.clip.model_dump()),
-        **{name: None if path is None else str(Path(path).absolute()) for name, path in paths.items()},
-        "use": item.use,
-        "strength": item.strength,
-        **more,
-    }
 
 
 def _output(ended: Ended, target: Path, timeout: float) -> Output:
@@ -184,12 +142,11 @@ def _output(ended: Ended, target: Path, timeout: float) -> Output:
     if isinstance(answer, Failure):
         return answer
     status, reason = answer
-    if status == "refused" or (status is None and ended.code == REFUSED):
-        return Refusal(reason or ended.errors or "the program refuses, and gives no reason")
-    if status == "not_applicable":
-        return NotApplicable(reason or "the program says that the item does not apply to it")
-    if status == "failed":
-        return Failure(reason or f"the program failed, and gives no reason{said}")
+    outcome = outcome_of(status, reason, "program")
+    if outcome is not None:
+        return outcome
+    if status is None and ended.code == REFUSED:
+        return Refusal(ended.errors or "the program refuses, and gives no reason")
     if ended.code:
         how = (
             f"was killed by signal {-ended.code}" if ended.code < 0 else f"ended with exit code {ended.code}"
@@ -202,9 +159,6 @@ def _output(ended: Ended, target: Path, timeout: float) -> Output:
     return VideoFile(target)
 
 
-_STATUSES = ("ok", "refused", "failed", "not_applicable")
-
-
 def _read_answer(line: str) -> tuple[str | None, str] | Failure:
     """Read the status and the reason; a line that does not begin with a brace is no answer."""
     if not line.startswith("{"):
@@ -214,10 +168,10 @@ def _read_answer(line: str) -> tuple[str | None, str] | Failure:
     except (ValueError, RecursionError) as error:
         return Failure(f"the program's answer {line[:80]!r} is not JSON: {error}")
     status, reason = answer.get("status"), answer.get("reason", "")
-    if status not in _STATUSES or not isinstance(reason, str):
+    if status not in STATUSES or not isinstance(reason, str):
         return Failure(
             f"the program's answer {line[:80]!r} should be a JSON object with a 'status' "
-            f"({', '.join(_STATUSES)}) and a 'reason' in words"
+            f"({', '.join(STATUSES)}) and a 'reason' in words"
         )
     return str(status), " ".join(reason.split())[:500]
 
