@@ -124,6 +124,13 @@ def _videos_api(argument: str, device: str, dtype: str) -> Generator:
     return make_videos_api(argument)
 
 
+def _veo(argument: str, device: str, dtype: str) -> Generator:
+    from .veo import make_veo
+
+    del device, dtype
+    return make_veo(argument)
+
+
 GENERATORS: Registry[GeneratorKind] = Registry("generator", GeneratorKind)
 GENERATORS.add(
     "reference",
@@ -161,6 +168,10 @@ GENERATORS.add(
     GeneratorKind(
         _python, "python:FILE.py:NAME?option=value,... or python:MODULE:NAME: a function or class of yours"
     ),
+)
+GENERATORS.add(
+    "veo",
+    GeneratorKind(_veo, "veo:MODEL?project=NAME,...: Google's Veo, by Google Cloud or Gemini API"),
 )
 GENERATORS.add(
     "guarded",

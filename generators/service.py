@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import mimetypes
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from pydantic import Field
 
@@ -22,7 +25,16 @@ if TYPE_CHECKING:
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
 
-__all__ = ["RUNNING", "ServiceGenerator", "ServiceOptions", "checked_video", "read_key"]
+__all__ = [
+    "RUNNING",
+    "ServiceGenerator",
+    "ServiceOptions",
+    "checked_video",
+    "read_key",
+    "read_object",
+    "type_of",
+    "write_base64",
+]
 
 
 class ServiceOptions(Config):
@@ -139,3 +151,35 @@ def read_key(spec: str, variable: str | None, default: str) -> str | None:
             f"{spec} needs a key in the environment variable {variable}, which is not set; set it"
         )
     return key or None
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Read an option that is a JSON object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError('should be a JSON object in brackets, such as [{"flow_shift": 3}]')
+    return cast("dict[str, Any]", found)
+
+
+def type_of(path: Path) -> str:
+    """Return the media type that a file's name says."""
+    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+
+def write_base64(text: object, path: Path) -> None:
+    """Write a file from base64 text.
+
+    Raises:
+        Later: it is none.
+    """
+    try:
+        path.write_bytes(base64.b64decode(str(text), validate=True))
+    except ValueError:
+        raise Later("the service sent a video that is not base64") from None

@@ -14,13 +14,11 @@ A service without jobs, like the last, cannot be asked again for a clip that was
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-import mimetypes
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -35,6 +33,9 @@ from .service import (
     ServiceOptions,
     checked_video,
     read_key,
+    read_object,
+    type_of,
+    write_base64,
 )
 from .service_client import Answer, ServiceClient, plain_address
 
@@ -97,8 +98,8 @@ class VideosApiOptions(ServiceOptions):
     @field_validator("extra")
     @classmethod
     def _an_object(cls, value: str | None) -> str | None:
-        if value is not None and not isinstance(_json(value), dict):
-            raise ValueError('should be a JSON object in brackets, such as [{"flow_shift": 3}]')
+        if value is not None:
+            read_object(value)
         return value
 
     @property
@@ -109,7 +110,7 @@ class VideosApiOptions(ServiceOptions):
             "num_inference_steps": self.steps,
             "guidance_scale": self.guidance,
         }
-        extra = cast("dict[str, Any]", _json(self.extra)) if self.extra else {}
+        extra = read_object(self.extra) if self.extra else {}
         return {name: value for name, value in known.items() if value is not None} | extra
 
 
@@ -150,7 +151,7 @@ class VideosApiGenerator(ServiceGenerator):
             "model": self.model,
             "endpoint": self.options.deployment or self.client.base,
             **settings,
-            "extra": _json(self.options.extra) if self.options.extra else None,
+            "extra": read_object(self.options.extra) if self.options.extra else None,
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
@@ -223,7 +224,7 @@ class VideosApiGenerator(ServiceGenerator):
         first: Any = data[0] if isinstance(data, list) and data else {}
         inline: Any = first.get("b64_json") if isinstance(first, dict) else None
         if inline:
-            _decode(inline, path)
+            write_base64(inline, path)
         else:
             url: Any = body.get("url") or (first.get("url") if isinstance(first, dict) else None)
             whole = isinstance(url, str) and url.startswith(("http://", "https://"))
@@ -262,7 +263,7 @@ class VideosApiGenerator(ServiceGenerator):
         form: list[tuple[str, Any]] = [(name, (None, _text(value))) for name, value in fields.items()]
         if start is not None:
             name = "video" if server == "openai" and item.video else "input_reference"
-            form.append((name, (Path(start).name, Path(start).read_bytes(), _type(Path(start)))))
+            form.append((name, (Path(start).name, Path(start).read_bytes(), type_of(Path(start)))))
         return {"files": form}
 
     # -- answers
@@ -320,13 +321,6 @@ def _address(model: str) -> str:
         raise UsageError(f"the address in {URL_VARIABLE} {error}") from None
 
 
-def _json(text: str | None) -> Any:
-    try:
-        return json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-
-
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -346,16 +340,5 @@ def _segment(job: str) -> str:
     return quote(job, safe="")
 
 
-def _type(path: Path) -> str:
-    return mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-
-
 def _data_url(path: Path) -> str:
-    return f"data:{_type(path)};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
-
-
-def _decode(text: object, path: Path) -> None:
-    try:
-        path.write_bytes(base64.b64decode(str(text), validate=True))
-    except (binascii.Error, ValueError):
-        raise Later("the service sent a video that is not base64") from None
+    return f"data:{type_of(path)};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
