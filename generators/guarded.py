@@ -19,7 +19,7 @@ effect of each filter and of both. If an enforced filter fails, the attempt is a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,12 +28,13 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, ScreentestError, UsageError, describe
 from ..harness.core.layers import LayerDecision
-from .base import Failure, Frames, Generator, Output, Refusal, VideoFile, answers
+from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 from .identity import identity_of
 from .wrapper import Wrap, Wrapper, WrapperKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
@@ -57,14 +58,6 @@ class GuardOptions(Config):
     enforce: bool = Field(default=True, description="refuse what is flagged; no: only store the decision")
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """An item that passed the prompt filter, with the decisions so far."""
-
-    item: Item
-    layers: tuple[LayerDecision, ...]
-
-
 class GuardedGenerator(Wrapper):
     """Put a prompt filter before a generator and a frame filter after it; either may be None."""
 
@@ -84,6 +77,7 @@ class GuardedGenerator(Wrapper):
         super().__init__(inner, spec or f"guarded:{inner.spec}")
         self._prompt, self._frame, self._enforce = prompt, frame, enforce
         self._known: dict[str, LayerDecision] = {}
+        self._passed: dict[str, tuple[LayerDecision, ...]] = {}
 
     def identity(self) -> Mapping[str, Json]:
         """List the generator's own identity, the digests of the filters, and whether they are enforced."""
@@ -105,20 +99,22 @@ class GuardedGenerator(Wrapper):
             warnings.append(f"{without} of {len(items)} items have no prompt, so no prompt filter sees them")
         return warnings
 
-    def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Filter the prompts, generate the remaining items, and filter the clips."""
-        outputs: dict[str, Output] = {}
-        waiting: list[_Waiting] = []
+    def before(self, items: Sequence[Item]) -> dict[str, Output]:
+        """Filter the prompts: what an enforced filter flags, the generator is not given."""
+        stopped: dict[str, Output] = {}
         for item, decision in zip(items, self._of_prompts(items), strict=True):
             layers = () if decision is None else (decision,)
             if decision is not None and decision.stops:
-                outputs[item.id] = _stopped(decision, layers)
+                stopped[item.id] = _stopped(decision, layers)
             else:
-                waiting.append(_Waiting(item, layers))
-        made = answers(self.inner, [w.item for w in waiting]) if waiting else []
-        for w, output in zip(waiting, made, strict=True):
-            outputs[w.item.id] = self._filtered(replace(output, layers=(*w.layers, *output.layers)))
-        return [outputs[item.id] for item in items]
+                self._passed[item.id] = layers
+        return stopped
+
+    def after(self, item: Item, output: Output, folder: Path) -> Output:
+        """Add the decision on the prompt, and filter a clip."""
+        del folder
+        layers = self._passed.pop(item.id, ())
+        return self._filtered(replace(output, layers=(*layers, *output.layers)))
 
     # -- the layers
 

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from pathlib import Path
@@ -38,7 +38,7 @@ class _Stopped(Exception):
 
 def run_jobs(
     generator: JobService,
-    items: Sequence[Item],
+    items: Iterable[Item],
     ledger: JobLedger,
     folder: Path,
     *,
@@ -50,6 +50,7 @@ def run_jobs(
     service takes at this moment is known by its id.
 
     Args:
+        items: asked for one by one, when there is room for a job.
         ledger: is written before each step, from one thread at a time.
         folder: for files; that of a result is deleted when the next one is asked for, unless ``keep``.
 

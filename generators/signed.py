@@ -7,10 +7,7 @@ bytes, because a manifest has an identifier of its own and a signature a random 
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +15,7 @@ from pydantic import Field
 
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, UsageError
-from .base import Failure, Frames, Generator, Output, VideoFile, answers
+from .base import Failure, Frames, Generator, Output, VideoFile
 from .identity import identity_of
 from .wrapper import Wrap, Wrapper, WrapperKind
 
@@ -46,7 +43,6 @@ class SignedGenerator(Wrapper):
     def __init__(self, inner: Generator, credentials: Credentials, spec: str = "") -> None:
         super().__init__(inner, spec or f"signed:{inner.spec}")
         self._credentials = credentials
-        self._clean: Callable[[], object] | None = None
 
     def identity(self) -> Mapping[str, Json]:
         """List the generator's own identity, and the digest of the certificates; the key is not in it."""
@@ -60,23 +56,17 @@ class SignedGenerator(Wrapper):
             "algorithm": ALGORITHM,
         }
 
-    def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Generate the items and sign the clips. The files are kept until the next call."""
-        if self._clean is not None:
-            self._clean()
-        place = Path(tempfile.mkdtemp(prefix="screentest-signed-"))
-        self._clean = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        outputs = answers(self.inner, items)
-        return [self._signed(place / str(k), output) for k, output in enumerate(outputs)]
-
-    def _signed(self, place: Path, output: Output) -> Output:
+    def after(self, item: Item, output: Output, folder: Path) -> Output:
+        """Sign a clip."""
         from ..harness.core.media import write_clip
         from ..safety.provenance.signing import sign_clip
 
+        del item
         if not isinstance(output, Frames | VideoFile):
             return output
-        source = place.with_suffix(".mp4") if isinstance(output, Frames) else output.path
-        target = place.with_name(f"{place.name}-signed{source.suffix}")
+        folder.mkdir(parents=True, exist_ok=True)
+        source = folder / "clip.mp4" if isinstance(output, Frames) else output.path
+        target = folder / f"signed{source.suffix}"
         try:
             if isinstance(output, Frames):
                 write_clip(source, output.frames_THWC, output.fps)

@@ -6,7 +6,7 @@ manifests in them, are lost. To sign as well, sign last: ``signed:[watermarked:[
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,11 +15,13 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, describe
 from ..harness.core.media import open_clip
-from .base import Failure, Frames, Generator, Output, VideoFile, answers
+from .base import Failure, Frames, Generator, Output, VideoFile
 from .identity import identity_of
 from .wrapper import Wrap, Wrapper, WrapperKind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
     from ..metrics.encoders.base import EncoderOptions
@@ -52,11 +54,9 @@ class WatermarkedGenerator(Wrapper):
             "mark": dict(self._mark.identity()),
         }
 
-    def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Generate the items and mark the clips."""
-        return [self._marked(output) for output in answers(self.inner, items)]
-
-    def _marked(self, output: Output) -> Output:
+    def after(self, item: Item, output: Output, folder: Path) -> Output:
+        """Mark a clip."""
+        del item, folder
         if not isinstance(output, Frames | VideoFile):
             return output
         try:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.specs import parse_wrapped
-from .base import Generator
-from .jobs import JobGenerator
+from .base import Generator, NotApplicable, Output, answers, unsuited
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
     from ..metrics.encoders.base import EncoderOptions
 
-__all__ = ["Wrap", "Wrapper", "WrapperKind"]
+__all__ = ["Layered", "Wrap", "Wrapper", "WrapperKind"]
 
 
 class Wrapper(Generator):
@@ -43,14 +48,80 @@ class Wrapper(Generator):
         return self.inner.why_not(item)
 
     def check(self, items: Sequence[Item]) -> list[str]:
-        """Run the generator's checks, and warn that the jobs of a service are not kept."""
-        warnings = list(self.inner.check(items))
-        if isinstance(self.inner, JobGenerator):
-            warnings.append(
-                f"jobs of a service within a {self.spec.partition(':')[0]} generator are not kept: a run "
-                "that is killed submits, and pays for, those of its last unit again"
-            )
-        return warnings
+        """Run the generator's checks."""
+        return self.inner.check(items)
+
+    def before(self, items: Sequence[Item]) -> dict[str, Output]:
+        """Answer items that the inner generator is not given; return their outputs by id.
+
+        It is called with an item before `after` is.
+        """
+        del items
+        return {}
+
+    @abstractmethod
+    def after(self, item: Item, output: Output, folder: Path) -> Output:
+        """Say what becomes of an output of the inner generator.
+
+        Args:
+            item: one that `before` did not answer.
+            output: of the inner generator.
+            folder: for the file of a `VideoFile`; it may have to be made, and is deleted once that is stored.
+        """
+
+    def generate(self, items: Sequence[Item]) -> list[Output]:
+        """Generate items by the inner generator, with what is done before and after it.
+
+        The files are kept until the next call.
+        """
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        outputs = self.before(items)
+        rest = [item for item in items if item.id not in outputs]
+        made = answers(self.inner, rest) if rest else []
+        for item, output in zip(rest, made, strict=True):
+            outputs[item.id] = self.after(item, output, self._scratch / item.id)
+        return [outputs[item.id] for item in items]
+
+    @cached_property
+    def _scratch(self) -> Path:
+        folder = tempfile.mkdtemp(prefix="screentest-wrapper-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+
+class Layered:
+    """A generator taken apart: the wrappers, the outermost first, and the generator within them.
+
+    A run drives the jobs of a service within wrappers by the steps of both, so that its jobs are kept.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self.whole = generator
+        self.wrappers: list[Wrapper] = []
+        while isinstance(generator, Wrapper):
+            self.wrappers.append(generator)
+            generator = generator.inner
+        self.inner = generator
+
+    def before(self, items: Sequence[Item], folder: Path) -> dict[str, Output]:
+        """Answer items that the innermost generator is not given; return their outputs by id."""
+        found: dict[str, Output] = {
+            item: NotApplicable(why) for item, why in unsuited(self.whole, items).items()
+        }
+        for depth, wrapper in enumerate(self.wrappers):
+            rest = {item.id: item for item in items if item.id not in found}
+            for item, output in wrapper.before(list(rest.values())).items():
+                found[item] = self._after(rest[item], output, folder, self.wrappers[:depth])
+        return found
+
+    def after(self, item: Item, output: Output, folder: Path) -> Output:
+        """Say what becomes of an output of the innermost generator; see `Wrapper.after`."""
+        return self._after(item, output, folder, self.wrappers)
+
+    def _after(self, item: Item, output: Output, folder: Path, wrappers: Sequence[Wrapper]) -> Output:
+        for depth, wrapper in reversed(list(enumerate(wrappers))):
+            output = wrapper.after(item, output, folder / item.id / str(depth))
+        return output
 
 
 Wrap: TypeAlias = Callable[[Generator, str], Wrapper]

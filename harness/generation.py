@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from ..generators.base import (
 from ..generators.identity import source_in
 from ..generators.job_runner import run_jobs
 from ..generators.jobs import JobGenerator
+from ..generators.wrapper import Layered
 from .core.errors import ScreentestError
 from .core.items import Item
 from .core.keys import file_sha256
 from .core.media import write_clip
-from .core.progress import track
+from .core.progress import Ticker, track
 from .core.run_data import ClipRecord
 from .generation_log import GenerationLog
 from .jobs import JobJournal
@@ -34,6 +35,9 @@ from .plan import Plan
 from .store import RunStore
 
 __all__ = ["generate"]
+
+_BEFORE = 16
+"""Items whose prompts are filtered together before the jobs of a service."""
 
 
 def generate(
@@ -56,8 +60,10 @@ def generate(
     again = "into a new --out, as its source will differ" if edited else "with --retry-failed"
     log = GenerationLog(store.folder, 0 if generator.sources else stop_after, again)
     done = store.clips()
-    if isinstance(generator, JobGenerator):
-        _run_jobs(plan, store, generator, [item for item in plan.items if item.id not in done], log)
+    parts = Layered(generator)
+    if isinstance(parts.inner, JobGenerator):
+        left = [item for item in plan.items if item.id not in done]
+        _JobRun(plan, store, parts, parts.inner, log).run(left)
         return
     todo = [
         tuple(item for item in unit.items if item.id not in reused)
@@ -85,34 +91,65 @@ def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item], log
         log.see(record, output)
 
 
-def _run_jobs(
-    plan: Plan, store: RunStore, generator: JobGenerator, items: Sequence[Item], log: GenerationLog
-) -> None:
-    """Take each item to its end, and store each outcome as it arrives.
+class _JobRun:
+    """Takes items to their end by the jobs of a service, and stores each outcome as it arrives.
 
     A clip's seconds count from its submission until it was stored, including time between two runs.
     """
-    if not items:
-        return
-    journal = JobJournal(store.folder, plan.digest)
-    with (
-        track("clips", len(items)) as ticker,
-        tempfile.TemporaryDirectory(prefix="screentest-jobs-") as folder,
-        closing(run_jobs(generator, items, journal, Path(folder))) as results,
-    ):
-        for result in results:
-            began = result.attempt.at
-            seconds = max(0.0, time.time() - began) if began else 0.0
-            record = _store_file(store, result.item.id, result.output, seconds)
-            store.put_clips([record])
-            log.see(record, result.output)
-            # A clip that the service made and this machine could not store can be fetched again.
-            lost = record.outcome == "failed" and not isinstance(result.output, Failure)
-            if result.final and not lost and result.attempt.sent:
-                timed = {"seconds": round(seconds, 3)} if began else {}
-                journal.over(result.attempt, {**timed, **result.account})
-            ticker.advance()
-            log.check()
+
+    def __init__(
+        self, plan: Plan, store: RunStore, parts: Layered, service: JobGenerator, log: GenerationLog
+    ) -> None:
+        self._store, self._parts, self._service, self._log = store, parts, service, log
+        self._plan = plan.digest
+
+    def run(self, items: Sequence[Item]) -> None:
+        """Generate items.
+
+        Raises:
+            ScreentestError: so many items failed alike, or further items would fail as well.
+        """
+        if not items:
+            return
+        journal = JobJournal(self._store.folder, self._plan)
+        with (
+            track("clips", len(items)) as ticker,
+            tempfile.TemporaryDirectory(prefix="screentest-jobs-") as folder,
+            closing(
+                run_jobs(self._service, self._asked(items, Path(folder), ticker), journal, Path(folder))
+            ) as results,
+        ):
+            for result in results:
+                began = result.attempt.at
+                seconds = max(0.0, time.time() - began) if began else 0.0
+                output = self._parts.after(result.item, result.output, Path(folder))
+                record = self._keep(result.item, output, seconds, ticker)
+                # A clip that the service made and this machine could not store can be fetched again.
+                lost = record.outcome == "failed" and not isinstance(result.output, Failure)
+                if result.final and not lost and result.attempt.sent:
+                    timed = {"seconds": round(seconds, 3)} if began else {}
+                    journal.over(result.attempt, {**timed, **result.account})
+                self._log.check()
+
+    def _asked(self, items: Sequence[Item], folder: Path, ticker: Ticker) -> Iterator[Item]:
+        """Yield the items that the service is asked for; the outcomes of the others are stored at once."""
+        for start in range(0, len(items), _BEFORE):
+            group = items[start : start + _BEFORE]
+            answered = self._parts.before(group, folder)
+            for item in group:
+                if item.id not in answered:
+                    yield item
+                    continue
+                self._keep(item, answered[item.id], 0.0, ticker)
+                shutil.rmtree(folder / item.id, ignore_errors=True)
+                self._log.check()
+
+    def _keep(self, item: Item, output: Output, seconds: float, ticker: Ticker) -> ClipRecord:
+        record = _store_file(self._store, item.id, output, seconds)
+        self._store.put_clips([record])
+        self._log.see(record, output)
+        ticker.advance()
+        return record
 
 
 def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.core.errors import UsageError
+from screentest.generators import Frames, Later, Refusal, VideoFile
+from screentest.generators.wrapper import Wrapper
+from screentest.harness.core.errors import ScreentestError, UsageError
 from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.media import write_clip
 from screentest.harness.jobs import JobJournal
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
@@ -175,6 +178,49 @@ def test_the_summary_says_what_a_run_used_of_its_service(tmp_path, make_suite, c
     assert note.startswith("service: 2 jobs, 2 with a stored outcome, median ")
     assert note.endswith("4.0 s of the service's own time, about 0.50 USD for 2 of them; left: left 3")
     assert run(suite, generator, tmp_path / "local", Settings(cache)).service is None
+
+
+class Censor(Wrapper):
+    """Stops a prompt before the generator, and turns what comes from it into a file of its own."""
+
+    def identity(self):
+        return {"source": "toy", "kind": "censor", "inner": dict(self.inner.identity())}
+
+    def before(self, items):
+        return {item.id: Refusal("censored") for item in items if "cat" in (item.prompt or "")}
+
+    def after(self, item, output, folder):
+        if not isinstance(output, Frames):
+            return output
+        folder.mkdir(parents=True)
+        write_clip(folder / "mine.mp4", output.frames_THWC, output.fps)
+        return VideoFile(folder / "mine.mp4")
+
+
+def test_the_jobs_of_a_service_within_wrappers_are_kept_too(tmp_path, make_suite, cache, generator):
+    class Down(Service):
+        patience_s = 0.05
+        first_wait_s = 0.01
+
+        def poll(self, job):
+            raise Later("HTTP 503")
+
+    suite = make_suite(prompts=["a block", "a cat", "refuse this"])
+    folder = tmp_path / "service"
+
+    def wrapped(service):
+        return Censor(Censor(service, "outer"), "outermost")
+
+    with pytest.raises(ScreentestError, match="the same command goes on from here"):
+        run(suite, wrapped(Down(folder)), tmp_path / "run", Settings(cache))
+    assert Service(folder).paid == 4
+    summary = run(suite, wrapped(Service(folder)), tmp_path / "run", Settings(cache))
+    assert Service(folder).paid == 4
+    assert summary.outcomes == {"ok": 2, "refused": 4, "failed": 0}
+    assert outcomes(tmp_path / "run")["a cat"] == ("refused", "censored")
+    local = run(suite, wrapped(generator), tmp_path / "local", Settings(cache))
+    assert local.outcomes == summary.outcomes
+    assert local.get("motion.flicker") == summary.get("motion.flicker")
 
 
 # -- the journal
