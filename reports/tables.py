@@ -31,6 +31,7 @@ __all__ = [
     "aggregate_cell",
     "comparison_table",
     "difference_cell",
+    "matrix_table",
     "outcome_text",
     "service_text",
     "standing_cell",
@@ -151,6 +152,37 @@ def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Tab
         reasons += [f"{d.measure}: no ratio: {d.ratio_reason}" for d in overall if d.ratio_reason]
     title = f"{comparison.suite}: {b} against {a}, {comparison.items} items in pairs"
     return Table(title, columns, rows, (*comparison.notes, *reasons))
+
+
+def matrix_table(summaries: Sequence[Summary], comparisons: Sequence[Comparison]) -> Table:
+    """Build the table of several runs: a row for each measure, and how each run stands against the first.
+
+    Args:
+        summaries: of the runs, in their order; the first is what the others are compared with.
+        comparisons: of the others with the first, as far as they could be compared.
+    """
+    first = summaries[0]
+    by_run = {one.b.name: one for one in comparisons}
+    names = list(dict.fromkeys(a.measure for one in summaries for a in one.aggregates if a.tag is None))
+    rows: list[tuple[Content, ...]] = []
+    for name in names:
+        cells: list[Content] = [name]
+        for summary in summaries:
+            found = summary.get(name)
+            cell = Cell(MISSING, why="not measured") if found is None else aggregate_cell(found)
+            row = by_run[summary.name].get(name) if summary.name in by_run else None
+            stands = "" if row is None else f" {row.direction}"
+            cells.append(Cell(cell.value, f"{cell.interval}{stands}".strip()))
+        rows.append((*cells, next((a.better for a in first.aggregates if a.measure == name), MISSING)))
+    outcomes = [
+        f"{one.name}: {one.generator}, "
+        + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in one.outcomes.items())
+        for one in summaries
+    ]
+    compared = "better, worse and no difference shown are of paired differences from the first run"
+    title = f"{first.suite}: {len(summaries)} runs, each against {first.name}"
+    columns = ("measure", *(one.name for one in summaries), "better")
+    return Table(title, columns, rows, (*outcomes, *([compared] if comparisons else ())))
 
 
 # -- verdicts

@@ -23,6 +23,7 @@ import typer
 from ..core.errors import UsageError
 from ..core.keys import slug
 from ..core.specs import parse_pair
+from .one_run import after_scoring
 from .options import (
     AsJson,
     Cache,
@@ -43,7 +44,6 @@ from .options import (
     settings,
     warn,
 )
-from .run import after_scoring
 
 if TYPE_CHECKING:
     from ..audit import Audited, PlannedAudit

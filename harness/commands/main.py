@@ -36,6 +36,7 @@ from . import (
     world,
 )
 from . import run as run_commands
+from .one_run import after_scoring
 from .options import (
     AsJson,
     Confidence,
@@ -48,7 +49,6 @@ from .options import (
     say,
     warn,
 )
-from .run import after_scoring
 from .strict import make_strict
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ..core.errors import ScreentestError, UsageError
+from ..core.errors import UsageError
 from ..core.keys import slug
 from ..core.specs import parse_pair
+from .one_run import ALL_FAILED, Job, after_scoring, made_with, nothing_came, print_summary, say_plan
 from .options import (
     AsJson,
     Cache,
@@ -29,24 +30,12 @@ from .options import (
     adjusted,
     check_address,
     load_plugins,
-    print_json,
-    print_table,
-    say,
     settings,
     warn,
 )
 
-if TYPE_CHECKING:
-    from ...generators.base import Generator
-    from ..instruments import Instruments
-    from ..plan import Plan
-    from ..suite import Suite
-    from ..summary import Summary
+__all__ = ["run", "score"]
 
-__all__ = ["after_scoring", "run", "score"]
-
-ALL_FAILED = 1
-"""Exit code of a run in which every item failed."""
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -55,9 +44,18 @@ def run(
         str, typer.Option(help="A suite's name or YAML file, or several with commas; see 'list suites'.")
     ],
     generator: Annotated[
-        str, typer.Option(help="KIND:ARGUMENT, python:FILE.py:NAME for your own; see 'list generators'.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/SUITE-GENERATOR.")] = None,
+        list[str] | None,
+        typer.Option(
+            help="KIND:ARGUMENT, python:FILE.py:NAME for your own; see 'list generators'. Several, or a * "
+            "for every checkpoint, give a run each, and a comparison."
+        ),
+    ] = None,
+    generators: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file that lists generators, a run each.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder, or that of several; by default runs/SUITE-GENERATOR.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the run and of its folder in runs/, instead of --out.")
     ] = None,
@@ -92,27 +90,24 @@ def run(
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a suite on a generator and score it; the same command resumes an interrupted run."""
+    """Run a suite on generators and score it; the same command resumes an interrupted run."""
     check_address(tracking_uri)
     load_plugins(plugin)
-    from ...generators import make_generator
-    from ..instruments import instruments
-    from ..run import check_items, plan_run
-    from ..run import run as run_suite
+    from ..matrix import is_pattern, named_generators
     from ..suite_loading import load_suite
     from ..suite_parts import SuitePart
 
     if name and out:
         raise UsageError("--name names the folder in runs/ as well; give --name or --out, not both")
+    named = named_generators(generator or [], generators)
+    several = len(named) > 1 or generators is not None or any(map(is_pattern, generator or []))
+    if several and (name or reuse or step is not None):
+        raise UsageError("--name, --reuse and --step are for one generator; leave them out with several")
     part = SuitePart(limit, seeds, tag)
     chosen = part.of(adjusted(load_suite(suite), measures, encoder, thresholds, reference_set))
-    made = make_generator(generator, device=device, dtype=dtype)
-    folder = out or Path("runs") / (slug(name) if name else f"{chosen.name}-{slug(generator)}")
-    notes: dict[str, Any] = {"name": folder.name} if name else {}
+    notes: dict[str, Any] = {"made_with": made_with(device, dtype, plugin)}
     if meta:
         notes["meta"] = _read_meta(meta)
-    if step is not None:
-        notes["step"] = step
     how = replace(
         settings(cache, device, dtype, threads),
         retry_failed=retry_failed,
@@ -120,20 +115,21 @@ def run(
         reuse=reuse,
         notes=notes,
     )
-    if dry_run:
-        planned = plan_run(chosen, made)
-        for warning in check_items(made, planned.items):
-            warn(f"warning: {warning}")
-        _say_plan(
-            _outlook(chosen, made, planned, instruments(chosen, how.cache, how.options), folder), as_json
-        )
+    job = Job(chosen, how, device, dtype, tracking_uri)
+    if several:
+        from .matrix import run_matrix
+
+        run_matrix(job, named, out, dry_run=dry_run, as_json=as_json)
         return
-    summary = run_suite(chosen, made, folder, how)
-    after_scoring(folder, tracking_uri)
-    _print_summary(summary, as_json)
+    one = replace(named[0], step=step)
+    folder = out or Path("runs") / (slug(name) if name else f"{chosen.name}-{one.name}")
+    if dry_run:
+        say_plan(job.outlook(one, folder), as_json)
+        return
+    summary = job.run(one, folder, {"name": folder.name} if name else {})
+    print_summary(summary, as_json)
     warn(f"page: {folder / 'report.html'}")
-    if summary.items and summary.outcomes["failed"] == summary.items:
-        warn(f"error: all {summary.items} items failed; {folder / 'run.log'} and the page say why")
+    if nothing_came(summary, folder):
         raise typer.Exit(ALL_FAILED)
 
 
@@ -162,26 +158,7 @@ def score(
     suite = adjusted(recorded, measures, encoder, thresholds, reference_set)
     summary = score_run(run, suite, settings(cache, device, dtype, threads))
     after_scoring(run, tracking_uri)
-    _print_summary(summary, as_json)
-
-
-def after_scoring(folder: Path, tracking_uri: str | None) -> None:
-    """Write the page and send the run to MLflow. A failure is a warning and changes no result."""
-    from ...reports.build import build_report
-
-    try:
-        build_report([folder])
-    except ScreentestError as error:
-        warn(f"no page: {error}")
-    if tracking_uri == "none":
-        return
-    from ..core.mlflow_store import default_uri
-    from ..tracking import TrackingError, sync
-
-    try:
-        sync(folder, tracking_uri or default_uri(folder.parent))
-    except TrackingError as error:
-        warn(f"not sent to MLflow: {error}")
+    print_summary(summary, as_json)
 
 
 def _read_meta(pairs: list[str]) -> dict[str, str]:
@@ -194,53 +171,3 @@ def _read_meta(pairs: list[str]) -> dict[str, str]:
             raise UsageError(f"--meta {key} is given more than once; give it once")
         found[key] = value
     return found
-
-
-def _outlook(
-    suite: Suite, generator: Generator, plan: Plan, tools: Instruments, folder: Path
-) -> dict[str, Any]:
-    """List what a run would do: the plan, its tools, and what is there already."""
-    from ..store import open_run
-
-    there = 0
-    if (folder / "run.json").exists():
-        store = open_run(folder)
-        if store.record["plan"] == plan.digest:
-            there = len(store.clips())
-        else:
-            warn(f"warning: {folder} holds a run of another plan, so this run would be refused")
-        store.close()
-    asked = dict.fromkeys(item.clip for item in plan.items)
-    sizes = [f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second" for clip in asked]
-    return {
-        "suite": f"{suite.name} v{suite.version}",
-        "generator": generator.spec,
-        "out": str(folder),
-        "plan": plan.digest,
-        "items": len(plan.items),
-        "prompts": len({item.cluster for item in plan.items}),
-        "units": len(plan.units),
-        "clips there": there,
-        "clip": "as its file is" if suite.prompts_from_generator else "; ".join(sizes),
-        "measures": [measure.name for measure in tools.measures],
-        "encoders": dict(tools.sources),
-    }
-
-
-def _say_plan(outlook: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(outlook)
-        return
-    for name, value in outlook.items():
-        if isinstance(value, dict):
-            value = [f"{role}={source}" for role, source in value.items()]
-        say(f"{name}: {', '.join(value) or 'none' if isinstance(value, list) else value}")
-
-
-def _print_summary(summary: Summary, as_json: bool) -> None:
-    from ...reports.tables import summary_table
-
-    if as_json:
-        print_json(summary.model_dump())
-    else:
-        print_table(summary_table(summary))

@@ -172,7 +172,7 @@ WRONG = [
     (["run", "--suite", "videos", "--generator", "folder:"], "--generator folder:PATH"),
     (["run", "--suite", "videos", "--generator", "folder:gone"], "there is no folder gone"),
     (["run", "--suite", "videos", "--generator", "folder:."], "there is no video in ."),
-    (["run", "--suite", "videos"], "Missing option '--generator'"),
+    (["run", "--suite", "videos"], "give --generator KIND:ARGUMENT"),
     (["run", "--suite", "videos", "--genrator", "x"], "--generator"),
     (["run", "--suite", "videos", "--generator", "folder:.", "--device", "tpu"], "--device"),
     (["score", "gone"], "there is no run at gone"),

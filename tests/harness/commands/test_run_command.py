@@ -156,7 +156,7 @@ def test_clips_are_reused_on_request(cli):
 
 @pytest.mark.parametrize(
     "words",
-    [("--generator", "toy:other"), ("--suite", "reference"), ("--seeds", "1", "--seeds", "2")],
+    [("--suite", "reference"), ("--seeds", "1", "--seeds", "2")],
 )
 def test_an_option_that_takes_one_value_may_be_given_once(cli, words, tmp_path):
     code, _, err = cli(*words)
