@@ -242,7 +242,13 @@ def assess_detector(
     }
     trials = [
         try_detector(
-            table, name, falling=one.falling, confidence=confidence, unprepared=plain, deliveries=delivered
+            table,
+            name,
+            falling=one.falling,
+            groups=one.groups,
+            confidence=confidence,
+            unprepared=plain,
+            deliveries=delivered,
         )
         for name, one in extractors.items()
     ]

@@ -26,7 +26,7 @@ from ...harness.core.keys import digest
 from ...metrics.encoders.base import EncoderOptions
 from ..calibration import sigmoid
 from .extractors import Extractor, make_extractor
-from .head import LinearHead
+from .head import Head, LinearHead
 from .preparation import FileFacts, Preparation, PreparedClip
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 PACKAGED: Final = Path(__file__).parent.parent / "weights" / "detectors"
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 _MARGIN: Final = 1.05
 """How far beyond the sizes and rates of its own clips a detector still counts as at home."""
 
@@ -106,7 +106,7 @@ class DetectorFile(Config):
     dtype: str = "float32"
     extractor: str
     preparation: Preparation
-    head: LinearHead
+    head: Head
     threshold: float
     aim: float
     calibrated: Calibrated
@@ -274,6 +274,11 @@ def load_detector(name: str) -> DetectorFile:
     if isinstance(layout, int) and layout > _LAYOUT:
         raise UsageError(
             f"the detector {path} is of layout {layout}, which a later version of screentest reads"
+        )
+    if isinstance(layout, int) and layout < _LAYOUT:
+        raise UsageError(
+            f"the detector {path} is of layout {layout}, which an earlier version wrote; train it again with "
+            "'screentest train detector'"
         )
     try:
         file = DetectorFile.model_validate(raw)

@@ -20,11 +20,14 @@ class Extractor(Identified):
         columns: names of the numbers.
         falling: whether, without training, a *lower* number means a generated clip; None if the weights of
             the numbers are learned.
+        groups: sizes of the groups of numbers, in their order, in each of which the deviation of a clip from
+            the real ones counts beside the learned weights; empty where it does not.
     """
 
     kind: ClassVar[str]
     columns: tuple[str, ...] = ()
     falling: bool | None = None
+    groups: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:

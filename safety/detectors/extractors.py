@@ -4,8 +4,12 @@ d3            spread of second differences of frame features (training-free)
 path          straightness of the path of frame features, 21 numbers
 spectral      azimuthal power spectrum of frames, its slope and its peaks
 differences   statistics of the differences of neighbouring frames
+residual      statistics of noise residuals of luma and chroma
+interpolation traces of frames that were made from their neighbours
+edges         profiles of edges, and what rings beside them
+combined      all five of these and the path of small pictures, and beside the learned weights how far a clip
+              lies from the real ones; needs no encoder
 probe         mean and spread of frame features, for a linear probe
-combined      spectral, differences, and the path of small pictures: needs no encoder
 classifier    an image or video classifier of transformers
 metadata      what the file says of itself; beside every other detector
 """
@@ -23,9 +27,12 @@ from ...harness.core.errors import UsageError, unknown_name
 from ...metrics.encoders.base import EncoderOptions, FrameEncoder
 from ...metrics.encoders.registry import make_encoder
 from .differences import DIFFERENCE_COLUMNS, difference_numbers
+from .edges import EDGE_COLUMNS, edge_numbers
 from .extractor import Extractor
+from .interpolation import INTERPOLATION_COLUMNS, interpolation_numbers
 from .path_geometry import PATH_COLUMNS, second_difference_spread, straightness
 from .preparation import FileFacts, PreparedClip
+from .residuals import CHANNELS, RESIDUAL_COLUMNS, residual_numbers
 from .spectral import SPECTRAL_COLUMNS, spectral_numbers
 
 if TYPE_CHECKING:
@@ -74,9 +81,42 @@ class _Differences(_PixelExtractor):
         return difference_numbers(clip.frames_THWC)
 
 
+class _Residual(_PixelExtractor):
+    kind = "residual"
+    columns = RESIDUAL_COLUMNS
+
+    def extract(self, clip: PreparedClip) -> Floats:
+        return residual_numbers(clip.frames_THWC)
+
+
+class _Interpolation(_PixelExtractor):
+    kind = "interpolation"
+    columns = INTERPOLATION_COLUMNS
+
+    def extract(self, clip: PreparedClip) -> Floats:
+        return interpolation_numbers(clip.frames_THWC)
+
+
+class _Edges(_PixelExtractor):
+    kind = "edges"
+    columns = EDGE_COLUMNS
+
+    def extract(self, clip: PreparedClip) -> Floats:
+        return edge_numbers(clip.frames_THWC)
+
+
 class _Combined(_PixelExtractor):
     kind = "combined"
-    columns = (*SPECTRAL_COLUMNS, *DIFFERENCE_COLUMNS, *(f"path_{name}" for name in PATH_COLUMNS))
+    version = 2
+    columns = (
+        *SPECTRAL_COLUMNS, *DIFFERENCE_COLUMNS, *(f"path_{name}" for name in PATH_COLUMNS),
+        *RESIDUAL_COLUMNS, *INTERPOLATION_COLUMNS, *EDGE_COLUMNS,
+    )  # fmt: skip
+    groups = (
+        len(SPECTRAL_COLUMNS), len(DIFFERENCE_COLUMNS), len(PATH_COLUMNS),
+        *(len(RESIDUAL_COLUMNS) // len(CHANNELS) for _ in CHANNELS),
+        len(INTERPOLATION_COLUMNS), len(EDGE_COLUMNS),
+    )  # fmt: skip
 
     def extract(self, clip: PreparedClip) -> Floats:
         import cv2
@@ -86,7 +126,9 @@ class _Combined(_PixelExtractor):
             cv2.resize(frame, (16, 16), interpolation=cv2.INTER_AREA).ravel() / 255.0 for frame in frames
         ]
         path = straightness(np.stack(small).astype(np.float64))
-        return np.concatenate([spectral_numbers(frames), difference_numbers(frames), path])
+        of_pixels = (spectral_numbers, difference_numbers)
+        traces = (residual_numbers, interpolation_numbers, edge_numbers)
+        return np.concatenate([*(f(frames) for f in of_pixels), path, *(f(frames) for f in traces)])
 
 
 class MetadataExtractor(_PixelExtractor):
@@ -174,7 +216,8 @@ class _Probe(_Encoded):
 
 
 _PIXELS: Final[Mapping[str, Callable[[], Extractor]]] = {
-    made.kind: made for made in (_Spectral, _Differences, _Combined, MetadataExtractor)
+    made.kind: made
+    for made in (_Spectral, _Differences, _Residual, _Interpolation, _Edges, _Combined, MetadataExtractor)
 }
 _ENCODED: Final[Mapping[str, Callable[[FrameEncoder], Extractor]]] = {
     made.kind: made for made in (_D3, _Path, _Probe)

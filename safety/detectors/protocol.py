@@ -22,7 +22,7 @@ from ...harness.core.arrays import Bools, Floats, Ints
 from ..calibration import threshold_at_fpr
 from .corpus import folds
 from .features import FeatureTable
-from .head import LinearHead, fit_head
+from .head import Head, fit_deviation, fit_head
 from .separation import Separation, clusters_of, separation
 
 __all__ = ["FALSE_ALARMS", "Fitted", "Trial", "fit_and_fix", "held_out", "try_detector"]
@@ -41,7 +41,7 @@ class Fitted:
         calibration: how many they were.
     """
 
-    head: LinearHead
+    head: Head
     threshold: float
     centre: float
     spread: float
@@ -83,16 +83,33 @@ class Trial:
 
 
 def fit_and_fix(
-    table: FeatureTable, detector: str, fit: Bools, fix: Bools, falling: bool | None = None
+    table: FeatureTable,
+    detector: str,
+    fit: Bools,
+    fix: Bools,
+    falling: bool | None = None,
+    groups: Sequence[int] = (),
 ) -> Fitted:
     """Fit a head on some rows, and fix its threshold on others, of real clips.
+
+    Args:
+        table: of prepared clips.
+        detector: the name of its vectors.
+        fit, fix: which rows.
+        falling, groups: as the extractor has them.
 
     Raises:
         UsageError: the rows to fit on lack a class.
     """
     vectors, sources = table.vectors[detector], np.array(table.sources, dtype=np.str_)
-    head = fit_head(vectors[fit], table.generated[fit], sources[fit].tolist(), falling)
-    real = head.log_odds(vectors[fix & ~table.generated])
+    learned = fit_head(vectors[fit], table.generated[fit], sources[fit].tolist(), falling)
+    held = vectors[fix & ~table.generated]
+    deviation = None
+    if groups:
+        of_real = fit_deviation(vectors[fit & ~table.generated], groups)
+        deviation = of_real.matched(held, learned.log_odds(held))
+    head = Head(learned=learned, deviation=deviation)
+    real = head.log_odds(held)
     spread = float(real.std())
     return Fitted(
         head,
@@ -126,6 +143,7 @@ def try_detector(
     detector: str,
     *,
     falling: bool | None = None,
+    groups: Sequence[int] = (),
     confidence: float = 0.95,
     unprepared: FeatureTable | None = None,
     deliveries: Mapping[str, FeatureTable] | None = None,
@@ -135,7 +153,7 @@ def try_detector(
     Args:
         table: of prepared clips.
         detector: the name of its vectors.
-        falling: as for `fit_head`.
+        falling, groups: as the extractor has them.
         confidence: of the intervals.
         unprepared: the same clips without the preparation; it is fit on them, too.
         deliveries: delivery -> the same clips after it.
@@ -145,7 +163,7 @@ def try_detector(
     """
     parts = folds(table.scenes, (~table.generated).tolist())
     fits = [
-        (name, fit_and_fix(table, detector, fit, fix, falling), t)
+        (name, fit_and_fix(table, detector, fit, fix, falling, groups), t)
         for name, fit, fix, t in held_out(table, parts)
     ]
     names = sorted({name for name, _, _ in fits})
@@ -164,7 +182,7 @@ def try_detector(
     if unprepared is not None:
         of_plain = folds(unprepared.scenes, (~unprepared.generated).tolist())
         plain_fits = [
-            (name, fit_and_fix(unprepared, detector, fit, fix, falling), tried)
+            (name, fit_and_fix(unprepared, detector, fit, fix, falling, groups), tried)
             for name, fit, fix, tried in held_out(unprepared, of_plain)
         ]
         plain = together(unprepared, plain_fits)
@@ -173,7 +191,7 @@ def try_detector(
         for name, other in (deliveries or {}).items()
         if (found := together(other, _carried(other, table, fits))) is not None
     }
-    by_source, all_sources = _real_sources(table, detector, parts, falling, confidence)
+    by_source, all_sources = _real_sources(table, detector, parts, (falling, groups), confidence)
     return Trial(
         detector,
         single,
@@ -226,7 +244,11 @@ def _carried(
 
 
 def _real_sources(
-    table: FeatureTable, detector: str, parts: Ints, falling: bool | None, confidence: float
+    table: FeatureTable,
+    detector: str,
+    parts: Ints,
+    how: tuple[bool | None, Sequence[int]],
+    confidence: float,
 ) -> tuple[dict[str, Separation], Separation | None]:
     generated, sources = table.generated, np.array(table.sources, dtype=np.str_)
     names = sorted(set(sources[~generated].tolist()))
@@ -242,7 +264,7 @@ def _real_sources(
         fit = ~of_it & (parts != part)
         if not fix.any() or not (fit & ~generated).any() or not (fit & generated).any():
             continue
-        fitted = fit_and_fix(table, detector, fit, fix, falling)
+        fitted = fit_and_fix(table, detector, fit, fix, *how)
         rows = of_it | (generated & (parts == part))
         one = _pooled(table, detector, [(fitted, rows)], confidence)
         if one is not None:

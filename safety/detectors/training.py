@@ -137,12 +137,12 @@ def train_detector(
     table = collect(corpus, extractors, preparation, cache, segments=settings.segments)
     parts = folds(table.scenes, (~table.generated).tolist())
     split = _Split((parts != 0) & (parts != 1), (parts == 1) & ~table.generated, parts == 0)
-    fitted = fit_and_fix(table, settings.name, split.fit, split.fix, extractor.falling)
+    fitted = fit_and_fix(table, settings.name, split.fit, split.fix, extractor.falling, extractor.groups)
     found = _tried(table, settings.name, fitted, split.tried)
     of_files = {name: fit_and_fix(table, name, split.fit, split.fix) for name in (BEFORE, AFTER)}
     beside = {name: _tried(table, name, of_files[name], split.tried).auc for name in of_files}
     metadata = MetadataDetector(
-        head=of_files[BEFORE].head,
+        head=of_files[BEFORE].head.learned,
         threshold=of_files[BEFORE].threshold,
         before=beside[BEFORE],
         after=beside[AFTER],

@@ -2,10 +2,12 @@
 
     OUT/real/<family>/<family>-00012.mp4         rendered by the world: "real" here
     OUT/generated/<generator>/<family>-00012.mp4 made for the caption of the rendered clip of that name
+    OUT/unseen/<maker>/<family>-00012.mp4        made by makers that are kept for a last trial
 
-Besides checkpoints, samplers and the refined second stage of the reference generator there are simple makers
-that are no diffusion transformer and start from a rendered clip: the autoencoder alone, a copier that bends
-and grains frames, and one that blends every second frame from its neighbours. All clips are stored alike.
+Besides checkpoints, samplers and the refined second stage of the reference generator there are simple
+makers that are no diffusion transformer and start from a rendered clip: the autoencoder alone, a copier
+that bends and grains frames, and one that blends every second frame from its neighbours. Where a maker
+changes nothing (a blend of clips in which nothing moves), there is no clip. All clips are stored alike.
 """
 
 from __future__ import annotations
@@ -28,7 +30,17 @@ from ..generator import ReferenceGenerator
 from ..model.reconstruction import Reconstruction
 from ..options import make_reference
 
-__all__ = ["GENERATORS", "MAKERS", "blend", "grain", "write_detection_clips"]
+__all__ = [
+    "GENERATORS",
+    "MAKERS",
+    "UNSEEN",
+    "blend",
+    "flow",
+    "grain",
+    "smear",
+    "upscale",
+    "write_detection_clips",
+]
 
 FAMILIES: Final = (
     "uniform", "fall", "still", "projectile", "collision", "occluder", "block", "relation", "count", "order",
@@ -78,13 +90,67 @@ MAKERS: Final[Mapping[str, Callable[[Clip, np.random.Generator], Clip]]] = {"gra
 """Makers from a rendered clip; ``autoencoder`` is another one."""
 
 
+def flow(clip: Clip, rng: np.random.Generator) -> Clip:
+    """Replace every second frame by one that is moved along the optical flow between its neighbours."""
+    import cv2
+
+    del rng
+    made = clip.copy()
+    height, width = clip.shape[1:3]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    for t in range(1, len(clip) - 1, 2):
+        before, after = (cv2.cvtColor(clip[t + step], cv2.COLOR_RGB2GRAY) for step in (-1, 1))
+        empty = np.zeros((height, width, 2), np.float32)
+        moved = cv2.calcOpticalFlowFarneback(before, after, empty, 0.5, 3, 9, 3, 5, 1.1, 0) / 2
+        there, back = (
+            cv2.remap(
+                clip[t + step],
+                x + step * moved[..., 0],
+                y + step * moved[..., 1],
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REFLECT,
+            )
+            for step in (-1, 1)
+        )
+        made[t] = ((there.astype(np.uint16) + back + 1) // 2).astype(np.uint8)
+    return made
+
+
+def upscale(clip: Clip, rng: np.random.Generator) -> Clip:
+    """Halve each frame, and double it again by cubic interpolation."""
+    import cv2
+
+    del rng
+    height, width = clip.shape[1:3]
+    small = [cv2.resize(f, (width // 2, height // 2), interpolation=cv2.INTER_AREA) for f in clip]
+    large = [cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in small]
+    return np.stack(large).astype(np.uint8)
+
+
+def smear(clip: Clip, rng: np.random.Generator) -> Clip:
+    """Mix a third of the frame before, as it was made, into each frame, as a recursive filter does."""
+    del rng
+    made = clip.astype(np.float32)
+    for t in range(1, len(made)):
+        made[t] = made[t] * 2 / 3 + made[t - 1] / 3
+    return np.clip(np.rint(made), 0, 255).astype(np.uint8)
+
+
+UNSEEN: Final[Mapping[str, Callable[[Clip, np.random.Generator], Clip]]] = {
+    "flow": flow,
+    "upscale": upscale,
+    "smear": smear,
+}
+"""Makers on whose clips nothing is fit; they were written after the numbers of the detectors were chosen."""
+
+
 def write_detection_clips(out: Path, *, real: int = 240, generated: int = 40, batch: int = 8) -> list[str]:
     """Write the folders, resuming where an earlier call stopped; return their names relative to ``out``.
 
     Args:
         out: the folder.
         real: rendered clips.
-        generated: clips of each generator, for the captions of the first of the rendered ones.
+        generated: clips of each generator at most, for the captions of the first of the rendered ones.
         batch: clips that are generated together.
 
     Raises:
@@ -96,7 +162,7 @@ def write_detection_clips(out: Path, *, real: int = 240, generated: int = 40, ba
     for stem, _, frames in scenes:
         _write(out / "real" / stem.rsplit("-", 1)[0] / f"{stem}.mp4", frames, NATIVE_CLIP.fps)
     chosen = scenes[:generated]
-    total = generated * (len(GENERATORS) + len(MAKERS) + 1)
+    total = generated * (len(GENERATORS) + len(MAKERS) + 1 + len(UNSEEN))
     with track("clips", total) as done:
         for name, spec in GENERATORS.items():
             folder = out / "generated" / name
@@ -109,16 +175,16 @@ def write_detection_clips(out: Path, *, real: int = 240, generated: int = 40, ba
                     _write(folder / f"{stem}.mp4", clip.frames_THWC, clip.fps)
                 done.advance(len(part))
         autoencoder = Reconstruction()
-        for name in (*MAKERS, "autoencoder"):
+        makers = {**MAKERS, "autoencoder": lambda clip, _: autoencoder(clip)}
+        folders = {"generated": makers, "unseen": UNSEEN}
+        for folder, name in ((folder, name) for folder, of in folders.items() for name in of):
             for stem, _, frames in chosen:
-                made = (
-                    MAKERS[name](frames, seeded_rng("detection", name, stem))
-                    if name in MAKERS
-                    else autoencoder(frames)
-                )
-                _write(out / "generated" / name / f"{stem}.mp4", made, NATIVE_CLIP.fps)
+                made = folders[folder][name](frames, seeded_rng("detection", name, stem))
+                if not np.array_equal(made, frames):  # a copy of a rendered clip is no generated one
+                    _write(out / folder / name / f"{stem}.mp4", made, NATIVE_CLIP.fps)
                 done.advance()
-    return ["real", *(f"generated/{name}" for name in (*GENERATORS, *MAKERS, "autoencoder"))]
+    made = [f"generated/{name}" for name in (*GENERATORS, *MAKERS, "autoencoder")]
+    return ["real", *made, *(f"unseen/{name}" for name in UNSEEN)]
 
 
 def _scenes(n: int) -> Iterator[tuple[str, str, Clip]]:

@@ -24,7 +24,21 @@ def prepared(clip: np.ndarray | None = None) -> PreparedClip:
     return PreparedClip(frames, 8.0, FACTS, FileFacts(8.0, 16, 64, 64, "h264", 0.2))
 
 
-@pytest.mark.parametrize("kind", ["spectral", "differences", "combined", "metadata", "d3", "path", "probe"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "spectral",
+        "differences",
+        "residual",
+        "interpolation",
+        "edges",
+        "combined",
+        "metadata",
+        "d3",
+        "path",
+        "probe",
+    ],
+)
 def test_an_extractor_gives_its_columns(kind: str) -> None:
     encoder = "subject=reference" if kind in ("d3", "path", "probe") else None
     extractor = make_extractor(kind, encoder)

@@ -1,9 +1,9 @@
-"""Linear heads: classes are learned, a known direction is kept, and other features are refused."""
+"""Heads: classes and known directions, features that are refused, and deviation from real clips."""
 
 import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.safety.detectors.head import fit_head
+from screentest.safety.detectors.head import Head, fit_deviation, fit_head
 
 
 def classes(n: int = 60, apart: float = 3.0) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -73,3 +73,35 @@ def test_a_missing_class_or_number_is_refused() -> None:
     vectors[0, 0] = np.nan
     with pytest.raises(UsageError, match="not a finite number"):
         fit_head(vectors, generated, sources)
+
+
+def test_a_trace_that_no_generator_of_the_fit_left_is_found_by_the_deviation() -> None:
+    vectors, generated, sources = classes(400, apart=8.0)
+    learned = fit_head(vectors, generated, sources)
+    real = vectors[~generated]
+    deviation = fit_deviation(real[:100], (2, 2)).matched(real[100:], learned.log_odds(real[100:]))
+    head = Head(learned=learned, deviation=deviation)
+    odd = real[:1].copy()
+    odd[0, 3] += 12.0  # a number in which no generated clip of the fit differs
+    assert learned.log_odds(odd)[0] < learned.log_odds(vectors[generated]).min()
+    assert (head.log_odds(real) < head.log_odds(odd)[0]).mean() >= 0.95
+    assert (head.log_odds(vectors) >= learned.log_odds(vectors)).all()
+    assert head.log_odds(vectors[generated]).min() >= learned.log_odds(vectors[generated]).min()
+
+
+def test_the_deviation_is_the_distance_in_units_of_correlated_numbers() -> None:
+    rng = np.random.default_rng(3)
+    first = rng.normal(size=4000)
+    real = np.stack([first, first + 0.1 * rng.normal(size=4000)], 1)
+    deviation = fit_deviation(real, (2,))
+    along, across = deviation.values(np.array([[2.0, 2.0], [2.0, -2.0]]))
+    assert across > along + 3  # both lie as far from the centre, number by number
+    # Of normal numbers the squared distance over their count has mean 1.
+    assert np.exp(deviation.values(real)).mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_real_clips_have_the_same_scale_by_both_parts() -> None:
+    rng = np.random.default_rng(4)
+    real, odds = rng.normal(size=(50, 3)), rng.normal(-4, 2, 50)
+    found = fit_deviation(rng.normal(size=(80, 3)), (1, 2)).matched(real, odds).log_odds(real)
+    assert (found.mean(), found.std()) == pytest.approx((odds.mean(), odds.std()))

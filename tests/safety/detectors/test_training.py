@@ -73,7 +73,7 @@ def test_a_linear_probe_on_an_encoder_is_trained(classes: Path, feature_cache: P
     settings = DetectorSettings(name="probe", kind="probe", encoder="subject=reference", size=64)
     corpus = corpus_of([classes / "real"], [classes / "generated"])
     file, _ = train_detector(corpus, settings, tmp_path / "probe.json", FeatureCache(feature_cache))
-    assert len(file.head.weight) == 2 * 96
+    assert len(file.head.learned.weight) == 2 * 96
     assert Detector(load_detector(str(tmp_path / "probe.json"))).file == file
 
 
