@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from .reference_sets import ReferenceClips
 from .scoring import Scorer
 from .store import RunStore
 
-__all__ = ["SetScorer", "named_slices"]
+__all__ = ["Rows", "SetScorer", "clip_row", "named_slices"]
 
 CONFIDENCE = 0.95
 
@@ -44,13 +45,29 @@ def named_slices(wanted: Sequence[str], items: Sequence[Item]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The items that have all features of a measure, and the status of those that do not."""
+class Rows:
+    """The items that have all features of a measure, and the status of those that do not.
+
+    Attributes:
+        features: feature -> a row (1, D) an item.
+        failed: whether an encoder failed on a clip, so that another try may give more.
+    """
 
     items: list[Item]
     features: dict[str, list[Feature]]
     without: dict[str, str]
     failed: bool
+
+
+def clip_row(measure: Measure, scorer: Scorer, sha256: str, path: Path) -> dict[str, Feature] | Status:
+    """Take the features of one clip that a set measure needs, each (1, D), or say why there are none."""
+    try:
+        made = scorer.encode(sha256, path, measure.needs)
+    except MediaError:
+        return "failed"
+    if any(len(feature) == 0 for feature in made.values()):
+        return "not_applicable"
+    return {name: feature.mean(axis=0, keepdims=True) for name, feature in made.items()}
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ class SetScorer:
             if stored.get(measure.name) != {key}:
                 rows = self._rows(measure, store, scorer, items)
                 key = "" if rows.failed else key  # what failed may pass next time
-                taken = (self._values(measure, rows, items, name, key) for name in (None, *slices))
+                taken = (self.values(measure, rows, items, name, key) for name in (None, *slices))
                 scores[measure.name] = [value for of_slice in taken for value in of_slice]
         return scores
 
@@ -115,29 +132,25 @@ class SetScorer:
             found[name] = Reference(name, features, {f: names for f, (_, names) in made.items()}, clips.size)
         return found
 
-    def _rows(self, measure: Measure, store: RunStore, scorer: Scorer, items: Sequence[Item]) -> _Rows:
-        rows = _Rows([], {name: [] for name in measure.needs}, {}, False)
+    def _rows(self, measure: Measure, store: RunStore, scorer: Scorer, items: Sequence[Item]) -> Rows:
+        rows = Rows([], {name: [] for name in measure.needs}, {}, False)
         records, failed = store.clips(), False
         for item in items:
             record = records[item.id]
             if record.outcome != "ok" or record.sha256 is None:
                 rows.without[item.id] = record.outcome
                 continue
-            try:
-                made = scorer.encode(record.sha256, store.clip_path(record), measure.needs)
-            except MediaError:
-                rows.without[item.id], failed = "failed", True
+            row = clip_row(measure, scorer, record.sha256, store.clip_path(record))
+            if isinstance(row, str):
+                rows.without[item.id], failed = row, failed or row == "failed"
                 continue
-            if any(len(feature) == 0 for feature in made.values()):
-                rows.without[item.id] = "not_applicable"
-                continue
-            for name, feature in made.items():
-                rows.features[name].append(feature.mean(axis=0, keepdims=True))
+            for name, feature in row.items():
+                rows.features[name].append(feature)
             rows.items.append(item)
-        return _Rows(rows.items, rows.features, rows.without, failed)
+        return Rows(rows.items, rows.features, rows.without, failed)
 
-    def _values(
-        self, measure: Measure, rows: _Rows, items: Sequence[Item], name: str | None, key: str
+    def values(
+        self, measure: Measure, rows: Rows, items: Sequence[Item], name: str | None, key: str
     ) -> list[SetScore]:
         """Compute a measure on the whole run, or on one slice."""
         chosen = [k for k, item in enumerate(rows.items) if name is None or name in item.slices]

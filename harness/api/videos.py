@@ -17,7 +17,7 @@ from ..core.limits import MAX_FPS, MIN_FPS
 from ..core.video_arrays import Video
 from ..suite import Suite
 
-__all__ = ["HeldVideos", "held_items", "read_prompts"]
+__all__ = ["HeldVideos", "check_rate", "held_items", "read_prompts"]
 
 
 def read_prompts(prompts: Any, count: int) -> list[Prompt | None]:
@@ -48,7 +48,11 @@ def _prompt(given: Any, number: int) -> Prompt | None:
 
 
 def held_items(
-    videos: Sequence[Video], prompts: Sequence[Prompt | None], suite: Suite, seen: Counter[str]
+    videos: Sequence[Video],
+    prompts: Sequence[Prompt | None],
+    suite: Suite,
+    seen: Counter[str],
+    place: tuple[int, int] = (0, 1),
 ) -> list[Item]:
     """Make the items of videos: those that a folder of these files, with these prompts, would have.
 
@@ -58,27 +62,38 @@ def held_items(
     Args:
         suite: gives the clip settings, which are part of an item's identity.
         seen: how many videos of each prompt, or of each name, there were before; it is counted on.
+        place: number of this process, and of processes, whose videos of one prompt are different seeds.
     """
     items: list[Item] = []
+    rank, ranks = place
     for video, prompt in zip(videos, prompts, strict=True):
         source = video.name if isinstance(video, Path) else f"{_frames_digest(video)[:16]}.mp4"
+        clip = suite.clip if prompt is None else suite.clip_of(prompt)
+        start = {} if prompt is None else start_of(prompt)
+        text = None if prompt is None else prompt.text
+        known = source if prompt is None else make_item(text, 0, clip, **start).cluster
+        number = rank + ranks * seen[known]
+        seen[known] += 1
         if prompt is None:
-            number = seen[f"source {source}"]
-            seen[f"source {source}"] += 1
-            named = source if number == 0 else f"{number}-{source}"
-            items.append(make_item(None, 0, suite.clip, source=named))
-            continue
-        clip = suite.clip_of(prompt)
-        asked = make_item(prompt.text, 0, clip, **start_of(prompt)).cluster
-        seed = seen[asked]
-        seen[asked] += 1
-        more = {"tags": prompt.tags, "labels": prompt.labels, "expect": prompt.expect}
-        items.append(make_item(prompt.text, seed, clip, source=source, **more, **start_of(prompt)))
+            items.append(make_item(None, 0, clip, source=f"{number}-{source}" if number else source))
+        else:
+            more = {"tags": prompt.tags, "labels": prompt.labels, "expect": prompt.expect, **start}
+            items.append(make_item(text, number, clip, source=source, **more))
     return items
 
 
 def _frames_digest(frames_THWC: Any) -> str:
     return hashlib.sha256(f"{frames_THWC.shape}".encode() + frames_THWC.tobytes()).hexdigest()
+
+
+def check_rate(fps: float) -> None:
+    """Refuse a rate that no video can have.
+
+    Raises:
+        UsageError: with the range.
+    """
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise UsageError(f"fps is {fps:g} and should be from {MIN_FPS:g} to {MAX_FPS:g}")
 
 
 class HeldVideos(Generator):
@@ -91,8 +106,7 @@ class HeldVideos(Generator):
     starts = ANY_START
 
     def __init__(self, videos: Sequence[Video], items: Sequence[Item], fps: float) -> None:
-        if not MIN_FPS <= fps <= MAX_FPS:
-            raise UsageError(f"fps is {fps:g} and should be from {MIN_FPS:g} to {MAX_FPS:g}")
+        check_rate(fps)
         self.spec = f"videos:{len(videos)}"
         self._items = tuple(items)
         self._videos = {item.id: video for item, video in zip(items, videos, strict=True)}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .generators.decorator import generator
     from .generators.functions import Refused
     from .harness.api.comparing import Comparison, compare, gate
+    from .harness.api.metric import MeasureMetric, metric
     from .harness.api.options import Policy, RunOptions, ScoreOptions, Suite
     from .harness.api.runs import Run, open_run, run
     from .harness.api.scoring import score
@@ -41,6 +42,7 @@ __all__ = [
     "Comparison",
     "Failure",
     "Frames",
+    "MeasureMetric",
     "MediaError",
     "MissingWeightsError",
     "NotApplicable",
@@ -60,6 +62,7 @@ __all__ = [
     "compare",
     "gate",
     "generator",
+    "metric",
     "open_run",
     "run",
     "score",
@@ -70,6 +73,7 @@ _MODULES = {
     "generators.decorator": ("generator",),
     "generators.functions": ("Refused",),
     "harness.api.comparing": ("Comparison", "compare", "gate"),
+    "harness.api.metric": ("MeasureMetric", "metric"),
     "harness.api.options": ("Policy", "RunOptions", "ScoreOptions", "Suite"),
     "harness.api.runs": ("Run", "open_run", "run"),
     "harness.api.scoring": ("score",),
