@@ -5,28 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
-from ..generators.base import (
-    Failure,
-    Frames,
-    Generator,
-    NotApplicable,
-    Output,
-    Refusal,
-    VideoFile,
-    answers,
-)
+from ..generators.base import Failure, Generator, Output
 from ..generators.identity import source_in
 from ..generators.job_runner import run_jobs
 from ..generators.jobs import JobGenerator
 from ..generators.wrapper import Layered
-from .core.errors import ScreentestError
+from .clip_files import Made, make_clip, make_clips, take_over
 from .core.items import Item
-from .core.keys import file_sha256
-from .core.media import write_clip
 from .core.progress import Ticker, track
 from .core.run_data import ClipRecord
 from .generation_log import GenerationLog
@@ -34,14 +24,22 @@ from .jobs import JobJournal
 from .plan import Plan
 from .store import RunStore
 
-__all__ = ["generate"]
+__all__ = ["MakeUnits", "generate"]
+
+MakeUnits: TypeAlias = Callable[[Sequence[tuple[Item, ...]]], Iterable[list[Made]]]
+"""Make the clips of units, each unit as one batch, and give them unit by unit in any order."""
 
 _BEFORE = 16
 """Items whose prompts are filtered together before the jobs of a service."""
 
 
 def generate(
-    plan: Plan, store: RunStore, generator: Generator, stop_after: int = 0, reused: Collection[str] = ()
+    plan: Plan,
+    store: RunStore,
+    generator: Generator,
+    stop_after: int = 0,
+    reused: Collection[str] = (),
+    elsewhere: MakeUnits | None = None,
 ) -> None:
     """Generate and store the missing clips; log failures in the run folder.
 
@@ -52,6 +50,7 @@ def generate(
         stop_after: stop after so many items in a row that fail for the same reason; 0 never stops. Items
             missing from a folder of videos do not count.
         reused: items whose clip was taken from another run; the rest of their unit is generated without them.
+        elsewhere: makes the units in other processes; without it, and for a service, they are made here.
 
     Raises:
         ScreentestError: so many items failed alike, or further items would fail as well.
@@ -73,22 +72,17 @@ def generate(
     if not todo:
         return
     with track("clips", sum(map(len, todo))) as ticker:
-        for items in todo:
-            _run_batch(store, generator, items, log)
-            ticker.advance(len(items))
+        clips = store.folder / "clips"
+        for made in elsewhere(todo) if elsewhere else (make_clips(generator, u, clips) for u in todo):
+            _store(store, made, log)
+            ticker.advance(len(made))
             log.check()
 
 
-def _run_batch(store: RunStore, generator: Generator, items: Sequence[Item], log: GenerationLog) -> None:
-    began = time.monotonic()
-    outputs = answers(generator, items)
-    seconds = (time.monotonic() - began) / len(items)
-    records = [
-        _store_file(store, item.id, output, seconds) for item, output in zip(items, outputs, strict=True)
-    ]
-    store.put_clips(records)
-    for record, output in zip(records, outputs, strict=True):
-        log.see(record, output)
+def _store(store: RunStore, made: Sequence[Made], log: GenerationLog) -> None:
+    store.put_clips([take_over(one, store.folder / "clips") for one in made])
+    for one in made:
+        log.see(one.record, one.details)
 
 
 class _JobRun:
@@ -145,39 +139,7 @@ class _JobRun:
                 self._log.check()
 
     def _keep(self, item: Item, output: Output, seconds: float, ticker: Ticker) -> ClipRecord:
-        record = _store_file(self._store, item.id, output, seconds)
-        self._store.put_clips([record])
-        self._log.see(record, output)
+        made = make_clip(item.id, output, seconds, self._store.folder / "clips")
+        _store(self._store, [made], self._log)
         ticker.advance()
-        return record
-
-
-def _store_file(store: RunStore, item: str, output: Output, seconds: float) -> ClipRecord:
-    """Store a generated clip in ``clips/`` under the sha256 of its bytes; a file is copied unchanged."""
-    if isinstance(output, Refusal):
-        return ClipRecord(item, "refused", output.reason, seconds=seconds, layers=output.layers)
-    if isinstance(output, Failure):
-        return ClipRecord(item, "failed", output.reason, seconds=seconds, layers=output.layers)
-    if isinstance(output, NotApplicable):
-        return ClipRecord(item, "not_applicable", output.reason, seconds=seconds, layers=output.layers)
-    beside = store.folder / "clips" / f".{item}.tmp"
-    try:
-        if isinstance(output, Frames):
-            write_clip(beside, output.frames_THWC, output.fps)
-            suffix = ".mp4"
-        else:
-            shutil.copyfile(output.path, beside)
-            suffix = _safe_suffix(output)
-    except (OSError, ValueError, ScreentestError) as error:
-        beside.unlink(missing_ok=True)
-        reason = f"the clip could not be stored: {error}"
-        return ClipRecord(item, "failed", reason, seconds=seconds, layers=output.layers)
-    sha256 = file_sha256(beside)
-    name = f"{sha256}{suffix}"
-    beside.replace(store.folder / "clips" / name)
-    return ClipRecord(item, "ok", sha256=sha256, file=name, seconds=seconds, layers=output.layers)
-
-
-def _safe_suffix(output: VideoFile) -> str:
-    suffix = output.path.suffix.lower()
-    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= 6 else ".bin"
+        return made.record

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ..generators.base import Failure, Output
 from .core.errors import ScreentestError
 from .core.run_data import ClipRecord
 
@@ -34,16 +33,16 @@ class GenerationLog:
         self._reason = ""
         self._alike = 0
 
-    def see(self, record: ClipRecord, output: Output) -> None:
-        """Log what came back for an item and could be stored of it, if it failed."""
+    def see(self, record: ClipRecord, details: str = "") -> None:
+        """Log what came back for an item, if it failed; ``details`` are logged once for failures alike."""
         if record.outcome != "failed":
             self._alike = 0
             return
         self._alike = self._alike + 1 if record.reason == self._reason else 1
         self._reason = record.reason
         lines = [f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} item {record.item} failed: {record.reason}"]
-        if isinstance(output, Failure) and output.details and self._alike == 1:
-            lines.append(output.details.rstrip())
+        if details and self._alike == 1:
+            lines.append(details.rstrip())
         with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write("\n".join(lines) + "\n")
 

@@ -46,8 +46,16 @@ class Instruments:
                 setting.prepare()
 
 
-def instruments(suite: Suite, cache: Path, options: EncoderOptions) -> Instruments:
+def instruments(
+    suite: Suite, cache: Path, options: EncoderOptions, features: FeatureCache | None = None
+) -> Instruments:
     """Find the measures of a suite and build the encoders that they need, without loading weights.
+
+    Args:
+        suite: names the measures, and the sources of encoders and reference sets.
+        cache: folder of the feature cache.
+        options: of the encoders.
+        features: another cache of features than that of the folder.
 
     Raises:
         UsageError: an unknown measure, an encoder that the suite does not name, or no reference set for a
@@ -68,7 +76,7 @@ def instruments(suite: Suite, cache: Path, options: EncoderOptions) -> Instrumen
             encoders[feature] = by_name[name]
     for encoder in by_name.values():
         _ = encoder.digest  # missing weights are an error now, not after an hour of generating
-    features = FeatureCache(cache)
+    features = FeatureCache(cache) if features is None else features
     chosen = {name for measure in measures for name in measure.settings}
     read: dict[str, Setting] = {}
     if "thresholds" in chosen:

@@ -15,9 +15,11 @@ from .catalog import MEASURES
 from .core.errors import UsageError, describe
 from .core.source_files import run_file
 
-__all__ = ["GROUP", "load_entry_points", "load_file", "load_files"]
+__all__ = ["GROUP", "load_entry_points", "load_file", "load_files", "loaded_files"]
 
 GROUP = "screentest.plugins"
+
+_LOADED: dict[Path, None] = {}
 
 
 def load_entry_points() -> list[str]:
@@ -44,6 +46,12 @@ def load_file(path: Path) -> None:
         raise UsageError(f"there is no plugin file {path}")
     MEASURES.load()  # a plug-in must not take the name of a built-in measure
     run_file(path, "plugin")
+    _LOADED[path.absolute()] = None
+
+
+def loaded_files() -> tuple[Path, ...]:
+    """List the plugin files that were loaded, in order: what a worker must load as well."""
+    return tuple(_LOADED)
 
 
 def load_files(paths: Iterable[Path]) -> None:

@@ -20,11 +20,11 @@ from uuid import uuid4
 from .core.keys import Json
 from .core.progress import note
 
-__all__ = ["environment", "new_run_fields", "threads", "use_threads"]
+__all__ = ["environment", "new_run_fields", "thread_count", "threads", "use_threads"]
 
 _LIBRARIES = (
     "screentest", "torch", "torchmetrics", "transformers", "numpy", "scipy", "pandas", "av",
-    "opencv-python-headless", "onnxruntime", "nudenet", "mlflow", "diffusers",
+    "opencv-python-headless", "onnxruntime", "nudenet", "mlflow", "diffusers", "ray",
 )  # fmt: skip
 
 
@@ -52,6 +52,13 @@ def threads() -> dict[str, Json]:
         "torch_interop": torch.get_num_interop_threads(),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS"),
     }
+
+
+def thread_count() -> int:
+    """Give PyTorch's number of threads within an operation."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def use_threads(number: int | None, record: Mapping[str, Any] | None = None) -> None:

@@ -7,9 +7,11 @@ MLflow, reports, comparisons and gates read the run folder afterwards.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from ..generators.base import Generator, unsuited
 from ..generators.identity import identity_of, source_in
@@ -19,7 +21,7 @@ from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
-from .core.run_data import Score
+from .core.run_data import ClipRecord, Score
 from .digests import SCORES, differences, keep_digests, refuse_changed
 from .generation import generate
 from .instruments import Instruments, check_encoders, instruments, measure_fields
@@ -32,8 +34,13 @@ from .set_scoring import named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
 from .summary import Summary, summarise, write_summary
+from .team import Team, made_here, refuse_unbuildable
+from .workers import Workers, worker_fields
 
 __all__ = ["Settings", "check_items", "plan_run", "run", "score_run"]
+
+
+_Team: TypeAlias = "AbstractContextManager[Team | None]"
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ class Settings:
             features, and is stored in the run's record (see `record`).
         stop_after: stop generating after so many items in a row that fail for the same reason; 0 never does.
         reuse: folder of a run of the same generator; its clips are taken for the items that it has.
+        workers: processes, and perhaps a cluster, that generate and score. Without ``threads``, a worker has
+            one; so has the driver then, which computes sets.
         notes: further fields of a new run's record; not part of its identity.
     """
 
@@ -57,7 +66,20 @@ class Settings:
     threads: int | None = None
     stop_after: int = 10
     reuse: Path | None = None
+    workers: Workers = field(default_factory=Workers)
     notes: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+
+    @property
+    def threads_used(self) -> int | None:
+        """The threads to use: as many as were asked for, or one if workers share the machine."""
+        return 1 if self.threads is None and self.workers.elsewhere else self.threads
+
+    def team(self, store: RunStore, suite: Suite, tools: Instruments, generator: Generator | None) -> _Team:
+        """Describe the workers; None where the work is done in this process."""
+        if not self.workers.elsewhere:
+            return nullcontext()
+        options = replace(self.options, cache=self.cache)
+        return Team(self.workers, store, suite, tools, options, generator)
 
 
 def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
@@ -68,7 +90,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             cannot make the suite's clips. Nothing is generated then.
     """
     settings = settings or Settings()
-    use_threads(settings.threads)
+    refuse_unbuildable(settings.workers, settings.options, generator)
+    use_threads(settings.threads_used)
     tools = instruments(suite, settings.cache, settings.options)
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
@@ -93,9 +116,17 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             refuse_other_generator(plan, settings.reuse)
     with single_writer(out):
         new = not (out / "run.json").exists()
-        record = {**_record(suite, generator, tools, out.name), **settings.notes} if new else {}
+        record = (
+            {
+                **_record(suite, generator, tools, out.name),
+                **worker_fields(settings.workers),
+                **settings.notes,
+            }
+            if new
+            else {}
+        )
         store = RunStore.create(out, plan, record)
-        use_threads(settings.threads, store.record)
+        use_threads(settings.threads_used, store.record)
         _refuse_other_instruments(store, tools)
         _check_unchanged(store)
         store.sweep()
@@ -106,9 +137,11 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         if len(store.clips()) < len(plan.items):
             check_encoders(tools)
         reused = () if settings.reuse is None else reuse_clips(plan, store, settings.reuse)
-        generate(plan, store, generator, settings.stop_after, reused)
-        say_failures(store)
-        return _score(store, tools)
+        with settings.team(store, suite, tools, generator) as team:
+            elsewhere = None if team is None or made_here(generator) else team.generate
+            generate(plan, store, generator, settings.stop_after, reused, elsewhere)
+            say_failures(store)
+            return _score(store, tools, team)
 
 
 def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
@@ -143,7 +176,8 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
         UsageError: there is no run, some of its clips are not generated yet, or weights are missing.
     """
     settings = settings or Settings()
-    use_threads(settings.threads)
+    refuse_unbuildable(settings.workers, settings.options, None)
+    use_threads(settings.threads_used)
     tools = instruments(suite, settings.cache, settings.options)
     tools.prepare()
     with single_writer(open_run(folder).folder):
@@ -157,7 +191,8 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
         _check_unchanged(store)
         name_lost_clips(store)
         warn_of_foreign(store.record, tools.sources)
-        return _score(store, tools)
+        with settings.team(store, suite, tools, None) as team:
+            return _score(store, tools, team)
 
 
 def _check_unchanged(store: RunStore) -> None:
@@ -199,10 +234,10 @@ def _start_digests(items: Sequence[Item]) -> dict[str, str]:
     return {path: file_sha256(Path(path)) for path in sorted(paths) if Path(path).is_file()}
 
 
-def _score(store: RunStore, tools: Instruments) -> Summary:
+def _score(store: RunStore, tools: Instruments, team: Team | None) -> Summary:
     for measure in tools.measures:
         store.put_measure(measure.name, measure_fields(measure, tools))
-    _score_items(store, tools)
+    _score_items(store, tools, team)
     if tools.sets is not None:
         for name, scores in tools.sets.score(store, tools.scorer).items():
             store.put_set_scores(name, scores)
@@ -214,7 +249,7 @@ def _score(store: RunStore, tools: Instruments) -> Summary:
     return summary
 
 
-def _score_items(store: RunStore, tools: Instruments) -> None:
+def _score_items(store: RunStore, tools: Instruments, team: Team | None) -> None:
     """Score, item by item, what has no score under its current key."""
     records = store.clips()
     tools.scorer.prepare(store.items())
@@ -237,12 +272,19 @@ def _score_items(store: RunStore, tools: Instruments) -> None:
     if not todo:
         return
     check_encoders(tools)
+    work = [(item, records[item.id]) for item in todo]
+    scored = _scored_here(store, tools, work) if team is None else team.score(work)
     with track("scores", len(todo)) as ticker, store.grouped(ticker.advance) as group:
-        for item in todo:
-            record = records[item.id]
-            path = store.clip_path(record) if record.file is not None else None
-            record, scores = tools.scorer.score(item, record, path)
+        for record, scores in scored:
             group.add(record, _without_unchanged(scores, have))
+
+
+def _scored_here(
+    store: RunStore, tools: Instruments, work: Sequence[tuple[Item, ClipRecord]]
+) -> Iterator[tuple[ClipRecord, list[Score]]]:
+    for item, record in work:
+        path = store.clip_path(record) if record.file is not None else None
+        yield tools.scorer.score(item, record, path)
 
 
 def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], str]) -> list[Score]:

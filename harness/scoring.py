@@ -124,6 +124,11 @@ class Scorer:
         sample = Sample(item, record.outcome, record.info, matrices, record.layers, records, self._settings)
         return record, [self._measure(m, sample, record, encoded, keys[m.name]) for m in self._measures]
 
+    def failed(self, item: Item, record: ClipRecord, reason: str) -> list[Score]:
+        """Give failed scores to an item that could not be scored at all."""
+        keys = self.keys(item, record)
+        return [Score(item.id, m.name, "failed", reason=reason, key=keys[m.name]) for m in self._measures]
+
     def encode(self, sha256: str, path: Path, names: Sequence[str]) -> dict[str, Feature]:
         """Return the named features of a clip for a set measure; a feature that does not apply has no rows.
 

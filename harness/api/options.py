@@ -21,6 +21,7 @@ from ..core.progress import note
 from ..run import Settings
 from ..suite_loading import filled, load_suite
 from ..suite_parts import SuitePart
+from ..workers import Workers
 
 __all__ = [
     "Policy",
@@ -132,6 +133,8 @@ class RunOptions(ScoreOptions, total=False):
         retry_failed: generate again the items that failed.
         stop_after: stop after so many items in a row that fail alike; 0 never does.
         reuse: folder of an earlier run of the same generator, whose clips are taken.
+        workers, ray_address, gpus_per_worker: how many processes generate and score, on which Ray cluster,
+            and how many GPUs each asks for; see `harness.workers.Workers`.
     """
 
     measures: Sequence[str] | str
@@ -141,6 +144,9 @@ class RunOptions(ScoreOptions, total=False):
     retry_failed: bool
     stop_after: int
     reuse: str | Path
+    workers: int
+    ray_address: str
+    gpus_per_worker: float
 
 
 _DEVICES = ("auto", "cpu", "cuda")
@@ -235,8 +241,16 @@ def settings_of(options: RunOptions, cache: Path | None = None) -> Settings:
         threads=options.get("threads"),
         stop_after=options.get("stop_after", 10),
         reuse=None if reuse is None else Path(reuse),
+        workers=_workers(options),
         notes={**options.get("notes", {}), **({"name": options["name"]} if "name" in options else {})},
     )
+
+
+def _workers(options: RunOptions) -> Workers:
+    number, gpus = options.get("workers", 1), options.get("gpus_per_worker", 0.0)
+    if number < 1 or gpus < 0:
+        raise UsageError("workers is a number from 1 on, and gpus_per_worker one from 0 on")
+    return Workers(number, options.get("ray_address"), gpus)
 
 
 @functools.cache

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.presentation import Table
     from ..run import Settings
     from ..suite import Suite
+    from ..workers import Workers
 
 __all__ = [
     "AsJson",
@@ -30,11 +31,14 @@ __all__ = [
     "Dtype",
     "DtypeOption",
     "EncoderOption",
+    "GpusPerWorker",
     "MeasuresOption",
     "Plugins",
+    "RayAddress",
     "ReferenceSetOption",
     "ThresholdsOption",
     "TrackingUri",
+    "WorkersOption",
     "adjusted",
     "check_address",
     "extra_options",
@@ -81,6 +85,18 @@ MeasuresOption = Annotated[
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file with measures, encoders or generators to add."),
+]
+WorkersOption = Annotated[
+    int,
+    typer.Option("--workers", min=1, max=4096, help="Processes that generate and score; 2 or more need Ray."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option("--ray-address", metavar="HOST:PORT", help="Ray cluster to work on; auto finds one here."),
+]
+GpusPerWorker = Annotated[
+    float,
+    typer.Option("--gpus-per-worker", min=0, help="GPUs that a worker asks for; with 0.5, two share one."),
 ]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="CPU threads of PyTorch; stored in the run's record.")
@@ -156,12 +172,15 @@ def check_address(tracking_uri: str | None) -> None:
         raise UsageError(wrong)
 
 
-def settings(cache: Path, device: str, dtype: str, threads: int | None) -> Settings:
+def settings(
+    cache: Path, device: str, dtype: str, threads: int | None, workers: Workers | None = None
+) -> Settings:
     """Collect the settings of a run that are not part of its suite."""
     from ...metrics.encoders.base import EncoderOptions
     from ..run import Settings
+    from ..workers import Workers
 
-    return Settings(cache, EncoderOptions(device, dtype), threads=threads)
+    return Settings(cache, EncoderOptions(device, dtype), threads=threads, workers=workers or Workers())
 
 
 def load_plugins(files: list[Path] | None) -> None:

@@ -21,12 +21,15 @@ from .options import (
     Dtype,
     DtypeOption,
     EncoderOption,
+    GpusPerWorker,
     MeasuresOption,
     Plugins,
+    RayAddress,
     ReferenceSetOption,
     Threads,
     ThresholdsOption,
     TrackingUri,
+    WorkersOption,
     adjusted,
     check_address,
     load_plugins,
@@ -83,6 +86,9 @@ def run(
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,
+    workers: WorkersOption = 1,
+    ray_address: RayAddress = None,
+    gpus_per_worker: GpusPerWorker = 0,
     retry_failed: Annotated[bool, typer.Option(help="Generate again the items that failed.")] = False,
     stop_after: Annotated[
         int, typer.Option(min=0, help="Stop after so many items in a row that fail alike; 0 never.")
@@ -96,6 +102,7 @@ def run(
     from ..matrix import is_pattern, named_generators
     from ..suite_loading import load_suite
     from ..suite_parts import SuitePart
+    from ..workers import Workers
 
     if name and out:
         raise UsageError("--name names the folder in runs/ as well; give --name or --out, not both")
@@ -109,7 +116,7 @@ def run(
     if meta:
         notes["meta"] = _read_meta(meta)
     how = replace(
-        settings(cache, device, dtype, threads),
+        settings(cache, device, dtype, threads, Workers(workers, ray_address, gpus_per_worker)),
         retry_failed=retry_failed,
         stop_after=stop_after,
         reuse=reuse,
@@ -144,6 +151,9 @@ def score(
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,
+    workers: WorkersOption = 1,
+    ray_address: RayAddress = None,
+    gpus_per_worker: GpusPerWorker = 0,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
@@ -153,10 +163,12 @@ def score(
     from ..run import score_run
     from ..store import open_run
     from ..suite import Suite
+    from ..workers import Workers
 
     recorded = Suite.model_validate(open_run(run).record["suite"])
     suite = adjusted(recorded, measures, encoder, thresholds, reference_set)
-    summary = score_run(run, suite, settings(cache, device, dtype, threads))
+    how = settings(cache, device, dtype, threads, Workers(workers, ray_address, gpus_per_worker))
+    summary = score_run(run, suite, how)
     after_scoring(run, tracking_uri)
     print_summary(summary, as_json)
 
