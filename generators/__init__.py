@@ -111,6 +111,12 @@ def _signed(argument: str, device: str, dtype: str) -> Generator:
     return _wrapper(SIGNED, argument, device, dtype)
 
 
+def _expanded(argument: str, device: str, dtype: str) -> Generator:
+    from .expanded import EXPANDED
+
+    return _wrapper(EXPANDED, argument, device, dtype)
+
+
 def _watermarked(argument: str, device: str, dtype: str) -> Generator:
     from .watermarked import WATERMARKED
 
@@ -184,6 +190,10 @@ GENERATORS.add(
     GeneratorKind(
         _signed, "signed:[SPEC]?cert=FILE,key=FILE: clips of another generator, signed with a C2PA manifest"
     ),
+)
+GENERATORS.add(
+    "expanded",
+    GeneratorKind(_expanded, "expanded:[SPEC]?by=FILE: another generator, given longer prompts from a file"),
 )
 GENERATORS.add(
     "watermarked",

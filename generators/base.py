@@ -138,6 +138,10 @@ class Generator(ABC):
         """Name the user's file that is an item's clip, relative to its folder; None where there is none."""
         return item.source
 
+    def prompt_of(self, item: Item) -> str | None:
+        """Return the text that an item is generated from: its prompt, unless the generator expands it."""
+        return item.prompt
+
     def why_not(self, item: Item) -> str:
         """Say why an item cannot be given to the generator at all; empty if it can.
 

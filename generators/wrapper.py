@@ -45,7 +45,7 @@ class Wrapper(Generator):
 
     def why_not(self, item: Item) -> str:
         """Say why an item cannot be given to the inner generator."""
-        return self.inner.why_not(item)
+        return self.inner.why_not(item)  # which does not depend on the words of the prompt
 
     def check(self, items: Sequence[Item]) -> list[str]:
         """Run the generator's checks."""
@@ -58,6 +58,14 @@ class Wrapper(Generator):
         """
         del items
         return {}
+
+    def asked(self, item: Item) -> Item:
+        """Return an item as the inner generator is given it, with the same id; called after `before`."""
+        return item
+
+    def prompt_of(self, item: Item) -> str | None:
+        """Return the text that an item is generated from."""
+        return self.inner.prompt_of(self.asked(item))
 
     @abstractmethod
     def after(self, item: Item, output: Output, folder: Path) -> Output:
@@ -77,7 +85,7 @@ class Wrapper(Generator):
         shutil.rmtree(self._scratch, ignore_errors=True)
         outputs = self.before(items)
         rest = [item for item in items if item.id not in outputs]
-        made = answers(self.inner, rest) if rest else []
+        made = answers(self.inner, [self.asked(item) for item in rest]) if rest else []
         for item, output in zip(rest, made, strict=True):
             outputs[item.id] = self.after(item, output, self._scratch / item.id)
         return [outputs[item.id] for item in items]
@@ -108,11 +116,19 @@ class Layered:
         found: dict[str, Output] = {
             item: NotApplicable(why) for item, why in unsuited(self.whole, items).items()
         }
+        given = list(items)
         for depth, wrapper in enumerate(self.wrappers):
-            rest = {item.id: item for item in items if item.id not in found}
+            rest = {item.id: item for item in given if item.id not in found}
             for item, output in wrapper.before(list(rest.values())).items():
                 found[item] = self._after(rest[item], output, folder, self.wrappers[:depth])
+            given = [wrapper.asked(item) for item in rest.values() if item.id not in found]
         return found
+
+    def asked(self, item: Item) -> Item:
+        """Return an item as the innermost generator is given it."""
+        for wrapper in self.wrappers:
+            item = wrapper.asked(item)
+        return item
 
     def after(self, item: Item, output: Output, folder: Path) -> Output:
         """Say what becomes of an output of the innermost generator; see `Wrapper.after`."""

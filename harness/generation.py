@@ -132,7 +132,7 @@ class _JobRun:
             answered = self._parts.before(group, folder)
             for item in group:
                 if item.id not in answered:
-                    yield item
+                    yield self._parts.asked(item)
                     continue
                 self._keep(item, answered[item.id], 0.0, ticker)
                 shutil.rmtree(folder / item.id, ignore_errors=True)

@@ -219,6 +219,7 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
     else:
         items = suite_items(suite)
     items = tuple(replace(item, file=generator.file_of(item)) for item in items)
+    items = tuple(replace(item, given=_other_text(generator, item)) for item in items)
     return make_plan(
         suite,
         items,
@@ -226,6 +227,11 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
         batch_size=generator.batch_size,
         starts=_start_digests(items),
     )
+
+
+def _other_text(generator: Generator, item: Item) -> str | None:
+    text = generator.prompt_of(item)
+    return None if text == (item.prompt or "") else text
 
 
 def _start_digests(items: Sequence[Item]) -> dict[str, str]:

@@ -36,6 +36,8 @@ def item_fields(item: Item) -> str:
     """Write the fields of an item, but its id and cluster, as JSON."""
     fields = {k: v for k, v in vars(item).items() if k not in ("id", "cluster")}
     fields["clip"] = item.clip.model_dump()
+    if item.given is None:  # as in runs from before there were expansions
+        del fields["given"]
     return json.dumps(fields)
 
 

@@ -24,6 +24,7 @@ from . import (
     audit,
     correct,
     detect,
+    expand,
     extrapolate,
     physics_iq,
     prompts,
@@ -307,6 +308,7 @@ def export(
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train.train)
 app.command()(prompts.transform)
+app.command()(expand.expand)
 app.command()(prompts.classify)
 app.command()(prompts.assess)
 app.command()(detect.detect)

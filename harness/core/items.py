@@ -209,6 +209,8 @@ class Item:
         source: name of the file, in a folder of clips, that is this item's clip, if there is one.
         file: name that the item's clip has in the user's folder, whether the folder or the suite gave the
             prompt. It is not part of the identity.
+        given: text that the generator is given instead of the prompt; None where it is given the prompt. It
+            is not part of the identity either: the generator's has what it does to prompts.
     """
 
     id: str
@@ -226,6 +228,7 @@ class Item:
     strength: float | None = None
     source: str | None = None
     file: str | None = None
+    given: str | None = None
 
     def label(self, name: str) -> str | None:
         """Return the first value of a label; None if the label is absent."""
