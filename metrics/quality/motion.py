@@ -1,4 +1,4 @@
-"""Measures of motion: flicker, warping error and dynamic degree.
+"""Measures of motion: flicker, repeated frames, warping error and dynamic degree.
 
 A clip without motion has no flicker and no warping error, so read the first two together with the third.
 """
@@ -10,10 +10,12 @@ import numpy as np
 from ..base import NotApplicable, Sample, Scored, measure
 from .blank import BLANK, refuse_blank
 
-__all__ = ["DYNAMIC_THRESHOLD", "dynamic_degree", "flicker", "warping_error"]
+__all__ = ["DYNAMIC_THRESHOLD", "dynamic_degree", "flicker", "repeated_frames", "warping_error"]
 
 DYNAMIC_THRESHOLD = 6 / 256
 """A pair of frames moves when the top 5 % of its flow is above this share of min(H, W) (VBench)."""
+_SAME = 0.05
+"""Levels of 255 under which two frames are one."""
 
 
 @measure("motion.flicker", version=2, needs=("pixels", BLANK), better="higher", bounds=(0.0, 1.0))
@@ -35,6 +37,35 @@ def flicker(sample: Sample) -> Scored:
         float((255.0 - difference.mean()) / 255.0),
         {"worst_pair": worst, "worst_value": float((255.0 - difference[worst]) / 255.0)},
     )
+
+
+@measure("motion.repeated_frames", version=1, needs=("pixels", BLANK), better="lower", bounds=(0.0, 1.0))
+def repeated_frames(sample: Sample) -> Scored:
+    """Share of the frames that repeat the one before them: a freeze, or a rate raised by doubling frames.
+
+    A frame repeats the one before if they differ by less than 0.05 levels of 255 on average, or by less than
+    a twentieth of what neighbours in the clip differ by, at the 75th percentile: coding can leave a little. A
+    drawing of a still scene is one repeated frame, too, so read it beside `motion.dynamic_degree`.
+
+    Raises:
+        NotApplicable: the clip has one frame, or is blank.
+    """
+    refuse_blank(sample)
+    difference = sample.features["pixels"][:, 0]
+    if not len(difference):
+        raise NotApplicable("one frame")
+    limit = max(_SAME, float(np.percentile(difference, 75)) / 20)
+    repeats = difference < limit
+    return Scored(
+        float(repeats.mean()),
+        {"repeated": int(repeats.sum()), "longest_freeze": _longest(repeats), "limit": limit},
+    )
+
+
+def _longest(flags: np.ndarray) -> int:
+    """Return the length of the longest run of True."""
+    ends = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    return int((ends[1::2] - ends[::2]).max(initial=0))
 
 
 @measure("motion.warping_error", version=2, needs=("flow", BLANK), better="lower", bounds=(0.0, 3.0))
