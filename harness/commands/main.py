@@ -22,6 +22,7 @@ import typer
 from ..core.errors import ScreentestError, UsageError, unknown_name
 from . import (
     audit,
+    compare,
     correct,
     detect,
     expand,
@@ -30,6 +31,7 @@ from . import (
     prompts,
     provenance,
     reader_error,
+    rerun,
     safety,
     surprise,
     train,
@@ -40,7 +42,6 @@ from . import run as run_commands
 from .one_run import after_scoring
 from .options import (
     AsJson,
-    Confidence,
     Plugins,
     TrackingUri,
     check_address,
@@ -92,28 +93,8 @@ def _all_commands(debug: Debug = False, version: Version = False) -> None:
 
 app.command()(run_commands.run)
 app.command()(run_commands.score)
-
-
-@app.command()
-def compare(
-    run_a: Annotated[Path, typer.Argument(help="The run to compare with (a).")],
-    run_b: Annotated[Path, typer.Argument(help="The run to judge (b).")],
-    confidence: Confidence = 0.95,
-    scale: Annotated[
-        Literal["difference", "ratio"], typer.Option(help="What the table shows; --json has both.")
-    ] = "difference",
-    as_json: AsJson = False,
-) -> None:
-    """Compare two runs of one suite, item by item: differences with intervals."""
-    from ...reports.tables import comparison_table
-    from ..compare import compare as compare_runs
-    from ..store import open_run
-
-    comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
-    if as_json:
-        print_json(comparison.model_dump())
-    else:
-        print_table(comparison_table(comparison, scale))
+app.command()(rerun.rerun)
+app.command()(compare.compare)
 
 
 @app.command()
