@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .core.errors import UsageError
 from .core.files import write_atomic
+from .core.items import Item
 from .core.keys import rows_sha256
 from .plan import plan_digest, same_item
 from .store import DIGESTS, RunStore
@@ -133,13 +134,18 @@ def why_unchecked(store: RunStore) -> str | None:
     return None
 
 
-def differences(store: RunStore) -> list[TableChange]:
+def differences(store: RunStore, planned: Sequence[Item] = ()) -> list[TableChange]:
     """List what of a run is not as it was when it was scored, clips aside.
 
     The plan is computed anew from the items, whatever the schema. A run without ``digests.json`` is held to
     the digests of its rows alone.
+
+    Args:
+        store: the run.
+        planned: items that were just made of their prompts; those of the run need not be made again, only
+            compared.
     """
-    found = _of_plan(store)
+    found = _of_plan(store, planned)
     if store.record["schema"] < WITH_DIGESTS:
         return found
     for part, rows in (
@@ -164,10 +170,11 @@ def differences(store: RunStore) -> list[TableChange]:
     return found
 
 
-def _of_plan(store: RunStore) -> list[TableChange]:
+def _of_plan(store: RunStore, planned: Sequence[Item]) -> list[TableChange]:
     items, record = store.items(), store.record
     found: list[TableChange] = []
-    others = [item.id[:12] for item in items if not same_item(item)]
+    made = {item.id: item for item in planned}
+    others = [item.id[:12] for item in items if not same_item(item, made.get(item.id))]
     if others:
         named = ", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
         found.append(

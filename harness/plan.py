@@ -103,10 +103,21 @@ def plan_digest(
     return digest("plan", identity)
 
 
-def same_item(item: Item) -> bool:
-    """Say whether an item's id and cluster are those of its prompt, seed and settings."""
-    made = make_item(item.prompt, item.seed, item.clip, source=item.source, **start_of(item))
+def same_item(item: Item, made: Item | None = None) -> bool:
+    """Say whether an item's id and cluster are those of its prompt, seed and settings.
+
+    Args:
+        item: as it was stored.
+        made: one of the same id that was just made; if its prompt, seed and settings are the same, nothing is
+            hashed.
+    """
+    if made is None or _asked(made) != _asked(item):
+        made = make_item(item.prompt, item.seed, item.clip, source=item.source, **start_of(item))
     return (made.id, made.cluster) == (item.id, item.cluster)
+
+
+def _asked(item: Item) -> tuple[object, ...]:
+    return (item.prompt, item.seed, item.clip, item.source, *start_of(item).values())
 
 
 def another_plan(folder: Path, record: Mapping[str, Any], plan: Plan) -> str:

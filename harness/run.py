@@ -128,7 +128,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         store = RunStore.create(out, plan, record)
         use_threads(settings.threads_used, store.record)
         _refuse_other_instruments(store, tools)
-        _check_unchanged(store)
+        _check_unchanged(store, plan.items)
         store.sweep()
         if settings.retry_failed:
             store.forget_failures()
@@ -195,9 +195,9 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
             return _score(store, tools, team)
 
 
-def _check_unchanged(store: RunStore) -> None:
+def _check_unchanged(store: RunStore, planned: Sequence[Item] = ()) -> None:
     """Refuse a run that was changed since it was scored; say which of its values are taken anew."""
-    changes = differences(store)
+    changes = differences(store, planned)
     refuse_changed(store, but=SCORES, changes=changes)
     for change in changes:
         note(f"warning: in {store.folder}, {change.what}; what does not match its digest is taken anew")

@@ -16,7 +16,7 @@ from ..metrics.encoders.encode import Encoded, encode_clip
 from .core.clip_info import DECODING_VERSION
 from .core.errors import MediaError, UsageError, describe
 from .core.items import Item
-from .core.keys import Json, canonical_json, digest
+from .core.keys import Digester, Json, canonical_json
 from .core.layers import to_json
 from .core.run_data import ClipRecord, Score
 
@@ -41,22 +41,32 @@ def score_key(
     ``encoders`` is feature name -> encoder digest, for the features that the measure needs. ``settings`` is
     name -> digest, for the settings of the run that it reads.
     """
-    fields: dict[str, Json] = {
-        "measure": measure.name,
-        "version": measure.version,
-        "outcome": record.outcome,
-        "reason": record.reason,
-        "clip": record.sha256,
-        "decoding": DECODING_VERSION,
-        "encoders": dict(encoders),
-    }
-    if any(name.endswith(TEXT) for name in encoders):
+    varying = _of_item(record, prompt, any(name.endswith(TEXT) for name in encoders))
+    return _digester(measure, encoders, settings or {}, tuple(varying))(varying)
+
+
+def _of_item(record: ClipRecord, prompt: str | None, with_prompt: bool) -> dict[str, Json]:
+    """List the fields of a score's key that differ from item to item."""
+    fields: dict[str, Json] = {"clip": record.sha256, "outcome": record.outcome, "reason": record.reason}
+    if with_prompt:
         fields["prompt"] = prompt
     if record.layers:
         fields["layers"] = to_json(record.layers)
+    return fields
+
+
+def _digester(
+    measure: Measure, encoders: Mapping[str, str], settings: Mapping[str, str], varying: tuple[str, ...]
+) -> Digester:
+    shared: dict[str, Json] = {
+        "measure": measure.name,
+        "version": measure.version,
+        "decoding": DECODING_VERSION,
+        "encoders": dict(encoders),
+    }
     if settings:
-        fields["settings"] = dict(settings)
-    return digest("score", fields)
+        shared["settings"] = dict(settings)
+    return Digester("score", shared, varying)
 
 
 class Scorer:
@@ -81,6 +91,7 @@ class Scorer:
         self._settings = settings or {}
         self._encoders = encoders
         self._cache = cache
+        self._digesters: dict[tuple[str, tuple[str, ...]], Digester] = {}
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Let the encoders check all items of a run.
@@ -93,16 +104,16 @@ class Scorer:
 
     def keys(self, item: Item, record: ClipRecord) -> dict[str, str]:
         """Compute the keys of this item's scores: measure name -> key."""
-        return {
-            m.name: score_key(
-                m,
-                record,
-                item.prompt,
-                {f: self._encoders[f].digest for f in m.needs},
-                {name: self._settings[name].digest for name in m.settings},
-            )
-            for m in self._measures
-        }
+        return {m.name: self._key(m, item, record) for m in self._measures}
+
+    def _key(self, measure: Measure, item: Item, record: ClipRecord) -> str:
+        varying = _of_item(record, item.prompt, any(name.endswith(TEXT) for name in measure.needs))
+        names = tuple(varying)
+        if (measure.name, names) not in self._digesters:
+            encoders = {f: self._encoders[f].digest for f in measure.needs}
+            settings = {name: self._settings[name].digest for name in measure.settings}
+            self._digesters[measure.name, names] = _digester(measure, encoders, settings, names)
+        return self._digesters[measure.name, names](varying)
 
     def score(self, item: Item, record: ClipRecord, path: Path | None) -> tuple[ClipRecord, list[Score]]:
         """Score one item; return its record, with the properties found in decoding, and its scores.

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screentest.harness.core.keys import canonical_json, digest, file_sha256, folder_digest, seeded_rng
+from screentest.harness.core.keys import (
+    Digester,
+    canonical_json,
+    digest,
+    file_sha256,
+    folder_digest,
+    seeded_rng,
+)
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -118,3 +125,13 @@ def test_neighbouring_seeds_are_independent():
     off_diagonal = np.corrcoef(streams)[np.triu_indices(64, 1)]
     assert np.abs(off_diagonal).max() < 5.5 / np.sqrt(1000)
     assert off_diagonal.std() == pytest.approx(1 / np.sqrt(1000), rel=0.1)
+
+
+@given(
+    st.dictionaries(st.text(), st.text()), st.dictionaries(st.text(), st.none() | st.text() | st.integers())
+)
+def test_a_digester_gives_the_digests_of_the_whole(shared, varying):
+    shared = {name: value for name, value in shared.items() if name not in varying}
+    digester = Digester("thing", shared, tuple(varying))
+    assert digester(varying) == digest("thing", {**shared, **varying})
+    assert digester(dict.fromkeys(varying, "")) == digest("thing", {**shared, **dict.fromkeys(varying, "")})
