@@ -123,8 +123,14 @@ class Host:
     sees_run: bool
 
 
-Fresh: TypeAlias = "tuple[Literal['feature', 'info', 'text'], str, str, Feature | Record | ClipInfo]"
-"""A new entry of a cache: its kind, the clip or text, the encoder's digest, and the content."""
+@dataclass(frozen=True)
+class Fresh:
+    """What is new in a cache: features by encoder, and properties, of a clip; or of a text."""
+
+    of: str
+    is_text: bool
+    info: ClipInfo | None
+    features: Mapping[str, Feature | Record]
 
 
 @dataclass(frozen=True)
@@ -303,20 +309,17 @@ class _Carrying(FeatureCache):
         super().__init__(folder)
         self.fresh: list[Fresh] = []
 
-    def put(self, clip_sha: str, encoder_digest: str, feature: Feature | Record) -> None:
-        """Store a feature."""
-        super().put(clip_sha, encoder_digest, feature)
-        self.fresh.append(("feature", clip_sha, encoder_digest, feature))
-
-    def put_info(self, clip_sha: str, info: ClipInfo) -> None:
-        """Store the properties of a clip from decoding."""
-        super().put_info(clip_sha, info)
-        self.fresh.append(("info", clip_sha, "", info))
+    def put_clip(
+        self, clip_sha: str, info: ClipInfo | None, features: Mapping[str, Feature | Record]
+    ) -> None:
+        """Store features of a clip, and its properties."""
+        super().put_clip(clip_sha, info, features)
+        self.fresh.append(Fresh(clip_sha, False, info, features))
 
     def put_text(self, text: str, encoder_digest: str, feature: Feature) -> None:
         """Store a prompt's embedding."""
         super().put_text(text, encoder_digest, feature)
-        self.fresh.append(("text", text, encoder_digest, feature))
+        self.fresh.append(Fresh(text, True, None, {encoder_digest: feature}))
 
 
 def _taken(cache: FeatureCache | None) -> list[Fresh]:
@@ -328,13 +331,13 @@ def _taken(cache: FeatureCache | None) -> list[Fresh]:
 
 def keep_fresh(cache: FeatureCache, fresh: Sequence[Fresh]) -> None:
     """Put into the driver's cache what a worker made without it."""
-    for kind, of, encoder, content in fresh:
-        if kind == "info" and isinstance(content, ClipInfo):
-            cache.put_info(of, content)
-        elif kind == "feature" and not isinstance(content, ClipInfo):
-            cache.put(of, encoder, content)
-        elif not isinstance(content, ClipInfo | Record):
-            cache.put_text(of, encoder, content)
+    for one in fresh:
+        if not one.is_text:
+            cache.put_clip(one.of, one.info, one.features)
+            continue
+        for encoder, feature in one.features.items():
+            if not isinstance(feature, Record):
+                cache.put_text(one.of, encoder, feature)
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -1,11 +1,12 @@
 """The feature cache, by clip and encoder, shared by all runs.
 
-    <cache>/features/v2/<clip sha>/<encoder digest>.npz  a feature, shape (n, k); v2 is the decoding's version
-    <cache>/features/v2/<clip sha>/info.json             properties of the clip from decoding
+    <cache>/features/v2/<2 digits>/<clip sha>.npz     all features of a clip, and what decoding told of it;
+                                                      v2 is the decoding's version
     <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
     <cache>/sets/<reference set digest>/<encoder digest>/     an index of features, see `feature_index`
 
-A damaged or incomplete entry counts as absent and is computed again.
+A damaged or incomplete entry counts as absent and is computed again. A file is written anew with what is
+added to it; of two processes that add to one clip at the same time, the last one keeps its features.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +27,6 @@ from numpy.typing import NDArray
 
 from ...harness.core.clip_info import DECODING_VERSION, ClipInfo
 from ...harness.core.errors import UsageError
-from ...harness.core.files import write_atomic
 from ...harness.core.keys import canonical_json, digest
 from .base import Feature, Record
 from .feature_index import IndexWriter, open_index, writing
@@ -33,6 +34,7 @@ from .feature_index import IndexWriter, open_index, writing
 __all__ = ["FeatureCache"]
 
 _INFO_VERSION = 2
+_INDEX = "index"
 _META, _ARRAY, _DIGEST = "meta", "array.", "digest"
 
 
@@ -50,32 +52,53 @@ class FeatureCache:
 
     def get(self, clip_sha: str, encoder_digest: str) -> Feature | Record | None:
         """Return a cached feature, or None."""
-        return _load(self._feature(clip_sha, encoder_digest))
+        return self.get_clip(clip_sha, [encoder_digest])[1].get(encoder_digest)
 
     def put(self, clip_sha: str, encoder_digest: str, feature: Feature | Record) -> None:
         """Store a feature."""
-        _save(self._feature(clip_sha, encoder_digest), feature)
+        self.put_clip(clip_sha, None, {encoder_digest: feature})
 
     def get_info(self, clip_sha: str) -> ClipInfo | None:
         """Return the properties of a clip from decoding, or None."""
-        try:
-            record = json.loads((self._clip(clip_sha) / "info.json").read_text("utf-8"))
-            kept = record["digest"] == digest("clip info", {"clip": clip_sha, "info": record["info"]})
-            return ClipInfo(**record["info"]) if record["version"] == _INFO_VERSION and kept else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return self.get_clip(clip_sha, [])[0]
 
     def put_info(self, clip_sha: str, info: ClipInfo) -> None:
         """Store the properties of a clip from decoding."""
-        self._clip(clip_sha).mkdir(parents=True, exist_ok=True)
-        told = json.loads(json.dumps(asdict(info)))
-        record = {
-            "version": _INFO_VERSION,
-            "info": told,
-            "digest": digest("clip info", {"clip": clip_sha, "info": told}),
-        }
-        # Not forced to the disk, which takes longer than decoding a small clip: a torn file counts as absent.
-        write_atomic(self._clip(clip_sha) / "info.json", json.dumps(record), durable=False)
+        self.put_clip(clip_sha, info, {})
+
+    def get_clip(
+        self, clip_sha: str, encoder_digests: Iterable[str]
+    ) -> tuple[ClipInfo | None, dict[str, Feature | Record]]:
+        """Return what is cached of a clip: its properties, and features by the digest of their encoder."""
+        try:
+            # Opened here, as NumPy leaves a file open that it finds to be damaged.
+            with self._clip(clip_sha).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                index = json.loads(archive[_INDEX].tobytes())
+                told = {one: index["features"].get(one) for one in encoder_digests}
+                found = {one: _feature(archive, clip_sha, one, entry) for one, entry in told.items() if entry}
+                info = _info(clip_sha, index["info"])
+        except _DAMAGED:
+            return None, {}
+        return info, {one: feature for one, feature in found.items() if feature is not None}
+
+    def put_clip(
+        self, clip_sha: str, info: ClipInfo | None, features: Mapping[str, Feature | Record]
+    ) -> None:
+        """Add features of a clip, by the digest of their encoder, and its properties to what is there."""
+        path = self._clip(clip_sha)
+        index, arrays = _whole(path)
+        if info is not None:
+            told = json.loads(json.dumps(asdict(info)))
+            kept = digest("clip info", {"clip": clip_sha, "info": told})
+            index["info"] = {"version": _INFO_VERSION, "info": told, "digest": kept}
+        for encoder_digest, feature in features.items():
+            parts = _parts(feature)
+            number = index["features"].get(encoder_digest, {"number": len(index["features"])})["number"]
+            arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{number}.")}
+            arrays |= {f"{number}.{name}": array for name, array in parts.items()}
+            kept = _digest_of(f"{clip_sha}/{encoder_digest}", parts)
+            index["features"][encoder_digest] = {"number": number, "names": list(parts), "digest": kept}
+        _write(path, {**arrays, _INDEX: np.frombuffer(json.dumps(index).encode("utf-8"), np.uint8)})
 
     def get_text(self, text: str, encoder_digest: str) -> Feature | None:
         """Return a prompt's cached embedding, or None."""
@@ -101,10 +124,7 @@ class FeatureCache:
 
     def _clip(self, clip_sha: str) -> Path:
         # Features depend on decoding, so those of another decoding version are not read.
-        return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha
-
-    def _feature(self, clip_sha: str, encoder_digest: str) -> Path:
-        return self._clip(clip_sha) / f"{encoder_digest}.npz"
+        return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha[:2] / f"{clip_sha}.npz"
 
     def _text(self, text: str, encoder_digest: str) -> Path:
         return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.npz"
@@ -113,24 +133,67 @@ class FeatureCache:
         return self.folder / "sets" / set_digest / encoder_digest
 
 
-def _load(path: Path) -> Feature | Record | None:
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
+
+
+def _whole(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read a clip's file as it is: the index, and the arrays of all features."""
     try:
-        # Opened here, as NumPy leaves a file open that it finds to be damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
-        if held.pop(_DIGEST).tobytes().decode("ascii", "replace") != _digest_of(path, held):
+            arrays = {name: archive[name] for name in archive.files}
+        index = json.loads(arrays.pop(_INDEX).tobytes())
+        known = {f"{one['number']}.{name}" for one in index["features"].values() for name in one["names"]}
+        if known != set(arrays) or "info" not in index:
+            raise ValueError("the index is of another file")
+    except _DAMAGED:
+        return {"info": None, "features": {}}, {}
+    return index, arrays
+
+
+def _info(clip_sha: str, told: Any) -> ClipInfo | None:
+    if told is None or told["version"] != _INFO_VERSION:
+        return None
+    kept = told["digest"] == digest("clip info", {"clip": clip_sha, "info": told["info"]})
+    return ClipInfo(**told["info"]) if kept else None
+
+
+def _feature(archive: Any, clip_sha: str, encoder_digest: str, entry: Any) -> Feature | Record | None:
+    try:
+        parts = {name: archive[f"{entry['number']}.{name}"] for name in entry["names"]}
+        if entry["digest"] != _digest_of(f"{clip_sha}/{encoder_digest}", parts):
             return None
-        if _META not in held:
-            return held["feature"]
-        meta = json.loads(held.pop(_META).tobytes().decode("utf-8"))
-        return Record({name.removeprefix(_ARRAY): array for name, array in held.items()}, meta)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return _joined(parts)
+    except _DAMAGED:
         return None
 
 
-def _digest_of(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Hash arrays by name, kind, shape and bytes, with the clip or set and the encoder that name the file."""
-    total = hashlib.sha256(f"{path.parent.name}/{path.stem}".encode())
+def _parts(feature: Feature | Record) -> dict[str, NDArray[Any]]:
+    if not isinstance(feature, Record):
+        return {"feature": feature}
+    parts = {f"{_ARRAY}{name}": array for name, array in feature.arrays.items()}
+    return {**parts, _META: np.frombuffer(canonical_json(feature.meta).encode("utf-8"), np.uint8)}
+
+
+def _joined(parts: dict[str, NDArray[Any]]) -> Feature | Record:
+    if _META not in parts:
+        return parts["feature"]
+    meta = json.loads(parts.pop(_META).tobytes().decode("utf-8"))
+    return Record({name.removeprefix(_ARRAY): array for name, array in parts.items()}, meta)
+
+
+def _load(path: Path) -> Feature | Record | None:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            held = {name: archive[name] for name in archive.files}
+        kept = held.pop(_DIGEST).tobytes().decode("ascii", "replace")
+        return _joined(held) if kept == _digest_of(f"{path.parent.name}/{path.stem}", held) else None
+    except _DAMAGED:
+        return None
+
+
+def _digest_of(whose: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Hash arrays by name, kind, shape and bytes, with the clip or text and the encoder whose they are."""
+    total = hashlib.sha256(whose.encode())
     for name, array in sorted(arrays.items()):
         total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         total.update(np.ascontiguousarray(array).data)
@@ -142,13 +205,19 @@ def _matrix(loaded: Feature | Record | None) -> Feature | None:
 
 
 def _save(path: Path, feature: Feature | Record) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    arrays: dict[str, NDArray[Any]] = {"feature": feature} if not isinstance(feature, Record) else {}
-    if isinstance(feature, Record):
-        arrays = {f"{_ARRAY}{name}": array for name, array in feature.arrays.items()}
-        arrays[_META] = np.frombuffer(canonical_json(feature.meta).encode("utf-8"), np.uint8)
-    arrays[_DIGEST] = np.frombuffer(_digest_of(path, arrays).encode("ascii"), np.uint8)
-    with beside.open("wb") as file:
+    parts = _parts(feature)
+    kept = np.frombuffer(_digest_of(f"{path.parent.name}/{path.stem}", parts).encode("ascii"), np.uint8)
+    _write(path, {**parts, _DIGEST: kept})
+
+
+def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    # Not forced to the disk, which takes longer than encoding a small clip: a torn file counts as absent.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        file = beside.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = beside.open("wb")
+    with file:
         np.savez(file, allow_pickle=False, **arrays)
     beside.replace(path)

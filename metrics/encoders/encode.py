@@ -48,14 +48,14 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
     """
     features: dict[str, Feature | Record] = {}
     not_applicable: dict[str, str] = {}
+    info, there = cache.get_clip(sha256, [encoder.digest for encoder in encoders.values()])
     for name, encoder in encoders.items():
-        cached = cache.get(sha256, encoder.digest)
+        cached = there.get(encoder.digest)
         if isinstance(cached, Record) and _WHY in cached.meta:
             not_applicable[name] = str(cached.meta[_WHY])
         elif cached is not None:
             features[name] = cached
     missing = {n: encoder for n, encoder in encoders.items() if n not in features and n not in not_applicable}
-    info = cache.get_info(sha256)
     if info is not None and not missing:
         return Encoded(info, features, {}, not_applicable=not_applicable)
     if not path.is_file():
@@ -64,12 +64,13 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
     if clip.sha256 != sha256:
         raise _damaged(path, "has changed")
     made = _one_pass(clip, missing)
-    cache.put_info(sha256, made.info)
-    for name, feature in made.features.items():
-        if name not in made.incomplete:
-            cache.put(sha256, missing[name].digest, feature)
-    for name, why in made.not_applicable.items():
-        cache.put(sha256, missing[name].digest, Record({}, {_WHY: why}))
+    new: dict[str, Feature | Record] = {
+        missing[name].digest: feature
+        for name, feature in made.features.items()
+        if name not in made.incomplete
+    }
+    new |= {missing[name].digest: Record({}, {_WHY: why}) for name, why in made.not_applicable.items()}
+    cache.put_clip(sha256, made.info, new)
     return replace(
         made,
         features={**features, **made.features},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from screentest.harness.core.media import ClipInfo
+from screentest.harness.core.media import ClipInfo, write_clip
 from screentest.metrics.encoders.base import Record
 from screentest.metrics.encoders.cache import FeatureCache
 
@@ -58,7 +58,7 @@ def test_a_feature_that_was_changed_is_none(cache: FeatureCache) -> None:
         cache.put(CLIP, ENCODER, feature)
         (path,) = cache.folder.rglob("*.npz")
         kept = path.read_bytes()
-        name = "feature" if feature is MATRIX else "array.boxes"
+        name = "0.feature" if feature is MATRIX else "0.array.boxes"
         for other in (np.zeros_like(MATRIX), MATRIX.reshape(3, 4), MATRIX.astype(np.float64), MATRIX[:3]):
             change(path, **{name: other})
             assert cache.get(CLIP, ENCODER) is None
@@ -69,19 +69,47 @@ def test_a_feature_that_was_changed_is_none(cache: FeatureCache) -> None:
 def test_an_entry_of_another_clip_or_from_before_digests_is_none(cache: FeatureCache) -> None:
     cache.put(CLIP, ENCODER, MATRIX)
     cache.put_info(CLIP, INFO)
-    (folder,) = (path.parent for path in cache.folder.rglob("*.npz"))
-    shutil.copytree(folder, folder.with_name(OTHER))
+    (path,) = cache.folder.rglob("*.npz")
+    other = path.parents[1] / OTHER[:2] / f"{OTHER}.npz"
+    other.parent.mkdir()
+    shutil.copy(path, other)
     assert cache.get(OTHER, ENCODER) is None
     assert cache.get_info(OTHER) is None
-    np.savez(folder / f"{ENCODER}.npz", feature=MATRIX)
+    np.savez(path, feature=MATRIX)
     assert cache.get(CLIP, ENCODER) is None
+    cache.put(CLIP, ENCODER, MATRIX)
+    assert cache.get(CLIP, ENCODER) is not None
+
+
+def test_a_clip_has_one_file_in_which_features_are_added_and_replaced(cache: FeatureCache) -> None:
+    cache.put_clip(CLIP, INFO, {ENCODER: MATRIX, "d" * 64: Record({"boxes": MATRIX}, {"frames": 4})})
+    cache.put(CLIP, "e" * 64, MATRIX[:1])
+    cache.put(CLIP, "d" * 64, MATRIX[1:])
+    assert len(list(cache.folder.rglob("*.*"))) == 1
+    info, found = cache.get_clip(CLIP, [ENCODER, "d" * 64, "e" * 64, "f" * 64])
+    assert info == INFO
+    assert {name[0]: np.shape(feature) for name, feature in found.items()} == {  # type: ignore[arg-type]
+        "c": (4, 3),
+        "d": (3, 3),
+        "e": (1, 3),
+    }
+
+
+def test_a_cache_of_small_features_is_smaller_than_small_clips(cache: FeatureCache, tmp_path: Path) -> None:
+    clip = tmp_path / "a.mp4"
+    write_clip(clip, np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8), 8)
+    cache.put_clip(CLIP, INFO, {ENCODER: MATRIX, "d" * 64: MATRIX})
+    (path,) = cache.folder.rglob("*.npz")
+    assert path.stat().st_size < clip.stat().st_size
 
 
 def test_what_decoding_told_and_sets_are_held_to_their_digests(cache: FeatureCache) -> None:
     cache.put_info(CLIP, INFO)
-    (path,) = cache.folder.rglob("info.json")
-    record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "info": {**record["info"], "fps": 60.0}}))
+    (path,) = cache.folder.rglob("*.npz")
+    with np.load(path) as archive:
+        index = json.loads(archive["index"].tobytes())
+    index["info"]["info"]["fps"] = 60.0
+    change(path, index=np.frombuffer(json.dumps(index).encode(), np.uint8))
     assert cache.get_info(CLIP) is None
     put_set(cache)
     (path,) = cache.folder.rglob("rows.bin")
