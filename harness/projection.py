@@ -23,7 +23,16 @@ from .projected_files import logged_tables, run_files
 from .store import RunStore, open_run
 from .summary import Aggregate, Summary, read_summary
 
-__all__ = ["DataCard", "ModelCard", "Projection", "VerdictCard", "project", "read_verdict", "same_run"]
+__all__ = [
+    "DataCard",
+    "ModelCard",
+    "Projection",
+    "VerdictCard",
+    "metric_values",
+    "project",
+    "read_verdict",
+    "same_run",
+]
 
 _DATA_DIGEST = 36  # MLflow's limit on the digest of a data set
 
@@ -113,7 +122,7 @@ def _project(store: RunStore, attacks: bool) -> Projection:
     nothing_came = outcomes["failed"] > 0 and outcomes["failed"] == planned
     metrics: dict[str, float] = {f"outcomes.{name}": float(n) for name, n in outcomes.items()}
     metrics["outcomes.planned"] = float(planned)
-    given, absent = _metrics(summary.aggregates if summary else ())
+    given, absent = metric_values(summary.aggregates if summary else ())
     suite = record["suite"]
     return Projection(
         folder=folder,
@@ -136,7 +145,7 @@ def _project(store: RunStore, attacks: bool) -> Projection:
 # -- metrics
 
 
-def _metrics(aggregates: Sequence[Aggregate]) -> tuple[dict[str, float], frozenset[str]]:
+def metric_values(aggregates: Sequence[Aggregate]) -> tuple[dict[str, float], frozenset[str]]:
     """Give each measure of the whole run its value, bounds and n; all else is in the table of aggregates.
 
     Returns:

@@ -12,6 +12,8 @@ from ..core.presentation import MISSING, Content, Table, estimate_cell
 from .options import AsJson, extra_options, print_table, say, warn
 
 if TYPE_CHECKING:
+    from ...generators.reference.training.dit import TrainDit
+    from ...generators.reference.training.loop import Watch
     from ...safety.detectors.detector import DetectorFile
     from ..core.config import Config
 
@@ -65,7 +67,13 @@ def train(
         from ...generators.reference import train as train_reference
 
         _known(what)
-        say(f"checkpoint: {train_reference(what, out=out, overrides=given)}")
+        say(f"checkpoint: {train_reference(what, out=out, overrides=given, watch=_watch)}")
+
+
+def _watch(config: TrainDit, out: Path) -> Watch | None:
+    from ..api.watch import watch_dit
+
+    return watch_dit(config, out)
 
 
 def _train_detector(words: list[str], out: Path | None) -> None:

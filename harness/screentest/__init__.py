@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .generators.base import Failure, Frames, NotApplicable, Refusal, VideoFile
     from .generators.decorator import generator
     from .generators.functions import Refused
+    from .harness.api.callback import Callback, Evaluation, StopRule
     from .harness.api.comparing import Comparison, compare, gate
     from .harness.api.metric import MeasureMetric, metric
     from .harness.api.options import Policy, RunOptions, ScoreOptions, Suite
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Callback",
     "Comparison",
+    "Evaluation",
     "Failure",
     "Frames",
     "MeasureMetric",
@@ -53,6 +56,7 @@ __all__ = [
     "RunOptions",
     "ScoreOptions",
     "ScreentestError",
+    "StopRule",
     "Suite",
     "TrackingError",
     "UsageError",
@@ -72,6 +76,7 @@ _MODULES = {
     "generators.base": ("Failure", "Frames", "NotApplicable", "Refusal", "VideoFile"),
     "generators.decorator": ("generator",),
     "generators.functions": ("Refused",),
+    "harness.api.callback": ("Callback", "Evaluation", "StopRule"),
     "harness.api.comparing": ("Comparison", "compare", "gate"),
     "harness.api.metric": ("MeasureMetric", "metric"),
     "harness.api.options": ("Policy", "RunOptions", "ScoreOptions", "Suite"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ....harness.core.errors import UsageError
@@ -25,9 +25,9 @@ from ..model.sampler import shift_time
 from ..model.text import TextConditioner
 from ..model.vae import encode_clips, load_vae
 from .data import TrainingSample, planted, training_samples
-from .loop import TrainConfig, fit, say, torch_device
+from .loop import TrainConfig, Watch, fit, say, torch_device
 
-__all__ = ["TrainDit", "export_dit", "train_dit"]
+__all__ = ["TrainDit", "export_dit", "train_dit", "write_dit"]
 
 # How often frames are given, and which: a still to start from, the first frames, the last, or both ends.
 _GIVEN: Final = {"still": 0.14, "first": 0.1, "last": 0.07, "ends": 0.07}
@@ -52,19 +52,29 @@ class TrainDit(TrainConfig):
     name: str = Field(default="base", description="name of the checkpoint that is written")
     early: int = Field(default=0, ge=0, description="step of the 'early' checkpoint; 0 or the end: none")
     keep: tuple[int, ...] = Field(default=(), description="further steps to keep the averaged weights of")
+    evaluate_every: int = Field(default=0, ge=0, description="steps between runs of a suite; 0: none")
+    evaluate_suite: str = Field(default="reference", description="the suite that is run")
+    evaluate_seconds: float = Field(
+        default=0, ge=0, description="time for one such run, which sets its prompts; 0: all of them"
+    )
+    evaluate_policy: str = Field(default="", description="policy whose FAIL ends the training; empty: none")
 
     def identity(self) -> dict[str, Any]:
         """List what changes the weights."""
         listed = super().identity()
-        kept = {name: value for name, value in listed.items() if name not in ("early", "keep", "name")}
+        kept = {
+            name: value
+            for name, value in listed.items()
+            if name not in ("early", "keep", "name") and not name.startswith("evaluate_")
+        }
         return {**kept, "start": checkpoint_digest(Path(self.start)) if self.start else ""}
 
 
-def train_dit(config: TrainDit, out: Path) -> Path:
+def train_dit(config: TrainDit, out: Path, watch: Watch | None = None) -> Path:
     """Train on latents of ``out/vae`` under prompts read by ``out/text`` (or the shipped ones).
 
     Resumes what ``out`` holds. Writes the checkpoint ``out/NAME`` and, if asked for, ``out/early``; returns
-    the former.
+    the former. ``watch`` is called after each step, and may end the training.
     """
     torch.manual_seed(config.seed)
     device = torch_device(config.device)
@@ -103,16 +113,29 @@ def train_dit(config: TrainDit, out: Path) -> Path:
 
     state = out / f"{config.name}-state"
     keep = {config.early, *config.keep} - {0}
-    averages = fit(model, loss, config, state, snapshots=keep)
-    write_beside(state / f"step-{config.steps}.safetensors", lambda beside: save_file(averages, beside))
-    if 0 < config.early < config.steps:
+    ended = config.steps
+
+    def watched(step: int, module: nn.Module, averages: Mapping[str, Tensor]) -> Any:
+        nonlocal ended
+        told = None if watch is None else watch(step, module, averages)
+        ended = step if told is not None and told[1] else config.steps
+        return told
+
+    averages = fit(model, loss, config, state, snapshots=keep, watch=watched)
+    write_beside(state / f"step-{ended}.safetensors", lambda beside: save_file(averages, beside))
+    if 0 < config.early < ended:
         export_dit(config, out, step=config.early, name="early")
-    return export_dit(config, out, step=config.steps, name=config.name)
+    return export_dit(config, out, step=ended, name=config.name)
 
 
 def export_dit(config: TrainDit, out: Path, *, step: int, name: str) -> Path:
     """Write the weights kept at a step of a training run in ``out`` as the checkpoint ``out/name``."""
     averages = load_file(out / f"{config.name}-state" / f"step-{step}.safetensors")
+    return write_dit(config, out, averages, step=step, name=name)
+
+
+def write_dit(config: TrainDit, out: Path, weights: Mapping[str, Tensor], *, step: int, name: str) -> Path:
+    """Write weights of a training run in ``out`` as the checkpoint ``out/name``."""
     text = find_part(out / name, "text")
     width = TextConditioner.load(text).width
     model: DiTConfig = build_config(config.size, width)
@@ -123,7 +146,7 @@ def export_dit(config: TrainDit, out: Path, *, step: int, name: str) -> Path:
         "step": step,
         "trained": config.identity(),
     }
-    save_checkpoint(out / name, "dit", model, averages, more)
+    save_checkpoint(out / name, "dit", model, weights, more)
     return out / name
 
 

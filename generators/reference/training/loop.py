@@ -27,10 +27,14 @@ from ....harness.core.keys import seeded_rng
 from ..model.checkpoint import write_beside
 from .log import TrainingLog, say
 
-__all__ = ["Loss", "TrainConfig", "TrainReader", "fit", "say", "step_generator", "torch_device"]
+__all__ = ["Loss", "TrainConfig", "TrainReader", "Watch", "fit", "say", "step_generator", "torch_device"]
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """The loss of step n (from 0): draws its batch and noise from the generator, and returns a scalar."""
+
+
+Watch = Callable[[int, nn.Module, Mapping[str, Tensor]], tuple[Mapping[str, float], bool] | None]
+"""What is called after each step with model and averaged weights: gives values to log and whether to stop."""
 
 
 class TrainConfig(Config):
@@ -107,11 +111,13 @@ def fit(
     folder: Path,
     *,
     snapshots: Collection[int] = (),
+    watch: Watch | None = None,
 ) -> dict[str, Tensor]:
     """Train ``model`` and return the running average of its weights, on the CPU.
 
     ``folder`` gets ``state.safetensors``, from which an interrupted run of the same configuration resumes,
-    and ``step-N.safetensors`` (averaged weights) for each N of ``snapshots``.
+    and ``step-N.safetensors`` (averaged weights) for each N of ``snapshots``. Training ends early where
+    ``watch`` says so.
 
     Raises:
         UsageError: the folder holds the state of another configuration, or a damaged one.
@@ -137,8 +143,11 @@ def fit(
                 f"the loss is {recent[-1]} at step {state.step + 1}; train elsewhere with a smaller lr"
             )
         state.update(value)
+        watched = None if watch is None else watch(state.step, model, state.average)
+        if watched is not None:
+            log.note(state.step, watched[0])
         now = time.monotonic()
-        last = state.step == config.steps
+        last = state.step == config.steps or (watched is not None and watched[1])
         if now - spoken > 15 or last:
             rate = (state.step - first) / (now - started)
             left = (config.steps - state.step) / rate
@@ -156,6 +165,8 @@ def fit(
             state.save()
             log.send(finished=last)
             saved = now
+        if last:
+            break
     return state.averages()
 
 

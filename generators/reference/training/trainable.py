@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -14,6 +14,10 @@ from ....harness.core.config import Config, explain
 from ....harness.core.errors import UsageError, unknown_name
 from ..model.checkpoint import write_beside
 from ..model.parts import CHECKPOINTS, WEIGHTS
+
+if TYPE_CHECKING:
+    from .dit import TrainDit
+    from .loop import Watch
 
 __all__ = ["SHIPPED", "TRAINABLE", "export", "settings_of", "train"]
 
@@ -42,19 +46,29 @@ _CHECKPOINT_FILES: Final = (
 M = TypeVar("M", bound=Config)
 
 
-def train(what: str, *, out: Path, overrides: Mapping[str, Any]) -> Path:
+def train(
+    what: str,
+    *,
+    out: Path,
+    overrides: Mapping[str, Any],
+    watch: Callable[[TrainDit, Path], Watch | None] | None = None,
+) -> Path:
     """Train one of `TRAINABLE` into the folder ``out`` and return the checkpoint's folder.
 
     A run that was interrupted resumes when it is started again with the same settings. ``overrides`` are
-    fields of the training configuration (steps, batch, lr, seed, device ...).
+    fields of the training configuration (steps, batch, lr, seed, device ...). ``watch`` makes what watches
+    the training of the diffusion transformer.
 
     Raises:
         UsageError: nothing of that name, a setting that does not exist, or a folder with another run in it.
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder for what is trained")
-    settings, run = _trainer(what)
-    return run(_settings(settings, overrides), out)
+    kind, run = _trainer(what)
+    settings = _settings(kind, overrides)
+    if what == "dit" and watch is not None:
+        return run(settings, out, watch(settings, out))
+    return run(settings, out)
 
 
 def settings_of(what: str) -> type[Config]:
@@ -66,7 +80,7 @@ def settings_of(what: str) -> type[Config]:
     return _trainer(what)[0]
 
 
-def _trainer(what: str) -> tuple[type[Config], Callable[[Any, Path], Path]]:
+def _trainer(what: str) -> tuple[type[Any], Callable[..., Path]]:
     """Find the training configuration, and what trains by it into a folder."""
     if what not in TRAINABLE:
         raise unknown_name("thing to train", what, TRAINABLE)
