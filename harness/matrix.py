@@ -64,13 +64,15 @@ class NamedGenerator:
     """A generator of a matrix.
 
     Attributes:
-        name: of its run's folder.
+        name: of its run, from the whole spec if it was given none.
+        short: name of the folder of a checkpoint that a star stands for; else the name.
         step: training step of its checkpoint; None if it is not known.
     """
 
     spec: str
     name: str
     step: int | None = None
+    short: str = ""
 
 
 def named_generators(specs: Sequence[str], file: Path | None = None) -> list[NamedGenerator]:
@@ -84,11 +86,12 @@ def named_generators(specs: Sequence[str], file: Path | None = None) -> list[Nam
         raise UsageError("--generator is empty; see 'screentest list generators'")
     if file is not None:
         listed += load_yaml(_GeneratorFile, str(file), {}, kind="generators").generators
-    found = [one for each in listed for one in _expanded(each)]
+    found = [one for each in listed for one in _expanded(each)]  # in the order of the command
     if not found:
         raise UsageError("give --generator KIND:ARGUMENT, or a file of generators with --generators")
     seen: set[str] = set()
     taken: set[str] = set()
+    shorts: set[str] = set()
     named: list[NamedGenerator] = []
     for one in found:
         if one.generator in seen:
@@ -96,7 +99,9 @@ def named_generators(specs: Sequence[str], file: Path | None = None) -> list[Nam
         seen.add(one.generator)
         name = _free(slug(one.name or one.generator), taken)
         taken.add(name)
-        named.append(NamedGenerator(one.generator, name, one.step))
+        short = _free(slug(one.short), shorts) if one.short else name
+        shorts.add(short)
+        named.append(NamedGenerator(one.generator, name, one.step, short))
     return named
 
 
@@ -106,10 +111,20 @@ def is_pattern(spec: str) -> bool:
     return kind in _SWEPT and "*" in _split(argument)[0]
 
 
-def _expanded(listed: _Listed) -> list[_Listed]:
+@dataclass(frozen=True)
+class _One:
+    """One generator, after stars are written out."""
+
+    generator: str
+    name: str
+    step: int | None
+    short: str = ""
+
+
+def _expanded(listed: _Listed) -> list[_One]:
     spec = listed.generator
     if not is_pattern(spec):
-        return [listed]
+        return [_One(spec, listed.name, listed.step)]
     kind, argument = split_kind(spec)
     path, options = _split(argument)
     whole = str(Path(path).expanduser())
@@ -117,10 +132,11 @@ def _expanded(listed: _Listed) -> list[_Listed]:
     if not found:
         raise UsageError(f"--generator {spec}: no file or folder fits {path}")
     return [
-        _Listed(
-            generator=f"{kind}:{one}{options}",
-            name=f"{listed.name}-{Path(one).name}" if listed.name else "",
-            step=_step(one),
+        _One(
+            f"{kind}:{one}{options}",
+            f"{listed.name}-{Path(one).name}" if listed.name else "",
+            _step(one),
+            "" if listed.name else Path(one).name,
         )
         for one in found
     ]

@@ -18,8 +18,8 @@ from ...harness.core.progress import note
 from ...harness.core.specs import parse_argument
 from ..base import Failure, Frames, Generator, Output, Refusal
 from .frames import clips_of, unsafe_of
-from .library import PipelineCall, library, library_version, pipeline_call
-from .loading import load_pipeline, quiet, start_image
+from .library import PipelineCall, library, library_version, pipeline_call, quiet
+from .loading import load_pipeline, start_image
 from .options import PipelineOptions, call_options, split_options
 from .sizes import Grid, divisor_in, grid_of, rounded
 from .weights import PipelineFiles, find_pipeline, sha256_of

@@ -7,14 +7,16 @@ import importlib
 import importlib.metadata
 import inspect
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from ...harness.core.errors import MissingWeightsError, UsageError
 
-__all__ = ["PipelineCall", "library", "library_version", "pipeline_call"]
+__all__ = ["PipelineCall", "library", "library_version", "pipeline_call", "quiet"]
 
 _LENGTHS: Final = ("num_frames", "video_length")
 _RATES: Final = ("frame_rate", "fps")
@@ -92,7 +94,8 @@ def pipeline_call(name: str, whose: str) -> PipelineCall:
             "version may, and a pipeline with code of its own is not run"
         )
     try:
-        parameters = inspect.signature(getattr(given, name).__call__).parameters
+        with quiet():  # importing a class, transformers tells what else could be installed
+            parameters = inspect.signature(getattr(given, name).__call__).parameters
     except (ImportError, RuntimeError) as error:  # a library that this class needs beside diffusers
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"{whose} is a {name}, which cannot be imported: {reason}") from None
@@ -102,3 +105,24 @@ def pipeline_call(name: str, whose: str) -> PipelineCall:
     if length is None or not {"prompt", "image"} & defaults.keys():
         raise UsageError(f"{whose} is a {name}, which makes no video from a text or an image")
     return PipelineCall(name, defaults, length, next((one for one in _RATES if one in defaults), None))
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Keep what the libraries say off the terminal; what matters is raised."""
+    from diffusers.utils import logging as ours
+    from transformers.utils import logging as theirs
+
+    before = [(one, one.get_verbosity(), one.is_progress_bar_enabled()) for one in (ours, theirs)]
+    for one in (ours, theirs):
+        one.set_verbosity_error()
+        one.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, verbosity, bar in before:
+            one.set_verbosity(verbosity)
+            if bar:
+                one.enable_progress_bar()

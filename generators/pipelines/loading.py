@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...harness.core.errors import ScreentestError, UsageError, describe, unknown_name
-from .library import library
+from .library import library, quiet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
     from .options import PipelineOptions
     from .weights import PipelineFiles
 
-__all__ = ["load_pipeline", "quiet", "save_memory", "start_image"]
+__all__ = ["load_pipeline", "save_memory", "start_image"]
 
 
 def load_pipeline(
@@ -125,24 +122,3 @@ def save_memory(pipeline: Any, options: PipelineOptions, whose: str) -> None:
             raise UsageError(f"{whose}: its autoencoder cannot decode with {what}; leave the option out")
         if wanted and enable is not None:
             enable()
-
-
-@contextmanager
-def quiet() -> Generator[None]:
-    """Keep what the libraries say off the terminal; what matters is raised."""
-    from diffusers.utils import logging as ours
-    from transformers.utils import logging as theirs
-
-    before = [(one, one.get_verbosity(), one.is_progress_bar_enabled()) for one in (ours, theirs)]
-    for one in (ours, theirs):
-        one.set_verbosity_error()
-        one.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for one, verbosity, bar in before:
-            one.set_verbosity(verbosity)
-            if bar:
-                one.enable_progress_bar()

@@ -32,7 +32,7 @@ def run_matrix(
     Args:
         job: what is run.
         named: the generators.
-        out: the folder of the runs; by default ``runs``, where the name of each begins with the suite's.
+        out: the folder of the runs; by default ``runs``, where names begin with the suite's and are longer.
 
     Raises:
         UsageError: a spec is wrong; nothing is run then.
@@ -41,7 +41,7 @@ def run_matrix(
     for one in named:
         job.make(one)
     folders = {
-        one.name: (Path("runs") / f"{job.suite.name}-{one.name}" if out is None else out / one.name)
+        one.name: (Path("runs") / f"{job.suite.name}-{one.name}" if out is None else out / one.short)
         for one in named
     }
     if dry_run:

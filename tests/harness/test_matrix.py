@@ -25,6 +25,10 @@ def test_a_star_is_every_checkpoint_by_its_step(tmp_path):
     assert [one.step for one in named] == [50, 500, 1000]
     assert named[0].spec == f"diffusers:{tmp_path}/checkpoint-50?steps=3,base=org/model"
     assert len({one.name for one in named}) == 3
+    assert [one.short for one in named] == ["checkpoint-50", "checkpoint-500", "checkpoint-1000"]
+    (tmp_path / "other" / "checkpoint-50").mkdir()
+    twice = named_generators([f"diffusers:{tmp_path}/checkpoint-50*", f"diffusers:{tmp_path}/other/*"])
+    assert [one.short for one in twice] == ["checkpoint-50", "checkpoint-500", "checkpoint-50-2"]
     everything = named_generators([f"diffusers:{tmp_path}/*"])
     assert [one.step for one in everything] == [None, None, 50, 500, 1000]
     with pytest.raises(UsageError, match="no file or folder fits"):
@@ -45,9 +49,11 @@ def test_a_file_lists_specs_and_names(tmp_path):
         f"  - {{name: tuned, generator: 'diffusers:{tmp_path}/checkpoint-*'}}\n"
     )
     assert named_generators([], file) == [
-        NamedGenerator("reference:early", "reference-early"),
-        NamedGenerator("reference:base", "best", 9),
-        NamedGenerator(f"diffusers:{tmp_path}/checkpoint-20", "tuned-checkpoint-20", 20),
+        NamedGenerator("reference:early", "reference-early", None, "reference-early"),
+        NamedGenerator("reference:base", "best", 9, "best"),
+        NamedGenerator(
+            f"diffusers:{tmp_path}/checkpoint-20", "tuned-checkpoint-20", 20, "tuned-checkpoint-20"
+        ),
     ]
 
 

@@ -137,4 +137,4 @@ def test_a_sweep_of_checkpoints_is_one_command(cli, tmp_path):
     assert code == 0, err
     runs = sorted(Path("sweep").glob("*/run.json"))
     assert [json.loads(path.read_text())["step"] for path in runs] == [1000, 500]
-    assert "checkpoint-1000 against folder-out-checkpoint-500" in out
+    assert "checkpoint-1000 against checkpoint-500" in out
