@@ -20,7 +20,7 @@ from .core.errors import ScreentestError, UsageError, describe
 from .core.progress import note
 from .workers import Host, Role, Worker, WorkerJob, Workers
 
-__all__ = ["Done", "connected", "spread"]
+__all__ = ["Done", "connected", "refuse_unreachable", "spread"]
 
 ATTEMPTS = 4
 """How often a unit of work is begun, each time in another process, before it counts as failed."""
@@ -54,6 +54,7 @@ def connected(workers: Workers, threads: int) -> Generator[None]:
     if ray.is_initialized():
         yield
         return
+    refuse_unreachable(workers)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     try:
@@ -66,10 +67,7 @@ def connected(workers: Workers, threads: int) -> Generator[None]:
                 **quiet,
             )
         else:
-            _refuse_deaf(workers.address)
             ray.init(address=workers.address, **quiet)
-    except ScreentestError:
-        raise
     except (Exception, SystemExit) as error:
         where = "this machine" if workers.address is None else f"--ray-address {workers.address}"
         raise UsageError(
@@ -165,6 +163,17 @@ def spread(
         ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_S) if closing else None
         for actor in (*starting.values(), *(a for a, _ in idle), *(a for a, *_ in busy.values())):
             ray.kill(actor)
+
+
+def refuse_unreachable(workers: Workers) -> None:
+    """Refuse workers without Ray, or at an address at which nothing answers, without starting anything.
+
+    Raises:
+        UsageError: the extra is not installed, or the cluster does not answer.
+    """
+    _ray()
+    if workers.address is not None:
+        _refuse_deaf(workers.address)
 
 
 def _ray() -> Any:

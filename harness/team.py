@@ -15,7 +15,7 @@ from ..generators.jobs import JobGenerator
 from ..generators.wrapper import Layered
 from ..metrics.encoders.cache import FeatureCache
 from .clip_files import Made
-from .cluster import Done, connected, spread
+from .cluster import Done, connected, refuse_unreachable, spread
 from .core.errors import UsageError
 from .core.items import Item
 from .core.run_data import ClipRecord, Score
@@ -61,10 +61,12 @@ def refuse_unbuildable(workers: Workers, options: EncoderOptions, generator: Cli
     """Refuse what no worker could do, before anything is done.
 
     Raises:
-        UsageError: a CUDA device without GPUs to ask for, or a generator that no worker can build.
+        UsageError: no Ray, or no cluster at the address; a CUDA device without GPUs to ask for; a generator
+            that no worker can build.
     """
     if not workers.elsewhere:
         return
+    refuse_unreachable(workers)
     if options.device == "cuda" and not workers.gpus:
         raise UsageError(
             "--device cuda on workers needs a GPU for each; give --gpus-per-worker 1, or a part of 1"

@@ -19,7 +19,7 @@ _CORE = (
 )  # fmt: skip
 
 
-_EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "peft": "diffusers"}
+_EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "peft": "diffusers", "ray": "ray"}
 """Library -> the extra that installs it."""
 
 

@@ -22,6 +22,8 @@ from screentest.metrics.encoders.cache import FeatureCache
 
 from .worker_fixtures import PLUGIN, forget, marked_suite, plugin_loaded
 
+pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+
 
 @pytest.fixture(autouse=True)
 def _plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -153,6 +155,13 @@ def test_what_no_worker_can_do_is_refused_at_once(workers, device, generator, se
     made = None if generator is None else make_generator()
     with pytest.raises(UsageError, match=sentence):
         refuse_unbuildable(workers, EncoderOptions(device), made)
+
+
+def test_a_run_that_cannot_reach_its_cluster_leaves_no_folder(tmp_path):
+    settings = Settings(tmp_path / "cache", workers=Workers(1, "127.0.0.1:1"))
+    with pytest.raises(UsageError, match="nothing answers at --ray-address"):
+        run(marked_suite(), make_generator("marked:"), tmp_path / "new", settings)
+    assert not (tmp_path / "new").exists()
 
 
 def test_one_worker_in_the_process_needs_nothing_of_this(make_generator):
