@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Sequence
@@ -44,12 +45,18 @@ def item_fields(item: Item) -> str:
 def read_item(item_id: str, cluster: str, fields: str) -> Item:
     """Read an item; in older runs labels are read from its tags, and its group from a field of its own."""
     values = json.loads(fields)
-    values["clip"] = ClipSettings(**values["clip"])
+    values["clip"] = _clip_settings(**values["clip"])
     values["tags"], once_tags = labels_of_tags(values["tags"])
     group = values.pop("group", None)  # of schema 2 and less
     once_group = {"group": (group,)} if group else {}
     values["labels"] = merge_labels(read_labels(values.get("labels")), once_tags, once_group)
     return Item(id=item_id, cluster=cluster, **values)
+
+
+@functools.lru_cache(maxsize=1024)
+def _clip_settings(**fields: Any) -> ClipSettings:
+    """Make the settings of a clip, which most items of a run share, once."""
+    return ClipSettings(**fields)
 
 
 def info_text(record: ClipRecord) -> str | None:

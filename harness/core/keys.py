@@ -128,11 +128,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+_ROWS = json.JSONEncoder(default=repr)
+
+
 def rows_sha256(rows: Iterable[Sequence[object]]) -> str:
     """Hash the rows of a table, in the order given, cell by cell as they are stored: 64 hex digits."""
     total = hashlib.sha256()
     for row in rows:
-        total.update(json.dumps(row, default=repr).encode() + b"\n")
+        total.update(_ROWS.encode(row).encode() + b"\n")
     return total.hexdigest()
 
 
