@@ -59,6 +59,13 @@ class PlannedAudit:
         """Count the clips that the suite asks for."""
         return sum(prompt.seeds or self.suite.seeds for prompt in self.suite.prompts)
 
+    @property
+    def reference_clips(self) -> int:
+        """Count the clips of the rendered reference sets that its measures read, whatever part is run."""
+        names = {name for measure in self.suite.measures for name in _references_of(measure)}
+        sets = [self.suite.references[name] for name in names if name in self.suite.references]
+        return sum(one.clips for one in sets if one.folder is None)
+
 
 @dataclass(frozen=True)
 class Audited:

@@ -174,6 +174,7 @@ def _training_sets(
         {name: one.digest for name, one in clips.items()},
         {feature: encoder.digest for feature, encoder in by_feature.items()},
         cache.folder,
+        {name: one.size for name, one in clips.items()},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +107,21 @@ class ReferenceClips:
                 f"the features of the {whose} in the cache {cache.folder} changed as they were written"
             )
         return built
+
+    def chosen(self, numbers: Collection[int]) -> Iterator[tuple[int, str, Clip]]:
+        """Open the clips with these numbers, in order: number, name as in `features`, and the clip.
+
+        A clip that is rendered is valid until the next one is asked for.
+        """
+        if self._files:
+            yield from ((k, self._files[k].sha256, self._files[k]) for k in sorted(numbers))
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "clip.mp4"
+            for number, (name, frames_THWC, fps) in enumerate(self._rendered()):
+                if number in numbers:
+                    write_clip(path, frames_THWC, fps)
+                    yield number, name, open_clip(path)
 
     def _clips(self, first: int) -> Iterator[tuple[str, Clip]]:
         """Open the clips from number ``first`` on, with their names."""

@@ -46,6 +46,7 @@ ROOMS.add(
             "memorisation.hashes",
             "memorisation.measures",
             "memorisation.planted_text",
+            "memorisation.thumbnails",
             "provenance.encoders",
             "provenance.measures",
             "provenance.spread_spectrum",

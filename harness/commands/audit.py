@@ -40,6 +40,7 @@ from .options import (
     load_plugins,
     print_json,
     print_tables,
+    references,
     say,
     settings,
     warn,
@@ -47,7 +48,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..audit import Audited, PlannedAudit
-    from ..suite import ReferenceSet
 
 __all__ = ["audit"]
 
@@ -117,7 +117,7 @@ def audit(
         encoders=dict(
             parse_pair(pair, "--encoder", "ROLE=SOURCE", "clip=reference") for pair in encoder or ()
         ),
-        references=_references(reference or []),
+        references=references(reference),
     )
     how = settings(cache, device, dtype, threads)
     folder = Path(target)
@@ -141,18 +141,6 @@ def audit(
         raise typer.Exit(INCOMPLETE)
 
 
-def _references(pairs: list[str]) -> dict[str, ReferenceSet]:
-    from ..suite import ReferenceSet
-
-    found: dict[str, ReferenceSet] = {}
-    for pair in pairs:
-        name, place = parse_pair(pair, "--reference", "NAME=DIR", "train=path/to/videos")
-        if not Path(place).is_dir():
-            raise UsageError(f"--reference {pair!r}: there is no such folder of videos")
-        found[name] = ReferenceSet(folder=place)
-    return found
-
-
 def _refuse_for_runs(options: dict[str, Any]) -> None:
     given = next((name for name, value in options.items() if value is not None), None)
     if given is not None:
@@ -167,6 +155,7 @@ def _say_plan(planned: tuple[PlannedAudit, ...], missing: dict[str, str], place:
                 "suite": f"{one.suite.name} v{one.suite.version}",
                 "prompts": len(one.suite.prompts),
                 "items": one.items,
+                "reference_clips": one.reference_clips,
                 "out": str(place / one.suite.name),
             }
             for one in planned
@@ -176,6 +165,8 @@ def _say_plan(planned: tuple[PlannedAudit, ...], missing: dict[str, str], place:
     for one in planned:
         items = "the generator's own" if one.suite.prompts_from_generator else str(one.items)
         about = f"{one.suite.name} v{one.suite.version}, {items} items"
+        if one.reference_clips:
+            about += f", {one.reference_clips:,} reference clips, which are encoded once into the cache"
         say(f"{', '.join(one.audits)}: {about} in {place / one.suite.name}")
     for name, why in missing.items():
         say(f"{name}: not made: {why}")

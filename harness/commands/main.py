@@ -27,6 +27,7 @@ from . import (
     detect,
     expand,
     extrapolate,
+    memorisation_card,
     physics_iq,
     prompts,
     provenance,
@@ -296,6 +297,7 @@ app.command()(detect.detect)
 app.command(name="assess-detector")(detect.assess_detector)
 app.command()(safety.safety)
 app.command()(audit.audit)
+app.command()(memorisation_card.memorisation_card)
 app.command()(correct.correct)
 app.command()(reader_error.reader_error)
 app.command()(physics_iq.physics_iq)

@@ -19,7 +19,7 @@ from ..core.text import printable
 if TYPE_CHECKING:
     from ..core.presentation import Table
     from ..run import Settings
-    from ..suite import Suite
+    from ..suite import ReferenceSet, Suite
     from ..workers import Workers
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "print_json",
     "print_table",
     "print_tables",
+    "references",
     "say",
     "settings",
     "warn",
@@ -181,6 +182,23 @@ def settings(
     from ..workers import Workers
 
     return Settings(cache, EncoderOptions(device, dtype), threads=threads, workers=workers or Workers())
+
+
+def references(pairs: list[str] | None) -> dict[str, ReferenceSet]:
+    """Read the named folders of videos of ``--reference NAME=DIR``.
+
+    Raises:
+        UsageError: a pair is malformed, or names no folder.
+    """
+    from ..suite import ReferenceSet
+
+    found: dict[str, ReferenceSet] = {}
+    for pair in pairs or ():
+        name, place = parse_pair(pair, "--reference", "NAME=DIR", "train=path/to/videos")
+        if not Path(place).is_dir():
+            raise UsageError(f"--reference {pair!r}: there is no such folder of videos")
+        found[name] = ReferenceSet(folder=place)
+    return found
 
 
 def load_plugins(files: list[Path] | None) -> None:

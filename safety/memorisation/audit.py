@@ -25,7 +25,7 @@ PLANTED = "planted"
 """Label of a prompt with a canary: ``yes`` or ``never``."""
 _REPLICATED = {
     "memorisation.replicated": "content, by the image encoder",
-    "memorisation.hash_replicated": "content, by a perceptual hash of frames",
+    "memorisation.hash_replicated": "content, by thumbnails of frames",
     "memorisation.motion_replicated": "motion, by a hash of changes",
 }
 _LEAKED = "memorisation.canary_leaked"
@@ -183,8 +183,10 @@ def _notes(runs: Sequence[RunData]) -> tuple[str, ...]:
                 calibrated[f"{_REPLICATED[measure]}: {calibration_note(held_out)}"] += 1
     return (
         *(f"threshold of {text}" for text in calibrated),
-        "relative similarity is 1 for a copy and 0 for a clip that is as near to real clips outside of the "
-        "training set as to it; a copy that was changed so much that it is no nearer is not found",
+        "relative similarity is 1 for a copy; by encoder and motion it is 0 for a clip that is as near to "
+        "real clips outside of the training set as to it, by thumbnails it falls with what is left of a "
+        "difference; a copy that was changed so much that it is no nearer is not found: "
+        "'screentest memorisation-card' measures how many are",
         *(
             [
                 "planted: the training set of the reference checkpoint base repeats 36 films, each asked for "

@@ -1,14 +1,13 @@
-"""Perceptual hashes of frames and of their changes: content and motion of a clip, without weights.
+"""Perceptual hash of what moves in a clip, without weights.
 
-The hash of a frame is its mean color in 12 x 12 blocks over the frame's median color, scaled to length 1: the
-block mean value hash of Yang, Gu and Niu 2006, in color and not cut to bits. ``frame_hash`` describes
-what is where, ``motion_hash`` (the difference of the blocks of neighbouring frames) what moves where and
-whither. Each has a second encoder for the clip that is looked up: it hashes the clip in several versions
-(mirrored, cut to its centre, set into a larger picture, its lowest blocks covered), so that a copy is found
-that was mirrored, framed, cropped or captioned. Features of ``*_queries`` have the rows of a version one
-after the other.
+A frame is reduced to its mean color in 12 x 12 blocks over its median color: the block mean value of Yang,
+Gu and Niu 2006, in color and not cut to bits. ``motion_hash``, the difference of the blocks of neighbouring
+frames scaled to length 1, describes what moves where and whither. It has a second encoder for the clip that
+is looked up, ``motion_hash_queries``: it hashes the clip in several versions (mirrored, cut to its centre,
+set into a larger picture, its lowest blocks covered), so that a copy is found that was mirrored, framed,
+cropped or captioned. Its features have the rows of a version one after the other.
 
-These are not learned features and never stand in for one: a measure that reads them says so in its name.
+This is no learned feature and never stands in for one: a measure that reads it says so in its name.
 """
 
 from __future__ import annotations
@@ -70,19 +69,20 @@ VERSIONS: Final[Mapping[str, Callable[[Frames], Frames]]] = {
 
 
 class HashEncoder(Encoder):
-    """Hash the frames of a clip, or their changes: float32 (rows, 432), rows of length 1 or 0.
+    """Hash the changes between frames: float32 (rows, 432), rows of length 1.
+
+    A change in which nothing moves has no row, in any version.
 
     Args:
         name: of the feature.
-        motion: whether changes are hashed; a change in which nothing moves has no row, in any version.
         versions: the versions that are hashed, one after the other.
     """
 
     trial = "none"
 
-    def __init__(self, name: str, *, motion: bool, versions: tuple[str, ...]) -> None:
+    def __init__(self, name: str, versions: tuple[str, ...]) -> None:
         self.name = name
-        self._motion, self._versions = motion, versions
+        self._versions = versions
 
     def identity(self) -> Mapping[str, Json]:
         """List the version, the rate, the blocks and the versions of the clip."""
@@ -90,19 +90,19 @@ class HashEncoder(Encoder):
             "version": _VERSION,
             "fps": HASH_FPS,
             "blocks": _SIDE,
-            "motion": self._motion,
+            "motion": True,
             "versions": list(self._versions),
         }
 
     def open(self, info: ClipInfo) -> Stream:
         """Start a clip."""
         del info
-        return _Hashes(self._versions, self._motion)
+        return _Hashes(self._versions)
 
 
 class _Hashes:
-    def __init__(self, versions: tuple[str, ...], motion: bool) -> None:
-        self._versions, self._motion = versions, motion
+    def __init__(self, versions: tuple[str, ...]) -> None:
+        self._versions = versions
         self._sampler = FrameSampler(Sampling(0, HASH_FPS))
         self._blocks: list[NDArray[np.float32]] = []  # of each frame, (V, D)
 
@@ -115,10 +115,9 @@ class _Hashes:
         if not self._blocks:
             return np.empty((0, _SIDE * _SIDE * 3), np.float32)
         blocks_VTD = np.stack(self._blocks, axis=1)
-        if self._motion:
-            blocks_VTD = np.diff(blocks_VTD, axis=1)
-            # By the clip as it is, so that every version has the same rows.
-            blocks_VTD = blocks_VTD[:, np.abs(blocks_VTD[0]).mean(axis=1) > _MOVES]
+        blocks_VTD = np.diff(blocks_VTD, axis=1)
+        # By the clip as it is, so that every version has the same rows.
+        blocks_VTD = blocks_VTD[:, np.abs(blocks_VTD[0]).mean(axis=1) > _MOVES]
         length = np.linalg.norm(blocks_VTD, axis=2, keepdims=True)
         unit_VTD = blocks_VTD / np.maximum(length, 1.0)
         return unit_VTD.reshape(-1, blocks_VTD.shape[2]).astype(np.float32)
@@ -135,19 +134,13 @@ def _blocks(frame_HWC: Frames, version: str) -> NDArray[np.float32]:
     return small.ravel()
 
 
-def _add(name: str, summary: str, *, motion: bool) -> None:
-    plain = ("as it is",)
-    for suffix, versions in (("", plain), ("_queries", tuple(VERSIONS))):
-        encoder = partial(HashEncoder, name + suffix, motion=motion, versions=versions)
+def _add(name: str, versions: tuple[str, ...]) -> None:
+    def build(source: str | None, options: EncoderOptions) -> Encoder:
+        del source, options
+        return HashEncoder(name, versions)
 
-        def build(
-            source: str | None, options: EncoderOptions, make: Callable[[], Encoder] = encoder
-        ) -> Encoder:
-            del source, options
-            return make()
-
-        ENCODERS.add(name + suffix, EncoderEntry(summary, build))
+    ENCODERS.add(name, EncoderEntry("perceptual hash of what changes between frames, no weights", build))
 
 
-_add("frame_hash", "perceptual hash of frames, no weights", motion=False)
-_add("motion_hash", "perceptual hash of what changes between frames, no weights", motion=True)
+_add("motion_hash", ("as it is",))
+_add("motion_hash_queries", tuple(VERSIONS))

@@ -1,7 +1,8 @@
 """Measures of replication: how near each clip is to the training set, and whether it is a copy.
 
-Content is by an image encoder that the suite names, or, under its own name, by a perceptual hash; motion is
-by a hash of what changes between frames. `training_sets` defines the similarity and its threshold.
+Content is by an image encoder that the suite names, or, under its own name, by thumbnails of frames that are
+laid over each other; motion is by a hash of what changes between frames. `training_sets` defines the
+similarity and its threshold.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ def content_replicated(sample: Sample) -> Scored:
 
 @measure(
     "memorisation.hash_replicated",
-    version=_VERSION,
-    needs=("frame_hash_queries",),
+    version=2,
+    needs=("thumbnails",),
     better="lower",
     bounds=(0.0, 1.0),
     kind="rate",
     settings=(SETTING,),
 )
 def hash_replicated(sample: Sample) -> Scored:
-    """Whether a clip replicates a training clip, by a perceptual hash of frames: 1 where it does, else 0."""
-    return _replicated(sample, "frame_hash_queries")
+    """Whether a clip replicates a training clip, by thumbnails of frames: 1 where it does, else 0."""
+    return _replicated(sample, "thumbnails")
 
 
 @measure(

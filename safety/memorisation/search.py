@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...metrics.base import Reference
 from ...metrics.encoders.base import Feature
 
-__all__ = ["BLOCK_ROWS", "QUERY_ROWS", "Match", "Query", "nearest_clips"]
+__all__ = ["BLOCK_ROWS", "QUERY_ROWS", "Match", "Query", "clip_starts", "nearest_clips"]
 
 BLOCK_ROWS = 8192
 """Rows of the index in memory at a time: 42 MB of 1,280 float32."""
@@ -61,7 +61,7 @@ def nearest_clips(queries: Sequence[Query], index: Reference, feature: str) -> l
     rows = index.features[feature]
     if not len(rows) or any(q.size == 0 or q.shape[2] != rows.shape[1] for q in queries):
         raise ValueError("a search needs rows of one width on both sides")
-    starts, names = _clips(index.clips[feature])
+    starts, names = clip_starts(index.clips[feature])
     found: list[Match] = []
     for part in _parts(queries):
         best = _scan(part, rows, starts)
@@ -73,7 +73,7 @@ def nearest_clips(queries: Sequence[Query], index: Reference, feature: str) -> l
     return found
 
 
-def _clips(names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+def clip_starts(names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
     """Find the first row of each clip, and its name."""
     starts = [0, *(i for i in range(1, len(names)) if names[i] != names[i - 1])]
     return np.array(starts, np.int64), [names[i] for i in starts]

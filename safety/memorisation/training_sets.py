@@ -11,6 +11,11 @@ with the similarity of the nearest training clip and that of the nearest clip of
 training data from diffusion models", section 4, divide a distance by that of other neighbours as well; the
 neighbours here are held out, so that a clip that is many times in the training set does not hide itself.)
 
+With thumbnails, clips are compared by what is left of their difference after one is laid over the other
+(`verified_search`), and the relative similarity asks for both, little left and much less than of others::
+
+    relative = 1 - r_train * r_train / r_other
+
 The threshold is the 99.9th percentile of the same number for the other half of the held-out set. With fewer
 than 1,000 clips in that half no sample shows that percentile, and the threshold is their maximum, above which
 the share of clips that are no copies is only known to be small; `Calibration.note` says how small.
@@ -25,24 +30,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import Json, digest
+from ...harness.core.progress import note
 from ...harness.core.stats import rate_bound
 from ...metrics.base import NotApplicable, Reference
 from ...metrics.encoders.base import Feature
 from .hashes import VERSIONS
-from .search import Match, Query, nearest_clips
+from .search import Match, nearest_clips
+from .verified_search import VerifiedMatch, verified_clips
 
 __all__ = [
     "FEWEST",
     "HELD_OUT",
     "INDEXED",
     "QUANTILE",
+    "THUMBNAILS",
     "TRAIN",
     "Calibration",
     "Nearest",
@@ -54,18 +62,19 @@ __all__ = [
 TRAIN: Final = "train"
 HELD_OUT: Final = "held_out"
 """Names of the two reference sets in a suite."""
-INDEXED: Final[Mapping[str, str]] = {
-    "image": "image",
-    "frame_hash_queries": "frame_hash",
-    "motion_hash_queries": "motion_hash",
-}
+THUMBNAILS, MOTION = "thumbnails", "motion_hash_queries"
+INDEXED: Final[Mapping[str, str]] = {"image": "image", THUMBNAILS: THUMBNAILS, MOTION: "motion_hash"}
 """Feature of the clip that is looked up -> feature of the index."""
 QUANTILE: Final = 0.999
 FEWEST: Final = 20
 """Held-out clips in either half under which there is no threshold."""
-_VERSION = 1
+_VERSION = 2
+_CLOSEST = 5
+"""Held-out clips that are named because they are most like a training clip."""
 _FLOOR = 1e-3
 """Least distance: below it two clips differ by the noise of codecs."""
+_RESIDUAL_FLOOR = 0.05
+"""The same of residuals, whose unit is that noise at its largest."""
 
 Load = Callable[[str, str], tuple[Feature, list[str]]]
 """(name of the set, feature) -> rows, and the clip of each row."""
@@ -80,6 +89,8 @@ class Calibration:
         n: held-out clips that it was computed from.
         others: clips of the other half of the held-out set, the nearest of which a clip is held against.
         median, largest: of the relative similarities of the ``n`` clips.
+        values: those similarities, in the order of the clips.
+        closest: the held-out clips with the largest: name, nearest training clip, and relative similarity.
     """
 
     threshold: float
@@ -87,6 +98,23 @@ class Calibration:
     others: int
     median: float
     largest: float
+    values: tuple[float, ...] = ()
+    closest: tuple[tuple[str, str, float], ...] = ()
+
+    @classmethod
+    def of(cls, values: Sequence[float], others: int, closest: Sequence[tuple[str, str, float]] = ()) -> Self:
+        """Compute the threshold from the relative similarities of held-out clips."""
+        relative = np.array(values)
+        return cls(
+            # "higher": a clip that was seen, never a value between two; the maximum for fewer than 1,000.
+            threshold=float(np.quantile(relative, QUANTILE, method="higher")),
+            n=len(relative),
+            others=others,
+            median=float(np.median(relative)),
+            largest=float(relative.max()),
+            values=tuple(map(float, relative)),
+            closest=tuple(closest),
+        )
 
     @property
     def note(self) -> str:
@@ -121,6 +149,11 @@ class Nearest:
     @property
     def relative(self) -> float:
         """Return the relative similarity."""
+        if isinstance(self.match, VerifiedMatch) and isinstance(self.other, VerifiedMatch):
+            near, far = self.match.residual, self.other.residual
+            if not np.isfinite(near):
+                return -1.0
+            return max(1.0 - near * near / (far + _RESIDUAL_FLOOR), -1.0)
         near, far = (1.0 - one.similarity + _FLOOR for one in (self.match, self.other))
         return max(1.0 - near / far, -1.0)
 
@@ -133,11 +166,18 @@ class TrainingSets:
         digests: of either set, by name.
         encoders: digest of the encoder of each feature that may be read.
         cache: folder where thresholds are kept.
+        sizes: clips of either set, to say what preparing takes.
     """
 
     def __init__(
-        self, load: Load, digests: Mapping[str, str], encoders: Mapping[str, str], cache: Path
+        self,
+        load: Load,
+        digests: Mapping[str, str],
+        encoders: Mapping[str, str],
+        cache: Path,
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
+        self._sizes = sizes or {}
         self._load, self._digests, self._encoders, self._cache = load, digests, encoders, cache
         self._sets: dict[str, tuple[Reference, Reference]] = {}
         self._calibrations: dict[str, Calibration] = {}
@@ -165,9 +205,15 @@ class TrainingSets:
         Raises:
             UsageError: a clip is in both sets, or a set has too few clips.
         """
-        for feature in INDEXED:
-            if feature in self._encoders:
-                self.calibration(feature)
+        features = [feature for feature in INDEXED if feature in self._encoders]
+        if self._sizes and any(self._read(feature) is None for feature in features):
+            clips = " and ".join(f"{size:,} ({name})" for name, size in self._sizes.items())
+            note(
+                f"memorisation: {clips} reference clips are encoded and compared once, whatever part of the "
+                f"suite is run; features and thresholds are kept in {self._cache}"
+            )
+        for feature in features:
+            self.calibration(feature)
 
     def nearest(self, feature: str, rows: Feature) -> Nearest:
         """Find how near a clip is to the training set.
@@ -179,7 +225,7 @@ class TrainingSets:
         Raises:
             NotApplicable: the clip has no rows.
         """
-        return self._near(feature, [_query(feature, rows)])[0]
+        return self._near(feature, [_rows_of(feature, rows)])[0]
 
     def calibration(self, feature: str) -> Calibration:
         """Return the threshold of a feature.
@@ -191,13 +237,9 @@ class TrainingSets:
             self._calibrations[feature] = self._read(feature) or self._calibrated(feature)
         return self._calibrations[feature]
 
-    def _near(self, feature: str, queries: Sequence[Query]) -> list[Nearest]:
-        train, others = self._of(feature)
-        indexed = INDEXED[feature]
-        pairs = zip(
-            nearest_clips(queries, train, indexed), nearest_clips(queries, others, indexed), strict=True
-        )
-        return [Nearest(match, other) for match, other in pairs]
+    def _near(self, feature: str, queries: Sequence[Feature]) -> list[Nearest]:
+        train, others = (_search(feature, queries, one) for one in self._of(feature))
+        return [Nearest(match, other) for match, other in zip(train, others, strict=True)]
 
     def _of(self, feature: str) -> tuple[Reference, Reference]:
         """Read the training set, and the half of the held-out set that clips are held against."""
@@ -228,31 +270,30 @@ class TrainingSets:
 
     def _calibrated(self, feature: str) -> Calibration:
         rows, names = self._load(HELD_OUT, feature)
-        queries = [
-            _query(feature, part) for name, part in _by_clip(rows, names) if not _is_other(name) and len(part)
-        ]
-        if len(queries) < FEWEST:
+        clips = [one for one in _by_clip(rows, names) if not _is_other(one[0]) and len(one[1])]
+        if len(clips) < FEWEST:
             raise UsageError(
-                f"half of the reference set {HELD_OUT!r} has {len(queries)} clips with the feature "
+                f"half of the reference set {HELD_OUT!r} has {len(clips)} clips with the feature "
                 f"{INDEXED[feature]!r}, and {FEWEST} are needed for a threshold; add more clips to it"
             )
-        relative = np.array([near.relative for near in self._near(feature, queries)])
-        made = Calibration(
-            # "higher": a clip that was seen, never a value between two; the maximum for fewer than 1,000.
-            threshold=float(np.quantile(relative, QUANTILE, method="higher")),
-            n=len(relative),
-            others=self._of(feature)[1].size,
-            median=float(np.median(relative)),
-            largest=float(relative.max()),
+        near = self._near(feature, [part for _, part in clips])
+        closest = sorted(
+            ((name, one.match.clip, one.relative) for (name, _), one in zip(clips, near, strict=True)),
+            key=lambda told: (-told[2], told[0]),
         )
+        values = [one.relative for one in near]
+        made = Calibration.of(values, self._of(feature)[1].size, closest[:_CLOSEST])
         self._path(feature).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self._path(feature), json.dumps(asdict(made)))
         return made
 
     def _read(self, feature: str) -> Calibration | None:
         try:
-            return Calibration(**json.loads(self._path(feature).read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            told: dict[str, Any] = json.loads(self._path(feature).read_text("utf-8"))
+            told["closest"] = tuple((str(a), str(b), float(c)) for a, b, c in told["closest"])
+            told["values"] = tuple(map(float, told["values"]))
+            return Calibration(**told)
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def _path(self, feature: str) -> Path:
@@ -260,11 +301,18 @@ class TrainingSets:
         return self._cache / "thresholds" / f"{key}.json"
 
 
-def _query(feature: str, rows: Feature) -> Query:
-    versions = len(VERSIONS) if feature.endswith("_queries") else 1
+def _search(feature: str, queries: Sequence[Feature], index: Reference) -> Sequence[Match]:
+    if feature == THUMBNAILS:
+        return verified_clips(queries, index, THUMBNAILS)
+    versions = len(VERSIONS) if feature == MOTION else 1
+    shaped = [rows.reshape(versions, -1, rows.shape[1]) for rows in queries]
+    return nearest_clips(shaped, index, INDEXED[feature])
+
+
+def _rows_of(feature: str, rows: Feature) -> Feature:
     if not len(rows):
-        raise NotApplicable("nothing moves" if feature.startswith("motion") else "no frame has the feature")
-    return np.asarray(rows).reshape(versions, -1, rows.shape[1])
+        raise NotApplicable("nothing moves" if feature == MOTION else "no frame has the feature")
+    return np.asarray(rows)
 
 
 def _by_clip(rows: Feature, names: Sequence[str]) -> list[tuple[str, Feature]]:
@@ -279,7 +327,7 @@ def _is_other(name: str) -> bool:
 
 def evidence_of(near: Nearest, calibration: Calibration) -> dict[str, Json]:
     """List what a reader needs to check a finding."""
-    return {
+    found: dict[str, Json] = {
         "training_clip": near.match.clip,
         "similarity": round(near.match.similarity, 6),
         "other_similarity": round(near.other.similarity, 6),
@@ -289,3 +337,10 @@ def evidence_of(near: Nearest, calibration: Calibration) -> dict[str, Json]:
         "row": near.match.row,
         "training_row": near.match.at,
     }
+    if isinstance(near.match, VerifiedMatch):
+        window = near.match.window
+        place = window.place
+        found["window"] = [round(at, 4) for at in (place.top, place.left, place.height, place.width)]
+        found["mirrored"] = window.mirrored
+        found["not_compared"] = [window.above, window.below]
+    return found

@@ -51,7 +51,7 @@ def test_captions_of_training_are_compared_with_novel_prompts():
     assert "The nearest training clip is the captioned one" in nearest
     assert "1.00 [0.8" in nearest
     assert "with the novel prompt of the pair: 0.00 [0.00" in nearest
-    assert rate.startswith("Replicates of training clips (content, by a perceptual hash of frames): 0.38 [0.")
+    assert rate.startswith("Replicates of training clips (content, by thumbnails of frames): 0.38 [0.")
     assert "n 40 (40)" in rate
     assert "difference of the rates: +0.75 [" in change
     rows = section.tables[0].records()

@@ -6,7 +6,15 @@ import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
-from screentest.safety.memorisation.training_sets import HELD_OUT, TRAIN, Calibration, TrainingSets
+from screentest.safety.memorisation.training_sets import (
+    HELD_OUT,
+    TRAIN,
+    Calibration,
+    Nearest,
+    TrainingSets,
+)
+from screentest.safety.memorisation.verified_search import VerifiedMatch
+from screentest.safety.memorisation.windows import Window
 
 WIDTH = 48
 
@@ -123,3 +131,35 @@ def test_too_few_held_out_clips_are_refused(tmp_path: Path):
 def test_a_clip_without_rows_is_not_applicable(tmp_path: Path):
     with pytest.raises(NotApplicable, match="no frame has the feature"):
         scored("memorisation.replicated", Sets(tmp_path).open(), np.empty((0, WIDTH), np.float32))
+
+
+def test_the_held_out_clips_that_set_the_threshold_are_named(tmp_path: Path):
+    made = Sets(tmp_path)
+    calibration = made.open().calibration("image")
+    assert len(calibration.values) == calibration.n
+    name, like, relative = calibration.closest[0]
+    assert relative == calibration.largest == max(calibration.values)
+    assert name in made.names[HELD_OUT]
+    assert like in made.names[TRAIN]
+    assert [one[2] for one in calibration.closest] == sorted(calibration.values, reverse=True)[:5]
+
+
+def test_what_preparing_takes_is_said_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    made = Sets(tmp_path)
+    sizes = {TRAIN: 60, HELD_OUT: 120}
+    digests = {name: name.ljust(64, "0") for name in sizes}
+    for _ in range(2):  # the second time it is in the cache
+        TrainingSets(made.load, digests, {"image": "e" * 64}, tmp_path, sizes).prepare()
+    said = capsys.readouterr().err
+    assert said.count("60 (train) and 120 (held_out) reference clips are encoded and compared once") == 1
+
+
+def test_residuals_make_a_relative_similarity_of_how_much_is_left_and_how_much_less():
+    def match(residual: float) -> VerifiedMatch:
+        return VerifiedMatch("a", 1 / (1 + residual), 0, 0, 0, residual, Window())
+
+    assert Nearest(match(0.0), match(2.0)).relative == 1.0
+    assert Nearest(match(0.2), match(2.0)).relative == pytest.approx(1 - 0.04 / 2.05)
+    assert Nearest(match(0.2), match(0.2)).relative < Nearest(match(0.2), match(2.0)).relative
+    assert Nearest(match(3.0), match(1.0)).relative == -1.0
+    assert Nearest(match(np.inf), match(np.inf)).relative == -1.0

@@ -39,3 +39,17 @@ def test_what_each_does():
 def test_an_unknown_one_is_a_sentence():
     with pytest.raises(UsageError, match="unknown transformation 'flp'; did you mean 'flip'"):
         transform_clip(CLIP, "flp", "a")
+
+
+@pytest.mark.parametrize("name", [name for name, one in TRANSFORMATIONS.items() if one.severities])
+def test_a_higher_severity_changes_more(name: str):
+    def changed(severity: float) -> float:
+        made = transform_clip(CLIP, name, "a", severity)
+        if len(made) != len(CLIP):
+            return abs(np.log(len(made) / len(CLIP)))
+        return float(np.abs(made.astype(int) - CLIP).mean())
+
+    found = [changed(severity) for severity in TRANSFORMATIONS[name].severities]
+    assert found == sorted(found)
+    assert found[0] > 0
+    assert found[-1] > found[0]
