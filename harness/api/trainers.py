@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..core.errors import UsageError
 
-if TYPE_CHECKING:
-    from .callback import Callback
-
-__all__ = ["lightning_callback", "transformers_callback"]
+__all__ = ["Stepped", "lightning_callback", "transformers_callback"]
 
 
-def lightning_callback(callback: Callback) -> Any:
+class Stepped(Protocol):
+    """What is stepped while a model trains: `callback.Callback`."""
+
+    should_stop: bool
+
+    def step(self, step: int, model: Any) -> Any:
+        """Take note of a step that is done."""
+        ...
+
+
+def lightning_callback(callback: Stepped) -> Any:
     """Make a Lightning callback that steps ``callback`` after each optimiser step.
 
     Values go to the trainer's loggers, too, and ``trainer.should_stop`` is set where training should stop.
@@ -50,7 +57,7 @@ def _lightning() -> Any:
     raise UsageError("Lightning is not installed; install it with 'pip install lightning'")
 
 
-def transformers_callback(callback: Callback) -> Any:
+def transformers_callback(callback: Stepped) -> Any:
     """Make a transformers callback that steps ``callback`` after each step of a ``Trainer``."""
     from transformers import TrainerCallback
 
