@@ -21,7 +21,7 @@ _VERSION = 1
 
 @measure(
     "memorisation.similarity",
-    version=_VERSION,
+    version=2,
     needs=("image",),
     better="lower",
     bounds=(-1.0, 1.0),
@@ -34,7 +34,7 @@ def content_similarity(sample: Sample) -> Scored:
 
 @measure(
     "memorisation.replicated",
-    version=_VERSION,
+    version=2,
     needs=("image",),
     better="lower",
     bounds=(0.0, 1.0),

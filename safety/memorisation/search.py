@@ -4,6 +4,9 @@ The similarity of two clips is the Chamfer similarity of their rows (Kordopatis-
 section 3): for each row of the clip that is looked up the most similar row of the other clip, averaged. It
 does not depend on the order of frames, so a copy that is shifted in time, faster or slower stays a copy.
 Where a clip is looked up in several versions, the most similar version counts.
+
+Features of an image model share a large common part, which makes all clips alike. Given the centre of real
+clips, it is taken off both sides before they are compared, and what is left is brought to length 1.
 """
 
 from __future__ import annotations
@@ -17,7 +20,16 @@ from numpy.typing import NDArray
 from ...metrics.base import Reference
 from ...metrics.encoders.base import Feature
 
-__all__ = ["BLOCK_ROWS", "QUERY_ROWS", "Match", "Query", "clip_starts", "nearest_clips"]
+__all__ = [
+    "BLOCK_ROWS",
+    "QUERY_ROWS",
+    "Centre",
+    "Match",
+    "Query",
+    "centre_of",
+    "clip_starts",
+    "nearest_clips",
+]
 
 BLOCK_ROWS = 8192
 """Rows of the index in memory at a time: 42 MB of 1,280 float32."""
@@ -26,6 +38,8 @@ QUERY_ROWS = 1024
 
 Query = NDArray[np.floating]
 """Rows of a clip that is looked up: (versions, T, D)."""
+Centre = NDArray[np.float32]
+"""Mean of the rows of sets: (D,)."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +61,16 @@ class Match:
     at: int
 
 
-def nearest_clips(queries: Sequence[Query], index: Reference, feature: str) -> list[Match]:
+def nearest_clips(
+    queries: Sequence[Query], index: Reference, feature: str, centre: Centre | None = None
+) -> list[Match]:
     """Find the nearest clip of an index for each of several clips.
 
     Args:
         queries: rows of length 1, (versions, T, D) each; T may differ.
         index: features of length 1, whose clips are whole runs of rows.
         feature: which of the index's.
+        centre: taken off the rows of both sides, as `centre_of` gives it; None compares them as they are.
 
     Raises:
         ValueError: a query has no rows, the index has none, or the widths differ.
@@ -63,14 +80,33 @@ def nearest_clips(queries: Sequence[Query], index: Reference, feature: str) -> l
         raise ValueError("a search needs rows of one width on both sides")
     starts, names = clip_starts(index.clips[feature])
     found: list[Match] = []
-    for part in _parts(queries):
-        best = _scan(part, rows, starts)
+    for part in _parts([_about(query, centre) for query in queries]):
+        best = _scan(part, rows, starts, centre)
         for query, (similarity, clip, version) in zip(part, best, strict=True):
             end = starts[clip + 1] if clip + 1 < len(starts) else len(rows)
-            like = query[version] @ np.asarray(rows[starts[clip] : end]).T  # T, rows of the clip
+            like = (
+                query[version] @ _about(np.asarray(rows[starts[clip] : end]), centre).T
+            )  # T, rows of the clip
             row, at = np.unravel_index(int(like.argmax()), like.shape)
             found.append(Match(names[clip], similarity, version, int(row), int(at)))
     return found
+
+
+def centre_of(*sets: Feature) -> Centre:
+    """Compute the mean row of sets, (M, D) each, in blocks of bounded memory."""
+    total = np.zeros(sets[0].shape[1])
+    for rows in sets:
+        for start in range(0, len(rows), BLOCK_ROWS):
+            total += np.asarray(rows[start : start + BLOCK_ROWS]).sum(axis=0, dtype=np.float64)
+    return (total / sum(map(len, sets))).astype(np.float32)
+
+
+def _about(rows: Query, centre: Centre | None) -> Query:
+    """Take the centre off rows and bring them to length 1; a row at the centre stays 0."""
+    if centre is None:
+        return rows
+    moved = rows.astype(np.float32) - centre
+    return moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), np.finfo(np.float32).tiny)
 
 
 def clip_starts(names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
@@ -92,7 +128,9 @@ def _parts(queries: Sequence[Query]) -> list[list[Query]]:
     return parts
 
 
-def _scan(queries: Sequence[Query], rows: Feature, starts: NDArray[np.int64]) -> list[tuple[float, int, int]]:
+def _scan(
+    queries: Sequence[Query], rows: Feature, starts: NDArray[np.int64], centre: Centre | None
+) -> list[tuple[float, int, int]]:
     """Return (similarity, number of the clip, version) of the nearest clip of each query."""
     q_QD = np.concatenate([query.reshape(-1, query.shape[2]) for query in queries]).astype(np.float32)
     lengths = np.repeat([query.shape[1] for query in queries], [query.shape[0] for query in queries])
@@ -101,7 +139,7 @@ def _scan(queries: Sequence[Query], rows: Feature, starts: NDArray[np.int64]) ->
     nearest = np.zeros(len(lengths), np.int64)
     carried: NDArray[np.float32] | None = None  # the part of a clip that began in the block before
     for start in range(0, len(rows), BLOCK_ROWS):
-        block = np.asarray(rows[start : start + BLOCK_ROWS], np.float32)
+        block = _about(np.asarray(rows[start : start + BLOCK_ROWS], np.float32), centre)
         stop = start + len(block)
         first = int(np.searchsorted(starts, start, "right")) - 1
         last = int(np.searchsorted(starts, stop, "left"))

@@ -16,6 +16,8 @@ With thumbnails, clips are compared by what is left of their difference after on
 
     relative = 1 - r_train * r_train / r_other
 
+Features of an image model are compared about the mean of both sets, which takes off what all clips share.
+
 The threshold is the 99.9th percentile of the same number for the other half of the held-out set. With fewer
 than 1,000 clips in that half no sample shows that percentile, and the threshold is their maximum, above which
 the share of clips that are no copies is only known to be small; `Calibration.note` says how small.
@@ -42,7 +44,7 @@ from ...harness.core.stats import rate_bound
 from ...metrics.base import NotApplicable, Reference
 from ...metrics.encoders.base import Feature
 from .hashes import VERSIONS
-from .search import Match, nearest_clips
+from .search import Centre, Match, centre_of, nearest_clips
 from .verified_search import VerifiedMatch, verified_clips
 
 __all__ = [
@@ -62,13 +64,13 @@ __all__ = [
 TRAIN: Final = "train"
 HELD_OUT: Final = "held_out"
 """Names of the two reference sets in a suite."""
-THUMBNAILS, MOTION = "thumbnails", "motion_hash_queries"
-INDEXED: Final[Mapping[str, str]] = {"image": "image", THUMBNAILS: THUMBNAILS, MOTION: "motion_hash"}
+IMAGE, THUMBNAILS, MOTION = "image", "thumbnails", "motion_hash_queries"
+INDEXED: Final[Mapping[str, str]] = {IMAGE: IMAGE, THUMBNAILS: THUMBNAILS, MOTION: "motion_hash"}
 """Feature of the clip that is looked up -> feature of the index."""
 QUANTILE: Final = 0.999
 FEWEST: Final = 20
 """Held-out clips in either half under which there is no threshold."""
-_VERSION = 2
+_VERSION = 3
 _CLOSEST = 5
 """Held-out clips that are named because they are most like a training clip."""
 _FLOOR = 1e-3
@@ -180,6 +182,7 @@ class TrainingSets:
         self._sizes = sizes or {}
         self._load, self._digests, self._encoders, self._cache = load, digests, encoders, cache
         self._sets: dict[str, tuple[Reference, Reference]] = {}
+        self._centres: dict[str, Centre] = {}
         self._calibrations: dict[str, Calibration] = {}
 
     @property
@@ -238,8 +241,14 @@ class TrainingSets:
         return self._calibrations[feature]
 
     def _near(self, feature: str, queries: Sequence[Feature]) -> list[Nearest]:
-        train, others = (_search(feature, queries, one) for one in self._of(feature))
+        centre = self._centre(feature) if feature == IMAGE else None
+        train, others = (_search(feature, queries, one, centre) for one in self._of(feature))
         return [Nearest(match, other) for match, other in zip(train, others, strict=True)]
+
+    def _centre(self, feature: str) -> Centre:
+        if feature not in self._centres:
+            self._centres[feature] = centre_of(*(s.features[INDEXED[feature]] for s in self._of(feature)))
+        return self._centres[feature]
 
     def _of(self, feature: str) -> tuple[Reference, Reference]:
         """Read the training set, and the half of the held-out set that clips are held against."""
@@ -301,12 +310,14 @@ class TrainingSets:
         return self._cache / "thresholds" / f"{key}.json"
 
 
-def _search(feature: str, queries: Sequence[Feature], index: Reference) -> Sequence[Match]:
+def _search(
+    feature: str, queries: Sequence[Feature], index: Reference, centre: Centre | None
+) -> Sequence[Match]:
     if feature == THUMBNAILS:
         return verified_clips(queries, index, THUMBNAILS)
     versions = len(VERSIONS) if feature == MOTION else 1
     shaped = [rows.reshape(versions, -1, rows.shape[1]) for rows in queries]
-    return nearest_clips(shaped, index, INDEXED[feature])
+    return nearest_clips(shaped, index, INDEXED[feature], centre)
 
 
 def _rows_of(feature: str, rows: Feature) -> Feature:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.metrics import Reference
 from screentest.safety.memorisation import search
-from screentest.safety.memorisation.search import nearest_clips
+from screentest.safety.memorisation.search import centre_of, nearest_clips
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -42,6 +42,29 @@ def test_blocks_give_what_the_definition_gives(seed: int, block: int, at_once: i
         similarity, clip = plain(query, parts)
         assert match.similarity == pytest.approx(similarity, abs=1e-5)
         assert match.clip == f"clip {clip}"
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_a_common_part_is_taken_off_both_sides(block: int, monkeypatch: pytest.MonkeyPatch):
+    """Rows that are nearly all the same: what is left tells the clips apart."""
+    monkeypatch.setattr(search, "BLOCK_ROWS", block)
+    rng = np.random.default_rng(2)
+    common = 30 * unit(rng, 16)
+    parts = [common + unit(rng, 4, 16) for _ in range(6)]
+    parts = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
+    index = index_of(parts)
+    centre = centre_of(index.features["image"])
+    np.testing.assert_allclose(centre, np.concatenate(parts).mean(axis=0), atol=1e-6)
+    query = (parts[3] + 0.004 * unit(rng, 4, 16))[None]
+    (match,) = nearest_clips([query], index, "image", centre)
+    assert match.clip == "clip 3"
+
+    def about(rows: np.ndarray) -> np.ndarray:
+        return (rows - centre) / np.linalg.norm(rows - centre, axis=-1, keepdims=True)
+
+    similarity, _ = plain(about(query), [about(part) for part in parts])
+    assert match.similarity == pytest.approx(similarity, abs=1e-4)
+    assert match.similarity < 1
 
 
 def test_the_evidence_names_the_rows_that_are_most_alike():
