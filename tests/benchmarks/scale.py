@@ -1,12 +1,13 @@
 """What a run of many small items costs the command that drives it: time, memory, disk, page and export.
 
-    python tests/benchmarks/scale.py [--items N] [--workers N ...] [--prompts N]
+    python tests/benchmarks/scale.py [--items N] [--workers N ...] [--prompts N] [--refused]
 
 The generator is simulated: 4 frames of 16 x 16 pixels of noise, so that nearly all of the time is the
 harness's own. For each number of workers (1 is the process itself) it generates and scores, says that the
 finished run is finished, goes on with a run of which the last tenth is gone, and writes the page and the
 export. Memory is the driver's largest resident set, after a tenth of the items and at the end. A time is no
-test: nothing is asserted but that all tables are the same.
+test: nothing is asserted but that all tables are the same. With ``--refused`` the generator refuses every
+item, so that what is left is the bookkeeping of items and scores.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def size_mb(path: Path) -> float:
     return int(told.stdout.split()[0]) / 1024
 
 
-def one(folder: Path, items: int, prompts: int, workers: int) -> None:
+def one(folder: Path, items: int, prompts: int, workers: int, word: str) -> None:
     """Measure one number of workers, in this process."""
     from screentest.generators import make_generator
     from screentest.harness.export import export_scores
@@ -74,7 +75,7 @@ def one(folder: Path, items: int, prompts: int, workers: int) -> None:
     def suite(part: int) -> Suite:
         clip = {"frames": 4, "height": 16, "width": 16, "fps": 8}
         fields = {"name": "scale", "version": 1, "seeds": part // prompts, "clip": clip}
-        texts = [f"noise {k}" for k in range(prompts)]
+        texts = [f"{word} {k}" for k in range(prompts)]
         measures = ["motion.flicker", "failure.rate"]
         return Suite.model_validate({**fields, "prompts": texts, "measures": measures})
 
@@ -107,14 +108,17 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=2000)
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument("--refused", action="store_true")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside is not None:
-        one(options.inside, options.items, options.prompts, options.workers[0])
+        word = "refuse" if options.refused else "noise"
+        one(options.inside, options.items, options.prompts, options.workers[0], word)
         return
     with tempfile.TemporaryDirectory(prefix="screentest-scale-") as folder:
         for workers in options.workers:
             words = ["--items", str(options.items), "--prompts", str(options.prompts)]
+            words += ["--refused"] if options.refused else []
             subprocess.run(
                 [sys.executable, __file__, *words, "--workers", str(workers), "--inside", folder], check=True
             )
