@@ -97,7 +97,8 @@ def one(folder: Path, items: int, prompts: int, workers: int, word: str) -> None
     timed("export to Parquet", items, lambda: export_scores(whole, folder / f"{workers}.parquet"))
     parts = [whole / "report.html", folder / f"{workers}.parquet", whole / "run.sqlite", how.cache]
     parts += [whole / "clips"]
-    print("  on disk:", ", ".join(f"{p.name} {size_mb(p):.1f} MB" for p in parts), flush=True)
+    sizes = [f"{path.name} {size_mb(path):.1f} MB" for path in parts if path.exists()]
+    print("  on disk:", ", ".join(sizes), flush=True)
 
 
 def main() -> None:
