@@ -7,14 +7,14 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
-from pydantic import ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from ...metrics.encoders.base import EncoderOptions
 from .. import policy as policies
 from .. import suite as suites
-from ..core.config import checked, explain
+from ..core.config import Config, checked, explain
 from ..core.errors import UsageError
 from ..core.keys import Json
 from ..core.progress import note
@@ -149,12 +149,28 @@ class RunOptions(ScoreOptions, total=False):
     gpus_per_worker: float
 
 
-_DEVICES = ("auto", "cpu", "cuda")
-_DTYPES = ("float32", "float16", "bfloat16")
+class _Options(Config):
+    """The types and ranges of `RunOptions`."""
+
+    measures: str | tuple[str, ...] = ()
+    encoders: dict[str, str] = Field(default_factory=dict[str, str])
+    reference_set: Any = None
+    limit: int = Field(default=1, ge=1)
+    seeds: int = Field(default=1, ge=1, le=10_000)
+    tag: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    threads: int = Field(default=1, ge=1)
+    cache: str | Path = ""
+    name: str = ""
+    retry_failed: bool = False
+    stop_after: int = Field(default=10, ge=0)
+    reuse: str | Path = ""
+    notes: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
 def check_options(options: Mapping[str, Any], model: type[ScoreOptions] = RunOptions) -> RunOptions:
-    """Refuse an unknown option, with the nearest one, and a device or dtype that there is not.
+    """Refuse an unknown option, with the nearest one, and a wrong value.
 
     Raises:
         UsageError: there is one.
@@ -165,10 +181,7 @@ def check_options(options: Mapping[str, Any], model: type[ScoreOptions] = RunOpt
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise UsageError(f"unknown option {name!r}{hint} Known: {', '.join(names)}")
-    for name, values in (("device", _DEVICES), ("dtype", _DTYPES)):
-        given = options.get(name, values[0])
-        if given not in values:
-            raise UsageError(f"{name} is {given!r} and should be one of {', '.join(values)}")
+    _ = checked(_Options, options, "options")
     return cast("RunOptions", dict(options))
 
 

@@ -188,7 +188,10 @@ def _generator(generator: Any, options: RunOptions) -> ClipGenerator:
         return generator
     if not isinstance(generator, str):
         kind = type(generator).__name__
-        raise UsageError(f"the generator is a {kind}; give a spec such as 'reference:base', or a Generator")
+        raise UsageError(
+            f"the generator is a {kind}; give a spec such as 'reference:base', a Generator, or a function "
+            "under @st.generator"
+        )
     return make_generator(
         generator, device=options.get("device", "auto"), dtype=options.get("dtype", "float32")
     )
@@ -200,7 +203,7 @@ def open_run(path: str | Path) -> Run:
     Raises:
         UsageError: there is no run, it is damaged, or a newer version wrote it.
     """
-    found = Run(path)
+    found = Run(folder_of(path))
     with found.opened():
         return found
 

@@ -64,7 +64,7 @@ def score(
     """
     known = check_options(options, ScoreOptions)
     if measures is not None:
-        known["measures"] = measures
+        known = check_options({**known, "measures": measures})
     suite = chosen_suite("videos", known)
     held = read_videos(videos, layout=layout, value_range=value_range)
     asked = read_prompts(prompts, len(held))

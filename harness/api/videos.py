@@ -86,14 +86,14 @@ def _frames_digest(frames_THWC: Any) -> str:
     return hashlib.sha256(f"{frames_THWC.shape}".encode() + frames_THWC.tobytes()).hexdigest()
 
 
-def check_rate(fps: float) -> None:
+def check_rate(fps: object) -> None:
     """Refuse a rate that no video can have.
 
     Raises:
         UsageError: with the range.
     """
-    if not MIN_FPS <= fps <= MAX_FPS:
-        raise UsageError(f"fps is {fps:g} and should be from {MIN_FPS:g} to {MAX_FPS:g}")
+    if not isinstance(fps, int | float) or not MIN_FPS <= fps <= MAX_FPS:
+        raise UsageError(f"fps is {fps!r} and should be a number from {MIN_FPS:g} to {MAX_FPS:g}")
 
 
 class HeldVideos(Generator):

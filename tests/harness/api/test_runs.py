@@ -91,6 +91,12 @@ def test_a_run_of_a_spec_is_that_of_the_command_line(tmp_path, monkeypatch):
 def test_mistakes_are_one_sentence(tmp_path, suite):
     with pytest.raises(st.UsageError, match="the generator is a int"):
         st.run(suite, 3, tmp_path / "run")
+    with pytest.raises(
+        st.UsageError, match=r"the generator is a function; .* a function under @st\.generator"
+    ):
+        st.run(suite, lambda prompt, seed, clip: None, tmp_path / "run")
+    with pytest.raises(st.UsageError, match="a NoneType is no run"):
+        st.open_run(None)
     with pytest.raises(st.UsageError, match="unknown generator 'referenc'"):
         st.run(suite, "referenc:base", tmp_path / "run")
     with pytest.raises(st.UsageError, match="unknown option 'tags'; did you mean 'tag'"):
