@@ -317,7 +317,7 @@ def test_questions_and_the_key_are_looked_at_before_anything_is_made(
     with pytest.raises(ValidationError, match=r"questions\.0\.answer: should be yes or no, not 'perhaps'"):
         suite_of(make_suite, judge_file(tmp_path, stub), [{"ask": "x?", "answer": "perhaps"}])
     monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(UsageError, match=r"does not say which; .*\(a model, or a file of settings\)"):
+    with pytest.raises(UsageError, match=r"does not say which; .*\(a model, or a YAML file of a"):
         run(suite_of(make_suite, "x", [BITE], encoders={}), generator, tmp_path / "run", Settings(cache))
     suite = suite_of(make_suite, judge_file(tmp_path, stub), [BITE])
     with pytest.raises(UsageError, match="environment variable OPENAI_API_KEY, which is not set"):
