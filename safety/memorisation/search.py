@@ -115,10 +115,10 @@ def _likeness(q_QD: Query, rows_MD: NDArray[np.float32], centre: Centre | None) 
     q . (r - c) / |r - c|, with |r - c|^2 = 1 - 2 r . c + |c|^2: one more product a row in place of a copy.
     """
     if centre is None:
-        return q_QD @ rows_MD.T
+        return np.asarray(q_QD @ rows_MD.T, np.float32)
     both = np.concatenate([q_QD, centre[None]]) @ rows_MD.T
     square = 1 - 2 * both[-1] + float(centre @ centre)
-    return (both[:-1] - (q_QD @ centre)[:, None]) / np.sqrt(np.maximum(square, 1e-6))
+    return np.asarray((both[:-1] - (q_QD @ centre)[:, None]) / np.sqrt(np.maximum(square, 1e-6)), np.float32)
 
 
 def clip_starts(names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
