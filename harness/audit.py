@@ -312,6 +312,10 @@ def _audited(
     sections = audit_sections(runs, confidence, list(names))
     made = {section.audit for section in sections}
     lost = {name: "no clip was scored for it" for name in names if name not in made and name not in missing}
+    for section in sections:
+        if section.audit not in missing and not AUDITS.get(section.audit).judged(runs):
+            why = section.findings[0].rstrip(".") if section.findings else "no clip could be judged"
+            lost[section.audit] = f"it rests on no value: {why[:1].lower()}{why[1:]}"
     every = (*runs, *earlier)
     return Audited(
         tuple(runs), tuple(sections), {**missing, **lost}, every, tuple(audit_sections(every, confidence))

@@ -66,6 +66,8 @@ class Audit:
         other_suites: packaged suites for generators that know other things.
         measures: a run is audited if it has scores of one of these.
         any_clip: whether the measures read any clip at all, whatever its prompt is.
+        verdicts: the measures that one clip at least must have a value of, for the audit to have been made;
+            by default any of ``measures``.
         section: make the section from the runs that are audited (one at least), at a confidence in (0, 1).
     """
 
@@ -76,6 +78,7 @@ class Audit:
     section: Callable[[Sequence[RunData], float], AuditSection]
     other_suites: tuple[str, ...] = ()
     any_clip: bool = False
+    verdicts: tuple[str, ...] = ()
 
     def suites_for(self, world: str | None) -> tuple[str, ...]:
         """Name the suites for a generator of a world, or of none."""
@@ -84,6 +87,17 @@ class Audit:
     def concerns(self, run: RunData) -> bool:
         """Check whether a run has scores for this audit."""
         return any(name in run.measures for name in self.measures)
+
+    def judged(self, runs: Sequence[RunData]) -> bool:
+        """Check whether the runs hold a value that the audit rests on."""
+        names = self.verdicts or self.measures
+        found = (
+            name
+            for run in runs
+            for (name, _), score in (*run.scores.items(), *run.sets.items())
+            if score.value is not None
+        )
+        return any(name == one or name.startswith(f"{one}.") for name in found for one in names)
 
 
 AUDITS: Final[Registry[Audit]] = Registry("audit", Audit, AUDIT_ROOMS)

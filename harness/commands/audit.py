@@ -22,7 +22,7 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.keys import slug
-from ..core.specs import parse_pair
+from ..core.specs import parse_pair, split_kind
 from .one_run import after_scoring
 from .options import (
     AsJson,
@@ -98,7 +98,7 @@ def audit(
     """Audit a generator or a run; without a flag, all audits. The same command resumes."""
     check_address(tracking_uri)
     load_plugins(plugin)
-    from ...generators import make_generator
+    from ...generators import GENERATORS, make_generator
     from ...reports.audit_page import write_audit_page
     from ..audit import AuditChoices, audit_generator, audit_run, plan_audits
     from ..suite_parts import SuitePart
@@ -126,6 +126,11 @@ def audit(
         found = audit_run(folder, choices, how, confidence)
         places, page = [folder], (out or folder) / "audit.html"
     else:
+        if ":" not in target and split_kind(target)[0] not in GENERATORS:
+            raise UsageError(
+                f"there is no run at {target}, and no kind of generator of that name; name a run folder, or "
+                "a generator as KIND:ARGUMENT (see 'screentest list generators')"
+            )
         made = make_generator(target, device=device, dtype=dtype)
         place = out or Path("runs") / f"audit-{slug(target)}"
         if dry_run:

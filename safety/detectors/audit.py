@@ -15,9 +15,10 @@ from .measures import DELIVERED, FLAGGED, METADATA, UNLIKE
 __all__ = ["section"]
 
 NAME: Final = "detection"
+_REASONS: Final = 3
 _COLUMNS: Final = (
     "run", "generator", "clips", "flagged as stored", *(f"after {name}" for name in DELIVERED),
-    "by metadata alone", "of another kind",
+    "by metadata alone", "of another kind", "of clips",
 )  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def section(runs: Sequence[RunData], confidence: float) -> AuditSection:
                 generator,
                 f"{found[FLAGGED].n} ({found[FLAGGED].clusters})",
                 *(estimate_cell(found[name]) for name in (FLAGGED, *DELIVERED.values(), METADATA, UNLIKE)),
+                str(found[UNLIKE].n),
             )
         )
         findings += by_run(runs, run, _findings(generator, card, found, confidence))
@@ -104,8 +106,7 @@ def _findings(
 ) -> list[str]:
     flagged = found[FLAGGED]
     if card is None or flagged.value is None:
-        why = next(iter(flagged.reasons), "no clip was scored")
-        return [f"no clip of {generator} could be judged by a detector: {why}."]
+        return [f"no clip of {generator} could be judged by a detector: {_reasons(flagged.reasons)}."]
     alarms: Mapping[str, Any] = card["false_alarms"]
     sentences = [
         f"the detector {card['detector']} flags {_share(flagged, confidence)} of the clips of {generator}; "
@@ -124,6 +125,18 @@ def _findings(
             "detector was calibrated on, so it judged none of these."
         )
     return sentences
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    """List why clips have no verdict, the most frequent reason first, with its number of clips."""
+    if not reasons:
+        return "no clip was scored"
+    often = sorted(reasons, key=lambda why: (-reasons[why], why))
+    if len(often) == 1:
+        return often[0]
+    told = "; ".join(f"{why} ({reasons[why]} of them)" for why in often[:_REASONS])
+    more = len(often) - _REASONS
+    return told if more <= 0 else f"{told}; and {more} other reasons"
 
 
 def _share(found: Estimate, confidence: float) -> str:
@@ -176,5 +189,6 @@ AUDITS.add(
         measures=(FLAGGED, *DELIVERED.values(), METADATA, UNLIKE),
         section=section,
         any_clip=True,
+        verdicts=(FLAGGED,),
     ),
 )

@@ -254,3 +254,20 @@ def test_a_run_that_has_all_scores_is_not_scored_again(
     monkeypatch.setattr("screentest.harness.audit.score_run", None)
     found = audit_run(tmp_path / "run", AuditChoices(), Settings(cache))
     assert (len(found.sections), found.missing) == (1, {})
+
+
+def test_an_audit_that_rests_on_no_value_is_missing(steady, suite, generator, cache, tmp_path, monkeypatch):
+    change(steady, monkeypatch, verdicts=("motion.warping_error",), measures=("motion.flicker",))
+    found = audit_generator(generator, AuditChoices(), tmp_path / "audit", Settings(cache))
+    assert len(found.sections) == 1
+    assert found.missing["steady"].startswith("it rests on no value: 8 clips are steady")
+    data = found.runs[0]
+    assert not replace(steady, verdicts=()).judged([replace(data, scores={}, sets={})])
+    assert replace(steady, verdicts=(), measures=("motion.flicker",)).judged([data])
+
+
+def test_a_target_that_is_neither_a_run_nor_a_generator_is_told_of_both(capsys):
+    assert run_cli(["audit", "runs/nope", "--provenance"]) == 2
+    assert "there is no run at runs/nope, and no kind of generator" in capsys.readouterr().err
+    assert run_cli(["audit", "referense:base"]) == 2
+    assert "did you mean 'reference'" in capsys.readouterr().err

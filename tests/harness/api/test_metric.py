@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 import pickle
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,16 @@ def test_a_collection_keeps_metrics_apart(frames, options):
     assert float(first["flicker"]) == expected["motion.flicker"].value
     assert float(first["alignment"]) == expected["alignment.clip"].value
     assert members["flicker"].higher_is_better
+
+
+def test_the_collection_of_the_readme_works_as_shown(frames):
+    text = (Path(__file__).parents[3] / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(metrics = MetricCollection.*?)```", text, re.S)
+    names = {"st": st, "MetricCollection": MetricCollection, "videos": frames, "prompts": PROMPTS}
+    exec(code, names)
+    metrics: Any = names["metrics"]
+    assert set(metrics.compute()) == {"flicker", "moves"}
+    assert metrics["flicker"].estimates()[""].n == len(frames)
 
 
 def test_reset_forgets_and_pickle_keeps(frames, options):

@@ -142,6 +142,15 @@ def test_a_run_without_a_judged_clip_says_so(made: Path) -> None:
         "No clip of drawing:flicker could be judged by a detector: the clip is blank"
     )
     assert section.tables[0].records()[0]["flagged as stored"] == "-"
+    scores = {
+        key: replace(s, status="not_applicable", value=None, reason="it is short" if k % 3 else "it is small")
+        for k, (key, s) in enumerate(data.scores.items())
+        if key[0] == "detection.flagged"
+    }
+    (section,) = audit_sections([replace(data, scores=scores)], names=["detection"])
+    assert re.search(r"it is short \(\d+ of them\); it is small \(\d+ of them\)\.", section.findings[0])
+    assert not AUDITS.get("detection").judged([replace(data, scores=scores)])
+    assert AUDITS.get("detection").judged([data])
 
 
 def test_the_audit_scores_the_measures_of_the_packaged_suite() -> None:
