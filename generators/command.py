@@ -9,12 +9,14 @@ item, and answers each with a line, so that weights are loaded once.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -38,6 +40,14 @@ __all__ = ["REFUSED", "CommandGenerator", "CommandOptions", "make_command"]
 
 REFUSED: Final = 77
 """Exit code of a refusal: EX_NOPERM of sysexits.h."""
+
+
+_SCRIPTS: Final = frozenset({".py", ".sh", ".bash", ".zsh", ".pl", ".rb", ".js", ".mjs", ".lua", ".jl", ".R"})
+_CODE_NEXT: Final = re.compile(r"-[A-Za-z]*c")
+_ELSEWHERE: Final = frozenset(
+    {"apptainer", "docker", "enroot", "kubectl", "nerdctl", "podman", "singularity", "ssh", "udocker"}
+)
+"""Programs whose arguments name files in a container or on another machine."""
 
 
 class CommandOptions(Config):
@@ -75,7 +85,7 @@ class CommandGenerator(Generator):
         spec: the user's spec.
 
     Raises:
-        UsageError: there is no such program.
+        UsageError: there is no such program, or no such script among its arguments.
     """
 
     def __init__(self, words: Sequence[str], options: CommandOptions | None = None, spec: str = "") -> None:
@@ -182,12 +192,37 @@ def _found(words: Sequence[str], whose: str) -> list[str]:
         raise UsageError("name the program after the colon: --generator 'command:python make_clip.py'")
     program = shutil.which(words[0])
     if program is not None:
+        missing = _missing_script(words)
+        if missing is not None:
+            raise UsageError(
+                f"{whose}: there is no file {missing}; name the script by its path from {Path.cwd()}"
+            )
         return [str(Path(program).absolute()), *words[1:]]
     if Path(words[0]).is_file():
         raise UsageError(
             f"{whose}: {words[0]} cannot be executed; run 'chmod +x' on it, or name its interpreter"
         )
     raise UsageError(f"{whose}: there is no program {words[0]!r} here or on the PATH")
+
+
+def _missing_script(words: Sequence[str]) -> str | None:
+    """Find an argument that is named like a script and is no file; None without one.
+
+    Options, addresses and code after ``-c`` are no names of files, and what runs in a container or on
+    another machine has its files there.
+    """
+    if not _ELSEWHERE.isdisjoint(Path(word).name for word in words):
+        return None
+    for before, word in pairwise(words):
+        named = (
+            not _CODE_NEXT.fullmatch(before)
+            and not word.startswith("-")
+            and "=" not in word
+            and "://" not in word
+        )
+        if named and Path(word).suffix in _SCRIPTS and not Path(word).is_file():
+            return word
+    return None
 
 
 def _identity_of(word: str) -> Json:

@@ -176,7 +176,7 @@ class _Run:
                 asked = error.seconds if isinstance(error, Later) else None
                 pause = waits.next(asked)
                 if not ended:
-                    self._refuse_silence(last, asked, pause)
+                    pause = self._within_patience(last, asked, pause)
             if unknown >= _LOST_AFTER:
                 return JobResult.failed(
                     item,
@@ -215,8 +215,7 @@ class _Run:
 
     def _again(self, waits: _Waits, later: Later) -> None:
         """Wait before a job is submitted again; if the service asked for the wait, no job is submitted."""
-        pause = waits.next(later.seconds)
-        self._refuse_silence(str(later), later.seconds, pause)
+        pause = self._within_patience(str(later), later.seconds, waits.next(later.seconds))
         if later.seconds is not None:
             with self._lock:
                 self._free_from = max(self._free_from, time.monotonic() + pause)
@@ -230,24 +229,34 @@ class _Run:
     def _was_heard(self) -> None:
         self._heard = time.monotonic()
 
-    def _refuse_silence(self, reason: str, asked: float | None, pause: float) -> None:
-        """End the run where the service does not answer, or asks to be left alone for too long.
+    def _within_patience(self, reason: str, asked: float | None, pause: float) -> float:
+        """Shorten a wait of our own so that the last attempt is made when the patience ends.
 
         Raises:
-            ScreentestError: with what to do.
+            ScreentestError: it has ended, or the service asks to be left alone for longer; with what to do.
         """
         name, patience = self._generator.spec.partition("?")[0], self._generator.patience_s
+        silent = time.monotonic() - self._heard
+        for_how_long = f"{round(silent, 1) if silent >= 1 else round(silent, 3):g} s"
         if asked is not None and asked > patience:
             raise ScreentestError(
                 f"the service of {name} asks for a wait of {asked:g} s ({reason}), longer than the "
                 f"{patience:g} s that this run waits; the same command goes on from here later"
             )
-        silent = time.monotonic() - self._heard
-        if silent + pause > patience:
+        if silent >= patience:
             raise ScreentestError(
-                f"the service of {name} has not taken or answered a request for {silent:.0f} s "
-                f"(last: {reason}); once it does, the same command goes on from here"
+                f"the service of {name} has not taken or answered a request for {for_how_long}, and this run "
+                f"waits {patience:g} s (last: {reason}); once it does, the same command goes on from here"
             )
+        if asked is None:
+            return min(pause, patience - silent)
+        if silent + asked > patience:
+            raise ScreentestError(
+                f"the service of {name} asks for a wait of {asked:g} s ({reason}) after {for_how_long} "
+                f"without an answer, together longer than the {patience:g} s that this run waits; the same "
+                "command goes on from here later"
+            )
+        return pause
 
     def _pause(self, seconds: float) -> None:
         """Wait; the end of the run ends the wait.

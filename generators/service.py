@@ -16,6 +16,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.media import open_clip
+from ..harness.core.presentation import counted
 from .base import VideoFile
 from .job_steps import Later
 from .jobs import JobGenerator
@@ -95,7 +96,8 @@ class ServiceGenerator(JobGenerator):
         if self.usd_per_second is None:
             return []
         usd = sum(self.billed_seconds(item) for item in items) * self.usd_per_second
-        return [f"the service's {len(items)} clips cost about {usd:.2f} USD by usd_per_second"]
+        cost = f"{counted(len(items), 'clip')} {'costs' if len(items) == 1 else 'cost'}"
+        return [f"the service's {cost} about {usd:.2f} USD by usd_per_second"]
 
     def billed_seconds(self, item: Item) -> float:
         """Return the seconds of video that are asked for."""

@@ -97,6 +97,13 @@ def bind(
     missing = [name for name, (_, default) in fields.items() if default is ... and name not in options]
     if missing:
         raise UsageError(f"{whose} needs a value for {missing[0]!r}, as in ?{missing[0]}=...")
+    if options and not fields:
+        beside = [name for name in parameters if name in (*PLACES, *given)]
+        raise UsageError(
+            f"{whose} has no options, as options are the parameters of {getattr(function, '__name__', 'it')}"
+            f"{' beside ' + ', '.join(beside) if beside else ', which has none'}; leave out "
+            f"{', '.join(map(repr, options))}"
+        )
     model = create_model("Options", __base__=Config, **fields)
     read = checked(model, options, whose)
     named = {name: getattr(read, name) for name in options}

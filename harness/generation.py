@@ -121,7 +121,7 @@ class _JobRun:
                 # A clip that the service made and this machine could not store can be fetched again.
                 lost = record.outcome == "failed" and not isinstance(result.output, Failure)
                 if result.final and not lost and result.attempt.sent:
-                    timed = {"seconds": round(seconds, 3)} if began else {}
+                    timed = {"seconds": round(seconds, 3)} if began and record.outcome == "ok" else {}
                     journal.over(result.attempt, {**timed, **result.account})
                 self._log.check()
 

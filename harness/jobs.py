@@ -41,7 +41,7 @@ class ServiceUse(BaseModel):
         sent: requests to submit a job; ``declined`` of them the service did not take (a rate limit ...).
         jobs: jobs that the service took; ``ended`` of them have a stored outcome.
         uncertain: attempts of which it is not known whether the service took them.
-        seconds: median seconds from a job's submission to its stored outcome; None without one.
+        seconds: median seconds from a job's submission to its stored clip; None without one.
         service_seconds: sum of the service's own time, of jobs whose time it said; None without one.
         usd: sum of the costs known, of ``priced`` jobs; None without one.
         quota: what the service last said is left.
@@ -106,7 +106,7 @@ class JobJournal:
         return self._write({"item": attempt.item, "key": attempt.key, "job": job, "at": time.time()})
 
     def over(self, attempt: JobAttempt, account: Mapping[str, Json] | None = None) -> None:
-        """Record that an attempt's outcome is stored, with what is known of its cost."""
+        """Record that an attempt's outcome is stored, with what is known of its time and cost."""
         self._write({**(account or {}), "item": attempt.item, "key": attempt.key, "over": True})
 
     def _apply(self, row: Mapping[str, Any]) -> JobAttempt:

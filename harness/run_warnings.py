@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..metrics.quality.outcomes import format_differences
 from .core.keys import Json
+from .core.presentation import counted
 from .core.progress import note
 from .foreign_encoders import foreign_sentence
 from .generation_log import LOG
@@ -20,9 +21,10 @@ def say_failures(store: RunStore) -> None:
     clips = store.clips().values()
     failed = sum(record.outcome == "failed" and record.file is None for record in clips)
     if failed:
+        kept, them = ("is kept as a failure", "it") if failed == 1 else ("are kept as failures", "them")
         note(
-            f"warning: {failed} of {len(clips)} items failed and are kept as failures; the same command with "
-            f"--retry-failed generates them again; {store.folder / LOG} says more"
+            f"warning: {failed} of {counted(len(clips), 'item')} failed and {kept}; the same command with "
+            f"--retry-failed generates {them} again; {store.folder / LOG} says more"
         )
 
 

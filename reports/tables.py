@@ -11,6 +11,7 @@ from ..harness.core.presentation import (
     Cell,
     Content,
     Table,
+    counted,
     estimate_cell,
     left_out_text,
     level,
@@ -66,18 +67,20 @@ def summary_table(summary: Summary) -> Table:
         rows = [(*row, encoder or MISSING) for row, encoder in zip(rows, encoders, strict=True)]
         columns = (*columns, "encoder")
     outcomes = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in summary.outcomes.items())
-    title = f"{summary.name}: {summary.suite} on {summary.generator}, {summary.items} items ({outcomes})"
+    items = counted(summary.items, "item")
+    title = f"{summary.name}: {summary.suite} on {summary.generator}, {items} ({outcomes})"
     service = () if summary.service is None else (f"service: {service_text(summary.service)}",)
     return Table(title, columns, rows, (*_notes(overall), *service))
 
 
 def service_text(use: ServiceUse) -> str:
     """Say in one line what a run used of a service."""
-    told = [f"{use.jobs} jobs", f"{use.ended} with a stored outcome"]
+    told = [counted(use.jobs, "job"), f"{use.ended} with a stored outcome"]
     if use.declined:
-        told.append(f"{use.declined} requests turned down and repeated")
+        told.append(f"{counted(use.declined, 'request')} turned down and repeated")
     if use.uncertain:
-        told.append(f"{use.uncertain} of which it is uncertain whether they were taken")
+        them = "it was" if use.uncertain == 1 else "they were"
+        told.append(f"{use.uncertain} of which it is uncertain whether {them} taken")
     if use.seconds is not None:
         told.append(f"median {use.seconds:.1f} s from submission to clip")
     if use.service_seconds is not None:

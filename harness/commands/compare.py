@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, number
+from ..core.presentation import MISSING, Table, counted, number
 from .options import AsJson, Confidence, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def _compare_frames(
     if as_json:
         print_json(found.model_dump())
     else:
-        print_table(_table(found))
+        table = _table(found)
+        if table.rows:
+            print_table(table)
         for change in found.changes:
             warn(f"changed since: {change}")
         say(_sentence(found))
@@ -102,7 +104,8 @@ def _table(found: SameSeed) -> Table:
     notes += (
         [f"MS-SSIM has {' or '.join(map(str, scales))} scales, as sides are short"] if rows and scales else []
     )
-    title = f"{found.run.name} against the golden clips of {found.golden.name}, {len(found.items)} items"
+    items = counted(len(found.items), "item")
+    title = f"{found.run.name} against the golden clips of {found.golden.name}, {items}"
     return Table(title, ("item", "seed", "is", "equal frames", "PSNR", "MS-SSIM", "why"), rows, tuple(notes))
 
 

@@ -77,7 +77,8 @@ def nothing_came(summary: Summary, folder: Path) -> bool:
     """Say on stderr that every item failed, if so."""
     if not summary.items or summary.outcomes["failed"] != summary.items:
         return False
-    warn(f"error: all {summary.items} items failed; {folder / 'run.log'} and the page say why")
+    which = "the only item" if summary.items == 1 else f"all {summary.items} items"
+    warn(f"error: {which} failed; {folder / 'run.log'} and the page say why")
     return True
 
 

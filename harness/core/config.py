@@ -151,7 +151,7 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
     Raises:
         UsageError: no such file, not YAML, or a key or value that the model refuses.
     """
-    looks_like_path = name.endswith((".yaml", ".yml")) or "/" in name
+    looks_like_path = name.endswith((".yaml", ".yml")) or "/" in name or not known
     path = Path(name) if looks_like_path else known.get(name)
     if path is None:
         raise unknown_name(kind, name, known)
@@ -161,7 +161,8 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
             raise UsageError(f"it has {len(text):,} characters, and {MAX_CHARACTERS:,} are read")
         raw = yaml.load(text, _UniqueKeyLoader)
     except FileNotFoundError:
-        raise UsageError(f"no {kind} file at {path}; known {kind} names: {', '.join(known)}") from None
+        names = f"known {kind} names: {', '.join(known)}" if known else "check its name and folder"
+        raise UsageError(f"there is no {kind} file at {path}; {names}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the {kind} file {path} cannot be read: {error}") from None
     except yaml.YAMLError as error:

@@ -18,6 +18,7 @@ __all__ = [
     "Cell",
     "Content",
     "Table",
+    "counted",
     "estimate_cell",
     "estimate_text",
     "interval_text",
@@ -34,6 +35,16 @@ MISSING = "-"
 
 
 # -- numbers
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun, whose plural ends in an s.
+
+    Example:
+        >>> counted(1, "job"), counted(0, "job")
+        ('1 job', '0 jobs')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def number(value: float | None, width: float | None = None, *, signed: bool = False) -> str:

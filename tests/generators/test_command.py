@@ -170,6 +170,9 @@ def test_a_program_of_which_nothing_is_known_is_warned_of():
     [
         ("", "name the program after the colon"),
         ("no-such-program --x", "there is no program 'no-such-program' here or on the PATH"),
+        ("python3 nofile.py", "there is no file nofile.py; name the script by its path from /"),
+        ("python3 -u {folder}/nofile.sh --steps 3", "there is no file /.*/nofile.sh"),
+        ("env A=1 python3 nofile.py", "there is no file nofile.py"),
         ("{folder}/plain.txt", "plain.txt cannot be executed; run 'chmod"),
         ("python3 'open", "the words of the command cannot be told apart"),
         ("python3?tiemout=3", "did you mean 'timeout'"),
@@ -183,6 +186,21 @@ def test_a_wrong_spec_is_one_sentence(tmp_path, argument, sentence):
     with pytest.raises(UsageError, match=sentence) as caught:
         make_command(argument.format(folder=tmp_path), "cpu", "float32")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sh -c 'cd elsewhere && python3 nofile.py'",
+        "bash -lc './nofile.sh'",
+        "env ssh gpu python3 nofile.py",
+        "env docker run -i image python3 nofile.py",
+        "python3 -c pass --write=nofile.py https://example.org/nofile.py notes.txt",
+        f"python3 {__file__}",
+    ],
+)
+def test_arguments_that_name_no_script_here_are_left_to_the_program(words):
+    assert make_command(words, "cpu", "float32").spec == f"command:{words}"
 
 
 def test_no_shell_reads_the_words(tmp_path):
@@ -216,7 +234,24 @@ def test_the_examples_of_the_page_run_as_they_stand(tmp_path, monkeypatch, code_
     frames = frames_of(store.clip_path(records[0]))
     assert frames.shape == (16, 64, 64, 3)
     assert frames[0, ..., 0].astype(int).max() > frames[0, ..., 2].astype(int).min() + 100  # a red ball
-    generator = make_generator("command:python stay.py?stay=yes")
-    for output in generator.generate(store.items()[:2]):
-        assert isinstance(output, VideoFile)
-        assert frames_of(output.path).shape == (16, 64, 64, 3)
+    capsys.readouterr()
+    words = [
+        "run",
+        "--suite",
+        "balls.yaml",
+        "--generator",
+        "command:python stay.py?stay=yes",
+        "--out",
+        "stay",
+    ]
+    assert run_cli([*words, "--tracking-uri", "none"]) == 0
+    store = open_run(Path("stay"))
+    scores = [score for score in store.scores() if score.measure == "motion.flicker"]
+    assert [score.status for score in scores] == ["ok"] * 6  # none is blank
+    records = list(store.clips().values())
+    assert [record.outcome for record in records] == ["ok"] * 6
+    assert len({record.sha256 for record in records}) == 6  # another prompt or seed is another clip
+    for record in records:
+        frames = frames_of(store.clip_path(record)).astype(int)
+        assert frames.shape == (16, 64, 64, 3)
+        assert abs(frames[-1] - frames[0]).max() > 50  # it moves

@@ -158,3 +158,37 @@ def test_the_name_in_a_message_is_without_options(tmp_path):
 
     with pytest.raises(ScreentestError, match="the service of toy:one has not taken or answered a request"):
         run(Down(patience_s=0.05), tmp_path)
+
+
+def test_a_silent_service_is_asked_until_the_patience_ends(tmp_path):
+    class Down(Toy):
+        def submit(self, item, key):
+            super().submit(item, key)
+            raise Later("no connection")
+
+    toy = Down(patience_s=0.4, first_wait_s=0.3, parallel=1)  # waits of 0.3 and 0.6 s, the second cut short
+    with pytest.raises(
+        ScreentestError, match=r"a request for (.*) s, and this run waits 0\.4 s \("
+    ) as caught:
+        run(toy, tmp_path, ITEMS[:1])
+    silent = float(str(caught.value).split(" a request for ")[1].split(" s,")[0])
+    assert silent >= 0.4
+    assert len(toy.times) == 3
+    assert toy.times[-1] - toy.times[0] >= 0.39
+
+
+def test_a_wait_that_is_asked_for_beyond_the_patience_ends_the_run_at_once(tmp_path):
+    class Busy(Toy):
+        def submit(self, item, key):
+            super().submit(item, key)
+            raise Later("HTTP 503", 0.3)
+
+    toy = Busy(patience_s=0.5, parallel=1)
+    told = r"a wait of 0\.3 s \(HTTP 503\) after 0\.\d+ s without an answer, together longer than the 0\.5 s"
+    with pytest.raises(ScreentestError, match=told):
+        run(toy, tmp_path, ITEMS[:1])
+    assert len(toy.times) == 2
+    with pytest.raises(
+        ScreentestError, match=r"asks for a wait of 0\.3 s \(HTTP 503\), longer than the 0\.1 s"
+    ):
+        run(Busy(patience_s=0.1), tmp_path, ITEMS[1:2])

@@ -55,6 +55,12 @@ def whole_factory(value: int = 10):
 
 ready = Whole(11)
 
+def bare(prompt, seed, clip):
+    return level(clip, 1)
+
+def bare_factory():
+    return Whole(1)
+
 def broken_factory():
     raise OSError("no weights here")
 
@@ -159,6 +165,11 @@ def test_a_module_is_imported_from_here(file, tmp_path, monkeypatch):
         ("FILE:plain?value=x", "value"),
         ("FILE:factory?vale=3", "did you mean 'value'"),
         ("FILE:ready?value=3", "takes no options|no option"),
+        (
+            "FILE:bare?step=3",
+            "has no options, as options are the parameters of bare beside prompt, seed, clip; leave out",
+        ),
+        ("FILE:bare_factory?step=3", "the parameters of bare_factory, which has none; leave out 'step'"),
         ("FILE:broken_factory", "could not make it: OSError: no weights here"),
         ("FILE:wrong_factory", "made a int; return a function of prompt, seed and clip, or a Generator"),
     ],

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from screentest.generators.wrapper import Wrapper
 from screentest.harness.core.errors import ScreentestError, UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.media import write_clip
-from screentest.harness.jobs import JobJournal
+from screentest.harness.jobs import JobJournal, ServiceUse, read_service_use
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
 from screentest.reports.tables import summary_table
@@ -66,6 +67,28 @@ def test_each_outcome_is_its_own(tmp_path, make_suite, cache):
         "turned down": ("failed", "no route to the service"),
         "forbidden": ("refused", "the service does not take this prompt"),
     }
+
+
+def test_the_median_of_seconds_is_of_stored_clips_alone(tmp_path, make_suite, cache):
+    def use(*prompts: str) -> ServiceUse:
+        listed = [{"text": text, "seeds": 1} for text in prompts]
+        folder = tmp_path / "-".join(prompts)
+        run(make_suite(prompts=listed), Waits(tmp_path / "service"), folder, Settings(cache))
+        found = read_service_use(folder)
+        assert found is not None
+        return found
+
+    class Waits(Service):
+        def fetch(self, job: str, item: Any, folder: Path) -> Any:
+            time.sleep(0.3 if item.prompt == "a block" else 0.0)
+            return super().fetch(job, item, folder)
+
+    none = use("fail at this", "refuse this")
+    assert (none.jobs, none.ended, none.seconds) == (2, 2, None)
+    one = use("a block", "fail at this", "refuse this")
+    assert (one.jobs, one.ended) == (3, 3)
+    assert one.seconds is not None
+    assert one.seconds >= 0.3
 
 
 def test_an_item_that_the_service_cannot_be_given_is_not_submitted(tmp_path, make_suite, cache):

@@ -125,7 +125,7 @@ def test_a_run_that_is_killed_while_a_job_is_sent_says_that_it_is_uncertain(tmp_
             "it may have to be paid for, it is not submitted again"
         )
         assert len(service.creates) == 6
-        assert "1 of which it is uncertain whether they were taken" in capsys.readouterr().out
+        assert "1 of which it is uncertain whether it was taken" in capsys.readouterr().out
         again = words(service, ",uncertain=resubmit")
         assert run_cli([*again, "--retry-failed"]) == 0
     assert len(service.creates) == 7

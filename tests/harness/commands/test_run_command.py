@@ -186,6 +186,15 @@ def test_a_run_in_which_everything_failed_is_no_success(cli):
     assert "3 items in a row failed for the same reason: RuntimeError: no such layer" in err
 
 
+def test_a_failure_of_the_only_item_is_said_of_one(cli):
+    Path("little.yaml").write_text(json.dumps({**SUITE, "seeds": 1, "prompts": ["a block"]}))
+    code, out, err = cli(generator="toy:broken")
+    assert code == 1
+    assert "error: the only item failed; " in err
+    assert "warning: 1 of 1 item failed and is kept as a failure" in err
+    assert "1 item (" in out
+
+
 def test_the_version_is_printed(capsys):
     assert run_cli(["--version"]) == 0
     assert capsys.readouterr().out.startswith("screentest 0.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -141,8 +142,14 @@ def test_an_unknown_name_gets_the_nearest_one(path):
 
 
 def test_a_missing_file_and_a_folder_are_said(tmp_path, path):
-    with pytest.raises(UsageError, match=r"no camera file at .*camera.yaml; known camera names: one"):
+    with pytest.raises(
+        UsageError, match=r"there is no camera file at .*camera.yaml; known camera names: one$"
+    ):
         load_yaml(Camera, str(path), {"one": path}, kind="camera")
+    for name in (str(path), "nofile"):  # where nothing has a name, every name is a path
+        told = rf"^there is no camera file at {re.escape(name)}; check its name and folder$"
+        with pytest.raises(UsageError, match=told):
+            load_yaml(Camera, name, {}, kind="camera")
     with pytest.raises(UsageError, match="cannot be read"):
         load_yaml(Camera, f"{tmp_path}/", {}, kind="camera")
 
