@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pydantic import Field
 
 from ..harness.core.config import Config, load_yaml
-from ..harness.core.errors import ScreentestError, UsageError, describe
+from ..harness.core.errors import ScreentestError, ServiceDown, UsageError, describe
 from ..harness.core.files import write_atomic
 from .job_steps import Later, Uncertain
 from .service_client import ServiceClient
@@ -103,7 +103,8 @@ class ChatExpander:
         """Ask for an expansion, again where the endpoint is busy or silent.
 
         Raises:
-            ScreentestError: it does not answer, or refuses the key or the model.
+            ServiceDown: it does not answer.
+            UsageError: it refuses the key or the model.
         """
         wait = _FIRST_WAIT_S
         for attempt in range(1, _ATTEMPTS + 1):
@@ -112,7 +113,7 @@ class ChatExpander:
             except (Later, Uncertain) as error:
                 asked = error.seconds if isinstance(error, Later) else None
                 if attempt == _ATTEMPTS or (asked or 0) > _LONGEST_WAIT_S:
-                    raise ScreentestError(
+                    raise ServiceDown(
                         f"the chat model {self.model} gave no answer in {attempt} attempts (last: {error}); "
                         "what it has answered is kept, and the same command goes on from there"
                     ) from None

@@ -17,7 +17,7 @@ from concurrent.futures import wait as wait_for
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..harness.core.errors import ScreentestError, describe
+from ..harness.core.errors import ScreentestError, ServiceDown, describe
 from .base import NotApplicable
 from .job_steps import JobAttempt, JobLedger, JobResult, JobService, Later, Uncertain
 
@@ -55,7 +55,7 @@ def run_jobs(
         folder: for files; that of a result is deleted when the next one is asked for, unless ``keep``.
 
     Raises:
-        ScreentestError: further items would fail, too, or the service does not answer.
+        ScreentestError: further items would fail, too; `ServiceDown` where the service does not answer.
     """
     run = _Run(generator, ledger, folder)
     rest = iter(items)
@@ -233,25 +233,25 @@ class _Run:
         """Shorten a wait of our own so that the last attempt is made when the patience ends.
 
         Raises:
-            ScreentestError: it has ended, or the service asks to be left alone for longer; with what to do.
+            ServiceDown: it has ended, or the service asks to be left alone for longer; with what to do.
         """
         name, patience = self._generator.spec.partition("?")[0], self._generator.patience_s
         silent = time.monotonic() - self._heard
         for_how_long = f"{round(silent, 1) if silent >= 1 else round(silent, 3):g} s"
         if asked is not None and asked > patience:
-            raise ScreentestError(
+            raise ServiceDown(
                 f"the service of {name} asks for a wait of {asked:g} s ({reason}), longer than the "
                 f"{patience:g} s that this run waits; the same command goes on from here later"
             )
         if silent >= patience:
-            raise ScreentestError(
+            raise ServiceDown(
                 f"the service of {name} has not taken or answered a request for {for_how_long}, and this run "
                 f"waits {patience:g} s (last: {reason}); once it does, the same command goes on from here"
             )
         if asked is None:
             return min(pause, patience - silent)
         if silent + asked > patience:
-            raise ScreentestError(
+            raise ServiceDown(
                 f"the service of {name} asks for a wait of {asked:g} s ({reason}) after {for_how_long} "
                 f"without an answer, together longer than the {patience:g} s that this run waits; the same "
                 "command goes on from here later"

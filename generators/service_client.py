@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ..harness.core.endpoints import read_body, retry_after
-from ..harness.core.errors import ScreentestError, UsageError
+from ..harness.core.errors import ServiceDown, UsageError
 from .job_steps import Later, Uncertain
 
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ class ServiceClient:
 
     def _refuse_no_credit(self, answer: Answer) -> None:
         if answer.status == 402 or (answer.status in (403, 429) and _NO_QUOTA.search(answer.fault.code)):
-            raise ScreentestError(
+            raise ServiceDown(
                 f"{self.whose}: the account has no credit or quota left ({answer.fault}); once it has, the "
                 "same command goes on from here"
             )

@@ -19,6 +19,7 @@ from .catalog import MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import ScreentestError, UsageError, unknown_name
 from .core.progress import note
 from .core.run_data import RunData
+from .instruments import refuse_mixed_sets
 from .run import Settings, run, score_run
 from .store import open_run, read_run
 from .suite import ReferenceSet, Suite
@@ -203,8 +204,11 @@ def _encoders_of(role: str, measures: Collection[str]) -> set[str]:
 
 
 def _refuse_slips(suites: Sequence[Suite], choices: AuditChoices, settings: Settings) -> None:
-    """Refuse a source of an encoder that the user named and that cannot be had, before anything is made."""
+    """Refuse sets and encoders of the user that cannot be had or compared, before anything is made."""
     measures = {measure for suite in suites for measure in suite.measures}
+    for suite in suites:
+        if any(TRAIN in _references_of(measure) for measure in suite.measures):
+            refuse_mixed_sets(suite)
     for role, source in choices.encoders.items():
         for name in sorted(_encoders_of(role, measures)):
             _ = make_encoder(name, source, settings.options).digest

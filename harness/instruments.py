@@ -13,7 +13,7 @@ from ..metrics.encoders.probe import check_encoder
 from ..metrics.laws.thresholds import ThresholdFile, chosen_thresholds, refuse_others
 from ..metrics.tracking.encoder import TracksEncoder
 from ..safety.memorisation.measures import SETTING as TRAINING_SETS
-from ..safety.memorisation.training_sets import HELD_OUT, INDEXED, TRAIN, TrainingSets
+from ..safety.memorisation.training_sets import HELD_OUT, INDEXED, TRAIN, TrainingSets, check_held_out
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder, role_of
 from .core.errors import UsageError, unknown_name
 from .core.keys import Json
@@ -22,7 +22,7 @@ from .scoring import TEXT, Scorer
 from .set_scoring import SetScorer
 from .suite import Suite
 
-__all__ = ["Instruments", "check_encoders", "instruments", "measure_fields"]
+__all__ = ["Instruments", "check_encoders", "instruments", "measure_fields", "refuse_mixed_sets"]
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _training_sets(
     """Open the training set and the held-out set that measures of memorisation compare with.
 
     Raises:
-        UsageError: the suite does not name both.
+        UsageError: the suite does not name both, only one is a folder, or too few clips are held out.
     """
     reading = [m for m in measures if TRAINING_SETS in m.settings]
     for name in (TRAIN, HELD_OUT):
@@ -163,7 +163,9 @@ def _training_sets(
                 f"the suite {suite.name!r} names no reference set {name!r}; add 'reference_sets: {{{TRAIN}: "
                 f"{{folder: PATH}}, {HELD_OUT}: {{folder: PATH}}}}' to it"
             )
+    refuse_mixed_sets(suite)
     clips = {name: ReferenceClips(suite.references[name], suite.clip) for name in (TRAIN, HELD_OUT)}
+    check_held_out(clips[HELD_OUT].size)
     by_feature: dict[str, Encoder] = {}
     for feature in dict.fromkeys(name for m in reading for name in m.needs):
         by_feature[feature] = encoders[feature]
@@ -176,6 +178,26 @@ def _training_sets(
         cache.folder,
         {name: one.size for name, one in clips.items()},
     )
+
+
+def refuse_mixed_sets(suite: Suite) -> None:
+    """Refuse a training set and a held-out set of which one is a folder and the other is rendered.
+
+    Clips that differ in everything from the training clips make a threshold that says nothing.
+
+    Raises:
+        UsageError: with which of the two is lacking.
+    """
+    sets = {name: suite.references[name] for name in (TRAIN, HELD_OUT) if name in suite.references}
+    folders = [name for name, one in sets.items() if one.folder is not None]
+    if len(sets) == 2 and len(folders) == 1:
+        (own,) = folders
+        other = HELD_OUT if own == TRAIN else TRAIN
+        raise UsageError(
+            f"the reference set {own!r} is the folder {sets[own].folder}, and {other!r} would be rendered "
+            f"clips of the reference world, which it cannot be compared with; name a folder for it too, "
+            f"by --reference {other}=DIR or in the suite's reference_sets"
+        )
 
 
 def _references(measures: Sequence[Measure], suite: Suite) -> dict[str, ReferenceClips]:

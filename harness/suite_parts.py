@@ -1,7 +1,8 @@
 """A part of a suite, for a first look: fewer prompts, fewer seeds, one tag.
 
 A part is a suite of its own, with a name that says what it is, so that no comparison, gate or tracker takes
-it for the whole. Its items have the ids that they have in the whole suite.
+it for the whole. Its items have the ids that they have in the whole suite. A part with every prompt and every
+seed is the suite itself.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from .core.errors import UsageError, unknown_name
+from .core.items import Prompt
 from .core.keys import digest
 from .suite import Suite
 
@@ -59,8 +61,10 @@ class SuitePart:
         prompts = prompts[: self.limit]
         if self.seeds is not None:
             prompts = tuple(p.model_copy(update={"seeds": None}) for p in prompts)
-        changes = {"prompts": prompts, "seeds": self.seeds or suite.seeds, "name": self._name(suite)}
-        return suite.model_copy(update=changes)
+        seeds = self.seeds or suite.seeds
+        if _clips(prompts, seeds) == _clips(suite.prompts, suite.seeds):
+            return suite
+        return suite.model_copy(update={"prompts": prompts, "seeds": seeds, "name": self._name(suite)})
 
     def _name(self, suite: Suite) -> str:
         parts = {"limit": self.limit, "seeds": self.seeds, "tag": self.tag}
@@ -70,6 +74,11 @@ class SuitePart:
             return name
         short = digest("part", {"suite": suite.name, **parts})[:8]
         return f"{suite.name[: _LONGEST - 14]}.part-{short}"
+
+
+def _clips(prompts: tuple[Prompt, ...], seeds: int) -> list[tuple[Prompt, int]]:
+    """List the prompts, each with the number of its clips."""
+    return [(p.model_copy(update={"seeds": None}), p.seeds or seeds) for p in prompts]
 
 
 def _names(tags: tuple[str, ...], labels: dict[str, tuple[str, ...]]) -> set[str]:

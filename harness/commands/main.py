@@ -1,8 +1,8 @@
 """The command line; each command calls the module that does the work.
 
 Exit codes: 0 pass, 1 gate failed or every item of a run failed, 2 wrong usage, 3 inconclusive, 70 internal
-error. Results go to stdout, progress and warnings to stderr. Each command imports the heavy libraries that it
-uses.
+error, 75 a service is down, 130 interrupted. Results go to stdout, progress and warnings to stderr. Each
+command imports the heavy libraries that it uses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias, runti
 
 import typer
 
-from ..core.errors import ScreentestError, UsageError, unknown_name
+from ..core.errors import ScreentestError, ServiceDown, UsageError, unknown_name
 from . import (
     audit,
     compare,
@@ -336,6 +336,7 @@ def main() -> None:
     sys.exit(code)
 
 
+_SERVICE_DOWN = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed later
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 plus the signal's number, as in shells: never a pass
 
 
@@ -364,7 +365,7 @@ def run_cli(arguments: Sequence[str]) -> int:
         if debug:
             raise
         warn(f"error: {error}")
-        return 2
+        return _SERVICE_DOWN if isinstance(error, ServiceDown) else 2
     except Exception as error:
         if isinstance(error, _Complaint):
             error.show()

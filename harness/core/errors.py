@@ -3,6 +3,7 @@
     ScreentestError            what is wrong and what to do, in one sentence
     |- UsageError              a name, an option or a file that the user can mend: exit code 2
     |- MediaError              a file that cannot be read as a video
+    |- ServiceDown             a service that does not answer, or takes nothing for now: exit code 75
     |- TrackingError           an MLflow store that cannot be reached or refuses; the run itself is whole
     `- MissingWeightsError     weights that are not on this machine, and where to get them
 
@@ -18,6 +19,7 @@ __all__ = [
     "MediaError",
     "MissingWeightsError",
     "ScreentestError",
+    "ServiceDown",
     "TrackingError",
     "UsageError",
     "describe",
@@ -35,6 +37,10 @@ class UsageError(ScreentestError):
 
 class MediaError(ScreentestError):
     """Say why a file cannot be read as a video."""
+
+
+class ServiceDown(ScreentestError):
+    """Say that a service does not answer or takes nothing for now; the same command goes on later."""
 
 
 class TrackingError(ScreentestError):

@@ -23,7 +23,7 @@ def refusal_rate(sample: Sample) -> float:
         NotApplicable: generation failed.
     """
     if sample.outcome == "failed":
-        raise NotApplicable("failed: neither answered nor refused")
+        raise NotApplicable("generation failed, so it is unknown whether it would have been refused")
     return float(sample.outcome == "refused")
 
 

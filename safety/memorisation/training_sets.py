@@ -58,6 +58,7 @@ __all__ = [
     "Nearest",
     "TrainingSets",
     "calibration_note",
+    "check_held_out",
     "evidence_of",
 ]
 
@@ -70,6 +71,8 @@ INDEXED: Final[Mapping[str, str]] = {IMAGE: IMAGE, THUMBNAILS: THUMBNAILS, MOTIO
 QUANTILE: Final = 0.999
 FEWEST: Final = 20
 """Held-out clips in either half under which there is no threshold."""
+_ENOUGH = 60
+"""Held-out clips of which each half has `FEWEST` in 99 of 100 sets, as halves are binomial."""
 _VERSION = 3
 _CLOSEST = 5
 """Held-out clips that are named because they are most like a training clip."""
@@ -122,6 +125,28 @@ class Calibration:
     def note(self) -> str:
         """Say what the threshold is; see `calibration_note`."""
         return calibration_note(self.n)
+
+
+def check_held_out(count: int) -> None:
+    """Refuse a held-out set whose halves cannot both be large enough, before it is encoded.
+
+    Raises:
+        UsageError: it has fewer than two times `FEWEST` clips.
+    """
+    if count < 2 * FEWEST:
+        raise UsageError(
+            f"the reference set {HELD_OUT!r} has {count} clips, and at least {2 * FEWEST} are needed, "
+            f"{FEWEST} for each half; add more clips to it ({_ENOUGH} are nearly always enough, as a hash of "
+            "each clip decides its half)"
+        )
+
+
+def _too_few(count: int, total: int, feature: str) -> UsageError:
+    return UsageError(
+        f"the reference set {HELD_OUT!r} has {total} clips with the feature {feature!r}, {count} of them in "
+        f"one of its halves, and {FEWEST} are needed in each; add more clips to it ({_ENOUGH} are nearly "
+        "always enough)"
+    )
 
 
 def calibration_note(n: int) -> str:
@@ -264,13 +289,12 @@ class TrainingSets:
             chosen = [k for k, name in enumerate(names) if _is_other(name)]
             rows = np.asarray(held)[chosen]
             kept = [names[k] for k in chosen]
-            for which, count in ((TRAIN, len(set(clips))), (HELD_OUT, len(set(kept)))):
-                least = 1 if which == TRAIN else FEWEST
-                if count < least:
-                    raise UsageError(
-                        f"the reference set {which!r}, or the half of it that is used, has {count} clips "
-                        f"with the feature {indexed!r}, and {least} are needed; add more clips to it"
-                    )
+            if not clips:
+                raise UsageError(
+                    f"the reference set {TRAIN!r} has no clip with the feature {indexed!r}; add clips to it"
+                )
+            if len(set(kept)) < FEWEST:
+                raise _too_few(len(set(kept)), len(set(names)), indexed)
             self._sets[feature] = (
                 Reference(TRAIN, {indexed: train}, {indexed: clips}, len(set(clips))),
                 Reference(HELD_OUT, {indexed: rows}, {indexed: kept}, len(set(kept))),
@@ -281,10 +305,7 @@ class TrainingSets:
         rows, names = self._load(HELD_OUT, feature)
         clips = [one for one in _by_clip(rows, names) if not _is_other(one[0]) and len(one[1])]
         if len(clips) < FEWEST:
-            raise UsageError(
-                f"half of the reference set {HELD_OUT!r} has {len(clips)} clips with the feature "
-                f"{INDEXED[feature]!r}, and {FEWEST} are needed for a threshold; add more clips to it"
-            )
+            raise _too_few(len(clips), len(set(names)), INDEXED[feature])
         near = self._near(feature, [part for _, part in clips])
         closest = sorted(
             ((name, one.match.clip, one.relative) for (name, _), one in zip(clips, near, strict=True)),

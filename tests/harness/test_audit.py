@@ -271,3 +271,14 @@ def test_a_target_that_is_neither_a_run_nor_a_generator_is_told_of_both(capsys):
     assert "there is no run at runs/nope, and no kind of generator" in capsys.readouterr().err
     assert run_cli(["audit", "referense:base"]) == 2
     assert "did you mean 'reference'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own", ["train", "held_out"])
+def test_a_set_of_the_users_is_not_audited_beside_one_of_the_world(own, tmp_path, capsys):
+    mine, out = tmp_path / "mine", tmp_path / "audit"
+    mine.mkdir()
+    words = ["audit", "reference:base", "--memorisation", "--reference", f"{own}={mine}", "--out", str(out)]
+    assert run_cli([*words, "--cache", str(tmp_path / "cache"), "--tracking-uri", "none"]) == 2
+    assert f"the reference set '{own}' is the folder {mine}" in capsys.readouterr().err
+    assert not list(tmp_path.glob("audit/*"))
+    assert not (tmp_path / "cache").exists()

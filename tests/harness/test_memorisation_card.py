@@ -52,3 +52,27 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path, capsys: pytest
     words = ["memorisation-card", "--reference", f"train={tmp_path / 'none'}", "--out", str(tmp_path)]
     assert run_cli(words) == 2
     assert "there is no such folder of videos" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("own", "other"), [("train", "held_out"), ("held_out", "train")])
+def test_a_set_of_the_users_is_not_compared_with_one_of_the_world(
+    own: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder, cache = folder_of(tmp_path / "own", 2, 0), tmp_path / "cache"
+    words = ["memorisation-card", "--reference", f"{own}={folder}", "--cache", str(cache)]
+    assert run_cli([*words, "--out", str(tmp_path / "card")]) == 2
+    said = capsys.readouterr().err
+    assert f"the reference set '{own}' is the folder {folder}" in said
+    assert f"--reference {other}=DIR" in said
+    assert not cache.exists()
+
+
+def test_too_few_held_out_clips_are_refused_before_anything_is_encoded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    sets = {name: folder_of(tmp_path / name, 2, first) for name, first in (("train", 0), ("held_out", 9))}
+    words = [word for name, folder in sets.items() for word in ("--reference", f"{name}={folder}")]
+    words += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "card")]
+    assert run_cli(["memorisation-card", *words]) == 2
+    assert "'held_out' has 2 clips, and at least 40 are needed, 20 for each half" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()

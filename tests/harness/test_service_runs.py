@@ -133,10 +133,10 @@ def test_a_run_that_is_killed_while_a_job_is_sent_says_that_it_is_uncertain(tmp_
     refuse_key_in(tmp_path / "run")
 
 
-def test_a_service_that_is_down_is_one_sentence_and_exit_code_2(tmp_path, words, capsys):
+def test_a_service_that_is_down_is_one_sentence_and_an_exit_code_of_its_own(tmp_path, words, capsys):
     service = video_service.VideoService()
     service.url = "http://127.0.0.1:9/v1"
-    assert run_cli(words(service, ",patience=0.1")) == 2
+    assert run_cli(words(service, ",patience=0.1")) == 75
     (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert "last: no connection (ConnectError)" in error
     assert error.endswith("the same command goes on from here")

@@ -25,7 +25,7 @@ def test_no_part_is_the_suite_itself(make_suite):
         (SuitePart(seeds=1), 4, "drawing.seeds-1"),
         (SuitePart(tag="even"), 4, "drawing.tag-even"),
         (SuitePart(tag="even", limit=1, seeds=1), 1, "drawing.limit-1.seeds-1.tag-even"),
-        (SuitePart(limit=99), 8, "drawing.limit-99"),
+        (SuitePart(limit=99, seeds=1), 4, "drawing.limit-99.seeds-1"),
     ],
 )
 def test_a_part_has_items_of_the_whole_and_a_name_of_its_own(make_suite, part, items, name):
@@ -34,6 +34,21 @@ def test_a_part_has_items_of_the_whole_and_a_name_of_its_own(make_suite, part, i
     assert len(suite_items(suite)) == items
     assert ids(suite) <= ids(make_suite())
     assert Suite.model_validate(suite.model_dump(mode="json")) == suite  # as a run folder keeps it
+
+
+@pytest.mark.parametrize(
+    "part", [SuitePart(limit=4), SuitePart(limit=99), SuitePart(seeds=2), SuitePart(4, 2)]
+)
+def test_a_part_that_leaves_nothing_out_is_the_suite_itself(make_suite, part):
+    suite = make_suite()
+    assert part.of(suite) is suite
+
+
+def test_every_prompt_with_other_seeds_is_a_part(make_suite):
+    suite = make_suite(prompts=[{"text": "a", "seeds": 5}, {"text": "b"}])
+    assert SuitePart(seeds=suite.seeds).of(suite).name == f"drawing.seeds-{suite.seeds}"
+    whole = make_suite(prompts=[{"text": "a", "seeds": 2}, {"text": "b", "seeds": 2}])
+    assert SuitePart(seeds=2).of(whole) is whole
 
 
 def test_seeds_of_a_prompt_give_way_to_those_that_are_asked_for(make_suite):

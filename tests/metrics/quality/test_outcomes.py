@@ -16,5 +16,7 @@ def test_refusals_are_counted_over_what_was_answered():
     assert measure.every_outcome
     assert measure.function(outcome_sample("ok")) == 0.0
     assert measure.function(outcome_sample("refused")) == 1.0
-    with pytest.raises(NotApplicable, match="neither answered nor refused"):
+    with pytest.raises(
+        NotApplicable, match="generation failed, so it is unknown whether it would have been refused"
+    ):
         measure.function(outcome_sample("failed"))

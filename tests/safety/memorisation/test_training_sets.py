@@ -12,6 +12,7 @@ from screentest.safety.memorisation.training_sets import (
     Calibration,
     Nearest,
     TrainingSets,
+    check_held_out,
 )
 from screentest.safety.memorisation.verified_search import VerifiedMatch
 from screentest.safety.memorisation.windows import Window
@@ -124,8 +125,18 @@ def test_sets_that_share_a_clip_are_refused(tmp_path: Path):
 
 
 def test_too_few_held_out_clips_are_refused(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"'held_out'.* and 20 are needed"):
+    with pytest.raises(
+        UsageError, match=r"'held_out' has 30 clips .*, 1\d of them in .* 20 are needed in each"
+    ):
         Sets(tmp_path, held_out=30).open().prepare()
+
+
+def test_the_number_of_held_out_clips_is_checked_by_itself():
+    check_held_out(40)
+    with pytest.raises(
+        UsageError, match="'held_out' has 39 clips, and at least 40 are needed, 20 for each half"
+    ):
+        check_held_out(39)
 
 
 def test_a_clip_without_rows_is_not_applicable(tmp_path: Path):
