@@ -96,7 +96,7 @@ def test_a_run_of_drawn_people_is_audited_from_end_to_end(tmp_path: Path) -> Non
     (found,) = audit_sections([made], names=["bias"])
     # Three prompts a group, whose clips are alike, are too few to accuse either; the shares are in the table.
     headline = found.findings[0]
-    assert "0 of 4 comparisons of single groups" in headline or "nothing is shown" in headline
+    assert "0 of 4 comparisons of single groups" in headline or "Nothing is shown" in headline
     shares = next(table for table in found.tables if "shares of presentation" in table.title).records()
     counts = {row["group"]: row["n (prompts)"] for row in shares}
     assert counts == {"cook": "6 (3)", "nurse": "6 (3)", "all": "12 (6)"}
