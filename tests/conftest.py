@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,12 @@ from screentest.generators import Failure, Frames, Generator, Output, Refusal
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.suite import Suite
+
+
+@pytest.fixture(scope="session", autouse=True)
+def python_on_path() -> None:
+    """Let ``python`` and ``python3`` in commands be the Python of the tests, as in an activated environment."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 class DrawingGenerator(Generator):

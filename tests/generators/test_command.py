@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -215,8 +214,6 @@ def test_the_examples_of_the_page_run_as_they_stand(tmp_path, monkeypatch, code_
     from screentest.harness.commands.main import run_cli
     from screentest.harness.store import open_run
 
-    # As in an activated environment: the page's command is `python`.
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     drawing, staying = code_blocks("command.md", "python")
     (suite,) = code_blocks("command.md", "yaml")
     (shell,) = code_blocks("command.md", "")

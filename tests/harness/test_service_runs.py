@@ -88,7 +88,7 @@ def test_a_run_that_is_killed_and_interrupted_makes_one_job_an_item(tmp_path, wo
         interrupted = begin(command)
         until(lambda: len(service.requests) > seen + 3)
         os.kill(interrupted.pid, signal.SIGINT)
-        out, err = interrupted.communicate(timeout=60)
+        out, err = interrupted.communicate(timeout=200)
         assert interrupted.returncode == 130
         assert err.rstrip().endswith("interrupted; the same command continues from here")
         assert "Traceback" not in err
