@@ -19,7 +19,7 @@ from screentest.harness.suite import Suite
 
 @pytest.fixture(scope="session", autouse=True)
 def python_on_path() -> None:
-    """Let ``python`` and ``python3`` in commands be the Python of the tests, as in an activated environment."""
+    """Let ``python`` in commands be the Python of the tests, as in an activated environment."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
