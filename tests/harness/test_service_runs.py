@@ -53,7 +53,12 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
 
 
 def begin(words: list[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "screentest.harness.commands", *words]
+    # Tests that run in the background inherit an ignored SIGINT, which a user's shell does not give.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from screentest.harness.commands.__main__ import main; main()"
+    )
+    command = [sys.executable, "-c", code, *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
