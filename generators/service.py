@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, UsageError
@@ -20,7 +20,7 @@ from ..harness.core.presentation import counted
 from .base import VideoFile
 from .job_steps import Later
 from .jobs import JobGenerator
-from .service_client import ServiceClient
+from .service_client import ServiceClient, plain_address
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
@@ -30,6 +30,7 @@ __all__ = [
     "RUNNING",
     "ServiceGenerator",
     "ServiceOptions",
+    "VideoOptions",
     "checked_video",
     "read_key",
     "read_object",
@@ -55,6 +56,32 @@ class ServiceOptions(Config):
 
 RUNNING: Final = frozenset(ServiceOptions.model_fields)
 """Options that are not part of the identity."""
+
+
+class VideoOptions(ServiceOptions):
+    """What services of video models are asked for, beside the prompt."""
+
+    base: str | None = Field(default=None, description="the service's address, up to the version")
+    seconds: int | None = Field(default=None, ge=1, description="length; by default the suite's")
+    negative: str | None = Field(default=None, min_length=1, description="what the clip should not show")
+    extra: str | None = Field(default=None, description="a JSON object of further fields, in brackets")
+
+    @field_validator("base")
+    @classmethod
+    def _plain(cls, value: str | None) -> str | None:
+        return None if value is None else plain_address(value)
+
+    @field_validator("extra")
+    @classmethod
+    def _an_object(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_object(value)
+        return value
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The object ``extra``; empty without one."""
+        return read_object(self.extra) if self.extra else {}
 
 
 class ServiceGenerator(JobGenerator):
@@ -102,6 +129,10 @@ class ServiceGenerator(JobGenerator):
     def billed_seconds(self, item: Item) -> float:
         """Return the seconds of video that are asked for."""
         return item.clip.frames / item.clip.fps
+
+    def price(self, seconds: float) -> float | None:
+        """Return what seconds of video cost, in USD; None without a price."""
+        return None if self.usd_per_second is None else round(self.usd_per_second * seconds, 6)
 
     def account(self, job: str) -> Mapping[str, Json]:
         """List the cost of an ended job as far as it is known, and what is left of the quota."""

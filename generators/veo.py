@@ -14,13 +14,14 @@ nothing else here needs; the requests are the same few, so `service_client` make
 from __future__ import annotations
 
 import base64
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ..harness.core.errors import UsageError
 from ..harness.core.items import start_kind
@@ -30,14 +31,13 @@ from .job_steps import JobState, Uncertain
 from .service import (
     RUNNING,
     ServiceGenerator,
-    ServiceOptions,
+    VideoOptions,
     checked_video,
     read_key,
-    read_object,
     type_of,
     write_base64,
 )
-from .service_client import Fault, ServiceClient, plain_address
+from .service_client import Fault, ServiceClient
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
@@ -55,32 +55,16 @@ _FILTERED = re.compile(r"support codes?\b|usage guidelines|responsible ai|safety
 """How Google says that a filter refused: its errors of every kind have the same code."""
 
 
-class VeoOptions(ServiceOptions):
+class VeoOptions(VideoOptions):
     """The options of a spec."""
 
     project: str | None = Field(default=None, pattern=r"^[\w.:-]+$", description="a Google Cloud project")
     location: str = Field(default="us-central1", pattern=r"^[a-z0-9-]+$", description="of Google Cloud")
-    base: str | None = Field(default=None, description="another address than Google's, up to the version")
-    seconds: int | None = Field(default=None, ge=1, description="length; by default the suite's")
     aspect: Literal["16:9", "9:16"] | None = Field(default=None, description="by default the suite's")
     resolution: Literal["720p", "1080p", "4k"] | None = Field(
         default=None, description="by default the suite's"
     )
-    negative: str | None = Field(default=None, min_length=1, description="what the clip should not show")
     audio: bool = Field(default=False, description="whether Google Cloud makes sound, which no measure hears")
-    extra: str | None = Field(default=None, description="a JSON object of further parameters, in brackets")
-
-    @field_validator("base")
-    @classmethod
-    def _plain(cls, value: str | None) -> str | None:
-        return None if value is None else plain_address(value)
-
-    @field_validator("extra")
-    @classmethod
-    def _an_object(cls, value: str | None) -> str | None:
-        if value is not None:
-            read_object(value)
-        return value
 
 
 class VeoGenerator(ServiceGenerator):
@@ -127,7 +111,7 @@ class VeoGenerator(ServiceGenerator):
             "model": self.model,
             "endpoint": self.options.base or ("cloud" if self.options.project else "gemini"),
             **settings,
-            "extra": read_object(self.options.extra) if self.options.extra else None,
+            "extra": None if self.options.extra is None else self.options.further,
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
@@ -159,7 +143,7 @@ class VeoGenerator(ServiceGenerator):
 
     def billed_seconds(self, item: Item) -> float:
         """Return the seconds of video that are asked for."""
-        return float(self.options.seconds or -(-super().billed_seconds(item) // 1))
+        return float(self.options.seconds or math.ceil(super().billed_seconds(item)))
 
     def submit(self, item: Item, key: str) -> str | Output:
         """Start an operation; see `JobService.submit`."""
@@ -204,8 +188,7 @@ class VeoGenerator(ServiceGenerator):
         else:
             return self._without_video(response, first)
         video = checked_video(path)
-        usd = None if self.usd_per_second is None else self.usd_per_second * self.billed_seconds(item)
-        self.book(job, usd=None if usd is None else round(usd, 6))
+        self.book(job, usd=self.price(self.billed_seconds(item)))
         return video
 
     def _without_video(self, response: Mapping[str, Any], first: Mapping[str, Any]) -> Refusal | Failure:
@@ -247,7 +230,7 @@ class VeoGenerator(ServiceGenerator):
             "resolution": options.resolution or _RESOLUTIONS.get(min(width, height)),
             "negativePrompt": options.negative,
             "generateAudio": None if options.project is None else options.audio,
-            **(read_object(options.extra) if options.extra else {}),
+            **options.further,
         }
         known = {name: value for name, value in parameters.items() if value is not None}
         return {"instances": [instance], "parameters": known}

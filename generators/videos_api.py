@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ..harness.core.errors import UsageError
 from ..harness.core.items import start_kind
@@ -30,10 +31,9 @@ from .job_steps import JobState, Later, Uncertain
 from .service import (
     RUNNING,
     ServiceGenerator,
-    ServiceOptions,
+    VideoOptions,
     checked_video,
     read_key,
-    read_object,
     type_of,
     write_base64,
 )
@@ -66,7 +66,7 @@ _ONE_REQUEST = frozenset({"dynamo"})
 """Servers whose first answer comes when the clip is made."""
 
 
-class VideosApiOptions(ServiceOptions):
+class VideosApiOptions(VideoOptions):
     """The options of a spec."""
 
     base: str | None = Field(default=None, description=f"the server's address; by default {URL_VARIABLE}")
@@ -81,26 +81,11 @@ class VideosApiOptions(ServiceOptions):
         pattern=r"^([1-9]\d*x[1-9]\d*|none)$",
         description="WIDTHxHEIGHT; by default the suite's",
     )
-    seconds: int | None = Field(default=None, ge=1, description="length; by default the suite's")
-    negative: str | None = Field(default=None, min_length=1, description="what the clip should not show")
     steps: int | None = Field(default=None, ge=1, description="sampling steps")
     guidance: float | None = Field(default=None, ge=0, description="scale of classifier-free guidance")
-    extra: str | None = Field(default=None, description="a JSON object of further fields, in brackets")
     idempotent: bool = Field(
         default=False, description="the server makes one job of two requests with one Idempotency-Key"
     )
-
-    @field_validator("base")
-    @classmethod
-    def _plain(cls, value: str | None) -> str | None:
-        return None if value is None else plain_address(value)
-
-    @field_validator("extra")
-    @classmethod
-    def _an_object(cls, value: str | None) -> str | None:
-        if value is not None:
-            read_object(value)
-        return value
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -110,8 +95,7 @@ class VideosApiOptions(ServiceOptions):
             "num_inference_steps": self.steps,
             "guidance_scale": self.guidance,
         }
-        extra = read_object(self.extra) if self.extra else {}
-        return {name: value for name, value in known.items() if value is not None} | extra
+        return {name: value for name, value in known.items() if value is not None} | self.further
 
 
 class VideosApiGenerator(ServiceGenerator):
@@ -151,7 +135,7 @@ class VideosApiGenerator(ServiceGenerator):
             "model": self.model,
             "endpoint": self.options.deployment or self.client.base,
             **settings,
-            "extra": read_object(self.options.extra) if self.options.extra else None,
+            "extra": None if self.options.extra is None else self.options.further,
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
@@ -185,7 +169,7 @@ class VideosApiGenerator(ServiceGenerator):
         if self.options.seconds is not None:
             return float(self.options.seconds)
         exact = super().billed_seconds(item)
-        return float(-(-exact // 1)) if self.options.server == "openai" else exact
+        return float(math.ceil(exact)) if self.options.server == "openai" else exact
 
     def submit(self, item: Item, key: str) -> str | Output:
         """Make a job; see `JobService.submit`."""
@@ -283,12 +267,9 @@ class VideosApiGenerator(ServiceGenerator):
 
     def _cost(self, body: Mapping[str, Any], item: Item) -> dict[str, Any]:
         """Read what an answer says of the cost; a price goes by the seconds that it names."""
-        usd = None
-        if self.usd_per_second is not None:
-            usd = round(self.usd_per_second * (_number(body.get("seconds")) or self.billed_seconds(item)), 6)
         usage = body.get("usage")
         return {
-            "usd": usd,
+            "usd": self.price(_number(body.get("seconds")) or self.billed_seconds(item)),
             "usage": usage if isinstance(usage, dict) and len(json.dumps(usage)) < 4000 else None,
             "service_seconds": _number(body.get("inference_time_s")),
         }
