@@ -36,7 +36,19 @@ __all__ = [
 ]
 
 
-class Suite(suites.Suite):
+class _OneSentence:
+    """A model whose invalid fields are one sentence, as they are in its YAML file."""
+
+    if not TYPE_CHECKING:  # or type checkers would not know the fields of the models
+
+        def __init__(self, **fields):
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise UsageError(f"{type(self).__name__}: {explain(error, type(self))}") from None
+
+
+class Suite(_OneSentence, suites.Suite):
     """A versioned list of prompts, and the measures to compute on their clips.
 
     Its fields are the keys of a suite file.
@@ -50,14 +62,6 @@ class Suite(suites.Suite):
         ('a red ball falls', 16)
     """
 
-    if not TYPE_CHECKING:  # or type checkers would not know the fields
-
-        def __init__(self, **fields):
-            try:
-                super().__init__(**fields)
-            except ValidationError as error:
-                raise UsageError(f"Suite: {explain(error, suites.Suite)}") from None
-
     @staticmethod
     def load(name: str | Path) -> suites.Suite:
         """Load a packaged suite by name, or a YAML file by path.
@@ -68,7 +72,7 @@ class Suite(suites.Suite):
         return load_suite(str(name))
 
 
-class Policy(policies.Policy):
+class Policy(_OneSentence, policies.Policy):
     """The rules of a release, which must all hold.
 
     Its fields are the keys of a policy file.
@@ -81,14 +85,6 @@ class Policy(policies.Policy):
         >>> policy.rules[0].label
         'failure.rate'
     """
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, **fields):
-            try:
-                super().__init__(**fields)
-            except ValidationError as error:
-                raise UsageError(f"Policy: {explain(error, policies.Policy)}") from None
 
     @staticmethod
     def load(name: str | Path) -> policies.Policy:

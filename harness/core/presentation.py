@@ -27,6 +27,7 @@ __all__ = [
     "number",
     "p_value",
     "percent",
+    "reasons_text",
     "sample_text",
 ]
 
@@ -190,6 +191,22 @@ class Cell:
 
 
 Content: TypeAlias = Cell | str
+
+
+def reasons_text(reasons: Mapping[str, int], most: int = 3) -> str:
+    """List reasons with the number of items of each, the most frequent first; a single one without a number.
+
+    Example:
+        >>> reasons_text({"it is short": 1, "it is small": 4, "it is grey": 1}, most=1)
+        'it is small (4 of them); and 2 other reasons'
+    """
+    often = sorted(reasons, key=lambda why: (-reasons[why], why))
+    if len(often) < 2:
+        return "".join(often)
+    told = [f"{why} ({reasons[why]} of them)" for why in often[:most]]
+    if len(often) > most:
+        told.append(f"and {counted(len(often) - most, 'other reason')}")
+    return "; ".join(told)
 
 
 def estimate_cell(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from ...harness.core.estimate import Estimate
-from ...harness.core.presentation import Content, Table, estimate_cell, level, number, percent
+from ...harness.core.presentation import Content, Table, estimate_cell, level, number, percent, reasons_text
 from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import rate_interval
 from ..audits import AUDITS, Audit, AuditSection, by_run
@@ -15,7 +15,6 @@ from .measures import DELIVERED, FLAGGED, METADATA, UNLIKE
 __all__ = ["section"]
 
 NAME: Final = "detection"
-_REASONS: Final = 3
 _COLUMNS: Final = (
     "run", "generator", "clips", "flagged as stored", *(f"after {name}" for name in DELIVERED),
     "by metadata alone", "of another kind", "of clips",
@@ -106,7 +105,8 @@ def _findings(
 ) -> list[str]:
     flagged = found[FLAGGED]
     if card is None or flagged.value is None:
-        return [f"no clip of {generator} could be judged by a detector: {_reasons(flagged.reasons)}."]
+        why = reasons_text(flagged.reasons) or "no clip was scored"
+        return [f"no clip of {generator} could be judged by a detector: {why}."]
     alarms: Mapping[str, Any] = card["false_alarms"]
     sentences = [
         f"the detector {card['detector']} flags {_share(flagged, confidence)} of the clips of {generator}; "
@@ -125,18 +125,6 @@ def _findings(
             "detector was calibrated on, so it judged none of these."
         )
     return sentences
-
-
-def _reasons(reasons: Mapping[str, int]) -> str:
-    """List why clips have no verdict, the most frequent reason first, with its number of clips."""
-    if not reasons:
-        return "no clip was scored"
-    often = sorted(reasons, key=lambda why: (-reasons[why], why))
-    if len(often) == 1:
-        return often[0]
-    told = "; ".join(f"{why} ({reasons[why]} of them)" for why in often[:_REASONS])
-    more = len(often) - _REASONS
-    return told if more <= 0 else f"{told}; and {more} other reasons"
 
 
 def _share(found: Estimate, confidence: float) -> str:

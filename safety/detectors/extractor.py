@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
 
 from ...harness.core.arrays import Floats
 from ...harness.core.keys import Identified, digest
@@ -24,7 +23,7 @@ class Extractor(Identified):
             the real ones counts beside the learned weights; empty where it does not.
     """
 
-    kind: ClassVar[str]
+    kind: str
     columns: tuple[str, ...] = ()
     falling: bool | None = None
     groups: tuple[int, ...] = ()

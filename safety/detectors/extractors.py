@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...harness.core.arrays import Floats
 from ...harness.core.errors import UsageError, unknown_name
@@ -65,44 +67,18 @@ class _PixelExtractor(Extractor):
         return {"version": self.version, "columns": list(self.columns)}
 
 
-class _Spectral(_PixelExtractor):
-    kind = "spectral"
-    columns = SPECTRAL_COLUMNS
+class _Numbers(_PixelExtractor):
+    """Numbers of pixels that one function computes of the frames, uint8 RGB (T, H, W, 3)."""
+
+    def __init__(
+        self, kind: str, columns: tuple[str, ...], numbers: Callable[[NDArray[np.uint8]], Floats]
+    ) -> None:
+        self.kind = kind
+        self.columns = columns
+        self._numbers = numbers
 
     def extract(self, clip: PreparedClip) -> Floats:
-        return spectral_numbers(clip.frames_THWC)
-
-
-class _Differences(_PixelExtractor):
-    kind = "differences"
-    columns = DIFFERENCE_COLUMNS
-
-    def extract(self, clip: PreparedClip) -> Floats:
-        return difference_numbers(clip.frames_THWC)
-
-
-class _Residual(_PixelExtractor):
-    kind = "residual"
-    columns = RESIDUAL_COLUMNS
-
-    def extract(self, clip: PreparedClip) -> Floats:
-        return residual_numbers(clip.frames_THWC)
-
-
-class _Interpolation(_PixelExtractor):
-    kind = "interpolation"
-    columns = INTERPOLATION_COLUMNS
-
-    def extract(self, clip: PreparedClip) -> Floats:
-        return interpolation_numbers(clip.frames_THWC)
-
-
-class _Edges(_PixelExtractor):
-    kind = "edges"
-    columns = EDGE_COLUMNS
-
-    def extract(self, clip: PreparedClip) -> Floats:
-        return edge_numbers(clip.frames_THWC)
+        return self._numbers(clip.frames_THWC)
 
 
 class _Combined(_PixelExtractor):
@@ -216,8 +192,18 @@ class _Probe(_Encoded):
 
 
 _PIXELS: Final[Mapping[str, Callable[[], Extractor]]] = {
-    made.kind: made
-    for made in (_Spectral, _Differences, _Residual, _Interpolation, _Edges, _Combined, MetadataExtractor)
+    **{
+        kind: partial(_Numbers, kind, columns, numbers)
+        for kind, columns, numbers in (
+            ("spectral", SPECTRAL_COLUMNS, spectral_numbers),
+            ("differences", DIFFERENCE_COLUMNS, difference_numbers),
+            ("residual", RESIDUAL_COLUMNS, residual_numbers),
+            ("interpolation", INTERPOLATION_COLUMNS, interpolation_numbers),
+            ("edges", EDGE_COLUMNS, edge_numbers),
+        )
+    },
+    _Combined.kind: _Combined,
+    MetadataExtractor.kind: MetadataExtractor,
 }
 _ENCODED: Final[Mapping[str, Callable[[FrameEncoder], Extractor]]] = {
     made.kind: made for made in (_D3, _Path, _Probe)

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ...harness.core.estimate import Estimate
-from ...harness.core.presentation import Cell, Content, Table, estimate_cell, estimate_text, percent
+from ...harness.core.presentation import (
+    Cell,
+    Content,
+    Table,
+    estimate_cell,
+    estimate_text,
+    percent,
+    reasons_text,
+)
 from ...harness.core.run_data import RunData, Score, value_of
 from ...harness.core.stats import cluster_bootstrap_mean, rate_interval
 from ...metrics.validation.hallucination_card import FAITHFUL, FAULT_OF, HallucinationCard
@@ -123,7 +131,7 @@ def _estimate(run: RunData, measure: str, kind: str | None, confidence: float) -
 def _finding(measure: str, whole: Estimate) -> str:
     what = _WORDS[measure]
     if whole.value is None:
-        reason = next(iter(whole.reasons), "no clip has a score")
+        reason = reasons_text(whole.reasons) or "no clip has a score"
         return f"nothing can be said of {what}: {reason}."
     value, interval = estimate_text(whole.value, whole.low, whole.high)
     return (
