@@ -147,11 +147,10 @@ def spread(
                 except RayTaskError as error:
                     raise _of_worker(error, host) from None
                 except RayError:
-                    note(
-                        f"warning: the worker {host.process} on {host.name} was lost; its work is given to "
-                        "another"
-                    )
-                    if begun[number] >= ATTEMPTS:
+                    given_up = begun[number] >= ATTEMPTS
+                    fate = f"given up after {ATTEMPTS} tries" if given_up else "given to another"
+                    note(f"warning: the worker {host.process} on {host.name} was lost; its work is {fate}")
+                    if given_up:
                         yield Done(calls[number], None)
                     else:
                         waiting.appendleft(number)

@@ -42,31 +42,35 @@ def junit(verdict: Verdict) -> str:
     counts = {name: sum(case.find(tag) is not None for case in cases) for name, tag in kinds.items()}
     totals = {name: str(count) for name, count in {"tests": len(cases), **counts}.items()}
     top = ET.Element("testsuites", {"name": "screentest", **totals})
-    suite = ET.SubElement(top, "testsuite", {"name": _clean(f"{verdict.policy} on {verdict.run}"), **totals})
+    suite = ET.SubElement(
+        top, "testsuite", {"name": printable(f"{verdict.policy} on {verdict.run}"), **totals}
+    )
     properties = ET.SubElement(suite, "properties")
     for name in ("verdict", "policy_digest", "run_digest", "baseline_digest", "plan", "generator", "suite"):
         value = getattr(verdict, name)
         if value is not None:
-            ET.SubElement(properties, "property", {"name": name, "value": _clean(str(value))})
+            ET.SubElement(properties, "property", {"name": name, "value": printable(str(value))})
     if verdict.waived:
-        ET.SubElement(properties, "property", {"name": "waived", "value": _clean(", ".join(verdict.waived))})
+        ET.SubElement(
+            properties, "property", {"name": "waived", "value": printable(", ".join(verdict.waived))}
+        )
     suite.extend(cases)
-    ET.SubElement(suite, "system-out").text = _clean(verdict.sentence)
+    ET.SubElement(suite, "system-out").text = printable(verdict.sentence)
     ET.indent(top)
     return ET.tostring(top, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _case(verdict: Verdict, rule: RuleResult) -> ET.Element:
     case = ET.Element(
-        "testcase", {"classname": _clean(verdict.policy), "name": _clean(f"{rule.rule}: {rule.asks}")}
+        "testcase", {"classname": printable(verdict.policy), "name": printable(f"{rule.rule}: {rule.asks}")}
     )
-    told = _clean(rule.sentence)
+    told = printable(rule.sentence)
     if rule.outcome == "PASS":
         ET.SubElement(case, "system-out").text = told
     elif rule.severity == "warn":
         ET.SubElement(case, "skipped", {"message": f"warning only, {rule.outcome}: {told}"})
     elif rule.outcome == "FAIL" and rule.waiver is not None:
-        ET.SubElement(case, "skipped", {"message": f"failed and waived by {_clean(rule.waiver)}: {told}"})
+        ET.SubElement(case, "skipped", {"message": f"failed and waived by {printable(rule.waiver)}: {told}"})
     else:
         tag = "failure" if rule.outcome == "FAIL" else "error"
         ET.SubElement(case, tag, {"type": rule.outcome, "message": told})
@@ -125,8 +129,3 @@ def _cell(content: Content) -> str:
 def _escape(text: str) -> str:
     """Keep text as text: names and prompts may hold Markdown or markup."""
     return _SPECIAL.sub(r"\\\1", " ".join(printable(text).split()))
-
-
-def _clean(text: str) -> str:
-    """Write control characters, which XML cannot hold, as escapes."""
-    return printable(text)

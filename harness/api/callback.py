@@ -17,6 +17,7 @@ from typing_extensions import Unpack
 from ...generators.base import Generator, Output
 from ...generators.functions import FunctionGenerator, is_generating
 from ...generators.identity import identity_of
+from ...generators.wrapper import Wrapper
 from ..core.errors import ScreentestError, UsageError
 from ..core.files import write_atomic
 from ..core.progress import note
@@ -75,30 +76,21 @@ class Evaluation:
     stop: bool
 
 
-class _AtStep(Generator):
+class _AtStep(Wrapper):
     """The generator of a model at a step of its training: its weights are part of the identity."""
 
     def __init__(self, inner: Generator, step: int, weights: str) -> None:
-        self.inner = inner
-        self.spec = f"{inner.spec}@{step}"
-        self.batch_size, self.starts, self.world = inner.batch_size, inner.starts, inner.world
+        super().__init__(inner, f"{inner.spec}@{step}")
         self._weights = weights
 
     def identity(self) -> Mapping[str, Json]:
         """List the generator's identity and the digest of the model's weights."""
         return {"kind": "training", "weights": self._weights, "inner": dict(identity_of(self.inner))}
 
-    def check(self, items: Any) -> list[str]:
-        """Run the generator's checks."""
-        return self.inner.check(items)
-
-    def generate(self, items: Any) -> list[Output]:
-        """Let the generator make the clips."""
-        return self.inner.generate(items)
-
-    def why_not(self, item: Item) -> str:
-        """Say why an item cannot be given to the generator."""
-        return self.inner.why_not(item)
+    def after(self, item: Item, output: Output, folder: Path) -> Output:
+        """Give the output as it is."""
+        del item, folder
+        return output
 
 
 class Callback:

@@ -273,4 +273,7 @@ def metric(
     known = check_options(options, ScoreOptions)
     chosen_suite("videos", known)
     check_rate(fps)
-    return MeasureMetric(MEASURES.get(measure), known, (layout, value_range, fps))
+    found = MEASURES.get(measure)
+    if found.every_outcome and not found.needs:
+        raise UsageError(f"{measure} is of what came of a generator's items, and videos do not show it")
+    return MeasureMetric(found, known, (layout, value_range, fps))

@@ -163,6 +163,9 @@ class _Options(Config):
     stop_after: int = Field(default=10, ge=0)
     reuse: str | Path = ""
     notes: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    workers: int = Field(default=1, ge=1)
+    ray_address: str = ""
+    gpus_per_worker: float = Field(default=0.0, ge=0)
 
 
 def check_options(options: Mapping[str, Any], model: type[ScoreOptions] = RunOptions) -> RunOptions:
@@ -250,16 +253,11 @@ def settings_of(options: RunOptions, cache: Path | None = None) -> Settings:
         threads=options.get("threads"),
         stop_after=options.get("stop_after", 10),
         reuse=None if reuse is None else Path(reuse),
-        workers=_workers(options),
+        workers=Workers(
+            options.get("workers", 1), options.get("ray_address"), options.get("gpus_per_worker", 0.0)
+        ),
         notes={**options.get("notes", {}), **({"name": options["name"]} if "name" in options else {})},
     )
-
-
-def _workers(options: RunOptions) -> Workers:
-    number, gpus = options.get("workers", 1), options.get("gpus_per_worker", 0.0)
-    if number < 1 or gpus < 0:
-        raise UsageError("workers is a number from 1 on, and gpus_per_worker one from 0 on")
-    return Workers(number, options.get("ray_address"), gpus)
 
 
 @functools.cache

@@ -35,6 +35,8 @@ def rerun(
     record = store.record
     store.close()
     made: Mapping[str, Any] = record.get("made_with") or {}
+    if not made:
+        warn("warning: the run does not say its device, dtype and plug-ins; auto and float32 are taken")
     load_plugins([*(Path(path) for path in made.get("plugins", ())), *(plugin or [])])
     folder = out or run.with_name(f"{run.resolve().name}-rerun")
     if folder.resolve() == run.resolve():

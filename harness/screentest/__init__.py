@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         MediaError,
         MissingWeightsError,
         ScreentestError,
+        ServiceDown,
         TrackingError,
         UsageError,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "RunOptions",
     "ScoreOptions",
     "ScreentestError",
+    "ServiceDown",
     "StopRule",
     "Suite",
     "TrackingError",
@@ -86,6 +88,7 @@ _MODULES = {
         "MediaError",
         "MissingWeightsError",
         "ScreentestError",
+        "ServiceDown",
         "TrackingError",
         "UsageError",
     ),

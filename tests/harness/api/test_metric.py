@@ -219,3 +219,9 @@ def test_processes_give_the_value_of_one(frames, options, tmp_path):
     for rank in range(3):
         value, n = (tmp_path / f"{rank}.txt").read_text().split()
         assert (float(value), int(n)) == (scored.value, 4)
+
+
+@pytest.mark.parametrize("name", ["refusal.rate", "failure.rate"])
+def test_a_measure_of_outcomes_is_no_metric_of_videos(name):
+    with pytest.raises(st.UsageError, match="videos do not show it"):
+        st.metric(name)

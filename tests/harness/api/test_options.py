@@ -9,6 +9,8 @@ import pytest
 import screentest as st
 from screentest.harness.api import options
 from screentest.harness.api.options import check_options, chosen_suite, read_policy, settings_of
+from screentest.harness.core.errors import UsageError
+from screentest.harness.workers import Workers
 
 
 def test_the_examples_hold():
@@ -88,3 +90,10 @@ def test_the_cache_is_the_one_that_is_named_then_that_of_the_environment(monkeyp
     assert settings_of({}, Path("other")).cache == Path("shared")
     assert settings_of({"cache": "mine"}).cache == Path("mine")
     assert settings_of({"name": "x", "notes": {"a": 1}}).notes == {"a": 1, "name": "x"}
+
+
+def test_workers_are_options_of_a_run():
+    known = check_options({"workers": 2, "gpus_per_worker": 0.5, "ray_address": "auto"})
+    assert settings_of(known).workers == Workers(2, "auto", 0.5)
+    with pytest.raises(UsageError, match="workers"):
+        check_options({"workers": 0})
