@@ -208,7 +208,8 @@ def expand(
             _write(Expansions(by=about, expansions=known), out)
         tick()
     made = Expansions(by=about, expansions=known)
-    _write(made, out)
+    if not out.exists():
+        _write(made, out)
     return made
 
 

@@ -130,7 +130,6 @@ class HttpGenerator(ServiceGenerator):
 
     def fetch(self, job: str, item: Item, folder: Path) -> Output:
         """Download the clip of an ended job; see `JobService.fetch`."""
-        del item
         body = self.answer_about(job) or {}
         outcome = self._outcome(Answer(200, body))
         if outcome is not None:
@@ -139,7 +138,9 @@ class HttpGenerator(ServiceGenerator):
         url = body.get("video")
         whole = isinstance(url, str) and url.startswith(("http://", "https://"))
         self.client.download(str(url) if whole else f"jobs/{quote(job, safe='')}/video", path)
-        return checked_video(path)
+        video = checked_video(path)
+        self.book(job, usd=self.price(self.billed_seconds(item)))
+        return video
 
     def _outcome(self, answer: Answer) -> Output | None:
         reason = answer.body.get("reason")

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 __all__ = ["clips_of", "unsafe_of"]
 
+_BEYOND = 0.01
+"""How far a float may lie outside 0 to 1 by rounding in bfloat16."""
+
 
 def clips_of(output: Any, count: int) -> list[NDArray[np.uint8]]:
     """Take the clips of a batch from a pipeline's output, each uint8 (T, H, W, 3).
@@ -96,5 +99,11 @@ def _to_uint8(clip: Any) -> NDArray[np.uint8]:
         raise ValueError(
             "the pipeline gave values that are not numbers, as weights in float16 can; try --dtype bfloat16 "
             "or float32"
+        )
+    least, most = float(frames.min()), float(frames.max())
+    if frames.dtype.kind != "f" or least < -_BEYOND or most > 1 + _BEYOND:
+        raise ValueError(
+            f"the pipeline gave values from {least:g} to {most:g} of type {frames.dtype}; a clip is uint8, or "
+            "floats from 0 to 1"
         )
     return np.rint(np.clip(frames, 0.0, 1.0) * 255.0).astype(np.uint8)
