@@ -103,7 +103,7 @@ def _to_uint8(clip: Any) -> NDArray[np.uint8]:
     least, most = float(frames.min()), float(frames.max())
     if frames.dtype.kind != "f" or least < -_BEYOND or most > 1 + _BEYOND:
         raise ValueError(
-            f"the pipeline gave values from {least:g} to {most:g} of type {frames.dtype}; a clip is uint8, or "
-            "floats from 0 to 1"
+            f"the pipeline gave values from {least:g} to {most:g} of type {frames.dtype}; a clip is uint8, "
+            "or floats from 0 to 1"
         )
     return np.rint(np.clip(frames, 0.0, 1.0) * 255.0).astype(np.uint8)
