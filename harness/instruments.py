@@ -228,6 +228,6 @@ def _encoder(name: str, measure: str, suite: Suite, options: EncoderOptions) -> 
         raise UsageError(
             f"{measure} needs the encoder {role!r} and the suite {suite.name!r} does not say which; "
             f"add 'encoders: {{{role}: ...}}' to it or give --encoder {role}=SOURCE "
-            f"({ENCODERS.get(name).sources})"
+            f"({ENCODERS.get(name).settings})"
         )
     return make_encoder(name, suite.encoders[role], options)

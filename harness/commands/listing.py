@@ -99,7 +99,7 @@ def listing(kind: str) -> Table:
         from ..catalog import ENCODERS
 
         entries = {name: ENCODERS.get(name) for name in ENCODERS}
-        rows = [(name, one.sources if one.takes_source else "built in") for name, one in entries.items()]
+        rows = [(name, one.settings if one.takes_source else "built in") for name, one in entries.items()]
         return Table("encoders", ("name", "source"), rows)
     from ..catalog import MEASURES
 

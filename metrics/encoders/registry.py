@@ -65,7 +65,7 @@ class EncoderEntry:
         takes_source: whether a suite chooses its weights (``encoders: {clip: reference}``).
         shipped: whether there is a ``reference`` among these weights, which comes with the package.
         role: the role whose source it takes; its own name unless several encoders share one.
-        settings: what its source can be, where that is not weights in the Hugging Face layout.
+        settings: what its source can be.
     """
 
     summary: str
@@ -73,14 +73,7 @@ class EncoderEntry:
     takes_source: bool = False
     shipped: bool = True
     role: str | None = None
-    settings: str | None = None
-
-    @property
-    def sources(self) -> str:
-        """Say what a source can be."""
-        if self.settings is not None:
-            return self.settings
-        return "reference, a Hugging Face id, or a folder"
+    settings: str = "reference, a Hugging Face id, or a folder"
 
 
 ENCODERS: Registry[EncoderEntry] = Registry("encoder", EncoderEntry, ROOMS)

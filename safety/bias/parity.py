@@ -99,7 +99,7 @@ class _Values:
 
 
 def _all_values(run: RunData) -> list[_Values]:
-    """List every measure of clips except those of who is shown, and refusal by the outcomes."""
+    """List every measure of clips except those of audits, and refusal by the outcomes."""
     answered = {i: c.outcome for i, c in run.clips.items() if c.outcome in ("ok", "refused")}
     outcomes = {i: float(outcome == "refused") for i, outcome in answered.items()}
     found = [_Values(REFUSAL, outcomes, True)]

@@ -12,7 +12,7 @@ from ...harness.core.arrays import Bools, Floats
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.keys import digest, file_sha256
 from ...harness.core.progress import track
-from ...metrics.encoders.base import Record
+from ...metrics.encoders.base import Feature, Record
 from ...metrics.encoders.cache import FeatureCache
 from .corpus import Corpus, LabelledClip
 from .delivery import DELIVERY_VERSION, deliver
@@ -129,8 +129,9 @@ def _of_clip(
     keys = {name: feature_key(one, preparation, segments, delivery) for name, one in extractors.items()}
     facts_key = digest(_FACTS, {"version": 1})
     sha = file_sha256(clip.path)
-    known = {name: cache.get(sha, key) for name, key in keys.items()}
-    told = cache.get(sha, facts_key)
+    _, there = cache.get_clip(sha, [*keys.values(), facts_key])
+    told = there.get(facts_key)
+    known = {name: there.get(key) for name, key in keys.items()}
     have = {
         name: np.asarray(v, np.float64)
         for name, v in known.items()
@@ -148,8 +149,7 @@ def _of_clip(
             ready = prepare(deliver(delivery, segment) if delivery else segment, preparation, facts)
         for name, extractor in missing.items():
             made[name].append(extractor.extract(ready))
-    for name, vectors in made.items():
-        have[name] = np.stack(vectors)
-        cache.put(sha, keys[name], have[name])
-    cache.put(sha, facts_key, Record({}, facts.as_json()))
+    have |= {name: np.stack(vectors) for name, vectors in made.items()}
+    kept: dict[str, Feature | Record] = {keys[name]: have[name] for name in made}
+    cache.put_clip(sha, None, {**kept, facts_key: Record({}, facts.as_json())})
     return have, facts

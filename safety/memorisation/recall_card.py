@@ -97,13 +97,6 @@ class RecallCard(Config):
     thresholds: tuple[ThresholdRow, ...]
     rows: tuple[RecallRow, ...]
 
-    def get(self, feature: str, transformation: str, severity: float | None = None) -> RecallRow | None:
-        """Find a row."""
-        wanted = (feature, transformation, severity)
-        return next(
-            (row for row in self.rows if (row.feature, row.transformation, row.severity) == wanted), None
-        )
-
 
 def copy_trials(clips: int, n: int, seed: int) -> list[CopyTrial]:
     """Plan the copies of ``n`` of the training set's clips, drawn at random, in every way."""

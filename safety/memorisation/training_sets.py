@@ -234,7 +234,9 @@ class TrainingSets:
             UsageError: a clip is in both sets, or a set has too few clips.
         """
         features = [feature for feature in INDEXED if feature in self._encoders]
-        if self._sizes and any(self._read(feature) is None for feature in features):
+        kept = {feature: found for feature in features if (found := self._read(feature)) is not None}
+        self._calibrations |= kept
+        if self._sizes and len(kept) < len(features):
             clips = " and ".join(f"{size:,} ({name})" for name, size in self._sizes.items())
             note(
                 f"memorisation: {clips} reference clips are encoded and compared once, whatever part of the "
