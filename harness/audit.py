@@ -313,14 +313,19 @@ def _audited(
     missing: Mapping[str, str],
     confidence: float,
 ) -> Audited:
-    sections = audit_sections(runs, confidence, list(names))
+    every = (*runs, *earlier)
+    whole = audit_sections(every, confidence)
+    sections = audit_sections(runs, confidence, list(names)) if earlier else _named(whole, names)
     made = {section.audit for section in sections}
     lost = {name: "no clip was scored for it" for name in names if name not in made and name not in missing}
     for section in sections:
         if section.audit not in missing and not AUDITS.get(section.audit).judged(runs):
             why = section.findings[0].rstrip(".") if section.findings else "no clip could be judged"
             lost[section.audit] = f"it rests on no value: {why[:1].lower()}{why[1:]}"
-    every = (*runs, *earlier)
-    return Audited(
-        tuple(runs), tuple(sections), {**missing, **lost}, every, tuple(audit_sections(every, confidence))
-    )
+    return Audited(tuple(runs), tuple(sections), {**missing, **lost}, every, tuple(whole))
+
+
+def _named(sections: Sequence[AuditSection], names: Sequence[str]) -> list[AuditSection]:
+    """Pick the sections of these audits, in the order of the names."""
+    by_name = {section.audit: section for section in sections}
+    return [by_name[name] for name in names if name in by_name]
