@@ -27,6 +27,7 @@ from . import (
     detect,
     expand,
     extrapolate,
+    gate,
     memorisation_card,
     physics_iq,
     prompts,
@@ -40,7 +41,6 @@ from . import (
     world,
 )
 from . import run as run_commands
-from .one_run import after_scoring
 from .options import (
     AsJson,
     Plugins,
@@ -96,72 +96,7 @@ app.command()(run_commands.run)
 app.command()(run_commands.score)
 app.command()(rerun.rerun)
 app.command()(compare.compare)
-
-
-@app.command()
-def gate(
-    run: Annotated[Path, typer.Argument(help="The run to judge.")],
-    policy: Annotated[
-        str, typer.Option(help="A policy's name or YAML file; see 'screentest list policies'.")
-    ],
-    baseline: Annotated[
-        Path | None, typer.Option(help="The baseline of rules with 'versus: baseline'.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Registered model of MLflow that gets the verdict.")
-    ] = None,
-    alias: Annotated[str | None, typer.Option(help="Alias of --model to move here, on PASS only.")] = None,
-    clips: Annotated[
-        bool, typer.Option(help="Hold the stored clips to the sha256 of what was scored.")
-    ] = True,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the verdict as JUnit XML, a test a rule.")
-    ] = None,
-    markdown: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Append the verdict as Markdown, as to $GITHUB_STEP_SUMMARY."),
-    ] = None,
-    plugin: Plugins = None,
-    tracking_uri: TrackingUri = None,
-    as_json: AsJson = False,
-) -> None:
-    """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
-    check_address(tracking_uri)
-    load_plugins(plugin)
-    from ...reports.tables import verdict_table
-    from ..gate import exit_code, load_policy, write_verdict
-    from ..gate import gate as apply_policy
-    from ..store import open_run
-
-    if alias is not None and model is None:
-        raise UsageError("--alias needs --model, the registered model that has the alias")
-    if model is not None and tracking_uri == "none":
-        raise UsageError(
-            "--model puts the verdict on a model of MLflow, and --tracking-uri none turns MLflow off; "
-            "leave one of them out"
-        )
-    against = open_run(baseline) if baseline is not None else None
-    verdict = apply_policy(open_run(run), load_policy(policy), against, clips=clips)
-    write_verdict(run, verdict)
-    from ...reports.verdict_files import append_markdown, write_junit
-
-    if junit is not None:
-        write_junit(verdict, junit)
-    if markdown is not None:
-        append_markdown(verdict, markdown)
-    for told in verdict.notes:
-        warn(f"warning: {told}")
-    if as_json:
-        print_json(verdict.model_dump(mode="json"))
-    else:
-        print_table(verdict_table(verdict))
-        rests = f" with waivers for {', '.join(verdict.waived)}" if verdict.waived else ""
-        unseen = "" if verdict.clips_checked else "; clips not checked"
-        say(f"{verdict.verdict}{rests}: policy {verdict.policy}, evidence in {run / 'verdict.json'}{unseen}")
-    after_scoring(run, tracking_uri)
-    if model is not None:
-        _mark(run, tracking_uri, model, alias)
-    raise typer.Exit(exit_code(verdict))
+app.command()(gate.gate)
 
 
 @app.command()
@@ -307,21 +242,6 @@ app.command()(extrapolate.extrapolate)
 app.add_typer(provenance.provenance)
 app.add_typer(world.world)
 make_strict(app)
-
-
-def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
-    """Put the verdict on a registered model. If MLflow cannot be reached, warn; the verdict stands."""
-    from ..core.mlflow_store import default_uri
-    from ..tracking import TrackingError, mark_verdict
-
-    uri = tracking_uri or default_uri(run.parent)
-    try:
-        marked = mark_verdict(run, uri, model=model, alias=alias)
-    except TrackingError as error:
-        warn(f"the verdict is not on the model {model}: {error}; the same command tries again")
-        return
-    moved = f", {alias} moved to it" if marked.alias_moved else f", {alias} not moved" if alias else ""
-    warn(f"MLflow: {marked.model} version {marked.version} is marked {marked.verdict.verdict}{moved}")
 
 
 def main() -> None:
