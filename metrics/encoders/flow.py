@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["DYNAMICS_COLUMNS", "FLOW_COLUMNS", "DynamicsEncoder", "FlowEncoder", "FlowSettings"]
+__all__ = [
+    "DYNAMICS_COLUMNS",
+    "FLOW_COLUMNS",
+    "DynamicsEncoder",
+    "FlowEncoder",
+    "FlowEstimator",
+    "FlowSettings",
+    "FramePairs",
+    "sampling_stride",
+    "top_motion",
+]
 
 Frame: TypeAlias = NDArray[np.uint8]
 Field: TypeAlias = NDArray[np.float32]
@@ -87,7 +97,7 @@ class FlowEncoder(_FlowFeature):
     def open(self, info: ClipInfo) -> Stream:
         """Start a clip."""
         del info
-        return _Pairs(self._settings, stride=1, describe=_warp, columns=len(FLOW_COLUMNS))
+        return FramePairs(self._settings, stride=1, describe=_warp, columns=len(FLOW_COLUMNS))
 
 
 class DynamicsEncoder(_FlowFeature):
@@ -101,20 +111,27 @@ class DynamicsEncoder(_FlowFeature):
 
     def open(self, info: ClipInfo) -> Stream:
         """Start a clip."""
-        stride = max(1, round(info.fps / self._settings.rate)) if info.fps > 0 else 1
-        seconds = stride / info.fps if info.fps > 0 else 0.0
+        stride, seconds = sampling_stride(info, self._settings.rate)
 
-        def describe(flow: _Flow, first: Frame, second: Frame) -> tuple[float, ...]:
-            return _top_motion(flow.between(first, second)), seconds
+        def describe(flow: FlowEstimator, first: Frame, second: Frame) -> tuple[float, ...]:
+            return top_motion(flow.between(first, second)), seconds
 
-        return _Pairs(self._settings, stride=stride, describe=describe, columns=len(DYNAMICS_COLUMNS))
+        return FramePairs(self._settings, stride=stride, describe=describe, columns=len(DYNAMICS_COLUMNS))
 
 
-class _Pairs:
+def sampling_stride(info: ClipInfo, rate: float) -> tuple[int, float]:
+    """Return the distance of frames taken at about ``rate`` a second: in frames, at least 1, and seconds."""
+    if info.fps <= 0:
+        return 1, 0.0
+    stride = max(1, round(info.fps / rate))
+    return stride, stride / info.fps
+
+
+class FramePairs:
     """Describe frames 0, stride, 2 * stride ... in pairs of neighbours."""
 
     def __init__(self, settings: FlowSettings, *, stride: int, describe: Any, columns: int) -> None:
-        self._flow = _Flow(settings)
+        self._flow = FlowEstimator(settings)
         self._stride = stride
         self._describe = describe
         self._columns = columns
@@ -123,6 +140,7 @@ class _Pairs:
         self._rows: list[tuple[float, ...]] = []
 
     def push(self, window: Window) -> None:
+        """Take the next frames of the clip."""
         for frame_HWC in window.frames_THWC:
             if self._seen % self._stride == 0:
                 frame = self._flow.reduce(frame_HWC)
@@ -132,10 +150,11 @@ class _Pairs:
             self._seen += 1
 
     def finish(self) -> Feature:
+        """Return a row a pair, (P, columns)."""
         return np.array(self._rows, np.float64).reshape(-1, self._columns)
 
 
-class _Flow:
+class FlowEstimator:
     """DIS with scales that work for any frame size, from a single pixel upwards."""
 
     def __init__(self, settings: FlowSettings) -> None:
@@ -186,13 +205,13 @@ def _lookup(flow: Field) -> tuple[Field, Field]:
     return x + flow[..., 0], y + flow[..., 1]
 
 
-def _warp(estimator: _Flow, first: Frame, second: Frame) -> tuple[float, ...]:
+def _warp(estimator: FlowEstimator, first: Frame, second: Frame) -> tuple[float, ...]:
     forward = estimator.between(first, second)
     backward = estimator.between(second, first)
     valid = _valid(forward, estimator.warp(backward, forward))
     one, two = (frame.astype(np.float32) / np.float32(255) for frame in (first, second))
     error = np.square(estimator.warp(two, forward) - one).sum(axis=2, dtype=np.float64)
-    return float(error[valid].sum() / valid.size), float(valid.mean()), _top_motion(forward)
+    return float(error[valid].sum() / valid.size), float(valid.mean()), top_motion(forward)
 
 
 def _valid(flow: Field, back: Field) -> NDArray[np.bool_]:
@@ -213,7 +232,8 @@ def _valid(flow: Field, back: Field) -> NDArray[np.bool_]:
     return inside & ~occluded & ~boundary
 
 
-def _top_motion(flow: Field) -> float:
+def top_motion(flow: Field) -> float:
+    """Average the largest 5 % of flow magnitudes, divided by min(H, W)."""
     magnitude = np.sqrt(np.square(flow.astype(np.float64)).sum(axis=2)).ravel()
     count = max(1, int(magnitude.size * 0.05))
     top = np.sort(magnitude)[-count:]

@@ -1,6 +1,7 @@
 """Measures of temporal consistency of subject and background.
 
-A frozen clip scores 1: read these together with ``motion.dynamic_degree``.
+A frozen clip scores 1: read these together with ``motion.dynamic_degree``. A hard cut lowers them, as it does
+VBench's; where `find_cuts` finds one, the evidence names it and has the value within the shots beside.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
 from ..encoders.base import Feature
+from ..encoders.shots import SHOTS
 from .blank import BLANK, refuse_blank
+from .shots import cuts_of, shots_of
 
 __all__ = ["background_consistency", "frame_consistency", "subject_consistency"]
 
 
-@measure("consistency.subject", version=2, needs=("subject", BLANK), better="higher", bounds=(0.0, 1.0))
+@measure(
+    "consistency.subject", version=2, needs=("subject", SHOTS, BLANK), better="higher", bounds=(0.0, 1.0)
+)
 def subject_consistency(sample: Sample) -> Scored:
     """Similarity of each frame to the one before and to the first, by an image backbone (DINO).
 
@@ -23,11 +28,12 @@ def subject_consistency(sample: Sample) -> Scored:
     Raises:
         NotApplicable: the clip has one frame, or is blank.
     """
-    refuse_blank(sample)
-    return frame_consistency(sample.features["subject"])
+    return _over_cuts(sample, sample.features["subject"])
 
 
-@measure("consistency.background", version=2, needs=("clip", BLANK), better="higher", bounds=(0.0, 1.0))
+@measure(
+    "consistency.background", version=2, needs=("clip", SHOTS, BLANK), better="higher", bounds=(0.0, 1.0)
+)
 def background_consistency(sample: Sample) -> Scored:
     """Similarity of each frame to the one before and to the first, by CLIP.
 
@@ -36,8 +42,22 @@ def background_consistency(sample: Sample) -> Scored:
     Raises:
         NotApplicable: the clip has one frame, or is blank.
     """
+    return _over_cuts(sample, sample.features["clip"])
+
+
+def _over_cuts(sample: Sample, features_TD: Feature) -> Scored:
+    """Measure a whole clip, and within its shots if there are several."""
     refuse_blank(sample)
-    return frame_consistency(sample.features["clip"])
+    scored = frame_consistency(features_TD)
+    found = cuts_of(sample)
+    if not found or found[-1] >= len(features_TD):  # no cuts, or features of sampled frames only
+        return scored
+    shots = [features_TD[a:b] for a, b in shots_of(len(features_TD), found) if b - a > 1]
+    pairs = [len(shot) - 1 for shot in shots]
+    if not shots:
+        return Scored(scored.value, {**scored.evidence, "cuts": found})
+    within = float(np.average([frame_consistency(shot).value for shot in shots], weights=pairs))
+    return Scored(scored.value, {**scored.evidence, "cuts": found, "within_shots": within})
 
 
 def frame_consistency(features_TD: Feature) -> Scored:
