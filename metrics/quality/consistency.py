@@ -50,8 +50,10 @@ def _over_cuts(sample: Sample, features_TD: Feature) -> Scored:
     refuse_blank(sample)
     scored = frame_consistency(features_TD)
     found = cuts_of(sample)
-    if not found or found[-1] >= len(features_TD):  # no cuts, or features of sampled frames only
+    if not found:
         return scored
+    if len(sample.features[SHOTS]) + 1 != len(features_TD):  # features of sampled frames
+        return Scored(scored.value, {**scored.evidence, "cuts": found})
     shots = [features_TD[a:b] for a, b in shots_of(len(features_TD), found) if b - a > 1]
     pairs = [len(shot) - 1 for shot in shots]
     if not shots:

@@ -63,6 +63,9 @@ def test_consistency_is_told_within_the_shots() -> None:
     assert found.evidence["cuts"] == [6]
     assert found.evidence["within_shots"] == pytest.approx(1.0)
     assert found.value < 0.95
+    sampled = score("consistency.subject", {"subject": np.concatenate([one[::2], two[::2]]), "shots": shots})
+    assert sampled.evidence["cuts"] == [6]
+    assert "within_shots" not in sampled.evidence  # it is not known which rows are of which shot
     whole = score("consistency.subject", {"subject": np.concatenate([one, two])})
     assert whole.value == found.value  # VBench's number stays as it is
     assert "cuts" not in whole.evidence
