@@ -12,6 +12,7 @@ from ..core.presentation import MISSING, Table, counted, number
 from .options import AsJson, Confidence, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
+    from ..comparison import Comparison
     from ..golden import SameSeed
 
 __all__ = ["compare"]
@@ -39,12 +40,24 @@ def compare(
     min_ms_ssim: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --same-seed: MS-SSIM that it must reach.")
     ] = None,
+    power: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.999, help="Show what these runs can show with this probability, as 0.8."),
+    ] = None,
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEASURE=VALUE", help="With --power: a difference to count the prompts for."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs of one suite, item by item: differences with intervals, or equal frames."""
     from ..store import open_run
 
+    if effect and power is None:
+        raise UsageError("--effect is for --power; add '--power 0.8', or leave it out")
     if same_seed:
+        if power is not None:
+            raise UsageError("--power is of scores, not of frames; leave out --same-seed")
         _compare_frames(run_a, run_b, min_psnr, min_ms_ssim, as_json)
         return
     if min_psnr is not None or min_ms_ssim is not None:
@@ -53,10 +66,31 @@ def compare(
     from ..compare import compare as compare_runs
 
     comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
+    if power is not None:
+        _show_power(comparison, (run_a, run_b), power, effect or [], as_json)
+        return
     if as_json:
         print_json(comparison.model_dump())
     else:
         print_table(comparison_table(comparison, scale))
+
+
+def _show_power(
+    comparison: Comparison, runs: tuple[Path, Path], power: float, effects: list[str], as_json: bool
+) -> None:
+    from ...reports.plan_tables import power_table
+    from ..comparison_power import power_of
+    from ..core.pairing import pair_runs
+    from ..store import open_run, read_run
+    from .gate_plan import numbers
+
+    pairing = pair_runs(*(read_run(open_run(run)) for run in runs))
+    asked = numbers(effects, "--effect", "MEASURE=VALUE", "alignment.clip=0.5")
+    found = power_of(comparison, pairing, power, asked)
+    if as_json:
+        print_json(found.model_dump())
+    else:
+        print_table(power_table(found))
 
 
 def _compare_frames(

@@ -25,10 +25,12 @@ __all__ = ["gate"]
 
 
 def gate(
-    run: Annotated[Path, typer.Argument(help="The run to judge.")],
     policy: Annotated[
         str, typer.Option(help="A policy's name or YAML file; see 'screentest list policies'.")
     ],
+    run: Annotated[
+        Path | None, typer.Argument(help="The run to judge; with --plan, a pilot run or none.")
+    ] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="The baseline of rules with 'versus: baseline'.")
     ] = None,
@@ -46,6 +48,23 @@ def gate(
         Path | None,
         typer.Option(metavar="FILE", help="Append the verdict as Markdown, as to $GITHUB_STEP_SUMMARY."),
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Judge nothing: count the prompts that each rule needs to pass.")
+    ] = False,
+    suite: Annotated[
+        str | None, typer.Option(help="With --plan: the suite to run; exit code 3 if it is too small.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="With --plan: clips a prompt; by default the suite's.")
+    ] = None,
+    power: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.999, help="With --plan: probability to pass (0.8)."),
+    ] = None,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE=VALUE", help="With --plan: the value you expect; may be repeated."),
+    ] = None,
     plugin: Plugins = None,
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
@@ -53,6 +72,18 @@ def gate(
     """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
     check_address(tracking_uri)
     load_plugins(plugin)
+    if plan:
+        from .gate_plan import PlanOptions
+        from .gate_plan import plan as plan_gate
+
+        more = PlanOptions(suite, seeds, power or 0.8, expect or [])
+        raise typer.Exit(plan_gate(run, policy, baseline, more, as_json))
+    if run is None:
+        raise UsageError("name the run to judge, or add --plan to count the prompts that the policy needs")
+    alone = {"--suite": suite, "--seeds": seeds, "--power": power, "--expect": expect}
+    lonely = [option for option, given in alone.items() if given is not None]
+    if lonely:
+        raise UsageError(f"{' and '.join(lonely)} are for --plan; add it, or leave them out")
     from ...reports.tables import verdict_table
     from ..gate import exit_code, load_policy, write_verdict
     from ..gate import gate as apply_policy

@@ -16,6 +16,7 @@ same table in any order gives the same number to the last bit.
 from __future__ import annotations
 
 from .bounds import mean_bound, prompts_to_clear, rate_bound, unseen_prompts
+from .clusters import spread_of_prompts
 from .differences import Standing, newcombe_interval, paired_rate_interval, standing
 from .interval import FEW, ROUGH, Bounds, Interval, difference_bounds
 from .means import cluster_bootstrap, cluster_bootstrap_mean
@@ -29,6 +30,7 @@ from .power import (
     prompts_for_effect,
     prompts_for_rate,
     rate_power,
+    with_seeds,
 )
 from .rates import effective_sample_size, rate_interval
 from .ratios import jackknife_ratio, ratio_interval
@@ -67,6 +69,8 @@ __all__ = [
     "ratio_interval",
     "sign_counts",
     "sign_flip_test",
+    "spread_of_prompts",
     "standing",
     "unseen_prompts",
+    "with_seeds",
 ]

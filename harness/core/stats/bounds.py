@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..arrays import Floats
-from .clusters import by_cluster
+from .clusters import by_cluster, spread_of_prompts
 from .interval import Bounds, check_confidence
 from .power import needed_without_failures
 
@@ -119,20 +119,30 @@ def prompts_to_clear(
     side: Side,
     limit: float,
     bounds: Bounds = (None, None),
+    *,
+    power: float = 0.5,
 ) -> int | None:
     """Count the prompts whose bound would clear ``limit``, were they spread as those of the sample are.
+
+    With ``power`` 0.5 their mean is that of the sample. With more, it may lie as much nearer to the limit as
+    the mean of so many prompts does with that probability (by the normal approximation).
 
     None if no number under ten million would: the mean is at the limit, beyond it, or just within it.
     """
     check_confidence(confidence)
+    check_confidence(power)
     sample = _sample(values, clusters, confidence, side, bounds, any_size=True)
     if sample is None:
         return None
+    from scipy import stats
+
     target = limit if side == "upper" else -limit
     groups = math.fsum(sample.times)
+    slack = float(stats.norm.ppf(power)) * spread_of_prompts(values, clusters) if power != 0.5 else 0.0
 
     def clears(prompts: int) -> bool:
-        return _exceeds(sample._replace(times=sample.times * (prompts / groups)), target) <= 1 - confidence
+        scaled = sample._replace(times=sample.times * (prompts / groups))
+        return _exceeds(scaled, target - slack / math.sqrt(prompts)) <= 1 - confidence
 
     enough = 1
     while not clears(enough):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Floats
 
-__all__ = ["blocks", "by_cluster"]
+__all__ = ["blocks", "by_cluster", "spread_of_prompts"]
 
 _BLOCK = 200_000
 """Draws in a block of resamples: small enough for a processor's cache."""
@@ -37,3 +37,16 @@ def blocks(groups: int, total: int) -> Iterator[int]:
     block = max(1, _BLOCK // groups)
     for start in range(0, total, block):
         yield min(block, total - start)
+
+
+def spread_of_prompts(values: Sequence[float], clusters: Sequence[str]) -> float:
+    """Give the standard deviation that makes ``spread / sqrt(G)`` the standard error of the pooled mean.
+
+    With equally many values a prompt it is that of the prompts' means. 0 for fewer than two prompts.
+    """
+    sums, counts = by_cluster(values, clusters)
+    groups = len(sums)
+    if groups < 2:
+        return 0.0
+    residuals = sums - counts * (math.fsum(sums) / math.fsum(counts))
+    return groups * math.sqrt(math.fsum(residuals**2) / (groups - 1)) / math.fsum(counts)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from .clusters import by_cluster
-from .interval import check_confidence
+from .interval import Bounds, check_confidence
 
 __all__ = [
     "components",
@@ -25,6 +25,7 @@ __all__ = [
     "prompts_for_rate",
     "rate_power",
     "upper_at_rate",
+    "with_seeds",
 ]
 
 MOST = 10_000_000
@@ -162,6 +163,31 @@ def prompt_spread(between: float, within: float, seeds: int) -> float:
     if seeds < 1:
         raise ValueError(f"{seeds} seeds a prompt: at least 1 is needed")
     return math.sqrt(between**2 + within**2 / seeds)
+
+
+def with_seeds(
+    values: Sequence[float], clusters: Sequence[str], seeds: int, bounds: Bounds = (None, None)
+) -> list[float]:
+    """Give the means that the prompts of a sample would have with ``seeds`` clips each, one value a prompt.
+
+    Their mean is that of the sample's prompts; their distances from it are scaled so that the spread among
+    the clips of a prompt counts as it does for so many clips, and are cut to the measure's range.
+
+    Raises:
+        ValueError: the sample has no two clips of one prompt, so that nothing is known of that spread.
+    """
+    sums, counts = by_cluster(values, clusters)
+    between, within = components(values, clusters)
+    now = len(counts) / math.fsum(1 / counts)  # harmonic: the variance of a prompt's mean goes with 1 / clips
+    if counts.max() < 2:
+        raise ValueError("one clip a prompt says nothing of more seeds")
+    spread = prompt_spread(between, within, 1) and prompt_spread(between, within, seeds) / math.sqrt(
+        between**2 + within**2 / now
+    )
+    means = sums / counts
+    centre = math.fsum(means) / len(means)
+    low, high = (-math.inf if bounds[0] is None else bounds[0], math.inf if bounds[1] is None else bounds[1])
+    return [min(high, max(low, centre + spread * (float(mean) - centre))) for mean in means]
 
 
 def mean_power(effect: float, spread: float, prompts: int, confidence: float) -> float:
