@@ -37,6 +37,8 @@ ROOMS.add(
             "bias.zero_shot_reader",
             "detectors.encoder",
             "detectors.measures",
+            "flash.encoder",
+            "flash.measures",
             "frames.image_classifiers",
             "frames.judges",
             "frames.nudity",
