@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..generators.worlds.registry import find_world
 from ..metrics.encoders.base import Encoder, Feature, Record
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ReferenceClips"]
+__all__ = ["ReferenceClips", "unlike_timing"]
+
+Timing: TypeAlias = "tuple[float, int | None]"
+"""A clip's frame rate, and its number of frames where it is known."""
+SAME_RATE = 0.01
+"""Frame rates that differ by a larger share are different."""
 
 TRAINING_SET_VERSION = 1
 """Raised when the clips of a training set, or their order, change."""
@@ -74,6 +80,18 @@ class ReferenceClips:
                     "clip": clip.model_dump(),
                 },
             )
+
+    @property
+    def timing(self) -> list[Timing]:
+        """List the frame rate of each clip, and its number of frames where it is declared or settled.
+
+        Empty for the clips of a training set, which are as the generator is given them.
+        """
+        if self._files:
+            return [(clip.info.fps, clip.info.frames) for clip in self._files]
+        if self._settings.training_set is not None:
+            return []
+        return [(self._clip.fps, self._clip.frames)] * self.size
 
     def features(self, encoder: Encoder, cache: FeatureCache) -> tuple[Feature, list[str]]:
         """Encode all clips that the encoder can read, or read their features from the cache.
@@ -144,6 +162,47 @@ class ReferenceClips:
         from ..generators.reference.training.data import distinct_clips
 
         yield from distinct_clips(self._settings.training_set, self.size, held_out=self._settings.held_out)
+
+
+def unlike_timing(made: Sequence[Timing], real: Sequence[Timing], *, lengths: bool) -> str:
+    """Say how reference clips differ from generated ones in frame rate or length; empty if they do not.
+
+    A distance between the two would be of speed, or of length, whatever the clips show. The generated clips
+    stand for themselves by their median.
+
+    Args:
+        made: of the generated clips.
+        real: of the reference clips; nothing is said of an empty set.
+        lengths: whether more frames change the feature.
+
+    Example:
+        >>> unlike_timing([(8.0, 16)], [(8.0, 16), (24.0, 48)], lengths=False)
+        'has 1 of 2 clips at another frame rate (24 a second) than the generated ones (8); bring both to one'
+    """
+    rate = median(fps for fps, _ in made)
+    others = sorted({f"{fps:.4g}" for fps, _ in real if abs(fps - rate) > SAME_RATE * rate}, key=float)
+    if others:
+        count = sum(abs(fps - rate) > SAME_RATE * rate for fps, _ in real)
+        return (
+            f"has {count} of {len(real)} clips at another frame rate ({_span(others)} a second) than the "
+            f"generated ones ({rate:.4g}); bring both to one"
+        )
+    known = [frames for _, frames in made if frames is not None]
+    if not lengths or not known:
+        return ""
+    length = median(known)
+    longer = sorted({frames for _, frames in real if frames is not None and frames != length})
+    if not longer:
+        return ""
+    count = sum(frames is not None and frames != length for _, frames in real)
+    return (
+        f"has {count} of {len(real)} clips of another length ({_span([str(n) for n in longer])} frames) than "
+        f"the generated ones ({length:g}); cut both to one"
+    )
+
+
+def _span(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
 def _videos_in(folder: Path) -> tuple[Clip, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,12 +14,14 @@ import numpy as np
 from ..metrics.base import Measure, MeasureFailed, NotApplicable, Reference, RunSample, Value
 from ..metrics.encoders.base import Encoder, Feature
 from ..metrics.encoders.cache import FeatureCache
+from .core.clip_info import ClipInfo
 from .core.errors import MediaError, UsageError, describe
 from .core.estimate import RunEstimate
 from .core.items import Item
 from .core.keys import Json, digest
+from .core.media import open_clip
 from .core.run_data import SetScore, Status
-from .reference_sets import ReferenceClips
+from .reference_sets import ReferenceClips, unlike_timing
 from .scoring import Scorer
 from .store import RunStore
 
@@ -49,24 +51,31 @@ class Rows:
     """The items that have all features of a measure, and the status of those that do not.
 
     Attributes:
-        features: feature -> a row (1, D) an item.
+        features: feature -> the row (1, D) of an item, or its rows.
         failed: whether an encoder failed on a clip, so that another try may give more.
+        infos: of the clips of ``items``; empty where they are not known.
     """
 
     items: list[Item]
     features: dict[str, list[Feature]]
     without: dict[str, str]
     failed: bool
+    infos: list[ClipInfo] = field(default_factory=list["ClipInfo"])
 
 
 def clip_row(measure: Measure, scorer: Scorer, sha256: str, path: Path) -> dict[str, Feature] | Status:
-    """Take the features of one clip that a set measure needs, each (1, D), or say why there are none."""
+    """Take the features of one clip that a set measure needs, or say why there are none.
+
+    Each is (1, D), the mean of its rows, or all of them for a measure of frames.
+    """
     try:
         made = scorer.encode(sha256, path, measure.needs)
     except MediaError:
         return "failed"
     if any(len(feature) == 0 for feature in made.values()):
         return "not_applicable"
+    if measure.rows == "frame":
+        return made
     return {name: feature.mean(axis=0, keepdims=True) for name, feature in made.items()}
 
 
@@ -147,7 +156,8 @@ class SetScorer:
             for name, feature in row.items():
                 rows.features[name].append(feature)
             rows.items.append(item)
-        return Rows(rows.items, rows.features, rows.without, failed)
+            rows.infos.append(record.info or open_clip(store.clip_path(record)).info)
+        return Rows(rows.items, rows.features, rows.without, failed, rows.infos)
 
     def values(
         self, measure: Measure, rows: Rows, items: Sequence[Item], name: str | None, key: str
@@ -162,9 +172,14 @@ class SetScorer:
                 "not_applicable",
                 "no clip of this run has the feature that is compared (too short, refused or failed)",
             )
+        unlike = self._unlike(measure, rows.infos)
+        if unlike:
+            return given.without("not_applicable", unlike)
         features = {f: np.concatenate([made[k] for k in chosen]) for f, made in rows.features.items()}
         references = self._references(measure)
-        sample = RunSample([rows.items[k] for k in chosen], features, references, CONFIDENCE)
+        first = next(iter(rows.features.values()), None)
+        of_rows = [rows.items[k] for k in chosen for _ in range(1 if first is None else len(first[k]))]
+        sample = RunSample(of_rows, features, references, CONFIDENCE)
         try:
             result = measure.set_function(sample)
         except NotApplicable as why:
@@ -183,6 +198,22 @@ class SetScorer:
         clusters = len({item.cluster for item in sample.items})
         notes = [note for one in references.values() for note in _unread(one)]
         return [given.value(value, one, clusters, notes) for value, one in named.items()]
+
+    def _unlike(self, measure: Measure, infos: Sequence[ClipInfo]) -> str:
+        """Say why a reference set cannot be compared with the clips in time; empty if it can.
+
+        Measures of single frames do not ask.
+        """
+        if measure.rows == "frame" or not infos:
+            return ""
+        fixed = all(self.encoders[feature].frames_read is not None for feature in measure.needs)
+        for name in measure.references:
+            why = unlike_timing(
+                [(info.fps, info.frames) for info in infos], self.references[name].timing, lengths=not fixed
+            )
+            if why:
+                return f"the reference set {name!r} {why}"
+        return ""
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ ROOMS.add(
     *(
         f"{__name__}.{room}"
         for room in (
+            "distribution.diversity",
+            "distribution.frame_measures",
             "distribution.measures",
             "encoders",
             "hallucination.measures",

@@ -54,6 +54,8 @@ __all__ = [
 DEFAULT: Final = "default"
 """The name of the reference set that a suite gives as ``reference_set``."""
 Better: TypeAlias = Literal["higher", "lower", "neither"]
+Rows: TypeAlias = Literal["clip", "frame"]
+"""What a row of a set measure's features is: a clip, with the mean of its rows, or one row of an encoder."""
 
 
 class MeasureFailed(Exception):
@@ -143,8 +145,9 @@ class RunSample:
     """The input of a set measure: the clips of a run, or of one slice of it.
 
     Attributes:
-        items: the items of the clips, in the order of the plan, with labels and clusters.
-        features: each needed feature, with one row per clip, shape (N, D).
+        items: the item of each row, in the order of the plan, with labels and clusters.
+        features: each needed feature, shape (N, D), with one row per clip, or per frame that was encoded if
+            the measure is registered with ``rows="frame"``.
         references: the reference sets that the measure needs.
         confidence: of the intervals.
     """
@@ -156,8 +159,13 @@ class RunSample:
 
     @property
     def clusters(self) -> list[str]:
-        """Return the cluster (prompt) of each clip."""
+        """Return the cluster (prompt) of each row."""
         return [item.cluster for item in self.items]
+
+    @property
+    def clips(self) -> int:
+        """Return the number of clips."""
+        return len({item.id for item in self.items})
 
 
 RunScored: TypeAlias = "RunEstimate | Mapping[str, RunEstimate]"
@@ -187,6 +195,7 @@ class Measure:
             comparisons name each ``measure.name``.
         references: for a set measure: the names of the reference sets that it compares with.
         settings: names of the settings of the run that it reads; their digests are part of the key.
+        rows: for a set measure: what a row of its features is.
     """
 
     name: str
@@ -203,6 +212,7 @@ class Measure:
     values: Mapping[str, Value] = field(default_factory=dict[str, Value])
     references: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    rows: Rows = "clip"
 
     def __post_init__(self) -> None:
         """Refuse an invalid registration."""
@@ -269,6 +279,7 @@ def set_measure(
     unit: str = "",
     values: Mapping[str, Value] | None = None,
     references: Sequence[str] = (DEFAULT,),
+    rows: Rows = "clip",
 ) -> Callable[[Callable[[RunSample], RunScored]], Callable[[RunSample], RunScored]]:
     """Register a function of the clips of a run as the measure ``name``; it stays callable as it was.
 
@@ -279,7 +290,13 @@ def set_measure(
         better, bounds, unit: of its value.
         values: its named values, if it gives several.
         references: the reference sets of the suite that it needs; ``default`` is ``reference_set``.
+        rows: ``clip`` for a row a clip, the mean of what its encoder gives; ``frame`` for every row.
+
+    Raises:
+        UsageError: rows of frames of several features, which need not be of the same frames.
     """
+    if rows == "frame" and not isinstance(needs, str):
+        raise UsageError(f"measure {name!r}: rows of frames are of one feature, and it needs {needs!r}")
     needed = (needs,) if isinstance(needs, str) else tuple(needs)
 
     def register(function: Callable[[RunSample], RunScored]) -> Callable[[RunSample], RunScored]:
@@ -298,6 +315,7 @@ def set_measure(
                 _first_line(function.__doc__),
                 values=values or {},
                 references=tuple(references),
+                rows=rows,
             ),
         )
         return function

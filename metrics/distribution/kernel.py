@@ -21,6 +21,7 @@ from .groups import check_sets, groups_of
 __all__ = [
     "Kernel",
     "cmmd",
+    "gaussian_kernel",
     "gaussian_mmd",
     "jedi_distance",
     "kernel_distance",
@@ -87,7 +88,7 @@ def gaussian_mmd(x: Feature, y: Feature, *, sigma: float = 10.0, unbiased: bool 
     """
     check_sets(x, y, "a kernel distance")
     origin = y.astype(np.float64).mean(axis=0)  # distances know no origin; near 0 they keep their digits
-    return _mmd(x - origin, y - origin, _gaussian_kernel(sigma), unbiased)
+    return _mmd(x - origin, y - origin, gaussian_kernel(sigma), unbiased)
 
 
 def jedi_distance(x: Feature, y: Feature) -> float:
@@ -230,7 +231,12 @@ class _Sums:
     y_diagonal: float
 
 
-def _gaussian_kernel(sigma: float) -> Kernel:
+def gaussian_kernel(sigma: float) -> Kernel:
+    """Return the kernel exp(-|x - y|^2 / (2 sigma^2)).
+
+    Raises:
+        UsageError: sigma is not above 0.
+    """
     if not sigma > 0:
         raise UsageError(f"the width of a Gaussian kernel is above 0, not {sigma}")
 

@@ -122,6 +122,11 @@ class Encoder(Identified):
         """The number of frames that a clip needs to have a feature."""
         return 2
 
+    @property
+    def frames_read(self) -> int | None:
+        """The number of a clip's first frames that make the feature; None where more frames change it."""
+        return None
+
     @cached_property
     def digest(self) -> str:
         """64 hex digits of the identity: with the clip's sha256, the cache key of a feature."""

@@ -84,6 +84,11 @@ class VideoEncoder(PretrainedEncoder):
         """The number of frames that a clip needs to have a feature."""
         return (self.num_frames - 1) * self.stride + 1
 
+    @property
+    def frames_read(self) -> int:
+        """The number of a clip's first frames that make the feature."""
+        return self.fewest_frames
+
     def protocol(self) -> Mapping[str, Json]:
         """List which frames are taken, and how tokens are pooled."""
         rate = "native rate" if self.stride == 1 else f"a stride of {self.stride}"

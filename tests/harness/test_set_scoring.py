@@ -59,7 +59,7 @@ def suite_of(make_suite, tmp_path):
     for name, n in (("real", 2), ("train", 3)):
         (tmp_path / name).mkdir()
         for k in range(n):
-            frames = np.full((4, 32, 32, 3), 40 * k, np.uint8)
+            frames = np.full((6, 32, 32, 3), 40 * k, np.uint8)
             write_clip(tmp_path / name / f"{k}.mp4", frames, 8)
 
     def make(**more):
@@ -215,3 +215,46 @@ def test_a_run_of_schema_3_is_read_and_brought_to_this_one_when_scored(make_run)
         **expected,
         ("toy.other", "even"): SetScore(measure="toy.other", status="ok", value=1.0, slice="even", n=0),
     }
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "measure", "why"),
+    [
+        (16, 24.0, "fidelity.fvd", "has 3 of 3 clips at another frame rate (24 a second) than the generated"),
+        (
+            20,
+            8.0,
+            "test.lengths",
+            "has 3 of 3 clips of another length (20 frames) than the generated",
+        ),
+        (20, 8.0, "fidelity.fvd", ""),  # the encoder reads the first 16 frames of both
+        (16, 24.0, "fidelity.frame_frechet", ""),  # frames have no rate
+    ],
+)
+def test_a_reference_set_of_another_rate_or_length_gives_no_number(
+    tmp_path, make_suite, generator, cache, frames, fps, measure, why
+):
+    @set_measure("test.lengths", version=1, needs="pixels", better="lower", bounds=(0.0, None))
+    def lengths(sample: RunSample) -> RunEstimate:
+        """Count the clips of the reference set."""
+        return RunEstimate(value=float(sample.references["default"].size), n=sample.clips)
+
+    real = tmp_path / "real"
+    real.mkdir()
+    for k in range(3):
+        noise = np.random.default_rng(k).integers(0, 256, (frames, 64, 64, 3), dtype=np.uint8)
+        write_clip(real / f"{k}.mp4", noise, fps)
+    suite = make_suite(
+        clip={"frames": 16, "height": 64, "width": 64, "fps": 8},
+        measures=[measure],
+        encoders={"video": "reference", "image": "reference"},
+        reference_set={"folder": str(real)},
+    )
+    try:
+        found = run(suite, generator, tmp_path / "run", Settings(cache)).get(measure)
+    finally:
+        del MEASURES._entries["test.lengths"]
+    assert (found.value is None) == bool(why)
+    if why:
+        (reason,) = found.reasons
+        assert why in reason
