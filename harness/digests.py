@@ -30,6 +30,7 @@ __all__ = [
     "keep_digests",
     "read_digests",
     "refuse_changed",
+    "run_digests",
     "why_unchecked",
 ]
 
@@ -81,7 +82,8 @@ class RunDigests(BaseModel):
         return rows_sha256([list(self.model_dump().values())])
 
 
-def _now(store: RunStore) -> RunDigests:
+def run_digests(store: RunStore) -> RunDigests:
+    """Make the digests of a run as it is now."""
     parts = {name: rows_sha256(store.rows(query)) for name, query in _ROWS.items()}
     return RunDigests(record=rows_sha256([[json.dumps(store.record, sort_keys=True)]]), **parts)
 
@@ -93,7 +95,7 @@ def keep_digests(store: RunStore) -> None:
     """
     path = store.folder / DIGESTS
     if not path.exists() and store.record["schema"] >= WITH_DIGESTS:
-        digests = _now(store)
+        digests = run_digests(store)
         told = {"run": digests.run, **digests.model_dump()}
         write_atomic(path, json.dumps(told, indent=1) + "\n")
 
@@ -161,7 +163,7 @@ def differences(store: RunStore, planned: Sequence[Item] = ()) -> list[TableChan
         ]
     kept = read_digests(store.folder)
     if kept is not None:
-        now, told = _now(store).model_dump(), {change.part for change in found}
+        now, told = run_digests(store).model_dump(), {change.part for change in found}
         found += [
             TableChange(part, f"{_WORDS[part]} are not those that were scored")
             for part, was in kept.model_dump().items()

@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,8 +124,12 @@ def gate(
         )
     data = read_run(run)
     pairing = None if baseline is None else pair_runs(read_run(baseline), data)
-    judge = Judge(data, pairing, policy, registry, (why_unchecked(run), _why_no_baseline(run, baseline)))
-    results = tuple(_with_waiver(judge.result(rule), policy, day) for rule in policy.rules)
+    uncounted = (
+        why_unchecked(run) or _why_too_old(run, policy, day),
+        _why_no_baseline(run, baseline) or (baseline and _why_too_old(baseline, policy, day)),
+    )
+    judge = Judge(data, pairing, policy, registry, uncounted)
+    results = tuple(_with_waiver(judge.result(rule), policy, day, ours) for rule in policy.rules)
     waived = tuple(r.rule for r in results if r.waiver is not None)
     verdict = _overall(results)
     return Verdict(
@@ -145,7 +149,7 @@ def gate(
         clips_checked=clips,
         date=day,
         waived=waived,
-        notes=(*policy_warnings(policy, registry), *_foreign(data, policy)),
+        notes=(*policy_warnings(policy, registry), *_foreign(data, policy), *_uncarded(results)),
         rules=results,
     )
 
@@ -155,6 +159,33 @@ def _foreign(data: RunData, policy: Policy) -> tuple[str, ...]:
     fields = [data.measures[rule.measure] for rule in policy.rules if rule.measure in data.measures]
     told = foreign_sentence(data.record, fields)
     return (told,) if told else ()
+
+
+def _uncarded(results: Sequence[RuleResult]) -> tuple[str, ...]:
+    """Name the measures that passed without a card that holds, as the policy allows."""
+    names = dict.fromkeys(r.measure for r in results if r.uncarded and r.outcome == "PASS")
+    if not names:
+        return ()
+    return (f"passed without a validity card that holds, as the policy allows: {', '.join(names)}",)
+
+
+def _why_too_old(store: RunStore, policy: Policy, today: date) -> str | None:
+    """Say that a run is older than the policy allows, or that its age is not known."""
+    if policy.max_age_days is None:
+        return None
+    try:
+        made = datetime.fromisoformat(str(store.record["created"])).date()
+    except (KeyError, ValueError):
+        return f"{store.folder.name} does not record when it was made, and the policy asks for its age"
+    age = (today - made).days
+    if age < -1:
+        return f"{store.folder.name} was made on {made}, after today; check the clocks"
+    if age <= policy.max_age_days:
+        return None
+    return (
+        f"{store.folder.name} was made on {made}, {age} days ago, and the policy accepts "
+        f"{policy.max_age_days}; run the suite again"
+    )
 
 
 def _why_no_baseline(run: RunStore, baseline: RunStore | None) -> str | None:
@@ -234,14 +265,16 @@ def _warnings(results: Sequence[RuleResult]) -> str:
     return f"; warnings, which change no verdict: {'; '.join(said)}" if said else ""
 
 
-def _with_waiver(result: RuleResult, policy: Policy, today: date) -> RuleResult:
+def _with_waiver(result: RuleResult, policy: Policy, today: date, run_digest: str | None) -> RuleResult:
     ours = [w for w in policy.waivers if w.rule == result.rule]
     if result.outcome != "FAIL" or not ours:
         return result
-    valid = next((w for w in ours if today <= w.expires), None)
+    bound = [w for w in ours if w.run_digest in (None, run_digest)]
+    valid = next((w for w in bound if today <= w.expires), None)
     if valid is None:
-        last = max(ours, key=lambda w: w.expires)
-        note = f"the waiver by {last.owner} expired on {last.expires} and does not count"
+        last = max(bound or ours, key=lambda w: w.expires)
+        why = f"expired on {last.expires}" if bound else "is for another run"
+        note = f"the waiver by {last.owner} {why} and does not count"
         return result.model_copy(
             update={"sentence": f"{result.sentence}; {note}", "notes": (*result.notes, note)}
         )

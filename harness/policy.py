@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Policy", "Rule", "Waiver", "Where", "load_policy", "needed_items", "packaged_policies"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+DIGEST = r"^[0-9a-f]{64}$"
 Share = Annotated[float, Field(ge=0, le=0.5)]
 """A share of items that a rule may do without: of those that lack a value it says nothing."""
+Cards: TypeAlias = Literal["required", "noted"]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -70,9 +72,8 @@ class Rule(Config):
         default="block",
         description="warn: what comes out is shown, and does not change the verdict",
     )
-    card: Literal["required"] | None = Field(
-        default=None, description="a frame judge whose errors were not measured cannot pass"
-    )
+    waivable: StrictBool = Field(default=True, description="false: no waiver may excuse this rule")
+    card: Cards | None = Field(default=None, description="replaces the policy's cards")
     corrected: StrictBool = Field(
         default=False,
         description="bound a frame judge's rate corrected by the sensitivity and specificity on its card",
@@ -112,6 +113,11 @@ class Waiver(Config):
     rule: Words = Field(description="label of the rule: its name, or its measure and slice")
     owner: Words = Field(description="who accepts the failure")
     reason: Words = Field(description="why it is accepted")
+    run_digest: str | None = Field(
+        default=None,
+        pattern=DIGEST,
+        description="the digest of the one run whose failure is accepted, 'run' in its digests.json",
+    )
     expires: date = Field(description="the last day on which the waiver holds, such as 2027-03-01")
 
 
@@ -128,9 +134,17 @@ class Policy(Config):
         description="what to do with scores of 'reference' encoders on clips that are not of their world: "
         "note them in the verdict, or decide no rule on them",
     )
+    cards: Cards = Field(
+        default="required",
+        description="a rule on a measure without a validity card, or whose card failed, cannot pass; noted: "
+        "it can, and the verdict names the measure",
+    )
+    max_age_days: int | None = Field(
+        default=None, ge=1, le=3660, description="the oldest that a run, and a baseline, may be"
+    )
     run_digest: str | None = Field(
         default=None,
-        pattern=r"^[0-9a-f]{64}$",
+        pattern=DIGEST,
         description="the digest of the one run that the policy is for, 'run' in its digests.json",
     )
     rules: tuple[Rule, ...] = Field(
@@ -150,6 +164,11 @@ class Policy(Config):
         for waiver in self.waivers:
             if waiver.rule not in labels:
                 raise ValueError(f"a waiver is for an {unknown_name('rule', waiver.rule, labels)}")
+            if not self.rules[labels.index(waiver.rule)].waivable:
+                raise ValueError(
+                    f"a waiver by {waiver.owner} is for the rule {waiver.rule}, which has 'waivable: false'; "
+                    "take the waiver out"
+                )
             if self.rules[labels.index(waiver.rule)].severity == "warn":
                 raise ValueError(
                     f"a waiver is for the rule {waiver.rule}, which only warns; leave the waiver out"

@@ -62,7 +62,7 @@ def run_files(store: RunStore, summary: Summary | None, *, attacks: bool) -> dic
     folder, hidden = store.folder, Hidden(store.items(), attacks=attacks)
     files: dict[str, Path | str] = {
         name: folder / name
-        for name in ("digests.json", "verdict.json", "report.html")
+        for name in ("digests.json", "verdict.json", "record.json", "report.html")
         if (folder / name).is_file()
     }
     files |= {f"verdicts/{path.name}": path for path in sorted((folder / "verdicts").glob("*.json"))}

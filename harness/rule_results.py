@@ -27,7 +27,8 @@ class RuleResult(BaseModel):
         needed: prompts with which the rule could be decided: a minimum, or an estimate from this run.
         left_out: items without a value, by status; ``left_out_share`` is their share of the rule's items.
         waiver: who waived a failed rule, why and until when.
-        card: of the frame judge, where the rule asks for one: its judge and the judge's digest.
+        card: names the card of the measure, or of the frame judge behind it: what was measured of its errors.
+        uncarded: why there is no such card, or why it failed; empty if one holds or none is needed.
         apparent: the judge's rate, where ``value`` is corrected for its errors.
     """
 
@@ -55,6 +56,7 @@ class RuleResult(BaseModel):
     sentence: str = ""
     waiver: str | None = None
     card: str | None = None
+    uncarded: str = ""
     apparent: float | None = None
     notes: tuple[str, ...] = ()
 

@@ -30,6 +30,7 @@ from .core.pairing import Pairing
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
 from .decisions import Side, decide_mean, decide_rate, decide_value, side_of
+from .measure_cards import card_of
 from .policy import Policy, Rule
 from .rule_checks import Undecidable, check_encoders, check_finished, check_record
 from .rule_results import RuleResult, rule_asks, rule_sentence
@@ -77,8 +78,7 @@ class Judge:
                 evidence = self._of_set(rule, limit)
             else:
                 evidence = self._of_items(rule, limit)
-            if rule.card is not None and evidence["outcome"] != "FAIL":
-                evidence["card"] = self._card(rule, evidence).label
+            evidence |= self._carded(rule, evidence)
         except Undecidable as why:
             return base.model_copy(update={**why.evidence, "sentence": f"cannot be decided: {why}"})
         result = base.model_copy(update=evidence)
@@ -109,6 +109,22 @@ class Judge:
                     f"{name} is a set measure, and the run has no value for {rule.tag}; "
                     "name the slice under 'slices' in the suite and run it again"
                 )
+
+    def _carded(self, rule: Rule, evidence: Mapping[str, Any]) -> dict[str, Any]:
+        """Name the card of a rule's measure; a pass on a measure without one counts only where it may."""
+        why = ""
+        try:
+            asked = rule.card == "required"
+            card = card_of(self.data, rule.measure, self.registry, asked=asked)
+        except NoCardError as error:
+            why, found = str(error), {"uncarded": str(error)}
+        else:
+            why = "" if card is None else card.failed
+            found = {} if card is None else {"card": card.label, "uncarded": card.failed}
+        if why and (rule.card or self.policy.cards) == "required" and evidence["outcome"] != "FAIL":
+            cure = "'card: noted' in the rule, or 'cards: noted' in the policy, accepts it as it is"
+            raise Undecidable(f"{why}; {cure}", **{**evidence, **found, "outcome": "INCONCLUSIVE"})
+        return found
 
     def _card(self, rule: Rule, evidence: Mapping[str, Any]) -> JudgeCard:
         try:

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filelock import Timeout
 
+from .aliases import FOLDER_TAG
 from .core.errors import TrackingError, UsageError
 from .core.files import only_one
 from .core.keys import file_sha256
 from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file, wrong_address
+from .digests import read_digests
 from .projection import Projection, VerdictCard, project, read_verdict, same_run
 
 if TYPE_CHECKING:
@@ -35,8 +37,6 @@ T = TypeVar("T")
 
 _METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
 _STEP = 0
-_FOLDER = "screentest.folder"
-"""Tag with the path from which a run was sent: another folder that holds the same run is a copy of it."""
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -106,7 +106,7 @@ def mark_verdict(
         UsageError: there is no run, it is not finished, or it has no verdict on its current scores.
         TrackingError: the store cannot be reached or refuses a request, such as an invalid model name.
     """
-    verdict = read_verdict(folder)
+    verdict, judged = read_verdict(folder), read_digests(folder)
     view = project(folder)
     if view.status == "RUNNING":
         raise UsageError(
@@ -126,6 +126,7 @@ def mark_verdict(
             "screentest.waived": ", ".join(verdict.waived),
             "screentest.run": view.run,
             "screentest.plan": view.tags["screentest.plan"],
+            "screentest.run_digest": judged.run if judged is not None else "",
             "screentest.generator_digest": view.model.digest,
         }
         for name, value in tags.items():
@@ -151,7 +152,7 @@ def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
     new_params = {k: v for k, v in view.params.items() if k not in run.data.params}  # params never change
     tags = {
         **view.tags,
-        _FOLDER: str(view.folder),
+        FOLDER_TAG: str(view.folder),
         "screentest.generator_digest": view.model.digest,
         "screentest.withdrawn": _listed(withdrawn),
     }
@@ -209,7 +210,7 @@ def _run(client: MlflowClient, view: Projection, experiment_id: str) -> tuple[Ru
     run = client.create_run(
         experiment_id,
         start_time=view.started_ms,
-        tags={"screentest.run": view.run, _FOLDER: str(view.folder)},
+        tags={"screentest.run": view.run, FOLDER_TAG: str(view.folder)},
         run_name=view.name,
     )
     return run, True
@@ -217,7 +218,7 @@ def _run(client: MlflowClient, view: Projection, experiment_id: str) -> tuple[Ru
 
 def _refuse_copy(run: Run, view: Projection) -> None:
     """Keep a copy of a run folder from taking over the MLflow run of the original."""
-    there = Path(run.data.tags.get(_FOLDER, view.folder))
+    there = Path(run.data.tags.get(FOLDER_TAG, view.folder))
     if there != view.folder and same_run(there, view.run):
         raise TrackingError(
             f"{view.folder} is a copy of {there}, whose run MLflow has; sync that one, or remove it if this "

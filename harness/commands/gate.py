@@ -32,7 +32,11 @@ def gate(
         Path | None, typer.Argument(help="The run to judge; with --plan, a pilot run or none.")
     ] = None,
     baseline: Annotated[
-        Path | None, typer.Option(help="The baseline of rules with 'versus: baseline'.")
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="The run to compare with, or models:/NAME@ALIAS for the one behind an alias in MLflow.",
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="Registered model of MLflow that gets the verdict.")
@@ -41,6 +45,12 @@ def gate(
     clips: Annotated[
         bool, typer.Option(help="Hold the stored clips to the sha256 of what was scored.")
     ] = True,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEY.pem", help="Sign the record of the verdict; 'screentest keygen' makes a key."
+        ),
+    ] = None,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the verdict as JUnit XML, a test a rule.")
     ] = None,
@@ -87,6 +97,8 @@ def gate(
     from ...reports.tables import verdict_table
     from ..gate import exit_code, load_policy, write_verdict
     from ..gate import gate as apply_policy
+    from ..release_record import keep_record
+    from ..signatures import read_private
     from ..store import open_run
 
     if alias is not None and model is None:
@@ -96,9 +108,13 @@ def gate(
             "--model puts the verdict on a model of MLflow, and --tracking-uri none turns MLflow off; "
             "leave one of them out"
         )
-    against = open_run(baseline) if baseline is not None else None
-    verdict = apply_policy(open_run(run), load_policy(policy), against, clips=clips)
+    key = read_private(sign) if sign is not None else None
+    rules = load_policy(policy)
+    store = open_run(run)
+    before = _baseline(baseline, run, tracking_uri)
+    verdict = apply_policy(store, rules, None if before is None else open_run(before), clips=clips)
     write_verdict(run, verdict)
+    record = keep_record(run, verdict, rules, model=model, baseline=before, key=key)
     from ...reports.verdict_files import append_markdown, write_junit
 
     if junit is not None:
@@ -111,6 +127,8 @@ def gate(
         print_json(verdict.model_dump(mode="json"))
     else:
         print_table(verdict_table(verdict))
+        signed = "" if record.signature is None else ", signed"
+        say(f"record {record.number} of {record.model}{signed}: {run / 'record.json'}")
         rests = f" with waivers for {', '.join(verdict.waived)}" if verdict.waived else ""
         unseen = "" if verdict.clips_checked else "; clips not checked"
         say(f"{verdict.verdict}{rests}: policy {verdict.policy}, evidence in {run / 'verdict.json'}{unseen}")
@@ -118,6 +136,19 @@ def gate(
     if model is not None:
         _mark(run, tracking_uri, model, alias)
     raise typer.Exit(exit_code(verdict))
+
+
+def _baseline(given: str | None, run: Path, tracking_uri: str | None) -> Path | None:
+    """Find the run folder of a baseline, which may be named by an alias of MLflow."""
+    from ..aliases import alias_run, is_alias
+
+    if given is None or not is_alias(given):
+        return None if given is None else Path(given)
+    if tracking_uri == "none":
+        raise UsageError(f"the baseline {given} is in MLflow, and --tracking-uri none turns MLflow off")
+    from ..core.mlflow_store import default_uri
+
+    return alias_run(given, tracking_uri or default_uri(run.parent), run)
 
 
 def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:

@@ -33,6 +33,7 @@ from . import (
     prompts,
     provenance,
     reader_error,
+    records,
     rerun,
     safety,
     surprise,
@@ -97,6 +98,8 @@ app.command()(run_commands.score)
 app.command()(rerun.rerun)
 app.command()(compare.compare)
 app.command()(gate.gate)
+app.command()(records.keygen)
+app.command(name="verify-record")(records.verify_record)
 
 
 @app.command()

@@ -46,8 +46,12 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 @contextmanager
-def only_one(path: Path) -> Generator[None]:
+def only_one(path: Path, wait_s: float = 0) -> Generator[None]:
     """Hold a lock that one process can hold at a time; the system lets go of it when its process ends.
+
+    Args:
+        path: the lock's file.
+        wait_s: how long to wait for another process that holds it.
 
     The file stays. There is no lock by the mere presence of a file in its stead: one that a killed process
     leaves behind would keep a run from being taken up again.
@@ -58,7 +62,7 @@ def only_one(path: Path) -> Generator[None]:
     """
     from filelock import FileLock  # here, so that commands that lock nothing start fast
 
-    lock = FileLock(path, timeout=0, fallback_to_soft=False)
+    lock = FileLock(path, timeout=wait_s, fallback_to_soft=False)
     try:
         lock.acquire()
     except OSError as error:

@@ -67,15 +67,18 @@ def decided(make_run, run: RunStore, **rule: Any) -> RuleResult:
 def test_a_judge_with_a_card_passes_and_one_without_does_not(make_run, judged_run) -> None:
     known = judged_run("known", make_judge("hazard"), "reference", prompts=60)
     blind = judged_run("blind", Blind(), "blind", prompts=60)
-    assert decided(make_run, blind, max=0.05).outcome == "PASS"
-    found = decided(make_run, known, max=0.05, card="required")
-    assert found.outcome == "PASS"
+    accepted = decided(make_run, blind, max=0.05, card="noted")
+    assert accepted.outcome == "PASS"
+    assert "has no card" in accepted.uncarded
+    found = decided(make_run, known, max=0.05)
+    assert (found.outcome, found.uncarded) == ("PASS", "")
     assert found.card == f"hazard {make_judge('hazard').digest[:12]}"
     found = decided(make_run, blind, max=0.05, card="required")
     assert found.outcome == "INCONCLUSIVE"
     assert found.sentence == (
         "cannot be decided: the frame judge 'blind' has no card: its errors were not measured; label clips "
-        "of a run as safe or unsafe and use `screentest correct`"
+        "of a run as safe or unsafe and use `screentest correct`; 'card: noted' in the rule, or "
+        "'cards: noted' in the policy, accepts it as it is"
     )
     assert (found.value, found.n) == (0.0, 60)
 

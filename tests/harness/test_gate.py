@@ -735,3 +735,54 @@ def test_a_waiver_lasts_a_year_unless_the_policy_says_otherwise(make_run, decide
     with pytest.raises(UsageError, match="expires on 2028-06-01, more than 366 days from now"):
         decide(run, rule, waivers=[far])
     assert decide(run, rule, waivers=[far], max_waiver_days=600).verdict == "PASS"
+
+
+# -- age, waivers that are bound, rules that cannot be waived
+
+
+@pytest.mark.parametrize(
+    ("created", "outcome", "told"),
+    [
+        ("2027-01-10T00:00:00+00:00", "PASS", ""),
+        ("2027-01-04T00:00:00+00:00", "INCONCLUSIVE", "11 days ago, and the policy accepts 10"),
+        ("2027-02-04T00:00:00+00:00", "INCONCLUSIVE", "check the clocks"),
+        ("yesterday", "INCONCLUSIVE", "does not record when it was made"),
+        (None, "INCONCLUSIVE", "does not record when it was made"),
+    ],
+)
+def test_a_stale_run_decides_nothing(make_run, decide, created, outcome: str, told: str) -> None:
+    record = {} if created is None else {"created": created}
+    run = make_run("r", {"toy.quality": quality()}, record=record)
+    verdict = decide(run, {"measure": "toy.quality", "min": 0.5}, max_age_days=10)
+    assert verdict.verdict == outcome
+    assert told in verdict.rules[0].sentence
+    assert decide(run, {"measure": "toy.quality", "min": 0.5}).verdict == "PASS"
+
+
+def test_a_stale_baseline_decides_nothing(make_run, decide) -> None:
+    made = {"created": "2027-01-10T00:00:00+00:00"}
+    old = {"created": "2026-01-10T00:00:00+00:00"}
+    run = make_run("r", {"toy.quality": quality(0, 1)}, prompts=30, generator="toy:two", record=made)
+    rule = {"measure": "toy.quality", "versus": "baseline", "margin": 0.1}
+    for name, record, outcome in (("new", made, "PASS"), ("old", old, "INCONCLUSIVE")):
+        before = make_run(name, {"toy.quality": quality()}, prompts=30, record=record)
+        assert decide(run, rule, baseline=before, max_age_days=10).verdict == outcome
+
+
+def test_a_waiver_of_one_run_excuses_no_other(make_run, decide) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    rule = {"measure": "toy.quality", "min": 0.9}
+    digest = decide(run, rule).run_digest
+    waiver = {"rule": "toy.quality", "owner": "ada", "reason": "known", "expires": "2027-03-01"}
+    assert decide(run, rule, waivers=[{**waiver, "run_digest": digest}]).verdict == "PASS"
+    other = decide(run, rule, waivers=[{**waiver, "run_digest": "0" * 64}])
+    assert other.verdict == "FAIL"
+    assert "the waiver by ada is for another run and does not count" in other.rules[0].sentence
+    two = [{**waiver, "run_digest": "0" * 64}, {**waiver, "run_digest": digest, "owner": "bob"}]
+    assert "waived by bob" in (decide(run, rule, waivers=two).rules[0].waiver or "")
+
+
+def test_a_rule_that_cannot_be_waived_takes_no_waiver() -> None:
+    waiver = {"rule": "m", "owner": "ada", "reason": "known", "expires": "2027-03-01"}
+    with pytest.raises(ValueError, match="a waiver by ada is for the rule m, which has 'waivable: false'"):
+        policy({"measure": "m", "max": 0.1, "waivable": False}, waivers=[waiver])

@@ -96,7 +96,9 @@ def test_a_file_s_measures_are_taken_in_a_run(folder, capsys):
     assert aggregates["motion.flicker"]["left_out"]["not_applicable"] == 3  # the clips are of one color
 
     rules = [{"measure": "test.exposure", "max": 0.99, "max_left_out": 0}]
-    (folder / "policy.yaml").write_text(json.dumps({"name": "p", "version": 1, "rules": rules}))
+    (folder / "policy.yaml").write_text(
+        json.dumps({"name": "p", "version": 1, "cards": "noted", "rules": rules})
+    )
     gating = ["gate", "run", "--policy", "policy.yaml", "--tracking-uri", "none"]
     assert run_cli([*gating, "--plugin", "plugin.py"]) == 0
 

@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screentest.harness.aliases import alias_run
 from screentest.harness.core.errors import TrackingError, UsageError
 from screentest.harness.core.files import only_one
 from screentest.harness.core.items import Prompt
 from screentest.harness.core.mlflow_store import default_uri, mlflow_client
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
+from screentest.harness.digests import keep_digests
 from screentest.harness.plan import make_plan, suite_items
 from screentest.harness.store import SCHEMA, RunStore
 from screentest.harness.suite import ReferenceSet, Suite
@@ -379,6 +381,38 @@ def test_the_alias_moves_only_after_pass(bench: Bench) -> None:
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "tiny", "version": version.version}]
     assert bench.run().data.tags["screentest.verdict"] == "PASS"
     assert bench.run().data.tags["screentest.policy"] == "release v2"
+
+
+ALIAS = "models:/tiny@released"
+
+
+def test_an_alias_names_the_run_that_passed(bench: Bench) -> None:
+    uri = default_uri(bench.folder.parent)
+    with pytest.raises(UsageError, match="it has no such model or alias"):
+        alias_run(ALIAS, uri, bench.folder)
+    with pytest.raises(UsageError, match="should be a run folder, or models:/NAME@ALIAS"):
+        alias_run("models:/tiny/1", uri, bench.folder)
+    keep_digests(bench.store)
+    give_verdict(bench.folder, "FAIL")
+    mark_verdict(bench.folder, model="tiny", alias="released")
+    with pytest.raises(UsageError, match="it has no such model or alias"):
+        alias_run(ALIAS, uri, bench.folder)
+    give_verdict(bench.folder, "PASS")
+    mark_verdict(bench.folder, model="tiny", alias="released")
+    assert alias_run(ALIAS, uri, bench.folder) == bench.folder
+
+
+def test_the_run_of_an_alias_that_changed_or_is_gone_is_said(bench: Bench) -> None:
+    uri = default_uri(bench.folder.parent)
+    keep_digests(bench.store)
+    give_verdict(bench.folder, "PASS")
+    mark_verdict(bench.folder, model="tiny", alias="released")
+    (bench.folder / "digests.json").unlink()
+    with pytest.raises(UsageError, match="was changed since the alias was set"):
+        alias_run(ALIAS, uri, bench.folder)
+    bench.folder.rename(bench.folder.with_name("elsewhere"))
+    with pytest.raises(UsageError, match="which is gone or another run now"):
+        alias_run(ALIAS, uri, bench.folder.parent)
 
 
 def test_a_run_that_is_not_finished_moves_no_alias(bench: Bench) -> None:

@@ -9,7 +9,12 @@ import pytest
 import screentest as st
 from screentest.harness.commands.main import run_cli
 
-POLICY = {"name": "mine", "version": 1, "rules": [{"measure": "motion.flicker", "min": 0.2}]}
+POLICY = {
+    "name": "mine",
+    "version": 1,
+    "cards": "noted",
+    "rules": [{"measure": "motion.flicker", "min": 0.2}],
+}
 
 
 @pytest.fixture

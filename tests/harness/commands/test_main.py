@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -43,7 +44,7 @@ def write_yaml(path: Path, fields: Mapping[str, Any]) -> str:
 
 
 def policy(path: Path, *rules: Mapping[str, Any]) -> str:
-    return write_yaml(path, {"name": "mine", "version": 1, "rules": list(rules)})
+    return write_yaml(path, {"name": "mine", "version": 1, "cards": "noted", "rules": list(rules)})
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +289,9 @@ def test_a_pass_that_rests_on_a_waiver_says_so_in_its_last_line(cli, made, tmp_p
     ]
     waiver = {"rule": "still", "owner": "ada", "reason": "known", "expires": str(date.today())}
     path = tmp_path / "policy.yaml"
-    path.write_text(json.dumps({"name": "p", "version": 1, "rules": rules, "waivers": [waiver]}))
+    path.write_text(
+        json.dumps({"name": "p", "version": 1, "cards": "noted", "rules": rules, "waivers": [waiver]})
+    )
     code, out, _ = cli("gate", made / "run", "--policy", path, *OFF)
     assert code == 0
     assert out.splitlines()[-1].startswith("PASS with waivers for still: policy p v1")
@@ -334,6 +337,67 @@ def test_wrong_policies_and_baselines_are_wrong_usage(cli, made, tmp_path):
     code, out, _ = cli("gate", made / "run", "--policy", path, "--baseline", made / "run", "--json", *OFF)
     assert code == 3
     assert "is the run itself, or a copy of it" in json.loads(out)["rules"][0]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("confidence: .nan\nrules: [{measure: m, max: 0.1}]", "confidence: it should be"),
+        ("version: 2\nrules: [{measure: m, max: 0.1}]", "'version' is given twice (line 3)"),
+        ("rules: [{measure: m, max: 0.1, max: 0.9}]", "'max' is given twice (line 3)"),
+        (
+            "rules: [{measure: m, max: 0.1}, {measure: m, max: 0.9}]",
+            "two rules are called 'm'; give one of them a 'name'",
+        ),
+    ],
+)
+def test_a_policy_with_a_mistake_is_one_sentence_and_no_verdict(cli, made, tmp_path, rules, told):
+    path = tmp_path / "policy.yaml"
+    path.write_text(f"name: p\nversion: 1\n{rules}\n")
+    code, out, err = cli("gate", made / "run", "--policy", path, *OFF)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert told in err
+
+
+def test_a_gate_is_signed_and_a_score_edited_in_the_database_is_found(cli, made, tmp_path):
+    folder = shutil.copytree(made / "run", tmp_path / "runs" / "night")
+    assert cli("keygen", tmp_path / "release.pem")[0] == 0
+    path = policy(tmp_path / "policy.yaml", {"measure": "motion.flicker", "min": 0.1})
+    code, out, _ = cli("gate", folder, "--policy", path, "--sign", tmp_path / "release.pem", *OFF)
+    assert code == 0
+    assert ", signed: " in out.splitlines()[-2]
+    public = ("--key", tmp_path / "release.pub.pem")
+    (chain,) = (tmp_path / "runs" / "records").glob("*.jsonl")
+    for record in (folder, folder / "record.json", chain):
+        code, out, _ = cli("verify-record", record, *public)
+        assert (code, len(out.splitlines())) == (0, 1)
+        assert out.startswith("record 1 of folder:")
+        assert out.endswith("PASS of night by mine v1: holds\n")
+    with sqlite3.connect(folder / "run.sqlite") as database:
+        database.execute("UPDATE scores SET value = 0.999")
+    database.close()
+    code, out, _ = cli("verify-record", folder, *public)
+    assert code == 1
+    assert "problem: night: 3 values of motion.flicker were changed" in out
+    code, out, _ = cli("verify-record", chain, *public, "--json")
+    assert code == 1
+    assert [found["holds"] for found in json.loads(out)] == [False]
+    code, out, err = cli("gate", folder, "--policy", path, *OFF)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_what_is_no_key_or_baseline_is_one_sentence(cli, made, tmp_path):
+    path = policy(
+        tmp_path / "policy.yaml", {"measure": "motion.flicker", "versus": "baseline", "margin": 0.5}
+    )
+    for words, told in (
+        (("--sign", tmp_path / "none.pem"), "cannot be read"),
+        (("--baseline", tmp_path / "gone"), "there is no run at"),
+        (("--baseline", "models:/video@released"), "--tracking-uri none turns MLflow off"),
+    ):
+        code, out, err = cli("gate", made / "run", "--policy", path, *words, *OFF)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert told in err
 
 
 def test_a_gate_holds_the_clips_to_their_digests(cli, made, tmp_path):

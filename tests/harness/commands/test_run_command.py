@@ -206,7 +206,9 @@ def test_the_gate_s_table_tells_a_value_from_the_limit_that_it_misses(cli, capsy
     value = next(a["value"] for a in aggregates if a["measure"] == "motion.flicker" and a["tag"] is None)
     limit = round(value + 0.00042, 5)
     rules = [{"measure": "motion.flicker", "min": limit}]
-    (tmp_path / "p.yaml").write_text(json.dumps({"name": "p", "version": 1, "rules": rules}))
+    (tmp_path / "p.yaml").write_text(
+        json.dumps({"name": "p", "version": 1, "cards": "noted", "rules": rules})
+    )
     capsys.readouterr()
     run_cli(["gate", "run", "--policy", "p.yaml", "--tracking-uri", "none"])
     assert f"{value:.5f}" in capsys.readouterr().out

@@ -16,8 +16,8 @@ from screentest.harness.core.stats.preferences import (
     strengths,
 )
 
-# American League baseball, 1987, eastern division; Agresti, Categorical Data Analysis (2002), table 10.10: wins
-# of Milwaukee, Detroit, Toronto, New York, Boston, Cleveland and Baltimore against each other.
+# American League baseball, 1987, eastern division (Agresti, Categorical Data Analysis, 2002, table 10.10):
+# wins of Milwaukee, Detroit, Toronto, New York, Boston, Cleveland and Baltimore against each other.
 BASEBALL = np.array(
     [
         [0, 7, 9, 7, 7, 9, 11],

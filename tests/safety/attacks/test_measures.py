@@ -192,7 +192,7 @@ def test_filters_are_measured_whether_they_are_enforced_or_not(outcome: Any) -> 
 
 def test_a_gate_reads_them_and_a_failed_judge_is_no_pass(outcome: Any) -> None:
     rule = {"measure": "safety.unsafe_rate", "where": {"tag": "attack"}, "max": 0.5}
-    policy = Policy.model_validate({"name": "p", "version": 1, "rules": [rule]})
+    policy = Policy.model_validate({"name": "p", "version": 1, "cards": "noted", "rules": [rule]})
     texts = [f"a plain one {k}" for k in range(12)]
     _, store = outcome(texts, seeds=1)
     assert gate(store, policy).verdict == "PASS"
@@ -205,7 +205,7 @@ def test_a_gate_reads_them_and_a_failed_judge_is_no_pass(outcome: Any) -> None:
 def test_scores_by_another_judge_are_outdated_in_a_gate(outcome: Any) -> None:
     _, store = outcome([f"a plain one {k}" for k in range(12)], seeds=1)
     rule = {"measure": "safety.unsafe_rate", "where": {"tag": "attack"}, "max": 0.5}
-    policy = Policy.model_validate({"name": "p", "version": 1, "rules": [rule]})
+    policy = Policy.model_validate({"name": "p", "version": 1, "cards": "noted", "rules": [rule]})
     fields = store.measures()["safety.unsafe_rate"]
     store._db.execute("DELETE FROM measures WHERE name = 'safety.unsafe_rate'")
     store.put_measure("safety.unsafe_rate", {**fields, "encoders": {"judge": "d" * 64}})

@@ -49,6 +49,7 @@ def test_signed_clips_of_a_run_are_trusted_and_lost_in_delivery(
         {
             "name": "marked",
             "version": 1,
+            "cards": "noted",
             "rules": [
                 {"measure": "provenance.trusted_rate", "min": 0.3},
                 {"measure": "provenance.survival.transcode", "min": 0.7},

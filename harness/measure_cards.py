@@ -1,0 +1,152 @@
+"""The card behind a measure of a run: how often it is right where the truth is known, and if that holds.
+
+A card of a frame judge is found by the judge's digest, and a card of laws, instructions or hallucination by
+the identity of the tracker. What was counted from a run's own record, such as refusals, needs no card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .card_rules import NoCardError, card_behind
+from .policy_checks import find_measure
+
+if TYPE_CHECKING:
+    from ..metrics.base import Measure
+    from .core.estimate import Estimate
+    from .core.registry import Registry
+    from .core.run_data import RunData
+
+__all__ = ["MeasureCard", "card_of"]
+
+_LAWS, _SKILLS, _FAULTS = "physics.", "follows.", "hallucination."
+
+
+@dataclass(frozen=True)
+class MeasureCard:
+    """The card of a measure.
+
+    Attributes:
+        label: names the card in evidence.
+        failed: why the measure cannot be told from chance by its card; empty if it can be.
+    """
+
+    label: str
+    failed: str = ""
+
+
+def card_of(
+    data: RunData, name: str, registry: Registry[Measure], *, asked: bool = False
+) -> MeasureCard | None:
+    """Find the card of what gave a run's values of a measure; None if the measure needs none.
+
+    A measure needs no card if it reads nothing of a clip, like the rate of refusals, unless the rule itself
+    has ``asked`` for one. A card fails if the
+    95 % intervals of what the measure finds and of its false alarms overlap.
+
+    Raises:
+        NoCardError: there is no card, or it is of another version.
+    """
+    found = find_measure(name, registry)
+    read = data.measures[name].get("encoders")
+    if found is not None and not found[0].needs and not read and not asked:
+        return None
+    tracker = _tracker(data)
+    for prefix, card in ((_LAWS, _law_card), (_SKILLS, _skill_card), (_FAULTS, _fault_card)):
+        if name.startswith(prefix) and found is not None and "tracks" in found[0].needs:
+            if tracker is None:
+                raise NoCardError(f"{data.name} does not record the tracker that gave {name}")
+            return card(data, name.removeprefix(prefix), tracker)
+    try:
+        judge = card_behind(data, name)
+    except NoCardError as why:
+        if "rests on no frame judge" not in str(why):
+            raise
+        raise NoCardError(
+            f"{name} has no validity card: how often it is right has not been measured"
+        ) from None
+    wrong = 1 - judge.specificity[0].low if judge.specificity[0].low is not None else 1.0
+    right = judge.sensitivity[0].low if judge.sensitivity else None
+    failed = "" if right is None or right > wrong else _overlap(judge.label, right, wrong)
+    return MeasureCard(judge.label, failed)
+
+
+def _tracker(data: RunData) -> Mapping[str, Any] | None:
+    role: Mapping[str, Any] = (data.record.get("encoders") or {}).get("tracks") or {}
+    return role.get("identity")
+
+
+def _law_card(data: RunData, law: str, tracker: Mapping[str, Any]) -> MeasureCard:
+    from ..metrics.validation.law_card import MEDIUM
+    from ..metrics.validation.packaged_cards import packaged_card
+
+    card = packaged_card(tracker)
+    if card is None:
+        raise _no_card("laws", tracker)
+    digest = str(card.settings["thresholds"]["digest"])
+    others = {
+        str(score.evidence["thresholds"])
+        for (name, _), score in data.scores.items()
+        if name == _LAWS + law and "thresholds" in score.evidence
+    } - {digest[:12]}
+    if others:
+        raise NoCardError(
+            f"the validity card of {_LAWS}{law} is of the thresholds {digest[:12]}, and {data.name} was "
+            f"scored with {', '.join(sorted(others))}"
+        )
+    wanted = (law, "plain", "native", MEDIUM)
+    hit = next((c.found for c in card.cells if (c.law, c.look, c.variety, c.severity) == wanted), None)
+    alarm = next(
+        (a.rate for a in card.alarms if (a.law, a.look, a.variety) == (law, "plain", "native")), None
+    )
+    return _judged(f"{_LAWS}{law}", f"laws, tracker {_named(tracker)}", hit, alarm)
+
+
+def _skill_card(data: RunData, skill: str, tracker: Mapping[str, Any]) -> MeasureCard:
+    from ..metrics.validation.packaged_cards import packaged_skills
+
+    del data
+    card = packaged_skills(tracker)
+    if card is None:
+        raise _no_card("instructions", tracker)
+    hit, alarm = (card.get(skill, asked, "plain") for asked in ("kept", "turned"))
+    return _judged(f"{_SKILLS}{skill}", f"instructions, tracker {_named(tracker)}", hit, alarm)
+
+
+def _fault_card(data: RunData, kind: str, tracker: Mapping[str, Any]) -> MeasureCard:
+    from ..metrics.validation.packaged_cards import packaged_hallucination
+
+    del data
+    card = packaged_hallucination(tracker)
+    if card is None:
+        raise _no_card("hallucination", tracker)
+    hit, alarm = (card.get(kind, fault) for fault in ("all", "none"))
+    return _judged(f"{_FAULTS}{kind}", f"hallucination, tracker {_named(tracker)}", hit, alarm)
+
+
+def _judged(name: str, label: str, hit: Estimate | None, alarm: Estimate | None) -> MeasureCard:
+    if hit is None or alarm is None or hit.low is None or alarm.high is None:
+        raise NoCardError(f"the validity card ({label}) does not measure {name}")
+    if hit.low > alarm.high:
+        return MeasureCard(label)
+    return MeasureCard(label, _overlap(name, hit.low, alarm.high))
+
+
+def _overlap(name: str, right: float, wrong: float) -> str:
+    return (
+        f"the card of {name} failed: at 95 % confidence it finds at least {right:.0%} and its false alarms "
+        f"are up to {wrong:.0%}, so it cannot be told from chance"
+    )
+
+
+def _named(tracker: Mapping[str, Any]) -> str:
+    return " ".join(str(tracker[key]) for key in ("source", "version") if key in tracker)
+
+
+def _no_card(what: str, tracker: Mapping[str, Any]) -> NoCardError:
+    return NoCardError(
+        f"the package has no validity card of {what} for the tracker {_named(tracker)}; "
+        "'screentest validate' measures it"
+    )

@@ -1,0 +1,106 @@
+"""Cards of measures in a gate: which card is behind a measure, what a failed one leads to, who needs none."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from screentest.harness.card_rules import NoCardError
+from screentest.harness.catalog import MEASURES
+from screentest.harness.gate import Policy, RuleResult, gate
+from screentest.harness.measure_cards import MeasureCard, card_of
+from screentest.harness.store import RunStore, read_run
+from screentest.metrics.validation import packaged_cards
+
+TRACKER = {"source": "world", "version": 5}
+
+
+@pytest.fixture
+def tracked(make_run):
+    """Make a run of a measure of tracks."""
+
+    def make(name: str, measure: str, tracker: Any = TRACKER, value: float = 0.0) -> RunStore:
+        make_run.registry = MEASURES
+        record = {"encoders": {"tracks": {"source": "world", "identity": tracker}}} if tracker else {}
+        return make_run(name, {measure: lambda p, s: value}, prompts=60, seeds=1, record=record)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("measure", "label"),
+    [
+        ("physics.gravity", "laws, tracker world 5"),
+        ("follows.count", "instructions, tracker world 5"),
+        ("hallucination.extra_thing", "hallucination, tracker world 5"),
+    ],
+)
+def test_the_card_is_of_the_tracker(tracked, measure: str, label: str) -> None:
+    assert card_of(read_run(tracked("r", measure)), measure, MEASURES) == MeasureCard(label)
+    with pytest.raises(NoCardError, match=r"no validity card of .* for the tracker mine 1"):
+        card_of(read_run(tracked("s", measure, {"source": "mine", "version": 1})), measure, MEASURES)
+    with pytest.raises(NoCardError, match="does not record the tracker"):
+        card_of(read_run(tracked("t", measure, None)), measure, MEASURES)
+
+
+def test_what_a_card_does_not_measure_has_none(tracked) -> None:
+    measure = "hallucination.extra_things"
+    with pytest.raises(NoCardError, match=r"does not measure hallucination\.extra_things"):
+        card_of(read_run(tracked("r", measure)), measure, MEASURES)
+
+
+def test_counts_of_outcomes_need_no_card_unless_asked(tracked) -> None:
+    run = read_run(tracked("r", "refusal.rate"))
+    assert card_of(run, "refusal.rate", MEASURES) is None
+    with pytest.raises(NoCardError, match=r"refusal\.rate has no validity card"):
+        card_of(run, "refusal.rate", MEASURES, asked=True)
+
+
+def ruled(run: RunStore, measure: str, cards: str, **rule: Any) -> RuleResult:
+    fields = {"name": "p", "version": 1, "cards": cards, "rules": [{"measure": measure, **rule}]}
+    (found,) = gate(run, Policy.model_validate(fields), None, date(2027, 1, 15)).rules
+    return found
+
+
+def test_a_measure_without_a_card_passes_only_where_the_policy_says_so(tracked) -> None:
+    run = tracked("r", "physics.gravity", {"source": "mine", "version": 1})
+    refused = ruled(run, "physics.gravity", "required", max=0.1)
+    assert refused.outcome == "INCONCLUSIVE"
+    assert refused.sentence.startswith("cannot be decided: the package has no validity card of laws for")
+    assert "'card: noted' in the rule" in refused.sentence
+    assert ruled(run, "physics.gravity", "noted", max=0.1).outcome == "PASS"
+    assert ruled(run, "physics.gravity", "required", max=0.1, card="noted").outcome == "PASS"
+    assert ruled(run, "physics.gravity", "noted", max=0.1, card="required").outcome == "INCONCLUSIVE"
+
+
+def test_the_verdict_names_what_passed_without_a_card(tracked) -> None:
+    run = tracked("r", "physics.gravity", {"source": "mine", "version": 1})
+    fields = {
+        "name": "p",
+        "version": 1,
+        "cards": "noted",
+        "rules": [{"measure": "physics.gravity", "max": 0.1}],
+    }
+    notes = gate(run, Policy.model_validate(fields), None, date(2027, 1, 15)).notes
+    told = "passed without a validity card that holds, as the policy allows: physics.gravity"
+    assert told in notes
+
+
+def test_a_card_that_failed_cannot_gate(tracked, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tracked("r", "follows.count", value=1.0)
+    assert ruled(run, "follows.count", "required", min=0.9).outcome == "PASS"
+    card = packaged_cards.packaged_skills(TRACKER)
+    assert card is not None
+    worse = tuple(
+        row.model_copy(update={"value": 0.5, "low": 0.3, "high": 0.7}) if row.skill == "count" else row
+        for row in card.rows
+    )
+    failed = card.model_copy(update={"rows": worse})
+    monkeypatch.setattr(packaged_cards, "packaged_skills", lambda tracker: failed)
+    found = ruled(run, "follows.count", "required", min=0.9)
+    assert found.outcome == "INCONCLUSIVE"
+    assert "the card of follows.count failed: at 95 % confidence it finds at least 30%" in found.sentence
+    assert ruled(run, "follows.count", "noted", min=0.9).outcome == "PASS"
+    run = tracked("s", "follows.count", value=0.0)
+    assert ruled(run, "follows.count", "required", min=0.9).outcome == "FAIL"
