@@ -87,7 +87,8 @@ def gate(
         from .gate_plan import plan as plan_gate
 
         more = PlanOptions(suite, seeds, power or 0.8, expect or [])
-        raise typer.Exit(plan_gate(run, policy, baseline, more, as_json))
+        before = _baseline(baseline, run or Path("runs/planned"), tracking_uri)
+        raise typer.Exit(plan_gate(run, policy, before, more, as_json))
     if run is None:
         raise UsageError("name the run to judge, or add --plan to count the prompts that the policy needs")
     alone = {"--suite": suite, "--seeds": seeds, "--power": power, "--expect": expect}
