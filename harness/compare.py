@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .comparison import Comparison, Difference, Direction, LeftOut, contradiction
-from .core.errors import UsageError
+from .core.errors import UsageError, unknown_name
 from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
 from .core.run_data import SetScore, value_of
 from .core.stats import (
     Interval,
+    benjamini_hochberg,
     cluster_bootstrap_mean,
     difference_bounds,
     holm,
@@ -27,6 +28,7 @@ from .core.stats import (
     ratio_interval,
     sign_counts,
     sign_flip_test,
+    standing,
 )
 from .store import RunStore, read_run
 
@@ -36,6 +38,7 @@ __all__ = [
     "Difference",
     "LeftOut",
     "compare",
+    "compare_pairing",
     "difference",
     "pairs_of",
 ]
@@ -44,25 +47,42 @@ SAME_CLIPS = "same clips"
 """The method of a difference that is 0 because both runs hold identical clips."""
 
 
-def compare(a: RunStore, b: RunStore, confidence: float = 0.95) -> Comparison:
+def compare(
+    a: RunStore, b: RunStore, confidence: float = 0.95, *, margins: Mapping[str, float] | None = None
+) -> Comparison:
     """Compare run ``b`` with run ``a``: every measure, over all items and by slice.
 
+    Args:
+        confidence: of the two-sided intervals.
+        margins: measure -> how much worse run ``b`` may be and still stand as ``non-inferior``.
+
     Raises:
-        UsageError: the runs are of different suites, or have no item in common.
+        UsageError: the runs are of different suites, or have no item in common; a margin is of a measure that
+            they have not, or that has no better end.
     """
-    pairing = pair_runs(read_run(a), read_run(b))
+    return compare_pairing(pair_runs(read_run(a), read_run(b)), confidence, margins=margins)
+
+
+def compare_pairing(
+    pairing: Pairing, confidence: float = 0.95, *, margins: Mapping[str, float] | None = None
+) -> Comparison:
+    """Compare the runs of a pairing; see `compare`."""
     names = sorted({*pairing.a.measures, *pairing.b.measures})
-    whole = {name: difference(pairing, name, None, confidence) for name in names}
-    tested = {name: found.p for name, found in whole.items() if found.p is not None}
-    for name, p in zip(tested, holm(list(tested.values())), strict=True):
-        whole[name] = whole[name].model_copy(update={"p_adjusted": p})
+    _check_margins(margins or {}, pairing)
+    whole = [difference(pairing, name, None, confidence) for name in names]
+    whole = _adjusted(whole, holm, "Holm")
+    slices: list[Difference] = []
+    for row in whole:
+        if row.direction != "not comparable":
+            taken = _set_slices(pairing, row.measure) if row.kind == "set" else pairing.slices()
+            tagged = [difference(pairing, row.measure, tag, confidence) for tag in taken]
+            slices.extend(d for d in tagged if _applies(d))
+    slices = _adjusted(slices, benjamini_hochberg, "Benjamini-Hochberg")
     rows: list[Difference] = []
-    for name in names:
-        rows.append(whole[name])
-        if whole[name].direction != "not comparable":
-            taken = _set_slices(pairing, name) if whole[name].kind == "set" else pairing.slices()
-            tagged = [difference(pairing, name, tag, confidence) for tag in taken]
-            rows.extend(d for d in tagged if _applies(d))
+    for row in whole:
+        of_measure = [row, *(tagged for tagged in slices if tagged.measure == row.measure)]
+        margin = (margins or {}).get(row.measure)
+        rows.extend(one if margin is None else _standing(one, margin) for one in of_measure)
     left, right = pairing.a, pairing.b
     return Comparison(
         suite=f"{left.record['suite']['name']} v{left.record['suite']['version']}",
@@ -105,6 +125,36 @@ def difference(pairing: Pairing, measure: str, tag: str | None, confidence: floa
     found = taken(base, pairing, fields["bounds"])
     note = contradiction(found)
     return found if note is None else found.model_copy(update={"notes": (*found.notes, note)})
+
+
+def _adjusted(
+    rows: Sequence[Difference], adjust: Callable[[Sequence[float]], list[float]], name: str
+) -> list[Difference]:
+    """Adjust the p-values of rows for their number."""
+    tested = [row for row in rows if row.p is not None]
+    found = dict(zip(map(id, tested), adjust([row.p for row in tested if row.p is not None]), strict=True))
+    told = {key: {"p_adjusted": p, "adjusted_by": name} for key, p in found.items()}
+    return [row.model_copy(update=told.get(id(row), {})) for row in rows]
+
+
+def _check_margins(margins: Mapping[str, float], pairing: Pairing) -> None:
+    known = {**pairing.a.measures, **pairing.b.measures}
+    for name, margin in margins.items():
+        if name not in known:
+            raise unknown_name("measure", name, sorted(known))
+        if known[name]["better"] == "neither":
+            raise UsageError(f"--margin {name}: neither end of {name} is better, so nothing is inferior")
+        if not (math.isfinite(margin) and margin >= 0):
+            raise UsageError(f"--margin {name}={margin:g}: a margin is a distance of 0 or more")
+
+
+def _standing(row: Difference, margin: float) -> Difference:
+    """Say whether a run is superior, or non-inferior by the margin; the prompts must be able to show it."""
+    if row.better == "neither" or row.value is None:
+        return row.model_copy(update={"margin": margin})
+    found = standing(row.low, row.high, row.better, margin)
+    shown = row.kind == "set" or 2.0 ** (1 - row.clusters) <= 1 - row.confidence
+    return row.model_copy(update={"margin": margin, "standing": found if shown else "not shown"})
 
 
 class Pair(NamedTuple):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from .core.config import Document
 from .core.estimate import Estimate
 from .core.run_data import RunSide
+from .core.stats import Standing
 
 __all__ = ["Comparison", "Difference", "Direction", "LeftOut", "contradiction", "prompts_moved"]
 
@@ -38,7 +39,9 @@ class Difference(Estimate):
         a, b: the value of each run: for item measures over the pairs, for set measures over each run's clips.
         direction: how run b compares with run a, by the interval; ``different`` if neither direction of the
             measure is better.
-        p: of the test named in ``test``; ``p_adjusted`` by Holm over the measures of the whole suite.
+        p: of the test named in ``test``; ``p_adjusted`` by what ``adjusted_by`` names: over the measures of
+            the whole suite by Holm, over all measures of all slices by Benjamini and Hochberg.
+        standing: by the interval and the ``margin`` that was asked for; None without a margin.
         prompts_up, prompts_down: prompts whose mean is higher, or lower, in run b; None for sets.
         ratio: the estimate of ``b / a``, if every value is above 0: for items, the geometric mean over pairs.
         ratio_reason: why there is no ratio.
@@ -57,9 +60,12 @@ class Difference(Estimate):
     direction: Direction
     p: float | None = None
     p_adjusted: float | None = None
+    adjusted_by: str = ""
     test: str = ""
     prompts_up: int | None = None
     prompts_down: int | None = None
+    standing: Standing | None = None
+    margin: float | None = None
     ratio: Estimate | None = None
     ratio_reason: str = ""
     unpaired: tuple[LeftOut, ...] = ()

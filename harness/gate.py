@@ -26,6 +26,7 @@ from .core.run_data import RunData, named_values
 from .decisions import Outcome
 from .digests import read_digests, refuse_changed, why_unchecked
 from .foreign_encoders import foreign_sentence
+from .looks import find_look
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
 from .policy_checks import check_policy, policy_warnings
 from .rule_results import RuleResult
@@ -128,7 +129,9 @@ def gate(
         why_unchecked(run) or _why_too_old(run, policy, day),
         _why_no_baseline(run, baseline) or (baseline and _why_too_old(baseline, policy, day)),
     )
-    judge = Judge(data, pairing, policy, registry, uncounted)
+    look = find_look(policy, len({item.cluster for item in data.items.values()}))
+    rules = policy if look is None else policy.model_copy(update={"confidence": look.confidence})
+    judge = Judge(data, pairing, rules, registry, uncounted)
     results = tuple(_with_waiver(judge.result(rule), policy, day, ours) for rule in policy.rules)
     waived = tuple(r.rule for r in results if r.waiver is not None)
     verdict = _overall(results)
@@ -149,7 +152,12 @@ def gate(
         clips_checked=clips,
         date=day,
         waived=waived,
-        notes=(*policy_warnings(policy, registry), *_foreign(data, policy), *_uncarded(results)),
+        notes=(
+            *policy_warnings(policy, registry),
+            *_foreign(data, policy),
+            *_uncarded(results),
+            *(() if look is None else (look.sentence(policy.confidence),)),
+        ),
         rules=results,
     )
 

@@ -151,9 +151,24 @@ class Policy(Config):
         min_length=1, description="conditions, which must all hold unless they only warn"
     )
     waivers: tuple[Waiver, ...] = Field(default=(), description="failed rules that are accepted for a time")
+    looks: tuple[int, ...] = Field(
+        default=(),
+        description="numbers of prompts at which a run that grows is judged, such as [100, 200, 400]: each "
+        "look takes more confidence, so that all of them together pass wrongly no more often than one",
+    )
     max_waiver_days: int = Field(
         default=366, ge=1, le=3660, description="the longest time that a waiver may last from now"
     )
+
+    @model_validator(mode="after")
+    def _rising_looks(self) -> Self:
+        rising = all(a < b for a, b in zip(self.looks, self.looks[1:], strict=False))
+        if self.looks and (self.looks[0] < 2 or not rising):
+            raise ValueError(
+                f"'looks' should be rising numbers of prompts from 2 on, such as [100, 200, 400], not "
+                f"{list(self.looks)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels(self) -> Self:

@@ -104,7 +104,9 @@ def _difference(row: Difference) -> DifferenceRow:
 def _method(row: Difference) -> str:
     parts = [row.method]
     if row.p is not None:
-        adjusted = "" if row.p_adjusted is None else f", {p_value(row.p_adjusted)} after Holm"
+        adjusted = (
+            "" if row.p_adjusted is None else f", {p_value(row.p_adjusted)} after {row.adjusted_by or 'Holm'}"
+        )
         parts.append(f"{row.test or 'test'}: {p_value(row.p)}{adjusted}")
     return "; ".join(part for part in parts if part and part != "none")
 

@@ -122,17 +122,24 @@ def standing_text(row: Difference) -> str:
 def standing_cell(row: Difference) -> Cell:
     """Say how run b compares with run a: what the interval shows, the test's p, and how prompts moved."""
     said = standing_text(row)
-    return Cell(row.direction, f"({said})" if said else "")
+    word = row.direction if row.standing is None else f"{row.direction}; {row.standing}"
+    return Cell(word, f"({said})" if said else "")
 
 
-def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Table:
-    """Build the table of paired differences or ratios over all items, with what was not compared and why."""
-    overall = [d for d in comparison.differences if d.tag is None]
+def comparison_table(comparison: Comparison, scale: Scale = "difference", *, slices: bool = False) -> Table:
+    """Build the table of paired differences or ratios, with what was not compared and why.
+
+    Args:
+        slices: whether the rows are of slices, not of all items.
+    """
+    overall = [d for d in comparison.differences if (d.tag is not None) == slices]
     rows: list[tuple[Content, ...]] = []
     for d in overall:
         shown = difference_cell(d, scale)
         sample = sample_text(d.n, d.clusters)
-        rows.append((d.measure, number(d.a), number(d.b), shown, sample, standing_cell(d)))
+        name = d.measure if d.tag is None else f"{d.measure} [{d.tag}]"
+        adjusted = MISSING if d.p_adjusted is None else p_value(d.p_adjusted).removeprefix("p = ")
+        rows.append((name, number(d.a), number(d.b), shown, sample, standing_cell(d), adjusted))
     a, b = comparison.a.name, comparison.b.name
     first, second = ("a", "b") if a == b else (a, b)
     made = f"{second} - {first}" if scale == "difference" else f"{second} / {first}"
@@ -143,6 +150,7 @@ def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Tab
         f"{made} [{level(comparison.confidence)} interval]",
         "n (prompts)",
         f"{second} is",
+        "p adjusted",
     )
     reasons = [f"{d.measure}: {d.reason}" for d in overall if d.reason]
     reasons += [f"{d.measure}: {note}" for d in overall for note in d.notes]
@@ -153,7 +161,13 @@ def comparison_table(comparison: Comparison, scale: Scale = "difference") -> Tab
     ]
     if scale == "ratio":
         reasons += [f"{d.measure}: no ratio: {d.ratio_reason}" for d in overall if d.ratio_reason]
+    by = next((d.adjusted_by for d in overall if d.adjusted_by), "")
+    over = "slices" if slices else "measures"
+    reasons += [f"p is adjusted for the number of {over} by {by}"] if by else []
+    margins = [f"{d.measure} {d.margin:g}" for d in overall if d.margin is not None and d.tag is None]
+    reasons += [f"margins of non-inferiority: {', '.join(margins)}"] if margins else []
     title = f"{comparison.suite}: {b} against {a}, {comparison.items} items in pairs"
+    title += ", by slice" if slices else ""
     return Table(title, columns, rows, (*comparison.notes, *reasons))
 
 

@@ -40,6 +40,11 @@ def compare(
     min_ms_ssim: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --same-seed: MS-SSIM that it must reach.")
     ] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEASURE=VALUE", help="How much worse b may be and still be non-inferior."),
+    ] = None,
+    slices: Annotated[bool, typer.Option("--slices", help="Show each tag and label, too.")] = False,
     power: Annotated[
         float | None,
         typer.Option(min=0.5, max=0.999, help="Show what these runs can show with this probability, as 0.8."),
@@ -64,8 +69,10 @@ def compare(
         raise UsageError("--min-psnr and --min-ms-ssim are for --same-seed; add it, or leave them out")
     from ...reports.tables import comparison_table
     from ..compare import compare as compare_runs
+    from .gate_plan import numbers
 
-    comparison = compare_runs(open_run(run_a), open_run(run_b), confidence)
+    margins = numbers(margin or [], "--margin", "MEASURE=VALUE", "alignment.clip=0.5")
+    comparison = compare_runs(open_run(run_a), open_run(run_b), confidence, margins=margins)
     if power is not None:
         _show_power(comparison, (run_a, run_b), power, effect or [], as_json)
         return
@@ -73,6 +80,8 @@ def compare(
         print_json(comparison.model_dump())
     else:
         print_table(comparison_table(comparison, scale))
+        if slices:
+            print_table(comparison_table(comparison, scale, slices=True))
 
 
 def _show_power(

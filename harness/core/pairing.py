@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 
 from .errors import UsageError
 from .items import ClipSettings, Item
 from .labels import is_aggregated
 from .run_data import RunData
 
-__all__ = ["Pairing", "pair_runs"]
+__all__ = ["Pairing", "on_items", "pair_runs", "shared_items"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,18 @@ class Pairing:
         return alike and any(x and x.sha256 for x, _ in ours)
 
 
-def pair_runs(left: RunData, right: RunData) -> Pairing:
+def pair_runs(left: RunData, right: RunData, *, any_suite: bool = False) -> Pairing:
     """Pair the items of two runs by their id.
+
+    Args:
+        any_suite: whether the runs may be of different suites, or versions, and meet in the items they share.
 
     Raises:
         UsageError: the runs are of different suites, start from different files of one name, or have no
             item in common; the message says what differs.
     """
     suites = [f"{s.record['suite']['name']} v{s.record['suite']['version']}" for s in (left, right)]
-    if suites[0] != suites[1]:
+    if suites[0] != suites[1] and not any_suite:
         raise UsageError(
             f"{left.name} is a run of the suite {suites[0]} and {right.name} of {suites[1]}; "
             "only runs of one suite can be compared: run both with the same suite"
@@ -56,6 +59,35 @@ def pair_runs(left: RunData, right: RunData) -> Pairing:
     if not shared:
         raise UsageError(_nothing_shared(left, right))
     return Pairing(left, right, shared)
+
+
+def shared_items(runs: Sequence[RunData]) -> set[str]:
+    """List the ids of the items that all runs have.
+
+    Raises:
+        UsageError: there is none; the message names two runs and what differs.
+    """
+    shared = set(runs[0].items)
+    for run in runs[1:]:
+        if not shared & set(run.items):
+            other = next((one for one in runs if not set(one.items) & set(run.items)), runs[0])
+            raise UsageError(_nothing_shared(other, run))
+        shared &= set(run.items)
+    return shared
+
+
+def on_items(run: RunData, items: Container[str]) -> RunData:
+    """Restrict a run to some of its items; values of sets are dropped, as they are of other items."""
+    kept = {name: item for name, item in run.items.items() if name in items}
+    if len(kept) == len(run.items):
+        return run
+    return replace(
+        run,
+        items=kept,
+        clips={name: clip for name, clip in run.clips.items() if name in kept},
+        scores={key: score for key, score in run.scores.items() if key[1] in kept},
+        sets={},
+    )
 
 
 def _nothing_shared(a: RunData, b: RunData) -> str:

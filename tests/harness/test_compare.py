@@ -99,7 +99,8 @@ def test_tags_have_rows_of_their_own(make_run) -> None:
     assert comparison.get("toy.quality", "odd").direction == "better"
     assert comparison.get("toy.quality", "odd").n == 24
     assert comparison.get("toy.quality", "even").direction == "no difference shown"
-    assert comparison.get("toy.quality", "odd").p_adjusted is None
+    odd = comparison.get("toy.quality", "odd")
+    assert (odd.adjusted_by, comparison.get("toy.quality").adjusted_by) == ("Benjamini-Hochberg", "Holm")
 
 
 def test_what_has_no_pair_is_counted_by_status_on_each_side(make_run) -> None:
@@ -434,3 +435,47 @@ def test_the_ratio_of_sets_is_jackknifed_on_the_log_scale(make_run) -> None:
     assert (row.ratio.value, row.ratio.low, row.ratio.high) == pytest.approx((0.5, 0.5, 0.5))
     assert row.prompts_up is None
     assert row.moved == ""
+
+
+def test_slices_are_adjusted_over_all_slices_of_all_measures(make_run) -> None:
+    shift = lambda by: lambda p, s: 0.5 + 0.01 * ((3 * p + s) % 7) + by * (1 + p % 3)  # noqa: E731
+    values = [{"toy.quality": shift(by), "toy.error": shift(by / 40)} for by in (0.0, 0.02)]
+    comparison = compare(make_run("a", values[0]), make_run("b", values[1], generator="toy:two"))
+    rows = [row for row in comparison.differences if row.tag is not None and row.p is not None]
+    assert len(rows) == 4
+    expected = scipy_stats.false_discovery_control([row.p for row in rows])
+    assert [row.p_adjusted for row in rows] == pytest.approx(list(expected))
+
+
+@pytest.mark.parametrize(
+    ("shift", "margin", "standing"),
+    [(0.2, 0.01, "superior"), (0.0, 0.2, "non-inferior"), (-0.2, 0.05, "inferior"), (0.0, 0.0, "not shown")],
+)
+def test_a_margin_says_whether_a_run_is_non_inferior(make_run, shift, margin, standing) -> None:
+    first = make_run("a", {"toy.quality": lambda p, s: 0.5 + 0.1 * noise(p, s)})
+    second = make_run("b", {"toy.quality": lambda p, s: 0.5 + shift + 0.1 * noise(p, s, 1)}, generator="t:b")
+    row = compare(first, second, margins={"toy.quality": margin}).get("toy.quality")
+    assert (row.standing, row.margin) == (standing, margin)
+    # for a measure whose lower end is better, the same difference stands the other way round
+    assert compare(first, second).get("toy.quality").standing is None
+
+
+def test_too_few_prompts_show_no_standing(make_run) -> None:
+    first = make_run("a", {"toy.quality": lambda p, s: 0.5 + 0.001 * p}, prompts=3)
+    second = make_run("b", {"toy.quality": lambda p, s: 0.7 + 0.001 * p * p}, prompts=3, generator="t:b")
+    assert compare(first, second, margins={"toy.quality": 0.01}).get("toy.quality").standing == "not shown"
+
+
+@pytest.mark.parametrize(
+    ("margins", "sentence"),
+    [
+        ({"toy.qualty": 0.1}, r"unknown measure 'toy\.qualty'; did you mean 'toy\.quality'"),
+        ({"toy.drift": 0.1}, "neither end of toy.drift is better"),
+        ({"toy.quality": -0.1}, "a margin is a distance of 0 or more"),
+        ({"toy.quality": math.nan}, "a margin is a distance of 0 or more"),
+    ],
+)
+def test_a_wrong_margin_is_refused(make_run, margins, sentence: str) -> None:
+    values = {"toy.quality": lambda p, s: 0.5, "toy.drift": lambda p, s: 0.5}
+    with pytest.raises(UsageError, match=sentence):
+        compare(make_run("a", values), make_run("b", values, generator="t:b"), margins=margins)

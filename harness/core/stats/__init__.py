@@ -7,6 +7,7 @@ Clips of one prompt are alike. So the unit that is resampled, counted and flippe
 - `bounds`: one-sided bounds of means and rates that hold for few prompts, for skew and for rare events, as
   gates read them;
 - `significance`: tests of paired differences, and p-values adjusted for their number;
+- `sequential`: the confidence of each look at a sample that grows;
 - `power`: how many prompts it takes, and what a number of prompts can show.
 
 All randomness is derived from the given seed. Clusters are sorted by name and sums do not use BLAS, so the
@@ -32,8 +33,10 @@ from .power import (
     rate_power,
     with_seeds,
 )
+from .ranks import Rank, Ranking, rank_runs
 from .rates import effective_sample_size, rate_interval
 from .ratios import jackknife_ratio, ratio_interval
+from .sequential import look_confidences, spent
 from .sets import jackknife_interval
 from .significance import benjamini_hochberg, holm, sign_counts, sign_flip_test
 
@@ -42,6 +45,8 @@ __all__ = [
     "ROUGH",
     "Bounds",
     "Interval",
+    "Rank",
+    "Ranking",
     "Standing",
     "benjamini_hochberg",
     "cluster_bootstrap",
@@ -53,6 +58,7 @@ __all__ = [
     "holm",
     "jackknife_interval",
     "jackknife_ratio",
+    "look_confidences",
     "mean_bound",
     "mean_power",
     "needed_at_rate",
@@ -63,12 +69,14 @@ __all__ = [
     "prompts_for_effect",
     "prompts_for_rate",
     "prompts_to_clear",
+    "rank_runs",
     "rate_bound",
     "rate_interval",
     "rate_power",
     "ratio_interval",
     "sign_counts",
     "sign_flip_test",
+    "spent",
     "spread_of_prompts",
     "standing",
     "unseen_prompts",

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from screentest.harness.core.stats import (
     cluster_bootstrap_mean,
+    look_confidences,
     newcombe_interval,
     paired_rate_interval,
+    prompts_to_clear,
     rate_interval,
 )
 from screentest.harness.core.stats.bounds import _exceeds, _sample
@@ -214,6 +216,87 @@ def covered(row: Row) -> float:
     return 100 * hits / total
 
 
+LOOKS = {"25, 50, 75, 100 %": (0.25, 0.5, 0.75, 1.0), "50, 100 %": (0.5, 1.0)}
+
+
+def look_rows() -> list[Row]:
+    return [
+        Row("looks", f"{what}; {looks}", n, "4 seeds")
+        for what in ("normal", "exponential", "beta(0.5, 4)")
+        for looks in LOOKS
+        for n in (120, 240)
+    ]
+
+
+def passes_of_looks(row: Row) -> tuple[float, float]:
+    """Give how often, in %, a ceiling at its limit passes at any look: by the looks' rule, and at 95 %."""
+    rng, total = row.rng(), 1000
+    what, looks = row.what.split("; ")
+    shares = LOOKS[looks]
+    taken = look_confidences(shares, 0.95)
+    bounds = (0.0, 1.0) if what in BOUNDED else (None, None)
+    spent = plain = 0
+    for _ in range(total):
+        values, truth = (BOUNDED | UNBOUNDED)[what](rng, np.full(row.prompts, 4))
+        chances: list[float] = []
+        for share in shares:
+            there = values[: round(share * row.prompts)].tolist()
+            sample = _sample(there, [f"{g:03}" for g in range(len(there))], 0.95, "upper", bounds)
+            chances.append(1.0 if sample is None else _exceeds(sample, truth - 1e-9))
+        spent += any(p <= 1 - c for p, c in zip(chances, taken, strict=True))
+        plain += any(p <= 0.05 for p in chances)
+    return 100 * spent / total, 100 * plain / total
+
+
+PLANNED = {
+    "normal": 0.3,
+    "exponential": math.sqrt(0.7) + math.sqrt(0.3) + 0.3,
+    "10 % rare, 3 sd out": 0.6,
+    "beta(0.5, 4)": 0.16,
+    "15 % bad": 0.25,
+}
+"""Distribution over prompts -> a ceiling for it."""
+
+
+def plan_rows() -> list[Row]:
+    return [Row("planned", what, planned_prompts(what), "4 seeds") for what in PLANNED]
+
+
+def planned_prompts(what: str) -> int:
+    """Count the prompts that a plan asks for, from a pilot as large as to leave no doubt of the spread."""
+    rng = np.random.default_rng(7)
+    values, truth = (BOUNDED | UNBOUNDED)[what](rng, np.full(3000, 4))
+    values = (
+        np.clip(values + truth - values.mean(), 0, 1) if what in BOUNDED else values + truth - values.mean()
+    )
+    bounds = (0.0, 1.0) if what in BOUNDED else (None, None)
+    names = [f"{g:04}" for g in range(len(values))]
+    found = prompts_to_clear(values.tolist(), names, 0.95, "upper", PLANNED[what], bounds, power=0.8)
+    assert found is not None
+    return found
+
+
+def passes_as_planned(row: Row) -> float:
+    """Give how often, in %, a run of the planned size passes."""
+    rng, total = row.rng(), 1000
+    bounds = (0.0, 1.0) if row.what in BOUNDED else (None, None)
+    hits = 0
+    for _ in range(total):
+        values, _ = (BOUNDED | UNBOUNDED)[row.what](rng, np.full(row.prompts, 4))
+        sample = _sample(values.tolist(), [f"{g:03}" for g in range(row.prompts)], 0.95, "upper", bounds)
+        hits += sample is not None and _exceeds(sample, PLANNED[row.what]) <= 0.05
+    return 100 * hits / total
+
+
+def look_line(row: Row) -> str:
+    spent, plain = passes_of_looks(row)
+    return f"| {row.table} | {row.what} | {row.prompts} | {row.seeds} | {spent:.1f} | {plain:.1f} |"
+
+
+def plan_line(row: Row) -> str:
+    return f"| {row.table} | {row.what} | {row.prompts} | {row.seeds} | {passes_as_planned(row):.1f} |"
+
+
 def bound_line(row: Row) -> str:
     high, low = false_passes(row)
     return f"| {row.table} | {row.what} | {row.prompts} | {row.seeds} | {high:.1f} | {low:.1f} |"
@@ -245,9 +328,28 @@ Under about 30 prompts no interval of a mean can hold what the sample has not sh
 | interval | distribution over prompts | prompts | clips a prompt | covers |
 |---|---|---|---|---|"""
 
+LAST = """
+## False passes of a rule that is judged while its run grows, in %
+
+A ceiling at the true mean, judged at each of the looks; it counts as passed if any look passes. *Spending*
+takes the confidence of each look from the Lan-DeMets rule (`looks` of a policy) and may pass 5 %, give or
+take 0.7; *95 % each* is what comes of judging every look at 95 %. 1,000 samples a row.
+
+| rule | distribution over prompts; looks | prompts | clips a prompt | spending | 95 % each |
+|---|---|---|---|---|---|"""
+PLANS = """
+## How often a run of the planned size passes, in %
+
+`gate --plan` asked for so many prompts to pass with 80 % probability; a standard error of 1.3 points. Where
+values are skewed towards the limit, the normal approximation of a plan asks for a few prompts too few.
+
+| rule | distribution over prompts | prompts | clips a prompt | passes |
+|---|---|---|---|---|"""
+
 if __name__ == "__main__":
     from screentest.harness.core.stats import means
 
     means.RESAMPLES = 1999
     lines = [HEAD, *map(bound_line, bound_rows()), MIDDLE, *map(interval_line, interval_rows())]
+    lines += [LAST, *map(look_line, look_rows()), PLANS, *map(plan_line, plan_rows())]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -35,6 +35,7 @@ def key(row) -> tuple[str, ...]:
 
 def test_the_page_has_every_row() -> None:
     asked = [key(row) for row in [*simulation.bound_rows(), *simulation.interval_rows()]]
+    asked += [key(row) for row in [*simulation.look_rows(), *simulation.plan_rows()]]
     assert sorted(rows()) == sorted(asked)
 
 
@@ -66,3 +67,29 @@ def test_a_row_of_coverage_is_what_the_code_gives(row, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(means, "RESAMPLES", 1999)
     assert simulation.covered(row) == pytest.approx(rows()[key(row)][0], abs=0.15)
+
+
+@pytest.mark.parametrize("row", simulation.look_rows(), ids=lambda row: "-".join(key(row)))
+def test_looks_pass_at_the_limit_no_more_often_than_one(row) -> None:
+    spending, plain = rows()[key(row)]
+    assert spending <= 5 + 3 * 0.7
+    assert plain >= spending
+
+
+@pytest.mark.parametrize("row", simulation.plan_rows(), ids=lambda row: "-".join(key(row)))
+def test_a_run_of_the_planned_size_passes_about_as_often_as_planned(row) -> None:
+    assert 70 <= rows()[key(row)][0] <= 95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row", [row for row in simulation.look_rows() if row.prompts == 120], ids=lambda row: "-".join(key(row))
+)
+def test_a_row_of_looks_is_what_the_code_gives(row) -> None:
+    assert simulation.passes_of_looks(row) == pytest.approx(rows()[key(row)], abs=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", simulation.plan_rows(), ids=lambda row: "-".join(key(row)))
+def test_a_row_of_plans_is_what_the_code_gives(row) -> None:
+    assert simulation.passes_as_planned(row) == pytest.approx(rows()[key(row)][0], abs=0.15)

@@ -1,0 +1,42 @@
+"""Time the intervals of a large score table: 10,000 resamples over 5,000 items and 40 measures.
+
+Run as ``python tests/benchmarks/intervals.py``. It prints seconds for both shapes of 5,000 items, 1,250
+prompts with 4 clips each and 5,000 prompts with one, for means and for paired differences with their test.
+The budget is 20 s on 2 cores.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+from screentest.harness.core.stats import cluster_bootstrap_mean, sign_flip_test
+from screentest.harness.core.stats.means import RESAMPLES
+
+ITEMS, MEASURES, BUDGET = 5000, 40, 20.0
+
+
+def seconds(prompts: int, measures: int = MEASURES, *, test: bool = False) -> float:
+    """Time the intervals of all measures, and with ``test`` the sign-flip test of each as well."""
+    rng = np.random.default_rng(1)
+    clusters = [f"{k % prompts:05}" for k in range(ITEMS)]
+    tables = [rng.normal(size=ITEMS).tolist() for _ in range(measures)]
+    start = time.perf_counter()
+    for number, values in enumerate(tables):
+        cluster_bootstrap_mean(values, clusters, 0.95, seed=number)
+        if test:
+            sign_flip_test(values, clusters, seed=number)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    assert RESAMPLES == 10_000
+    found = {
+        f"{what}, {prompts} prompts": round(seconds(prompts, test=test), 2)
+        for prompts in (1250, 5000)
+        for what, test in (("intervals", False), ("intervals and tests", True))
+    }
+    sys.stdout.write(json.dumps({"items": ITEMS, "measures": MEASURES, "seconds": found}, indent=1) + "\n")
+    sys.exit(any(value > BUDGET for value in found.values()))
