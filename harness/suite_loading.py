@@ -15,6 +15,7 @@ from ..safety.sources import ColumnMap, csv_prompts, json_objects, prompt_lines
 from ..safety.taxonomy import load_taxonomy
 from ..safety.transforms.apply import transform
 from ..safety.transforms.files import named_families
+from .benchmarks.loading import benchmark_of, benchmark_suite
 from .core.config import explain
 from .core.errors import UsageError
 from .core.items import Prompt
@@ -259,12 +260,17 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
 
 
 def load_suite(name: str) -> Suite:
-    """Load a packaged suite by name, or a YAML file by path; names with commas are joined into one suite.
+    """Load a packaged suite by name, a YAML file by path, or ``vbench:PATH``, a copy of a benchmark.
+
+    Names with commas are joined into one suite.
 
     Raises:
         UsageError: there is no such suite (with the nearest names), a key or value in it is wrong, or the
             suites cannot be joined.
     """
+    benchmark = benchmark_of(name)
+    if benchmark is not None:
+        return benchmark_suite(*benchmark)
     if "," in name and not Path(name).is_file():
         return join_suites([load_suite(part.strip()) for part in name.split(",")])
     return filled(read_suite(name))

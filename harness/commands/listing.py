@@ -75,6 +75,22 @@ def listing(kind: str) -> Table:
         suites = [read_suite(name) for name in packaged_suites()]
         rows = [(s.name, str(s.version), _prompts(s), s.description) for s in suites]
         return Table("suites", ("name", "version", "prompts", "about"), rows)
+    if kind == "benchmarks":
+        from ..benchmarks.described import BENCHMARKS
+
+        rows = [
+            (f"{name}:PATH", b.title, ", ".join(b.files[:2]) or "your export", b.licence, b.where)
+            for name, b in BENCHMARKS.items()
+        ]
+        return Table(
+            "benchmarks",
+            ("suite", "benchmark", "file", "licence", "offered at"),
+            rows,
+            (
+                "nothing is fetched: PATH is your own copy; 'screentest suite show NAME:PATH' says what is "
+                "measured of it",
+            ),
+        )
     if kind == "policies":
         from ..gate import load_policy, needed_items, packaged_policies
 

@@ -70,7 +70,7 @@ app = typer.Typer(
 )
 
 
-KINDS = ("suites", "generators", "measures", "encoders", "policies", "runs")
+KINDS = ("suites", "benchmarks", "generators", "measures", "encoders", "policies", "runs")
 Schema: TypeAlias = Literal["suite", "policy", "expect"]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
