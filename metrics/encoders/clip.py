@@ -1,51 +1,72 @@
-"""The ``clip`` encoder: frames and prompts in one space, by CLIP or SigLIP."""
+"""The ``clip`` encoder: frames and prompts in one space, by CLIP, SigLIP or SigLIP 2.
+
+A source may say how a prompt longer than the text tower is read: ``openai/clip-vit-base-patch32?long=mean``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from ...harness.core.config import Config, checked
+from ...harness.core.specs import parse_argument
 from .base import Encoder, EncoderOptions, Feature, FrameEncoder, TextEncoder
 from .pretrained import PretrainedEncoder
 from .registry import ENCODERS, EncoderEntry
+from .text_tokens import PromptTokens
 from .weights import load_model, torch_device
 
 if TYPE_CHECKING:
     import torch
 
+    from ...harness.core.keys import Json
 
-__all__ = ["ClipEncoder"]
 
-_PADDING: dict[str, bool | str] = {"clip": False, "siglip": "max_length"}
-"""How each kind of model was trained to have its texts padded."""
+__all__ = ["ClipEncoder", "LongPrompts"]
+
+
+class LongPrompts(Config):
+    """How a prompt with more tokens than the text tower reads is embedded."""
+
+    long: Literal["cut", "mean"] = Field(
+        default="cut",
+        description="cut to the tower's length, as the field does, or the mean of parts that fit",
+    )
 
 
 class ClipEncoder(PretrainedEncoder, FrameEncoder, TextEncoder):
     """Embed frames and prompts with a CLIP model; rows have length 1, so a dot product is a cosine.
 
     Args:
-        source: ``reference``, a folder or a hub id of a `CLIPModel` or `SiglipModel`.
+        source: ``reference``, a folder or a hub id of a `CLIPModel`, `SiglipModel` or `Siglip2Model`, and
+            perhaps `LongPrompts`.
         options: device and dtype.
     """
 
     name = "clip"
     version = 1
-    model_types = tuple(_PADDING)
+    model_types = ("clip", "siglip", "siglip2")
+
+    def __init__(self, source: str, options: EncoderOptions) -> None:
+        spec = parse_argument(source, f"the source {source!r} of the encoder 'clip'", path=True)
+        self._long = checked(LongPrompts, dict(spec.options), spec.whose).long
+        super().__init__(spec.argument, options)
+        self._tokens = PromptTokens(self._weights, self.name)
+
+    def protocol(self) -> Mapping[str, Json]:
+        """List how long prompts are read, where they are not cut."""
+        return {} if self._long == "cut" else {"long": self._long}
 
     @cached_property
     def _model(self) -> Any:
         from transformers import AutoModel
 
         return load_model(self._weights, AutoModel, self._options)
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(self._weights.path, local_files_only=True)
 
     @cached_property
     def scale(self) -> float:
@@ -57,58 +78,45 @@ class ClipEncoder(PretrainedEncoder, FrameEncoder, TextEncoder):
         import torch
 
         with torch.inference_mode():
-            x_TCHW = self._preprocess(frames_THWC, torch_device(self._options))
-            return _unit_rows(self._model.get_image_features(pixel_values=x_TCHW.to(self._model.dtype)))
+            given = self._image_inputs(frames_THWC, self._model.dtype)
+            return _unit_rows(self._model.get_image_features(**given)).cpu().numpy()
 
     def tokenize(self, text: str) -> list[int]:
-        """Turn a prompt into token ids, cut to the model's length with its end-of-text token kept.
-
-        The text tower reads the sentence off its end-of-text token, so a cut that loses it would embed
-        nothing in particular.
-        """
-        room = self._room
-        padding = _PADDING[self._kind]
-        whole: list[int] = self._tokenizer(text)["input_ids"]
-        if len(whole) > room:
-            return [*whole[: room - 1], whole[-1]]
-        if padding == "max_length":
-            whole = self._tokenizer(text, padding="max_length", max_length=room)["input_ids"]
-        return whole
+        """Turn a prompt into token ids, cut to the model's length with its end-of-text token kept."""
+        return self._tokens.cut_ids(text)
 
     def cut(self, text: str) -> str:
-        """Say how many of a prompt's tokens are not read; empty where all are."""
-        count = len(self._tokenizer(text, verbose=False)["input_ids"])
-        if count <= self._room:
-            return ""
-        return f"the encoder {self.name} reads {self._room} of the prompt's {count} tokens"
-
-    @cached_property
-    def _room(self) -> int:
-        """Tokens that the text tower reads, from the settings beside the weights."""
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(self._weights.path, local_files_only=True)
-        return int(config.text_config.max_position_embeddings)
+        """Say how many of a prompt's tokens are not read, or in how many parts; empty where it fits."""
+        return self._tokens.cut(text) if self._long == "cut" else self._tokens.split(text)
 
     def encode_text(self, text: str) -> Feature:
         """Embed one prompt: float32 (1, D) of length 1."""
         import torch
 
-        ids_BL = torch.tensor([self.tokenize(text)], device=torch_device(self._options))
+        parts = [self.tokenize(text)] if self._long == "cut" else self._tokens.parts(text)
+        made: list[torch.Tensor] = []
         with torch.inference_mode():
-            return _unit_rows(self._model.get_text_features(input_ids=ids_BL))
+            for part in parts:
+                ids_BL = torch.tensor([part], device=torch_device(self._options))
+                made.append(_unit_rows(self._model.get_text_features(input_ids=ids_BL)))
+        if len(made) == 1:
+            return made[0].cpu().numpy()
+        return _of_length_one(torch.stack(made).mean(dim=0)).cpu().numpy()
 
 
-def _unit_rows(output: Any) -> Feature:
+def _unit_rows(output: Any) -> torch.Tensor:
     """Take the projected embedding out of what the library returns (an object since 5.0) and normalise it."""
-    embedding_BD: torch.Tensor = getattr(output, "pooler_output", output)
-    embedding_BD = embedding_BD.float()
-    embedding_BD = embedding_BD / embedding_BD.norm(dim=-1, keepdim=True).clamp_min(1e-12)
-    return embedding_BD.cpu().numpy()
+    return _of_length_one(getattr(output, "pooler_output", output).float())
+
+
+def _of_length_one(rows_BD: torch.Tensor) -> torch.Tensor:
+    return rows_BD / rows_BD.norm(dim=-1, keepdim=True).clamp_min(1e-12)
 
 
 def _build(source: str | None, options: EncoderOptions) -> Encoder:
     return ClipEncoder(source or "reference", options)
 
 
-ENCODERS.add("clip", EncoderEntry("CLIP or SigLIP: an embedding a frame, and the prompt's", _build, True))
+ENCODERS.add(
+    "clip", EncoderEntry("CLIP, SigLIP or SigLIP 2: an embedding a frame, and the prompt's", _build, True)
+)

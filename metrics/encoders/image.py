@@ -144,11 +144,11 @@ class ImageEncoder(_Frames, PretrainedEncoder):
 
     def embed(self, frames_THWC: NDArray[np.uint8]) -> torch.Tensor:
         """Embed frames, uint8 RGB (T, H, W, 3): (T, D)."""
-        x_TCHW = self._preprocess(frames_THWC, torch_device(self._options)).to(self._model.dtype)
+        given = self._image_inputs(frames_THWC, self._model.dtype)
         if self._pooling == "projection":
-            output = self._model.get_image_features(pixel_values=x_TCHW)
+            output = self._model.get_image_features(**given)
             return getattr(output, "pooler_output", output)  # an object since transformers 5.0
-        hidden: torch.Tensor = self._model(pixel_values=x_TCHW).last_hidden_state.float()
+        hidden: torch.Tensor = self._model(**given).last_hidden_state.float()
         if hidden.ndim == 4:  # a convolutional backbone: (T, D, h, w)
             return hidden.mean(dim=(2, 3))
         return hidden[:, 0] if self._pooling == "class token" else hidden.mean(dim=1)

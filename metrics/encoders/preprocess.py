@@ -1,10 +1,11 @@
 """Preprocessing: a model's own resize, crop and normalisation, as batched torch.
 
-The settings are read from the model's ``preprocessor_config.json``. A resize goes as Pillow's does, width
-first, then height, each rounded to whole 8-bit levels, so that it agrees with the library's Pillow
-processors on any device without Pillow in the loop (held to them by a test, to one or two levels of 255).
-Pillow 13 takes the height first for some tall images, which moves single pixels where the filter overshoots;
-here the order is fixed, so that a feature does not depend on the installed Pillow.
+The settings are read from the model's ``preprocessor_config.json``. A resize takes the width first, then the
+height, each rounded to whole 8-bit levels, with the whole numbers that Pillow computes with, or for the
+library's video processors, which have no Pillow, those of torch (`resample`). So frames come out as from the
+library's processors, on any device and without Pillow in the loop (held to them by tests, to 1e-3 of what a
+model takes). Pillow 13 takes the height first for some tall images, which moves single pixels where the
+filter overshoots; here the order is fixed, so that a feature does not depend on the installed Pillow.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
+from .resample import Arithmetic, resample
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PREPROCESSING_VERSION", "Preprocessor"]
 
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -55,6 +57,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "image_mean": _HALF,
         "image_std": _HALF,
     },
+    "Siglip2": {  # NaFlex: frames are resized to patches (`naflex`), and the size is not read
+        "size": {"height": 256, "width": 256},
+        "resample": 2,
+        "image_mean": _HALF,
+        "image_std": _HALF,
+    },
 }
 _FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
@@ -69,6 +77,7 @@ class Preprocessor:
         crop: (height, width) of the central crop, or None.
         scale: factor from 8-bit levels to the range that ``mean`` and ``std`` are in.
         mean, std: one number a channel.
+        arithmetic: whose rounding a resize has.
     """
 
     size: tuple[int, int] | int | None
@@ -77,6 +86,7 @@ class Preprocessor:
     scale: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    arithmetic: Arithmetic = "pillow"
 
     @classmethod
     def of(cls, weights: WeightsFolder) -> Preprocessor:
@@ -106,7 +116,8 @@ class Preprocessor:
         Raises:
             ValueError: a setting is missing or not supported.
         """
-        kind = str(settings.get("image_processor_type") or settings.get("feature_extractor_type") or "")
+        names = ("image_processor_type", "video_processor_type", "feature_extractor_type")
+        kind = next((str(settings[name]) for name in names if settings.get(name)), "")
         family = max((f for f in _DEFAULTS if kind.startswith(f)), key=len, default="")
         known = {
             "do_resize": True,
@@ -128,20 +139,27 @@ class Preprocessor:
             scale=float(known["rescale_factor"]) if known["do_rescale"] else 1.0,
             mean=_channels(_need(known, "image_mean")) if normalize else (0.0, 0.0, 0.0),
             std=_channels(_need(known, "image_std")) if normalize else (1.0, 1.0, 1.0),
+            arithmetic="torch" if kind.endswith("VideoProcessor") else "pillow",
         )
 
     def __call__(self, frames_THWC: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
         """Preprocess frames, uint8 RGB (T, H, W, 3), to float32 (T, 3, h, w) on ``device``."""
         import torch
 
-        x_TCHW = torch.tensor(frames_THWC, device=device).permute(0, 3, 1, 2).float()
+        x_TCHW = torch.tensor(frames_THWC, device=device).permute(0, 3, 1, 2)
         if self.size is not None:
             x_TCHW = self._resize(x_TCHW)
         if self.crop is not None:
             x_TCHW = _center_crop(x_TCHW, self.crop)
-        mean = torch.tensor(self.mean, device=device)[:, None, None]
-        std = torch.tensor(self.std, device=device)[:, None, None]
-        return (x_TCHW * self.scale - mean) / std
+        return self.normalized(x_TCHW)
+
+    def normalized(self, x_TCHW: torch.Tensor) -> torch.Tensor:
+        """Bring levels of 255 to the range of the model, as float32."""
+        import torch
+
+        mean = torch.tensor(self.mean, device=x_TCHW.device)[:, None, None]
+        std = torch.tensor(self.std, device=x_TCHW.device)[:, None, None]
+        return (x_TCHW.float() * self.scale - mean) / std
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Say the (height, width) to which a frame of this size is resized, before the crop."""
@@ -153,15 +171,8 @@ class Preprocessor:
         return (long, self.size) if width <= height else (self.size, long)
 
     def _resize(self, x_TCHW: torch.Tensor) -> torch.Tensor:
-        from torch.nn.functional import interpolate
-
         height, width = x_TCHW.shape[2:]
-        new_height, new_width = self.output_size(height, width)
-        for shape in ((height, new_width), (new_height, new_width)):
-            if tuple(x_TCHW.shape[2:]) != shape:
-                x_TCHW = interpolate(x_TCHW, size=shape, mode=self.filter, antialias=True)
-                x_TCHW = (x_TCHW + 0.5).floor().clamp(0, 255)
-        return x_TCHW
+        return resample(x_TCHW, self.output_size(height, width), self.filter, self.arithmetic)
 
 
 def _center_crop(x_TCHW: torch.Tensor, crop: tuple[int, int]) -> torch.Tensor:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .base import Encoder, EncoderOptions
+from .naflex import NaflexPreprocessor
 from .preprocess import PREPROCESSING_VERSION, Preprocessor
-from .weights import WeightsFolder, find_weights, model_type
+from .weights import WeightsFolder, find_weights, model_type, torch_device
 
 if TYPE_CHECKING:
+    import torch
+
     from ...harness.core.keys import Json
 
 __all__ = ["PretrainedEncoder"]
@@ -67,3 +73,15 @@ class PretrainedEncoder(Encoder):
     @cached_property
     def _preprocess(self) -> Preprocessor:
         return Preprocessor.of(self._weights)
+
+    @cached_property
+    def _patches(self) -> NaflexPreprocessor:
+        return NaflexPreprocessor.of(self._weights)
+
+    def _image_inputs(self, frames_THWC: NDArray[np.uint8], dtype: torch.dtype) -> dict[str, Any]:
+        """Preprocess frames, uint8 RGB (T, H, W, 3), to what a model of images takes, by name."""
+        device = torch_device(self._options)
+        if self._kind != "siglip2":
+            return {"pixel_values": self._preprocess(frames_THWC, device).to(dtype)}
+        made = dict(self._patches(frames_THWC, device))
+        return {**made, "pixel_values": made["pixel_values"].to(dtype)}

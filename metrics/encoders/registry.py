@@ -50,7 +50,7 @@ __all__ = [
 TEXT_SUFFIX = ".text"
 _ROLES = (
     "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise", "tracks", "video",
-    "vlm", "watermark",
+    "vlm", "watermark", "xclip",
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
 
-__all__ = ["clip_alignment"]
+__all__ = ["clip_alignment", "xclip_alignment"]
 
 
 @measure("alignment.clip", version=1, needs=("clip", "clip.text"), better="higher", bounds=(0.0, 100.0))
@@ -37,3 +37,17 @@ def clip_alignment(sample: Sample) -> Scored:
             "highest": float(score_T.max()),
         },
     )
+
+
+@measure("alignment.xclip", version=1, needs=("xclip",), better="higher", bounds=(0.0, 100.0))
+def xclip_alignment(sample: Sample) -> Scored:
+    """Agreement with the prompt: mean over windows of frames of 100 max(cos(window, prompt), 0), by X-CLIP.
+
+    A video model sees the order of frames, which `alignment.clip` does not; what it makes of it is for its
+    card to say.
+
+    Raises:
+        NotApplicable: the item has no prompt, or the clip has fewer frames than a window.
+    """
+    score_W = 100.0 * np.clip(sample.features["xclip"][:, 0].astype(np.float64), 0.0, 1.0)
+    return Scored(float(score_W.mean()), {"windows": len(score_W), "lowest": float(score_W.min())})

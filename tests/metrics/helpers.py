@@ -234,3 +234,52 @@ def tiny_vjepa2(folder: Path, *, mask_tokens: int = 3) -> Path:
         crop_size={"height": 16, "width": 16},
     )
     return folder
+
+
+def tiny_xclip(folder: Path, frames: int = 4) -> Path:
+    """Save an X-CLIP of random weights whose windows have four frames of 32 x 32."""
+    import torch
+    from transformers import XCLIPConfig, XCLIPModel
+
+    torch.manual_seed(0)
+    tower: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    text = {**tower, "vocab_size": len(WORDS) + 3, "max_position_embeddings": 12}
+    text |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    vision = {**tower, "image_size": 32, "patch_size": 16, "num_frames": frames}
+    vision |= {"mit_hidden_size": 32, "mit_intermediate_size": 48, "mit_num_attention_heads": 2}
+    config = XCLIPConfig(
+        text_config=text,
+        vision_config=vision,
+        projection_dim=32,
+        prompt_num_attention_heads=2,
+        prompt_layers=1,
+    )
+    XCLIPModel(config).save_pretrained(folder)
+    write_tokenizer(folder)
+    write_preprocessor(folder, "VideoMAEImageProcessor", 32)
+    return folder
+
+
+def tiny_siglip(folder: Path, *, naflex: bool = False) -> Path:
+    """Save a SigLIP of random weights, or a SigLIP 2 that reads frames of any aspect ratio as 16 patches."""
+    import torch
+    from transformers import Siglip2Config, Siglip2Model, SiglipConfig, SiglipModel
+
+    torch.manual_seed(0)
+    tower = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {**tower, "vocab_size": len(WORDS) + 3, "max_position_embeddings": 8, "projection_size": 32}
+    if naflex:
+        vision = {**tower, "patch_size": 8, "num_patches": 16}
+        Siglip2Model(Siglip2Config(text_config=text, vision_config=vision)).save_pretrained(folder)
+        write_preprocessor(folder, "Siglip2ImageProcessor", 32, resample=2, patch_size=8, max_num_patches=16)
+    else:
+        vision = {**tower, "image_size": 32, "patch_size": 16}
+        SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+        write_preprocessor(folder, "SiglipImageProcessor", 32)
+    write_tokenizer(folder)
+    return folder

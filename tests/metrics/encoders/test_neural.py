@@ -6,11 +6,22 @@ import numpy as np
 import pytest
 import torch
 from screentest.harness.core.errors import UsageError
-from screentest.metrics import EncoderOptions, make_encoder
+from screentest.harness.core.items import ClipSettings, make_item
+from screentest.metrics import EncoderOptions, NotApplicable, make_encoder
 from screentest.metrics.encoders.clip import ClipEncoder
 from screentest.metrics.encoders.video import VideoEncoder
 
-from ..helpers import encode, noise, score, tiny_clip, tiny_dinov2, tiny_videomae
+from ..helpers import (
+    encode,
+    noise,
+    score,
+    tiny_clip,
+    tiny_dinov2,
+    tiny_siglip,
+    tiny_videomae,
+    tiny_vjepa2,
+    tiny_xclip,
+)
 
 CPU = EncoderOptions(device="cpu")
 
@@ -68,20 +79,44 @@ def test_alignment_from_pixels_and_text_to_a_value(tiny: dict[str, Path]):
 
 
 def test_siglip_pads_its_prompts_to_full_length(tmp_path: Path):
-    from transformers import SiglipConfig, SiglipModel
-
-    from ..helpers import WORDS, write_preprocessor, write_tokenizer
-
-    torch.manual_seed(0)
-    tower = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = {**tower, "vocab_size": len(WORDS) + 3, "max_position_embeddings": 8, "projection_size": 32}
-    vision = {**tower, "image_size": 32, "patch_size": 16}
-    SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(tmp_path)
-    write_tokenizer(tmp_path)
-    write_preprocessor(tmp_path, "SiglipImageProcessor", 32)
-    encoder = ClipEncoder(str(tmp_path), CPU)
+    encoder = ClipEncoder(str(tiny_siglip(tmp_path)), CPU)
     assert encoder.tokenize("a red ball") == [0, 3, 4, 6, 1, 1, 1, 1]
     assert encoder.encode_text("a red ball").shape == encode(encoder, noise(1, 32)).shape == (1, 32)
+
+
+@pytest.mark.parametrize(("role", "option"), [("clip", ""), ("image", "?fps=0")])
+def test_siglip_2_reads_frames_of_any_aspect_ratio(tmp_path: Path, role: str, option: str):
+    from transformers import Siglip2Model
+    from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
+
+    folder = tiny_siglip(tmp_path, naflex=True)
+    frames = noise(2, 40)[:, :25]
+    got = encode(make_encoder(role, f"{folder}{option}", CPU), frames)
+    pixels = Siglip2ImageProcessorPil.from_pretrained(folder)(list(frames), return_tensors="pt")
+    with torch.inference_mode():
+        expected = Siglip2Model.from_pretrained(folder).eval().get_image_features(**pixels).pooler_output
+    expected = expected / expected.norm(dim=-1, keepdim=True)
+    assert got == pytest.approx(expected.numpy(), abs=1e-4)
+    assert ClipEncoder(str(folder), CPU).encode_text("a red ball").shape == (1, 32)
+
+
+def test_a_long_prompt_can_be_read_in_parts(tiny: dict[str, Path]):
+    cut, mean = (ClipEncoder(f"{tiny['clip']}{option}", CPU) for option in ("", "?long=mean"))
+    short, long = "a red ball falls", " ".join(["a red ball"] * 6 + ["a blue box"] * 2)
+    assert (mean.encode_text(short) == cut.encode_text(short)).all()
+    assert mean.cut(short) == ""
+    parts = [cut.encode_text(" ".join(long.split()[k : k + 8])) for k in (0, 8, 16)]
+    expected = np.mean(parts, axis=0)
+    assert mean.encode_text(long) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+    assert mean.cut(long) == (
+        "the encoder clip reads the prompt in 3 parts of at most 12 tokens and takes the mean of their "
+        "embeddings"
+    )
+    # what comes after the cut counts
+    assert not np.allclose(mean.encode_text(long), mean.encode_text(long.replace("blue box", "red ball")))
+    assert mean.digest != cut.digest == ClipEncoder(f"{tiny['clip']}?long=cut", CPU).digest
+    with pytest.raises(UsageError, match="long"):
+        ClipEncoder(f"{tiny['clip']}?long=never", CPU)
 
 
 def test_subject_features_are_the_class_token(tiny: dict[str, Path]):
@@ -123,6 +158,65 @@ def test_video_features_are_the_mean_token_of_the_first_frames(tmp_path: Path, f
     assert got == pytest.approx(expected.numpy(), abs=1e-5)
 
 
+@pytest.mark.parametrize("cuts", [(), (3, 4, 9)])
+def test_v_jepa_2_features_are_the_mean_token_of_strided_frames(tmp_path: Path, cuts: tuple[int, ...]):
+    from transformers import VJEPA2Model
+
+    folder = tiny_vjepa2(tmp_path)
+    frames = noise(9, 18)
+    encoder = make_encoder("video", f"{folder}?frames=4,stride=2", CPU)
+    got = encode(encoder, frames, cuts=cuts)
+    crop = frames[0:7:2, 1:17, 1:17]
+    pixels = (torch.tensor(crop).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
+    with torch.inference_mode():
+        model = VJEPA2Model.from_pretrained(folder).eval()
+        expected = model(pixels[None], skip_predictor=True).last_hidden_state.mean(dim=1)
+    assert got == pytest.approx(expected.numpy(), abs=1e-5)
+    assert encoder.fewest_frames == 7
+    assert encode(encoder, frames[:6]).shape == (0, 24)
+    digests = {make_encoder("video", f"{folder}{o}", CPU).digest for o in ("", "?frames=4", "?stride=2")}
+    assert len(digests) == 3
+
+
+def test_a_number_of_frames_that_a_video_model_does_not_read_is_refused(
+    tmp_path: Path, tiny: dict[str, Path]
+):
+    with pytest.raises(UsageError, match="reads 16 frames and no other"):
+        VideoEncoder(f"{tiny['video']}?frames=8", CPU)
+    with pytest.raises(UsageError, match="groups of 2"):
+        VideoEncoder(f"{tiny_vjepa2(tmp_path)}?frames=5", CPU)
+
+
+def test_x_clip_is_the_librarys_cosine_of_each_window(tmp_path: Path):
+    from transformers import AutoTokenizer, XCLIPModel
+
+    folder = tiny_xclip(tmp_path)
+    encoder = make_encoder("xclip", f"{folder}?stride=2", CPU)
+    frames = noise(18, 32)
+    got = encode(encoder.for_item(make_item("a red ball", 0, ClipSettings())), frames, cuts=(5,))
+    assert got.shape == (2, 1)
+    model = XCLIPModel.from_pretrained(folder).eval()
+    ids = AutoTokenizer.from_pretrained(folder)("a red ball", return_tensors="pt")["input_ids"]
+    for k, window in enumerate((frames[0:8:2], frames[8:16:2])):
+        pixels = (torch.tensor(window).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
+        with torch.inference_mode():
+            logits = model(input_ids=ids, pixel_values=pixels[None]).logits_per_video
+            cosine = float(logits / model.logit_scale.exp())
+        assert got[k, 0] == pytest.approx(cosine, abs=1e-5)
+    value = score("alignment.xclip", {"xclip": got}).value
+    assert value == pytest.approx(100 * got.clip(0).mean(), abs=1e-4)
+
+
+def test_x_clip_does_not_speak_without_a_prompt_or_of_a_short_clip(tmp_path: Path):
+    encoder = make_encoder("xclip", str(tiny_xclip(tmp_path)), CPU)
+    one, other = (make_item(p, 0, ClipSettings()) for p in ("a red ball", "a blue box"))
+    assert encoder.for_item(one).digest != encoder.for_item(other).digest
+    with pytest.raises(NotApplicable, match="fewer frames than the 4"):
+        encode(encoder.for_item(one), noise(3, 32))
+    with pytest.raises(NotApplicable, match="no prompt"):
+        encode(encoder.for_item(make_item(None, 0, ClipSettings(), source="clip.mp4")), noise(8, 32))
+
+
 def test_a_clip_that_is_too_short_has_no_video_feature(tiny: dict[str, Path]):
     encoder = VideoEncoder(str(tiny["video"]), CPU)
     assert encode(encoder, noise(15, 32)).shape == (0, 32)
@@ -138,11 +232,11 @@ def test_half_precision_is_close_and_finite(tiny: dict[str, Path]):
 
 
 def test_a_model_of_another_kind_is_refused(tiny: dict[str, Path]):
-    with pytest.raises(UsageError, match="reads clip and siglip models"):
+    with pytest.raises(UsageError, match="reads clip, siglip and siglip2 models"):
         make_encoder("clip", str(tiny["subject"]))
     with pytest.raises(UsageError, match="images and text"):
         make_encoder("subject", str(tiny["clip"]))
-    with pytest.raises(UsageError, match="reads videomae models"):
+    with pytest.raises(UsageError, match="reads videomae and vjepa2 models"):
         make_encoder("video", str(tiny["subject"]))
 
 
