@@ -1,4 +1,4 @@
-"""Worlds by name: what every one of them has, and where it is found. A second world is one more line here."""
+"""Worlds by name: what every one of them has, and where it is found. Another is one more line here."""
 
 from __future__ import annotations
 
@@ -169,7 +169,13 @@ def _plane() -> World:
     return Plane()
 
 
-WORLDS: dict[str, Callable[[], World]] = {"reference": _plane}
+def _stage() -> World:
+    from .stage.world import Stage
+
+    return Stage()
+
+
+WORLDS: dict[str, Callable[[], World]] = {"reference": _plane, "stage": _stage}
 """Name -> how to make it; what it brings is imported then."""
 
 

@@ -107,20 +107,38 @@ class Trial:
 
 
 def lawful_trials(
-    stage: str, seed: int, n: int, *, variety: str = "native", look: str = "plain", world: str = _WORLD
+    stage: str,
+    seed: int,
+    n: int,
+    *,
+    variety: str = "native",
+    look: str = "plain",
+    world: str = _WORLD,
+    rare: int = 1,
 ) -> list[Trial]:
     """List ``n`` lawful scenes of each family that has room in the variety's clips.
 
-    Those of the variety ``everyday`` are of the world's phenomena.
+    Those of the variety ``everyday`` are of the world's phenomena. Of a family that shows a law which at most
+    one other family shows, there are ``rare`` times as many, as few clips speak of that law.
     """
     found = find_world(world)
     clip = _clip(found, variety)
     families: Sequence[str] = [family for family in found.families if found.fits(family, clip)]
     if variety == "everyday":
         families = found.phenomena
+    often = _rare_families(found) if rare > 1 else frozenset[str]()
     return [
-        Trial(stage, seed, family, i, variety, look, world=world) for i in range(n) for family in families
+        Trial(stage, seed, family, i, variety, look, world=world)
+        for i in range(n * rare)
+        for family in families
+        if i < n or family in often
     ]
+
+
+def _rare_families(world: World) -> frozenset[str]:
+    """Name the families that show a law which at most one other family shows."""
+    shown = [{family for _, family in world.violations_of(law)} for law in LAWS]
+    return frozenset(family for families in shown if len(families) <= 2 for family in families)
 
 
 def broken_trials(template: Trial, law: str, n: int) -> list[Trial]:
