@@ -41,7 +41,7 @@ def test_a_scene_is_drawn_the_same_twice_and_its_twin_only_differs_from_the_faul
 
 @draws
 def test_masks_depth_and_projection_agree():
-    for family in ("crowd", "orbit", "behind"):
+    for family in ("orbit", "behind"):
         scene = sample_scene(seeded_rng("masks", family), CLIP, family, PLAIN)
         masks, depth, frames = draw_masks(scene, CLIP)
         truth = truth_of(scene, CLIP, "", masks)
