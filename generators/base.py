@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
     from ..harness.core.keys import Json
     from ..harness.core.layers import LayerDecision
+    from ..harness.core.sound import SoundTrack
 
 __all__ = [
     "ANY_START",
@@ -50,10 +51,11 @@ class _Answer:
 
 @dataclass(frozen=True)
 class Frames(_Answer):
-    """A clip in memory: ``frames_THWC`` uint8 RGB of shape (T, H, W, 3), shown at ``fps``."""
+    """A clip in memory: ``frames_THWC`` uint8 RGB of shape (T, H, W, 3), at ``fps``, perhaps with sound."""
 
     frames_THWC: NDArray[np.uint8]
     fps: float
+    sound: SoundTrack | None = None
 
 
 @dataclass(frozen=True)

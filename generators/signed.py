@@ -69,7 +69,7 @@ class SignedGenerator(Wrapper):
         target = folder / f"signed{source.suffix}"
         try:
             if isinstance(output, Frames):
-                write_clip(source, output.frames_THWC, output.fps)
+                write_clip(source, output.frames_THWC, output.fps, output.sound)
             sign_clip(source, target, self._credentials)
         except (MediaError, UsageError) as error:
             return Failure(f"the clip could not be signed: {error}", layers=output.layers)

@@ -15,6 +15,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, describe
 from ..harness.core.media import open_clip
+from ..harness.core.sound import SoundTrack
 from .base import Failure, Frames, Generator, Output, VideoFile
 from .identity import identity_of
 from .wrapper import Wrap, Wrapper, WrapperKind
@@ -55,18 +56,20 @@ class WatermarkedGenerator(Wrapper):
         }
 
     def after(self, item: Item, output: Output, folder: Path) -> Output:
-        """Mark a clip."""
+        """Mark a clip; its sound stays as it is."""
         del item, folder
         if not isinstance(output, Frames | VideoFile):
             return output
         try:
             if isinstance(output, Frames):
-                frames_THWC, fps = output.frames_THWC, output.fps
+                frames_THWC, fps, sound = output.frames_THWC, output.fps, output.sound
             else:
-                decoding = open_clip(output.path).windows()
-                frames_THWC = np.concatenate([window.frames_THWC for window in decoding])
-                fps = decoding.info.fps
-            return Frames(self._mark.encode(frames_THWC), fps, layers=output.layers)
+                decoding = open_clip(output.path).windows(sound=True)
+                windows = list(decoding)
+                frames_THWC = np.concatenate([window.frames_THWC for window in windows])
+                chunks = [chunk for window in windows for chunk in window.sound]
+                fps, sound = decoding.info.fps, SoundTrack.of(chunks)
+            return Frames(self._mark.encode(frames_THWC), fps, sound, layers=output.layers)
         except MediaError as error:
             return Failure(f"the clip could not be watermarked: {error}", layers=output.layers)
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:

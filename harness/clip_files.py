@@ -64,7 +64,7 @@ def make_clip(item: str, output: Output, seconds: float, folder: Path) -> Made:
     beside = folder / f".{item}.tmp"
     try:
         if isinstance(output, Frames):
-            write_clip(beside, output.frames_THWC, output.fps)
+            write_clip(beside, output.frames_THWC, output.fps, output.sound)
             suffix = ".mp4"
         else:
             shutil.copyfile(output.path, beside)

@@ -112,7 +112,7 @@ class ReferenceClips:
             ticker.advance(done)
             for name, clip in self._clips(done):
                 stream = encoder.open(clip.info)
-                decode(clip, [stream])
+                decode(clip, [stream], sound=encoder.hears)
                 made = stream.finish()
                 if isinstance(made, Record):
                     raise TypeError(f"the encoder {encoder.name!r} gives records, which are no set of rows")

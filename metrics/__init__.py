@@ -96,6 +96,9 @@ ROOMS.add(
             "laws.measures",
             "laws.velocity",
             "quality",
+            "sound.clap",
+            "sound.encoder",
+            "sound.measures",
             "surprise.encoder",
             "tracking.encoder",
         )

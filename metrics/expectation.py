@@ -25,9 +25,11 @@ from .base import NotApplicable
 from .judge.questions import Question
 
 __all__ = [
+    "ANY_SOUND",
     "CAMERA_MOVES",
     "KINDS",
     "MOTIONS",
+    "NO_SOUND",
     "RELATIONS",
     "Expectation",
     "ExpectedPath",
@@ -49,6 +51,8 @@ KINDS: Final[dict[str, tuple[tuple[int, int, int] | None, str | None]]] = {
 MOTIONS: Final = ("left", "right", "rise", "fall", "bounce", "throw-left", "throw-right", "stay")
 CAMERA_MOVES: Final = ("pan-left", "pan-right", "zoom-in", "zoom-out", "still")
 RELATIONS: Final = ("left", "right", "above", "below")
+ANY_SOUND: Final = "any"
+NO_SOUND: Final = "none"
 SHAPES: Final = ("ball", "square", "triangle", "block", "wall")
 _IDEAL: Final = {"drag": False, "in_depth": False, "constant_light": True, "others": "none"}
 _DEEPEST: Final = 12  # levels of lists and mappings in an expectation
@@ -232,6 +236,9 @@ class Expectation(Config):
     )
     text: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
         default=None, description="lines of text that should be read; an empty list for none"
+    )
+    sound: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
+        default=None, description="what should be heard, in words; any for any sound, none for silence"
     )
     questions: tuple[Question, ...] = Field(default=(), description="questions for a viewer, see judge.vlm")
     custom: dict[str, Any] = Field(

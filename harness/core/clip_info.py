@@ -8,6 +8,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .sound import SoundChunk
+
 __all__ = ["DECODING_VERSION", "ClipInfo", "Sink", "Window"]
 
 DECODING_VERSION: Final = 2
@@ -51,11 +53,13 @@ class Window:
         frames_THWC: uint8 RGB.
         times_T: seconds after the first frame of the clip.
         start: index of the first of these frames in the clip.
+        sound: what was decoded of the sound while these frames were, if it was asked for.
     """
 
     frames_THWC: NDArray[np.uint8]
     times_T: NDArray[np.float64]
     start: int
+    sound: tuple[SoundChunk, ...] = ()
 
 
 class Sink(Protocol):

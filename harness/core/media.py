@@ -4,7 +4,7 @@ FFmpeg decodes and converts on one thread, so that the pixels are the same bits 
 colour matrix and range are respected, rotation and flip are applied, transparency is composed over white, and
 HDR is tone-mapped to BT.709 (`hdr`). The pixel aspect ratio is *not* applied: an anamorphic clip stays
 squeezed. Interlaced frames stay interlaced. `ClipInfo.notes` says which of these concern a clip. Sound is
-ignored. `limits` has the largest sizes, lengths and rates.
+decoded in the same pass where it is asked for. `limits` has the largest sizes, lengths and rates.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .codec import encode_mp4, exact_rate
 from .errors import MediaError
 from .files import is_webp, kind_of_file
 from .keys import file_sha256
+from .sound import SoundTrack
 from .video_file import VideoFileReader, open_video_file
 from .webp_file import WebpReader, open_webp
 
@@ -56,24 +57,28 @@ class Clip:
     sha256: str
     info: ClipInfo
 
-    def windows(self) -> Decoding:
+    def windows(self, *, sound: bool = False) -> Decoding:
         """Decode the file once, from its first frame to its last, in windows of bounded memory.
 
         A window has at most `WINDOW_FRAMES` frames and `WINDOW_BYTES` (256 MiB), but at least two frames; the
         peak is about two windows, the one being read and the one being filled.
+
+        Args:
+            sound: whether windows carry the sound, too.
 
         Raises:
             MediaError: while iterating, where the file is damaged, shorter than it declares or should be,
                 longer than can be read, or changes its size.
         """
         decode_count[self.sha256] += 1
-        return Decoding(self)
+        return Decoding(self, sound=sound)
 
 
 class Decoding(Iterator[Window]):
     """The windows of one clip, and after the last one its true properties."""
 
-    def __init__(self, clip: Clip) -> None:
+    def __init__(self, clip: Clip, *, sound: bool = False) -> None:
+        self._sound = sound
         self._info: ClipInfo | None = None
         self._clip = clip
         self._windows = self._run()
@@ -92,13 +97,13 @@ class Decoding(Iterator[Window]):
         declared = self._clip.info
         height, width = declared.height, declared.width
         length = max(2, min(WINDOW_FRAMES, WINDOW_BYTES // (height * width * 3)))
-        with _reader(self._clip.path) as reader:
+        with _reader(self._clip.path, sound=self._sound) as reader:
             frames = np.empty((0, height, width, 3), np.uint8)
             times: list[float] = []
             done = 0
             for frame_HWC, time in reader.frames():
                 if len(times) == length:
-                    yield Window(frames, np.array(times), done - length)
+                    yield Window(frames, np.array(times), done - length, reader.sound())
                     times = []
                 if not times:
                     frames = np.empty((length, height, width, 3), np.uint8)
@@ -106,24 +111,30 @@ class Decoding(Iterator[Window]):
                 times.append(time)
                 done += 1
             self._info = reader.info(declared)
-        yield Window(frames[: len(times)], np.array(times), done - len(times))
+            sound = reader.sound()
+        yield Window(frames[: len(times)], np.array(times), done - len(times), sound)
 
 
 @contextmanager
-def _reader(path: Path) -> Generator[VideoFileReader | WebpReader]:
+def _reader(path: Path, *, sound: bool = False) -> Generator[VideoFileReader | WebpReader]:
     with path.open("rb") as file:
         webp = is_webp(file.read(32))
-    with open_webp(path) if webp else open_video_file(path) as reader:
+    with open_webp(path) if webp else open_video_file(path, sound=sound) as reader:
         yield reader
 
 
-def decode(clip: Clip, sinks: Sequence[Sink]) -> ClipInfo:
+def decode(clip: Clip, sinks: Sequence[Sink], *, sound: bool = False) -> ClipInfo:
     """Decode ``clip`` once, push every window into every sink, and return the clip's true properties.
+
+    Args:
+        clip: the file.
+        sinks: what takes the windows.
+        sound: whether windows carry the sound, too.
 
     Raises:
         MediaError: the file is damaged, shorter than it declares, or changes its frame size.
     """
-    decoding = clip.windows()
+    decoding = clip.windows(sound=sound)
     for window in decoding:
         for sink in sinks:
             sink.push(window)
@@ -149,8 +160,10 @@ def open_clip(path: Path) -> Clip:
     return Clip(path, file_sha256(path), info)
 
 
-def write_clip(path: Path, frames_THWC: NDArray[np.uint8], fps: float) -> None:
-    """Write frames, uint8 RGB (T, H, W, 3), as near-lossless H.264 in MP4.
+def write_clip(
+    path: Path, frames_THWC: NDArray[np.uint8], fps: float, sound: SoundTrack | None = None
+) -> None:
+    """Write frames, uint8 RGB (T, H, W, 3), as near-lossless H.264 in MP4, with sound as FLAC of 16 bits.
 
     The same frames give the same bytes. The codec is lossless (``qp 0``); rounding from RGB to 8-bit BT.709
     YUV 4:4:4 and back loses at most two levels of 255, with a PSNR of at least 50 dB. The file is written
@@ -167,7 +180,7 @@ def write_clip(path: Path, frames_THWC: NDArray[np.uint8], fps: float) -> None:
     options = {"qp": "0", "preset": "ultrafast"}
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        encode_mp4(beside, array, exact_rate(fps), "yuv444p", options)
+        encode_mp4(beside, array, exact_rate(fps), "yuv444p", options, sound)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from .endings import MARKED, check_ending, gif_delays
 from .errors import MediaError
 from .limits import check_frames, check_rate, check_size, is_rate
 from .rgb import RgbConverter
+from .sound import SoundChunk, SoundReader
 from .timing import Timing, incomplete
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _DECLARING = ("mov,mp4", "matroska", "avi", "flv", "asf")
 class VideoFileReader:
     """The frames of one open video file, and afterwards its true properties. Made by `open_video_file`."""
 
-    def __init__(self, path: Path, container: InputContainer) -> None:
+    def __init__(self, path: Path, container: InputContainer, *, sound: bool = False) -> None:
         self._path = path
         self._container = container
         self._stream = _video_stream(container, path)
@@ -49,6 +50,8 @@ class VideoFileReader:
         self._rate, self._notes = _rate(container, self._stream, path)
         self._timing = Timing(self._rate, presentation=container.format.name != "avi")
         self._to_rgb = RgbConverter(path)
+        self._sound = SoundReader(container) if sound else None
+        self._start = 0.0
 
     def look(self) -> ClipInfo:
         """Decode the first frame and return the declared properties. The frames cannot be read after it.
@@ -84,6 +87,8 @@ class VideoFileReader:
             height, width = frame_HWC.shape[:2]
             if size is not None and size != (width, height):
                 raise self._changes_size(size, (width, height))
+            if size is None and frame.pts is not None and frame.time_base is not None:
+                self._start = float(frame.pts * frame.time_base)
             size = (width, height)
             check_frames(str(self._path), self._timing.frames + 1, width, height)
             yield frame_HWC, self._timing.add(frame)
@@ -92,6 +97,10 @@ class VideoFileReader:
         name = self._container.format.name
         if name in MARKED or (not self._stream.frames and declared is None):
             self._notes += check_ending(self._path, name)
+
+    def sound(self) -> tuple[SoundChunk, ...]:
+        """Hand over the sound that was decoded since the last call; empty where it was not asked for."""
+        return () if self._sound is None else self._sound.heard(self._start)
 
     def info(self, declared: ClipInfo) -> ClipInfo:
         """Return the true properties, after the last frame.
@@ -135,6 +144,8 @@ class VideoFileReader:
             self._timing.note(packet, is_video)
             if is_video:
                 yield packet
+            elif self._sound is not None:
+                self._sound.take(packet)
 
     def _corrupt(self, packets: Iterator[Packet[Stream]]) -> MediaError:
         """Build the error for a damaged frame; where two streams were joined, a change of size comes next."""
@@ -167,8 +178,13 @@ class _Source(io.FileIO):
 
 
 @contextmanager
-def open_video_file(path: Path) -> Generator[VideoFileReader]:
-    """Open a file and its video stream, on one thread, with FFmpeg's errors as sentences."""
+def open_video_file(path: Path, *, sound: bool = False) -> Generator[VideoFileReader]:
+    """Open a file and its video stream, on one thread, with FFmpeg's errors as sentences.
+
+    Args:
+        path: of the file.
+        sound: whether its sound is decoded, too.
+    """
     import av
     from av.error import FFmpegError
 
@@ -180,7 +196,7 @@ def open_video_file(path: Path) -> Generator[VideoFileReader]:
                 file, "r", metadata_errors="replace", container_options={"protocol_whitelist": "none"}
             ) as read,
         ):
-            yield VideoFileReader(path, read)
+            yield VideoFileReader(path, read, sound=sound)
     except (FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise MediaError(f"{path} is not a video that FFmpeg can read: {reason}") from None

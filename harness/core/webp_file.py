@@ -17,6 +17,7 @@ from .errors import MediaError
 from .files import is_animated_webp
 from .limits import check_frames, check_rate, check_size
 from .rgb import ALPHA_NOTE, over_white
+from .sound import SoundChunk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +58,10 @@ class WebpReader:
             start = self._ends[-1] if self._ends else 0.0
             self._ends.append(start + seconds)
             yield frame_HWC, start
+
+    def sound(self) -> tuple[SoundChunk, ...]:
+        """Return nothing: an animation has no sound."""
+        return ()
 
     def info(self, declared: ClipInfo) -> ClipInfo:
         """Return the true properties, after the last frame."""

@@ -111,9 +111,11 @@ class Encoder(Identified):
         trial: how it is tried before a run: ``embeds`` compares its features of two clips, which must differ;
             ``loads`` loads what it needs, on a plain clip; ``none`` leaves it alone.
         weights_source: where its weights come from, for messages.
+        hears: whether its windows carry the sound, which costs decoding it.
     """
 
     name: str
+    hears: bool = False
     trial: Literal["embeds", "loads", "none"] = "loads"
     weights_source: str = ""
 

@@ -98,7 +98,7 @@ def encode_file(path: Path, encoder: Encoder, cache: FeatureCache) -> tuple[str,
 def _one_pass(clip: Clip, encoders: Mapping[str, Encoder]) -> Encoded:
     of_files = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, FileEncoder)}
     sinks = {name: _Sink(e.open(clip.info)) for name, e in encoders.items() if name not in of_files}
-    info = decode(clip, list(sinks.values()))
+    info = decode(clip, list(sinks.values()), sound=any(encoders[name].hears for name in sinks))
     ends = {name: _end(sink.finish) for name, sink in sinks.items()}
     for name, encoder in of_files.items():
         ends[name] = _end(partial(encoder.encode_file, clip.path, info))
