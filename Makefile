@@ -41,6 +41,7 @@ bench: $(READY)
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/dit.py
 	$(BIN)/python tests/benchmarks/distribution.py
+	$(BIN)/python tests/benchmarks/intervals.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

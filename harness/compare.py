@@ -15,6 +15,7 @@ from .comparison import Comparison, Difference, Direction, LeftOut, contradictio
 from .core.errors import UsageError, unknown_name
 from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
+from .core.parallel import in_threads
 from .core.run_data import SetScore, value_of
 from .core.stats import (
     Interval,
@@ -69,14 +70,16 @@ def compare_pairing(
     """Compare the runs of a pairing; see `compare`."""
     names = sorted({*pairing.a.measures, *pairing.b.measures})
     _check_margins(margins or {}, pairing)
-    whole = [difference(pairing, name, None, confidence) for name in names]
+    whole = in_threads(lambda name: difference(pairing, name, None, confidence), names)
     whole = _adjusted(whole, holm, "Holm")
-    slices: list[Difference] = []
-    for row in whole:
-        if row.direction != "not comparable":
-            taken = _set_slices(pairing, row.measure) if row.kind == "set" else pairing.slices()
-            tagged = [difference(pairing, row.measure, tag, confidence) for tag in taken]
-            slices.extend(d for d in tagged if _applies(d))
+    tagged = [
+        (row.measure, tag)
+        for row in whole
+        if row.direction != "not comparable"
+        for tag in (_set_slices(pairing, row.measure) if row.kind == "set" else pairing.slices())
+    ]
+    slices = in_threads(lambda of: difference(pairing, *of, confidence), tagged)
+    slices = [row for row in slices if _applies(row)]
     slices = _adjusted(slices, benjamini_hochberg, "Benjamini-Hochberg")
     rows: list[Difference] = []
     for row in whole:

@@ -22,6 +22,7 @@ from .core.estimate import Estimate, RunEstimate
 from .core.files import write_atomic
 from .core.items import Item
 from .core.labels import is_aggregated
+from .core.parallel import in_threads
 from .core.run_data import Score, SetScore, encoder_text, named_values, outcome_counts
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .jobs import ServiceUse, read_service_use
@@ -81,19 +82,23 @@ def summarise(store: RunStore) -> Summary:
         scores.setdefault(score.measure, []).append(score)
     tags = sorted({name for item in items for name in item.slices if is_aggregated(name)})
     by_id = {item.id: item for item in items}
-    aggregates: list[Aggregate] = []
     set_scores = store.set_scores()
-    for name, fields in about.items():
+
+    def of_measure(name: str) -> list[Aggregate]:
+        fields = about[name]
         if fields["kind"] == "set":
-            aggregates += [_of_set(one, fields) for (of, _), one in set_scores.items() if of == name]
-            continue
+            return [_of_set(one, fields) for (of, _), one in set_scores.items() if of == name]
+        known = {s.item: s for s in scores[name]}
+        found: list[Aggregate] = []
         for tag in (None, *tags):
             asked = [item.id for item in items if tag is None or tag in item.slices]
-            known = {s.item: s for s in scores[name]}
             rows = [known[item] for item in asked if item in known]
             if rows:
                 made = aggregate(name, fields, rows, by_id, tag=tag)
-                aggregates.append(_with_missing(made, len(asked) - len(rows)))
+                found.append(_with_missing(made, len(asked) - len(rows)))
+        return found
+
+    aggregates = [one for of in in_threads(of_measure, about) for one in of]
     return Summary(
         name=store.folder.name,
         suite=f"{store.record['suite']['name']} v{store.record['suite']['version']}",

@@ -1,4 +1,4 @@
-"""``compare``: two runs of one suite by their scores, or with ``--same-seed`` by their frames."""
+"""``compare``: runs of one suite by their scores, or with ``--same-seed`` two by their frames."""
 
 from __future__ import annotations
 
@@ -21,16 +21,37 @@ _LISTED = 20
 
 
 def compare(
-    run_a: Annotated[
-        Path, typer.Argument(help="The run to compare with (a); with --same-seed, the one to judge.")
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs of one suite, the first the baseline; with --same-seed, a run and its golden one.",
+        ),
     ],
-    run_b: Annotated[
-        Path, typer.Argument(help="The run to judge (b); with --same-seed, the one with golden clips.")
-    ],
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Which of the runs the others are compared with.")
+    ] = None,
     confidence: Confidence = 0.95,
     scale: Annotated[
-        Literal["difference", "ratio"], typer.Option(help="What the table shows; --json has both.")
+        Literal["difference", "ratio"],
+        typer.Option(help="What the table of two runs shows; --json has both."),
     ] = "difference",
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEASURE=VALUE", help="How much worse a run may be and still be non-inferior."),
+    ] = None,
+    slices: Annotated[bool, typer.Option("--slices", help="Show each tag and label, too.")] = False,
+    intersection: Annotated[
+        bool, typer.Option("--intersection", help="Compare other suites or versions by the items they share.")
+    ] = False,
+    pareto: Annotated[
+        str | None, typer.Option(metavar="QUALITY,SAFETY", help="Two measures to draw against each other.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all differences as CSV.")] = None,
+    leaderboard: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add the runs to a .md, .json or .csv file, a row a run."),
+    ] = None,
     same_seed: Annotated[
         bool, typer.Option("--same-seed", help="Are the clips still the same? Exit code 0, 1 or 3.")
     ] = False,
@@ -40,14 +61,9 @@ def compare(
     min_ms_ssim: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --same-seed: MS-SSIM that it must reach.")
     ] = None,
-    margin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MEASURE=VALUE", help="How much worse b may be and still be non-inferior."),
-    ] = None,
-    slices: Annotated[bool, typer.Option("--slices", help="Show each tag and label, too.")] = False,
     power: Annotated[
         float | None,
-        typer.Option(min=0.5, max=0.999, help="Show what these runs can show with this probability, as 0.8."),
+        typer.Option(min=0.5, max=0.999, help="Show what two runs can show with this probability, as 0.8."),
     ] = None,
     effect: Annotated[
         list[str] | None,
@@ -55,27 +71,44 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs of one suite, item by item: differences with intervals, or equal frames."""
+    """Compare runs of one suite, item by item: differences with intervals, ranks, or equal frames."""
     from ..store import open_run
 
     if effect and power is None:
         raise UsageError("--effect is for --power; add '--power 0.8', or leave it out")
+    if len(runs) < 2:
+        raise UsageError("give two runs or more to compare")
+    if len(runs) > 2 and (same_seed or power is not None):
+        raise UsageError(
+            f"{'--same-seed' if same_seed else '--power'} takes two runs and {len(runs)} are given"
+        )
     if same_seed:
         if power is not None:
             raise UsageError("--power is of scores, not of frames; leave out --same-seed")
-        _compare_frames(run_a, run_b, min_psnr, min_ms_ssim, as_json)
+        _compare_frames(runs[0], runs[1], min_psnr, min_ms_ssim, as_json)
         return
     if min_psnr is not None or min_ms_ssim is not None:
         raise UsageError("--min-psnr and --min-ms-ssim are for --same-seed; add it, or leave them out")
-    from ...reports.tables import comparison_table
-    from ..compare import compare as compare_runs
+    from .compare_many import ManyOptions, compare_several, in_order
     from .gate_plan import numbers
 
     margins = numbers(margin or [], "--margin", "MEASURE=VALUE", "alignment.clip=0.5")
-    comparison = compare_runs(open_run(run_a), open_run(run_b), confidence, margins=margins)
-    if power is not None:
-        _show_power(comparison, (run_a, run_b), power, effect or [], as_json)
+    runs = in_order(runs, baseline)
+    if len(runs) > 2 or intersection or pareto is not None:
+        asked = ManyOptions(confidence, margins, slices, intersection, pareto, csv, leaderboard)
+        compare_several(runs, asked, as_json)
         return
+    from ...reports.tables import comparison_table
+    from ..compare import compare as compare_runs
+
+    comparison = compare_runs(open_run(runs[0]), open_run(runs[1]), confidence, margins=margins)
+    if power is not None:
+        _show_power(comparison, (runs[0], runs[1]), power, effect or [], as_json)
+        return
+    if csv is not None or leaderboard is not None:
+        from .compare_many import write_files
+
+        write_files([comparison], (), runs, csv, leaderboard)
     if as_json:
         print_json(comparison.model_dump())
     else:

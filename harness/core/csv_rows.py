@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import UsageError
+from .files import write_atomic
 
-__all__ = ["csv_rows", "read_table"]
+__all__ = ["csv_rows", "read_table", "write_csv"]
 
 
 def read_table(path: Path, what: str) -> str:
@@ -52,3 +53,17 @@ def csv_rows(
             yield reader.line_num, {key: value.strip() for key, value in row.items()}
     except csv.Error as error:
         raise UsageError(f"{path}, line {reader.line_num}, is not CSV: {error}") from None
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table; None is an empty cell, and numbers keep all their digits.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, out.getvalue())
