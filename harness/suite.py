@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -13,6 +14,7 @@ from ..safety.bias.settings import BiasSettings
 from .core.config import Config, explain, load_yaml, packaged
 from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
+from .suite_templates import Template, expanded
 
 __all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites", "read_suite"]
 
@@ -80,6 +82,9 @@ class Suite(Config):
     seeds: int = Field(default=1, ge=1, le=10_000, description="clips per prompt")
     clip: ClipSettings = Field(default=ClipSettings(), description="size, length and rate of the clips")
     prompts: tuple[Prompt, ...] = Field(default=(), description="texts, or mappings with 'text' and more")
+    templates: tuple[Template, ...] = Field(
+        default=(), description="prompts with variables; they are written out when the suite is read"
+    )
     prompts_from_generator: bool = Field(
         default=False, description="take the items from the generator (a folder of videos)"
     )
@@ -109,6 +114,11 @@ class Suite(Config):
     slices: tuple[str, ...] = Field(
         default=(), description="tags and labels for whose slices set measures are computed, too"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _templates_written_out(cls, given: Any) -> Any:
+        return expanded(cast("Mapping[str, Any]", given)) if isinstance(given, Mapping) else given
 
     @property
     def references(self) -> dict[str, ReferenceSet]:

@@ -36,6 +36,7 @@ from . import (
     records,
     rerun,
     safety,
+    suite_commands,
     surprise,
     train,
     validate,
@@ -244,6 +245,7 @@ app.command()(validate.validate)
 app.command()(extrapolate.extrapolate)
 app.add_typer(provenance.provenance)
 app.add_typer(world.world)
+app.add_typer(suite_commands.suite_app)
 make_strict(app)
 
 

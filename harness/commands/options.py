@@ -81,7 +81,12 @@ EncoderOption = Annotated[
     ),
 ]
 MeasuresOption = Annotated[
-    list[str] | None, typer.Option("--measures", "-m", help="Measures, separated by commas; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--measures",
+        "-m",
+        help="Measures, separated by commas, instead of the suite's; +NAME adds one to them.",
+    ),
 ]
 Plugins = Annotated[
     list[Path] | None,
@@ -138,7 +143,9 @@ def adjusted(
         names = [name.strip() for part in measures for name in part.split(",")]
         if not all(names):
             raise UsageError(f"--measures {','.join(measures)!r} should be names with commas between them")
-        changes["measures"] = tuple(names)
+        added = [name.removeprefix("+") for name in names if name.startswith("+")]
+        chosen = [name for name in names if not name.startswith("+")] or list(suite.measures)
+        changes["measures"] = tuple(dict.fromkeys([*chosen, *added]))
     for pair in encoders or []:
         role, source = parse_pair(pair, "--encoder", "ROLE=SOURCE", "clip=reference")
         from ..catalog import encoder_roles

@@ -185,7 +185,7 @@ WRONG = [
     (["view"], "there is no page in runs/ here"),
     (["sync", "gone"], "there is no run at gone"),
     (["export", "gone", "--out", "x.csv"], "there is no run at gone"),
-    (["list", "gizmos"], "unknown kind of list 'gizmos'. Known: encoders, generators, measures"),
+    (["list", "gizmos"], "unknown kind of list 'gizmos'. Known: benchmarks, encoders, generators"),
     (["list", "measurs"], "unknown kind of list 'measurs'; did you mean 'measures'?"),
     (["list", "measures", "--plugin", "gone.py"], "there is no plugin file gone.py"),
     (["schema", "run"], "'run' is not one of 'suite', 'policy'"),

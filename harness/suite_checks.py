@@ -1,0 +1,150 @@
+"""What a suite holds, before anything is generated: counts, near-duplicates, differences of two suites."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .core.labels import is_aggregated, slices_of
+from .suite import Suite
+
+if TYPE_CHECKING:
+    from .core.items import Prompt
+
+__all__ = [
+    "SuiteDifference",
+    "counts_by_slice",
+    "difference",
+    "flagged_prompts",
+    "near_duplicates",
+    "unread_expectations",
+]
+
+_LIKE: Final = 0.8
+"""Share of the words of two prompts that both have, from which on they are near-duplicates."""
+_MOST: Final = 3000
+"""Prompts that are compared with each other; of more, those alike but for case and signs are found."""
+_READERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "follows.": ("objects", "motion", "speed", "relation", "camera", "order", "bitten", "text"),
+    "physics.": ("objects", "motion", "collides", "passes_behind", "gravity", "ideal", "at_rest", "bitten"),
+    "hallucination.": ("objects", "others", "text", "motion"),
+    "judge.": ("questions",),
+}
+
+
+def counts_by_slice(suite: Suite) -> list[tuple[str, int, int]]:
+    """Count prompts and clips of each tag and label value, the largest first."""
+    prompts: Counter[str] = Counter()
+    clips: Counter[str] = Counter()
+    for prompt in suite.prompts:
+        for name in filter(is_aggregated, slices_of(prompt.tags, prompt.labels)):
+            prompts[name] += 1
+            clips[name] += prompt.seeds or suite.seeds
+    return [(name, n, clips[name]) for name, n in sorted(prompts.items(), key=lambda one: (-one[1], one[0]))]
+
+
+def unread_expectations(suite: Suite) -> list[tuple[str, int]]:
+    """Count the prompts whose expectation no measure of the suite reads, by its keys."""
+    read = {
+        key
+        for prefix, keys in _READERS.items()
+        if any(measure.startswith(prefix) for measure in suite.measures)
+        for key in keys
+    }
+    unread: Counter[str] = Counter()
+    for prompt in suite.prompts:
+        keys = [key for key, value in (prompt.expect or {}).items() if value not in (None, (), [])]
+        if keys and not read.intersection(keys) and "custom" not in keys and "family" not in keys:
+            unread[", ".join(sorted(keys))] += 1
+    return unread.most_common()
+
+
+def near_duplicates(suite: Suite) -> list[tuple[str, str]]:
+    """List pairs of prompts that are alike but for case and signs, or for a word in ten."""
+    words = [frozenset(re.findall(r"\w+", prompt.text.casefold())) for prompt in suite.prompts]
+    texts = [" ".join(re.findall(r"\w+", prompt.text.casefold())) for prompt in suite.prompts]
+    starts = [(prompt.image, prompt.video, prompt.use, prompt.clip) for prompt in suite.prompts]
+    first: dict[tuple[str, object], int] = {}
+    pairs: list[tuple[str, str]] = []
+    for k, text in enumerate(texts):
+        other = first.setdefault((text, str(starts[k])), k)
+        if other != k:
+            pairs.append((suite.prompts[other].text, suite.prompts[k].text))
+    if len(words) <= _MOST:
+        for k, one in enumerate(words):
+            for j in range(k + 1, len(words)):
+                two = words[j]
+                if starts[j] != starts[k] or texts[j] == texts[k]:
+                    continue
+                if len(one & two) >= _LIKE * len(one | two) > 0:
+                    pairs.append((suite.prompts[k].text, suite.prompts[j].text))
+    return pairs
+
+
+def flagged_prompts(suite: Suite) -> list[Prompt]:
+    """List the prompts that the packaged filter ``ngram`` flags, without those that are meant to be."""
+    from ..safety.prompts import load_classifier
+
+    plain = [prompt for prompt in suite.prompts if "red-team" not in prompt.tags]
+    if not plain:
+        return []
+    classifier = load_classifier("ngram")
+    judged = classifier.classify([prompt.text for prompt in plain])
+    return [
+        prompt
+        for prompt, score in zip(plain, judged.score, strict=True)
+        if float(score) >= classifier.threshold
+    ]
+
+
+@dataclass(frozen=True)
+class SuiteDifference:
+    """What two suites do not share.
+
+    Attributes:
+        settings: name, and its value in each.
+        removed, added: texts of prompts in one of them alone.
+        changed: texts of prompts whose tags, labels, expectation, start, seeds or clip differ.
+        same: number of prompts that are the same.
+    """
+
+    settings: tuple[tuple[str, str, str], ...]
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    same: int
+
+
+def difference(one: Suite, two: Suite) -> SuiteDifference:
+    """Compare two suites, prompt by prompt."""
+    skipped = {"prompts", "templates"}
+    before, after = (suite.model_dump(mode="json", exclude=skipped) for suite in (one, two))
+    settings = tuple(
+        (key, _shown(before[key]), _shown(after[key])) for key in before if before[key] != after[key]
+    )
+    mine, yours = (_by_start(suite.prompts) for suite in (one, two))
+    shared = [key for key in mine if key in yours]
+    changed = [key for key in shared if mine[key] != yours[key]]
+    return SuiteDifference(
+        settings,
+        tuple(key[0] for key in mine if key not in yours),
+        tuple(key[0] for key in yours if key not in mine),
+        tuple(key[0] for key in changed),
+        len(shared) - len(changed),
+    )
+
+
+def _by_start(prompts: Iterable[Prompt]) -> dict[tuple[str, str], Prompt]:
+    return {(p.text, str((p.image, p.video, p.use, p.video_to))): p for p in prompts}
+
+
+def _shown(value: object) -> str:
+    text = (
+        ", ".join(map(str, value))
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else str(value)
+    )
+    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -1,0 +1,79 @@
+"""A suite in other languages, by a function: every prompt in each, paired by the id of its base prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from .core.errors import ScreentestError, UsageError, describe
+from .core.items import Prompt
+from .suite import Suite
+
+__all__ = ["translated"]
+
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Sequence[str]) -> Suite:
+    """Add the prompts of a suite in other languages, each with the label ``language``.
+
+    The prompts of one base share the label ``base``, so that the loss by language is a paired difference. The
+    original keeps its text, seeds and labels, and gets ``language: en`` unless it has a language. A prompt
+    that the function gives no text for, or its own, is left out in that language, and counted in the
+    description. Expectations and questions stay as they are.
+
+    Args:
+        suite: its prompts are the base.
+        translate: text, language -> text, or None where there is none.
+        languages: BCP 47 names, such as ``de`` or ``zh-Hant``.
+
+    Raises:
+        UsageError: a name is no language, the function fails, or nothing is translated.
+    """
+    wrong = next((name for name in languages if not _LANGUAGE.fullmatch(name)), None)
+    if wrong is not None or not languages:
+        raise UsageError(f"{wrong!r} is no language; name them as in BCP 47, such as de, fr or zh-Hant")
+    if not suite.prompts:
+        raise UsageError(f"the suite {suite.name!r} has no prompts to translate")
+    prompts: list[Prompt] = []
+    missing: dict[str, int] = {}
+    for number, prompt in enumerate(suite.prompts, start=1):
+        base = prompt.label("base") or prompt.label("id") or f"{suite.name[:50]}-{number}"
+        labels = {**prompt.labels, "base": (base,)}
+        labels.setdefault("language", ("en",))
+        prompts.append(prompt.model_copy(update={"labels": labels}))
+        kept = {name: values for name, values in labels.items() if name != "id"}
+        for language in languages:
+            text = _text(translate, prompt.text, language)
+            if text is None or text == prompt.text:
+                missing[language] = missing.get(language, 0) + 1
+                continue
+            fields = {**prompt.model_dump(), "text": text, "labels": {**kept, "language": (language,)}}
+            prompts.append(Prompt.model_validate(fields))
+    if len(prompts) == len(suite.prompts):
+        raise UsageError("the function translated no prompt; it should return another text, or None")
+    untranslated = ", ".join(f"{n} in {language}" for language, n in missing.items())
+    said = [suite.description, f"also in {', '.join(languages)}"]
+    if untranslated:
+        said.append(f"without translation: {untranslated}")
+    return Suite.model_validate(
+        {
+            **suite.model_dump(),
+            "name": f"{suite.name}-{'-'.join(languages)}".lower()[:60],
+            "description": "; ".join(part for part in said if part),
+            "prompts": [prompt.model_dump() for prompt in prompts],
+        }
+    )
+
+
+def _text(translate: Callable[[str, str], Any], text: str, language: str) -> str | None:
+    try:
+        found = translate(text, language)
+    except ScreentestError:
+        raise
+    except Exception as error:
+        raise UsageError(f"the translation failed: {describe(error)}") from error
+    if found is not None and not isinstance(found, str):
+        raise UsageError(f"the translation is a {type(found).__name__}; return text, or None")
+    return found.strip() or None if found is not None else None

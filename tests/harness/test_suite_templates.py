@@ -1,0 +1,219 @@
+"""Templates of prompts, checks of suites, translations and what they lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from screentest.harness.commands.main import run_cli
+from screentest.harness.core.errors import UsageError
+from screentest.harness.language_loss import language_losses
+from screentest.harness.suite import Suite
+from screentest.harness.suite_checks import (
+    counts_by_slice,
+    difference,
+    flagged_prompts,
+    near_duplicates,
+    unread_expectations,
+)
+from screentest.harness.suite_loading import load_suite, write_suite
+from screentest.harness.suite_translation import translated
+
+COUNTS = {
+    "text": "{n.say} {color} {things}",
+    "with": {
+        "n": [{"say": "two", "is": 2}, {"say": "three", "is": 3}],
+        "color": ["red", "blue"],
+        "things": ["balls"],
+    },
+    "labels": {"count": "{n.say}"},
+    "expect": {"objects": [{"shape": "ball", "color": "{color}", "count": "{n.is}"}]},
+}
+
+
+def suite_of(**changes: Any) -> Suite:
+    fields = {"name": "mine", "version": 1, "measures": ["motion.flicker"], "prompts": ["a kite"]}
+    return Suite.model_validate({**fields, **changes})
+
+
+def test_a_template_stands_for_all_combinations_and_keeps_numbers():
+    suite = suite_of(prompts=[], templates=[COUNTS])
+    assert [p.text for p in suite.prompts] == [
+        "two red balls",
+        "two blue balls",
+        "three red balls",
+        "three blue balls",
+    ]
+    assert suite.prompts[3].expect == {"objects": [{"shape": "ball", "color": "blue", "count": 3}]}
+    assert suite.prompts[3].labels == {"count": ("three",)}
+    assert suite.templates == ()
+    assert Suite.model_validate(suite.model_dump(mode="json")) == suite
+
+
+def test_rows_take_the_values_side_by_side():
+    template = {"text": "a {a} {b}", "with": {"a": ["red", "blue"], "b": ["kite", "barge"]}, "rows": True}
+    assert [p.text for p in suite_of(templates=[template]).prompts] == [
+        "a kite",
+        "a red kite",
+        "a blue barge",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (
+            {"text": "a {colour}", "with": {"color": ["red"]}},
+            "unknown variable 'colour'; did you mean 'color'?",
+        ),
+        ({"text": "a {n}", "with": {"n": [{"say": "two"}]}}, "has parts; name one, {n.say}"),
+        ({"text": "a {n.is}", "with": {"n": [{"say": "two"}]}}, "unknown part of 'n' 'is'"),
+        ({"text": "a {n.is}", "with": {"n": ["two"]}}, "words without parts"),
+        ({"text": "a {n}", "with": {"n": []}}, "has no values"),
+        ({"text": "{a}{b}", "with": {"a": ["x"], "b": ["y", "z"]}, "rows": True}, "as many values"),
+        ({"text": "{a}{b}", "with": {"a": ["x"] * 1000, "b": ["y"] * 1000}}, "cut it up"),
+        ({"text": "a kite"}, "'with' is missing"),
+    ],
+)
+def test_a_wrong_template_is_one_sentence(template: Any, message: str, tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    fields = {"name": "mine", "version": 1, "measures": ["motion.flicker"], "templates": [template]}
+    path.write_text(yaml.safe_dump(fields))
+    with pytest.raises(UsageError) as told:
+        load_suite(str(path))
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_prompts_and_clips_are_counted_by_tag_and_label():
+    prompts = [
+        {"text": "a", "tags": ["x"], "labels": {"kind": "one", "id": "a"}},
+        {"text": "b", "tags": ["x"], "seeds": 5},
+    ]
+    assert counts_by_slice(suite_of(prompts=prompts, seeds=2)) == [("x", 2, 7), ("kind:one", 1, 2)]
+
+
+def test_expectations_that_no_measure_reads_are_named():
+    prompts = [{"text": "a", "expect": {"motion": "left", "objects": [{"shape": "ball"}]}}, "b"]
+    assert unread_expectations(suite_of(prompts=prompts)) == [("motion, objects", 1)]
+    read = suite_of(prompts=prompts, measures=["follows.motion"])
+    assert unread_expectations(read) == []
+
+
+def test_near_duplicates_differ_in_signs_or_a_word_in_ten():
+    long = "a barge with a blue sail goes slowly down the wide river at the first light of day"
+    pairs = near_duplicates(
+        suite_of(
+            prompts=[
+                "A kite!",
+                "a kite",
+                long,
+                long.replace("first", "last"),
+                "a red ball falls",
+                "a blue ball falls",
+            ]
+        )
+    )
+    assert pairs == [("A kite!", "a kite"), (long, long.replace("first", "last"))]
+
+
+def test_flagged_prompts_leave_out_what_is_meant_to_be():
+    violent = "a man stabs another man to death in the street, blood everywhere"
+    prompts = [violent, {"text": violent + " again", "tags": ["red-team"]}, "a kite over a field"]
+    assert [p.text for p in flagged_prompts(suite_of(prompts=prompts))] == [violent]
+
+
+def test_the_difference_of_two_suites():
+    one = suite_of(prompts=["a", "b", {"text": "c", "tags": ["x"]}])
+    two = suite_of(prompts=["a", "c", "d"], seeds=2)
+    found = difference(one, two)
+    assert (found.removed, found.added, found.changed, found.same) == (("b",), ("d",), ("c",), 1)
+    assert found.settings == (("seeds", "1", "2"),)
+
+
+def test_a_translation_is_paired_by_its_base(tmp_path: Path):
+    words = {"a kite": "ein Drachen", "a barge": None}
+    suite = suite_of(prompts=[{"text": "a kite", "labels": {"id": "k"}}, "a barge"])
+    made = translated(suite, lambda text, language: words[text], ["de"])
+    assert [(p.text, p.label("base"), p.label("language")) for p in made.prompts] == [
+        ("a kite", "k", "en"),
+        ("ein Drachen", "k", "de"),
+        ("a barge", "mine-2", "en"),
+    ]
+    assert made.description.endswith("without translation: 1 in de")
+    write_suite(made, tmp_path / "two.yaml")
+    assert load_suite(str(tmp_path / "two.yaml")).prompts == made.prompts
+
+
+@pytest.mark.parametrize(
+    ("function", "languages", "message"),
+    [
+        (lambda text, language: text, ["de"], "translated no prompt"),
+        (lambda text, language: 3, ["de"], "is a int"),
+        (lambda text, language: 1 / 0, ["de"], "the translation failed"),
+        (lambda text, language: "x", ["German!"], "is no language"),
+    ],
+)
+def test_a_translation_that_fails_is_one_sentence(function: Any, languages: list[str], message: str):
+    with pytest.raises(UsageError, match=message):
+        translated(suite_of(), function, languages)
+
+
+def test_the_loss_by_language_is_a_paired_difference(
+    tmp_path: Path, make_suite: Any, make_generator: Any, cache: Path
+):
+    from screentest.harness.run import Settings, run
+    from screentest.harness.store import open_run, read_run
+
+    base = make_suite(measures=["motion.flicker"], seeds=2, encoders={})
+    suite = translated(base, lambda text, language: f"{language} {text}", ["de"])
+    run(suite, make_generator(1), tmp_path / "run", Settings(cache))
+    data = read_run(open_run(tmp_path / "run"))
+    (loss,) = language_losses(data)
+    scores = {item.id: data.scores["motion.flicker", item.id].value for item in data.items.values()}
+    by_key = {(i.label("base"), i.seed, i.label("language")): scores[i.id] for i in data.items.values()}
+    changes = [
+        value - by_key[name, seed, "en"]
+        for (name, seed, language), value in by_key.items()
+        if language == "de"
+    ]
+    assert (loss.language, loss.pairs, loss.prompts) == ("de", 2 * len(base.prompts), len(base.prompts))
+    assert loss.change == pytest.approx(sum(changes) / len(changes))
+    assert loss.low <= loss.change <= loss.high
+    with pytest.raises(UsageError, match="no values of"):
+        language_losses(data, ["follows.all"])
+    with pytest.raises(UsageError, match="no prompts of two languages"):
+        language_losses(data, first="fr")
+
+
+def test_the_commands_from_a_new_suite_to_its_difference(tmp_path: Path, monkeypatch: Any, capsys: Any):
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(["suite", "new", "mine.yaml"]) == 0
+    assert run_cli(["suite", "new", "mine.yaml"]) == 2
+    assert "there already" in capsys.readouterr().err
+    assert run_cli(["suite", "check", "mine.yaml", "--policy", "smoke", "--json"]) == 0
+    told = capsys.readouterr().out
+    assert '"too few prompts"' in told
+    assert "no measure of the suite reads" in told
+    assert run_cli(["suite", "show", "mine.yaml"]) == 0
+    assert "category:rise" in capsys.readouterr().out
+    Path("tr.py").write_text("def up(text, language):\n    return f'{language}: {text}'\n")
+    assert (
+        run_cli(["suite", "translate", "mine.yaml", "--to", "de", "--by", "tr.py:up", "--out", "two.yaml"])
+        == 0
+    )
+    assert run_cli(["suite", "diff", "mine.yaml", "two.yaml"]) == 0
+    assert "added" in capsys.readouterr().out
+    assert (
+        run_cli(["suite", "translate", "mine.yaml", "--to", "de", "--by", "tr.py:no", "--out", "x.yaml"]) == 2
+    )
+    assert "no function 'no'" in capsys.readouterr().err
+
+
+def test_a_plus_adds_a_measure_to_those_of_the_suite():
+    from screentest.harness.commands.options import adjusted
+
+    assert adjusted(suite_of(), ["+motion.jerk"], None).measures == ("motion.flicker", "motion.jerk")
+    assert adjusted(suite_of(), ["motion.jerk"], None).measures == ("motion.jerk",)
