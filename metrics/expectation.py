@@ -289,7 +289,9 @@ def _without_family(given: Mapping[str, Any]) -> dict[str, Any]:
     for world in worlds:
         if family in world.families:
             return {**world.facts(family, kept)}
-    raise ValueError(str(unknown_name("family", str(family), [f for w in worlds for f in w.families])))
+    raise ValueError(
+        str(unknown_name("family", str(family), dict.fromkeys(f for w in worlds for f in w.families)))
+    )
 
 
 def check_expectation(expect: Mapping[str, Any]) -> Expectation:

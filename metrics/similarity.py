@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Similarity", "frame_hashes", "similarity"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Similarity", "frame_hashes", "ms_ssim_of_frames", "scales_of", "similarity", "ssim_of_frames"]
 
 _BETAS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the five scales: Wang, Simoncelli and Bovik (2003), table 1."""
@@ -57,13 +60,13 @@ def similarity(a_THWC: NDArray[np.uint8], b_THWC: NDArray[np.uint8]) -> Similari
         raise ValueError(f"clips of shapes {a_THWC.shape} and {b_THWC.shape} cannot be compared")
     pairs = zip(frame_hashes(a_THWC), frame_hashes(b_THWC), strict=True)
     equal = sum(one == other for one, other in pairs)
-    frames, scales = len(a_THWC), _scales(min(a_THWC.shape[1:3]))
+    frames, scales = len(a_THWC), scales_of(min(a_THWC.shape[1:3]))
     if equal == frames:
         return Similarity(frames, equal, None, 1.0 if scales else None, scales)
     return Similarity(frames, equal, _psnr(a_THWC, b_THWC), _ms_ssim(a_THWC, b_THWC, scales), scales)
 
 
-def _scales(side: int) -> int:
+def scales_of(side: int) -> int:
     """Count the scales whose kernel fits into a side, as the library demands it."""
     return sum((side - 1) // (1 << scale) >= _KERNEL - 1 for scale in range(len(_BETAS)))
 
@@ -79,20 +82,41 @@ def _psnr(a_THWC: NDArray[np.uint8], b_THWC: NDArray[np.uint8]) -> float:
 def _ms_ssim(a_THWC: NDArray[np.uint8], b_THWC: NDArray[np.uint8], scales: int) -> float | None:
     if not scales:
         return None
-    import torch
+    found: list[float] = []
+    for start in range(0, len(a_THWC), _FRAMES):
+        part = slice(start, start + _FRAMES)
+        found += ms_ssim_of_frames(a_THWC[part], b_THWC[part], scales)
+    return float(np.mean(found))
+
+
+def ms_ssim_of_frames(a_THWC: NDArray[np.uint8], b_THWC: NDArray[np.uint8], scales: int) -> list[float]:
+    """Return the MS-SSIM of each of a few frames at ``scales`` scales, 1 or more."""
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
 
     whole = sum(_BETAS[:scales]) if scales < len(_BETAS) else 1.0  # all five are used as they were published
     betas = tuple(beta / whole for beta in _BETAS[:scales])
-    found: list[float] = []
-    for start in range(0, len(a_THWC), _FRAMES):
-        a, b = (
-            torch.from_numpy(clip[start : start + _FRAMES]).permute(0, 3, 1, 2).float() / 255.0
-            for clip in (a_THWC, b_THWC)
-        )
-        values = measure(
-            a, b, data_range=1.0, betas=betas, kernel_size=_KERNEL, normalize="relu", reduction="none"
-        )
-        assert isinstance(values, torch.Tensor)
-        found.extend(float(value) for value in values)
-    return float(np.mean(found))
+    a, b = (_floats(clip) for clip in (a_THWC, b_THWC))
+    values = measure(
+        a, b, data_range=1.0, betas=betas, kernel_size=_KERNEL, normalize="relu", reduction="none"
+    )
+    return _listed(values)
+
+
+def ssim_of_frames(a_THWC: NDArray[np.uint8], b_THWC: NDArray[np.uint8]) -> list[float]:
+    """Return the SSIM of each of a few frames (Wang et al. 2004), over a Gaussian of 11 pixels, sigma 1.5."""
+    from torchmetrics.functional.image import structural_similarity_index_measure as measure
+
+    return _listed(measure(_floats(a_THWC), _floats(b_THWC), data_range=1.0, reduction="none"))
+
+
+def _floats(frames_THWC: NDArray[np.uint8]) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(frames_THWC)).permute(0, 3, 1, 2).float() / 255.0
+
+
+def _listed(values: object) -> list[float]:
+    import torch
+
+    assert isinstance(values, torch.Tensor)
+    return [float(value) for value in values.reshape(-1)]

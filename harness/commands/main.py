@@ -21,6 +21,7 @@ import typer
 
 from ..core.errors import ScreentestError, ServiceDown, UsageError, unknown_name
 from . import (
+    against,
     audit,
     compare,
     correct,
@@ -98,6 +99,7 @@ app.command()(run_commands.run)
 app.command()(run_commands.score)
 app.command()(rerun.rerun)
 app.command()(compare.compare)
+app.command()(against.against)
 app.command()(gate.gate)
 app.command()(records.keygen)
 app.command(name="verify-record")(records.verify_record)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ...metrics.validation.hallucination_card import HallucinationCard
     from ...metrics.validation.law_card import LawCard
     from ...metrics.validation.skill_report import SkillsCard
+    from ...metrics.validation.sound_card import SoundCard
 
 __all__ = ["validate"]
 
@@ -28,6 +29,7 @@ def validate(
     hallucination: Annotated[
         bool, typer.Option("--hallucination", help="Validate the measures of hallucination.")
     ] = False,
+    sound: Annotated[bool, typer.Option("--sound", help="Validate the measures of sound.")] = False,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Compute thresholds from lawful clips, instead of a card.")
     ] = False,
@@ -41,7 +43,8 @@ def validate(
         typer.Option(
             min=2,
             max=100_000,
-            help="Violations per law and severity, clips per skill or fault (40); scenes per family (120).",
+            help="Violations per law and severity, clips per skill or fault (40); scenes per family (120) "
+            "or of sound (24).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
@@ -51,21 +54,24 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
-    if probes + skills + hallucination != 1:
+    if probes + skills + hallucination + sound != 1:
         raise UsageError(
-            "say what to validate: --probes (measures of laws), --skills (measures of instructions) or "
-            "--hallucination"
+            "say what to validate: --probes (measures of laws), --skills (measures of instructions), "
+            "--hallucination or --sound"
         )
     from ...generators.reference.model.reconstruction import Reconstruction
 
-    if skills or hallucination:
-        what = "skills" if skills else "hallucination"
+    if skills or hallucination or sound:
+        what = "skills" if skills else "hallucination" if hallucination else "sound"
         if calibrate or thresholds is not None or source != "world":
             raise UsageError(
                 f"--{what} takes --out, --n and --seed; its limits are not calibrated by a command"
             )
         if hallucination:
             _hallucination(out, 40 if n is None else n, seed, as_json)
+            return
+        if sound:
+            _sound(out, 24 if n is None else n, seed, as_json)
             return
         from ...metrics.validation.bench import SKILLS_TEXT, validate_skills
 
@@ -109,6 +115,18 @@ def _hallucination(out: Path, n: int, seed: int, as_json: bool) -> None:
     else:
         print_table(hallucination_table(card))
         say(f"card: {out / HALLUCINATION_TEXT}")
+
+
+def _sound(out: Path, n: int, seed: int, as_json: bool) -> None:
+    """Measure the card of sound, and print it."""
+    from ...metrics.validation.bench import SOUND_TEXT, validate_sound
+
+    card = validate_sound(out, n=n, seed=seed)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_table(sound_table(card))
+        say(f"card: {out / SOUND_TEXT}")
 
 
 def thresholds_table(file: ThresholdFile) -> Table:
@@ -157,6 +175,16 @@ def skills_table(card: SkillsCard) -> Table:
         rows.append((skill, *cells))
     columns = ("skill", "yes if followed [interval]", "n", "yes if not [interval]", "n")
     return Table("skills", columns, rows)
+
+
+def sound_table(card: SoundCard) -> Table:
+    """Build the table of sound: how well each fault is seen by the measure that claims to see it."""
+    rows: list[tuple[Content, ...]] = [
+        (row.fault, f"{row.severity:g}", row.look, row.measure, estimate_cell(row), str(row.n))
+        for row in card.rows
+        if row.claims
+    ]
+    return Table("sound", ("fault", "severity", "look", "measure", "AUC [interval]", "n"), rows)
 
 
 def hallucination_table(card: HallucinationCard) -> Table:

@@ -68,6 +68,7 @@ class _Sound:
         self._meter: LoudnessMeter | None = None
         self._waiting: _F = np.zeros((1, 0), np.float32)
         self._history: _F = np.zeros(0, np.float32)
+        self._taper = np.zeros(0)
         self._spectrum: NDArray[np.float64] | None = None
         self._levels: list[float] = []
         self._onsets: list[float] = []
@@ -107,6 +108,7 @@ class _Sound:
             self._meter = LoudnessMeter(self._rate, self._channels)
             self._waiting = np.zeros((self._channels, 0), np.float32)
             self._history = np.zeros(_SPECTRUM * self._size, np.float32)
+            self._taper = np.hanning(len(self._history))
         if (chunk.rate, len(samples_CN)) != (self._rate, self._channels):
             raise MediaError("the sound changes its rate or its channels; make it of one kind")
         self._meter.push(samples_CN)
@@ -128,7 +130,7 @@ class _Sound:
         self._levels.append(max(FLOOR, 10.0 * np.log10(power)) if power > 0 else FLOOR)
         mono = part_CN.mean(axis=0)
         self._history = np.concatenate([self._history[len(mono) :], mono])
-        windowed = self._history * np.hanning(len(self._history))
+        windowed = self._history * self._taper
         spectrum = np.log1p(_COMPRESSION * np.abs(np.fft.rfft(windowed)) / len(windowed))
         rise = 0.0 if self._spectrum is None else float(np.maximum(spectrum - self._spectrum, 0.0).sum())
         self._onsets.append(rise)

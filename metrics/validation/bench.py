@@ -40,6 +40,8 @@ from .law_trials import Trial, broken_trials, lawful_trials, run
 from .looks import LOOKS
 from .skill_card import run_skill_trial, skill_rows, skill_trials
 from .skill_report import SkillsCard, skills_text
+from .sound_card import SoundCard, run_sound_trial, sound_rows, sound_text, sound_trials
+from .sound_scenes import SECONDS
 from .trial_log import run_trials
 
 if TYPE_CHECKING:
@@ -52,12 +54,15 @@ __all__ = [
     "HALLUCINATION_TEXT",
     "SKILLS_CARD",
     "SKILLS_TEXT",
+    "SOUND_CARD",
+    "SOUND_TEXT",
     "THRESHOLDS",
     "Autoencoder",
     "calibrate",
     "validate_hallucination",
     "validate_laws",
     "validate_skills",
+    "validate_sound",
 ]
 
 THRESHOLDS: Final = "thresholds.json"
@@ -67,6 +72,8 @@ SKILLS_CARD: Final = "skills.json"
 SKILLS_TEXT: Final = "SKILLS.md"
 HALLUCINATION_CARD: Final = "hallucination.json"
 HALLUCINATION_TEXT: Final = "HALLUCINATION.md"
+SOUND_CARD: Final = "sound.json"
+SOUND_TEXT: Final = "SOUND.md"
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
 
@@ -216,6 +223,27 @@ def validate_hallucination(
     card = HallucinationCard(settings=settings, rows=tuple(fault_rows(rows)))
     write_atomic(out / HALLUCINATION_CARD, card.model_dump_json(indent=1) + "\n")
     write_atomic(out / HALLUCINATION_TEXT, hallucination_text(card))
+    return card
+
+
+def validate_sound(out: Path, *, n: int = 40, seed: int = 0) -> SoundCard:
+    """Measure the validity card of sound; write ``out``/sound.json and SOUND.md.
+
+    Args:
+        out: folder; a bench that was interrupted resumes.
+        n: scenes.
+        seed: of the scenes.
+
+    Raises:
+        UsageError: ``out`` cannot be written.
+    """
+    settings = {"n": n, "seed": seed, "seconds": SECONDS, "versions": _versions()}
+    rows = run_trials(
+        sound_trials(n, seed), run_sound_trial, out / _ROWS.format("sound"), {**settings, "stage": "sound"}
+    )
+    card = SoundCard(settings=settings, rows=tuple(sound_rows(rows)))
+    write_atomic(out / SOUND_CARD, card.model_dump_json(indent=1) + "\n")
+    write_atomic(out / SOUND_TEXT, sound_text(card))
     return card
 
 
