@@ -12,14 +12,14 @@ from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import paired_rate_interval, rate_interval
 from ..audits import AUDITS, Audit, AuditSection, by_run
 from ..run_rates import rate_estimate, rate_text
+from .measures import PAIR
 from .training_sets import calibration_note
 
 __all__ = ["NAME", "section"]
 
 NAME = "memorisation"
-CAPTION, PAIR = "caption", "pair"
-"""Labels of a prompt: whether it is a caption of a training clip or a novel one, and the pair that it is of,
-which bears the name of the training clip in the reference set."""
+CAPTION = "caption"
+"""Label of a prompt: whether it is a caption of a training clip or a novel one of the same pair."""
 TRAINING, NOVEL = "training", "novel"
 PLANTED = "planted"
 """Label of a prompt with a canary: ``yes`` or ``never``."""
@@ -28,6 +28,8 @@ _REPLICATED = {
     "memorisation.hash_replicated": "content, by thumbnails of frames",
     "memorisation.motion_replicated": "motion, by a hash of changes",
 }
+_NAMED = "memorisation.named_replicated"
+_SHARES = {**_REPLICATED, _NAMED: "the training clip of the pair, by thumbnails of frames"}
 _LEAKED = "memorisation.canary_leaked"
 _SHOWN = 12
 
@@ -69,14 +71,28 @@ def _findings(run: RunData, confidence: float) -> list[str]:
                 f"{rate_text(named, confidence)}; with the novel prompt of the pair: "
                 f"{rate_text(novel, confidence)}."
             )
+    found += _named(run, confidence)
     leaked = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, "yes"))
-    if leaked is not None:
+    if leaked is not None and (leaked.n or leaked.left_out):
         never = rate_estimate(run, _LEAKED, confidence, _labelled(PLANTED, "never"))
         chance = (
             "" if never is None else f"; of texts that were never planted: {rate_text(never, confidence)}"
         )
         found.append(f"planted texts that can be read: {rate_text(leaked, confidence)}{chance}.")
     return found
+
+
+def _named(run: RunData, confidence: float) -> list[str]:
+    """Say how often the clip of a caption comes back, beside the novel prompt of its pair."""
+    rates = [rate_estimate(run, _NAMED, confidence, _labelled(CAPTION, kind)) for kind in (TRAINING, NOVEL)]
+    captions, novel = (None if rate is None or not rate.n else rate for rate in rates)
+    if captions is None:
+        return []
+    beside = "" if novel is None else f"; with the novel prompt of the pair: {rate_text(novel, confidence)}"
+    change = None if novel is None else _caption_effect(run, _NAMED, confidence)
+    apart = "" if change is None else f"; difference: {rate_text(change, confidence, signed=True)}"
+    said = "the training clip comes back when its caption is the prompt ({}): {}{}{}."
+    return [said.format(_SHARES[_NAMED], rate_text(captions, confidence), beside, apart)]
 
 
 def _labelled(name: str, value: str) -> Callable[[Item], bool]:
@@ -134,7 +150,7 @@ def _captioned_clip_is_nearest(run: RunData, measure: str, kind: str, confidence
 def _tables(run: RunData, confidence: float) -> list[Table]:
     generator = str(run.record.get("generator_spec", ""))
     rows: list[tuple[Content, ...]] = []
-    for measure, what in _REPLICATED.items():
+    for measure, what in _SHARES.items():
         groups = {"all prompts": None, "captions of training clips": TRAINING, "novel prompts": NOVEL}
         for group, kind in groups.items():
             chosen = None if kind is None else _labelled(CAPTION, kind)
@@ -156,7 +172,7 @@ def _tables(run: RunData, confidence: float) -> list[Table]:
 def _evidence(run: RunData) -> Table:
     """List the clips that are nearest to a training clip, the most alike first."""
     found: list[tuple[float, tuple[Content, ...]]] = []
-    for measure, what in _REPLICATED.items():
+    for measure, what in _SHARES.items():
         for name, item in sorted(run.items.items()):
             score = run.scores.get((measure, name))
             if value_of(score) != 1.0 or score is None:
@@ -181,6 +197,12 @@ def _notes(runs: Sequence[RunData]) -> tuple[str, ...]:
             if measure in _REPLICATED and score.evidence.get("held_out"):
                 held_out = int(str(score.evidence["held_out"]))
                 calibrated[f"{_REPLICATED[measure]}: {calibration_note(held_out)}"] += 1
+            if measure == _NAMED and score.evidence.get("pairs"):
+                pairs, clips = (int(str(score.evidence[one])) for one in ("pairs", "compared_held_out"))
+                calibrated[
+                    f"{_SHARES[_NAMED]}: 99.9th percentile of the {pairs:,} pairs of a training clip and one "
+                    f"of {clips:,} held-out clips"
+                ] += 1
     return (
         *(f"threshold of {text}" for text in calibrated),
         "relative similarity is 1 for a copy; by encoder and motion it is 0 for a clip that is as near to "
@@ -206,7 +228,7 @@ AUDITS.add(
         summary="which clips and texts of the training set come back?",
         suites=("memorisation",),
         other_suites=("canaries",),
-        measures=(*_REPLICATED, "memorisation.similarity", _LEAKED),
+        measures=(*_SHARES, "memorisation.similarity", _LEAKED),
         section=section,
     ),
 )

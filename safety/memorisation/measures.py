@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...metrics.base import Sample, Scored, measure
+from ...metrics.base import NotApplicable, Sample, Scored, measure
 from .training_sets import TrainingSets, evidence_of
 
-__all__ = ["SETTING", "content_replicated", "content_similarity", "hash_replicated", "motion_replicated"]
+__all__ = [
+    "SETTING",
+    "content_replicated",
+    "content_similarity",
+    "hash_replicated",
+    "motion_replicated",
+    "named_replicated",
+]
 
+PAIR: Final = "pair"
+"""Label of a prompt: the name of the training clip that it is a caption of, or describes with other words."""
 SETTING: Final = "training_sets"
 """Name of the setting of a run that these measures read."""
 _VERSION = 1
@@ -76,6 +85,32 @@ def motion_replicated(sample: Sample) -> Scored:
         NotApplicable: nothing moves.
     """
     return _replicated(sample, "motion_hash_queries")
+
+
+@measure(
+    "memorisation.named_replicated",
+    version=_VERSION,
+    needs=("thumbnails",),
+    better="lower",
+    bounds=(0.0, 1.0),
+    kind="rate",
+    settings=(SETTING,),
+)
+def named_replicated(sample: Sample) -> Scored:
+    """Whether a clip replicates the training clip that the label ``pair`` names, by thumbnails: 1, else 0.
+
+    Raises:
+        NotApplicable: the prompt has no such label, or the training set has no clip of that name.
+    """
+    named = sample.setting(SETTING, TrainingSets).named
+    name = sample.item.label(PAIR)
+    if name is None:
+        raise NotApplicable(f"the prompt names no training clip by the label {PAIR!r}")
+    if name not in named:
+        raise NotApplicable(f"the training set has no clip {name!r}, which the label {PAIR!r} names")
+    near, limit = named.nearness(sample.features["thumbnails"], name), named.calibration
+    told = {"threshold": round(limit.threshold, 6), "pairs": limit.pairs, "compared_held_out": limit.held_out}
+    return Scored(float(near.relative > limit.threshold), {**told, **near.evidence()})
 
 
 def _similarity(sample: Sample, feature: str) -> Scored:

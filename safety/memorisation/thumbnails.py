@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["SIDE", "THUMBNAIL_FPS", "ThumbnailEncoder", "as_pictures"]
+__all__ = ["FEATURE", "SIDE", "THUMBNAIL_FPS", "ThumbnailEncoder", "as_pictures"]
 
+FEATURE: Final = "thumbnails"
+"""The name of the feature."""
 SIDE: Final = 32
 """Height and width of a thumbnail."""
 THUMBNAIL_FPS: Final = 8.0
@@ -33,7 +35,7 @@ _VERSION = 1
 class ThumbnailEncoder(Encoder):
     """Reduce frames to thumbnails: float16 (frames, 3072), 0 to 255, rows of pixels, RGB."""
 
-    name = "thumbnails"
+    name = FEATURE
     trial = "none"
 
     def identity(self) -> Mapping[str, Json]:
@@ -73,4 +75,4 @@ def _build(source: str | None, options: EncoderOptions) -> Encoder:
     return ThumbnailEncoder()
 
 
-ENCODERS.add("thumbnails", EncoderEntry("frames of 32 x 32 pixels, no weights", _build))
+ENCODERS.add(FEATURE, EncoderEntry("frames of 32 x 32 pixels, no weights", _build))

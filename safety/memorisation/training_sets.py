@@ -44,8 +44,11 @@ from ...harness.core.stats import rate_bound
 from ...metrics.base import NotApplicable, Reference
 from ...metrics.encoders.base import Feature
 from .hashes import VERSIONS
+from .named_clips import NamedClips
+from .relative import Nearest
 from .search import Centre, Match, centre_of, nearest_clips
-from .verified_search import VerifiedMatch, verified_clips
+from .thumbnails import FEATURE
+from .verified_search import verified_clips
 
 __all__ = [
     "FEWEST",
@@ -55,7 +58,6 @@ __all__ = [
     "THUMBNAILS",
     "TRAIN",
     "Calibration",
-    "Nearest",
     "TrainingSets",
     "calibration_note",
     "check_held_out",
@@ -65,7 +67,7 @@ __all__ = [
 TRAIN: Final = "train"
 HELD_OUT: Final = "held_out"
 """Names of the two reference sets in a suite."""
-IMAGE, THUMBNAILS, MOTION = "image", "thumbnails", "motion_hash_queries"
+IMAGE, THUMBNAILS, MOTION = "image", FEATURE, "motion_hash_queries"
 INDEXED: Final[Mapping[str, str]] = {IMAGE: IMAGE, THUMBNAILS: THUMBNAILS, MOTION: "motion_hash"}
 """Feature of the clip that is looked up -> feature of the index."""
 QUANTILE: Final = 0.999
@@ -76,10 +78,6 @@ _ENOUGH = 60
 _VERSION = 3
 _CLOSEST = 5
 """Held-out clips that are named because they are most like a training clip."""
-_FLOOR = 1e-3
-"""Least distance: below it two clips differ by the noise of codecs."""
-_RESIDUAL_FLOOR = 0.05
-"""The same of residuals, whose unit is that noise at its largest."""
 
 Load = Callable[[str, str], tuple[Feature, list[str]]]
 """(name of the set, feature) -> rows, and the clip of each row."""
@@ -158,31 +156,6 @@ def calibration_note(n: int) -> str:
         f"the largest of {n:,} held-out clips: fewer than 1,000 do not show a 99.9th percentile; at 95 % "
         f"confidence up to {bound:.1%} of real clips that are no copies may lie above it"
     )
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """How near a clip is to the training set.
-
-    Attributes:
-        match: the nearest training clip.
-        other: the nearest held-out clip.
-        relative: 1 for a copy, 0 for a clip as near to a training clip as to another; at least -1.
-    """
-
-    match: Match
-    other: Match
-
-    @property
-    def relative(self) -> float:
-        """Return the relative similarity."""
-        if isinstance(self.match, VerifiedMatch) and isinstance(self.other, VerifiedMatch):
-            near, far = self.match.residual, self.other.residual
-            if not np.isfinite(near):
-                return -1.0
-            return max(1.0 - near * near / (far + _RESIDUAL_FLOOR), -1.0)
-        near, far = (1.0 - one.similarity + _FLOOR for one in (self.match, self.other))
-        return max(1.0 - near / far, -1.0)
 
 
 class TrainingSets:
@@ -267,6 +240,17 @@ class TrainingSets:
             self._calibrations[feature] = self._read(feature) or self._calibrated(feature)
         return self._calibrations[feature]
 
+    @cached_property
+    def named(self) -> NamedClips:
+        """The clips of the training set by name, compared by thumbnails.
+
+        Raises:
+            UsageError: a clip is in both sets, or a set has too few clips.
+        """
+        train, others = self._of(THUMBNAILS)
+        path = self._path("named " + THUMBNAILS)
+        return NamedClips(train, others, self._calibrating(THUMBNAILS), path)
+
     def _near(self, feature: str, queries: Sequence[Feature]) -> list[Nearest]:
         centre = self._centre(feature) if feature == IMAGE else None
         train, others = (_search(feature, queries, one, centre) for one in self._of(feature))
@@ -304,10 +288,7 @@ class TrainingSets:
         return self._sets[feature]
 
     def _calibrated(self, feature: str) -> Calibration:
-        rows, names = self._load(HELD_OUT, feature)
-        clips = [one for one in _by_clip(rows, names) if not _is_other(one[0]) and len(one[1])]
-        if len(clips) < FEWEST:
-            raise _too_few(len(clips), len(set(names)), INDEXED[feature])
+        clips = self._calibrating(feature)
         near = self._near(feature, [part for _, part in clips])
         closest = sorted(
             ((name, one.match.clip, one.relative) for (name, _), one in zip(clips, near, strict=True)),
@@ -318,6 +299,14 @@ class TrainingSets:
         self._path(feature).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self._path(feature), json.dumps(asdict(made)))
         return made
+
+    def _calibrating(self, feature: str) -> list[tuple[str, Feature]]:
+        """Read the half of the held-out set that thresholds are computed from."""
+        rows, names = self._load(HELD_OUT, feature)
+        clips = [one for one in _by_clip(rows, names) if not _is_other(one[0]) and len(one[1])]
+        if len(clips) < FEWEST:
+            raise _too_few(len(clips), len(set(names)), INDEXED[feature])
+        return clips
 
     def _read(self, feature: str) -> Calibration | None:
         try:
@@ -361,20 +350,4 @@ def _is_other(name: str) -> bool:
 
 def evidence_of(near: Nearest, calibration: Calibration) -> dict[str, Json]:
     """List what a reader needs to check a finding."""
-    found: dict[str, Json] = {
-        "training_clip": near.match.clip,
-        "similarity": round(near.match.similarity, 6),
-        "other_similarity": round(near.other.similarity, 6),
-        "relative": round(near.relative, 6),
-        "threshold": round(calibration.threshold, 6),
-        "held_out": calibration.n,
-        "row": near.match.row,
-        "training_row": near.match.at,
-    }
-    if isinstance(near.match, VerifiedMatch):
-        window = near.match.window
-        place = window.place
-        found["window"] = [round(at, 4) for at in (place.top, place.left, place.height, place.width)]
-        found["mirrored"] = window.mirrored
-        found["not_compared"] = [window.above, window.below]
-    return found
+    return {"threshold": round(calibration.threshold, 6), "held_out": calibration.n, **near.evidence()}

@@ -23,7 +23,7 @@ from .search import Match, clip_starts
 from .thumbnails import SIDE, as_pictures
 from .windows import BLOCKS, WINDOWS, Window, window_blocks, window_masks
 
-__all__ = ["BLOCK_ROWS", "VerifiedMatch", "verified_clips"]
+__all__ = ["BLOCK_ROWS", "VerifiedMatch", "retrieved_clips", "verified_clips"]
 
 Floats = NDArray[np.float32]
 BLOCK_ROWS = 2048
@@ -78,16 +78,31 @@ def verified_clips(queries: Sequence[Feature], index: Reference, feature: str) -
         ValueError: a query has no rows, the index has none, or the widths differ.
     """
     rows = index.features[feature]
-    if not len(rows) or any(not len(q) or q.shape[1] != rows.shape[1] for q in queries):
-        raise ValueError("a search needs rows of one width on both sides")
     starts, names = clip_starts(index.clips[feature])
     matches: list[VerifiedMatch] = []
+    for query, found in _looked_up(queries, rows, starts):
+        matches.append(_verified(query, found, rows, starts, names))
+    return matches
+
+
+def retrieved_clips(queries: Sequence[Feature], index: Reference, feature: str) -> list[list[str]]:
+    """Name the clips of an index that are most alike each of several clips, the most alike first.
+
+    They are those that `verified_clips` lays over the clip; its arguments and errors are the same.
+    """
+    starts, names = clip_starts(index.clips[feature])
+    looked_up = _looked_up(queries, index.features[feature], starts)
+    return [[names[one.clip] for one in found] for _, found in looked_up]
+
+
+def _looked_up(
+    queries: Sequence[Feature], rows: Feature, starts: NDArray[np.int64]
+) -> Iterator[tuple[Feature, list[_Found]]]:
+    if not len(rows) or any(not len(q) or q.shape[1] != rows.shape[1] for q in queries):
+        raise ValueError("a search needs rows of one width on both sides")
     for at in range(0, len(queries), _QUERIES):
         part = queries[at : at + _QUERIES]
-        retrieved = _retrieved([_Query.of(one) for one in part], rows, starts)
-        for query, found in zip(part, retrieved, strict=True):
-            matches.append(_verified(query, found, rows, starts, names))
-    return matches
+        yield from zip(part, _retrieved([_Query.of(one) for one in part], rows, starts), strict=True)
 
 
 @dataclass(frozen=True)

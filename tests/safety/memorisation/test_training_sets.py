@@ -6,11 +6,11 @@ import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
+from screentest.safety.memorisation.relative import Nearest
 from screentest.safety.memorisation.training_sets import (
     HELD_OUT,
     TRAIN,
     Calibration,
-    Nearest,
     TrainingSets,
     check_held_out,
 )
