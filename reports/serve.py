@@ -8,7 +8,15 @@ from pathlib import Path
 
 from ..harness.core.errors import UsageError
 
-__all__ = ["serve_page"]
+__all__ = ["asked_here", "serve_page"]
+
+
+def asked_here(host: str) -> bool:
+    """Check the Host of a request.
+
+    A page of another site whose name was made to lead here asks under that name, and gets nothing.
+    """
+    return host.partition(":")[0].lower() in ("127.0.0.1", "localhost")
 
 
 def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
@@ -26,9 +34,7 @@ def serve_page(page: Path, port: int, on_ready: Callable[[str], None]) -> None:
             self._answer(with_body=True)
 
         def _answer(self, *, with_body: bool) -> None:
-            # A page of another site whose name was made to lead here asks under that name, and gets nothing.
-            host = self.headers.get("Host", "").partition(":")[0]
-            if host.lower() not in ("127.0.0.1", "localhost"):
+            if not asked_here(self.headers.get("Host", "")):
                 self.send_error(421)
                 return
             if self.path.partition("?")[0] not in ("/", "/index.html"):

@@ -33,6 +33,7 @@ from . import (
     physics_iq,
     prompts,
     provenance,
+    rate,
     reader_error,
     records,
     rerun,
@@ -102,6 +103,8 @@ app.command()(compare.compare)
 app.command()(against.against)
 app.command()(gate.gate)
 app.command()(records.keygen)
+app.command()(rate.rate)
+app.command()(rate.votes)
 app.command(name="verify-record")(records.verify_record)
 
 

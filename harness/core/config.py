@@ -16,7 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .errors import UsageError, unknown_name
 
-__all__ = ["Config", "Document", "checked", "load_yaml", "packaged"]
+__all__ = ["Config", "Document", "checked", "explain", "load_yaml", "packaged"]
 
 
 class Config(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,26 @@ from .media import Clip, Decoding, open_clip
 __all__ = ["preview_mp4"]
 
 
-def preview_mp4(path: Path, *, min_side: int = 192, max_side: int = 480, max_seconds: float = 10) -> bytes:
+def preview_mp4(
+    path: Path,
+    *,
+    min_side: int = 192,
+    max_side: int = 480,
+    max_seconds: float = 10,
+    crf: int = 23,
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> bytes:
     """Make a small H.264 file that every browser plays, from the first ``max_seconds`` of a video.
 
     A tiny clip is enlarged by a whole number, pixel by pixel, until its shorter side has ``min_side`` pixels;
     a large one is shrunk until its longer side has ``max_side``. The rate is the declared one, evenly spaced.
+
+    Args:
+        path: of the video.
+        min_side, max_side: pixels.
+        max_seconds: of the video.
+        crf: how strongly it is compressed, from 0 (hardly) to 51.
+        change: what is done with each frame (H, W, 3) before it is compressed.
 
     Raises:
         MediaError: the file cannot be read, is damaged within these seconds, or its preview cannot be made.
@@ -28,10 +43,11 @@ def preview_mp4(path: Path, *, min_side: int = 192, max_side: int = 480, max_sec
     from av.error import FFmpegError
 
     clip = open_clip(path)
-    options = {"profile": "baseline", "crf": "23", "preset": "veryfast"}
+    options = {"profile": "baseline", "crf": str(crf), "preset": "veryfast"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "preview.mp4"
         frames = _preview_frames(clip, min_side, max_side, max_seconds)
+        frames = frames if change is None else map(change, frames)
         try:
             encode_mp4(file, frames, exact_rate(clip.info.fps), "yuv420p", options)
             return file.read_bytes()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
 from ..arrays import Floats
-from .interval import Interval, check_confidence
+from .interval import Bounds, Interval, check_confidence
 from .sets import jackknife_interval
 
 __all__ = ["Ballot", "alpha_interval", "bradley_terry", "krippendorff_alpha", "nominal", "strengths"]
@@ -88,7 +88,7 @@ def bradley_terry(
             note = f"without one of the prompts, {_SEPARATED}"
             found.append(Interval(float(fitted[k]), None, None, "none", (note,)))
         else:
-            found.append(jackknife_interval(float(fitted[k]), replicates, confidence))
+            found.append(_with_spread(float(fitted[k]), replicates, confidence))
     return found
 
 
@@ -154,4 +154,14 @@ def alpha_interval(
         if left is None:
             return Interval(value, None, None, "none", ("without one of the prompts, it is not defined",))
         without[cluster] = left
-    return jackknife_interval(value, without, confidence, bounds=(-1.0, 1.0))
+    return _with_spread(value, without, confidence, (-1.0, 1.0))
+
+
+def _with_spread(
+    value: float, without: Mapping[str, float], confidence: float, bounds: Bounds = (None, None)
+) -> Interval:
+    """Give the jackknife interval, but none where no prompt makes a difference: that is no certainty."""
+    changes = without.values()
+    if len(without) > 1 and max(changes) - min(changes) < 1e-9:
+        return Interval(value, None, None, "none", ("the sample shows no spread: no interval can be given",))
+    return jackknife_interval(value, without, confidence, bounds=bounds)

@@ -98,6 +98,7 @@ def test_raters_who_repeat_a_prompt_do_not_narrow_the_interval() -> None:
 def test_ties_are_half_a_win_for_both() -> None:
     tied = bradley_terry([(0, 1, 0.5)] * 6, list("abcdef"), 2, 0.95)[1]
     assert tied.value == pytest.approx(0)
+    assert (tied.low, tied.high) == (None, None)  # six ties are no certainty
 
 
 @pytest.mark.slow
@@ -132,6 +133,8 @@ def test_alpha_has_an_interval_and_says_where_it_has_none() -> None:
     assert alpha_interval([[1, 1], [1, 1]], ["a", "b"], 0.95).notes == ("all votes are the same",)
     assert alpha_interval([[1], [0]], ["a", "b"], 0.95).notes == ("no pair has two raters",)
     assert alpha_interval([[1, 1], [0, 0]], ["a", "b"], 0.95).low is None
+    full = alpha_interval([[k % 2] * 2 for k in range(20)], [str(k) for k in range(20)], 0.95)
+    assert (full.value, full.low) == (1.0, None)
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=4), min_size=2, max_size=8))
