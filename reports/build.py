@@ -36,6 +36,7 @@ from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
 from .heatmap import STEPS
 from .page import render_page
 from .safety import safety_view
+from .several import compare_runs
 from .view import MeasureRow, score_rows
 
 __all__ = ["ReportOptions", "build_report"]
@@ -108,20 +109,22 @@ def build_report(
     """Write the report of ``runs`` (scored run folders) and return its path.
 
     Args:
-        runs: the first is A; with two runs, it is the baseline of the second, B.
+        runs: the first is A, the baseline of the others.
         out: the file to write; by default ``report.html`` in the first run's folder.
         options: how much of the runs it shows.
 
     Raises:
-        UsageError: no run, too many, or one that is missing, damaged or not scored to its end.
+        UsageError: no run, or one that is missing, damaged or not scored to its end.
     """
-    if not 1 <= len(runs) <= charts.MAX_RUNS:
-        raise UsageError(f"a report is of 1 to {charts.MAX_RUNS} runs, not {len(runs)}")
+    if not runs:
+        raise UsageError("a report needs a run")
     options = options or ReportOptions()
     stores = [open_run(folder) for folder in runs]
     try:
-        read = [_read(store, letter) for store, letter in zip(stores, charts.RUN_LETTERS, strict=False)]
+        letters = charts.run_letters(len(stores))
+        read = [_read(store, letter) for store, letter in zip(stores, letters, strict=True)]
         comparison, not_compared = _compare(stores[0], stores[1]) if len(stores) == 2 else (None, "")
+        several, not_compared = compare_runs(stores, letters) if len(stores) > 2 else (None, not_compared)
     finally:
         for store in stores:
             store.close()
@@ -132,6 +135,7 @@ def build_report(
         for run, now, folder in zip(read, digests, runs, strict=True)
         for verdict in read_verdicts(folder)
     ]
+    context["several_runs"] = several
     notes = comparison.notes if comparison else ()
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
     path = runs[0] / "report.html" if out is None else out

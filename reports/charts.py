@@ -10,24 +10,32 @@ from __future__ import annotations
 import functools
 import html
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 __all__ = [
-    "MAX_RUNS",
-    "RUN_LETTERS",
     "ChartRow",
     "colours",
+    "curve_chart",
     "difference_chart",
     "interval_chart",
     "light_colour",
     "palette_css",
+    "run_letters",
+    "run_mark",
+    "run_style",
+    "scatter_chart",
     "strip_chart",
 ]
 
-RUN_LETTERS = "ABCDEF"
-MAX_RUNS = len(RUN_LETTERS)
+_STYLES = "abcdef"
+"""Colours of runs, over and over; the marks shift by one each time round, so that 36 runs differ."""
+_MARKS = (
+    "\N{BLACK CIRCLE}\N{BLACK SQUARE}\N{BLACK DIAMOND}"
+    "\N{BLACK UP-POINTING TRIANGLE}\N{BLACK DOWN-POINTING TRIANGLE}\N{HEAVY GREEK CROSS}"
+)
 MAX_STRIP = 400
 """Most ticks per run in a strip chart; for more values, this many evenly spaced quantiles are drawn."""
 
@@ -54,6 +62,39 @@ _PALETTE: dict[str, tuple[str, str]] = {
 _SHAPES = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 _WIDTH = 260
 _STRIP_WIDTH = 430
+
+
+def run_letters(count: int) -> list[str]:
+    """List the names of runs on a page: A to Z, then AA, AB ...
+
+    Example:
+        >>> run_letters(2), run_letters(28)[-2:]
+        (['A', 'B'], ['AA', 'AB'])
+    """
+    letters = string.ascii_uppercase
+    return [letters[n] if n < 26 else letters[n // 26 - 1] + letters[n % 26] for n in range(count)]
+
+
+def _place(letter: str) -> int:
+    place = 0
+    for one in letter:
+        place = 26 * place + string.ascii_uppercase.index(one) + 1
+    return place - 1
+
+
+def run_style(letter: str) -> str:
+    """Name the colour of a run: ``run-a`` to ``run-f``."""
+    return f"run-{_STYLES[_place(letter) % len(_STYLES)]}"
+
+
+def _shape(letter: str) -> int:
+    place = _place(letter)
+    return (place + place // len(_STYLES)) % len(_SHAPES)
+
+
+def run_mark(letter: str) -> str:
+    """Return the mark of a run, in text as in charts."""
+    return _MARKS[_shape(letter)]
 
 
 @dataclass(frozen=True)
@@ -112,10 +153,11 @@ def interval_chart(title: str, rows: Sequence[ChartRow], *, bounds: tuple[float 
         {"run": r.run, "value": r.value, "low": _clip(r.low, bounds), "high": _clip(r.high, bounds)}
         for r in rows
     ]
-    base = alt.Chart(alt.InlineData(values=values)).encode(y=_run_axis(rows), color=_run_colour())
+    letters = [r.run for r in rows]
+    base = alt.Chart(alt.InlineData(values=values)).encode(y=_run_axis(rows), color=_run_colour(letters))
     lines = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(strokeWidth=2.5)
     dots = base.mark_point(filled=True, size=62, opacity=1)
-    shape: Any = alt.Shape("run:N", legend=None, scale=alt.Scale(domain=list(RUN_LETTERS), range=_SHAPES))
+    shape = _run_shape(letters)
     chart = lines.encode(x=_value_axis("low"), x2="high:Q") + dots.encode(x=_value_axis("value"), shape=shape)
     said = "; ".join(_said(r) for r in rows)
     return _svg(chart, title, said, height=24 * len(rows))
@@ -150,12 +192,70 @@ def strip_chart(title: str, values: Mapping[str, Sequence[float]]) -> str:
     chart = (
         alt.Chart(alt.InlineData(values=points))
         .mark_tick(thickness=1.5, size=20, opacity=0.55)
-        .encode(x=_value_axis("value"), y=_run_axis(list(values)), color=_run_colour())
+        .encode(x=_value_axis("value"), y=_run_axis(list(values)), color=_run_colour(list(values)))
     )
     said = "; ".join(
         f"{run}: {len(v)} clips from {min(v):.4g} to {max(v):.4g}" for run, v in values.items() if v
     )
     return _svg(chart, title, said, height=30 * len(values), width=_STRIP_WIDTH)
+
+
+@_unvalidated
+def curve_chart(title: str, points: Sequence[tuple[int, ChartRow]]) -> str:
+    """Draw values over training steps, with their intervals, as an inline SVG element.
+
+    Args:
+        title: text for screen readers, before the values.
+        points: the step and the value of each run.
+    """
+    import altair as alt
+
+    ordered = sorted(points, key=lambda point: point[0])
+    values = [
+        {"step": step, "run": r.run, "value": r.value, "low": r.low, "high": r.high} for step, r in ordered
+    ]
+    letters = [r.run for _, r in ordered]
+    axis = alt.Axis(title=None, tickCount=4, domain=False, tickSize=0, labelPadding=6)
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        x=alt.X("step:Q", axis=axis, scale=alt.Scale(zero=False, nice=True, padding=8))
+    )
+    line = base.mark_line(color=light_colour("muted"), strokeWidth=1.5).encode(y=_height_axis("value"))
+    spans = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(strokeWidth=2)
+    spans = spans.encode(y=_height_axis("low"), y2="high:Q", color=_run_colour(letters))
+    dots = base.mark_point(filled=True, size=62, opacity=1)
+    dots = dots.encode(y=_height_axis("value"), color=_run_colour(letters), shape=_run_shape(letters))
+    said = "; ".join(f"step {step}, {_said(row)}" for step, row in ordered)
+    return _svg(line + spans + dots, title, said, height=130)
+
+
+@_unvalidated
+def scatter_chart(
+    title: str, points: Sequence[tuple[str, float, float, bool]], names: tuple[str, str]
+) -> str:
+    """Draw runs by two measures; what lies on the front is filled.
+
+    Args:
+        title: text for screen readers, before the values.
+        points: run, its value along and its value up, and whether no other run is better in both.
+        names: of the measures along and up.
+    """
+    import altair as alt
+
+    letters = [run for run, _, _, _ in points]
+    values = [{"run": run, "along": x, "up": y, "front": front} for run, x, y, front in points]
+    base = alt.Chart(alt.InlineData(values=values)).encode(
+        x=_value_axis("along", names[0]), y=_height_axis("up", names[1]), color=_run_colour(letters)
+    )
+    shape = _run_shape(letters)
+    front = base.transform_filter("datum.front").mark_point(filled=True, size=90, opacity=1)
+    behind = base.transform_filter("!datum.front").mark_point(
+        filled=False, size=90, opacity=1, strokeWidth=1.5
+    )
+    text = base.mark_text(dx=12, fontWeight="bold").encode(text="run:N")
+    said = "; ".join(
+        f"{run}: {x:.4g}, {y:.4g}, {'on the front' if at else 'behind'}" for run, x, y, at in points
+    )
+    return _svg(front.encode(shape=shape) + behind.encode(shape=shape) + text, title, said, height=190)
 
 
 def _thinned(values: Sequence[float]) -> list[float]:
@@ -197,17 +297,33 @@ def _run_axis(rows: Sequence[ChartRow] | Sequence[str]) -> Any:
     return alt.Y("run:N", sort=order, scale=alt.Scale(domain=order), axis=axis)
 
 
-def _run_colour() -> Any:
+def _run_colour(letters: Sequence[str]) -> Any:
     import altair as alt
 
-    colours = [light_colour(f"run-{letter.lower()}") for letter in RUN_LETTERS]
-    return alt.Color("run:N", legend=None, scale=alt.Scale(domain=list(RUN_LETTERS), range=colours))
+    taken = list(dict.fromkeys(letters))
+    colours = [light_colour(run_style(letter)) for letter in taken]
+    return alt.Color("run:N", legend=None, scale=alt.Scale(domain=taken, range=colours))
 
 
-def _value_axis(field: str) -> Any:
+def _run_shape(letters: Sequence[str]) -> Any:
     import altair as alt
 
-    axis = alt.Axis(title=None, tickCount=4, domain=False, tickSize=0, labelPadding=6, labelFlush=False)
+    taken = list(dict.fromkeys(letters))
+    shapes = [_SHAPES[_shape(letter)] for letter in taken]
+    return alt.Shape("run:N", legend=None, scale=alt.Scale(domain=taken, range=shapes))
+
+
+def _height_axis(field: str, title: str | None = None) -> Any:
+    import altair as alt
+
+    axis = alt.Axis(title=title, tickCount=4, domain=False, tickSize=0, labelPadding=6, grid=True)
+    return alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(zero=False, nice=True, padding=8))
+
+
+def _value_axis(field: str, title: str | None = None) -> Any:
+    import altair as alt
+
+    axis = alt.Axis(title=title, tickCount=4, domain=False, tickSize=0, labelPadding=6, labelFlush=False)
     return alt.X(f"{field}:Q", axis=axis, scale=alt.Scale(zero=False, nice=True, padding=8))
 
 

@@ -119,7 +119,8 @@ def _tally(row: Tally | None) -> str:
 def pairs_table(found: ManyComparison) -> Table:
     """Show all pairs of runs in every measure: how the second stands against the first."""
     pairs = list(dict.fromkeys((row.a, row.b) for row in found.pairs))
-    measures = list(dict.fromkeys(row.difference.measure for row in found.pairs))
+    there = [row for row in found.pairs if row.difference.value is not None]
+    measures = list(dict.fromkeys(row.difference.measure for row in there))
     by = {(row.a, row.b, row.difference.measure): row.difference for row in found.pairs}
     rows: list[tuple[Content, ...]] = []
     for a, b in pairs:
@@ -133,7 +134,9 @@ def pairs_table(found: ManyComparison) -> Table:
             p = "" if d.p_adjusted is None else p_value(d.p_adjusted)
             cells.append(Cell(shown.value, " ".join(t for t in (d.direction, p) if t), why=shown.why))
         rows.append((f"{b} - {a}", *cells))
-    notes = ("p is adjusted by Holm over all pairs and measures",)
+    lack = dict.fromkeys(r.difference.measure for r in found.pairs if r.difference.measure not in measures)
+    nowhere = (f"no pair can be compared in {', '.join(lack)}",) if lack else ()
+    notes = ("p is adjusted by Holm over all pairs and measures", *nowhere)
     return Table("all pairs", ("pair", *measures), rows, notes)
 
 

@@ -32,6 +32,7 @@ def render_page(template: str, context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals.update(style_of=charts.run_style, mark_of=charts.run_mark)
     style = charts.palette_css() + heat_css() + (_TEMPLATES / "report.css").read_text("utf-8")
     script = (_TEMPLATES / "report.js").read_text("utf-8")
     early = 'document.documentElement.classList.add("js");'

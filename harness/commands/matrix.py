@@ -113,15 +113,12 @@ def _print(summaries: dict[str, Summary], compared: dict[str, Comparison]) -> No
 
 def _page(done: Sequence[Path], place: Path) -> None:
     from ...reports.build import build_report
-    from ...reports.charts import MAX_RUNS
 
     if len(done) < 2:
         return
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        warn(f"page: {build_report(done[:MAX_RUNS], out=place)}")
-        if len(done) > MAX_RUNS:
-            warn(f"the page shows the first {MAX_RUNS} of {len(done)} runs; 'screentest report' shows others")
+        warn(f"page: {build_report(done, out=place)}")
     except ScreentestError as error:
         warn(f"no page: {error}")
 
