@@ -23,7 +23,7 @@ from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
 from .evidence_text import evidence_text, first_second, when
 from .text import number
 
-__all__ = ["ClipCard", "RunClips", "Slot", "build_cards", "choose_items", "layer_text"]
+__all__ = ["ClipCard", "RunClips", "Slot", "build_cards", "choose_items", "layer_text", "slot_of"]
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def build_cards(
             sources[run.letter, item] = (source, note)
     cards: list[ClipCard] = []
     for item_id in sorted(chosen, key=order.__getitem__):
-        slots = tuple(_slot(run, item_id, sources.get((run.letter, item_id), ("", ""))) for run in runs)
+        slots = tuple(slot_of(run, item_id, sources.get((run.letter, item_id), ("", ""))) for run in runs)
         red = any(run.hides(item_id) for run in runs)
         hidden = red or any(slot.flags for slot in slots)
         cards.append(ClipCard(by_id[item_id], red, hidden, chosen[item_id], slots))
@@ -261,7 +261,8 @@ def _preview(run: RunClips, record: ClipRecord) -> tuple[str, str]:
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii"), ""
 
 
-def _slot(run: RunClips, item_id: str, preview: tuple[str, str]) -> Slot:
+def slot_of(run: RunClips, item_id: str, preview: tuple[str, str] = ("", "")) -> Slot:
+    """Describe a run's result for an item; ``preview`` is the source of its clip, or why it has none."""
     item, record = run.items.get(item_id), run.clips.get(item_id)
     outcome = "absent" if item is None else "pending" if record is None else record.outcome
     reason = "" if record is None else record.reason

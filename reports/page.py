@@ -18,13 +18,27 @@ from ..harness.core.text import well_formed
 from . import charts
 from .heatmap import heat_css
 
-__all__ = ["render_page"]
+__all__ = ["render_page", "render_view"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(template: str, context: Mapping[str, Any]) -> str:
     """Render a template; every value is escaped, and halves of surrogate pairs are replaced."""
+    early = 'document.documentElement.classList.add("js");'
+    script = (_TEMPLATES / "report.js").read_text("utf-8")
+    loads = "img-src data:; media-src data:; form-action 'none'"
+    return _render(template, context, loads, script, early)
+
+
+def render_view(template: str, context: Mapping[str, Any]) -> str:
+    """Render a page that `view` serves: it plays clips and asks for progress at its own address alone."""
+    script = (_TEMPLATES / "view.js").read_text("utf-8")
+    loads = "img-src data:; media-src 'self'; connect-src 'self'; form-action 'self'"
+    return _render(template, context, loads, script, "")
+
+
+def _render(template: str, context: Mapping[str, Any], loads: str, script: str, early: str) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -34,12 +48,8 @@ def render_page(template: str, context: Mapping[str, Any]) -> str:
     )
     environment.globals.update(style_of=charts.run_style, mark_of=charts.run_mark)
     style = charts.palette_css() + heat_css() + (_TEMPLATES / "report.css").read_text("utf-8")
-    script = (_TEMPLATES / "report.js").read_text("utf-8")
-    early = 'document.documentElement.classList.add("js");'
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src {_hash(style)}; script-src {_hash(early)} {_hash(script)}"
-    )
+    scripts = " ".join(_hash(text) for text in (early, script) if text)
+    policy = f"default-src 'none'; {loads}; base-uri 'none'; style-src {_hash(style)}; script-src {scripts}"
     inlined = {
         "style": Markup(style),
         "script": Markup(script),

@@ -126,27 +126,33 @@ def report(
 
 @app.command()
 def view(
-    run: Annotated[
-        Path | None, typer.Argument(help="A run folder or a page; by default the newest in runs/.")
-    ] = None,
+    what: Annotated[
+        Path, typer.Argument(metavar="DIR|RUN|PAGE", help="A folder of runs, a run folder, or a page.")
+    ] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8765,
 ) -> None:
-    """Serve a run's page on this machine until interrupted."""
-    from ...reports.serve import serve_page
+    """Serve runs on this machine until interrupted: list, compare, every clip, progress."""
+    from ...reports.serve import serve
+    from ...reports.site import Site
 
-    if run is None:
-        pages = sorted(Path("runs").glob("*/report.html"), key=lambda path: path.stat().st_mtime)
-        if not pages:
-            raise UsageError("there is no page in runs/ here; name a run folder or a page")
-        run = pages[-1]
-    page = run if run.suffix == ".html" else run / "report.html"
-    if not page.is_file() and run.suffix == ".html":
-        raise UsageError(f"there is no page {page}")
-    if not page.is_file():
-        from ...reports.build import build_report
+    if what.suffix == ".html":
+        if not what.is_file():
+            raise UsageError(f"there is no page {what}")
+        shown: Site | Path = what
+    elif (what / "run.json").is_file():
+        page = what / "report.html"
+        if not page.is_file():
+            from ...reports.build import build_report
 
-        page = build_report([run])
-    serve_page(page, port, on_ready=lambda url: say(f"serving {page} at {url} (Ctrl-C ends it)"))
+            page = build_report([what])
+        shown = Site(what, page)
+    elif what.is_dir():
+        shown = Site(what)
+        if not shown.runs():
+            raise UsageError(f"there is no run in {what}; name a folder of runs, a run folder or a page")
+    else:
+        raise UsageError(f"there is no folder {what}; name a folder of runs, a run folder or a page")
+    serve(shown, port, on_ready=lambda url: say(f"serving {what} at {url} (Ctrl-C ends it)"))
 
 
 @app.command(name="list")
