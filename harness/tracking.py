@@ -36,7 +36,6 @@ __all__ = ["Marked", "Synced", "mark_verdict", "sync"]
 T = TypeVar("T")
 
 _METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
-_STEP = 0
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -292,7 +291,9 @@ def _send_values(
         client.log_batch(run_id, params=pairs[:_PARAMS], tags=rows, synchronous=True)
     for part in _chunks(pairs[_PARAMS:], _PARAMS):
         client.log_batch(run_id, params=part, synchronous=True)
-    values = [Metric(k, v, now, _STEP, model_id=model_id) for k, v in metrics.items()]
+    # At the training step of the checkpoint, so that MLflow draws the curve over several runs.
+    step = int(tags.get("screentest.step") or run.data.tags.get("screentest.step") or 0)
+    values = [Metric(k, v, now, step, model_id=model_id) for k, v in metrics.items()]
     for part in _chunks(values, _METRICS):
         client.log_batch(run_id, metrics=part, synchronous=True)
 

@@ -671,3 +671,17 @@ def test_a_real_server_takes_a_run(bench: Bench) -> None:
         server.wait(20)
     assert bench.run().data.metrics["fidelity/fvd"] == 7.5
     assert bench.client.get_model_version_by_alias("tiny", "released").run_id == first.run_id
+
+
+def test_metrics_of_a_checkpoint_stand_at_its_step(bench: Bench) -> None:
+    record = json.loads((bench.folder / "run.json").read_text())
+    (bench.folder / "run.json").write_text(json.dumps({**record, "step": 2000}))
+    run = bench.client.get_run(sync(bench.folder).run_id)
+    steps = {
+        m.step for name in run.data.metrics for m in bench.client.get_metric_history(run.info.run_id, name)
+    }
+    assert steps == {2000}
+    score(bench.store, FVD.model_copy(update={"value": 40.0}))
+    sync(bench.folder)
+    found = bench.client.get_metric_history(run.info.run_id, "fidelity/fvd")
+    assert [(m.step, m.value) for m in found][-1] == (2000, 40.0)
