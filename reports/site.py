@@ -91,9 +91,11 @@ class Site:
 
     folder: Path
     home: Path | None = None
-    _read: OrderedDict[str, tuple[tuple[int, ...], RunClips]] = field(default_factory=OrderedDict)
-    _pages: OrderedDict[tuple[Any, ...], bytes] = field(default_factory=OrderedDict)
-    _previews: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    _read: OrderedDict[str, tuple[tuple[int, ...], RunClips]] = field(
+        default_factory=OrderedDict[str, tuple[tuple[int, ...], RunClips]]
+    )
+    _pages: OrderedDict[tuple[Any, ...], bytes] = field(default_factory=OrderedDict[tuple[Any, ...], bytes])
+    _previews: OrderedDict[str, bytes] = field(default_factory=OrderedDict[str, bytes])
     _lock: Lock = field(default_factory=Lock)
 
     def answer(self, path: str, query: Mapping[str, Sequence[str]]) -> Answer:
@@ -319,7 +321,8 @@ def _whole(text: str, otherwise: int) -> int:
 def _line(store: RunStore) -> RunLine:
     record, folder = store.record, store.folder
     ((items,),) = store.rows("SELECT count(*) FROM items")
-    outcomes = Counter(dict(store.rows("SELECT outcome, count(*) FROM clips GROUP BY outcome")))
+    counted = store.rows("SELECT outcome, count(*) FROM clips GROUP BY outcome")
+    outcomes = Counter({str(outcome): int(clips) for outcome, clips in counted})
     verdict = MISSING
     if (folder / "verdict.json").exists():
         card = read_verdict(folder)

@@ -252,7 +252,9 @@ def test_three_runs_have_a_column_each(make_run: MakeRun) -> None:
     page = _page(build_report(runs, options=ReportOptions(items=0)))
     assert "■ B b" in page.text
     assert "◆ C c" in page.text
-    assert "Paired differences" not in page.text
+    assert "Comparison of 3 runs" in page.text
+    assert "Paired differences from a" in page.text
+    assert "B − A" not in page.text
 
 
 def _verdict(**more: Any) -> dict[str, Any]:
