@@ -29,6 +29,7 @@ from . import (
     expand,
     extrapolate,
     gate,
+    imports,
     memorisation_card,
     physics_iq,
     prompts,
@@ -225,13 +226,25 @@ def sync(
 @app.command()
 def export(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
-    out: Annotated[Path, typer.Option(help="A .parquet or .csv file.")],
+    out: Annotated[Path, typer.Option(help="A .parquet or .csv file; .json with --format vbench.")],
     aggregates: Annotated[
         bool,
         typer.Option("--aggregates", help="A row per run, measure and slice, with intervals, instead."),
     ] = False,
+    form: Annotated[
+        Literal["table", "vbench"],
+        typer.Option("--format", help="A table, or the dimensions that VBench shares, in its form."),
+    ] = "table",
 ) -> None:
     """Write the score tables of runs as Parquet or CSV: a row per run, item and measure."""
+    if form == "vbench":
+        if aggregates or len(runs) > 1:
+            raise UsageError("--format vbench is of one run, without --aggregates")
+        from ..store import open_run
+        from ..vbench import export_vbench
+
+        say(f"{', '.join(export_vbench(open_run(runs[0]), out))}: {out}")
+        return
     from ..export import export_aggregates, export_scores
 
     rows = export_aggregates(runs, out) if aggregates else export_scores(runs, out)
@@ -256,6 +269,7 @@ app.command()(validate.validate)
 app.command()(extrapolate.extrapolate)
 app.add_typer(provenance.provenance)
 app.add_typer(world.world)
+app.add_typer(imports.imports, name="import")
 app.add_typer(suite_commands.suite_app)
 make_strict(app)
 
