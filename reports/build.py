@@ -38,6 +38,7 @@ from .page import render_page
 from .safety import safety_view
 from .several import compare_runs
 from .view import MeasureRow, score_rows
+from .vote_section import vote_section
 
 __all__ = ["ReportOptions", "build_report"]
 
@@ -138,6 +139,7 @@ def build_report(
     context["several_runs"] = several
     notes = comparison.notes if comparison else ()
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
+    context["votes"] = vote_section(runs)
     path = runs[0] / "report.html" if out is None else out
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, render_page("report.html.j2", context))

@@ -26,7 +26,7 @@ from ..labelled import read_labelled
 if TYPE_CHECKING:
     from ...harness.core.run_data import RunData, Score
 
-__all__ = ["Correction", "Judgements", "correct_rate", "correct_run", "rogan_gladen"]
+__all__ = ["Correction", "Judgements", "correct_rate", "correct_run", "label_truth", "rogan_gladen"]
 
 DRAWS = 20_000
 CLIP_COLUMNS, ITEM_COLUMNS = ("clip", "clip_sha", "sha256"), ("item", "item_id", "id")
@@ -188,7 +188,7 @@ def correct_run(run: RunData, measure: str, labels: Path, confidence: float = 0.
     scores = [score for score in run.scores.values() if score.measure == measure]
     ok = {score.item: score for score in scores if score.status == "ok" and score.value is not None}
     cluster = {item.id: item.cluster for item in run.items.values()}
-    truth, left_out = _truth(run, labels, ok, {score.item for score in scores})
+    truth, left_out = label_truth(run, labels, ok, {score.item for score in scores})
     return correct_rate(
         measure,
         _of(ok, list(ok), cluster),
@@ -203,7 +203,7 @@ def _of(ok: Mapping[str, Score], items: Sequence[str], cluster: Mapping[str, str
     return Judgements([float(ok[item].value or 0.0) for item in items], [cluster[item] for item in items])
 
 
-def _truth(
+def label_truth(
     run: RunData, labels: Path, ok: Mapping[str, Score], asked: set[str]
 ) -> tuple[dict[str, bool], dict[str, int]]:
     """Return the label of each judged item that has one, and count what was left out."""
