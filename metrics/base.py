@@ -38,6 +38,7 @@ __all__ = [
     "Better",
     "Measure",
     "MeasureFailed",
+    "Moves",
     "NotApplicable",
     "Outcome",
     "Reference",
@@ -56,6 +57,8 @@ DEFAULT: Final = "default"
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 Rows: TypeAlias = Literal["clip", "frame"]
 """What a row of a set measure's features is: a clip, with the mean of its rows, or one row of an encoder."""
+Moves: TypeAlias = Literal["rises", "falls"]
+"""How a value moves as a corruption becomes more severe."""
 
 
 class MeasureFailed(Exception):
@@ -196,6 +199,8 @@ class Measure:
         references: for a set measure: the names of the reference sets that it compares with.
         settings: names of the settings of the run that it reads; their digests are part of the key.
         rows: for a set measure: what a row of its features is.
+        sees: what it claims to see: corruption (of `validation.corruptions`) -> how its value moves with
+            the severity. Validity cards hold it to that.
     """
 
     name: str
@@ -213,6 +218,7 @@ class Measure:
     references: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     rows: Rows = "clip"
+    sees: Mapping[str, Moves] = field(default_factory=dict[str, Moves])
 
     def __post_init__(self) -> None:
         """Refuse an invalid registration."""
@@ -243,8 +249,12 @@ def measure(
     kind: Literal["mean", "rate"] = "mean",
     every_outcome: bool = False,
     settings: Sequence[str] = (),
+    sees: Mapping[str, Moves] | None = None,
 ) -> Callable[[Callable[[Sample], float | Scored]], Callable[[Sample], float | Scored]]:
-    """Register a function of one clip as the measure ``name``; it stays callable as it was."""
+    """Register a function of one clip as the measure ``name``; it stays callable as it was.
+
+    ``sees`` says what a validity card holds it to, such as ``{"blur": "rises"}``; see `Measure`.
+    """
 
     def register(function: Callable[[Sample], float | Scored]) -> Callable[[Sample], float | Scored]:
         MEASURES.add(
@@ -262,6 +272,7 @@ def measure(
                 _first_line(function.__doc__),
                 every_outcome,
                 settings=tuple(settings),
+                sees=sees or {},
             ),
         )
         return function
@@ -280,6 +291,7 @@ def set_measure(
     values: Mapping[str, Value] | None = None,
     references: Sequence[str] = (DEFAULT,),
     rows: Rows = "clip",
+    sees: Mapping[str, Moves] | None = None,
 ) -> Callable[[Callable[[RunSample], RunScored]], Callable[[RunSample], RunScored]]:
     """Register a function of the clips of a run as the measure ``name``; it stays callable as it was.
 
@@ -291,6 +303,7 @@ def set_measure(
         values: its named values, if it gives several.
         references: the reference sets of the suite that it needs; ``default`` is ``reference_set``.
         rows: ``clip`` for a row a clip, the mean of what its encoder gives; ``frame`` for every row.
+        sees: what a validity card holds it to, see `Measure`.
 
     Raises:
         UsageError: rows of frames of several features, which need not be of the same frames.
@@ -316,6 +329,7 @@ def set_measure(
                 values=values or {},
                 references=tuple(references),
                 rows=rows,
+                sees=sees or {},
             ),
         )
         return function

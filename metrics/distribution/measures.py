@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...harness.core.estimate import RunEstimate
 from ...harness.core.keys import seeded_rng
-from ..base import RunSample, set_measure
+from ..base import Moves, RunSample, set_measure
 from .frechet import FEWEST_EXTRAPOLATED, extrapolate_frechet, frechet_value, leave_one_out
 from .kernel import jedi_distance, mmd_leave_one_out, polynomial_kernel, polynomial_mmd
 from .run_values import SMALL, both_sets, estimate_of
@@ -17,9 +19,20 @@ __all__ = [
 ]
 
 VIDEO = "video"
+SEES: Final[dict[str, Moves]] = dict.fromkeys(
+    ("blur", "noise", "shuffle", "freeze", "modes", "duplicates"), "rises"
+)
+"""What a distance between sets of clips claims to see: worse pictures, worse motion, and too little variety."""
 
 
-@set_measure("fidelity.fvd", version=1, needs=VIDEO, better="lower", bounds=(0.0, None))
+@set_measure(
+    "fidelity.fvd",
+    version=1,
+    needs=VIDEO,
+    better="lower",
+    bounds=(0.0, None),
+    sees=SEES,
+)
 def frechet_video_distance(sample: RunSample) -> RunEstimate:
     """Frechet distance of generated clips to the reference set, in the space of the video encoder.
 
@@ -35,7 +48,14 @@ def frechet_video_distance(sample: RunSample) -> RunEstimate:
     return estimate_of(sample, VIDEO, value, replicates, notes, bounds=(0.0, None))
 
 
-@set_measure("fidelity.fvd_infinity", version=1, needs=VIDEO, better="lower", bounds=(None, None))
+@set_measure(
+    "fidelity.fvd_infinity",
+    version=1,
+    needs=VIDEO,
+    better="lower",
+    bounds=(None, None),
+    sees=SEES,
+)
 def extrapolated_frechet_video_distance(sample: RunSample) -> RunEstimate:
     """Frechet distance extrapolated to infinite sets, by a linear fit over 1/n.
 
@@ -55,7 +75,14 @@ def extrapolated_frechet_video_distance(sample: RunSample) -> RunEstimate:
     return estimate_of(sample, VIDEO, fit.value, fit.leave_one_out, notes, bounds=(None, None))
 
 
-@set_measure("fidelity.kvd", version=1, needs=VIDEO, better="lower", bounds=(None, None))
+@set_measure(
+    "fidelity.kvd",
+    version=1,
+    needs=VIDEO,
+    better="lower",
+    bounds=(None, None),
+    sees=SEES,
+)
 def kernel_video_distance(sample: RunSample) -> RunEstimate:
     """Kernel distance of generated clips to the reference set; its mean does not depend on their number.
 
@@ -70,7 +97,7 @@ def kernel_video_distance(sample: RunSample) -> RunEstimate:
     return estimate_of(sample, VIDEO, polynomial_mmd(x, y), replicates, [], bounds=(None, None))
 
 
-@set_measure("fidelity.jedi", version=1, needs=VIDEO, better="lower", bounds=(0.0, None))
+@set_measure("fidelity.jedi", version=1, needs=VIDEO, better="lower", bounds=(0.0, None), sees=SEES)
 def jedi(sample: RunSample) -> RunEstimate:
     """Distance of generated clips to the reference set by the estimator of JEDi.
 

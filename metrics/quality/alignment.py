@@ -9,7 +9,14 @@ from ..base import NotApplicable, Sample, Scored, measure
 __all__ = ["clip_alignment", "xclip_alignment"]
 
 
-@measure("alignment.clip", version=1, needs=("clip", "clip.text"), better="higher", bounds=(0.0, 100.0))
+@measure(
+    "alignment.clip",
+    version=1,
+    needs=("clip", "clip.text"),
+    better="higher",
+    bounds=(0.0, 100.0),
+    sees={"caption": "falls"},
+)
 def clip_alignment(sample: Sample) -> Scored:
     """Agreement with the prompt: mean over frames of 100 max(cos(frame, prompt), 0).
 

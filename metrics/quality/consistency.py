@@ -18,7 +18,12 @@ __all__ = ["background_consistency", "frame_consistency", "subject_consistency"]
 
 
 @measure(
-    "consistency.subject", version=2, needs=("subject", SHOTS, BLANK), better="higher", bounds=(0.0, 1.0)
+    "consistency.subject",
+    version=2,
+    needs=("subject", SHOTS, BLANK),
+    better="higher",
+    bounds=(0.0, 1.0),
+    sees={"swap": "falls"},
 )
 def subject_consistency(sample: Sample) -> Scored:
     """Similarity of each frame to the one before and to the first, by an image backbone (DINO).
@@ -32,7 +37,12 @@ def subject_consistency(sample: Sample) -> Scored:
 
 
 @measure(
-    "consistency.background", version=2, needs=("clip", SHOTS, BLANK), better="higher", bounds=(0.0, 1.0)
+    "consistency.background",
+    version=2,
+    needs=("clip", SHOTS, BLANK),
+    better="higher",
+    bounds=(0.0, 1.0),
+    sees={"swap": "falls"},
 )
 def background_consistency(sample: Sample) -> Scored:
     """Similarity of each frame to the one before and to the first, by CLIP.

@@ -22,7 +22,14 @@ _FEWEST: Final = 3
 """Gaps that a slope is fitted to."""
 
 
-@measure("consistency.drift", version=1, needs=("subject", SHOTS, BLANK), better="lower", bounds=(-2.0, 2.0))
+@measure(
+    "consistency.drift",
+    version=1,
+    needs=("subject", SHOTS, BLANK),
+    better="lower",
+    bounds=(-2.0, 2.0),
+    sees={"swap": "rises"},
+)
 def subject_drift(sample: Sample) -> Scored:
     """Likeness that is lost each time the gap between two frames doubles, by an image backbone.
 

@@ -17,7 +17,14 @@ __all__ = ["block_edges", "blur", "borders", "clipped", "noise"]
 _NEEDS = (FRAME_QUALITY, BLANK)
 
 
-@measure("quality.blur", version=1, needs=_NEEDS, better="lower", bounds=(0.0, 1.0))
+@measure(
+    "quality.blur",
+    version=1,
+    needs=_NEEDS,
+    better="lower",
+    bounds=(0.0, 1.0),
+    sees={"blur": "rises", "resize": "rises", "crf": "rises"},
+)
 def blur(sample: Sample) -> Scored:
     """Blur of the frames, 0 for sharp to 1: how little a further blur takes away (Crete et al. 2007).
 
@@ -30,7 +37,9 @@ def blur(sample: Sample) -> Scored:
     return _mean(sample, "blur")
 
 
-@measure("quality.block_edges", version=1, needs=_NEEDS, better="lower", bounds=(-1.0, None))
+@measure(
+    "quality.block_edges", version=1, needs=_NEEDS, better="lower", bounds=(-1.0, None), sees={"crf": "rises"}
+)
 def block_edges(sample: Sample) -> Scored:
     """Excess of the steps across the edges of 8 x 8 blocks over those within; 0 where there are no blocks.
 
@@ -43,7 +52,15 @@ def block_edges(sample: Sample) -> Scored:
     return _mean(sample, "block_edges")
 
 
-@measure("quality.noise", version=1, needs=_NEEDS, better="lower", bounds=(0.0, None), unit="levels")
+@measure(
+    "quality.noise",
+    version=1,
+    needs=_NEEDS,
+    better="lower",
+    bounds=(0.0, None),
+    unit="levels",
+    sees={"noise": "rises"},
+)
 def noise(sample: Sample) -> Scored:
     """Standard deviation of the noise of the frames, in levels of 255 (Immerkaer 1996).
 
@@ -55,7 +72,14 @@ def noise(sample: Sample) -> Scored:
     return _mean(sample, "noise")
 
 
-@measure("quality.clipped", version=1, needs=(BLANK,), better="lower", bounds=(0.0, 1.0))
+@measure(
+    "quality.clipped",
+    version=1,
+    needs=(BLANK,),
+    better="lower",
+    bounds=(0.0, 1.0),
+    sees={"exposure": "rises"},
+)
 def clipped(sample: Sample) -> Scored:
     """Share of the values of the frames within 3 levels of black or white: detail that exposure has lost.
 
@@ -68,7 +92,9 @@ def clipped(sample: Sample) -> Scored:
     return Scored(float(clipped_T.mean()), {"worst_frame": worst, "worst_value": float(clipped_T[worst])})
 
 
-@measure("quality.borders", version=1, needs=_NEEDS, better="lower", bounds=(0.0, 1.0))
+@measure(
+    "quality.borders", version=1, needs=_NEEDS, better="lower", bounds=(0.0, 1.0), sees={"letterbox": "rises"}
+)
 def borders(sample: Sample) -> Scored:
     """Share of the picture that is a border of one color in every sampled frame, such as a letterbox.
 

@@ -18,7 +18,9 @@ __all__ = ["epipolar_inliers", "sampson_error"]
 _NEEDS: Final = (EPIPOLAR, BLANK)
 
 
-@measure("geometry.epipolar", version=1, needs=_NEEDS, better="higher", bounds=(0.0, 1.0))
+@measure(
+    "geometry.epipolar", version=1, needs=_NEEDS, better="higher", bounds=(0.0, 1.0), sees={"wobble": "falls"}
+)
 def epipolar_inliers(sample: Sample) -> Scored:
     """Share of matches that two views of one rigid scene would have, median over pairs 1/2 s apart.
 
@@ -40,6 +42,7 @@ def epipolar_inliers(sample: Sample) -> Scored:
     better="lower",
     bounds=(0.0, None),
     unit="pixels of 512",
+    sees={"wobble": "rises"},
 )
 def sampson_error(sample: Sample) -> Scored:
     """Median Sampson distance of all matches to the epipolar geometry that fits them, median over pairs.

@@ -18,7 +18,14 @@ _SAME = 0.05
 """Levels of 255 under which two frames are one."""
 
 
-@measure("motion.flicker", version=2, needs=("pixels", BLANK), better="higher", bounds=(0.0, 1.0))
+@measure(
+    "motion.flicker",
+    version=2,
+    needs=("pixels", BLANK),
+    better="higher",
+    bounds=(0.0, 1.0),
+    sees={"noise": "falls", "flicker": "falls"},
+)
 def flicker(sample: Sample) -> Scored:
     """Similarity of neighbouring frames: (255 - mean |I_t - I_t+1|) / 255, 1 for a frozen clip.
 
@@ -39,7 +46,14 @@ def flicker(sample: Sample) -> Scored:
     )
 
 
-@measure("motion.repeated_frames", version=1, needs=("pixels", BLANK), better="lower", bounds=(0.0, 1.0))
+@measure(
+    "motion.repeated_frames",
+    version=1,
+    needs=("pixels", BLANK),
+    better="lower",
+    bounds=(0.0, 1.0),
+    sees={"freeze": "rises", "repeat": "rises"},
+)
 def repeated_frames(sample: Sample) -> Scored:
     """Share of the frames that repeat the one before them: a freeze, or a rate raised by doubling frames.
 
@@ -68,7 +82,14 @@ def _longest(flags: np.ndarray) -> int:
     return int((ends[1::2] - ends[::2]).max(initial=0))
 
 
-@measure("motion.warping_error", version=2, needs=("flow", BLANK), better="lower", bounds=(0.0, 3.0))
+@measure(
+    "motion.warping_error",
+    version=2,
+    needs=("flow", BLANK),
+    better="lower",
+    bounds=(0.0, 3.0),
+    sees={"noise": "rises", "flicker": "rises"},
+)
 def warping_error(sample: Sample) -> Scored:
     """Change not explained by motion: mean over pairs of sum M |warp(I_t+1) - I_t|^2 / sum M.
 
@@ -104,6 +125,7 @@ def warping_error(sample: Sample) -> Scored:
     better="neither",
     bounds=(0.0, 1.0),
     kind="rate",
+    sees={"freeze": "falls"},
 )
 def dynamic_degree(sample: Sample) -> Scored:
     """Whether a clip moves: 1 when enough pairs of frames 1/8 s apart do.

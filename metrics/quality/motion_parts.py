@@ -27,7 +27,15 @@ _AGREE: Final = 0.5
 _UNIT: Final = "of the shorter side a second"
 
 
-@measure("motion.camera", version=1, needs=_NEEDS, better="neither", bounds=(0.0, None), unit=_UNIT)
+@measure(
+    "motion.camera",
+    version=1,
+    needs=_NEEDS,
+    better="neither",
+    bounds=(0.0, None),
+    unit=_UNIT,
+    sees={"freeze": "falls"},
+)
 def camera_motion(sample: Sample) -> Scored:
     """Speed of the camera: how far the picture is moved by it, averaged over the frame, median over pairs.
 
@@ -41,7 +49,15 @@ def camera_motion(sample: Sample) -> Scored:
     return _speed(sample, 0)
 
 
-@measure("motion.object", version=1, needs=_NEEDS, better="neither", bounds=(0.0, None), unit=_UNIT)
+@measure(
+    "motion.object",
+    version=1,
+    needs=_NEEDS,
+    better="neither",
+    bounds=(0.0, None),
+    unit=_UNIT,
+    sees={"freeze": "falls"},
+)
 def object_motion(sample: Sample) -> Scored:
     """Speed of what moves before the camera: largest 5 % of the flow less the camera's, median over pairs.
 

@@ -32,7 +32,15 @@ _STILL: Final = 1.0
 """Levels of 255 that the thumbnails of a moving clip are apart at least, at the farthest."""
 
 
-@measure("motion.cuts", version=1, needs=(SHOTS, BLANK), better="neither", bounds=(0.0, None), unit="cuts")
+@measure(
+    "motion.cuts",
+    version=1,
+    needs=(SHOTS, BLANK),
+    better="neither",
+    bounds=(0.0, None),
+    unit="cuts",
+    sees={"swap": "rises"},
+)
 def cuts(sample: Sample) -> Scored:
     """Number of hard cuts: neighbouring frames that are unlike, in a stretch of a clip that is not.
 
@@ -82,7 +90,13 @@ def shots_of(frames: int, found: list[int]) -> list[tuple[int, int]]:
 
 
 @measure(
-    "motion.loop", version=1, needs=(SMALL_FRAMES, BLANK), better="neither", bounds=(0.0, 1.0), kind="rate"
+    "motion.loop",
+    version=1,
+    needs=(SMALL_FRAMES, BLANK),
+    better="neither",
+    bounds=(0.0, 1.0),
+    kind="rate",
+    sees={"loop": "rises"},
 )
 def loop(sample: Sample) -> Scored:
     """Whether a clip loops: its end leads back to its start, or a part of it is played again.

@@ -15,7 +15,14 @@ _MOVING: Final = 0.002
 """Share of the points that must move at least, on average: fewer are noise."""
 
 
-@measure("motion.smoothness", version=1, needs=(INTERPOLATION, BLANK), better="higher", bounds=(0.0, 1.0))
+@measure(
+    "motion.smoothness",
+    version=1,
+    needs=(INTERPOLATION, BLANK),
+    better="higher",
+    bounds=(0.0, 1.0),
+    sees={"shuffle": "falls", "drop": "falls", "repeat": "falls"},
+)
 def smoothness(sample: Sample) -> Scored:
     """Likeness of frames 1, 3, 5 ... to the middle of their neighbours: (255 - mean |error|) / 255.
 
@@ -37,7 +44,14 @@ def smoothness(sample: Sample) -> Scored:
     )
 
 
-@measure("motion.jerk", version=1, needs=(PATHS, BLANK), better="lower", bounds=(0.0, 1.0))
+@measure(
+    "motion.jerk",
+    version=1,
+    needs=(PATHS, BLANK),
+    better="lower",
+    bounds=(0.0, 1.0),
+    sees={"shuffle": "rises", "drop": "rises", "repeat": "rises", "warp": "rises"},
+)
 def jerk(sample: Sample) -> Scored:
     """Unevenness of motion: sum of |v3 - 2 v2 + v1| over that of |v1| + 2 |v2| + |v3|, from 0 to 1.
 

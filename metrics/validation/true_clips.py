@@ -1,0 +1,199 @@
+"""True clips to corrupt: of a simulated world, or of a folder of videos; two at a time in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...generators.worlds.registry import find_world
+from ...harness.core.errors import MediaError, UsageError
+from ...harness.core.files import survey_videos
+from ...harness.core.keys import Json, digest
+from ...harness.core.media import Clip, open_clip
+from ...harness.core.progress import note
+
+__all__ = ["FolderClips", "TrueClip", "TrueClips", "WorldClips", "with_others"]
+
+_WORLD: Final = "reference"
+_HELD: Final = 20.0
+"""A frame that differs from the one before by less than a twentieth of the clip's larger steps is held."""
+_SAME: Final = 0.05
+"""Levels of 255 under which two frames are one."""
+_FEWEST: Final = 8
+
+
+@dataclass(frozen=True)
+class TrueClip:
+    """A clip before any corruption.
+
+    Attributes:
+        name: of it within its source.
+        frames: uint8 RGB (T, H, W, 3), of even size.
+        fps: frames a second.
+        prompt: what it shows, if that is known.
+        kind: of scene, if that is known.
+    """
+
+    name: str
+    frames: NDArray[np.uint8]
+    fps: float
+    prompt: str | None = None
+    kind: str | None = None
+
+
+class WorldClips:
+    """Clips of the reference world with their captions, of every family of scenes.
+
+    Args:
+        n: how many.
+        seed: of the scenes.
+    """
+
+    name = "world"
+
+    def __init__(self, n: int, seed: int = 0, purpose: str = "clips") -> None:
+        self._world, self._n, self._seed, self._purpose = find_world(_WORLD), n, seed, purpose
+
+    def identity(self) -> dict[str, Json]:
+        """List what the clips depend on."""
+        return {"world": _WORLD, "version": self._world.version, "n": self._n, "seed": self._seed}
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self) -> Iterator[TrueClip]:
+        size = self._world.native_clips[0]
+        clips = self._world.clips(self._n, ["validation", self._purpose, self._seed], size)
+        for number, (frames_THWC, truth) in enumerate(clips):
+            facts = truth.to_json()
+            yield TrueClip(
+                f"{self._purpose}-{self._seed}-{number}",
+                frames_THWC,
+                size.fps,
+                str(facts["caption"]),
+                str(facts["family"]),
+            )
+
+
+class FolderClips:
+    """The videos of a folder, in the order of their names; frames that are held are taken once.
+
+    Args:
+        folder: with videos, also in folders within it.
+        frames: of each video are taken at most, from its start.
+        most: videos at most.
+
+    Raises:
+        UsageError: no such folder, or fewer than two videos that can be read.
+    """
+
+    name = "folder"
+
+    def __init__(self, folder: Path, frames: int = 16, most: int | None = None) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"the folder {folder} does not exist; name a folder of videos with --real")
+        self._frames = frames
+        self._clips: list[Clip] = []
+        for name in survey_videos(folder).videos:
+            try:
+                self._clips.append(open_clip(folder / name))
+            except MediaError as error:
+                note(f"warning: left out: {error}")
+        self._folder = folder
+        self._clips = self._clips[:most]
+        if len(self._clips) < 2:
+            raise UsageError(
+                f"{folder} has {len(self._clips)} videos that can be read; at least 2 are needed"
+            )
+
+    def identity(self) -> dict[str, Json]:
+        """List what the clips depend on; where the folder is, is not part of it."""
+        files = digest("validation clips", {"files": sorted(clip.sha256 for clip in self._clips)})
+        return {"files": files[:16], "n": len(self._clips), "frames": self._frames}
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __iter__(self) -> Iterator[TrueClip]:
+        known: dict[str, str] = {}
+        for clip in self._clips:
+            name = clip.path.relative_to(self._folder).as_posix()
+            found = _distinct(clip, self._frames)
+            if found is None:
+                note(f"warning: left out: {name} has fewer than {_FEWEST} frames that differ")
+                continue
+            same = known.setdefault(hashlib.sha256(found[0].tobytes()).hexdigest(), name)
+            if same != name:
+                note(f"warning: left out: {name} begins as {same} does")
+                continue
+            yield TrueClip(name, *found)
+
+
+TrueClips = WorldClips | FolderClips
+
+
+def _distinct(clip: Clip, most: int) -> tuple[NDArray[np.uint8], float] | None:
+    """Read frames that are not held, cut to even sizes, and their rate; None if there are too few.
+
+    A first pass measures the steps, so that coding noise between held frames is told from motion.
+    """
+    steps: list[float] = []
+    last: NDArray[np.uint8] | None = None
+    for window in clip.windows():
+        for frame_HWC in window.frames_THWC:
+            if last is not None:
+                steps.append(_step(last, frame_HWC))
+            last = frame_HWC.copy()
+        if len(steps) >= 8 * most:
+            break
+    limit = max(_SAME, float(np.percentile(steps, 75)) / _HELD) if steps else _SAME
+    taken: list[NDArray[np.uint8]] = []
+    seen = 0
+    for window in clip.windows():
+        for frame_HWC in window.frames_THWC:
+            if len(taken) == most:
+                break
+            seen += 1
+            if not taken or _step(taken[-1], frame_HWC) >= limit:
+                taken.append(frame_HWC.copy())
+        if len(taken) == most:
+            break
+    if len(taken) < _FEWEST:
+        return None
+    whole = np.stack(taken)
+    return whole[:, : whole.shape[1] // 2 * 2, : whole.shape[2] // 2 * 2], clip.info.fps * len(taken) / seen
+
+
+def _step(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
+    return float(np.abs(one.astype(np.int16) - two).mean())
+
+
+def with_others(clips: TrueClips) -> Iterator[tuple[TrueClip, TrueClip]]:
+    """Pair each clip with another one, resized to it: the one before, and for the first the next."""
+    before: TrueClip | None = None
+    first: TrueClip | None = None
+    for clip in clips:
+        if before is not None:
+            if first is not None:
+                yield first, _fitted(clip, first)
+                first = None
+            yield clip, _fitted(before, clip)
+        else:
+            first = clip
+        before = clip
+
+
+def _fitted(clip: TrueClip, to: TrueClip) -> TrueClip:
+    import cv2
+
+    height, width = to.frames.shape[1:3]
+    if clip.frames.shape[1:3] == (height, width):
+        return clip
+    resized = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in clip.frames]
+    return replace(clip, frames=np.asarray(np.stack(resized), np.uint8))
