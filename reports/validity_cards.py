@@ -1,4 +1,4 @@
-"""Tables of the packaged validity cards: how often the measures of laws and instructions are right."""
+"""Tables of the packaged validity cards: how often measures are right, and what they see."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..metrics.laws.thresholds import ANY
 from ..metrics.validation.law_card import EVERYDAY, MEDIUM, Alarms, LawCard
 from ..metrics.validation.looks import RECONSTRUCTED
 from ..metrics.validation.packaged_cards import packaged_card, packaged_skills
+from .measure_validity import measure_rows
 from .text import DASH, page_cell
 
 if TYPE_CHECKING:
@@ -25,18 +26,30 @@ _LAWS: Final = "physics."
 _SKILLS: Final = "follows."
 
 
+_MEASURES: Final = (
+    "What measures see: true clips are corrupted in grades of severity. Seen: the value moves with the "
+    "severity as the measure claims, within clips and against clean clips (AUC 0.7 or more), both with "
+    "95% intervals. A corruption that is rewarded moves the value to its better side; one that a measure is "
+    "blind to must be seen by another. The encoders of a run may differ from the cards'."
+)
+_MEASURE_COLUMNS: Final = ("claimed and seen", "claimed and not seen", "sees besides", "blind to")
+
 UNKNOWN = Cell(DASH)
 
 
 @dataclass(frozen=True)
 class ValidityTable:
-    """The rows of a card for the measures of some runs; without a card, ``missing`` says so."""
+    """The rows of a card for the measures of some runs; without a card, ``missing`` says so.
+
+    ``of_words`` says that the cells are words, which may be set in several lines.
+    """
 
     letters: tuple[str, ...]
     about: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     missing: str = ""
+    of_words: bool = False
 
 
 class ScoredRun(Protocol):
@@ -59,7 +72,7 @@ class ScoredRun(Protocol):
 
 
 def validity_tables(runs: Sequence[tuple[ScoredRun, Mapping[str, Any]]]) -> list[ValidityTable]:
-    """Build one table of laws and one of skills for each tracker.
+    """Build one table of laws and one of skills for each tracker, and one of what other measures see.
 
     Args:
         runs: each with its record.
@@ -73,6 +86,13 @@ def validity_tables(runs: Sequence[tuple[ScoredRun, Mapping[str, Any]]]) -> list
                 name = " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
                 of_source.setdefault(name, (identity, []))[1].append(run)
         tables += [table(name, identity, part) for name, (identity, part) in of_source.items()]
+    seen: dict[str, Mapping[str, Any]] = {}
+    for run, _ in runs:
+        seen |= run.measures
+    rows = measure_rows(seen)
+    if rows:
+        letters = tuple(run.letter for run, _ in runs)
+        tables.append(ValidityTable(letters, _MEASURES, _MEASURE_COLUMNS, tuple(rows), of_words=True))
     return tables
 
 

@@ -9,7 +9,21 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Content, Table, estimate_cell, number
-from .options import AsJson, print_json, print_table, say
+from .options import (
+    AsJson,
+    Cache,
+    Device,
+    DeviceOption,
+    Dtype,
+    DtypeOption,
+    EncoderOption,
+    MeasuresOption,
+    Plugins,
+    load_plugins,
+    print_json,
+    print_table,
+    say,
+)
 
 if TYPE_CHECKING:
     from ...metrics.laws.thresholds import ThresholdFile
@@ -30,21 +44,37 @@ def validate(
         bool, typer.Option("--hallucination", help="Validate the measures of hallucination.")
     ] = False,
     sound: Annotated[bool, typer.Option("--sound", help="Validate the measures of sound.")] = False,
+    measures: MeasuresOption = None,
+    real: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of real videos to corrupt, instead of the world's clips."),
+    ] = None,
+    frames: Annotated[
+        int, typer.Option(min=8, max=4096, help="Frames of each video of --real that are taken.")
+    ] = 16,
+    encoder: EncoderOption = None,
+    cache: Cache = Path("cache"),
+    device: DeviceOption = Device.auto,
+    dtype: DtypeOption = Dtype.float32,
+    plugin: Plugins = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Compute thresholds from lawful clips, instead of a card.")
     ] = False,
     out: Annotated[
-        Path,
-        typer.Option(help="Output folder of the card, as JSON and Markdown, or of thresholds.json."),
-    ] = Path("runs/probes"),
+        Path | None,
+        typer.Option(
+            help="Output folder of the card, as JSON and Markdown, or of thresholds.json; by default "
+            "runs/measures or runs/probes."
+        ),
+    ] = None,
     source: Annotated[str, typer.Option(help="Tracker, as for the encoder 'tracks'.")] = "world",
     n: Annotated[
         int | None,
         typer.Option(
             min=2,
             max=100_000,
-            help="Violations per law and severity, clips per skill or fault (40); scenes per family (120) "
-            "or of sound (24).",
+            help="Violations per law and severity, clips per skill, fault or measure (40); scenes per family "
+            "(120) or of sound (24).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
@@ -53,12 +83,36 @@ def validate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Validate the probes on clips of known truth, or calibrate them; the same command resumes."""
-    if probes + skills + hallucination + sound != 1:
+    """Validate measures on clips of known truth, or calibrate thresholds of laws."""
+    of_measures = measures is not None or real is not None
+    if probes + skills + hallucination + sound + of_measures != 1:
         raise UsageError(
-            "say what to validate: --probes (measures of laws), --skills (measures of instructions), "
-            "--hallucination or --sound"
+            "say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
+            "(measures of instructions), --hallucination or --sound"
         )
+    if of_measures:
+        if calibrate or thresholds is not None or source != "world":
+            raise UsageError("--measures takes --real, --encoder, --out, --n, --frames, --seed and --cache")
+        load_plugins(plugin)
+        from ...metrics.encoders.base import EncoderOptions
+        from ...metrics.validation.measure_bench import ALL, ValidationOptions
+        from .validate_measures import run_validation, sources
+
+        named = ",".join(measures or [ALL]).split(",")
+        asked = ValidationOptions(
+            measures=tuple(dict.fromkeys(name.strip() for name in named)),
+            real=real,
+            n=n,
+            frames=frames,
+            seed=seed,
+            encoders=sources(encoder or []),
+            options=EncoderOptions(device=device.value, dtype=dtype.value, cache=cache),
+        )
+        run_validation(Path("runs/measures") if out is None else out, asked, cache, as_json)
+        return
+    if encoder:
+        raise UsageError("--encoder is for --measures")
+    out = Path("runs/probes") if out is None else out
     from ...generators.reference.model.reconstruction import Reconstruction
 
     if skills or hallucination or sound:

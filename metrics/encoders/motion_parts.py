@@ -27,7 +27,7 @@ MOTION_PARTS_COLUMNS: Final = ("camera", "object", "agree", "cells", "seconds")
 the flow; both in shares of min(H, W), NaN where no camera motion could be fitted; agree: share of the points
 with detail that the camera's motion explains; cells: share of the 16 parts of the frame that have such
 points; seconds: between the two frames."""
-_SETTINGS: Final = FlowSettings(longest=256)
+_SETTINGS: Final = FlowSettings(longest=128)
 _SPACING: Final = 6  # pixels between points
 _DETAIL: Final = 6.0  # levels: standard deviation of the surroundings of a point with detail
 _AROUND: Final = 9  # pixels: side of the surroundings

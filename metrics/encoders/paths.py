@@ -25,7 +25,7 @@ PATHS_COLUMNS: Final = ("travel", "change", "points")
 """Of three steps v1, v2, v3 in a row, in shares of min(H, W): the sums over the points that move of
 \\|v1\\| + 2 \\|v2\\| + \\|v3\\| and of \\|v3 - 2 v2 + v1\\|, both divided by the number of all points; and
 the share of points that move."""
-_SETTINGS: Final = FlowSettings(longest=256)
+_SETTINGS: Final = FlowSettings(longest=128)
 _SPACING: Final = 4  # pixels between points
 _MOVES: Final = 0.25  # pixels: what moves less in all three steps is at rest
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frame_sampling import Sampling
-from .base import Encoder, EncoderOptions, Feature, FrameEncoder, Stream
+from .base import Encoder, EncoderOptions, Feature, Stream
+from .flow import sampling_stride
 from .registry import ENCODERS, EncoderEntry
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ picture, 1 for unrelated ones and between a picture and a flat frame, up to 2.""
 SMALL_FRAMES: Final = "small-frames"
 _SIDE: Final = 16
 _SMALL: Final = 8
+_RATE: Final = 8.0
 _FLAT: Final = 4.0  # levels: what varies less counts as flat; its square is added to both parts of the sum
 
 
@@ -77,19 +77,36 @@ def _change(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
     return float(np.square(one - two).mean() / both)
 
 
-class SmallFramesEncoder(FrameEncoder):
-    """Reduce 8 frames a second to 8 x 8 pixels: float32 (T, 192), in 8-bit levels."""
+class SmallFramesEncoder(Encoder):
+    """Reduce frames about 1/8 s apart to 8 x 8 pixels: float32 (T, 192), in 8-bit levels.
+
+    Every so many frames one is taken, as by ``dynamics``, so that a part that is played again is read at the
+    same frames.
+    """
 
     name = SMALL_FRAMES
-    sampling = Sampling(0, 8.0)
 
     def identity(self) -> Mapping[str, Json]:
-        """List the version, the size and the sampling."""
-        return {"version": _VERSION, "side": _SMALL, "sampling": asdict(self.sampling or Sampling())}
+        """List the version, the size and the rate."""
+        return {"version": _VERSION, "side": _SMALL, "rate": _RATE}
 
-    def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
-        """Reduce frames, uint8 RGB (T, H, W, 3), to (T, 192)."""
-        return np.stack([_thumbnail(frame_HWC, _SMALL) for frame_HWC in frames_THWC])
+    def open(self, info: ClipInfo) -> Stream:
+        """Start a clip."""
+        return _SmallFrames(sampling_stride(info, _RATE)[0])
+
+
+class _SmallFrames:
+    def __init__(self, stride: int) -> None:
+        self._stride, self._seen = stride, 0
+        self._rows: list[NDArray[np.float32]] = []
+
+    def push(self, window: Window) -> None:
+        first = -self._seen % self._stride
+        self._rows += [_thumbnail(frame, _SMALL) for frame in window.frames_THWC[first :: self._stride]]
+        self._seen += len(window.frames_THWC)
+
+    def finish(self) -> Feature:
+        return np.array(self._rows, np.float32).reshape(-1, 3 * _SMALL**2)
 
 
 def _build_shots(source: str | None, options: EncoderOptions) -> Encoder:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .hallucination_card import HallucinationCard
 from .law_card import LawCard
+from .measure_card import MeasureCard
 from .skill_report import SkillsCard
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["packaged_card", "packaged_hallucination", "packaged_skills"]
+__all__ = ["packaged_card", "packaged_hallucination", "packaged_measures", "packaged_skills"]
 
 DATA: Final = Path(__file__).parent / "data"
 
@@ -34,6 +35,13 @@ def packaged_hallucination(identity: Mapping[str, Json]) -> HallucinationCard | 
     """Find the card of hallucination of a tracker by its identity; only the tracker ``world`` has one."""
     card = _hallucination()
     return card if card is not None and _same(card.settings["source"], identity) else None
+
+
+@cache
+def packaged_measures(source: str) -> MeasureCard | None:
+    """Read the card of what measures see on clips of ``world`` or ``real``; None if there is none."""
+    path = DATA / source / "measures.json"
+    return MeasureCard.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 @cache

@@ -16,16 +16,19 @@ from ...harness.core.keys import seeded_rng
 from ...harness.core.progress import track
 from ..base import DEFAULT, Measure, NotApplicable, Reference, RunSample
 from ..encoders.base import Feature
-from .corruptions import CAPTION, CORRUPTIONS, SET_CORRUPTIONS, corrupted
+from .corruptions import CORRUPTIONS, SET_CORRUPTIONS, corrupted
 from .measure_trials import CLEAN, ClipRow, Tools, encoded_clip
 from .true_clips import TrueClips, with_others
 
-__all__ = ["SETS", "SET_SIZE", "set_rows"]
+__all__ = ["OF_SETS", "SETS", "SET_SIZE", "set_rows"]
 
-SETS: Final = 8
+SETS: Final = 12
 """Sets that the true clips are dealt into: what intervals are taken over."""
-SET_SIZE: Final = 32
+SET_SIZE: Final = 16
 """Clips of each set."""
+
+OF_SETS: Final = ("blur", "noise", "crf", "flicker", "shuffle", "freeze", "drop", "repeat", "warp", "swap")
+"""The corruptions of clips that sets are made of."""
 
 _Rows = dict[str, list[Feature]]
 """Feature -> a row (1, D) a clip."""
@@ -72,7 +75,7 @@ def _features(
     """Encode every clip as it is and corrupted: (corruption, severity) -> rows; and the clips' kinds."""
     found: dict[tuple[str, float], _Rows] = {}
     kinds: list[str] = []
-    grades = [(n, s) for n in names if n != CAPTION for s in CORRUPTIONS[n].severities]
+    grades = [(name, severity) for name in names for severity in CORRUPTIONS[name].severities]
     with track(what, len(clips)) as ticker, tempfile.TemporaryDirectory() as folder:
         for clip, other in with_others(clips):
             kinds.append(clip.kind or "")
@@ -83,6 +86,8 @@ def _features(
                 encoded = encoded_clip(frames, clip.fps, Path(folder), tools)
                 for need in needs:
                     row = encoded.matrices.get(need)
+                    if key[0] != CLEAN and (row is None or len(row) != 1):
+                        continue  # such as a clip that is too short without the dropped frames
                     if row is None or len(row) != 1:
                         raise UsageError(
                             f"a clip of {len(frames)} frames has no single row of the feature {need!r}; "
@@ -100,12 +105,11 @@ def _variants(
     reference: Reference,
 ) -> Iterator[tuple[tuple[str, float], Mapping[str, Feature]]]:
     """Make a set as it is, of corrupted clips, and changed as a set."""
-    count = len(kinds)
+    count, clean = len(kinds), stacked[CLEAN, 0.0]
     members = np.arange(number, count, SETS)
     for key, of_needs in stacked.items():
-        if all(len(rows) == count for rows in of_needs.values()):
+        if len(of_needs) == len(clean) and all(len(rows) == count for rows in of_needs.values()):
             yield key, {need: rows[members] for need, rows in of_needs.items()}
-    clean = stacked[CLEAN, 0.0]
     for name, kind in SET_CORRUPTIONS.items():
         for severity in kind.severities:
             rng = seeded_rng("set corruption", number, name, severity)

@@ -87,7 +87,7 @@ class FolderClips:
     Args:
         folder: with videos, also in folders within it.
         frames: of each video are taken at most, from its start.
-        most: videos at most.
+        most: videos at most, spread over the folder.
 
     Raises:
         UsageError: no such folder, or fewer than two videos that can be read.
@@ -106,7 +106,8 @@ class FolderClips:
             except MediaError as error:
                 note(f"warning: left out: {error}")
         self._folder = folder
-        self._clips = self._clips[:most]
+        if most is not None and most < len(self._clips):  # spread over the folder
+            self._clips = [self._clips[k * len(self._clips) // most] for k in range(most)]
         if len(self._clips) < 2:
             raise UsageError(
                 f"{folder} has {len(self._clips)} videos that can be read; at least 2 are needed"

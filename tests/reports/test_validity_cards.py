@@ -11,9 +11,11 @@ from screentest.harness.core.estimate import Estimate
 from screentest.harness.core.run_data import Score
 from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.validation.law_card import Alarms, LawCard, LawCell
+from screentest.metrics.validation.measure_card import MeasureAbout, MeasureCard, MeasureRow
 from screentest.metrics.validation.skill_card import SkillRow
 from screentest.metrics.validation.skill_report import SkillsCard
-from screentest.reports import validity_cards
+from screentest.reports import measure_validity, validity_cards
+from screentest.reports.text import DASH
 from screentest.reports.validity_cards import UNKNOWN, validity_tables
 
 WORLD = {"source": "world", "version": 4}
@@ -105,3 +107,20 @@ def test_a_card_of_other_thresholds_is_said():
 def test_a_page_without_such_measures_has_no_validity_section():
     assert validity_tables([(Run(measures={"motion.flicker": {}}), RECORD)]) == []
     assert validity_tables([(Run(), {"encoders": {"tracks": "world"}}), (Run(), {})]) == []
+
+
+def test_what_measures_see_is_told_for_their_version_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = MeasureRow(
+        measure="motion.flicker", corruption="noise", claimed="falls", rank=share(-0.9), severities=(4.0,),
+        areas=(share(0.1),), found="seen",
+    )  # fmt: skip
+    rewarded = row.model_copy(update={"corruption": "blur", "claimed": None, "found": "rewards"})
+    about = MeasureAbout(version=2, better="higher", summary="", unit="")
+    card = MeasureCard(settings={}, measures={"motion.flicker": about}, rows=(row, rewarded))
+    monkeypatch.setattr(measure_validity, "packaged_measures", {"world": card}.get)
+    (table,) = validity_tables([(Run(measures={"motion.flicker": {"version": 2}}), {})])
+    ((name, cells),) = table.rows
+    assert name == "motion.flicker, on clips of the reference world"
+    assert [cell.value for cell in cells] == ["noise", DASH, "blur (rewarded)", DASH]
+    assert table.of_words
+    assert validity_tables([(Run(measures={"motion.flicker": {"version": 1}}), {})]) == []

@@ -1,0 +1,96 @@
+"""The validity card of measures in words: its Markdown, and what it says of each measure in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ...harness.core.estimate import Estimate
+from ...harness.core.templates import render_markdown
+from .corruptions import CORRUPTIONS, SET_CORRUPTIONS
+from .measure_card import Found, MeasureCard, MeasureRow
+
+__all__ = ["SAYS", "measure_text", "summary_columns"]
+
+_TEMPLATE: Final = Path(__file__).parent / "templates" / "measure_card.md.j2"
+SAYS: Final[dict[Found, str]] = {
+    "seen": "claimed and seen",
+    "faint": "seen against the same clip only",
+    "opposite": "claimed, and moves the other way",
+    "not seen": "claimed and not seen",
+    "sees": "sees it, without a claim",
+    "rewards": "rewards it",
+    "moves": "moves with it",
+    "blind": "blind",
+    "unknown": "not known: too few clips with a value",
+}
+"""What is found of a row, in words."""
+
+
+def summary_columns(card: MeasureCard, measure: str) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Sort what a measure does: claimed and seen, claimed and not, sees or rewards besides, and blind to.
+
+    A claim that is seen only against the same clip's other copies is among those not seen, marked so.
+    """
+    seen: list[str] = []
+    missed: list[str] = []
+    besides: list[str] = []
+    blind: list[str] = []
+    for row in card.of(measure):
+        if row.found == "seen":
+            seen.append(row.corruption)
+        elif row.claimed is not None:
+            how = {
+                "faint": " (within a clip only)",
+                "opposite": " (moves the other way)",
+                "unknown": " (few)",
+            }
+            missed.append(row.corruption + how.get(row.found, ""))
+        elif row.found in ("sees", "moves"):
+            besides.append(row.corruption)
+        elif row.found == "rewards":
+            besides.append(f"{row.corruption} (rewarded)")
+        elif row.found == "blind":
+            blind.append(row.corruption)
+    return seen, missed, besides, blind
+
+
+def measure_text(card: MeasureCard) -> str:
+    """Write the card in Markdown."""
+    return render_markdown(
+        _TEMPLATE,
+        card=card,
+        kinds={**CORRUPTIONS, **SET_CORRUPTIONS},
+        tried=list(dict.fromkeys(row.corruption for row in card.rows)),
+        summaries={name: summary_columns(card, name) for name in card.measures},
+        says=SAYS,
+        rank=_rank,
+        area=_area,
+        reasons=_reasons,
+    )
+
+
+def _rank(row: MeasureRow) -> str:
+    return _interval(row.rank, f" of {row.rank.n}")
+
+
+def _area(estimate: Estimate) -> str:
+    return _interval(estimate)
+
+
+def _interval(estimate: Estimate, tail: str = "") -> str:
+    if estimate.value is None:
+        return ""
+    text = f"{estimate.value:.2f}"
+    if estimate.low is not None and estimate.high is not None:
+        text += f" [{estimate.low:.2f}, {estimate.high:.2f}]"
+    return text + tail
+
+
+def _reasons(card: MeasureCard, measure: str) -> list[tuple[str, int]]:
+    """Count the values that a measure did not give, by reason, over all corruptions."""
+    total: dict[str, int] = {}
+    for row in card.of(measure):
+        for reason, count in row.rank.reasons.items():
+            total[reason] = total.get(reason, 0) + count
+    return sorted(total.items(), key=lambda one: (-one[1], one[0]))[:4]

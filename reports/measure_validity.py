@@ -1,0 +1,44 @@
+"""The table of what measures see: the claims of a run's measures, as the packaged cards found them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..harness.core.presentation import Cell
+from ..metrics.validation.measure_report import summary_columns
+from ..metrics.validation.packaged_cards import packaged_measures
+from .text import DASH
+
+if TYPE_CHECKING:
+    from ..metrics.validation.measure_card import MeasureCard
+
+__all__ = ["SOURCES", "measure_rows"]
+
+SOURCES: Final = {"world": "clips of the reference world", "real": "real clips"}
+"""The packaged cards and what their clips are."""
+
+
+def measure_rows(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, tuple[Cell, ...]]]:
+    """Build a row for each measure of a run and card that has it at the same version, of four cells.
+
+    Args:
+        measures: of the run: name -> record.
+    """
+    rows: list[tuple[str, tuple[Cell, ...]]] = []
+    for name, record in measures.items():
+        for source, clips in SOURCES.items():
+            card = packaged_measures(source)
+            if card is not None and _is_of(card, name, record):
+                cells = tuple(_listed(part) for part in summary_columns(card, name))
+                rows.append((f"{name}, on {clips}", cells))
+    return rows
+
+
+def _is_of(card: MeasureCard, name: str, record: Mapping[str, Any]) -> bool:
+    about = card.measures.get(name)
+    return about is not None and about.version == record.get("version")
+
+
+def _listed(corruptions: Sequence[str]) -> Cell:
+    return Cell(", ".join(corruptions) or DASH)

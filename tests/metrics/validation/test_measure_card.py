@@ -1,0 +1,133 @@
+"""A card finds what a planted measure sees and is blind to, and says so of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from screentest.metrics.base import Measure
+from screentest.metrics.validation.measure_card import MeasureCard, make_measure_card, rank_correlation
+from screentest.metrics.validation.measure_report import measure_text, summary_columns
+from screentest.metrics.validation.measure_trials import CLEAN, ClipRow
+
+SEES: Mapping[str, Any] = {
+    "blur": "rises",
+    "noise": "rises",
+    "crf": "rises",
+    "swap": "falls",
+    "drop": "rises",
+}
+
+
+def measure(name: str, sees: Mapping[str, Any], better: Any = "lower") -> Measure:
+    return Measure(
+        name, 3, "mean", lambda _: 0.0, None, (), better, (None, None), "", "A planted one.", sees=sees
+    )
+
+
+def planted_rows(clips: int = 24) -> list[ClipRow]:
+    """Plant what one measure does, by corruption, on clips whose own values differ."""
+    rng = np.random.default_rng(0)
+    effect = {
+        "blur": 5.0,
+        "noise": 0.0,
+        "crf": -5.0,
+        "swap": -5.0,
+        "freeze": 5.0,
+        "repeat": -5.0,
+        "resize": 0.05,
+    }
+    rows: list[ClipRow] = []
+    for k in range(clips):
+        own = float(rng.normal(0, 1))
+        rows.append(ClipRow(f"clip {k}", CLEAN, 0.0, {"planted": own}, {}))
+        for name, gain in effect.items():
+            for grade in (1.0, 2.0, 3.0):
+                jitter = float(rng.normal(0, 0.01))
+                value = own + gain * grade + jitter
+                rows.append(ClipRow(f"clip {k}", name, grade, {"planted": value}, {}))
+        for grade in (1.0, 2.0, 3.0):
+            rows.append(ClipRow(f"clip {k}", "drop", grade, {}, {"planted": "too short"}))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def card() -> MeasureCard:
+    return make_measure_card(planted_rows(), {"planted": measure("planted", SEES)}, SETTINGS)
+
+
+SETTINGS: Mapping[str, Any] = {"source": "folder", "clips": {"n": 24}, "sources": {}}
+
+
+def test_what_is_planted_is_found(card: MeasureCard) -> None:
+    found = {row.corruption: row.found for row in card.rows}
+    assert found == {
+        "blur": "seen",
+        "noise": "not seen",
+        "crf": "opposite",
+        "swap": "seen",
+        "drop": "unknown",
+        "freeze": "sees",
+        "repeat": "rewards",
+        "resize": "faint",
+    }
+    assert card.failed("planted") == ["noise", "crf"]
+
+
+def test_intervals_are_by_clip_and_what_has_no_value_is_counted(card: MeasureCard) -> None:
+    rows = {row.corruption: row for row in card.rows}
+    blur = rows["blur"]
+    assert (blur.rank.value, blur.rank.n, blur.rank.clusters) == (pytest.approx(1.0), 24, 24)
+    assert [area.n for area in blur.areas] == [24, 24, 24]
+    assert "24 clips" in blur.rank.method
+    assert blur.areas[-1].value == 1.0
+    assert blur.areas[-1].low is not None
+    assert blur.areas[-1].low < 1.0  # 24 clips cannot show more
+    assert rows["drop"].rank.reasons == {"too short": 72}
+    assert rows["drop"].rank.value is None
+    noise = rows["noise"].rank
+    assert noise.low is not None
+    assert noise.high is not None
+    assert noise.low < 0 < noise.high
+
+
+def test_a_measure_that_is_neither_better_only_moves() -> None:
+    card = make_measure_card(planted_rows(), {"planted": measure("planted", {}, "neither")}, SETTINGS)
+    found = {row.corruption: row.found for row in card.rows}
+    assert (found["blur"], found["crf"], found["noise"]) == ("moves", "moves", "blind")
+
+
+def test_few_clips_say_nothing() -> None:
+    card = make_measure_card(planted_rows(5), {"planted": measure("planted", SEES)}, SETTINGS)
+    assert {row.found for row in card.rows} == {"unknown"}
+
+
+def test_the_card_in_words(card: MeasureCard) -> None:
+    seen, missed, besides, blind = summary_columns(card, "planted")
+    assert seen == ["blur", "swap"]
+    assert missed == ["noise", "crf (moves the other way)", "drop (few)"]
+    assert besides == ["freeze", "repeat (rewarded)"]
+    assert blind == []
+    text = measure_text(card)
+    assert "| blur | rises | 1.00" in text
+    assert "claimed and not seen" in text
+    assert "Without a value: too short (72)." in text
+    assert "Version 3, lower is better" in text
+    assert MeasureCard.model_validate_json(card.model_dump_json()) == card
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=8))
+def test_rank_correlation_is_scipys_where_it_is_defined(values: list[float]) -> None:
+    from scipy.stats import spearmanr
+
+    steps = list(range(len(values)))
+    found = rank_correlation(steps, values)
+    assert -1.0 - 1e-9 <= found <= 1.0 + 1e-9
+    if len(set(values)) > 1:
+        assert found == pytest.approx(float(spearmanr(steps, values).statistic), abs=1e-9)
+    else:
+        assert found == 0.0
