@@ -65,6 +65,7 @@ def prdc(sample: RunSample) -> dict[str, RunEstimate]:
     bounds=(1.0, None),
     references=(),
     unit="clips",
+    sees={"modes": "falls", "duplicates": "falls"},
 )
 def vendi(sample: RunSample) -> RunEstimate:
     """Effective number of different clips in the run (Friedman and Dieng 2023), from cosines of features.

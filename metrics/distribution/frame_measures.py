@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...harness.core.estimate import RunEstimate
-from ..base import RunSample, set_measure
+from ..base import Moves, RunSample, set_measure
 from .frechet import frechet_value, leave_one_out
 from .kernel import cmmd, gaussian_kernel, mmd_leave_one_out, unit_rows
 from .run_values import SMALL, both_sets, estimate_of
 
 __all__ = ["frame_cmmd", "frame_frechet_distance"]
 
+_SEES: Final[dict[str, Moves]] = dict.fromkeys(("blur", "noise", "modes", "duplicates"), "rises")
+"""What a distance between sets of frames claims to see: worse pictures and too little variety, not motion."""
+
 
 @set_measure(
-    "fidelity.frame_frechet", version=1, needs="image", better="lower", bounds=(0.0, None), rows="frame"
+    "fidelity.frame_frechet",
+    version=1,
+    needs="image",
+    better="lower",
+    bounds=(0.0, None),
+    rows="frame",
+    sees=_SEES,
 )
 def frame_frechet_distance(sample: RunSample) -> RunEstimate:
     """Frechet distance of the frames of generated clips to those of the reference set, by an image encoder.
@@ -31,7 +42,9 @@ def frame_frechet_distance(sample: RunSample) -> RunEstimate:
     return estimate_of(sample, "image", value, replicates, notes, bounds=(0.0, None))
 
 
-@set_measure("fidelity.cmmd", version=1, needs="clip", better="lower", bounds=(0.0, None), rows="frame")
+@set_measure(
+    "fidelity.cmmd", version=1, needs="clip", better="lower", bounds=(0.0, None), rows="frame", sees=_SEES
+)
 def frame_cmmd(sample: RunSample) -> RunEstimate:
     """Distance of the frames of generated clips to those of the reference set by the estimator of CMMD.
 

@@ -22,7 +22,7 @@ VIDEO = "video"
 SEES: Final[dict[str, Moves]] = dict.fromkeys(
     ("blur", "noise", "shuffle", "freeze", "modes", "duplicates"), "rises"
 )
-"""What a distance between sets of clips claims to see: worse pictures, worse motion, and too little variety."""
+"""What a distance between sets of clips claims to see: worse pictures or motion, and too little variety."""
 
 
 @set_measure(

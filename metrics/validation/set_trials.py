@@ -31,7 +31,7 @@ OF_SETS: Final = ("blur", "noise", "crf", "flicker", "shuffle", "freeze", "drop"
 """The corruptions of clips that sets are made of."""
 
 _Rows = dict[str, list[Feature]]
-"""Feature -> a row (1, D) a clip."""
+"""Feature -> the rows (T, D) of each clip."""
 
 
 def set_rows(clips: TrueClips, reference: TrueClips, tools: Tools, names: Sequence[str]) -> list[ClipRow]:
@@ -40,8 +40,15 @@ def set_rows(clips: TrueClips, reference: TrueClips, tools: Tools, names: Sequen
     The clips are dealt into `SETS` sets of equal size, in turn. Every value is of one set, without an
     interval of its own.
 
+    Args:
+        clips: what the sets are made of.
+        reference: other clips.
+        tools: set measures, and the encoders that they need.
+        names: of the corruptions of clips, such as `OF_SETS`.
+
     Raises:
-        UsageError: a measure compares with another set than the reference, or reads what is no row a clip.
+        UsageError: a measure compares with another set than the reference, or an encoder does not apply to
+            the clips as they are.
     """
     for measure in tools.measures:
         if set(measure.references) - {DEFAULT}:
@@ -52,19 +59,13 @@ def set_rows(clips: TrueClips, reference: TrueClips, tools: Tools, names: Sequen
     needs = sorted({need for measure in tools.measures for need in measure.needs})
     real, _ = _features(reference, tools, needs, (), "reference clips")
     made, kinds = _features(clips, tools, needs, names, "clips of sets")
-    of_reference = Reference(
-        DEFAULT,
-        {need: np.concatenate(rows) for need, rows in real[CLEAN, 0.0].items()},
-        {need: [str(k) for k in range(len(rows))] for need, rows in real[CLEAN, 0.0].items()},
-        len(reference),
-    )
-    stacked = {
-        key: {need: np.concatenate(rows) for need, rows in of_needs.items()} for key, of_needs in made.items()
-    }
     rows: list[ClipRow] = []
     for number in range(SETS):
-        for key, of_needs in _variants(number, stacked, kinds, of_reference):
-            values, reasons = _measured(tools.measures, of_needs, of_reference)
+        for key, of_clips in _variants(number, made, kinds, real[CLEAN, 0.0]):
+            values: dict[str, float] = {}
+            reasons: dict[str, str] = {}
+            for measure in tools.measures:
+                _measure(measure, of_clips, real[CLEAN, 0.0], values, reasons)
             rows.append(ClipRow(f"set-{number}", *key, values, reasons))
     return rows
 
@@ -72,7 +73,11 @@ def set_rows(clips: TrueClips, reference: TrueClips, tools: Tools, names: Sequen
 def _features(
     clips: TrueClips, tools: Tools, needs: Sequence[str], names: Sequence[str], what: str
 ) -> tuple[dict[tuple[str, float], _Rows], list[str]]:
-    """Encode every clip as it is and corrupted: (corruption, severity) -> rows; and the clips' kinds."""
+    """Encode every clip as it is and corrupted: (corruption, severity) -> rows; and the clips' kinds.
+
+    A grade is left out if an encoder does not apply to one of its clips, such as one that is too short
+    without the frames that were dropped.
+    """
     found: dict[tuple[str, float], _Rows] = {}
     kinds: list[str] = []
     grades = [(name, severity) for name in names for severity in CORRUPTIONS[name].severities]
@@ -85,91 +90,99 @@ def _features(
                     continue
                 encoded = encoded_clip(frames, clip.fps, Path(folder), tools)
                 for need in needs:
-                    row = encoded.matrices.get(need)
-                    if key[0] != CLEAN and (row is None or len(row) != 1):
-                        continue  # such as a clip that is too short without the dropped frames
-                    if row is None or len(row) != 1:
-                        raise UsageError(
-                            f"a clip of {len(frames)} frames has no single row of the feature {need!r}; "
-                            "validate the measures that read it on longer clips"
-                        )
-                    found.setdefault(key, {}).setdefault(need, []).append(row)
+                    rows = encoded.matrices.get(need)
+                    if rows is not None and len(rows):
+                        found.setdefault(key, {}).setdefault(need, []).append(rows)
+                    elif key[0] == CLEAN:
+                        why = {**encoded.problems, **encoded.not_applicable}.get(need, "it gives no rows")
+                        raise UsageError(f"the encoder {need!r} does not apply to a clip: {why}")
             ticker.advance()
-    return found, kinds
+    whole = {
+        key: of_needs
+        for key, of_needs in found.items()
+        if len(of_needs) == len(needs) and all(len(rows) == len(kinds) for rows in of_needs.values())
+    }
+    return whole, kinds
 
 
 def _variants(
-    number: int,
-    stacked: Mapping[tuple[str, float], Mapping[str, Feature]],
-    kinds: Sequence[str],
-    reference: Reference,
-) -> Iterator[tuple[tuple[str, float], Mapping[str, Feature]]]:
+    number: int, made: Mapping[tuple[str, float], _Rows], kinds: Sequence[str], real: _Rows
+) -> Iterator[tuple[tuple[str, float], _Rows]]:
     """Make a set as it is, of corrupted clips, and changed as a set."""
-    count, clean = len(kinds), stacked[CLEAN, 0.0]
-    members = np.arange(number, count, SETS)
-    for key, of_needs in stacked.items():
-        if len(of_needs) == len(clean) and all(len(rows) == count for rows in of_needs.values()):
-            yield key, {need: rows[members] for need, rows in of_needs.items()}
+    clean = made[CLEAN, 0.0]
+    members = np.arange(number, len(kinds), SETS).tolist()
+    for key, of_needs in made.items():
+        yield key, {need: [rows[k] for k in members] for need, rows in of_needs.items()}
     for name, kind in SET_CORRUPTIONS.items():
         for severity in kind.severities:
             rng = seeded_rng("set corruption", number, name, severity)
             if name == "memorised":
-                copies = rng.permutation(len(members))[: round(severity * len(members))]
-                made = {need: rows[members].copy() for need, rows in clean.items()}
-                for need, rows in made.items():
-                    rows[copies] = np.asarray(reference.features[need])[copies]
-                yield (name, severity), made
+                copied = set(rng.permutation(len(members))[: round(severity * len(members))].tolist())
+                yield (
+                    (name, severity),
+                    {
+                        need: [real[need][i] if i in copied else rows[k] for i, k in enumerate(members)]
+                        for need, rows in clean.items()
+                    },
+                )
                 continue
             chosen = _chosen(name, severity, members, kinds, rng)
             if chosen is not None:
-                yield (name, severity), {need: rows[chosen] for need, rows in clean.items()}
+                yield (name, severity), {need: [rows[k] for k in chosen] for need, rows in clean.items()}
 
 
 def _chosen(
-    name: str, severity: float, members: np.ndarray, kinds: Sequence[str], rng: np.random.Generator
-) -> np.ndarray | None:
+    name: str, severity: float, members: list[int], kinds: Sequence[str], rng: np.random.Generator
+) -> list[int] | None:
     """Choose the clips of a corrupted set; None if the kinds of the clips are not known."""
     if name == "modes":
         every = sorted(Counter(kinds))
         if len(every) < 4:
             return None
         kept = set(rng.permutation(every)[: max(1, round((1 - severity) * len(every)))].tolist())
-        pool = np.array([k for k, kind in enumerate(kinds) if kind in kept])
-        return rng.permutation(pool)[: len(members)]
+        pool = [k for k, kind in enumerate(kinds) if kind in kept]
+        return rng.permutation(pool)[: len(members)].tolist()
     fewer = rng.permutation(members)[: max(2, round((1 - severity) * len(members)))]
-    return fewer if name == "few" else np.resize(fewer, len(members))
+    return fewer.tolist() if name == "few" else np.resize(fewer, len(members)).tolist()
 
 
-def _measured(
-    measures: Sequence[Measure], features: Mapping[str, Feature], reference: Reference
-) -> tuple[dict[str, float], dict[str, str]]:
-    values: dict[str, float] = {}
-    reasons: dict[str, str] = {}
-    for measure in measures:
-        rows = {need: features[need] for need in measure.needs}
-        sample = RunSample(_items(len(next(iter(rows.values())))), rows, {DEFAULT: reference})
-        try:
-            assert measure.set_function is not None  # measures of clips are tried on clips
-            found = measure.set_function(sample)
-        except NotApplicable as why:
-            reasons[measure.name] = str(why)
-            continue
-        except Exception as error:  # a user's own measure must not end the validation
-            reasons[measure.name] = f"failed: {describe(error)}"
-            continue
-        named = (
-            {f"{measure.name}.{name}": one for name, one in found.items()}
-            if isinstance(found, Mapping)
-            else {measure.name: found}
-        )
-        for name, one in named.items():
-            if one.value is not None and np.isfinite(one.value):
-                values[name] = one.value
-            else:
-                reasons[name] = "; ".join((*one.reasons, *one.notes)) or "no value"
-    return values, reasons
+def _measure(
+    measure: Measure, made: _Rows, real: _Rows, values: dict[str, float], reasons: dict[str, str]
+) -> None:
+    """Take a measure of one set; every value is named after it, or after the measure and the value."""
+    features = {need: _stacked(made[need], measure.rows) for need in measure.needs}
+    of_real = {need: _stacked(real[need], measure.rows) for need in measure.needs}
+    clips = {need: [str(k) for k in range(len(rows))] for need, rows in of_real.items()}
+    reference = Reference(DEFAULT, of_real, clips, len(next(iter(real.values()))))
+    first = made[measure.needs[0]]
+    items = [
+        _item(k) for k, rows in enumerate(first) for _ in range(len(rows) if measure.rows == "frame" else 1)
+    ]
+    try:
+        assert measure.set_function is not None  # measures of clips are tried on clips
+        found = measure.set_function(RunSample(items, features, {DEFAULT: reference}))
+    except NotApplicable as why:
+        found = str(why)
+    except Exception as error:  # a user's own measure must not end the validation
+        found = f"failed: {describe(error)}"
+    if isinstance(found, str):
+        named = [f"{measure.name}.{name}" for name in measure.values] or [measure.name]
+        reasons.update(dict.fromkeys(named, found))
+        return
+    several = isinstance(found, Mapping)
+    for name, one in found.items() if several else [("", found)]:
+        whole = f"{measure.name}.{name}" if several else measure.name
+        if one.value is not None and np.isfinite(one.value):
+            values[whole] = one.value
+        else:
+            reasons[whole] = "; ".join((*one.reasons, *one.notes)) or "no value"
 
 
-def _items(count: int) -> list[Item]:
-    """Make items of one prompt, so that no jackknife over prompts is taken within a set."""
-    return [make_item("validation", seed, ClipSettings()) for seed in range(count)]
+def _stacked(rows: Sequence[Feature], of: str) -> Feature:
+    """Stack the rows of clips: all of them, or the mean of each clip's."""
+    return np.concatenate(rows if of == "frame" else [part.mean(axis=0, keepdims=True) for part in rows])
+
+
+def _item(number: int) -> Item:
+    """Make an item of one prompt for all, so that no jackknife over prompts is taken within a set."""
+    return make_item("validation", number, ClipSettings())
