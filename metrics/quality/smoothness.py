@@ -28,7 +28,8 @@ def smoothness(sample: Sample) -> Scored:
 
     VBench (Huang et al. 2024, "motion smoothness") interpolates by a learned network (AMT), here the optical
     flow does (see `InterpolationEncoder`), so the numbers of the two must not be mixed. A still clip scores
-    1, and blur raises it; noise lowers it without any motion.
+    1, and blur raises it; noise lowers it without any motion. On real clips held frames raise it, too: read
+    `motion.jerk` for uneven motion.
 
     Raises:
         NotApplicable: the clip has fewer than three frames, or is blank.

@@ -57,8 +57,8 @@ class ValidationOptions:
 def validate_measures(out: Path, asked: ValidationOptions, cache: FeatureCache) -> MeasureCard:
     """Measure the validity card of measures: ``out``/measures.json and ``out``/MEASURES.md.
 
-    Measures of clips are tried on ``n`` clips (40 of the world). Set measures are tried on 12 sets of 16
-    other clips of the world against 192 more as reference, and not on a folder, which rarely holds so many.
+    Measures of clips are tried on ``n`` clips (40 of the world). Set measures are tried on 12 sets of 8
+    other clips of the world against 96 more as reference, and not on a folder, which rarely holds so many.
 
     Raises:
         UsageError: no measure is left, an encoder of a named measure is not named, or clips are too few.

@@ -15,9 +15,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
+from ...harness.core.arrays import Floats
 from ...harness.core.config import Config
 from ...harness.core.estimate import Estimate
-from ...harness.core.stats import Interval, cluster_bootstrap_mean
+from ...harness.core.stats import Interval, cluster_bootstrap
 from ..base import Measure, Moves
 from ..surprise.pairwise import area_under_curve
 from .corruptions import CORRUPTIONS, SET_CORRUPTIONS
@@ -150,7 +151,9 @@ def _row(
     whole = [clip for clip in start if all(clip in at[severity] for severity in severities)]
     ranks = [rank_correlation((0.0, *severities), [start[c], *(at[s][c] for s in severities)]) for c in whole]
     seed = ("measure card", name, corruption)
-    interval = cluster_bootstrap_mean(ranks, whole, _CONFIDENCE, seed=seed, bounds=(-1.0, 1.0))
+    # Percentiles, not the bootstrap-t: where nearly all clips have the same rank, that knows no spread.
+    totals = np.array([[rank, 1.0] for rank in ranks]).reshape(-1, 2)
+    interval = cluster_bootstrap(totals, _mean, _CONFIDENCE, seed=seed, bounds=(-1.0, 1.0))
     reasons = Counter(row.reasons[name] for row in (*clean.values(), *hit) if name in row.reasons)
     rank = _estimate(interval, len(ranks), reasons)
     areas: list[Estimate] = []
@@ -171,6 +174,11 @@ def _row(
         areas=tuple(areas),
         found=found,
     )
+
+
+def _mean(totals: Floats) -> Floats:
+    """Divide the sum of ranks by their number: (..., 2) to (...)."""
+    return np.asarray(totals[..., 0] / totals[..., 1], np.float64)
 
 
 def _estimate(interval: Interval, n: int, reasons: Counter[str]) -> Estimate:

@@ -24,10 +24,10 @@ __all__ = ["OF_SETS", "SETS", "SET_SIZE", "set_rows"]
 
 SETS: Final = 12
 """Sets that the true clips are dealt into: what intervals are taken over."""
-SET_SIZE: Final = 16
+SET_SIZE: Final = 8
 """Clips of each set."""
 
-OF_SETS: Final = ("blur", "noise", "crf", "flicker", "shuffle", "freeze", "drop", "repeat", "warp", "swap")
+OF_SETS: Final = ("blur", "noise", "crf", "shuffle", "freeze", "swap")
 """The corruptions of clips that sets are made of."""
 
 _Rows = dict[str, list[Feature]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +77,14 @@ class WorldClips:
                 frames_THWC,
                 size.fps,
                 str(facts["caption"]),
-                str(facts["family"]),
+                _kind(facts),
             )
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    """Name the kind of a scene: its family, and the shape of its first thing."""
+    things: Sequence[Mapping[str, Any]] = facts["expect"].get("objects") or ({},)
+    return f"{facts['family']} {things[0].get('shape') or things[0].get('kind') or ''}".strip()
 
 
 class FolderClips:

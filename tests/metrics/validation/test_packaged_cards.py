@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from screentest.harness.core.config import packaged
+from screentest.harness.suite_loading import load_suite
+from screentest.metrics import MEASURES
 from screentest.metrics.instructions.limits import DIGEST
 from screentest.metrics.instructions.measures import SKILLS
 from screentest.metrics.laws.evaluation import LAWS
@@ -10,7 +14,14 @@ from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.tracks import source_name
 from screentest.metrics.validation.law_card import EVERYDAY, MEDIUM, LawCard
 from screentest.metrics.validation.law_card_text import write_text
-from screentest.metrics.validation.packaged_cards import DATA, packaged_card, packaged_skills
+from screentest.metrics.validation.measure_card import MeasureCard
+from screentest.metrics.validation.measure_report import measure_text
+from screentest.metrics.validation.packaged_cards import (
+    DATA,
+    packaged_card,
+    packaged_measures,
+    packaged_skills,
+)
 
 
 def of_world() -> LawCard:
@@ -62,3 +73,50 @@ def test_lawful_everyday_motion_is_rarely_called_a_violation():
     assert (everyday[ANY].rate.value or 0.0) <= 0.05
     assert everyday[ANY].n == sum(p.n - p.discarded for p in card.phenomena)
     assert sum(p.broken.get(ANY, 0) for p in card.phenomena) == everyday[ANY].alarms
+
+
+def measures_of(source: str) -> MeasureCard:
+    card = packaged_measures(source)
+    assert card is not None
+    return card
+
+
+@pytest.mark.parametrize("source", ["world", "real"])
+def test_what_measures_see_is_told_of_the_measures_that_come_with_it(source: str) -> None:
+    card = measures_of(source)
+    MEASURES.load()
+    for name, about in card.measures.items():
+        assert MEASURES.get(name).version == about.version
+        claimed = {row.corruption: row.claimed for row in card.of(name) if row.claimed is not None}
+        assert claimed == {
+            corruption: moves
+            for corruption, moves in MEASURES.get(name).sees.items()
+            if corruption in {row.corruption for row in card.of(name)}
+        }
+    assert (DATA / source / "MEASURES.md").read_text("utf-8") == measure_text(card)
+
+
+def test_measures_of_the_suite_for_any_videos_see_what_they_claim_on_real_clips() -> None:
+    card = measures_of("real")
+    tried = [name for name in load_suite("videos").measures if name in card.measures]
+    assert len(tried) >= 7
+    assert {name: card.failed(name) for name in tried if card.failed(name)} == {}
+
+
+def test_a_measure_that_fails_a_claim_on_the_world_is_told_where_suites_take_it() -> None:
+    card = measures_of("world")
+    failing = {name for name in card.measures if card.failed(name)}
+    page = (DATA.parents[2] / "docs" / "validity.md").read_text("utf-8")
+    for path in packaged("suites").values():
+        for name in failing & set(load_suite(path.stem).measures):
+            assert f"`{name}`" in page
+            assert f"- {name}  # " in path.read_text("utf-8")
+
+
+def test_compression_that_flatters_motion_is_seen_by_two_measures_of_the_same_suite() -> None:
+    card = measures_of("real")
+    suite = load_suite("videos").measures
+    found = {name: row.found for name in suite for row in card.of(name) if row.corruption == "crf"}
+    assert found["motion.flicker"] == "rewards"
+    assert found["motion.warping_error"] == "rewards"
+    assert [name for name, what in found.items() if what == "seen"] == ["quality.blur", "quality.block_edges"]
