@@ -17,7 +17,6 @@ from .options import (
     Dtype,
     DtypeOption,
     EncoderOption,
-    MeasuresOption,
     Plugins,
     load_plugins,
     print_json,
@@ -44,7 +43,10 @@ def validate(
         bool, typer.Option("--hallucination", help="Validate the measures of hallucination.")
     ] = False,
     sound: Annotated[bool, typer.Option("--sound", help="Validate the measures of sound.")] = False,
-    measures: MeasuresOption = None,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option("--measures", "-m", help="Validate these measures, separated by commas, or all."),
+    ] = None,
     real: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of real videos to corrupt, instead of the world's clips."),

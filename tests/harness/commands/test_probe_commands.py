@@ -134,7 +134,7 @@ def test_surprise_without_a_model_is_a_sentence(cli, pairs):
 def test_validate_says_what_it_needs(cli, tmp_path):
     sentence = (
         "error: say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
-        "(measures of instructions) or --hallucination\n"
+        "(measures of instructions), --hallucination or --sound\n"
     )
     assert cli("validate")[::2] == cli("validate", "--probes", "--skills")[::2] == (2, sentence)
     code, _, err = cli("validate", "--skills", "--source", "blobs")

@@ -60,7 +60,7 @@ def card() -> MeasureCard:
     return make_measure_card(planted_rows(), {"planted": measure("planted", SEES)}, SETTINGS)
 
 
-SETTINGS: Mapping[str, Any] = {"source": "folder", "clips": {"n": 24}, "sources": {}}
+SETTINGS: Mapping[str, Any] = {"source": "folder", "clips": {"n": 24, "frames": 16}, "sources": {}}
 
 
 def test_what_is_planted_is_found(card: MeasureCard) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from screentest.harness.core.config import packaged
 from screentest.harness.suite_loading import load_suite
@@ -106,7 +108,7 @@ def test_measures_of_the_suite_for_any_videos_see_what_they_claim_on_real_clips(
 def test_a_measure_that_fails_a_claim_on_the_world_is_told_where_suites_take_it() -> None:
     card = measures_of("world")
     failing = {name for name in card.measures if card.failed(name)}
-    page = (DATA.parents[2] / "docs" / "validity.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "validity.md").read_text("utf-8")
     for path in packaged("suites").values():
         for name in failing & set(load_suite(path.stem).measures):
             assert f"`{name}`" in page
