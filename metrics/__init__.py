@@ -99,6 +99,8 @@ ROOMS.add(
             "sound.clap",
             "sound.encoder",
             "sound.measures",
+            "starts.encoder",
+            "starts.measures",
             "surprise.encoder",
             "tracking.encoder",
         )

@@ -265,3 +265,13 @@ def loss(
         iter([Table(f"languages of {run.name}", heads, rows, (note,))]),
         {"losses": [asdict(one) for one in found]} if as_json else None,
     )
+
+
+@suite_app.command()
+def starts(
+    out: Annotated[Path, typer.Option(help="Folder; the suite modes reads starts/.")] = Path("starts"),
+) -> None:
+    """Render the images and videos that clips of the suite modes start from."""
+    from ..suite_starts import write_starts
+
+    say(f"{len(write_starts(out))} files: {out}")

@@ -1,0 +1,61 @@
+"""The suite of modes: its files are rendered, all six ways run, and what a generator lacks does not apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from screentest.generators import make_generator as generator_of
+from screentest.harness.core.items import start_kind
+from screentest.harness.run import Settings, run
+from screentest.harness.suite_loading import load_suite
+from screentest.harness.suite_starts import STARTS, write_starts
+
+MODES = ("text", "image", "extend", "extend-back", "connect", "edit")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_starts(Path("starts"))
+    return tmp_path
+
+
+def test_the_starts_are_the_same_files_every_time(here: Path):
+    files = {path.name: path.read_bytes() for path in (here / "starts").iterdir()}
+    assert len(files) == 2 * len(STARTS)
+    write_starts(here / "again")
+    assert {path.name: path.read_bytes() for path in (here / "again").iterdir()} == files
+
+
+def test_the_suite_has_every_mode_and_only_files_that_are_rendered(here: Path):
+    suite = load_suite("modes")
+    kinds = {start_kind(prompt) or "text" for prompt in suite.prompts}
+    assert kinds == set(MODES)
+    for prompt in suite.prompts:
+        assert prompt.tags == (start_kind(prompt) or "text",)
+        for path in (prompt.image, prompt.video, prompt.video_to):
+            assert path is None or (here / path).is_file()
+
+
+def test_a_generator_without_modes_does_not_apply_to_them(here: Path, make_generator: Any, cache: Path):
+    suite = load_suite("modes").model_copy(update={"seeds": 1, "measures": ("start.seam", "failure.rate")})
+    summary = run(suite, make_generator(1), here / "run", Settings(cache))
+    text = sum(start_kind(prompt) is None for prompt in suite.prompts)
+    assert summary.outcomes["ok"] == text
+    assert summary.outcomes["not_applicable"] == len(suite.prompts) - text
+    assert summary.outcomes["failed"] == 0
+
+
+def test_one_prompt_of_each_mode_runs_on_the_reference_generator(here: Path, cache: Path):
+    suite = load_suite("modes")
+    first = {start_kind(prompt) or "text": prompt for prompt in reversed(suite.prompts)}
+    part = suite.model_copy(update={"seeds": 1, "prompts": tuple(first[mode] for mode in MODES)})
+    summary = run(part, generator_of("reference:base"), here / "run", Settings(cache))
+    assert summary.outcomes["ok"] == 6
+    assert summary.get("start.fidelity").n == 4  # image, extend, extend back, connect
+    assert summary.get("start.seam").n == 3
+    assert summary.get("edit.kept").n == 1
+    assert summary.get("start.fidelity").value > 25
+    assert all(not one.left_out.get("failed") for one in summary.aggregates)
