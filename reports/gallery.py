@@ -200,10 +200,20 @@ def _rankings(runs: Sequence[RunClips], order: Mapping[str, int]) -> Iterator[tu
             else:
                 yield f"worst {name}{where}", worst
                 yield f"best {name}{where}", best
-        if len(tables) == 2:
-            gaps = {i: abs(v - tables[0][i]) for i, v in tables[1].items() if i in tables[0]}
+        if several:
+            gaps = _gaps(tables)
             if any(gaps.values()):
                 yield f"largest change of {name}", _ranked(gaps, order, sign=-1.0)
+
+
+def _gaps(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Give the largest change of each item from the first run, over the other runs."""
+    gaps: dict[str, float] = {}
+    for table in tables[1:]:
+        for item, value in table.items():
+            if item in tables[0]:
+                gaps[item] = max(gaps.get(item, 0.0), abs(value - tables[0][item]))
+    return gaps
 
 
 def _values(run: RunClips, measure: str) -> dict[str, float]:

@@ -69,6 +69,13 @@ def test_largest_change_between_two_runs_is_chosen() -> None:
     assert "largest change of motion.jerk" in chosen[_ids(a)[7]]
 
 
+def test_largest_change_from_the_first_of_three_runs_is_chosen() -> None:
+    a, b = _run("A", [3.0] * 10), _run("B", [3.0] * 9 + [4.0])
+    c = _run("C", [3.0] * 7 + [9.0] + [3.0] * 2)
+    chosen = choose_items([a, b, c], 10)
+    assert "largest change of motion.jerk" in chosen[_ids(a)[7]]
+
+
 def test_flagged_clips_only_are_ranked_by_a_rate() -> None:
     run = _run("A", [1.0], nudity={6: 1.0})
     labels = [label for reasons in choose_items([run], 10).values() for label in reasons]
