@@ -1,8 +1,8 @@
 """Time the intervals of a large score table: 10,000 resamples over 5,000 items and 40 measures.
 
-Run as ``python tests/benchmarks/intervals.py``. It prints seconds, of the wall and of all processors, for both
-shapes of 5,000 items, 1,250 prompts with 4 clips each and 5,000 prompts with one; for intervals alone, which
-have a budget of 20 s on 2 cores, and with the sign-flip test of each, as a comparison has them.
+Run as ``python tests/benchmarks/intervals.py``. It prints seconds, of the wall and of all processors, for
+both shapes of 5,000 items, 1,250 prompts with 4 clips each and 5,000 prompts with one; for intervals alone,
+which have a budget of 20 s on 2 cores, and with the sign-flip test of each, as a comparison has them.
 """
 
 from __future__ import annotations

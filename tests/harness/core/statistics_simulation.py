@@ -19,6 +19,7 @@ from screentest.harness.core.stats import (
     newcombe_interval,
     paired_rate_interval,
     prompts_to_clear,
+    rank_runs,
     rate_interval,
 )
 from screentest.harness.core.stats.bounds import _exceeds, _sample
@@ -288,6 +289,31 @@ def passes_as_planned(row: Row) -> float:
     return 100 * hits / total
 
 
+GAPS = {"far apart": (0.0, 0.5, 1.0), "near": (0.0, 0.1, 0.2)}
+"""Means of three runs, in standard deviations of a prompt's noise."""
+
+
+def rank_rows() -> list[Row]:
+    return [Row("rank", what, n, "1 seed") for what in GAPS for n in (10, 30, 100)]
+
+
+def ranks_covered(row: Row) -> float:
+    """Give how often, in %, the interval of the middle run's rank holds its true rank."""
+    rng, total = row.rng(), 300
+    hits = 0
+    for trial in range(total):
+        prompts = rng.normal(size=(row.prompts, 1))
+        values = prompts + rng.normal(size=(row.prompts, 3)) + np.array(GAPS[row.what])
+        table = {f"{p:03}": [tuple(of)] for p, of in enumerate(values.tolist())}
+        middle = rank_runs({"m": table}, {"m": "higher"}, 0.95, seed=trial).by_measure["m"][1]
+        hits += middle.low <= 2 <= middle.high
+    return 100 * hits / total
+
+
+def rank_line(row: Row) -> str:
+    return f"| {row.table} | {row.what} | {row.prompts} | {row.seeds} | {ranks_covered(row):.1f} |"
+
+
 def look_line(row: Row) -> str:
     spent, plain = passes_of_looks(row)
     return f"| {row.table} | {row.what} | {row.prompts} | {row.seeds} | {spent:.1f} | {plain:.1f} |"
@@ -346,10 +372,21 @@ values are skewed towards the limit, the normal approximation of a plan asks for
 | rule | distribution over prompts | prompts | clips a prompt | passes |
 |---|---|---|---|---|"""
 
+RANKS = """
+## Coverage of the 95 % intervals of ranks, in %
+
+The middle one of three runs on the same prompts; *near* is 0.1 standard deviations of a prompt's noise
+apart, *far apart* 0.5. 300 samples a row. Ranks are whole numbers, so that their intervals cover more than
+is asked.
+
+| interval | runs | prompts | clips a prompt | covers |
+|---|---|---|---|---|"""
+
 if __name__ == "__main__":
     from screentest.harness.core.stats import means
 
     means.RESAMPLES = 1999
     lines = [HEAD, *map(bound_line, bound_rows()), MIDDLE, *map(interval_line, interval_rows())]
     lines += [LAST, *map(look_line, look_rows()), PLANS, *map(plan_line, plan_rows())]
+    lines += [RANKS, *map(rank_line, rank_rows())]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -35,7 +35,8 @@ def key(row) -> tuple[str, ...]:
 
 def test_the_page_has_every_row() -> None:
     asked = [key(row) for row in [*simulation.bound_rows(), *simulation.interval_rows()]]
-    asked += [key(row) for row in [*simulation.look_rows(), *simulation.plan_rows()]]
+    more = [*simulation.look_rows(), *simulation.plan_rows(), *simulation.rank_rows()]
+    asked += [key(row) for row in more]
     assert sorted(rows()) == sorted(asked)
 
 
@@ -93,3 +94,11 @@ def test_a_row_of_looks_is_what_the_code_gives(row) -> None:
 @pytest.mark.parametrize("row", simulation.plan_rows(), ids=lambda row: "-".join(key(row)))
 def test_a_row_of_plans_is_what_the_code_gives(row) -> None:
     assert simulation.passes_as_planned(row) == pytest.approx(rows()[key(row)][0], abs=0.15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row", [row for row in simulation.rank_rows() if row.prompts == 10], ids=lambda row: "-".join(key(row))
+)
+def test_a_row_of_ranks_is_what_the_code_gives(row) -> None:
+    assert simulation.ranks_covered(row) == pytest.approx(rows()[key(row)][0], abs=0.4)
