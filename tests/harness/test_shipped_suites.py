@@ -22,6 +22,7 @@ from screentest.metrics.judge.questions import Question
 from ..metrics.helpers import encode, score
 
 APPLICATIONS = ("accessibility", "education", "film", "games", "health", "marketing", "robotics")
+LIMITS = ("causes", "contradictions", "counts", "left-right", "long", "order")
 WITH_PROMPTS = [name for name in packaged_suites() if load_suite(name).prompts]
 ANY_CLIP = {
     "failure.rate": "every item",
@@ -126,10 +127,44 @@ def test_a_sample_of_each_application_runs_on_the_reference_generator(tmp_path: 
         assert all(not one.left_out.get("failed") for one in summary.aggregates)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", APPLICATIONS)
-def test_each_application_runs_whole_on_the_reference_generator(name: str, tmp_path: Path, cache: Path):
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_has_prompts_of_the_world_and_questions_of_scenes(name: str):
     suite = load_suite(name)
+    assert len(suite.prompts) >= 20
+    assert {"world", "scene"} <= {tag for prompt in suite.prompts for tag in prompt.tags}
+    for prompt in suite.prompts:
+        assert asked(prompt) & {*suite.measures, "judge.vlm"}, prompt.text
+
+
+def test_left_and_right_and_orders_come_in_pairs():
+    texts = {prompt.text for prompt in load_suite("left-right").prompts}
+    for text in texts:
+        if "right" in text and "from" not in text:
+            assert text.replace("right", "left") in texts
+    orders = [prompt.text for prompt in load_suite("order").prompts]
+    for text in orders:
+        one, two = text.removeprefix("first ").replace(" ,", ",").split(", then ")
+        assert any(
+            other.removeprefix("first ").replace(" ,", ",") == f"{two}, then {one}" for other in orders
+        )
+
+
+def test_a_sample_of_each_limit_runs_on_the_reference_generator(tmp_path: Path, cache: Path):
+    generator = make_generator("reference:base")
+    for name in LIMITS:
+        suite = load_suite(name)
+        part = suite.model_copy(update={"prompts": first_of(suite, "world", 1), "seeds": 1})
+        summary = run(part, generator, tmp_path / name, Settings(cache))
+        assert summary.outcomes["ok"] == 1
+        assert any(one.n for one in summary.aggregates if one.measure in suite.measures[:6])
+        assert all(not one.left_out.get("failed") for one in summary.aggregates)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*APPLICATIONS, *LIMITS])
+def test_each_suite_runs_whole_on_the_reference_generator(name: str, tmp_path: Path, cache: Path):
+    suite = load_suite(name)
+    suite = suite.model_copy(update={"prompts": tuple(p for p in suite.prompts if "minute" not in p.tags)})
     summary = run(suite, make_generator("reference:base"), tmp_path / name, Settings(cache))
     assert summary.outcomes["ok"] == len(suite.prompts)
     assert all(not one.left_out.get("failed") for one in summary.aggregates)
