@@ -48,6 +48,9 @@ def against_table(found: AgainstReference) -> Table:
     ]
     first = next(iter(found.estimates.values()))
     notes = [f"{count} x {reason}" for reason, count in first.reasons.items()]
+    equal = sum(item.equal for item in found.items)
+    if equal:
+        notes.append(f"{equal} clips equal their reference, frame by frame, and have no PSNR")
     alone = sum(item.alone for item in found.items)
     if alone:
         notes.append(f"{alone} frames have no reference frame at their time, and were not compared")
