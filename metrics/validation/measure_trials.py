@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -82,15 +82,16 @@ def clip_rows(clips: TrueClips, tools: Tools, names: Sequence[str]) -> list[Clip
         MediaError: a copy cannot be encoded.
     """
     rows: list[ClipRow] = []
-    reads_prompt = any(need.endswith(_TEXT) for m in tools.measures for need in m.needs)
+    readers = [m for m in tools.measures if any(need.endswith(_TEXT) for need in m.needs)]
+    of_prompts = replace(tools, measures=readers)  # others cannot see a caption
     with track("clips", len(clips)) as ticker, tempfile.TemporaryDirectory() as folder:
         for clip, other in with_others(clips):
             encoded = encoded_clip(clip.frames, clip.fps, Path(folder), tools)
             rows.append(_row(clip, encoded, clip.prompt, tools, (CLEAN, 0.0)))
             for name, severity in _grades(names):
                 if name == CAPTION:
-                    if reads_prompt and clip.prompt is not None and other.prompt not in (None, clip.prompt):
-                        rows.append(_row(clip, encoded, other.prompt, tools, (name, severity)))
+                    if readers and clip.prompt is not None and other.prompt not in (None, clip.prompt):
+                        rows.append(_row(clip, encoded, other.prompt, of_prompts, (name, severity)))
                     continue
                 frames = corrupted(clip, name, severity, other)
                 if frames is not None:

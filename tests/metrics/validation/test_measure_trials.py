@@ -51,9 +51,10 @@ def test_every_clip_is_measured_as_it_is_and_under_every_grade(tmp_path: Path) -
 
 def test_a_caption_is_swapped_without_another_clip(tmp_path: Path) -> None:
     decode_count.clear()
-    found = clip_rows(WorldClips(2), tools(tmp_path, "alignment.clip"), ["caption"])
+    found = clip_rows(WorldClips(2), tools(tmp_path, "alignment.clip", "motion.flicker"), ["caption"])
     assert [row.corruption for row in found] == [CLEAN, "caption"] * 2
     assert found[0].values["alignment.clip"] != found[1].values["alignment.clip"]
+    assert set(found[1].values) == {"alignment.clip"}  # what reads no prompt is not asked
     assert sum(decode_count.values()) == 2
 
 
