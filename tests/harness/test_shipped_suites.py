@@ -94,6 +94,24 @@ def test_an_application_has_prompts_of_its_own_a_policy_and_reasons(name: str):
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
+def test_every_rule_of_an_application_has_the_prompts_that_a_pass_needs(name: str):
+    expects = [check_expectation(p.expect or {}) for p in load_suite(name).prompts]
+    concerned = {
+        "follows.camera": sum(e.camera is not None for e in expects),
+        "follows.order": sum(bool(e.order) for e in expects),
+        "follows.relation": sum(e.relation is not None for e in expects),
+        "follows.motion": sum(e.motion not in (None, "stay") for e in expects),
+        "follows.stillness": sum(e.motion == "stay" for e in expects),
+        "follows.count": sum(any(thing.count > 1 for thing in e.objects) for e in expects),
+        "follows.shown": sum(any(thing.shape for thing in e.objects) for e in expects),
+        "physics.causality": sum(e.collides is not None for e in expects),
+        "physics.permanence": sum(e.passes_behind is not None for e in expects),
+    }
+    for rule, least in needed_items(load_policy(name)).items():
+        assert concerned.get(rule, len(expects)) >= least, rule
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
 def test_questions_have_both_answers(name: str):
     prompts = [p for p in load_suite(name).prompts if "scene" in p.tags]
     questions = [Question.model_validate(q) for p in prompts for q in (p.expect or {})["questions"]]
