@@ -64,6 +64,9 @@ def card_of(
     except NoCardError as why:
         if "rests on no frame judge" not in str(why):
             raise
+        seen = _corruption_card(data, name)
+        if seen is not None:
+            return seen
         raise NoCardError(
             f"{name} has no validity card: how often it is right has not been measured"
         ) from None
@@ -71,6 +74,32 @@ def card_of(
     right = judge.sensitivity[0].low if judge.sensitivity else None
     failed = "" if right is None or right > wrong else _overlap(judge.label, right, wrong)
     return MeasureCard(judge.label, failed)
+
+
+def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
+    """Find the card of what a measure sees of corruptions, first on the kind of clips that the run has.
+
+    It is of the measure's version and encoders. Without a claim that was put to the test it is no card.
+    """
+    from ..metrics.validation.packaged_cards import packaged_measures
+
+    fields = data.measures[name]
+    encoders: Mapping[str, str] = fields.get("encoders") or {}
+    reference = str(data.record.get("generator_spec", "")).startswith("reference:")
+    for source in ("world", "real") if reference else ("real", "world"):
+        card = packaged_measures(source)
+        about = None if card is None else card.measures.get(name)
+        if card is None or about is None or about.version != fields.get("version"):
+            continue
+        known: Mapping[str, str] = card.settings.get("encoders") or {}
+        tested = any(row.claimed and row.found != "unknown" for row in card.of(name))
+        if not tested or any(known.get(role) != digest for role, digest in encoders.items()):
+            continue
+        label = f"corruptions, {'reference world' if source == 'world' else 'real clips'}"
+        blind = card.failed(name)
+        told = f"the card of {name} ({label}) failed: it claims to see {', '.join(blind)}, and does not"
+        return MeasureCard(label, told if blind else "")
+    return None
 
 
 def _tracker(data: RunData) -> Mapping[str, Any] | None:

@@ -104,3 +104,35 @@ def test_a_card_that_failed_cannot_gate(tracked, monkeypatch: pytest.MonkeyPatch
     assert ruled(run, "follows.count", "noted", min=0.9).outcome == "PASS"
     run = tracked("s", "follows.count", value=0.0)
     assert ruled(run, "follows.count", "required", min=0.9).outcome == "FAIL"
+
+
+@pytest.mark.parametrize(("generator", "source"), [("folder:x", "real"), ("reference:base", "world")])
+def test_a_card_of_corruptions_is_of_clips_like_the_runs(make_run, generator: str, source: str) -> None:
+    make_run.registry = MEASURES
+    card = packaged_cards.packaged_measures(source)
+    assert card is not None
+    seen = 0
+    for k, (name, about) in enumerate(card.measures.items()):
+        claims = [row for row in card.of(name) if row.claimed and row.found != "unknown"]
+        if name not in MEASURES or about.per == "set" or not claims or name.startswith("safety."):
+            continue
+        needs = {role: card.settings["encoders"][role] for role in MEASURES.get(name).needs}
+        for version in (about.version, about.version + 1):
+            fields = {name: {"encoders": needs, "version": version}}
+            run = make_run(
+                f"{source}{k}-{version}",
+                {name: lambda p, s: 0.5},
+                fields=fields,
+                generator=generator,
+                prompts=1,
+            )
+            if version > about.version:
+                with pytest.raises(NoCardError, match="has no validity card"):
+                    card_of(read_run(run), name, MEASURES)
+                continue
+            found = card_of(read_run(run), name, MEASURES)
+            assert found is not None
+            assert found.label == f"corruptions, {'real clips' if source == 'real' else 'reference world'}"
+            assert bool(found.failed) == bool(card.failed(name))
+        seen += 1
+    assert seen >= 5
