@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.files import write_atomic
+from ...harness.core.hub import hub_snapshot
 from ...harness.core.keys import digest, file_sha256
 from ...harness.core.specs import split_revision
 
@@ -185,34 +186,10 @@ def _is_checkpoint(folder: Path) -> bool:
 
 
 def _snapshot(source: str, whose: str, *, pickle: bool) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HFValidationError
-
-    repo, revision = split_revision(source)
-    patterns = ["*" + suffix for suffix in (*_READ, *(_PICKLED if pickle else ()))]
-    try:
-        try:
-            path = Path(
-                snapshot_download(repo, revision=revision, allow_patterns=patterns, local_files_only=True)
-            )
-            if (path / _INDEX).is_file():
-                return path
-        except OSError:  # not in the cache at all
-            pass
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=patterns))
-    except HFValidationError:
-        raise UsageError(
-            f"{whose}: {source!r} is neither a folder nor a hub id of the form OWNER/NAME"
-        ) from None
-    except GatedRepoError:
-        raise MissingWeightsError(
-            f"{whose}: the weights {repo} are gated; accept their licence at https://huggingface.co/{repo} "
-            "and set HF_TOKEN to a token of the account that did"
-        ) from None
-    except Exception as error:  # the client raises errors of several HTTP libraries: all mean "cannot be had"
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise MissingWeightsError(
-            f"{whose}: the weights are not in the local Hugging Face cache and cannot be downloaded from "
-            f"https://huggingface.co/{repo} ({reason}); fetch them on a machine with access "
-            f"(`hf download {repo}`) and name their folder"
-        ) from None
+    return hub_snapshot(
+        source,
+        ["*" + suffix for suffix in (*_READ, *(_PICKLED if pickle else ()))],
+        lambda path: (path / _INDEX).is_file(),
+        what=f"{whose}: the weights",
+        then="name their folder",
+    )

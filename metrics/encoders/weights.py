@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.hub import hub_snapshot
 from ...harness.core.keys import folder_digest
 from ...harness.core.specs import parse_argument, split_revision
 
@@ -139,34 +140,16 @@ def model_type(weights: WeightsFolder, role: str, known: Sequence[str], how: str
 
 
 def _hub_snapshot(whose: str, source: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
+    def whole(path: Path) -> bool:
+        return (path / "config.json").is_file() and any((path / name).is_file() for name in (_SINGLE, _INDEX))
 
-    repo, revision = split_revision(source)
-    patterns = [*_SETTINGS, *_TOKENIZER, _SINGLE, _INDEX, "model-*.safetensors"]
-
-    def snapshot(*, local: bool) -> Path:
-        return Path(
-            snapshot_download(repo, revision=revision, allow_patterns=patterns, local_files_only=local)
-        )
-
-    try:
-        try:
-            path = snapshot(local=True)
-            if (path / "config.json").is_file() and ((path / _SINGLE).is_file() or (path / _INDEX).is_file()):
-                return path
-        except OSError:  # not in the cache at all
-            pass
-        return snapshot(local=False)
-    except HFValidationError:
-        raise UsageError(f"{source!r} is neither a folder nor a hub id of the form OWNER/NAME") from None
-    except Exception as error:  # the client raises errors of several HTTP libraries: all mean "cannot be had"
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise MissingWeightsError(
-            f"the weights {source!r} of the {whose} are not in the local Hugging Face cache and "
-            f"cannot be downloaded from https://huggingface.co/{repo} ({reason}); fetch them on a machine "
-            f"with access (`hf download {repo}`) and give their folder as the source of the {whose}"
-        ) from None
+    return hub_snapshot(
+        source,
+        [*_SETTINGS, *_TOKENIZER, _SINGLE, _INDEX, "model-*.safetensors"],
+        whole,
+        what=f"the weights {source!r} of the {whose}",
+        then=f"give their folder as the source of the {whose}",
+    )
 
 
 def _list_files(whose: str, source: str, path: Path) -> tuple[str, ...]:
