@@ -105,6 +105,7 @@ class ChatExpander:
         Raises:
             ServiceDown: it does not answer.
             UsageError: it refuses the key or the model.
+            ScreentestError: it does not take this prompt, for another reason than what it says.
         """
         wait = _FIRST_WAIT_S
         for attempt in range(1, _ATTEMPTS + 1):
@@ -126,7 +127,13 @@ class ChatExpander:
         request = {"model": self.model, "messages": messages, "temperature": 0.0}
         answer = self.client.create("chat/completions", json=request)
         if not answer.ok:
-            return None
+            if answer.fault.refuses:
+                return None
+            raise ScreentestError(
+                f"the chat model {self.model} does not take the next prompt (HTTP {answer.status}: "
+                f"{answer.fault}); what it has answered is kept, and the same command asks again. Mend the "
+                "model's name or its server, or write the prompt into the file with null for an answer"
+            )
         choices: Any = answer.body.get("choices")
         first: Any = choices[0] if isinstance(choices, list) and choices else {}
         message: Any = first.get("message") if isinstance(first, dict) else None

@@ -19,9 +19,9 @@ from ..harness.core.errors import UsageError
 from ..harness.core.items import Start
 from ..harness.core.specs import parse_argument
 from .base import Failure, Output
-from .job_steps import JobState, Later, Uncertain
+from .job_steps import JobState, Later
 from .request import PROTOCOL, outcome_of, read_starts, request_of
-from .service import ServiceGenerator, ServiceOptions, checked_video, read_key
+from .service import ServiceGenerator, ServiceOptions, checked_video, job_id, read_key
 from .service_client import Answer, ServiceClient, plain_address
 
 if TYPE_CHECKING:
@@ -110,10 +110,7 @@ class HttpGenerator(ServiceGenerator):
             return outcome
         if not answer.ok:
             return Failure(f"the server does not take the item (HTTP {answer.status}): {answer.fault}")
-        job = answer.body.get("id")
-        if not isinstance(job, str) or not job.strip() or len(job) > 500:
-            raise Uncertain("its answer has no id of a job")
-        return job
+        return job_id(answer)
 
     def poll(self, job: str) -> JobState:
         """Ask for a job's status; see `JobService.poll`."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import mimetypes
 import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field, field_validator
 
@@ -18,20 +19,20 @@ from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.media import open_clip
 from ..harness.core.presentation import counted
 from .base import VideoFile
-from .job_steps import Later
+from .job_steps import Later, Uncertain
 from .jobs import JobGenerator
-from .service_client import ServiceClient, plain_address
+from .service_client import Answer, ServiceClient, plain_address
 
 if TYPE_CHECKING:
     from ..harness.core.items import Item
     from ..harness.core.keys import Json
 
 __all__ = [
-    "RUNNING",
     "ServiceGenerator",
     "ServiceOptions",
     "VideoOptions",
     "checked_video",
+    "job_id",
     "read_key",
     "read_object",
     "type_of",
@@ -48,19 +49,15 @@ class ServiceOptions(Config):
     wait: float = Field(default=3600.0, gt=0, description="seconds that a run waits for one job")
     timeout: float | None = Field(default=None, gt=0, le=86_400, description="seconds of one request")
     patience: float = Field(default=600.0, gt=0, description="seconds without an answer that end the run")
-    uncertain: Literal["leave", "resubmit"] = Field(
-        default="leave", description="what becomes of a job whose answer was lost"
-    )
     usd_per_second: float | None = Field(default=None, ge=0, description="price of a second of video")
-
-
-RUNNING: Final = frozenset(ServiceOptions.model_fields)
-"""Options that are not part of the identity."""
 
 
 class VideoOptions(ServiceOptions):
     """What services of video models are asked for, beside the prompt."""
 
+    uncertain: Literal["leave", "resubmit"] = Field(
+        default="leave", description="what becomes of a job whose answer was lost"
+    )
     base: str | None = Field(default=None, description="the service's address, up to the version")
     seconds: int | None = Field(default=None, ge=1, description="length; by default the suite's")
     negative: str | None = Field(default=None, min_length=1, description="what the clip should not show")
@@ -83,6 +80,18 @@ class VideoOptions(ServiceOptions):
         """The object ``extra``; empty without one."""
         return read_object(self.extra) if self.extra else {}
 
+    def named(self, *others: str) -> dict[str, Json]:
+        """List the options of the identity: all but those of the running, the address and ``others``."""
+        kept = set(type(self).model_fields) - {*ServiceOptions.model_fields, "uncertain", "base", "extra"}
+        settings = self.model_dump(mode="json", include=kept - {*others}, exclude_none=True)
+        return {**settings, "extra": None if self.extra is None else self.further}
+
+    def length(self, asked: float, *, whole: bool) -> float:
+        """Give the seconds of video to ask for, where a suite asks for so many; ``whole`` rounds these up."""
+        if self.seconds is not None:
+            return float(self.seconds)
+        return float(math.ceil(asked)) if whole else asked
+
 
 class ServiceGenerator(JobGenerator):
     """Base of generators at a service: its client, and the last answer about each ended job."""
@@ -95,7 +104,8 @@ class ServiceGenerator(JobGenerator):
         self.poll_every_s = options.poll
         self.timeout_s = options.wait
         self.patience_s = options.patience
-        self.resubmit_uncertain = options.uncertain == "resubmit"
+        # Of a service that makes one job of two requests with one key, no answer is uncertain.
+        self.resubmit_uncertain = isinstance(options, VideoOptions) and options.uncertain == "resubmit"
         self.usd_per_second = options.usd_per_second
         self._ended: dict[str, Mapping[str, Any]] = {}
         self._accounts: dict[str, Mapping[str, Json]] = {}
@@ -155,6 +165,18 @@ class ServiceGenerator(JobGenerator):
         """Keep what is known of a job's cost; None is not kept."""
         with self._lock:
             self._accounts[job] = {name: value for name, value in account.items() if value is not None}
+
+
+def job_id(answer: Answer) -> str:
+    """Read the id of a job that was made.
+
+    Raises:
+        Uncertain: there is none, so that nobody can ask for the job.
+    """
+    job = answer.body.get("id")
+    if not isinstance(job, str) or not job.strip() or len(job) > 500:
+        raise Uncertain("its answer has no id of a job")
+    return job
 
 
 def checked_video(path: Path) -> VideoFile:

@@ -330,8 +330,8 @@ class ServiceClient:
         status = answer.status
         if status in (401, 403):
             raise UsageError(
-                f"{self.whose} refuses the key (HTTP {status}); check the variable that key_env names, and "
-                "the same command goes on from here"
+                f"{self.whose} refuses the key (HTTP {status}): the credentials are wrong, or missing; "
+                "check the variable that key_env names, and the same command goes on from here"
             )
         if status in (404, 405):
             raise UsageError(

@@ -14,7 +14,6 @@ nothing else here needs; the requests are the same few, so `service_client` make
 from __future__ import annotations
 
 import base64
-import math
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,6 @@ from ..harness.core.specs import parse_argument
 from .base import Failure, Output, Refusal
 from .job_steps import JobState, Uncertain
 from .service import (
-    RUNNING,
     ServiceGenerator,
     VideoOptions,
     checked_video,
@@ -102,16 +100,12 @@ class VeoGenerator(ServiceGenerator):
 
     def identity(self) -> Mapping[str, Json]:
         """List the model and the settings; it cannot reveal what Google changes under a model's name."""
-        settings = self.options.model_dump(
-            mode="json", exclude={*RUNNING, "project", "location", "base", "extra"}, exclude_none=True
-        )
         return {
             "kind": "veo",
             "version": _VERSION,
             "model": self.model,
             "endpoint": self.options.base or ("cloud" if self.options.project else "gemini"),
-            **settings,
-            "extra": None if self.options.extra is None else self.options.further,
+            **self.options.named("project", "location"),
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
@@ -143,7 +137,7 @@ class VeoGenerator(ServiceGenerator):
 
     def billed_seconds(self, item: Item) -> float:
         """Return the seconds of video that are asked for."""
-        return float(self.options.seconds or math.ceil(super().billed_seconds(item)))
+        return self.options.length(super().billed_seconds(item), whole=True)
 
     def submit(self, item: Item, key: str) -> str | Output:
         """Start an operation; see `JobService.submit`."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,12 +26,12 @@ from ..harness.core.errors import UsageError
 from ..harness.core.items import start_kind
 from ..harness.core.specs import parse_argument
 from .base import Failure, Output, Refusal
-from .job_steps import JobState, Later, Uncertain
+from .job_steps import JobState, Later
 from .service import (
-    RUNNING,
     ServiceGenerator,
     VideoOptions,
     checked_video,
+    job_id,
     read_key,
     type_of,
     write_base64,
@@ -126,16 +125,12 @@ class VideosApiGenerator(ServiceGenerator):
 
     def identity(self) -> Mapping[str, Json]:
         """List the model, the server and the settings; it cannot reveal what a server changes by itself."""
-        settings = self.options.model_dump(
-            mode="json", exclude={*RUNNING, "base", "deployment", "idempotent", "extra"}, exclude_none=True
-        )
         return {
             "kind": "videos-api",
             "version": _VERSION,
             "model": self.model,
             "endpoint": self.options.deployment or self.client.base,
-            **settings,
-            "extra": None if self.options.extra is None else self.options.further,
+            **self.options.named("deployment", "idempotent"),
         }
 
     def check(self, items: Sequence[Item]) -> list[str]:
@@ -166,10 +161,7 @@ class VideosApiGenerator(ServiceGenerator):
 
     def billed_seconds(self, item: Item) -> float:
         """Return the seconds of video that are asked for."""
-        if self.options.seconds is not None:
-            return float(self.options.seconds)
-        exact = super().billed_seconds(item)
-        return float(math.ceil(exact)) if self.options.server == "openai" else exact
+        return self.options.length(super().billed_seconds(item), whole=self.options.server == "openai")
 
     def submit(self, item: Item, key: str) -> str | Output:
         """Make a job; see `JobService.submit`."""
@@ -178,9 +170,7 @@ class VideosApiGenerator(ServiceGenerator):
         answer = self.client.create(path, headers={"Idempotency-Key": key}, **self._request(item))
         if not answer.ok:
             return self._outcome(answer)
-        job = answer.body.get("id")
-        if not isinstance(job, str) or not job.strip() or len(job) > 500:
-            raise Uncertain("its answer has no id of a job")
+        job = job_id(answer)
         if self._state(answer.body) == "ended":
             self.ended(job, answer.body)
         return job

@@ -24,13 +24,12 @@ from pydantic import Field, model_validator
 from .core.config import Config, load_yaml
 from .core.errors import UsageError
 from .core.keys import slug
-from .core.specs import split_kind
+from .core.specs import split_argument, split_kind
 
 __all__ = ["NamedGenerator", "is_pattern", "named_generators"]
 
 _SWEPT = ("diffusers", "reference", "folder")
 """Kinds whose argument is a path."""
-_OPTIONS = re.compile(r"\?(?=[A-Za-z_][A-Za-z_0-9]*=)")
 _STEP = re.compile(r"(\d{1,15})\D*$")
 
 
@@ -108,7 +107,7 @@ def named_generators(specs: Sequence[str], file: Path | None = None) -> list[Nam
 def is_pattern(spec: str) -> bool:
     """Say whether a spec stands for several checkpoints."""
     kind, argument = split_kind(spec)
-    return kind in _SWEPT and "*" in _split(argument)[0]
+    return kind in _SWEPT and "*" in split_argument(argument)[0]
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _expanded(listed: _Listed) -> list[_One]:
     if not is_pattern(spec):
         return [_One(spec, listed.name, listed.step)]
     kind, argument = split_kind(spec)
-    path, options = _split(argument)
+    path, options = split_argument(argument)
     whole = str(Path(path).expanduser())
     found = sorted(glob.glob(whole), key=_order)  # noqa: PTH207 (a star may stand in any folder of the path)
     if not found:
@@ -140,12 +139,6 @@ def _expanded(listed: _Listed) -> list[_One]:
         )
         for one in found
     ]
-
-
-def _split(argument: str) -> tuple[str, str]:
-    """Split an argument from its options, which keep their question mark."""
-    found = _OPTIONS.search(argument)
-    return (argument, "") if found is None else (argument[: found.start()], argument[found.start() :])
 
 
 def _step(path: str) -> int | None:

@@ -43,6 +43,7 @@ __all__ = [
     "parse_pair",
     "parse_pairs",
     "parse_wrapped",
+    "split_argument",
     "split_kind",
     "split_nouns",
     "split_revision",
@@ -98,6 +99,17 @@ def split_kind(spec: str) -> tuple[str, str]:
     """
     end = next((at for at, sign in enumerate(spec) if sign in ":?"), len(spec))
     return spec[:end], spec[end:].removeprefix(":")
+
+
+def split_argument(text: str) -> tuple[str, str]:
+    """Split a path from the options that follow it; these keep their question mark and are not parsed.
+
+    Example:
+        >>> split_argument("out/step-*?steps=5"), split_argument("what?.mp4")
+        (('out/step-*', '?steps=5'), ('what?.mp4', ''))
+    """
+    found = _OPTIONS_BEGIN.search(text)
+    return (text, "") if found is None else (text[: found.start()], text[found.start() :])
 
 
 def parse_argument(text: str, whose: str = "the spec", *, path: bool = False) -> Spec:

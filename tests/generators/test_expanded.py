@@ -164,9 +164,19 @@ def test_a_chat_model_is_asked_once_for_each_prompt(model, tmp_path):
 def test_what_a_model_declines_is_left_as_it_is_and_said(model, tmp_path):
     declined = {"choices": [{"message": {"content": "no", "refusal": "no"}}]}
     cut = {"choices": [{"message": {"content": "a very"}, "finish_reason": "length"}]}
-    model.answers = [declined, 400, cut, ""]
-    made = expand(["a", "b", "c", "d", "e"], ChatExpander("toy", model.url, None), tmp_path / "long.yaml")
-    assert made.expansions == {"a": None, "b": None, "c": None, "d": None, "e": "long e"}
+    model.answers = [declined, cut, ""]
+    made = expand(["a", "c", "d", "e"], ChatExpander("toy", model.url, None), tmp_path / "long.yaml")
+    assert made.expansions == {"a": None, "c": None, "d": None, "e": "long e"}
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_is_not_taken_is_no_answer_and_is_asked_again(model, tmp_path, status):
+    by, out = ChatExpander("toy", model.url, None), tmp_path / "long.yaml"
+    model.answers = ["A cat.", status]
+    with pytest.raises(ScreentestError, match=rf"does not take the next prompt \(HTTP {status}"):
+        expand(["a cat", "a dog"], by, out)
+    assert read_expansions(out).expansions == {"a cat": "A cat."}
+    assert expand(["a cat", "a dog"], by, out).expansions["a dog"] == "long a dog"
 
 
 def test_a_model_that_does_not_answer_keeps_what_there_is(model, tmp_path):

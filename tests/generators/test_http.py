@@ -232,6 +232,11 @@ def test_a_wrong_spec_is_one_sentence(argument, sentence):
     assert "secret" not in str(caught.value)
 
 
+def test_an_option_that_could_change_nothing_is_refused():
+    with pytest.raises(UsageError, match="'uncertain'"):
+        make_http("http://127.0.0.1:1?uncertain=resubmit")
+
+
 def test_a_bare_address_is_a_spec():
     assert make_http("//host:8000?version=1").identity()["server"] == "http://host:8000"
     assert make_http("https://host/v2?version=1").identity()["server"] == "https://host/v2"

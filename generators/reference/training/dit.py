@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ....harness.core.errors import UsageError
@@ -25,7 +25,7 @@ from ..model.sampler import shift_time
 from ..model.text import TextConditioner
 from ..model.vae import encode_clips, load_vae
 from .data import TrainingSample, planted, training_samples
-from .loop import TrainConfig, Watch, fit, say, torch_device
+from .loop import TrainConfig, Watch, fit, say, stopped_at, torch_device
 
 __all__ = ["TrainDit", "export_dit", "train_dit", "write_dit"]
 
@@ -113,15 +113,8 @@ def train_dit(config: TrainDit, out: Path, watch: Watch | None = None) -> Path:
 
     state = out / f"{config.name}-state"
     keep = {config.early, *config.keep} - {0}
-    ended = config.steps
-
-    def watched(step: int, module: nn.Module, averages: Mapping[str, Tensor]) -> Any:
-        nonlocal ended
-        told = None if watch is None else watch(step, module, averages)
-        ended = step if told is not None and told[1] else config.steps
-        return told
-
-    averages = fit(model, loss, config, state, snapshots=keep, watch=watched)
+    averages = fit(model, loss, config, state, snapshots=keep, watch=watch)
+    ended = stopped_at(state) or config.steps
     write_beside(state / f"step-{ended}.safetensors", lambda beside: save_file(averages, beside))
     if 0 < config.early < ended:
         export_dit(config, out, step=config.early, name="early")

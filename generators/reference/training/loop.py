@@ -23,11 +23,24 @@ from torch import Tensor, nn
 
 from ....harness.core.config import Config
 from ....harness.core.errors import ScreentestError, UsageError
+from ....harness.core.files import write_atomic
 from ....harness.core.keys import seeded_rng
 from ..model.checkpoint import write_beside
 from .log import TrainingLog, say
 
-__all__ = ["Loss", "TrainConfig", "TrainReader", "Watch", "fit", "say", "step_generator", "torch_device"]
+__all__ = [
+    "Loss",
+    "TrainConfig",
+    "TrainReader",
+    "Watch",
+    "fit",
+    "say",
+    "step_generator",
+    "stopped_at",
+    "torch_device",
+]
+
+_STOPPED = "stopped.json"
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """The loss of step n (from 0): draws its batch and noise from the generator, and returns a scalar."""
@@ -117,7 +130,7 @@ def fit(
 
     ``folder`` gets ``state.safetensors``, from which an interrupted run of the same configuration resumes,
     and ``step-N.safetensors`` (averaged weights) for each N of ``snapshots``. Training ends early where
-    ``watch`` says so.
+    ``watch`` says so; it stays ended (see `stopped_at`) while there is a ``watch``.
 
     Raises:
         UsageError: the folder holds the state of another configuration, or a damaged one.
@@ -129,6 +142,11 @@ def fit(
     state = _State(model, config, folder / "state.safetensors")
     log = TrainingLog(folder, config.identity(), config.tracking)
     first = state.step
+    mark = folder / _STOPPED
+    if first and watch is not None and stopped_at(folder) == first:
+        say(f"training was ended early after step {first} of {config.steps}; to train on, delete {mark}")
+        return state.averages()
+    mark.unlink(missing_ok=True)
     if first:
         say(f"resuming after step {first} of {config.steps}")
     started = saved = spoken = time.monotonic()
@@ -166,8 +184,18 @@ def fit(
             log.send(finished=last)
             saved = now
         if last:
+            if state.step < config.steps:
+                write_atomic(mark, json.dumps({"step": state.step}))
             break
     return state.averages()
+
+
+def stopped_at(folder: Path) -> int | None:
+    """Read after which step the training in a folder was ended early; None where it was not."""
+    try:
+        return int(json.loads((folder / _STOPPED).read_text("utf-8"))["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 class _State:

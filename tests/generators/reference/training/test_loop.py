@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from screentest.generators.reference.training.loop import TrainConfig, fit, step_generator, torch_device
+from screentest.generators.reference.training.loop import (
+    TrainConfig,
+    Watch,
+    fit,
+    step_generator,
+    stopped_at,
+    torch_device,
+)
 from screentest.harness.core.errors import ScreentestError, UsageError
 from torch import Tensor, nn
 
@@ -16,7 +23,9 @@ class Killed(Exception):
     pass
 
 
-def train(folder: Path, config: TrainConfig = CONFIG, die_at: int | None = None) -> dict[str, Tensor]:
+def train(
+    folder: Path, config: TrainConfig = CONFIG, die_at: int | None = None, watch: Watch | None = None
+) -> dict[str, Tensor]:
     torch.manual_seed(0)
     model = nn.Linear(3, 1)
 
@@ -26,7 +35,7 @@ def train(folder: Path, config: TrainConfig = CONFIG, die_at: int | None = None)
         x = torch.randn(config.batch, 3, generator=generator)
         return (model(x) - x.sum(1, keepdim=True)).square().mean()
 
-    return fit(model, loss, config, folder, snapshots=[4])
+    return fit(model, loss, config, folder, snapshots=[4], watch=watch)
 
 
 def test_a_run_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -45,6 +54,33 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path, capsys: pytest.CaptureF
     assert "step 8/8" in capsys.readouterr().err
     again = train(tmp_path, die_at=0)
     assert torch.equal(first["weight"], again["weight"])
+
+
+def test_a_training_that_was_ended_early_stays_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps: list[int] = []
+
+    def watch(step: int, *_: object) -> tuple[dict[str, float], bool]:
+        steps.append(step)
+        return {}, step == 5
+
+    ended = train(tmp_path, watch=watch)
+    again = train(tmp_path, watch=watch)
+    assert steps == [1, 2, 3, 4, 5]
+    assert stopped_at(tmp_path) == 5
+    assert torch.equal(ended["weight"], again["weight"])
+    assert "was ended early after step 5 of 8; to train on, delete" in capsys.readouterr().err
+    (tmp_path / "stopped.json").unlink()
+    train(tmp_path, watch=watch)
+    assert steps[5:] == [6, 7, 8]
+
+
+def test_a_training_that_was_ended_early_goes_on_where_nothing_can_end_it(tmp_path: Path) -> None:
+    train(tmp_path, watch=lambda step, *_: ({}, step == 5))
+    train(tmp_path)
+    assert stopped_at(tmp_path) is None
+    assert torch.equal(train(tmp_path)["weight"], train(tmp_path / "whole")["weight"])
 
 
 def test_it_learns(tmp_path: Path) -> None:
