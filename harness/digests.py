@@ -84,7 +84,7 @@ class RunDigests(BaseModel):
 
 def run_digests(store: RunStore) -> RunDigests:
     """Make the digests of a run as it is now."""
-    parts = {name: rows_sha256(store.rows(query)) for name, query in _ROWS.items()}
+    parts = {name: rows_sha256(store.each_row(query)) for name, query in _ROWS.items()}
     return RunDigests(record=rows_sha256([[json.dumps(store.record, sort_keys=True)]]), **parts)
 
 
@@ -151,7 +151,7 @@ def differences(store: RunStore, planned: Sequence[Item] = ()) -> list[TableChan
     if store.record["schema"] < WITH_DIGESTS:
         return found
     for part, rows in (
-        ("scores", Counter(score.measure for score in store.scores() if not score.intact)),
+        ("scores", store.changed_scores()),
         ("sets", Counter(one.full_name for one in store.set_scores().values() if not one.intact)),
     ):
         found += [
@@ -187,8 +187,9 @@ def _of_plan(store: RunStore, planned: Sequence[Item]) -> list[TableChange]:
             )
         )
     units: dict[int, list[str]] = {}
-    for number, item in store.rows("SELECT unit, id FROM items ORDER BY position"):
-        units.setdefault(number, []).append(item)
+    numbers = store.each_row("SELECT unit FROM items ORDER BY position")
+    for (number,), item in zip(numbers, items, strict=True):
+        units.setdefault(number, []).append(item.id)
     suite: Mapping[str, Any] = record["suite"]
     ids, starts = list(units.values()), record.get("starts") or {}
     if plan_digest((suite["name"], suite["version"]), record["generator"], ids, starts) != record["plan"]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import UsageError
-from .score_rows import run_columns, score_rows
+from .score_rows import run_columns, score_columns, score_rows
 from .store import RunStore, open_run
 from .summary import read_summary
 
@@ -56,6 +57,7 @@ AGGREGATE_COLUMNS = (
 JSON. ``frames``, ``width``, ``height`` and ``fps`` are of the decoded clips, missing where these differ;
 ``seconds`` is the time that all clips of the run took to generate.
 """
+_ROWS_AT_ONCE = 20_000
 _FORMAT = ("frames", "width", "height", "fps")
 
 
@@ -66,13 +68,9 @@ def score_frame(stores: RunStore | Sequence[RunStore]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    columns: dict[str, None] = {}
-    rows: list[dict[str, Any]] = []
-    for store in [stores] if isinstance(stores, RunStore) else stores:
-        named, found = score_rows(store)
-        columns |= dict.fromkeys(named)
-        rows += found
-    return pd.DataFrame(rows, columns=pd.Index(list(columns))).astype({"value": "float64"})
+    stores = [stores] if isinstance(stores, RunStore) else stores
+    rows = [row for store in stores for row in score_rows(store)]
+    return pd.DataFrame(rows, columns=pd.Index(score_columns(stores))).astype({"value": "float64"})
 
 
 def aggregate_frame(stores: Sequence[RunStore]) -> pd.DataFrame:
@@ -126,7 +124,20 @@ def export_scores(folders: Path | Sequence[Path], out: Path) -> int:
         UsageError: there is no run, the suffix is another, or the file cannot be written.
     """
     _refuse_suffix(out)
-    return _write(score_frame(_opened(folders)), out)
+    stores = _opened(folders)
+    columns = score_columns(stores)
+    return _write(_score_parts(stores, columns), columns, out)
+
+
+def _score_parts(stores: Sequence[RunStore], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Give the score table part by part, so that a long one is never held whole; the first may be empty."""
+    import pandas as pd
+
+    rows = (row for store in stores for row in score_rows(store))
+    first = True
+    while (part := list(islice(rows, _ROWS_AT_ONCE))) or first:
+        first = False
+        yield pd.DataFrame(part, columns=pd.Index(columns)).astype({"value": "float64"})
 
 
 def export_aggregates(folders: Path | Sequence[Path], out: Path) -> int:
@@ -137,7 +148,7 @@ def export_aggregates(folders: Path | Sequence[Path], out: Path) -> int:
             be written.
     """
     _refuse_suffix(out)
-    return _write(aggregate_frame(_opened(folders)), out)
+    return _write(iter([aggregate_frame(_opened(folders))]), None, out)
 
 
 def _opened(folders: Path | Sequence[Path]) -> list[RunStore]:
@@ -149,16 +160,36 @@ def _refuse_suffix(out: Path) -> None:
         raise UsageError(f"the export {out} should end in .parquet or .csv")
 
 
-def _write(frame: pd.DataFrame, out: Path) -> int:
+def _write(parts: Iterator[pd.DataFrame], columns: Sequence[str] | None, out: Path) -> int:
+    """Write a table part by part; ``columns`` are those of the score table, None for other tables."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = 0
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         if out.suffix == ".csv":
-            frame.to_csv(beside, index=False)
+            with beside.open("w", encoding="utf-8", newline="") as file:
+                for part in parts:
+                    part.to_csv(file, index=False, header=not rows)
+                    rows += len(part)
         else:
-            frame.to_parquet(beside, index=False)
+            first = pa.Table.from_pandas(next(parts), _schema(columns), preserve_index=False)
+            with parquet.ParquetWriter(beside, first.schema) as writer:
+                for part in chain([first], (pa.Table.from_pandas(p, first.schema) for p in parts)):
+                    writer.write_table(part)
+                    rows += len(part)
         beside.replace(out)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror or error}") from None
     finally:
         beside.unlink(missing_ok=True)
-    return len(frame)
+    return rows
+
+
+def _schema(columns: Sequence[str] | None) -> Any:
+    """Give the types of the score table, which its first part alone may not show."""
+    import pyarrow as pa
+
+    types = {"seed": pa.int64(), "value": pa.float64()}
+    return columns and pa.schema([(name, types.get(name, pa.string())) for name in columns])

@@ -58,14 +58,14 @@ def generate(
     edited = isinstance(source_in(plan.generator), list)  # a mended plug-in has another digest
     again = "into a new --out, as its source will differ" if edited else "with --retry-failed"
     log = GenerationLog(store.folder, 0 if generator.sources else stop_after, again)
-    done = store.clips()
+    done = store.have_clips()
     parts = Layered(generator)
     if isinstance(parts.inner, JobGenerator):
         left = [item for item in plan.items if item.id not in done]
         _JobRun(plan, store, parts, parts.inner, log).run(left)
         return
     todo = [
-        tuple(item for item in unit.items if item.id not in reused)
+        tuple(item for item in unit.items if item.id not in reused) if reused else unit.items
         for unit in plan.units
         if any(item.id not in done for item in unit.items)
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .core.items import Item, make_item, start_of
+from .core.items import Item, make_item, make_items, start_of
 from .core.keys import Json, digest
 from .core.mlflow_names import flat_params
 from .suite import Suite
@@ -51,17 +51,17 @@ class Plan:
 def suite_items(suite: Suite) -> tuple[Item, ...]:
     """List the items of a suite that has prompts: every prompt with every seed."""
     return tuple(
-        make_item(
+        item
+        for prompt in suite.prompts
+        for item in make_items(
             prompt.text,
-            seed,
-            clip,
+            range(prompt.seeds or suite.seeds),
+            suite.clip_of(prompt),
             tags=prompt.tags,
             labels=prompt.labels,
             expect=prompt.expect,
             **start_of(prompt),
         )
-        for prompt, clip in ((prompt, suite.clip_of(prompt)) for prompt in suite.prompts)
-        for seed in range(prompt.seeds or suite.seeds)
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from ..safety.attacks.withhold import MARK, Withheld, is_attack, is_red_team
 from .core.items import Item
-from .score_rows import score_rows
+from .score_rows import score_columns, score_rows
 from .store import RunStore
 from .summary import Summary
 
@@ -142,13 +142,12 @@ def clip_name(item: Item, path: Path) -> str:
 
 
 def _score_table(store: RunStore, hidden: Hidden) -> str:
-    columns, rows = score_rows(store)
     items = {item.id: item for item in store.items()}
-    columns = [name for name in columns if name != "evidence"]  # most of the table's size
+    columns = [name for name in score_columns([store]) if name != "evidence"]  # most of the table's size
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(columns)
-    for row in rows:
+    for row in score_rows(store):
         value = row["value"]
         told = {**hidden.cleaned(row), "value": None if value is None else repr(value)}
         told["prompt"] = hidden.prompt(items[str(row["item"])])

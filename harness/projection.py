@@ -116,7 +116,7 @@ def project(folder: Path, *, attacks: bool = False) -> Projection:
 def _project(store: RunStore, attacks: bool) -> Projection:
     folder, record = store.folder, store.record
     summary = read_summary(folder) if (folder / "summary.json").exists() else None
-    outcomes = outcome_counts(store.clips().values())
+    outcomes = outcome_counts(store.outcomes())
     planned = len(store.items())
     finished = summary is not None and sum(outcomes.values()) == planned
     nothing_came = outcomes["failed"] > 0 and outcomes["failed"] == planned

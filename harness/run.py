@@ -29,7 +29,7 @@ from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
 from .reuse import refuse_other_generator, reuse_clips
 from .run_warnings import name_lost_clips, say_copies, say_failures, say_formats, warn_of_foreign
-from .scoring import PROVISIONAL
+from .scoring import PROVISIONAL, Scorer
 from .set_scoring import named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
@@ -134,7 +134,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             store.forget_failures()
         if not new:
             name_lost_clips(store)
-        if len(store.clips()) < len(plan.items):
+        if sum(store.outcomes().values()) < len(plan.items):
             check_encoders(tools)
         reused = () if settings.reuse is None else reuse_clips(plan, store, settings.reuse)
         with settings.team(store, suite, tools, generator) as team:
@@ -182,7 +182,7 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
     tools.prepare()
     with single_writer(open_run(folder).folder):
         store = open_run(folder)
-        missing = len(store.items()) - len(store.clips())
+        missing = len(store.items()) - sum(store.outcomes().values())
         if missing:
             raise UsageError(
                 f"{folder} still lacks {missing} of its {len(store.items())} clips; "
@@ -218,8 +218,8 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
             )
     else:
         items = suite_items(suite)
-    items = tuple(replace(item, file=generator.file_of(item)) for item in items)
-    items = tuple(replace(item, given=_other_text(generator, item)) for item in items)
+    items = tuple(_with(item, "file", generator.file_of(item)) for item in items)
+    items = tuple(_with(item, "given", _other_text(generator, item)) for item in items)
     return make_plan(
         suite,
         items,
@@ -227,6 +227,10 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
         batch_size=generator.batch_size,
         starts=_start_digests(items),
     )
+
+
+def _with(item: Item, name: str, value: str | None) -> Item:
+    return item if getattr(item, name) == value else replace(item, **{name: value})
 
 
 def _other_text(generator: Generator, item: Item) -> str | None:
@@ -257,45 +261,51 @@ def _score(store: RunStore, tools: Instruments, team: Team | None) -> Summary:
 
 def _score_items(store: RunStore, tools: Instruments, team: Team | None) -> None:
     """Score, item by item, what has no score under its current key."""
-    records = store.clips()
     tools.scorer.prepare(store.items())
-    # A measure or an encoder that failed on a clip, even in part, is tried again: the cause may have gone.
-    have = {
-        (s.item, s.measure): s.key
-        for s in store.scores()
-        if (s.status != "failed" or records[s.item].outcome == "failed")
-        and s.intact
-        and not s.evidence.get(PROVISIONAL)
-    }
-    todo = [
-        item
-        for item in store.items()
-        if any(
-            have.get((item.id, name)) != key
-            for name, key in tools.scorer.keys(item, records[item.id]).items()
-        )
-    ]
+    todo = _unscored(store, tools.scorer)
     if not todo:
         return
     check_encoders(tools)
-    work = [(item, records[item.id]) for item in todo]
-    scored = _scored_here(store, tools, work) if team is None else team.score(work)
+    scored = _scored_here(store, tools, todo) if team is None else team.score(todo)
     with track("scores", len(todo)) as ticker, store.grouped(ticker.advance) as group:
         for record, scores in scored:
-            group.add(record, _without_unchanged(scores, have))
+            have = {s.measure: s.key for s in store.scores_of(record.item) if _stands(s, record)}
+            # Good scores are not replaced by equal ones.
+            group.add(record, [score for score in scores if have.get(score.measure) != score.key])
+
+
+def _unscored(store: RunStore, scorer: Scorer) -> list[Item]:
+    """List the items that lack a score under its current key; a row at a time, as a run may be long."""
+    todo: list[Item] = []
+    scores = store.each_score()
+    score = next(scores, None)
+    for item, record in zip(store.items(), store.each_clip(), strict=True):
+        have: dict[str, str] = {}
+        while score is not None and score.item == item.id:
+            if _stands(score, record):
+                have[score.measure] = score.key
+            score = next(scores, None)
+        if any(have.get(name) != key for name, key in scorer.keys(item, record).items()):
+            todo.append(item)
+    return todo
+
+
+def _stands(score: Score, record: ClipRecord) -> bool:
+    """Say whether a stored score is kept if its key is still the same.
+
+    A measure or an encoder that failed on a clip, even in part, is tried again: the cause may have gone.
+    """
+    settled = score.status != "failed" or record.outcome == "failed"
+    return settled and score.intact and not score.evidence.get(PROVISIONAL)
 
 
 def _scored_here(
-    store: RunStore, tools: Instruments, work: Sequence[tuple[Item, ClipRecord]]
+    store: RunStore, tools: Instruments, items: Sequence[Item]
 ) -> Iterator[tuple[ClipRecord, list[Score]]]:
-    for item, record in work:
+    for item in items:
+        record = store.clip(item.id)
         path = store.clip_path(record) if record.file is not None else None
         yield tools.scorer.score(item, record, path)
-
-
-def _without_unchanged(scores: Sequence[Score], have: Mapping[tuple[str, str], str]) -> list[Score]:
-    """Drop new scores that equal stored ones by their key, so that good scores are not replaced."""
-    return [s for s in scores if have.get((s.item, s.measure)) != s.key]
 
 
 def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import math
+import sys
 from collections.abc import Sequence
+from dataclasses import fields as fields_of
 from typing import Any
 
 from .core.items import ClipSettings, Item
 from .core.keys import rows_sha256
 from .core.labels import labels_of_tags, merge_labels, read_labels
-from .core.layers import LayerDecision
+from .core.layers import from_json
 from .core.media import ClipInfo
 from .core.run_data import ClipRecord, Score, SetScore
 
@@ -35,22 +37,34 @@ def storable(reason: str) -> str:
 
 def item_fields(item: Item) -> str:
     """Write the fields of an item, but its id and cluster, as JSON."""
-    fields = {k: v for k, v in vars(item).items() if k not in ("id", "cluster")}
+    fields = {name: getattr(item, name) for name in _ITEM_FIELDS}
     fields["clip"] = item.clip.model_dump()
     if item.given is None:  # as in runs from before there were expansions
         del fields["given"]
     return json.dumps(fields)
 
 
-def read_item(item_id: str, cluster: str, fields: str) -> Item:
-    """Read an item; in older runs labels are read from its tags, and its group from a field of its own."""
+def read_item(item_id: str, cluster: str, fields: str, like: Item | None = None) -> Item:
+    """Read an item; in older runs labels are read from its tags, and its group from a field of its own.
+
+    What is equal in ``like``, the item before it in the run, is shared with that: items of one prompt hold
+    its texts once.
+    """
     values = json.loads(fields)
     values["clip"] = _clip_settings(**values["clip"])
     values["tags"], once_tags = labels_of_tags(values["tags"])
     group = values.pop("group", None)  # of schema 2 and less
     once_group = {"group": (group,)} if group else {}
     values["labels"] = merge_labels(read_labels(values.get("labels")), once_tags, once_group)
+    if like is not None:
+        cluster = like.cluster if cluster == like.cluster else cluster
+        for name in ("prompt", "tags", "labels", "expect"):
+            known = getattr(like, name)
+            values[name] = known if known == values.get(name) else values.get(name)
     return Item(id=item_id, cluster=cluster, **values)
+
+
+_ITEM_FIELDS = tuple(one.name for one in fields_of(Item) if one.name not in ("id", "cluster"))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -64,11 +78,18 @@ def info_text(record: ClipRecord) -> str | None:
     return None if record.info is None else json.dumps(vars(record.info))
 
 
-def read_clip(row: Sequence[Any], layers: tuple[LayerDecision, ...]) -> ClipRecord:
-    """Read the record of a clip: item, outcome, reason, sha256, file, info and seconds."""
-    item, outcome, reason, sha256, file, info, seconds = row
-    decoded = ClipInfo(**json.loads(info)) if info else None
-    return ClipRecord(item, outcome, reason, sha256, file, decoded, seconds, layers)
+def read_clip(row: Sequence[Any]) -> ClipRecord:
+    """Read the record of a clip: item, outcome, reason, sha256, file, info, seconds and decisions."""
+    item, outcome, reason, sha256, file, info, seconds, decisions = row
+    layers = from_json(json.loads(decisions)) if decisions else ()
+    decoded = _clip_info(info) if info else None
+    return ClipRecord(item, sys.intern(outcome), reason, sha256, file, decoded, seconds, layers)
+
+
+@functools.lru_cache(maxsize=1024)
+def _clip_info(text: str) -> ClipInfo:
+    """Read what decoding told of a clip, which is the same of most clips of a run, once."""
+    return ClipInfo(**json.loads(text))
 
 
 def score_row(score: Score) -> tuple[str | float | None, ...]:
@@ -80,13 +101,21 @@ def score_row(score: Score) -> tuple[str | float | None, ...]:
     return (*row, rows_sha256([row]))
 
 
-def read_score(row: Sequence[Any]) -> Score:
-    """Read a score and whether its row has the digest that it was stored with; no number is a failure."""
+def read_score(row: Sequence[Any], *, sound: bool = False) -> Score:
+    """Read a score and whether its row has the digest that it was stored with; no number is a failure.
+
+    Args:
+        sound: it is known to have it.
+    """
     item, measure, status, value, reason, evidence, key, kept = row
-    intact = kept == rows_sha256([row[:-1]])
+    intact = sound or kept == rows_sha256([row[:-1]])
     if value is not None and not isinstance(value, float):
         status, value, reason = "failed", None, f"the stored value is {value!r:.40}, which is no number"
-    return Score(item, measure, status, value, reason, dict(json.loads(evidence)), key, intact)
+    evidence = {} if evidence == "{}" else dict(json.loads(evidence))
+    # The names and reasons of many scores are the same text, held once.
+    return Score(
+        item, sys.intern(measure), sys.intern(status), value, sys.intern(reason), evidence, key, intact
+    )
 
 
 def set_row(score: SetScore) -> tuple[str, ...]:

@@ -18,12 +18,12 @@ __all__ = ["name_lost_clips", "say_copies", "say_failures", "say_formats", "warn
 
 def say_failures(store: RunStore) -> None:
     """Count the items that failed, and name the option that generates them again."""
-    clips = store.clips().values()
-    failed = sum(record.outcome == "failed" and record.file is None for record in clips)
+    ((failed,),) = store.rows("SELECT COUNT(*) FROM clips WHERE outcome = 'failed' AND file IS NULL")
     if failed:
+        items = counted(sum(store.outcomes().values()), "item")
         kept, them = ("is kept as a failure", "it") if failed == 1 else ("are kept as failures", "them")
         note(
-            f"warning: {failed} of {counted(len(clips), 'item')} failed and {kept}; the same command with "
+            f"warning: {failed} of {items} failed and {kept}; the same command with "
             f"--retry-failed generates {them} again; {store.folder / LOG} says more"
         )
 
@@ -38,7 +38,7 @@ def warn_of_foreign(record: Mapping[str, Json], sources: Mapping[str, str]) -> N
 def name_lost_clips(store: RunStore) -> None:
     """Name the clips that are gone or changed: their scores stand, and no gate passes them."""
     states = store.changed_clips()
-    for record in store.clips().values():
+    for record in store.each_clip() if states else ():
         state = states.get(record.file or "")
         if state is not None:
             note(
@@ -49,12 +49,10 @@ def name_lost_clips(store: RunStore) -> None:
 
 def say_copies(store: RunStore) -> None:
     """Count the clips of different prompts that are the same file: they are no independent evidence."""
-    prompts = {item.id: item.cluster for item in store.items()}
-    of: dict[str, set[str]] = {}
-    for record in store.clips().values():
-        if record.sha256 is not None:
-            of.setdefault(record.sha256, set()).add(prompts[record.item])
-    copies = sum(len(shared) for shared in of.values() if len(shared) > 1)
+    ((copies,),) = store.rows(
+        "SELECT COALESCE(SUM(prompts), 0) FROM (SELECT COUNT(DISTINCT i.cluster) AS prompts FROM clips c "
+        "JOIN items i ON i.id = c.item WHERE c.sha256 IS NOT NULL GROUP BY c.sha256 HAVING prompts > 1)"
+    )
     if copies:
         note(
             f"warning: {copies} prompts share their clip, byte for byte, with another prompt; intervals take "
@@ -64,13 +62,12 @@ def say_copies(store: RunStore) -> None:
 
 def say_formats(store: RunStore) -> None:
     """Count the clips whose size, length or rate is not what the suite asked for."""
-    clips = store.clips()
-    asked = [item for item in store.items() if item.source is None]
+    asked = {item.id: item for item in store.items() if item.source is None}
     differs: Counter[str] = Counter()
     others = 0
-    for item in asked:
-        record = clips.get(item.id)
-        if record is not None and record.info is not None:
+    for record in store.each_clip():
+        item = asked.get(record.item)
+        if item is not None and record.info is not None:
             found = format_differences(item, record.info)
             others += bool(found)
             differs.update(found)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .core.run_data import encoder_text, named_values
+from .core.items import Item
+from .core.run_data import ClipRecord, encoder_text, named_values
 from .core.text import well_formed
 from .store import RunStore
 
-__all__ = ["COLUMNS", "Row", "reference_text", "run_columns", "score_rows"]
+__all__ = ["COLUMNS", "Row", "reference_text", "run_columns", "score_columns", "score_rows"]
 
 Row: TypeAlias = dict[str, Any]
 
@@ -68,44 +69,59 @@ def reference_text(suite: Mapping[str, Any]) -> str:
     )
 
 
-def score_rows(store: RunStore) -> tuple[list[str], list[Row]]:
-    """List the columns and the rows of a run's score table, in the order of the plan.
+def score_columns(stores: Sequence[RunStore]) -> list[str]:
+    """List the columns of the score table of runs: those of every run, then those of their labels."""
+    columns = dict.fromkeys(COLUMNS)
+    for store in stores:
+        columns |= dict.fromkeys(f"label.{name}" for name in _labels(store))
+    return list(columns)
+
+
+def score_rows(store: RunStore) -> Iterator[Row]:
+    """Give the rows of a run's score table one after another, in the order of the plan.
 
     A value is None unless its status is ok. Text that is not Unicode, as old runs may hold, is replaced.
     """
-    items = {item.id: item for item in store.items()}
-    clips, about, common = store.clips(), named_values(store.measures()), run_columns(store)
-    names = sorted({name for item in items.values() for name in item.labels})
-    described = {
-        item.id: {
-            "item": item.id,
-            "source": _text(item.file or item.source),
-            "prompt": _text(item.prompt),
-            "seed": item.seed,
-            "cluster": item.cluster,
-            "group": _text(item.label("group")),
-            "tags": json.dumps(item.tags),
-            "labels": json.dumps(item.labels),
-            "outcome": clips[item.id].outcome if item.id in clips else None,
-            "file": clips[item.id].file if item.id in clips else None,
-            **{f"label.{name}": _text("; ".join(item.labels.get(name, ()))) for name in names},
-        }
-        for item in items.values()
+    about, common, names = named_values(store.measures()), run_columns(store), _labels(store)
+    encoders = {name: encoder_text(fields) for name, fields in about.items()}
+    clips, scores = store.each_clip(), store.each_score()
+    clip, score = next(clips, None), next(scores, None)
+    for item in store.items():
+        there = clip is not None and clip.item == item.id
+        described = _described(item, clip if there else None, names)
+        while score is not None and score.item == item.id:
+            yield {
+                **common,
+                **described,
+                "measure": score.measure,
+                "encoder": encoders.get(score.measure, ""),
+                "status": score.status,
+                "value": score.value,
+                "reason": score.reason,
+                "evidence": json.dumps(dict(score.evidence)),
+            }
+            score = next(scores, None)
+        clip = next(clips, None) if there else clip
+
+
+def _labels(store: RunStore) -> list[str]:
+    return sorted({name for item in store.items() for name in item.labels})
+
+
+def _described(item: Item, clip: ClipRecord | None, names: Sequence[str]) -> Row:
+    return {
+        "item": item.id,
+        "source": _text(item.file or item.source),
+        "prompt": _text(item.prompt),
+        "seed": item.seed,
+        "cluster": item.cluster,
+        "group": _text(item.label("group")),
+        "tags": json.dumps(item.tags),
+        "labels": json.dumps(item.labels),
+        "outcome": None if clip is None else clip.outcome,
+        "file": None if clip is None else clip.file,
+        **{f"label.{name}": _text("; ".join(item.labels.get(name, ()))) for name in names},
     }
-    rows = [
-        {
-            **common,
-            **described[score.item],
-            "measure": score.measure,
-            "encoder": encoder_text(about.get(score.measure, {})),
-            "status": score.status,
-            "value": score.value,
-            "reason": score.reason,
-            "evidence": json.dumps(dict(score.evidence)),
-        }
-        for score in store.scores()
-    ]
-    return [*COLUMNS, *(f"label.{name}" for name in names)], rows
 
 
 def _text(value: str | Path | None) -> str | None:

@@ -126,7 +126,7 @@ class SetScorer:
             "version": measure.version,
             "encoders": {name: self.encoders[name].digest for name in measure.needs},
             "references": dict(self.digests(measure)),
-            "clips": {item: (record.outcome, record.sha256) for item, record in store.clips().items()},
+            "clips": {record.item: (record.outcome, record.sha256) for record in store.each_clip()},
             "labels": {item.id: list(item.slices) for item in items},
             "slices": list(slices),
         }

@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from .core.errors import UsageError
 from .core.files import only_one, write_atomic
 from .core.items import Item
 from .core.keys import Json, file_sha256
-from .core.layers import LayerDecision, from_json, to_json
+from .core.layers import to_json
 from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
 from .plan import Plan, another_plan
 from .run_rows import (
@@ -103,6 +104,7 @@ class RunStore:
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA busy_timeout = 10000")
         self._tables: dict[str, tuple[tuple[int, int], Any]] = {}
+        self._planned: Sequence[Item] = ()
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, record: Mapping[str, Json]) -> RunStore:
@@ -117,6 +119,7 @@ class RunStore:
             store = open_run(folder)
             if store.record["plan"] != plan.digest:
                 raise UsageError(another_plan(folder, store.record, plan))
+            store._planned = plan.items
             return store
         left_by_a_kill = {"run.sqlite", "run.sqlite-journal", "clips", "run.lock"}
         strange = (
@@ -137,6 +140,7 @@ class RunStore:
         starts = {"starts": dict(plan.starts)} if plan.starts else {}
         full = {"schema": SCHEMA, "plan": plan.digest, **starts, **record}
         store = cls(folder, full)
+        store._planned = plan.items
         with store._transaction():
             for statement in _TABLES.split(";"):
                 store._db.execute(statement)
@@ -152,7 +156,7 @@ class RunStore:
     def _transaction(self) -> Generator[None]:
         # What is written has other digests; they are made anew when the run is scored to its end.
         (self.folder / DIGESTS).unlink(missing_ok=True)
-        self._tables.clear()
+        self._tables = {name: table for name, table in self._tables.items() if name == "items"}
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -180,18 +184,30 @@ class RunStore:
             ) from None
 
     def _once(self, table: str, read: Callable[[], _T]) -> _T:
-        """Read a table once, and again after any connection has written to the database."""
+        """Read a table once, and again after any connection has written to the database.
+
+        This one writes no items but those of a new run.
+        """
         with self._reading():
-            (version,) = self._db.execute("PRAGMA data_version").fetchone()
-            now = (int(version), self._db.total_changes)
+            version, changes = self._now()
+            now = (version, 0 if table == "items" else changes)
             if table not in self._tables or self._tables[table][0] != now:
                 self._tables[table] = (now, read())
             return self._tables[table][1]
 
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Read rows as they are stored, for digests."""
+    def _now(self) -> tuple[int, int]:
+        """Name the state of the database: the changes by other connections, and by this one."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(version), self._db.total_changes
+
+    def each_row(self, query: str, values: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
+        """Read rows as they are stored, one after another; nothing may be written until the last is read."""
         with self._reading():
-            return self._db.execute(query).fetchall()
+            yield from self._db.execute(query, values)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Read rows as they are stored."""
+        return list(self.each_row(query))
 
     # -- items and clips
 
@@ -200,26 +216,52 @@ class RunStore:
         return list(self._once("items", self._read_items))
 
     def _read_items(self) -> list[Item]:
-        rows = self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")
-        return [read_item(*row) for row in rows]
+        planned = {item.id: item for item in self._planned}
+        items: list[Item] = []
+        for row in self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position"):
+            item = read_item(*row, items[-1] if items else None)
+            known = planned.get(item.id)
+            items.append(known if known is not None and known == item else item)  # each is held once
+        return items
 
     def clips(self) -> dict[str, ClipRecord]:
         """Read the records of clips so far: item id -> record, in the order of the plan."""
         return dict(self._once("clips", self._read_clips))
 
     def _read_clips(self) -> dict[str, ClipRecord]:
-        rows = self._db.execute(
-            "SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds FROM clips c "
-            "JOIN items i ON i.id = c.item ORDER BY i.position"
-        )
-        layers = self._layers()
-        return {row[0]: read_clip(row, layers.get(row[0], ())) for row in rows}
+        return {record.item: record for record in self.each_clip()}
 
-    def _layers(self) -> dict[str, tuple[LayerDecision, ...]]:
-        if self.record["schema"] < _WITH_LAYERS:
-            return {}
-        rows = self._db.execute("SELECT item, decisions FROM layers")
-        return {item: from_json(json.loads(decisions)) for item, decisions in rows}
+    def each_clip(self) -> Iterator[ClipRecord]:
+        """Read the records of clips one after another, in the order of the plan; see `each_row`."""
+        for row in self.each_row(f"{self._clips_query} ORDER BY i.position"):
+            yield read_clip(row)
+
+    def clip(self, item: str) -> ClipRecord:
+        """Read the record of one item's clip.
+
+        Raises:
+            KeyError: the item has no record.
+        """
+        for row in self.each_row(f"{self._clips_query} WHERE c.item = ?", (item,)):
+            return read_clip(row)
+        raise KeyError(item)
+
+    @property
+    def _clips_query(self) -> str:
+        old = self.record["schema"] < _WITH_LAYERS
+        decisions, join = ("NULL", "") if old else ("l.decisions", "LEFT JOIN layers l ON l.item = c.item")
+        return (
+            f"SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds, {decisions} "
+            f"FROM clips c JOIN items i ON i.id = c.item {join}"
+        )
+
+    def outcomes(self) -> dict[str, int]:
+        """Count the items that have a result, by outcome."""
+        return dict(self.each_row("SELECT outcome, COUNT(*) FROM clips GROUP BY outcome"))
+
+    def have_clips(self) -> set[str]:
+        """List the ids of the items that have a result."""
+        return {item for (item,) in self.each_row("SELECT item FROM clips")}
 
     def put_clips(self, records: Iterable[ClipRecord]) -> None:
         """Store the results of generating one unit, in one transaction.
@@ -259,7 +301,7 @@ class RunStore:
         lost = self.changed_clips()
         gone = [
             (record.item,)
-            for record in self.clips().values()
+            for record in self.each_clip()
             if record.outcome in ("ok", "failed") and (record.file is None or record.file in lost)
         ]
         if not gone:
@@ -276,7 +318,7 @@ class RunStore:
 
         Only files named like stored clips are deleted.
         """
-        known = {record.file for record in self.clips().values()}
+        known = {file for (file,) in self.each_row("SELECT DISTINCT file FROM clips")}
         clips = self.folder / "clips"
         clips.mkdir(exist_ok=True)
         for path in clips.iterdir():
@@ -296,7 +338,7 @@ class RunStore:
     def changed_clips(self) -> dict[str, str]:
         """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
         states: dict[str, str] = {}
-        for record in self.clips().values():
+        for record in self.each_clip():
             if record.file is not None:
                 try:
                     if file_sha256(self.clip_path(record)) != record.sha256:
@@ -312,12 +354,45 @@ class RunStore:
         return list(self._once("scores", self._read_scores))
 
     def _read_scores(self) -> list[Score]:
+        return list(self.each_score())
+
+    def each_score(self) -> Iterator[Score]:
+        """Read scores one after another, in the order of `scores`; see `each_row`.
+
+        Their digests are not computed again where they were since the last change.
+        """
+        sound = self._tables.get("changed scores") == (self._now(), {})
         kept = "s.digest" if self._has_digests("scores") else "''"
-        rows = self._db.execute(
+        query = (
             f"SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key, {kept} "
             "FROM scores s JOIN items i ON i.id = s.item ORDER BY i.position, s.measure"
         )
-        return [read_score(row) for row in rows]
+        for row in self.each_row(query):
+            yield read_score(row, sound=sound)
+
+    def changed_scores(self) -> dict[str, int]:
+        """Count the scores whose row has not the digest that it was stored with, by measure."""
+
+        def count() -> dict[str, int]:
+            return dict(Counter(score.measure for score in self.each_score() if not score.intact))
+
+        return self._once("changed scores", count)
+
+    def scores_of(self, item: str) -> list[Score]:
+        """Read the scores of one item."""
+        kept = "digest" if self._has_digests("scores") else "''"
+        columns = "item, measure, status, value, reason, evidence, key"
+        return [
+            read_score(row)
+            for row in self.each_row(f"SELECT {columns}, {kept} FROM scores WHERE item = ?", (item,))
+        ]
+
+    def values_of(self, measure: str) -> dict[str, Score]:
+        """Read the scores of one measure by item, without their evidence and keys: a run may be long."""
+        rows = self.each_row(
+            "SELECT item, measure, status, value, reason FROM scores WHERE measure = ?", (measure,)
+        )
+        return {row[0]: read_score((*row, "{}", "", ""), sound=True) for row in rows}
 
     @contextmanager
     def grouped(self, stored: Callable[[int], None]) -> Generator[ScoreGroup]:

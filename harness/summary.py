@@ -32,6 +32,8 @@ __all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "wr
 
 CONFIDENCE: Final = 0.95
 """Of the intervals of a summary; a policy's rules compute their own."""
+_AT_ONCE = 8
+"""Measures whose scores are held at the same time: a run may be long."""
 
 
 class Aggregate(Estimate):
@@ -77,35 +79,38 @@ def summarise(store: RunStore) -> Summary:
     """Aggregate a run's score table, over all items and by slice."""
     items = store.items()
     about = named_values(store.measures())
-    scores: dict[str, list[Score]] = {name: [] for name in about}
-    for score in store.scores():
-        scores.setdefault(score.measure, []).append(score)
-    tags = sorted({name for item in items for name in item.slices if is_aggregated(name)})
+    slices: dict[str, list[str]] = {}
+    for item in items:
+        for name in item.slices:
+            if is_aggregated(name):
+                slices.setdefault(name, []).append(item.id)
     by_id = {item.id: item for item in items}
     set_scores = store.set_scores()
 
-    def of_measure(name: str) -> list[Aggregate]:
+    def of_measure(given: tuple[str, Mapping[str, Score]]) -> list[Aggregate]:
+        name, known = given
         fields = about[name]
         if fields["kind"] == "set":
             return [_of_set(one, fields) for (of, _), one in set_scores.items() if of == name]
-        known = {s.item: s for s in scores[name]}
         found: list[Aggregate] = []
-        for tag in (None, *tags):
-            asked = [item.id for item in items if tag is None or tag in item.slices]
+        for tag, asked in ((None, list(by_id)), *sorted(slices.items())):
             rows = [known[item] for item in asked if item in known]
             if rows:
                 made = aggregate(name, fields, rows, by_id, tag=tag)
                 found.append(_with_missing(made, len(asked) - len(rows)))
         return found
 
-    aggregates = [one for of in in_threads(of_measure, about) for one in of]
+    names, aggregates = list(about), list[Aggregate]()
+    for start in range(0, len(names), _AT_ONCE):
+        read = [(name, store.values_of(name)) for name in names[start : start + _AT_ONCE]]
+        aggregates += [one for of in in_threads(of_measure, read) for one in of]
     return Summary(
         name=store.folder.name,
         suite=f"{store.record['suite']['name']} v{store.record['suite']['version']}",
         generator=store.record["generator_spec"],
         plan=store.record["plan"],
         items=len(items),
-        outcomes=outcome_counts(store.clips().values()),
+        outcomes=outcome_counts(store.outcomes()),
         aggregates=tuple(aggregates),
         service=read_service_use(store.folder),
     )

@@ -48,7 +48,7 @@ AT_ONCE = 16
 """The most items that a worker scores before it hands over the scores."""
 
 C = TypeVar("C")
-Work: TypeAlias = "tuple[tuple[Item, ClipRecord], ...]"
+Work: TypeAlias = "tuple[Item, ...]"
 
 
 def made_here(generator: ClipGenerator) -> bool:
@@ -143,7 +143,7 @@ class Team:
             for unit, made in results:
                 yield made or [Made(ClipRecord(item.id, "failed", LOST)) for item in unit]
 
-    def score(self, work: Sequence[tuple[Item, ClipRecord]]) -> Iterator[tuple[ClipRecord, list[Score]]]:
+    def score(self, work: Sequence[Item]) -> Iterator[tuple[ClipRecord, list[Score]]]:
         """Score items on the workers, and put into the cache what they could not put there themselves."""
         size = max(1, min(AT_ONCE, len(work) // (4 * self._workers.number)))
         groups: list[Work] = [tuple(work[at : at + size]) for at in range(0, len(work), size)]
@@ -154,7 +154,8 @@ class Team:
             else:
                 yield from scored
         # One clip that ends the process that reads it must not take others with it.
-        for ((item, record),), scored in self._scored(lost):
+        for (item,), scored in self._scored(lost):
+            record = self._store.clip(item.id)
             yield from scored or [(record, self._tools.scorer.failed(item, record, LOST))]
 
     def _scored(
@@ -168,7 +169,7 @@ class Team:
         def with_clips(group: Work, host: Host) -> list[tuple[Item, ClipRecord, bytes | None]]:
             return [
                 (item, record, None if host.sees_run or record.file is None else self._bytes(record))
-                for item, record in group
+                for item, record in ((item, self._store.clip(item.id)) for item in group)
             ]
 
         with self._results(replace(self.job, items=items), "score", groups, with_clips) as results:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast
 
@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema
 
 from .config import Config
 from .errors import MediaError
-from .keys import Json, digest
+from .keys import Digester, Json, digest
 from .labels import Labels, labels_of_tags, merge_labels, read_labels, slices_of
 from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
 from .text import control_character, printable, well_formed
@@ -34,6 +34,7 @@ __all__ = [
     "Start",
     "Use",
     "make_item",
+    "make_items",
     "start_kind",
     "start_of",
 ]
@@ -193,7 +194,7 @@ class Prompt(Config):
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One clip to generate: a prompt, a seed and settings, with a stable id.
 
@@ -260,6 +261,25 @@ def make_item(prompt: str | None, seed: int, clip: ClipSettings, **more: Any) ->
     new item. Tags such as ``category:vcr``, from older suites, are read as labels. By default ``use`` is to
     extend the video, and ``strength`` is `EDIT_STRENGTH`.
     """
+    item, asked = _without_id(prompt, seed, clip, more)
+    return replace(item, id=digest("item", {**asked, "seed": seed, "clip": clip.model_dump()}))
+
+
+def make_items(prompt: str | None, seeds: Iterable[int], clip: ClipSettings, **more: Any) -> Iterator[Item]:
+    """Make the items of one prompt that differ in their seed alone, as `make_item` makes each of them.
+
+    They share their texts and labels, and what they have in common is hashed once.
+    """
+    item, asked = _without_id(prompt, 0, clip, more)
+    item_id = Digester("item", {**asked, "clip": clip.model_dump()}, ("seed",))
+    for seed in seeds:
+        yield replace(item, id=item_id({"seed": seed}), seed=seed)
+
+
+def _without_id(
+    prompt: str | None, seed: int, clip: ClipSettings, more: dict[str, Any]
+) -> tuple[Item, dict[str, Json]]:
+    """Make an item that lacks its id, and the fields of the id that are the prompt's."""
     prompt = None if prompt is None else well_formed(prompt)
     if more.get("video") is not None and more.get("use") is None:
         more["use"] = "extend"
@@ -273,14 +293,5 @@ def make_item(prompt: str | None, seed: int, clip: ClipSettings, **more: Any) ->
     asked |= {name: value for name, value in later.items() if value not in (None, "extend")}
     if prompt is None:
         asked["source"] = more.get("source")
-    identity = {**asked, "seed": seed, "clip": clip.model_dump()}
-    return Item(
-        id=digest("item", identity),
-        cluster=digest("prompt", asked),
-        prompt=prompt,
-        seed=seed,
-        clip=clip,
-        tags=tags,
-        labels=labels,
-        **more,
-    )
+    cluster = digest("prompt", asked)
+    return Item("", cluster, prompt, seed, clip, tags=tags, labels=labels, **more), asked

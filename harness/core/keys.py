@@ -129,14 +129,30 @@ def file_sha256(path: Path) -> str:
 
 
 _ROWS = json.JSONEncoder(default=repr)
+_TEXT = json.encoder.encode_basestring_ascii
 
 
 def rows_sha256(rows: Iterable[Sequence[object]]) -> str:
     """Hash the rows of a table, in the order given, cell by cell as they are stored: 64 hex digits."""
     total = hashlib.sha256()
     for row in rows:
-        total.update(_ROWS.encode(row).encode() + b"\n")
+        total.update(_row_text(row).encode() + b"\n")
     return total.hexdigest()
+
+
+def _row_text(row: Sequence[object]) -> str:
+    """Write a row as the JSON encoder does; in rows of text and numbers, which most are, faster."""
+    cells: list[str] = []
+    for cell in row:
+        if type(cell) is str:
+            cells.append(_TEXT(cell))
+        elif cell is None:
+            cells.append("null")
+        elif type(cell) is int or (type(cell) is float and math.isfinite(cell)):
+            cells.append(repr(cell))
+        else:
+            return _ROWS.encode(row)
+    return f"[{', '.join(cells)}]"
 
 
 def folder_digest(folder: Path, names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -35,7 +35,7 @@ Outcome: TypeAlias = Literal["ok", "refused", "failed", "not_applicable"]
 """What came of an item: ``not_applicable`` is one that the generator cannot be given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipRecord:
     """The result of generating one item.
 
@@ -59,7 +59,7 @@ class ClipRecord:
     layers: tuple[LayerDecision, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Score:
     """One value of one measure on one item, or why there is none; ``value`` is None unless status is ok.
 
@@ -162,7 +162,8 @@ class RunData:
 
     def about(self) -> RunSide:
         """Summarise the run for a comparison."""
-        full = {**outcome_counts(self.clips.values()), "missing": self.without_clip}
+        counts = Counter(record.outcome for record in self.clips.values())
+        full = {**outcome_counts(counts), "missing": self.without_clip}
         return RunSide(
             name=self.name,
             generator=str(self.record.get("generator_spec", "")),
@@ -172,11 +173,10 @@ class RunData:
         )
 
 
-def outcome_counts(clips: Iterable[ClipRecord]) -> dict[str, int]:
-    """Count items by outcome; ``not_applicable`` is there only where there are any."""
-    counts = Counter(record.outcome for record in clips)
-    always = {name: counts[name] for name in ("ok", "refused", "failed")}
-    rest = counts["not_applicable"]
+def outcome_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """List the items by outcome, also where there are none; ``not_applicable`` only where there are any."""
+    always = {name: counts.get(name, 0) for name in ("ok", "refused", "failed")}
+    rest = counts.get("not_applicable", 0)
     return {**always, "not_applicable": rest} if rest else always
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def test_failed_items_are_asked_again_on_request(tmp_path, make_suite, make_gene
     generator = make_generator(1)
     run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache))
     mended = make_generator(1)
-    mended._one = lambda item: make_generator._one(mended, item.__class__(**{**vars(item), "prompt": "now"}))
+    mended._one = lambda item: make_generator._one(mended, replace(item, prompt="now"))
     again = run(make_suite(prompts=prompts), mended, tmp_path / "run", Settings(cache))
     assert again.outcomes["failed"] == 2
     retried = run(make_suite(prompts=prompts), mended, tmp_path / "run", Settings(cache, retry_failed=True))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from screentest.harness import score_group
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.files import write_atomic
-from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.core.items import ClipSettings, make_item, make_items
 from screentest.harness.core.media import ClipInfo
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
 from screentest.harness.plan import Plan, make_plan
@@ -326,3 +326,31 @@ def test_a_file_is_replaced_at_once_and_nothing_is_left_beside_it(tmp_path):
     write_atomic(path, "\ud800")
     assert path.read_bytes() == b"\xed\xa0\x80"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_items_are_those_of_the_plan_and_hold_the_texts_of_a_prompt_once(tmp_path):
+    items = list(make_items("a ball", range(3), CLIP, labels={"category": ("x",)}))
+    plan = make_plan(planned(["a ball"]).suite, items, generator={"kind": "toy"}, batch_size=2)
+    stored = created(tmp_path / "run", plan)
+    assert all(one is other for one, other in zip(stored.items(), plan.items, strict=True))
+    first, second, *_ = open_run(tmp_path / "run").items()
+    assert first is not plan.items[0]
+    assert first == plan.items[0]
+    assert first.prompt is second.prompt
+    assert first.labels is second.labels
+
+
+def test_changed_scores_are_counted_anew_after_a_change(tmp_path):
+    plan = planned(["a ball", "a cube"])
+    store = created(tmp_path / "run", plan)
+    first, second = (item.id for item in plan.items)
+    store.put_clips([ClipRecord(item.id, "refused") for item in plan.items])
+    store.put_unit([], [Score(first, "m", "ok", 0.5, key="k"), Score(second, "m", "ok", 0.5, key="k")])
+    assert store.changed_scores() == {}
+    assert [score.intact for score in store.each_score()] == [True, True]
+    with store._transaction():
+        store._db.execute("UPDATE scores SET value = 0.9 WHERE item = ?", (second,))
+    assert [score.intact for score in store.each_score()] == [True, False]
+    assert store.changed_scores() == {"m": 1}
+    assert store.values_of("m")[second].value == 0.9
+    assert [score.intact for score in store.scores_of(second)] == [False]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from screentest.harness import summary as module
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.run_data import SetScore
 from screentest.harness.summary import Summary, read_summary, summarise, write_summary
@@ -174,3 +176,18 @@ def test_a_missing_or_damaged_file_is_a_sentence(make_run) -> None:
     (store.folder / "summary.json").write_text("{")
     with pytest.raises(UsageError, match="damaged"):
         read_summary(store.folder)
+
+
+def test_what_a_summary_holds_does_not_grow_with_the_number_of_measures(make_run, monkeypatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+    names = ("toy.quality", "toy.drift", "toy.unsafe", "toy.refusal")
+    values = {name: lambda prompt, seed: float(prompt % 2) for name in names}
+    peaks: list[int] = []
+    for count in (1, 4):
+        store = make_run(f"r{count}", {name: values[name] for name in names[:count]}, prompts=40, seeds=25)
+        summarise(store)  # what is imported and kept at first
+        tracemalloc.start()
+        summarise(store)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]

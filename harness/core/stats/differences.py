@@ -35,14 +35,14 @@ def paired_rate_interval(
     value = math.fsum(differences) / n
     if groups < 2:
         return one_prompt(value)
-    from scipy import stats
+    from scipy import special
 
     size = n / groups
     sums, counts = np.append(sums, [size, -size]), np.append(counts, [size, size])
     total = n + 2 * size
     centre = math.fsum(sums) / total
     error = math.sqrt(math.fsum((sums - centre * counts) ** 2)) / total
-    half = float(stats.norm.ppf(1 - (1 - confidence) / 2)) * error
+    half = float(special.ndtri(1 - (1 - confidence) / 2)) * error
     low, high = cut(value, centre - half, centre + half, (-1.0, 1.0))
     notes = (ROUGH,) if groups < FEW else ()
     return Interval(value, low, high, f"adjusted Wald (Bonett-Price), {groups} prompts", notes)

@@ -161,11 +161,11 @@ def cluster_bootstrap(
 
 
 def _expanded_tails(groups: int, confidence: float) -> tuple[float, float]:
-    from scipy import stats
+    from scipy import special
 
     tail = (1 - confidence) / 2
-    reach = math.sqrt(groups / (groups - 1)) * float(stats.t.ppf(1 - tail, groups - 1))
-    expanded = float(stats.norm.sf(reach))
+    reach = math.sqrt(groups / (groups - 1)) * float(special.stdtrit(groups - 1, 1 - tail))
+    expanded = float(special.ndtr(-reach))
     return expanded, 1 - expanded
 
 

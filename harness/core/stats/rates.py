@@ -34,9 +34,9 @@ def effective_sample_size(values: Sequence[float], clusters: Sequence[str]) -> f
     # The spread is only rounding error: all prompts agree, and the sample size is at most n.
     if variance < 1e-20:
         return float(n)
-    from scipy import stats
+    from scipy import special
 
-    shrink = (float(stats.t.ppf(0.975, n - 1)) / float(stats.t.ppf(0.975, groups - 1))) ** 2
+    shrink = (float(special.stdtrit(n - 1, 0.975)) / float(special.stdtrit(groups - 1, 0.975))) ** 2
     return min(float(n), max(1.0, p * (1 - p) / variance * shrink))
 
 
@@ -60,9 +60,9 @@ def rate_interval(values: Sequence[float], clusters: Sequence[str], confidence: 
 
 def wilson(p: float, n: float, confidence: float) -> tuple[float, float]:
     """Compute Wilson's score interval (Wilson 1927) of a rate ``p`` seen in ``n`` trials."""
-    from scipy import stats
+    from scipy import special
 
-    z = float(stats.norm.ppf(1 - (1 - confidence) / 2))
+    z = float(special.ndtri(1 - (1 - confidence) / 2))
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # At p = 0 or 1 the end is exact; rounding would move it slightly inside.

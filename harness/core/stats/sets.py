@@ -32,12 +32,12 @@ def jackknife_interval(
     groups = len(leave_one_out)
     if groups < 2:
         return one_prompt(value)
-    from scipy import stats
+    from scipy import special
 
     replicates = np.array([leave_one_out[name] for name in sorted(leave_one_out)], dtype=np.float64)
     deviations = replicates - math.fsum(replicates) / groups
     error = math.sqrt((groups - 1) / groups * math.fsum(deviations**2))
-    half = float(stats.t.ppf(1 - (1 - confidence) / 2, groups - 1)) * error
+    half = float(special.stdtrit(groups - 1, 1 - (1 - confidence) / 2)) * error
     low, high = cut(value, value - half, value + half, bounds)
     notes = (ROUGH,) if groups < FEW else ()
     return Interval(value, low, high, f"delete-one-prompt jackknife, {groups} prompts", notes)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
-from screentest.harness.core.items import ClipSettings
+from screentest.harness.core.items import ClipSettings, make_item, make_items
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,14 @@ def test_a_suite_may_not_ask_for_what_cannot_be_read(settings: dict[str, float],
     with pytest.raises(ValidationError, match=words):
         ClipSettings.model_validate(settings)
     assert ClipSettings(width=4096, height=4096, frames=2048, fps=0.01).frames == 2048
+
+
+def test_the_items_of_a_prompt_are_those_that_are_made_one_by_one() -> None:
+    clip = ClipSettings(frames=8)
+    more: dict[str, Any] = {"tags": ["a", "category:vcr"], "labels": {"x": ("1",)}, "expect": {"objects": []}}
+    ways: tuple[dict[str, str], ...] = ({}, {"image": "a.png"}, {"video": "a.mp4"})
+    for start in (*ways, {"video": "a.mp4", "use": "edit"}):
+        made = list(make_items("a ball", range(3), clip, **more, **start))
+        assert made == [make_item("a ball", seed, clip, **more, **start) for seed in range(3)]
+        assert made[0].prompt is made[2].prompt
+        assert made[0].labels is made[2].labels

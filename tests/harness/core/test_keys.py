@@ -19,6 +19,7 @@ from screentest.harness.core.keys import (
     digest,
     file_sha256,
     folder_digest,
+    rows_sha256,
     seeded_rng,
 )
 
@@ -135,3 +136,9 @@ def test_a_digester_gives_the_digests_of_the_whole(shared, varying):
     digester = Digester("thing", shared, tuple(varying))
     assert digester(varying) == digest("thing", {**shared, **varying})
     assert digester(dict.fromkeys(varying, "")) == digest("thing", {**shared, **dict.fromkeys(varying, "")})
+
+
+@given(st.lists(st.lists(LEAVES | st.floats() | st.binary(max_size=4), max_size=5), max_size=4))
+def test_a_row_is_hashed_as_its_json(rows: list[list[Any]]) -> None:
+    text = "".join(f"{json.dumps(row, default=repr)}\n" for row in rows)
+    assert rows_sha256(rows) == hashlib.sha256(text.encode()).hexdigest()
