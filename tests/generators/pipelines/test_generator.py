@@ -29,6 +29,7 @@ FAMILIES: dict[str, tuple[dict[str, str], tuple[int, int, int]]] = {
     "animatediff": ({}, (9, 32, 64)),
     "latte": ({}, (16, 32, 64)),  # its transformer is made for 16 frames
     "mochi": (SHORT, (7, 32, 64)),  # 6 k + 1 frames
+    "hunyuan-video": (SHORT, (9, 32, 64)),
 }
 WITHIN = 1
 """Levels of 255 by which a batch may differ from single clips; 0 were measured for every family."""

@@ -259,6 +259,49 @@ def mochi() -> Any:
     )
 
 
+def hunyuan_video() -> Any:
+    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoPipeline, HunyuanVideoTransformer3DModel
+    from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel
+
+    transformer = HunyuanVideoTransformer3DModel(
+        in_channels=4,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=10,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        patch_size=1,
+        text_embed_dim=16,
+        pooled_projection_dim=8,
+        rope_axes_dim=(2, 4, 4),
+    )
+    vae = AutoencoderKLHunyuanVideo(
+        latent_channels=4, block_out_channels=(8, 8, 8, 8), layers_per_block=1, norm_num_groups=4
+    )
+    words = {"vocab_size": 32, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 1}
+    llama = LlamaConfig(
+        **words,
+        hidden_size=16,
+        intermediate_size=37,
+        num_attention_heads=4,
+        num_hidden_layers=4,
+        max_position_embeddings=512,
+    )
+    clip = CLIPTextConfig(
+        **words, hidden_size=8, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2
+    )
+    return HunyuanVideoPipeline(
+        text_encoder=LlamaModel(llama).eval(),
+        tokenizer=tokenizer(512),
+        transformer=transformer,
+        vae=vae,
+        scheduler=_flow(),
+        text_encoder_2=CLIPTextModel(clip).eval(),
+        tokenizer_2=tokenizer(77),
+    )
+
+
 FAMILIES: dict[str, Callable[[], Any]] = {
     "wan": wan,
     "ltx": ltx,
@@ -267,6 +310,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "animatediff": animatediff,
     "latte": latte,
     "mochi": mochi,
+    "hunyuan-video": hunyuan_video,
 }
 
 
