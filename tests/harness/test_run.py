@@ -340,7 +340,7 @@ def test_a_fault_of_the_reference_set_is_known_before_anything_is_generated(
     for k in range(2):
         media.write_clip(tmp_path / "real" / f"{k}.mp4", np.full((16, 64, 64, 3), 40 * k, np.uint8), 8)
 
-    def damaged(clip, sinks):
+    def damaged(clip, sinks, *, sound=False):
         raise MediaError(f"{clip.path} is truncated")
 
     monkeypatch.setattr("screentest.harness.reference_sets.decode", damaged)
