@@ -125,6 +125,8 @@ def _shows(assigned: RoleAssignment, n: int, t: int, place: _F, size: _F) -> flo
 def _hidden(assigned: RoleAssignment, n: int, t: int, place: _F, size: _F) -> float:
     """Tell what share of a thing at a place would lie behind other things, each counted on its own."""
     tracks = assigned.tracks
+    if tracks.hidden_NT is not None and tracks.hidden_NT[n, t]:
+        return 1.0
     low, high = place - size / 2, place + size / 2
     hidden = 0.0
     for other in range(tracks.things):

@@ -22,8 +22,8 @@ class TracksEncoder(Encoder):
     """Track the objects of a clip; the feature is the record of `Tracks.to_record`.
 
     Args:
-        source: ``world`` (also called ``reference``), ``blobs``, or an open-vocabulary detector with the
-            nouns to detect, ``FOLDER_OR_HUB_ID#noun,noun``.
+        source: ``world`` (also called ``reference``), ``blobs``, ``motion``, or an
+            open-vocabulary detector with the nouns to detect, ``FOLDER_OR_HUB_ID#noun,noun``.
         options: device and dtype of the detector.
 
     Raises:
@@ -72,13 +72,17 @@ def _source(source: str, options: EncoderOptions) -> TrackSource:
         from .motion_tracker import BlobSource
 
         return BlobSource()
+    if source == "motion":
+        from .stabilized_tracker import MotionSource
+
+        return MotionSource()
     if "#" in source or "/" in source:
         from .named_object_tracker import OpenVocabularySource
 
         return OpenVocabularySource(source, options)
     raise UsageError(
-        f"the source {source!r} of the encoder 'tracks' is unknown; known: world, blobs, and a detector with "
-        "the nouns to detect, FOLDER_OR_HUB_ID#noun,noun"
+        f"the source {source!r} of the encoder 'tracks' is unknown; known: world, blobs, motion, and a "
+        "detector with the nouns to detect, FOLDER_OR_HUB_ID#noun,noun"
     )
 
 
@@ -89,9 +93,9 @@ def _build(source: str | None, options: EncoderOptions) -> Encoder:
 ENCODERS.add(
     "tracks",
     EncoderEntry(
-        "tracks of objects: world, blobs, or a detector's HUB/ID#nouns",
+        "tracks of objects: world, blobs, motion, or a detector's HUB/ID#nouns",
         _build,
         True,
-        settings="world, blobs, or a detector and its nouns, HUB/ID#noun,noun",
+        settings="world, blobs, motion, or a detector and its nouns, HUB/ID#noun,noun",
     ),
 )

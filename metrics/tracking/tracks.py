@@ -4,6 +4,7 @@ All trackers give this representation. A suite chooses one as the encoder ``trac
 
     encoders: {tracks: world}                                           # colored shapes, plain background
     encoders: {tracks: blobs}                                           # what moves before a still camera
+    encoders: {tracks: motion}                                          # what moves, and the camera may, too
     encoders: {tracks: "google/owlv2-base-patch16-ensemble#ball,wall"}  # things named after the #
 
 The measures of `laws` and `instructions` read only tracks.
@@ -45,6 +46,9 @@ _ARRAYS: Final = (
 )
 
 
+_HIDDEN: Final = "hidden_NT"  # only of a tracker that looks for it
+
+
 @dataclass(frozen=True)
 class Tracks:
     """N objects over T frames; NaN where an object is not seen. The centre of the top-left pixel is (0, 0).
@@ -70,6 +74,8 @@ class Tracks:
         background_spread: standard deviation, in 8-bit levels, of a channel around the smooth background that
             the tracker subtracts; None if it subtracts none.
         sees_still: whether the tracker sees objects that do not move.
+        hidden_NT: where the tracker has found that something which it does not follow hides an object; None
+            if it does not look for that.
     """
 
     height: int
@@ -91,6 +97,7 @@ class Tracks:
     source: Mapping[str, Json] | None = None
     background_spread: float | None = None
     sees_still: bool = True
+    hidden_NT: NDArray[np.bool_] | None = None
 
     @property
     def side(self) -> float:
@@ -132,7 +139,10 @@ class Tracks:
             "background_spread": self.background_spread,
             "sees_still": self.sees_still,
         }
-        return Record({name: np.asarray(getattr(self, name)) for name in _ARRAYS}, meta)
+        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        if self.hidden_NT is not None:
+            arrays[_HIDDEN] = np.asarray(self.hidden_NT, np.float64)
+        return Record(arrays, meta)
 
     @classmethod
     def from_record(cls, record: Record) -> Tracks:
@@ -142,7 +152,7 @@ class Tracks:
             ValueError: it is not a record of tracks of this layout.
         """
         meta: Mapping[str, Any] = record.meta
-        if meta.get("layout") != LAYOUT or set(record.arrays) != set(_ARRAYS):
+        if meta.get("layout") != LAYOUT or set(record.arrays) - {_HIDDEN} != set(_ARRAYS):
             raise ValueError(f"a record of {', '.join(record.arrays)} holds no tracks of layout {LAYOUT}")
         arrays: dict[str, Any] = {name: np.asarray(record.arrays[name], np.float64) for name in _ARRAYS}
         return cls(
@@ -153,6 +163,7 @@ class Tracks:
             source=meta["source"],
             background_spread=meta["background_spread"],
             sees_still=meta["sees_still"],
+            hidden_NT=np.asarray(record.arrays[_HIDDEN]) > 0 if _HIDDEN in record.arrays else None,
             **arrays,
         )
 

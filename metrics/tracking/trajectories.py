@@ -16,6 +16,8 @@ __all__ = ["Fit", "Hinge", "Path", "fit_falls", "fit_hinge", "fit_line", "path_o
 _F = NDArray[np.float64]
 _TOUCH: Final = 1 / 64  # sides; at least a pixel
 _CLOSING: Final = 0.15 / 64
+_FALLING, _RISING = 0.3, 0.1
+"""Sides a second: what comes down as fast and then goes up as fast has bounced."""
 _FLOOR_PX: Final = 0.03
 """Least uncertainty of a place, in pixels, however well a fit matches few points."""
 
@@ -112,7 +114,26 @@ def _touched(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> NDA
         both[-1] |= comes[-1]
         touched[:-1] |= both
         touched[-1] |= ahead[-1]
+    if not tracks.sees_still:
+        touched[:-1] |= _bounced(tracks.times_T[frames], tracks.still_NT2[track, frames, 1] / tracks.side)
     return touched
+
+
+def _bounced(times_K: _F, height_K: _F) -> NDArray[np.bool_]:
+    """Mark where what came down goes up again, (K - 1,): it met a floor, which the tracker does not see.
+
+    Args:
+        times_K: seconds.
+        height_K: places in sides, downwards.
+    """
+    speed = np.diff(height_K) / np.diff(times_K)
+    down, up = speed > _FALLING, speed < -_RISING
+    found = np.zeros(len(speed), bool)
+    turns = down[:-1] & up[1:]  # at the frame between two steps: in the one step or the other
+    found[:-1] |= turns
+    found[1:] |= turns
+    found[1:-1] |= down[:-2] & up[2:]  # in the step between
+    return found
 
 
 def _reached(gap_K: _F, side: float) -> NDArray[np.bool_]:
