@@ -83,6 +83,18 @@ def validate(
     thresholds: Annotated[
         Path | None, typer.Option(help="A thresholds.json to validate; by default the packaged one.")
     ] = None,
+    world: Annotated[
+        str, typer.Option(help="World of the clips: reference, or stage (extra stage).")
+    ] = "reference",
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            help="Calibrate on lawful footage of your own: a folder with a manifest.jsonl (file, expect)."
+        ),
+    ] = None,
+    alarms: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Share of lawful clips that may be above a threshold.")
+    ] = 0.01,
     as_json: AsJson = False,
 ) -> None:
     """Validate measures on clips of known truth, or calibrate thresholds of laws."""
@@ -119,7 +131,8 @@ def validate(
 
     if skills or hallucination or sound:
         what = "skills" if skills else "hallucination" if hallucination else "sound"
-        if calibrate or thresholds is not None or source != "world":
+        others = world != "reference" or real is not None
+        if calibrate or thresholds is not None or source != "world" or others:
             raise UsageError(
                 f"--{what} takes --out, --n and --seed; its limits are not calibrated by a command"
             )
@@ -143,15 +156,23 @@ def validate(
     if calibrate:
         if thresholds is not None:
             raise UsageError("--calibrate computes new thresholds; leave --thresholds out")
-        file = validation.calibrate(out, source=source, n=120 if n is None else n, seed=seed)
+        if real is not None:
+            if n is not None or world != "reference":
+                raise UsageError("--real takes the clips of its folder; leave --n and --world out")
+            file = validation.calibrate_on_footage(out, real, source=source, alarms=alarms)
+        else:
+            scenes = 120 if n is None else n
+            file = validation.calibrate(out, source=source, n=scenes, seed=seed, world=world, alarms=alarms)
         if as_json:
             print_json(file.model_dump(mode="json"))
         else:
             print_table(thresholds_table(file))
         return
+    if real is not None:
+        raise UsageError("--real gives thresholds; add --calibrate")
     chosen = 40 if n is None else n
     card = validation.validate_laws(
-        out, Reconstruction(), source=source, n=chosen, seed=seed, thresholds=thresholds
+        out, Reconstruction(), source=source, n=chosen, seed=seed, thresholds=thresholds, world=world
     )
     if as_json:
         print_json(card.model_dump(mode="json"))

@@ -27,6 +27,7 @@ from ..laws.thresholds import (
 from ..tracking.encoder import TracksEncoder
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import source_name
+from .footage import footage_thresholds
 from .hallucination_card import (
     HallucinationCard,
     fault_rows,
@@ -36,8 +37,8 @@ from .hallucination_card import (
 )
 from .law_card import MEDIUM, LawCard, card_trials, make_card
 from .law_card_text import write_text
-from .law_trials import Trial, broken_trials, lawful_trials, run
-from .looks import LOOKS
+from .law_trials import WORLD, Trial, broken_trials, lawful_trials, run
+from .looks import LOOKS, PLAIN
 from .skill_card import run_skill_trial, skill_rows, skill_trials
 from .skill_report import SkillsCard, skills_text
 from .sound_card import SoundCard, run_sound_trial, sound_rows, sound_text, sound_trials
@@ -59,6 +60,7 @@ __all__ = [
     "THRESHOLDS",
     "Autoencoder",
     "calibrate",
+    "calibrate_on_footage",
     "validate_hallucination",
     "validate_laws",
     "validate_skills",
@@ -74,6 +76,7 @@ HALLUCINATION_CARD: Final = "hallucination.json"
 HALLUCINATION_TEXT: Final = "HALLUCINATION.md"
 SOUND_CARD: Final = "sound.json"
 SOUND_TEXT: Final = "SOUND.md"
+_RARE: Final = 5
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
 
@@ -91,7 +94,15 @@ class Autoencoder(Protocol):
         ...
 
 
-def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) -> ThresholdFile:
+def calibrate(
+    out: Path,
+    *,
+    source: str = "world",
+    n: int = 120,
+    seed: int = 0,
+    world: str = WORLD,
+    alarms: float = ALARMS,
+) -> ThresholdFile:
     """Make the thresholds of a source of tracks from lawful clips, and write them to ``out``/thresholds.json.
 
     A law that finds less than half of the violations of a medium severity at its threshold gets none.
@@ -101,21 +112,49 @@ def calibrate(out: Path, *, source: str = "world", n: int = 120, seed: int = 0) 
         source: as of the encoder ``tracks``.
         n: scenes of each of the world's families, each in every look.
         seed: of the scenes.
+        world: whose scenes; another than the reference world has its own looks, and five times as many scenes
+            of the families that show a law which hardly any other shows.
+        alarms: share of lawful clips of a look that may lie above a threshold.
 
     Raises:
         UsageError: n is too small for the quantile, or ``out`` cannot be written.
     """
     tracker = _source(source)
-    planned = [trial for look in LOOKS for trial in lawful_trials("thresholds", seed, n, look=look)]
-    settings: dict[str, Any] = {"stage": "thresholds", "seed": seed, "n": n, "looks": list(LOOKS)}
+    looks = LOOKS if world == WORLD else (PLAIN,)
+    rare = 1 if world == WORLD else _RARE
+    planned = [
+        trial
+        for look in looks
+        for trial in lawful_trials("thresholds", seed, n, look=look, world=world, rare=rare)
+    ]
+    settings: dict[str, Any] = {"stage": "thresholds", "seed": seed, "n": n, "looks": list(looks)}
+    if world != WORLD:
+        settings["world"] = world
     log = {**settings, "source": dict(tracker.identity())}
     rows = run_trials(planned, lambda trial: run(trial, tracker), out / _ROWS.format("thresholds"), log)
-    recorded = {**settings, "alarms": ALARMS, "source": dict(tracker.identity()), "versions": _versions()}
-    template = Trial("thresholds", seed, "", 0, severity=MEDIUM)
+    recorded = {**settings, "alarms": alarms, "source": dict(tracker.identity()), "versions": _versions()}
+    template = Trial("thresholds", seed, "", 0, severity=MEDIUM, world=world)
     broken = [trial for law in LAWS for trial in broken_trials(template, law, max(10, n // 6))]
     tried = run_trials(broken, lambda trial: run(trial, tracker), out / _ROWS.format("violations"), log)
-    blunt = blunt_laws(calibrated(rows, recorded), tried)
-    made = calibrated(rows, recorded, blunt=blunt)
+    blunt = blunt_laws(calibrated(rows, recorded, alarms=alarms), tried)
+    made = calibrated(rows, recorded, alarms=alarms, blunt=blunt)
+    return write_thresholds(out / THRESHOLDS, source_name(tracker), made)
+
+
+def calibrate_on_footage(out: Path, folder: Path, *, source: str, alarms: float = ALARMS) -> ThresholdFile:
+    """Make the thresholds of a source of tracks from lawful footage, and write ``out``/thresholds.json.
+
+    Args:
+        out: folder; thresholds of other sources that are there stay.
+        folder: lawful clips with a manifest.jsonl; see `footage.footage_thresholds`.
+        source: as of the encoder ``tracks``.
+        alarms: share of further such clips that may lie above a threshold.
+
+    Raises:
+        UsageError: the footage cannot be read, or is too little for the rate.
+    """
+    tracker = _source(source)
+    made = footage_thresholds(folder, tracker, alarms)
     return write_thresholds(out / THRESHOLDS, source_name(tracker), made)
 
 
@@ -127,6 +166,7 @@ def validate_laws(
     n: int = 40,
     seed: int = 0,
     thresholds: Path | None = None,
+    world: str = WORLD,
 ) -> LawCard:
     """Measure the validity card of the laws of a source of tracks: ``out``/card.json, ``out``/CARD.md.
 
@@ -137,6 +177,7 @@ def validate_laws(
         n: violations of each law at each severity; half as many under other conditions.
         seed: of the scenes.
         thresholds: a file that `calibrate` wrote; by default the packaged one.
+        world: whose scenes.
 
     Raises:
         UsageError: there are no thresholds for the source, or ``out`` cannot be written.
@@ -151,8 +192,10 @@ def validate_laws(
         )
     name, limits = found
     settings: dict[str, Any] = {"stage": "card", "seed": seed, "n": n}
+    if world != WORLD:
+        settings["world"] = world
     log = {**settings, "source": dict(tracker.identity()), "autoencoder": reconstruct.digest}
-    planned = card_trials(seed, n)
+    planned = card_trials(seed, n, world)
     rows = run_trials(
         planned, lambda trial: run(trial, tracker, reconstruct), out / _ROWS.format("card"), log
     )
@@ -163,7 +206,7 @@ def validate_laws(
         "versions": _versions(),
         "autoencoder": reconstruct.digest,
     }
-    card = make_card(rows, limits, recorded)
+    card = make_card(rows, limits, recorded, world)
     write_atomic(out / CARD, card.model_dump_json(indent=1) + "\n")
     write_atomic(out / CARD_TEXT, write_text(card, limits))
     return card

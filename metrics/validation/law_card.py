@@ -20,7 +20,7 @@ from ...harness.core.stats import Interval, rate_interval
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, SourceThresholds
 from ..surprise.pairwise import area_under_curve
-from .law_trials import VARIETIES, Trial, broken_trials, lawful_trials
+from .law_trials import VARIETIES, WORLD, Trial, broken_trials, lawful_trials
 from .looks import DEGRADED, RECONSTRUCTED
 
 __all__ = [
@@ -146,8 +146,13 @@ class _Held:
     severity: float
 
 
-def conditions() -> tuple[Condition, ...]:
-    """List what the card is measured under: grades of severity, degradations, and other distributions."""
+def conditions(world: str = WORLD) -> tuple[Condition, ...]:
+    """List what the card is measured under: grades of severity, degradations, and other distributions.
+
+    Scenes of another world than the reference world have looks of their own: there are grades alone.
+    """
+    if world != WORLD:
+        return (Condition(look="plain", variety="native", severities=SEVERITIES),)
     others = [name for name in VARIETIES if name not in ("native", EVERYDAY)]
     return (
         Condition(look="plain", variety="native", severities=SEVERITIES),
@@ -157,33 +162,34 @@ def conditions() -> tuple[Condition, ...]:
     )
 
 
-def card_trials(seed: int, n: int) -> list[Trial]:
+def card_trials(seed: int, n: int, world: str = WORLD) -> list[Trial]:
     """List the trials of a card: of each law ``n`` violations a grade of severity, half as many elsewhere.
 
     Under each condition there are lawful twins of all of them, and at least n / 2 scenes of each family.
     """
     planned: list[Trial] = []
-    for condition in conditions():
+    for condition in conditions(world):
         count = n if len(condition.severities) > 1 else max(1, n // 2)
-        planned += lawful_trials("card", seed, max(1, n // 2), variety=condition.variety, look=condition.look)
+        here = {"variety": condition.variety, "look": condition.look, "world": world}
+        planned += lawful_trials("card", seed, max(1, n // 2), **here)
         for severity in condition.severities:
-            template = Trial(
-                "card", seed, "", 0, variety=condition.variety, look=condition.look, severity=severity
-            )
+            template = Trial("card", seed, "", 0, severity=severity, **here)
             for law in LAWS:
                 broken = broken_trials(template, law, count)
                 planned += [trial.twin for trial in broken] + broken
     return list(dict.fromkeys(planned))
 
 
-def make_card(rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[str, Any]) -> LawCard:
+def make_card(
+    rows: Sequence[Row], limits: SourceThresholds, settings: Mapping[str, Any], world: str = WORLD
+) -> LawCard:
     """Reduce the rows of a card's trials to what the card says."""
     cells: list[LawCell] = []
     alarms: list[Alarms] = []
     floors: list[Floor] = []
     left_out: dict[str, dict[str, int]] = {}
     limited = [law for law in LAWS if law in limits.laws]
-    for condition in conditions():
+    for condition in conditions(world):
         here = [row for row in rows if condition.holds(row)]
         lawful = [row for row in here if row["law"] is None]
         by_scene = {_scene(row): row for row in lawful}

@@ -27,6 +27,7 @@ from .looks import Reconstruct, dress
 __all__ = [
     "STAGES",
     "VARIETIES",
+    "WORLD",
     "Stage",
     "Trial",
     "broken_trials",
@@ -37,7 +38,8 @@ __all__ = [
     "run",
 ]
 
-_WORLD: Final = "reference"
+WORLD: Final = "reference"
+"""The world of trials, where none is named."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Trial:
     law: str | None = None
     violation: str | None = None
     severity: float = 0.0
-    world: str = _WORLD
+    world: str = WORLD
 
     @property
     def scene(self) -> str:
@@ -113,7 +115,7 @@ def lawful_trials(
     *,
     variety: str = "native",
     look: str = "plain",
-    world: str = _WORLD,
+    world: str = WORLD,
     rare: int = 1,
 ) -> list[Trial]:
     """List ``n`` lawful scenes of each family that has room in the variety's clips.

@@ -16,6 +16,7 @@ from ...generators.worlds.trials import TrialClip
 __all__ = [
     "DEGRADED",
     "LOOKS",
+    "PLAIN",
     "RECONSTRUCTED",
     "Reconstruct",
     "dress",
@@ -25,6 +26,8 @@ Frames = NDArray[np.uint8]
 _F = NDArray[np.float64]
 Reconstruct: TypeAlias = Callable[[Frames], Frames]
 """An autoencoder: a clip, uint8 RGB (T, H, W, 3), coded and decoded."""
+PLAIN: Final = "plain"
+"""The look of clips as their world draws them."""
 RECONSTRUCTED: Final = "reconstructed"
 """The look of clips after the autoencoder."""
 _CLEAR: Final = 75.0  # levels of RGB between any thing and a ground that is put behind it

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from screentest.metrics import NotApplicable, make_encoder
+from screentest.metrics.laws.evaluation import assignment_for
+from screentest.metrics.laws.motion import gravity
 from screentest.metrics.tracking.stabilized_tracker import MotionSource
 from screentest.metrics.tracking.tracks import ClipShape, Tracks
 
@@ -104,3 +106,22 @@ def test_what_cannot_be_followed_has_its_reason():
 
 def test_it_is_a_source_of_tracks():
     assert make_encoder("tracks", "motion").identity()["source"] == "motion"
+
+
+def test_a_bounce_on_a_floor_that_is_not_seen_as_a_thing_splits_a_fall():
+    """Falls at 2 sides a second squared from y = 20 pixels, and comes up again at 0.7 of its speed."""
+    hit = np.sqrt(2 * 90 / 256.0)
+    speed = 0.7 * 256.0 * hit
+
+    def way(t: int) -> tuple[float, float]:
+        s = t / 10
+        if s < hit:
+            return 60.0, 20.0 + 128.0 * s**2
+        return 60.0, 110.0 - speed * (s - hit) + 128.0 * (s - hit) ** 2
+
+    tracks = follow(draw([Shape("ball", RED, 8.0, way)], 17, SCENERY, 128), fps=10.0)
+    thing = {"shape": "ball", "color": "red"}
+    assigned = assignment_for(tracks, {"objects": [thing], "motion": "bounce", "ideal": True, "gravity": 2.0})
+    assert gravity(assigned).severity < 0.05
+    doubled = assignment_for(tracks, {"objects": [thing], "motion": "bounce", "ideal": True, "gravity": 4.0})
+    assert gravity(doubled).severity == pytest.approx(0.5, abs=0.05)
