@@ -49,7 +49,11 @@ def validate(
     ] = None,
     real: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of real videos to corrupt, instead of the world's clips."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of real videos to corrupt, instead of the world's clips; with --probes --calibrate, of "
+            "lawful clips with a manifest.jsonl (file, expect) to make thresholds from.",
+        ),
     ] = None,
     frames: Annotated[
         int, typer.Option(min=8, max=4096, help="Frames of each video of --real that are taken.")
@@ -86,26 +90,20 @@ def validate(
     world: Annotated[
         str, typer.Option(help="World of the clips: reference, or stage (extra stage).")
     ] = "reference",
-    real: Annotated[
-        Path | None,
-        typer.Option(
-            help="Calibrate on lawful footage of your own: a folder with a manifest.jsonl (file, expect)."
-        ),
-    ] = None,
     alarms: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of lawful clips that may be above a threshold.")
     ] = 0.01,
     as_json: AsJson = False,
 ) -> None:
     """Validate measures on clips of known truth, or calibrate thresholds of laws."""
-    of_measures = measures is not None or real is not None
+    of_measures = measures is not None or (real is not None and not probes)
     if probes + skills + hallucination + sound + of_measures != 1:
         raise UsageError(
             "say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
             "(measures of instructions), --hallucination or --sound"
         )
     if of_measures:
-        if calibrate or thresholds is not None or source != "world":
+        if calibrate or thresholds is not None or source != "world" or world != "reference":
             raise UsageError("--measures takes --real, --encoder, --out, --n, --frames, --seed and --cache")
         load_plugins(plugin)
         from ...metrics.encoders.base import EncoderOptions
@@ -131,8 +129,7 @@ def validate(
 
     if skills or hallucination or sound:
         what = "skills" if skills else "hallucination" if hallucination else "sound"
-        others = world != "reference" or real is not None
-        if calibrate or thresholds is not None or source != "world" or others:
+        if calibrate or thresholds is not None or source != "world" or world != "reference":
             raise UsageError(
                 f"--{what} takes --out, --n and --seed; its limits are not calibrated by a command"
             )

@@ -55,8 +55,8 @@ def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> Sour
     needed = math.ceil((1 - alarms) / alarms - 1e-9)
     if most < needed:
         raise UsageError(
-            f"a rate of false alarms of {alarms:g} needs {needed} lawful clips of a law, and at most {most} of "
-            f"these {len(rows)} can be held against one; add clips, or state a higher rate with --alarms"
+            f"a rate of false alarms of {alarms:g} needs {needed} lawful clips of a law, and at most {most} "
+            f"of these {len(rows)} can be held against one; add clips, or state a higher rate with --alarms"
         )
     settings: dict[str, Any] = {
         "stage": _LOOK,
