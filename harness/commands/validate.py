@@ -51,8 +51,8 @@ def validate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of real videos to corrupt, instead of the world's clips; with --probes --calibrate, of "
-            "lawful clips with a manifest.jsonl (file, expect) to make thresholds from.",
+            help="Folder of real videos to corrupt, instead of the world's clips; with --probes --calibrate, "
+            "of lawful clips with a manifest.jsonl (file, expect) to make thresholds from.",
         ),
     ] = None,
     frames: Annotated[
