@@ -151,7 +151,7 @@ def test_validate_lays_out_the_card(cli, monkeypatch):
     from screentest.metrics.validation import bench as validation
     from screentest.metrics.validation import law_card as card
 
-    monkeypatch.setattr(card, "conditions", lambda: (card.Condition(look="plain", variety="native"),))
+    monkeypatch.setattr(card, "conditions", lambda world: (card.Condition(look="plain", variety="native"),))
     code, out, _ = cli("validate", "--probes", "--n", "2", "--seed", "7", "--out", "made")
     assert (code, "card: made/CARD.md" in out) == (0, True)
     assert next(line for line in out.splitlines() if line.split()[:1] == ["gravity"])
