@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..metrics.against import Against, FrameDistance, compare_clips
 from ..metrics.base import NotApplicable
@@ -129,7 +129,7 @@ def _files(run: RunStore, folder: Path) -> dict[str, Path]:
 
 
 def _item(run: RunStore, item: Item, reference: Path, lpips: FrameDistance | None) -> AgainstItem:
-    about = {"item": item.id, "prompt": item.prompt}
+    about: dict[str, Any] = {"item": item.id, "prompt": item.prompt}
     record = run.clips().get(item.id)
     if record is None or record.outcome != "ok":
         why = "no clip yet" if record is None else f"{record.outcome.replace('_', ' ')}: {record.reason}"

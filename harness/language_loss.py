@@ -36,8 +36,8 @@ class LanguageLoss:
     first: float
     value: float
     change: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float | None
 
 

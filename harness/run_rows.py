@@ -8,14 +8,14 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import fields as fields_of
-from typing import Any
+from typing import Any, cast
 
 from .core.items import ClipSettings, Item
 from .core.keys import rows_sha256
 from .core.labels import labels_of_tags, merge_labels, read_labels
 from .core.layers import from_json
 from .core.media import ClipInfo
-from .core.run_data import ClipRecord, Score, SetScore
+from .core.run_data import ClipRecord, Outcome, Score, SetScore, Status
 
 __all__ = [
     "info_text",
@@ -83,7 +83,9 @@ def read_clip(row: Sequence[Any]) -> ClipRecord:
     item, outcome, reason, sha256, file, info, seconds, decisions = row
     layers = from_json(json.loads(decisions)) if decisions else ()
     decoded = _clip_info(info) if info else None
-    return ClipRecord(item, sys.intern(outcome), reason, sha256, file, decoded, seconds, layers)
+    return ClipRecord(
+        item, cast(Outcome, sys.intern(outcome)), reason, sha256, file, decoded, seconds, layers
+    )
 
 
 @functools.lru_cache(maxsize=1024)
@@ -114,7 +116,14 @@ def read_score(row: Sequence[Any], *, sound: bool = False) -> Score:
     evidence = {} if evidence == "{}" else dict(json.loads(evidence))
     # The names and reasons of many scores are the same text, held once.
     return Score(
-        item, sys.intern(measure), sys.intern(status), value, sys.intern(reason), evidence, key, intact
+        item,
+        sys.intern(measure),
+        cast(Status, sys.intern(status)),
+        value,
+        sys.intern(reason),
+        evidence,
+        key,
+        intact,
     )
 
 

@@ -218,8 +218,10 @@ class RunStore:
     def _read_items(self) -> list[Item]:
         planned = {item.id: item for item in self._planned}
         items: list[Item] = []
-        for row in self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position"):
-            item = read_item(*row, items[-1] if items else None)
+        for name, cluster, fields in self._db.execute(
+            "SELECT id, cluster, fields FROM items ORDER BY position"
+        ):
+            item = read_item(name, cluster, fields, items[-1] if items else None)
             known = planned.get(item.id)
             items.append(known if known is not None and known == item else item)  # each is held once
         return items

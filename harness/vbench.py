@@ -71,10 +71,10 @@ def vbench_suite(folder: Path, prompts: Path | None) -> Suite:
         suite = load_suite("videos")
         return suite.model_copy(update={"name": "vbench-videos", "measures": _NO_WEIGHTS})
     whole = load_suite(f"vbench:{prompts}")
-    found = [p for p in whole.prompts if p.text is not None and comparable(p.text) in seeds]
+    found = [p for p in whole.prompts if comparable(p.text) in seeds]
     if not found:
         raise UsageError(f"no video in {folder} is of a prompt of {prompts}")
-    kept = tuple(p.model_copy(update={"seeds": seeds[comparable(str(p.text))]}) for p in found)
+    kept = tuple(p.model_copy(update={"seeds": seeds[comparable(p.text)]}) for p in found)
     name = whole.name if len(kept) == len(whole.prompts) else f"{whole.name}.{len(kept)}-prompts"
     return whole.model_copy(update={"prompts": kept, "name": name, "measures": _NO_WEIGHTS})
 

@@ -46,7 +46,8 @@ def _render(template: str, context: Mapping[str, Any], loads: str, script: str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(style_of=charts.run_style, mark_of=charts.run_mark)
+    marks: dict[str, Any] = {"style_of": charts.run_style, "mark_of": charts.run_mark}
+    environment.globals.update(marks)
     style = charts.palette_css() + heat_css() + (_TEMPLATES / "report.css").read_text("utf-8")
     scripts = " ".join(_hash(text) for text in (early, script) if text)
     policy = f"default-src 'none'; {loads}; base-uri 'none'; style-src {_hash(style)}; script-src {scripts}"

@@ -243,7 +243,7 @@ class Site:
             "run": folder.name,
             "view": _view(data, item, ""),
             "info": info,
-            "frame": frame if info is None else min(frame, info.frames - 1),
+            "frame": frame if info is None or info.frames is None else min(frame, info.frames - 1),
             "before": ids[place - 1] if place else None,
             "after": ids[place + 1] if place + 1 < len(ids) else None,
             "place": place + 1,

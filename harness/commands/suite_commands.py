@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, level, number, p_value
+from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
 from .options import AsJson, Confidence, Plugins, load_plugins, print_tables, say, warn
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def loss(
     rows = [
         (
             *(one.measure, one.language, number(one.first), number(one.value)),
-            f"{one.change:+.3g} [{one.low:+.3g}, {one.high:+.3g}]",
+            " ".join(estimate_text(one.change, one.low, one.high, signed=True)),
             f"{one.pairs} ({one.prompts})",
             str(one.missing),
             MISSING if one.p is None else p_value(one.p),

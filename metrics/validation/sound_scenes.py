@@ -111,7 +111,7 @@ def as_coded(samples_CN: NDArray[np.float32], bits: int = 64_000) -> NDArray[np.
             out.mux(stream.encode(part))
         out.mux(stream.encode(None))
     file.seek(0)
-    with av.open(file) as read:
+    with av.open(file, "r") as read:
         parts = [np.asarray(one.to_ndarray(), np.float32) for one in read.decode(audio=0)]
     decoded = np.concatenate(parts, axis=1)
     return decoded[:, : samples_CN.shape[1]]
