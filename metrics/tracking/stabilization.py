@@ -55,9 +55,8 @@ class View:
             return canvas_HWC
         height, width = self.even_THWC.shape[1:3]
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return np.asarray(
-            cv2.warpPerspective(canvas_HWC, self.to_canvas_T33[t], (width, height), flags=flags)
-        )
+        seen = cv2.warpPerspective(canvas_HWC, self.to_canvas_T33[t], (width, height), flags=flags)
+        return np.asarray(seen, np.float32)
 
     def known(self, t: int) -> NDArray[np.bool_]:
         """Mark the pixels of frame ``t`` that lie on the canvas, (H, W)."""
@@ -179,6 +178,10 @@ def _fit(start: _F, end: _F) -> tuple[_F, float]:
     rests = float(np.median(moved))
     if rests < _STILL:
         return still
+    # OpenCV's stubs do not know that these give None where nothing fits.
+    similar: Any
+    whole: Any
+    kept: Any
     similar, kept = cv2.estimateAffinePartial2D(start, end, ransacReprojThreshold=_AGREES, confidence=0.999)
     found: list[tuple[_F, float]] = []
     if similar is not None and kept is not None:
@@ -230,6 +233,7 @@ def _refined(frames_THWC: _Frames, to_middle_T33: _F) -> _F:
         good = np.asarray(found).ravel() > 0
         if good.sum() < 2 * _FEWEST:
             continue
+        matrix: Any
         matrix, kept = cv2.findHomography(end[good], at[good], cv2.RANSAC, _AGREES, confidence=0.999)
         if matrix is not None and float(np.mean(kept)) > _MOST:
             refined[t] = matrix

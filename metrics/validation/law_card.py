@@ -170,7 +170,7 @@ def card_trials(seed: int, n: int, world: str = WORLD) -> list[Trial]:
     planned: list[Trial] = []
     for condition in conditions(world):
         count = n if len(condition.severities) > 1 else max(1, n // 2)
-        here = {"variety": condition.variety, "look": condition.look, "world": world}
+        here: dict[str, Any] = {"variety": condition.variety, "look": condition.look, "world": world}
         planned += lawful_trials("card", seed, max(1, n // 2), **here)
         for severity in condition.severities:
             template = Trial("card", seed, "", 0, severity=severity, **here)
