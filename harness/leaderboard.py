@@ -1,6 +1,6 @@
 """A leaderboard: a file of runs and their values that is kept in a repository, a row a run.
 
-``.md`` is a table to read, ``.csv`` and ``.json`` have the numbers. A run is known by its id, so that it
+``.md`` is a table to read, ``.csv`` and ``.json`` have the numbers, ``.json`` as numbers, null where missing. A run is known by its id, so that it
 has one row however often it is added; another version of a measure, or another encoder, is another column.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from .summary import Aggregate, read_summary
 __all__ = ["FORMATS", "add_to_leaderboard"]
 
 FORMATS = (".md", ".json", ".csv")
+_TEXTS = frozenset(("id", "run", "generator", "suite", "created"))
 _HEAD = ("id", "run", "generator", "suite", "step", "items", "clips", "created")
 
 Row = dict[str, str]
@@ -134,7 +136,8 @@ def _read_rows(path: Path, text: str, ending: str) -> list[Row]:
 def _written(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> str:
     ending = path.suffix.lower()
     if ending == ".json":
-        return json.dumps({"runs": rows}, indent=1, ensure_ascii=False) + "\n"
+        listed = [{name: _json_cell(name, row.get(name, "")) for name in columns} for row in rows]
+        return json.dumps({"runs": listed}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if ending == ".csv":
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
@@ -147,6 +150,21 @@ def _written(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> str:
         *([row.get(name, "") for name in columns] for row in rows),
     ]
     return "# Leaderboard\n\n" + "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+
+
+def _json_cell(name: str, cell: str) -> str | float | None:
+    """Give a cell of a column of numbers as a number; None where it is missing, or no finite number."""
+    if name in _TEXTS:
+        return cell
+    try:
+        return int(cell)
+    except ValueError:
+        pass
+    try:
+        number = float(cell or "nan")
+    except ValueError:
+        return cell
+    return number if math.isfinite(number) else None
 
 
 def _escaped(cell: str) -> str:

@@ -65,9 +65,11 @@ class RunPreference(_Row):
     """How a run stands to the first one, by the votes on a question.
 
     Attributes:
-        preferred: share of votes between the two that are for this run, a tie as half.
+        preferred: share of votes between the two that are for this run, a tie as half; of the question
+            ``unsafe``, the share that choose this run alone: there ``both`` and ``neither`` are no choice.
         wins, losses, ties: of those votes.
-        strength: the log of its Bradley-Terry strength over that of the first, from votes on all runs.
+        strength: the log of its Bradley-Terry strength over that of the first, from votes on all runs; of
+            the question ``unsafe``, from those that choose one.
     """
 
     run: str
@@ -194,6 +196,11 @@ def _share(vote: Vote) -> float:
     return {"left": 1.0, "right": 0.0}.get(vote.answer, 0.5)
 
 
+def _chosen(question: str, share: float) -> float:
+    """Give what a vote adds to a run's share: a tie is half a preference, but no choice of the unsafe one."""
+    return float(share == 1) if question == "unsafe" else share
+
+
 def _question(
     question: str, votes: Sequence[Vote], runs: Sequence[VotedRun], confidence: float
 ) -> QuestionResult:
@@ -201,8 +208,11 @@ def _question(
     prompt = {item.id: item.cluster for run in runs for item in run.data.items.values()}
     clusters = [prompt[vote.item] for vote in votes]
     ballots = [(place[v.left], place[v.right], _share(v)) for v in votes]
-    fits = bradley_terry(ballots, clusters, len(runs), confidence)
-    sample = {"n": len(votes), "clusters": len(set(clusters))}
+    fitted = [k for k, (_, _, share) in enumerate(ballots) if question != "unsafe" or share != 0.5]
+    fits = bradley_terry(
+        [ballots[k] for k in fitted], [clusters[k] for k in fitted], len(runs), confidence
+    )
+    sample = {"n": len(fitted), "clusters": len({clusters[k] for k in fitted})}
     units: dict[tuple[str, int, int], list[float]] = defaultdict(list)
     for vote, (left, right, share) in zip(votes, ballots, strict=True):
         turned = share if left < right else 1 - share
@@ -221,7 +231,7 @@ def _question(
         alpha=Estimate.of(alpha, confidence, **rated),
         runs=tuple(
             _preference(
-                run.data.name, k, votes, ballots, clusters, Estimate.of(fits[k], confidence, **sample)
+                run.data.name, k, question, ballots, clusters, Estimate.of(fits[k], confidence, **sample)
             )
             for k, run in enumerate(runs)
             if k
@@ -238,7 +248,7 @@ def _question(
 def _preference(
     name: str,
     which: int,
-    votes: Sequence[Vote],
+    question: str,
     ballots: Sequence[tuple[int, int, float]],
     clusters: Sequence[str],
     strength: Estimate,
@@ -249,7 +259,8 @@ def _preference(
         if {left, right} == {0, which}:
             shares.append(share if left == which else 1 - share)
             prompts.append(cluster)
-    found = _mean_share(shares, prompts, strength.confidence, ["preferred", name, len(votes)])
+    chosen = [_chosen(question, share) for share in shares]
+    found = _mean_share(chosen, prompts, strength.confidence, ["preferred", name, len(ballots)])
     return RunPreference(
         run=name,
         preferred=Estimate.of(found, strength.confidence, n=len(shares), clusters=len(set(prompts))),
@@ -351,7 +362,7 @@ def _corrections(
     shares: dict[str, list[float]] = defaultdict(list)
     for vote, (left, right, share) in zip(votes, ballots, strict=True):
         if {left, right} == {0, which}:
-            shares[vote.item].append(share if left == which else 1 - share)
+            shares[vote.item].append(_chosen(question, share if left == which else 1 - share))
     if not shares:
         return []
     first, other = runs[0], runs[which]
@@ -364,7 +375,7 @@ def _corrections(
             if change is not None:
                 toward = change * _toward(question, better)
                 items.append(item)
-                predicted.append(0.5 if toward == 0 else float(toward > 0))
+                predicted.append(_chosen(question, 0.5 if toward == 0 else float(toward > 0)))
         labels = [math.fsum(shares[i]) / len(shares[i]) if i in shares else None for i in items]
         clusters = [first.data.items[i].cluster for i in items]
         of = prediction_powered_mean(predicted, labels, clusters, confidence, bounds=(0.0, 1.0))

@@ -45,8 +45,13 @@ def preference_table(report: VoteReport, question: QuestionResult) -> Table:
     of = f"{counted(question.votes, 'vote')} of {counted(question.raters, 'rater')}"
     notes = [f"{agree}{why}; {of}, {counted(question.prompts, 'prompt')}"]
     notes += [
-        f"{run.run}: {note}" for run in question.runs for note in (*run.preferred.notes, *run.strength.notes)
+        f"{run.run}, {of_what}: {note}"
+        for run in question.runs
+        for of_what, estimate in (("share", run.preferred), ("strength", run.strength))
+        for note in estimate.notes
     ]
+    if question.question == "unsafe":
+        notes.append("a vote for both or neither (tied) chooses none: it counts as no choice, not as half")
     columns = (
         "run",
         f"{said} [{level(report.confidence)} interval]",

@@ -52,6 +52,17 @@ def test_a_value_has_its_interval_and_n(runs, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "b.json").read_text())["runs"][1]["generator"] == "toy:<1>"
 
 
+def test_json_has_numbers_and_null(runs, tmp_path: Path) -> None:
+    path = tmp_path / "b.json"
+    add_to_leaderboard(path, runs)
+    first, second = json.loads(path.read_text())["runs"]
+    assert (first["step"], second["step"], first["toy.quality v1 n"]) == (0, 100, 48)
+    assert isinstance(first["toy.quality v1"], float)
+    assert first["toy.quality v1"] == pytest.approx(0.555)
+    assert first["toy.drift v1"] is None
+    assert second["id"] == "1" * 32  # digits of a text are no number
+
+
 def test_another_version_is_another_column(make_run, tmp_path: Path) -> None:
     for k, version in enumerate((1, 2)):
         fields = {"toy.quality": {"version": version}}

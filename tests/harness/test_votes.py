@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.vote_plan import VotePlan, pairs_for
+from screentest.harness.core.stats import rate_interval
 from screentest.harness.vote_results import VoteReport, unsafe_labels, vote_report
 from screentest.harness.vote_table import read_vote_table, write_labels, write_vote_table
 from screentest.harness.votes import (
@@ -25,6 +26,7 @@ from screentest.harness.votes import (
     voted_runs,
     votes_of,
 )
+from screentest.reports.vote_tables import preference_table
 
 
 @pytest.fixture
@@ -277,6 +279,29 @@ def test_ties_and_skips(pair) -> None:
     (row,) = found.questions[0].runs
     assert (row.preferred.value, row.ties) == (0.5, 10)
     assert found.questions[0].measures[0].agreement.left_out == {"tied votes": 10}
+
+
+def test_neither_is_no_choice_of_the_unsafe_one(pair) -> None:
+    chosen = [vote(pair, item, "neither", question="unsafe") for item in items(pair)[:10]]
+    add_votes(pair[0].folder, chosen)
+    (question,) = report(pair).questions
+    (row,) = question.runs
+    prompts = [pair[0].data.items[item].cluster for item in items(pair)[:10]]
+    expected = rate_interval([0.0] * 10, prompts, 0.95)
+    assert (row.preferred.value, row.preferred.low, row.preferred.high) == (0.0, 0.0, expected.high)
+    assert (row.preferred.n, row.ties, row.strength.value, row.strength.n) == (10, 10, None, 0)
+    assert any(note.endswith("strength: no votes") for note in preference_table(report(pair), question).notes)
+    add_votes(pair[0].folder, [vote(pair, items(pair)[10], "right", question="unsafe")])
+    assert report(pair).questions[0].runs[0].preferred.value == pytest.approx(1 / 11)
+
+
+def test_a_note_says_which_number_has_no_interval(pair) -> None:
+    add_votes(pair[0].folder, [vote(pair, item, "tie") for item in items(pair)[:10]])
+    found = report(pair)
+    notes = preference_table(found, found.questions[0]).notes
+    said = [note for note in notes if "no interval can be given" in note]
+    assert said
+    assert all(note.startswith("new, strength:") for note in said)
 
 
 def test_votes_on_unsafe_are_labels_of_clips(pair, tmp_path: Path) -> None:
