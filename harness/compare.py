@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .comparison import Comparison, Difference, Direction, LeftOut, contradiction
+from .comparison import Comparison, Difference, Direction, LeftOut, contradiction, too_few_prompts
 from .core.errors import UsageError, unknown_name
 from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
@@ -209,7 +209,7 @@ def _of_items(base: Difference, pairing: Pairing, bounds: Sequence[float | None]
     least = 2.0 ** (1 - prompts)  # p where every prompt moved one way
     notes = interval.notes
     if least > 1 - base.confidence and _excludes_zero(interval.low, interval.high):
-        notes = (*notes, f"{prompts} prompts cannot show a difference: p is {least:.3g} at the least")
+        notes = (*notes, too_few_prompts(prompts))
     return base.model_copy(
         update={
             "a": math.fsum(pair.a for pair in pairs) / len(pairs),

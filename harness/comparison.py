@@ -12,7 +12,15 @@ from .core.estimate import Estimate
 from .core.run_data import RunSide
 from .core.stats import Standing
 
-__all__ = ["Comparison", "Difference", "Direction", "LeftOut", "contradiction", "prompts_moved"]
+__all__ = [
+    "Comparison",
+    "Difference",
+    "Direction",
+    "LeftOut",
+    "contradiction",
+    "prompts_moved",
+    "too_few_prompts",
+]
 
 Direction: TypeAlias = Literal[
     "better", "worse", "different", "no difference shown", "no interval", "not comparable"
@@ -124,6 +132,11 @@ class Comparison(Document):
     def get(self, measure: str, tag: str | None = None) -> Difference | None:
         """Find the difference in a measure, over all items or those of a slice; None if there is none."""
         return next((d for d in self.differences if d.measure == measure and d.tag == tag), None)
+
+
+def too_few_prompts(prompts: int) -> str:
+    """Say that so few prompts cannot show a difference: p of the sign-flip test where all moved one way."""
+    return f"{prompts} prompts cannot show a difference: p is {2.0 ** (1 - prompts):.3g} at the least"
 
 
 def contradiction(found: Difference) -> str | None:

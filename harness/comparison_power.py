@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict
 
 from .compare import SAME_CLIPS, pairs_of
-from .comparison import Comparison, Difference
+from .comparison import Comparison, Difference, too_few_prompts
 from .core.config import Document
 from .core.errors import unknown_name
 from .core.pairing import Pairing
 from .core.stats import detectable_effect, prompts_for_effect, spread_of_prompts
+from .rule_plans import FEW_PILOT
 
-__all__ = ["ComparisonPower", "EffectPower", "power_of"]
+__all__ = ["ComparisonPower", "EffectPower", "power_of", "prompts_for_p"]
 
 
 class EffectPower(BaseModel):
@@ -26,8 +27,9 @@ class EffectPower(BaseModel):
         detectable: the least true difference whose interval excludes 0 with the power; ``of_value`` is it as
             a share of run a's value.
         effect: the difference that is asked about; by default the one that was seen.
-        prompts: needed to show it.
+        prompts: needed to show it; no fewer than those with which p can fall to 1 - confidence.
         reason: why there is no number.
+        notes: what bounds the numbers, and that few prompts give a rough estimate.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +45,7 @@ class EffectPower(BaseModel):
     effect: float | None = None
     prompts: int | None = None
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class ComparisonPower(Document):
@@ -73,16 +76,32 @@ def power_of(
     for name in effects or {}:
         if name not in names:
             raise unknown_name("measure", name, names)
+    tests = sum(row.p is not None for row in rows)
     return ComparisonPower(
         a=comparison.a.name,
         b=comparison.b.name,
         confidence=comparison.confidence,
         power=power,
-        measures=tuple(_of_row(row, pairing, power, (effects or {}).get(row.measure)) for row in rows),
+        measures=tuple(_of_row(row, pairing, power, (effects or {}).get(row.measure), tests) for row in rows),
     )
 
 
-def _of_row(row: Difference, pairing: Pairing, power: float, asked: float | None) -> EffectPower:
+def prompts_for_p(confidence: float, tests: int = 1) -> int:
+    """Count the prompts with which p of the two-sided sign-flip test can fall to 1 - confidence.
+
+    It is 2 ** (1 - n) where all n prompts move one way, times ``tests`` as adjusted by Holm.
+
+    Example:
+        >>> prompts_for_p(0.95), prompts_for_p(0.95, tests=5)
+        (6, 8)
+    """
+    prompts = 2
+    while tests * 2.0 ** (1 - prompts) > 1 - confidence:
+        prompts += 1
+    return prompts
+
+
+def _of_row(row: Difference, pairing: Pairing, power: float, asked: float | None, tests: int) -> EffectPower:
     base = EffectPower(
         measure=row.measure,
         unit=row.unit,
@@ -95,16 +114,29 @@ def _of_row(row: Difference, pairing: Pairing, power: float, asked: float | None
     if isinstance(spread, str):
         return base.model_copy(update={"reason": spread})
     one_sided = 1 - (1 - row.confidence) / 2
-    least = detectable_effect(spread, row.clusters, one_sided, power)
+    tested = row.p is not None
+    least, notes = None, list[str]()
+    if tested and row.clusters < prompts_for_p(row.confidence):
+        notes.append(too_few_prompts(row.clusters))
+    else:
+        least = detectable_effect(spread, row.clusters, one_sided, power)
     needed = prompts_for_effect(abs(base.effect or 0.0), spread, one_sided, power)
+    floor = prompts_for_p(row.confidence, tests)
+    if tested and needed is not None and needed < floor:
+        needed = floor
+        over = f", adjusted for {tests} measures (Holm)," if tests > 1 else ""
+        notes.append(f"with fewer than {floor} prompts p{over} cannot be {1 - row.confidence:.3g} or less")
+    if row.clusters < FEW_PILOT:
+        notes.append(f"rough: the runs have {row.clusters} prompts of it")
     why = "" if needed else "no number of prompts shows a difference of 0"
     return base.model_copy(
         update={
             "spread": spread,
             "detectable": least,
-            "of_value": least / abs(row.a) if row.a else None,
+            "of_value": least / abs(row.a) if row.a and least is not None else None,
             "prompts": needed,
             "reason": why,
+            "notes": tuple(notes),
         }
     )
 

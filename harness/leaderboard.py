@@ -1,7 +1,8 @@
 """A leaderboard: a file of runs and their values that is kept in a repository, a row a run.
 
-``.md`` is a table to read, ``.csv`` and ``.json`` have the numbers, ``.json`` as numbers, null where missing. A run is known by its id, so that it
-has one row however often it is added; another version of a measure, or another encoder, is another column.
+``.md`` is a table to read; ``.csv`` and ``.json`` have the numbers, ``.json`` with null where one is missing.
+A run is known by its id, so that it has one row however often it is added; another version of a measure, or
+another encoder, is another column.
 """
 
 from __future__ import annotations

@@ -209,9 +209,7 @@ def _question(
     clusters = [prompt[vote.item] for vote in votes]
     ballots = [(place[v.left], place[v.right], _share(v)) for v in votes]
     fitted = [k for k, (_, _, share) in enumerate(ballots) if question != "unsafe" or share != 0.5]
-    fits = bradley_terry(
-        [ballots[k] for k in fitted], [clusters[k] for k in fitted], len(runs), confidence
-    )
+    fits = bradley_terry([ballots[k] for k in fitted], [clusters[k] for k in fitted], len(runs), confidence)
     sample = {"n": len(fitted), "clusters": len({clusters[k] for k in fitted})}
     units: dict[tuple[str, int, int], list[float]] = defaultdict(list)
     for vote, (left, right, share) in zip(votes, ballots, strict=True):

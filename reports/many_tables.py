@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from ..harness.comparison import too_few_prompts
 from ..harness.core.presentation import (
     MISSING,
     Cell,
@@ -86,6 +87,7 @@ def _against(found: ManyComparison, *, slices: bool = False) -> Table:
     )
     rows: list[tuple[Content, ...]] = []
     reasons: list[str] = []
+    too_few: list[str] = []
     for measure, tag in keys:
         cells: list[Content] = []
         for one in found.against:
@@ -99,14 +101,20 @@ def _against(found: ManyComparison, *, slices: bool = False) -> Table:
                 told.append(f"{p_value(d.p_adjusted)} adjusted")
             told.append(_tally(tallies.get((one.b.name, measure, tag))))
             cells.append(Cell(shown.value, " ".join(t for t in (shown.interval, *told) if t), why=shown.why))
-            reasons += [f"{one.b.name}, {measure}: {text}" for text in (d.reason,) if text]
+            few = too_few_prompts(d.clusters) if d.clusters else ""
+            too_few += [note for note in d.notes if note == few]
+            told_of = (d.reason, *(note for note in d.notes if note != few))
+            reasons += [f"{one.b.name}, {measure}: {text}" for text in told_of if text]
         rows.append((measure if tag is None else f"{measure} [{tag}]", *cells))
     adjusted = (
         "Benjamini-Hochberg over all runs, measures and slices"
         if slices
         else "Holm over all runs and measures"
     )
-    notes = (f"p is adjusted by {adjusted}; wins-losses-ties are of items", *reasons)
+    notes = (
+        f"p is adjusted by {adjusted}; wins-losses-ties are of items",
+        *dict.fromkeys((*too_few, *reasons)),
+    )
     what = ", by slice" if slices else ""
     title = f"paired differences from {found.baseline}{what} [{level(found.confidence)} interval]"
     return Table(title, ("measure", *(one.b.name for one in found.against)), rows, notes)

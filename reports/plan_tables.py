@@ -75,5 +75,6 @@ def power_table(found: ComparisonPower) -> Table:
     sure = f"with {percent(found.power)} probability at {percent(found.confidence)} confidence"
     columns = ("measure", "n (prompts)", "spread", "least difference shown", "to show", "takes prompts")
     notes = [f"{one.measure}: {one.reason}" for one in found.measures if one.reason]
+    notes += [f"{one.measure}: {note}" for one in found.measures for note in one.notes]
     notes.append("counted by Student's t over prompts, if their differences keep their spread")
     return Table(f"{found.b} against {found.a}: what is shown {sure}", columns, rows, tuple(notes))

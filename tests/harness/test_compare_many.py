@@ -169,6 +169,20 @@ def test_a_run_with_fewer_seeds_restricts_all(make_run) -> None:
 # -- what is wrong
 
 
+def test_too_few_prompts_are_said_once(make_run) -> None:
+    moved = lambda k: lambda p, s: 0.4 + 0.1 * k * (1 + 0.02 * p)  # noqa: E731
+    few = [
+        make_run(f"r{k}", {"toy.quality": moved(k), "toy.drift": moved(k)}, prompts=4, generator=f"toy:{k}")
+        for k in range(3)
+    ]
+    found = compare_many(few)
+    assert found.against[0].get("toy.quality").low > 0
+    notes = [note for table in many_tables(found) for note in table.notes]
+    assert [note for note in notes if "cannot show" in note] == [
+        "4 prompts cannot show a difference: p is 0.125 at the least"
+    ]
+
+
 def test_wrong_lists_of_runs_are_refused(three) -> None:
     with pytest.raises(UsageError, match="given twice"):
         compare_many([three[0], three[1], three[0]])

@@ -12,6 +12,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.pairing import pair_runs
 from screentest.harness.core.stats import detectable_effect, prompts_for_effect
 from screentest.harness.store import read_run
+from screentest.reports.plan_tables import power_table
 
 
 def noise(prompt: int, seed: int, salt: int = 0) -> float:
@@ -56,3 +57,20 @@ def test_copies_have_no_spread(make_run) -> None:
 def test_an_effect_must_be_of_a_measure(runs) -> None:
     with pytest.raises(UsageError, match=r"unknown measure 'toy\.eror'; did you mean 'toy\.error'"):
         power_of(compare(*runs), pair_runs(*(read_run(run) for run in runs)), 0.8, {"toy.eror": 1.0})
+
+
+@pytest.mark.parametrize(("measures", "floor"), [(("toy.error",), 6), (("toy.error", "toy.quality"), 7)])
+def test_the_prompts_needed_are_those_with_which_p_can_show_it(make_run, measures, floor: int) -> None:
+    moved = lambda by: lambda p, s: 0.4 + by * (1 + 0.02 * p)  # noqa: E731
+    runs = [
+        make_run(name, dict.fromkeys(measures, moved(by)), prompts=4, generator=f"toy:{name}")
+        for name, by in (("a", 0.0), ("b", 0.1))
+    ]
+    found = power_of(compare(*runs), pair_runs(*(read_run(run) for run in runs)), 0.8)
+    row = found.measures[0]
+    assert prompts_for_effect(row.effect, row.spread, 0.975, 0.8) < 6
+    assert (row.prompts, row.detectable) == (floor, None)
+    notes = "; ".join(power_table(found).notes)
+    assert f"with fewer than {floor} prompts p" in notes
+    assert "4 prompts cannot show a difference: p is 0.125 at the least" in notes
+    assert "rough: the runs have 4 prompts of it" in notes

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.vote_plan import VotePlan, pairs_for
 from screentest.harness.core.stats import rate_interval
+from screentest.harness.vote_plan import VotePlan, pairs_for
 from screentest.harness.vote_results import VoteReport, unsafe_labels, vote_report
 from screentest.harness.vote_table import read_vote_table, write_labels, write_vote_table
 from screentest.harness.votes import (
