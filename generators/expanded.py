@@ -115,7 +115,7 @@ def expander_of(source: str, whose: str) -> FunctionExpander:
             f"{whose} {source!r} should be a .yaml file of 'screentest expand', or file.py:name of a function"
         )
     path = Path(place).expanduser()
-    function = getattr(run_file(path, "expansion's"), name, None)
+    function = getattr(run_file(path, "expansion"), name, None)
     if not callable(function):
         raise UsageError(f"there is no function {name!r} in {path}")
     about: dict[str, Json] = {"kind": "function", "name": name, "source": file_sha256(path)}

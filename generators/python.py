@@ -60,7 +60,7 @@ def make_python(argument: str, device: str, dtype: str) -> Generator:
 
 def _module(place: str, whose: str) -> Any:
     if place.endswith(".py"):
-        return run_file(Path(place).expanduser(), "generator's")
+        return run_file(Path(place).expanduser(), "generator")
     if "/" in place or os.sep in place:
         raise UsageError(f"{whose}: {place} is not a Python file; it should end in .py")
     here = str(Path.cwd())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from .core.config import checked
 from .core.errors import ScreentestError, UsageError, describe
 from .core.items import Prompt
 from .suite import Suite
@@ -26,11 +27,13 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
     Args:
         suite: its prompts are the base.
         translate: text, language -> text, or None where there is none.
-        languages: BCP 47 names, such as ``de`` or ``zh-Hant``.
+        languages: BCP 47 names, such as ``de`` or ``zh-Hant``; one that is named twice is taken once.
 
     Raises:
-        UsageError: a name is no language, the function fails, or nothing is translated.
+        UsageError: a name is no language, the function fails, nothing is translated, or the translated suite
+            is none, such as where two prompts have one translation.
     """
+    languages = tuple(dict.fromkeys(languages))
     wrong = next((name for name in languages if not _LANGUAGE.fullmatch(name)), None)
     if wrong is not None or not languages:
         raise UsageError(f"{wrong!r} is no language; name them as in BCP 47, such as de, fr or zh-Hant")
@@ -50,21 +53,21 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
                 missing[language] = missing.get(language, 0) + 1
                 continue
             fields = {**prompt.model_dump(), "text": text, "labels": {**kept, "language": (language,)}}
-            prompts.append(Prompt.model_validate(fields))
+            whose = f"the translation of {prompt.text!r} to {language} is no prompt"
+            prompts.append(checked(Prompt, fields, whose))
     if len(prompts) == len(suite.prompts):
         raise UsageError("the function translated no prompt; it should return another text, or None")
     untranslated = ", ".join(f"{n} in {language}" for language, n in missing.items())
     said = [suite.description, f"also in {', '.join(languages)}"]
     if untranslated:
         said.append(f"without translation: {untranslated}")
-    return Suite.model_validate(
-        {
-            **suite.model_dump(),
-            "name": f"{suite.name}-{'-'.join(languages)}".lower()[:60],
-            "description": "; ".join(part for part in said if part),
-            "prompts": [prompt.model_dump() for prompt in prompts],
-        }
-    )
+    fields = {
+        **suite.model_dump(),
+        "name": f"{suite.name}-{'-'.join(languages)}".lower()[:60],
+        "description": "; ".join(part for part in said if part),
+        "prompts": [prompt.model_dump() for prompt in prompts],
+    }
+    return checked(Suite, fields, f"the suite {suite.name!r} in {', '.join(languages)} cannot be made")
 
 
 def _text(translate: Callable[[str, str], Any], text: str, language: str) -> str | None:

@@ -24,7 +24,7 @@ def run_file(path: Path, what: str) -> ModuleType:
         UsageError: there is no such file, or it fails; the message says why and in which line.
     """
     if not path.is_file():
-        raise UsageError(f"there is no {what} file {path}")
+        raise UsageError(f"there is no file {path} for the {what}")
     name = f"screentest_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]

@@ -156,7 +156,7 @@ def test_a_module_is_imported_from_here(file, tmp_path, monkeypatch):
         ("", "should name a function or class, as python:file.py:name"),
         ("FILE", "should name a function or class"),
         ("FILE:", "should name a function or class"),
-        ("nowhere.py:plain", "there is no generator's file nowhere.py"),
+        ("nowhere.py:plain", "there is no file nowhere.py for the generator"),
         ("not_a_module_at_all:plain", "there is no module 'not_a_module_at_all' here"),
         ("folder/file:plain", "is not a Python file; it should end in .py"),
         ("FILE:plane", "did you mean 'plain'"),

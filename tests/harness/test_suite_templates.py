@@ -154,11 +154,19 @@ def test_a_translation_is_paired_by_its_base(tmp_path: Path):
         (lambda text, language: 3, ["de"], "is a int"),
         (lambda text, language: 1 / 0, ["de"], "the translation failed"),
         (lambda text, language: "x", ["German!"], "is no language"),
+        (lambda text, language: "x\x00y", ["de"], "^the translation of 'a kite' to de is no prompt: "),
+        (lambda text, language: "x", ["de", "fr"], "in de, fr cannot be made: .*'x' is listed twice"),
     ],
 )
 def test_a_translation_that_fails_is_one_sentence(function: Any, languages: list[str], message: str):
     with pytest.raises(UsageError, match=message):
         translated(suite_of(), function, languages)
+
+
+def test_a_language_that_is_named_twice_is_taken_once():
+    made = translated(suite_of(), lambda text, language: f"{language} {text}", ["de", "de"])
+    assert [p.text for p in made.prompts] == ["a kite", "de a kite"]
+    assert made.name == "mine-de"
 
 
 def test_the_loss_by_language_is_a_paired_difference(
@@ -210,6 +218,9 @@ def test_the_commands_from_a_new_suite_to_its_difference(tmp_path: Path, monkeyp
         run_cli(["suite", "translate", "mine.yaml", "--to", "de", "--by", "tr.py:no", "--out", "x.yaml"]) == 2
     )
     assert "no function 'no'" in capsys.readouterr().err
+    translate = ["suite", "translate", "mine.yaml", "--to", "de", "--out", "x.yaml", "--by"]
+    assert run_cli([*translate, "nope.py:x"]) == 2
+    assert "there is no file nope.py for the translation" in capsys.readouterr().err
 
 
 def test_a_plus_adds_a_measure_to_those_of_the_suite():
