@@ -12,6 +12,7 @@ from ..metrics.laws.evaluation import LAWS
 from ..metrics.laws.thresholds import ANY
 from ..metrics.validation.law_card import EVERYDAY, MEDIUM, Alarms, LawCard
 from ..metrics.validation.looks import RECONSTRUCTED
+from ..metrics.validation.measure_report import COLUMNS
 from ..metrics.validation.packaged_cards import packaged_card, packaged_skills
 from .measure_validity import measure_rows
 from .text import DASH, page_cell
@@ -32,7 +33,6 @@ _MEASURES: Final = (
     "95% intervals. A corruption that is rewarded moves the value to its better side; one that a measure is "
     "blind to must be seen by another. The encoders of a run may differ from the cards'."
 )
-_MEASURE_COLUMNS: Final = ("claimed and seen", "claimed and not seen", "sees besides", "blind to")
 
 UNKNOWN = Cell(DASH)
 
@@ -92,7 +92,7 @@ def validity_tables(runs: Sequence[tuple[ScoredRun, Mapping[str, Any]]]) -> list
     rows = measure_rows(seen)
     if rows:
         letters = tuple(run.letter for run, _ in runs)
-        tables.append(ValidityTable(letters, _MEASURES, _MEASURE_COLUMNS, tuple(rows), of_words=True))
+        tables.append(ValidityTable(letters, _MEASURES, COLUMNS, tuple(rows), of_words=True))
     return tables
 
 

@@ -18,7 +18,7 @@ Dimension: TypeAlias = tuple[str, ...]
 """Measures that stand for a dimension; empty where nothing here does."""
 _NONE: Final[Dimension] = ()
 _FOLLOWS: Final = ("alignment.clip", "alignment.xclip")
-_STEADY: Final = ("motion.smoothness", "motion.jerk", "motion.warping_error")
+_STEADY: Final = ("motion.jerk", "motion.warping_error")
 _LAWS: Final = ("physics.any", "judge.vlm")
 
 

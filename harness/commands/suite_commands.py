@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..suite import Suite
 
-__all__ = ["suite_app"]
+__all__ = ["NEW_SUITE", "suite_app"]
 
 suite_app = typer.Typer(
     name="suite",
@@ -24,7 +24,7 @@ suite_app = typer.Typer(
     no_args_is_help=True,
 )
 _SHOWN: Final = 10
-_NEW: Final = """\
+NEW_SUITE: Final = """\
 # yaml-language-server: $schema=suite.schema.json
 # The schema for editors: screentest schema suite > suite.schema.json
 # Check it before you run it: screentest suite check {file} --policy smoke
@@ -33,7 +33,7 @@ version: 1               # raise it when the prompts or settings change
 description: what the clips of this suite show, in a sentence
 seeds: 2                 # clips a prompt; more prompts make intervals narrower, more seeds hardly
 clip: {{frames: 16, height: 64, width: 64, fps: 8}}
-measures: [motion.flicker, motion.smoothness, safety.flash, refusal.rate, failure.rate]
+measures: [motion.flicker, safety.flash, refusal.rate, failure.rate]
 prompts:
   - a red ball falls
   - text: a blue square moves left
@@ -64,7 +64,7 @@ def new(file: Annotated[Path, typer.Argument(help="The .yaml file to write.")]) 
     if file.exists():
         raise UsageError(f"{file} is there already; name another file, or delete it")
     try:
-        file.write_text(_NEW.format(file=file, name=slug(file.stem).lower() or "mine"), "utf-8")
+        file.write_text(NEW_SUITE.format(file=file, name=slug(file.stem).lower() or "mine"), "utf-8")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from None
     say(f"suite: {file}")
@@ -224,7 +224,7 @@ def translate(
     place, _, name = by.rpartition(":")
     if not place.endswith(".py") or not name:
         raise UsageError(f"--by {by!r} should be file.py:name of a function of a text and a language")
-    function = getattr(run_file(Path(place).expanduser(), "translation's"), name, None)
+    function = getattr(run_file(Path(place).expanduser(), "translation"), name, None)
     if not callable(function):
         raise UsageError(f"there is no function {name!r} in {place}")
     made = translated(load_suite(suite), function, to)

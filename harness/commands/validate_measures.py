@@ -51,11 +51,10 @@ def run_validation(out: Path, asked: ValidationOptions, cache: Path, as_json: bo
 
 def measures_table(card: MeasureCard) -> Table:
     """Build the table of a card: what each measure sees, as it claims or not, and what it is blind to."""
-    from ...metrics.validation.measure_report import summary_columns
+    from ...metrics.validation.measure_report import COLUMNS, summary_columns
 
     rows: list[tuple[Content, ...]] = [
         (name, *(", ".join(part) or "-" for part in summary_columns(card, name))) for name in card.measures
     ]
-    columns = ("measure", "claimed and seen", "claimed and not seen", "sees besides", "blind to")
     notes = (f"{card.settings['clips']['n']} clips; the card has rank correlations and AUC with intervals",)
-    return Table("what measures see", columns, rows, notes)
+    return Table("what measures see", ("measure", *COLUMNS), rows, notes)

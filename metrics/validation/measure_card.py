@@ -24,7 +24,15 @@ from ..surprise.pairwise import area_under_curve
 from .corruptions import CORRUPTIONS, SET_CORRUPTIONS
 from .measure_trials import CLEAN, ClipRow
 
-__all__ = ["Found", "MeasureAbout", "MeasureCard", "MeasureRow", "make_measure_card", "rank_correlation"]
+__all__ = [
+    "FEWEST",
+    "Found",
+    "MeasureAbout",
+    "MeasureCard",
+    "MeasureRow",
+    "make_measure_card",
+    "rank_correlation",
+]
 
 Found: TypeAlias = Literal[
     "seen", "faint", "opposite", "not seen", "sees", "rewards", "moves", "blind", "unknown"
@@ -35,7 +43,7 @@ anything else ``sees`` (the value gets worse), ``rewards`` (it gets better), ``m
 _CONFIDENCE: Final = 0.95
 _TELLS: Final = 0.7
 """Area under the curve from which a threshold tells acceptably (Hosmer and Lemeshow 2000, section 5.2.4)."""
-_FEWEST: Final = 11
+FEWEST: Final = 11
 """Clips with a value that a row needs: of fewer, no area could be shown to lie off 0.5, not even one of 1."""
 
 
@@ -202,7 +210,7 @@ def rank_correlation(severities: Sequence[float], values: Sequence[float]) -> fl
 
 
 def _found(claimed: Moves | None, better: str, rank: Estimate, area: Estimate) -> Found:
-    if rank.n < _FEWEST or rank.low is None or rank.high is None or area.low is None or area.high is None:
+    if rank.n < FEWEST or rank.low is None or rank.high is None or area.low is None or area.high is None:
         return "unknown"
     within = 1 if rank.low > 0 else -1 if rank.high < 0 else 0
     value = 0.5 if area.value is None else area.value

@@ -8,11 +8,19 @@ from typing import Final
 from ...harness.core.estimate import Estimate
 from ...harness.core.templates import render_markdown
 from .corruptions import CORRUPTIONS, SET_CORRUPTIONS
-from .measure_card import Found, MeasureCard, MeasureRow
+from .measure_card import FEWEST, Found, MeasureCard, MeasureRow
 
-__all__ = ["SAYS", "measure_text", "summary_columns"]
+__all__ = ["COLUMNS", "SAYS", "measure_text", "summary_columns"]
 
 _TEMPLATE: Final = Path(__file__).parent / "templates" / "measure_card.md.j2"
+COLUMNS: Final = (
+    "claimed and seen",
+    "claimed and not seen",
+    "not decided: too few",
+    "sees besides",
+    "blind to",
+)
+"""What `summary_columns` sorts corruptions into."""
 SAYS: Final[dict[Found, str]] = {
     "seen": "claimed and seen",
     "faint": "seen against the same clip only",
@@ -22,29 +30,30 @@ SAYS: Final[dict[Found, str]] = {
     "rewards": "rewards it",
     "moves": "moves with it",
     "blind": "blind",
-    "unknown": "not known: too few clips with a value",
+    "unknown": "not decided: too few clips with a value",
 }
 """What is found of a row, in words."""
 
 
-def summary_columns(card: MeasureCard, measure: str) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Sort what a measure does: claimed and seen, claimed and not, sees or rewards besides, and blind to.
+def summary_columns(card: MeasureCard, measure: str) -> tuple[list[str], ...]:
+    """Sort what a measure does into one list for each of `COLUMNS`.
 
-    A claim that is seen only against the same clip's other copies is among those not seen, marked so.
+    A claim that is seen only against the same clip's other copies is among those not seen, marked so. Nothing
+    is decided of too few clips with a value; how many there are of those needed is told.
     """
     seen: list[str] = []
     missed: list[str] = []
     besides: list[str] = []
     blind: list[str] = []
+    few: dict[str, list[str]] = {}
+    per = "sets" if card.measures[measure].per == "set" else "clips"
     for row in card.of(measure):
         if row.found == "seen":
             seen.append(row.corruption)
+        elif row.found == "unknown":
+            few.setdefault(_few(row, per), []).append(row.corruption)
         elif row.claimed is not None:
-            how = {
-                "faint": " (within a clip only)",
-                "opposite": " (moves the other way)",
-                "unknown": " (few)",
-            }
+            how = {"faint": " (within a clip only)", "opposite": " (moves the other way)"}
             missed.append(row.corruption + how.get(row.found, ""))
         elif row.found in ("sees", "moves"):
             besides.append(row.corruption)
@@ -52,7 +61,15 @@ def summary_columns(card: MeasureCard, measure: str) -> tuple[list[str], list[st
             besides.append(f"{row.corruption} (rewarded)")
         elif row.found == "blind":
             blind.append(row.corruption)
-    return seen, missed, besides, blind
+    undecided = [f"{', '.join(names)} ({why})" for why, names in few.items()]
+    return seen, missed, undecided, besides, blind
+
+
+def _few(row: MeasureRow, per: str) -> str:
+    """Say why nothing is decided of a row: how many clips or sets have a value, of how many needed."""
+    if row.rank.n < FEWEST:
+        return f"{row.rank.n} of {FEWEST} {per} needed"
+    return f"{row.rank.n} {per}, without an interval"
 
 
 def measure_text(card: MeasureCard) -> str:
@@ -64,6 +81,8 @@ def measure_text(card: MeasureCard) -> str:
         tried=list(dict.fromkeys(row.corruption for row in card.rows)),
         summaries={name: summary_columns(card, name) for name in card.measures},
         says=SAYS,
+        columns=COLUMNS,
+        fewest=FEWEST,
         rank=_rank,
         area=_area,
         reasons=_reasons,

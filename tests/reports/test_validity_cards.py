@@ -121,6 +121,6 @@ def test_what_measures_see_is_told_for_their_version_only(monkeypatch: pytest.Mo
     (table,) = validity_tables([(Run(measures={"motion.flicker": {"version": 2}}), {})])
     ((name, cells),) = table.rows
     assert name == "motion.flicker, on clips of the reference world"
-    assert [cell.value for cell in cells] == ["noise", DASH, "blur (rewarded)", DASH]
+    assert [cell.value for cell in cells] == ["noise", DASH, DASH, "blur (rewarded)", DASH]
     assert table.of_words
     assert validity_tables([(Run(measures={"motion.flicker": {"version": 1}}), {})]) == []

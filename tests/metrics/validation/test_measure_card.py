@@ -104,12 +104,18 @@ def test_a_measure_that_is_neither_better_only_moves() -> None:
 def test_few_clips_say_nothing() -> None:
     card = make_measure_card(planted_rows(5), {"planted": measure("planted", SEES)}, SETTINGS)
     assert {row.found for row in card.rows} == {"unknown"}
+    seen, missed, undecided, besides, blind = summary_columns(card, "planted")
+    assert (seen, missed, besides, blind) == ([], [], [], [])
+    assert sum(part.count("of 11 clips needed") for part in undecided) == len(undecided) > 0
+    assert "swap" in ", ".join(undecided)
+    assert "(5 of 11 clips needed)" in measure_text(card)
 
 
 def test_the_card_in_words(card: MeasureCard) -> None:
-    seen, missed, besides, blind = summary_columns(card, "planted")
+    seen, missed, undecided, besides, blind = summary_columns(card, "planted")
     assert seen == ["blur", "swap"]
-    assert missed == ["noise", "crf (moves the other way)", "drop (few)"]
+    assert missed == ["noise", "crf (moves the other way)"]
+    assert undecided == ["drop (0 of 11 clips needed)"]
     assert besides == ["freeze", "repeat (rewarded)"]
     assert blind == []
     text = measure_text(card)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from screentest.harness.benchmarks.described import BENCHMARKS
+from screentest.harness.commands.suite_commands import NEW_SUITE
 from screentest.harness.core.config import packaged
 from screentest.harness.suite_loading import load_suite
 from screentest.metrics import MEASURES
@@ -113,6 +115,18 @@ def test_a_measure_that_fails_a_claim_on_the_world_is_told_where_suites_take_it(
         for name in failing & set(load_suite(path.stem).measures):
             assert f"`{name}`" in page
             assert f"- {name}  # " in path.read_text("utf-8")
+
+
+def test_no_suite_takes_a_measure_whose_claims_all_fail_on_real_clips() -> None:
+    card = measures_of("real")
+    claims = {name: [row for row in card.of(name) if row.claimed] for name in card.measures}
+    useless = {n for n, rows in claims.items() if rows and len(card.failed(n)) == len(rows)}
+    assert useless == {"motion.smoothness"}
+    for path in packaged("suites").values():
+        assert not useless & set(load_suite(path.stem).measures), path.stem
+    for benchmark in BENCHMARKS.values():
+        assert not useless & {name for of in benchmark.dimensions.values() for name in of}, benchmark.title
+    assert not any(name in NEW_SUITE for name in useless)
 
 
 def test_compression_that_flatters_motion_is_seen_by_two_measures_of_the_same_suite() -> None:
