@@ -20,7 +20,7 @@ SOURCES: Final = {"world": "clips of the reference world", "real": "real clips"}
 
 
 def measure_rows(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, tuple[Cell, ...]]]:
-    """Build a row for each measure of a run and card that has it at its version, a cell for each of `COLUMNS`.
+    """Build a row for each measure of a run and card with it at its version: a cell for each of `COLUMNS`.
 
     Args:
         measures: of the run: name -> record.
