@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..generators.base import Generator
+from ..generators.identity import identity_of
 from ..metrics.encoders.registry import role_of
 from ..safety.audits import AUDITS, Audit, AuditSection, audit_sections
 from ..safety.memorisation.measures import SETTING as TRAINING_SETS
@@ -92,9 +93,10 @@ def plan_audits(
     """Plan the runs of an audit of a generator, and say which audits have none and why.
 
     Raises:
-        UsageError: no audit, suite, encoder role or reference set has such a name, or no audit reads one that
-            the user named.
+        UsageError: no audit, suite, encoder role or reference set has such a name, no audit reads one that
+            the user named, or the generator cannot be made, as a folder that is not there.
     """
+    _ = identity_of(generator)  # refuses what no run of it could be made with
     by_suite: dict[str, list[Audit]] = {}
     missing: dict[str, str] = {}
     for audit in _chosen(choices.audits):

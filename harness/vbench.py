@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,16 +95,21 @@ def vbench_results(store: RunStore) -> dict[str, Any]:
     """Collect a run's scores in the form of VBench's results: dimension -> [mean, results of videos].
 
     A dimension is of the prompts that have it as a label; where no prompt has labels of dimensions, of all. A
-    video without a score is left out and counted. The key ``screentest`` says what the numbers are.
+    video without a score is left out and counted. A dimension that the run measured without any value is
+    null, with its reason under ``dimensions``. The key ``screentest`` says what the numbers are.
 
     Raises:
         UsageError: the run has no measure that VBench shares.
     """
     items = {item.id: item for item in store.items()}
     scores: dict[tuple[str, str], float | None] = {}
+    reasons: dict[tuple[str, str], str] = {}
     for score in store.scores():
         known = score.status == "ok" and score.value is not None and math.isfinite(score.value)
         scores[score.item, score.measure] = score.value if known else None
+        if not known:
+            status = "failed" if score.status == "ok" else score.status
+            reasons[score.item, score.measure] = score.reason or status.replace("_", " ")
     measured = store.measures()
     labelled = any(_LABEL in item.labels for item in items.values())
     results: dict[str, Any] = {}
@@ -115,18 +121,22 @@ def vbench_results(store: RunStore) -> dict[str, Any]:
         values = [(item, scores.get((item.id, dimension.measure))) for item in of]
         there = [(item, value) for item, value in values if value is not None]
         if not there:
+            about[name] = {**_source_of(dimension, measured), "n": 0, "left_out": len(values)}
+            about[name]["reason"] = _why_none([item.id for item in of], dimension.measure, reasons)
+            results[name] = None
             continue
         mean = math.fsum(value for _, value in there) / len(there)
         results[name] = [mean, [{"video_path": _path(i), "video_results": value} for i, value in there]]
         about[name] = {
-            "measure": dimension.measure,
-            "version": measured[dimension.measure].get("version"),
-            "sources": measured[dimension.measure].get("sources") or {},
+            **_source_of(dimension, measured),
             "n": len(there),
             "left_out": len(values) - len(there),
             "normalised": normalised(name, mean),
         }
-    if not results:
+    if all(one is None for one in results.values()):
+        lacking = "; ".join(f"{name}: {about[name]['reason']}" for name in results)
+        if lacking:
+            raise UsageError(f"{store.folder} has no value of a dimension that VBench shares: {lacking}")
         raise UsageError(
             f"{store.folder} has no score of a dimension that VBench shares; add "
             f"'screentest score {store.folder} --measures {','.join(d.measure for d in SHARED.values())}'"
@@ -141,8 +151,25 @@ def vbench_results(store: RunStore) -> dict[str, Any]:
     return results
 
 
-def export_vbench(store: RunStore, out: Path) -> Sequence[str]:
-    """Write `vbench_results` as JSON, and return the dimensions.
+def _source_of(dimension: Dimension, measured: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    fields = measured[dimension.measure]
+    return {
+        "measure": dimension.measure,
+        "version": fields.get("version"),
+        "sources": fields.get("sources") or {},
+    }
+
+
+def _why_none(items: Sequence[str], measure: str, reasons: Mapping[tuple[str, str], str]) -> str:
+    """Say why no video has a value of a measure, each reason with its count."""
+    if not items:
+        return "no prompt has this dimension"
+    counted = Counter(reasons.get((item, measure), "not scored") for item in items)
+    return ", ".join(f"{n} {reason}" for reason, n in counted.most_common())
+
+
+def export_vbench(store: RunStore, out: Path) -> Mapping[str, str]:
+    """Write `vbench_results` as JSON, and return the dimensions, each with why it has no value, or nothing.
 
     Raises:
         UsageError: the file is not to end in .json, cannot be written, or the run has nothing to share.
@@ -154,7 +181,8 @@ def export_vbench(store: RunStore, out: Path) -> Sequence[str]:
         write_atomic(out, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror or error}") from None
-    return [name for name in results if name != "screentest"]
+    about = results["screentest"]["dimensions"]
+    return {name: about[name].get("reason", "") for name in results if name != "screentest"}
 
 
 def _dimensions(item: Item) -> Sequence[str]:

@@ -243,7 +243,11 @@ def export(
         from ..store import open_run
         from ..vbench import export_vbench
 
-        say(f"{', '.join(export_vbench(open_run(runs[0]), out))}: {out}")
+        found = export_vbench(open_run(runs[0]), out)
+        say(f"{', '.join(name for name, why in found.items() if not why)}: {out}")
+        for name, why in found.items():
+            if why:
+                warn(f"{name} has no value, and is null: {why}")
         return
     from ..export import export_aggregates, export_scores
 

@@ -27,7 +27,9 @@ class Worst:
     Attributes:
         transitions: how many; two make a flash.
         time: seconds from the beginning of the clip to the last of them.
-        area: share of the visual field, or of the picture, that had them together.
+        area: share of the visual field, or of the picture, that had them together. The field is counted in
+            whole cells, and where its sides are rounded up they hold a little more than the field: up to a
+            few hundredths over 1.
         place: row and column of the top left cell of the field.
     """
 

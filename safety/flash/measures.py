@@ -87,13 +87,14 @@ def _worst(sample: Sample, rows: dict[str, int]) -> dict[str, dict[str, float]]:
 
 
 def _evidence(found: dict[str, dict[str, float]]) -> dict[str, Json]:
+    """Say what was found; a field whose whole cells reach past its edge is flashing whole, and not more."""
     evidence: dict[str, Json] = {}
     for kind, one in found.items():
         if one["transitions"]:
             evidence[kind] = {
                 "flashes_in_a_second": one["transitions"] / 2,
                 "until_s": round(one["time"], 4),
-                "share_of_area": round(one["area"], 4),
+                "share_of_area": round(min(1.0, one["area"]), 4),
                 "field_top": round(one["top"], 3),
                 "field_left": round(one["left"], 3),
             }

@@ -140,5 +140,6 @@ AUDITS.add(
         ),
         section=section,
         any_clip=True,
+        verdicts=("provenance.trusted_rate",),
     ),
 )

@@ -273,6 +273,18 @@ def test_a_target_that_is_neither_a_run_nor_a_generator_is_told_of_both(capsys):
     assert "did you mean 'reference'" in capsys.readouterr().err
 
 
+def test_a_generator_that_cannot_be_made_is_wrong_usage(tmp_path, capsys):
+    out = tmp_path / "audit"
+    words = [f"folder:{tmp_path / 'nope'}", "--detect", "--suite", "videos", "--out", str(out)]
+    words += ["--cache", str(tmp_path / "cache"), "--tracking-uri", "none"]
+    for more in ([], ["--dry-run"]):
+        assert run_cli(["audit", *words, *more]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err == f"error: there is no folder {tmp_path / 'nope'}\n"
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("own", ["train", "held_out"])
 def test_a_set_of_the_users_is_not_audited_beside_one_of_the_world(own, tmp_path, capsys):
     mine, out = tmp_path / "mine", tmp_path / "audit"

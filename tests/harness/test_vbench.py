@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
+from screentest.harness.core.run_data import Score
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
 from screentest.harness.vbench import export_vbench, normalised, vbench_results, vbench_suite
@@ -47,7 +48,10 @@ def test_a_folder_and_its_prompt_file_become_a_run_and_results(tmp_path, folder,
     assert [(p.text, p.seeds) for p in suite.prompts] == [(SWIM, 2), (DOG, 3)]
     assert suite.name == "vbench.2-prompts"  # a part does not pass for the whole
     store = scored(tmp_path, suite, folder, cache)
-    assert export_vbench(store, tmp_path / "results.json") == ["temporal_flickering", "dynamic_degree"]
+    assert export_vbench(store, tmp_path / "results.json") == {
+        "temporal_flickering": "",
+        "dynamic_degree": "",
+    }
     found = json.loads((tmp_path / "results.json").read_text())
     mean, videos = found["temporal_flickering"]
     assert len(videos) == 3
@@ -64,6 +68,27 @@ def test_without_a_prompt_file_every_dimension_is_of_all_videos(tmp_path, folder
     store = scored(tmp_path, vbench_suite(folder, None), folder, cache)
     found = vbench_results(store)
     assert len(found["temporal_flickering"][1]) == len(found["dynamic_degree"][1]) == 5
+
+
+def test_a_dimension_without_any_value_is_null_with_its_reason(tmp_path, folder, cache, capsys):
+    suite = vbench_suite(folder, None).model_copy(update={"measures": ("motion.flicker", "failure.rate")})
+    store = scored(tmp_path, suite, folder, cache)
+    measure = {**store.measures()["motion.flicker"]}
+    rows = [
+        Score(item.id, "motion.dynamic_degree", "not_applicable", reason="one frame")
+        for item in store.items()
+    ]
+    store.measures = lambda: {"motion.flicker": measure, "motion.dynamic_degree": measure}
+    kept = list(store.scores())
+    store.scores = lambda: [*kept, *rows]
+    found = export_vbench(store, tmp_path / "r.json")
+    assert found == {"temporal_flickering": "", "dynamic_degree": "5 one frame"}
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written["dynamic_degree"] is None
+    assert written["screentest"]["dimensions"]["dynamic_degree"]["reason"] == "5 one frame"
+    store.scores = lambda: rows
+    with pytest.raises(UsageError, match=r"has no value of a dimension that VBench shares: .*5 one frame"):
+        vbench_results(store)
 
 
 def test_the_table_of_vbench():

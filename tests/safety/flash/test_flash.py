@@ -114,6 +114,14 @@ def test_a_quarter_of_a_visual_field_is_the_limit(pixels: int, fails: float):
     assert value(flashing(region)) == fails
 
 
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (64, 64), (72, 128), (300, 100), (31, 47)])
+def test_a_share_of_area_is_none_above_one(size: tuple[int, int]):
+    found = scored(square_wave(4, seconds=1.1, size=size)).evidence["general"]
+    assert 0.25 < found["share_of_area"] <= 1.0
+    if size == (HEIGHT, WIDTH):  # 32 x 43 cells of the 1364 that a field has
+        assert found["share_of_area"] == 1.0
+
+
 def test_the_area_is_that_of_one_field_and_need_not_be_in_one_piece():
     apart = np.zeros((HEIGHT, WIDTH), np.bool_)
     apart[:10, :20] = apart[-10:, -20:] = True  # 200 pixels in each corner: in no field together

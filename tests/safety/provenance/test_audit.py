@@ -7,6 +7,7 @@ from typing import Any
 
 from screentest.generators.signed import SignedGenerator
 from screentest.generators.watermarked import WatermarkedGenerator
+from screentest.harness.audit import AuditChoices, audit_run
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run, read_run
 from screentest.harness.suite_loading import load_suite
@@ -59,6 +60,11 @@ def test_a_run_without_anchors_says_why_there_is_no_share(
     (section,) = audit_sections([read_run(open_run(tmp_path / "run"))], names=["provenance"])
     assert "no value" in section.findings[0]
     assert "no trust anchors were given" in section.findings[0]
+    # What has a value without anchors, as the share without a manifest, is not what the audit rests on.
+    asked = AuditChoices(audits=("provenance",))
+    found = audit_run(tmp_path / "run", asked, Settings(cache))
+    assert found.missing["provenance"].startswith("it rests on no value: trusted as made by a model")
+    assert "--encoder provenance=FILE.pem" in found.missing["provenance"]
 
 
 def test_its_suite_has_its_measures() -> None:
