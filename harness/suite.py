@@ -16,7 +16,15 @@ from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
 from .suite_templates import Template, expanded
 
-__all__ = ["Disguised", "PromptSet", "ReferenceSet", "Suite", "packaged_suites", "read_suite"]
+__all__ = [
+    "Disguised",
+    "PromptSet",
+    "ReferenceSet",
+    "Suite",
+    "measures_named",
+    "packaged_suites",
+    "read_suite",
+]
 
 
 DEFAULT_SET = "default"
@@ -199,6 +207,20 @@ class Suite(Config):
 def packaged_suites() -> dict[str, Path]:
     """Find the suites that ship with the package: name -> file."""
     return packaged("suites")
+
+
+class _Measures(Config, extra="ignore"):
+    """The measures of a suite file, whatever else is in it."""
+
+    measures: tuple[str, ...] = ()
+
+
+def measures_named(name: str) -> tuple[str, ...]:
+    """List the measures that a suite file names, even one with mistakes; none if it cannot be read."""
+    try:
+        return load_yaml(_Measures, name, packaged_suites(), kind="suite").measures
+    except UsageError:
+        return ()
 
 
 def read_suite(name: str) -> Suite:

@@ -63,7 +63,10 @@ def unread_expectations(suite: Suite) -> list[tuple[str, int]]:
 
 
 def near_duplicates(suite: Suite) -> list[tuple[str, str]]:
-    """List pairs of prompts that are alike but for case and signs, or for a word in ten."""
+    """List pairs of prompts that are alike but for case and signs, or for a word in ten.
+
+    A prompt and its own translation, of one label ``base`` and two languages, are no such pair.
+    """
     words = [frozenset(re.findall(r"\w+", prompt.text.casefold())) for prompt in suite.prompts]
     texts = [" ".join(re.findall(r"\w+", prompt.text.casefold())) for prompt in suite.prompts]
     starts = [(prompt.image, prompt.video, prompt.use, prompt.clip) for prompt in suite.prompts]
@@ -71,7 +74,7 @@ def near_duplicates(suite: Suite) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for k, text in enumerate(texts):
         other = first.setdefault((text, str(starts[k])), k)
-        if other != k:
+        if other != k and not _translations(suite.prompts[other], suite.prompts[k]):
             pairs.append((suite.prompts[other].text, suite.prompts[k].text))
     if len(words) <= _MOST:
         for k, one in enumerate(words):
@@ -79,9 +82,16 @@ def near_duplicates(suite: Suite) -> list[tuple[str, str]]:
                 two = words[j]
                 if starts[j] != starts[k] or texts[j] == texts[k]:
                     continue
+                if _translations(suite.prompts[k], suite.prompts[j]):
+                    continue
                 if len(one & two) >= _LIKE * len(one | two) > 0:
                     pairs.append((suite.prompts[k].text, suite.prompts[j].text))
     return pairs
+
+
+def _translations(one: Prompt, two: Prompt) -> bool:
+    base = one.label("base")
+    return base is not None and base == two.label("base") and one.label("language") != two.label("language")
 
 
 def flagged_prompts(suite: Suite) -> list[Prompt]:

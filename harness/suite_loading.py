@@ -35,6 +35,7 @@ __all__ = [
     "write_suite",
 ]
 
+_KIND = re.compile(r"[A-Za-z0-9][\w.-]+")
 _TEXT_NAMES = ("text", "prompt", "prompt_text")
 
 
@@ -271,6 +272,11 @@ def load_suite(name: str) -> Suite:
     benchmark = benchmark_of(name)
     if benchmark is not None:
         return benchmark_suite(*benchmark)
+    kind, colon, path = name.partition(":")
+    if colon and path and _KIND.fullmatch(kind) and not Path(name).exists():
+        raise UsageError(
+            f"there is no benchmark {kind!r}, as {name!r} would need; 'screentest list benchmarks' shows them"
+        )
     if "," in name and not Path(name).is_file():
         return join_suites([load_suite(part.strip()) for part in name.split(",")])
     return filled(read_suite(name))

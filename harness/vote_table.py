@@ -6,11 +6,12 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from .core.config import explain
-from .core.csv_rows import csv_rows, read_table
+from .core.csv_rows import csv_rows, guarded, read_table, unguarded
 from .core.errors import UsageError, unknown_name
 from .core.files import write_atomic
 from .core.keys import digest
@@ -26,6 +27,8 @@ _COLUMNS = (*NEEDED, *_MORE, "prompt")
 def write_vote_table(runs: Sequence[VotedRun], cast: Cast, path: Path) -> int:
     """Write votes, one a row, with the names of the runs; return their number.
 
+    A text that a spreadsheet would run as a formula has an apostrophe before it, which reading takes off.
+
     Raises:
         UsageError: the file cannot be written.
     """
@@ -37,12 +40,18 @@ def write_vote_table(runs: Sequence[VotedRun], cast: Cast, path: Path) -> int:
     for vote in cast.votes:
         fields = vote.model_dump(exclude={"schema_version"})
         fields |= {"left": names[vote.left], "right": names[vote.right], "prompt": prompts.get(vote.item)}
-        table.writerow(["" if fields[name] is None else fields[name] for name in _COLUMNS])
+        table.writerow([_cell(fields[name]) for name in _COLUMNS])
     try:
         write_atomic(path, out.getvalue())
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     return len(cast.votes)
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return guarded(value) if isinstance(value, str) else value
 
 
 def read_vote_table(runs: Sequence[VotedRun], path: Path) -> list[Vote]:
@@ -68,7 +77,8 @@ def read_vote_table(runs: Sequence[VotedRun], path: Path) -> list[Vote]:
             if name not in _COLUMNS:
                 raise unknown_name("column", name, _COLUMNS)
 
-    for line, row in csv_rows(path, read_table(path, "the table of votes"), check):
+    for line, cells in csv_rows(path, read_table(path, "the table of votes"), check):
+        row = {name: unguarded(cell) for name, cell in cells.items()}
         where = f"{path}, line {line}"
         for side in ("left", "right"):
             if row[side] not in by_name:

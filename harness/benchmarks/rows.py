@@ -72,7 +72,9 @@ def read_rows(path: Path, needed: Sequence[str], title: str) -> list[Row]:
     given = read_json(path)
     if isinstance(given, Mapping) and len(cast("Mapping[str, Any]", given)) == 1:
         given = next(iter(cast("Mapping[str, Any]", given).values()))  # {"train": [...]}
-    if not isinstance(given, list) or not given:
+    if given == []:
+        raise UsageError(f"{path} has no rows; a file of {title} has one for each prompt")
+    if not isinstance(given, list):
         raise UsageError(f"{path} is not a file of {title}: it should be a list of rows")
     rows = cast("list[Any]", given)
     for number, row in enumerate(rows, start=1):

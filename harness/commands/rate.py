@@ -105,6 +105,8 @@ def _import(runs: list[VotedRun], path: Path) -> None:
     from ..votes import add_votes, read_votes
 
     known = {vote.id for run in runs for vote in read_votes(run.folder)[0]}
-    new = [vote for vote in read_vote_table(runs, path) if vote.id not in known]
+    given = read_vote_table(runs, path)
+    new = list({vote.id: vote for vote in given if vote.id not in known}.values())
     add_votes(runs[0].folder, new)
-    say(f"{len(new)} new votes from {path}")
+    there = len(given) - len(new)
+    say(f"{len(new)} new votes from {path}{f'; {there} were there already' if there else ''}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.errors import UsageError
 from .options import AsJson, print_json, say
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ def verify_record(
     from ..record_check import verify_record as verify
     from ..signatures import read_public
 
+    if not record.exists():
+        raise UsageError(f"there is no run, record or file of records at {record}")
     public = None if key is None else read_public(key)
     if record.suffix == ".jsonl":
         checks = verify_chain(record, public, clips=clips)
     else:
-        folder = record if record.is_dir() else record.parent
+        folder = record if record.is_dir() else _run_of(record)
         checks = [verify(folder, public, clips=clips)]
     if as_json:
         print_json([_fields(check) for check in checks])
@@ -59,6 +62,20 @@ def verify_record(
         for check in checks:
             _say(check)
     raise typer.Exit(ALTERED if any(check.problems for check in checks) else 0)
+
+
+def _run_of(record: Path) -> Path:
+    """Give the folder of the run whose record a file is.
+
+    Raises:
+        UsageError: it is no record, or a copy that lies in no run.
+    """
+    from ..release_record import RECORD, read_record
+
+    if record.name != RECORD:
+        _ = read_record(record)
+        raise UsageError(f"{record} is a copy of a record; name the {RECORD} in its run's folder")
+    return record.parent
 
 
 def _fields(check: RecordCheck) -> dict[str, Any]:

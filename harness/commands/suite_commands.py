@@ -12,7 +12,7 @@ from ..core.presentation import MISSING, Table, estimate_text, level, number, p_
 from .options import AsJson, Confidence, Plugins, load_plugins, print_tables, say, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..suite import Suite
 
@@ -130,12 +130,32 @@ def check(
 ) -> None:
     """Check a suite: prompts that a policy needs, expectations no measure reads, near-duplicates, filters."""
     load_plugins(plugin)
+    from ..suite import measures_named
     from ..suite_loading import load_suite
 
-    loaded = load_suite(suite)
+    try:
+        loaded = load_suite(suite)
+    except UsageError as error:
+        raise UsageError("; ".join([str(error), *_unknown_measures(measures_named(suite))])) from None
     tables = [*_needed(loaded, policy or []), *_findings(loaded, filters)]
     payload = {table.title: table.records() for table in tables} if as_json else None
     print_tables(iter(tables), payload)
+    unknown = _unknown_measures(loaded.measures)
+    if unknown:
+        raise UsageError("; ".join(unknown))
+
+
+def _unknown_measures(names: Iterable[str]) -> list[str]:
+    """Say of each measure that there is none of its name, with the nearest names."""
+    from ..catalog import MEASURES
+
+    told: list[str] = []
+    for name in names:
+        try:
+            _ = MEASURES.get(name)
+        except UsageError as error:
+            told.append(str(error))
+    return told
 
 
 def _needed(suite: Suite, policies: list[str]) -> Iterator[Table]:
@@ -159,12 +179,10 @@ def _needed(suite: Suite, policies: list[str]) -> Iterator[Table]:
 
 
 def _findings(suite: Suite, filters: bool) -> Iterator[Table]:
-    from ..catalog import MEASURES
     from ..suite_checks import flagged_prompts, near_duplicates, unread_expectations
 
-    for measure in suite.measures:
-        _ = MEASURES.get(measure)
-    rows: list[tuple[str, str, str]] = []
+    unknown = _unknown_measures(suite.measures)
+    rows = [("unknown measure", str(len(unknown)), told) for told in unknown]
     for keys, n in unread_expectations(suite):
         rows.append(("expectation that no measure of the suite reads", str(n), keys))
     bare = sum(not prompt.expect for prompt in suite.prompts)

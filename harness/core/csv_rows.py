@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .errors import UsageError
 from .files import write_atomic
 
-__all__ = ["csv_rows", "read_table", "write_csv"]
+__all__ = ["csv_rows", "guarded", "read_table", "unguarded", "write_csv"]
+
+_FORMULA = re.compile(r"['\s]*[=+\-@]")
+"""How a cell begins that a spreadsheet would run as a formula, perhaps with apostrophes before it."""
+
+
+def guarded(cell: str) -> str:
+    """Put an apostrophe before a cell that a spreadsheet would run as a formula.
+
+    Example:
+        >>> guarded("=1+1"), guarded("ada"), unguarded(guarded("'@x"))
+        ("'=1+1", 'ada', "'@x")
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """Take the apostrophe of `guarded` off."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_table(path: Path, what: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import canonical_json
 from screentest.harness.gate import Policy, gate, write_verdict
@@ -253,6 +254,23 @@ def test_two_gates_at_once_make_one_chain(make_run, judge) -> None:
 
 
 # -- keys
+
+
+def test_a_path_that_holds_no_record_is_named(run, judge, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.json").write_text("{}")
+    judge(run)
+    Path("copy.json").write_bytes((run.folder / "record.json").read_bytes())
+    for name, told in (
+        ("nope", "there is no run, record or file of records at nope"),
+        ("none.jsonl", "there is no run, record or file of records at none.jsonl"),
+        ("bad.json", "bad.json is no record of a verdict"),
+        ("copy.json", "copy.json is a copy of a record"),
+    ):
+        assert run_cli(["verify-record", name]) == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
 
 
 def test_a_signature_by_rfc_8032() -> None:

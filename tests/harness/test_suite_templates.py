@@ -119,6 +119,26 @@ def test_near_duplicates_differ_in_signs_or_a_word_in_ten():
     assert pairs == [("A kite!", "a kite"), (long, long.replace("first", "last"))]
 
 
+def test_a_prompt_and_its_own_translation_are_no_near_duplicates():
+    words = {"a kite": "A kite!", "a barge": "a kite."}
+    made = translated(suite_of(prompts=["a kite", "a barge"]), lambda text, language: words[text], ["de"])
+    assert near_duplicates(made) == [("a kite", "a kite.")]
+
+
+def test_an_unknown_measure_is_told_along_with_the_other_mistakes(tmp_path: Path, capsys: Any):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nversion: 1\nseed: 2\nmeasures: [motion.flicer]\nprompts: [a kite]\n")
+    assert run_cli(["suite", "check", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert "unknown key 'seed'; did you mean 'seeds'?" in told
+    assert "unknown measure 'motion.flicer'; did you mean 'motion.flicker'" in told
+    path.write_text("name: mine\nversion: 1\nmeasures: [motion.flicer]\nprompts: [a kite, A kite!]\n")
+    assert run_cli(["suite", "check", str(path), "--no-filters", "--json"]) == 2
+    told = capsys.readouterr()
+    assert "a kite | A kite!" in told.out
+    assert "unknown measure 'motion.flicer'; did you mean 'motion.flicker'" in told.err
+
+
 def test_flagged_prompts_leave_out_what_is_meant_to_be():
     violent = "a man stabs another man to death in the street, blood everywhere"
     prompts = [violent, {"text": violent + " again", "tags": ["red-team"]}, "a kite over a field"]

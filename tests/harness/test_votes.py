@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.stats import rate_interval
 from screentest.harness.vote_plan import VotePlan, pairs_for
@@ -350,6 +352,26 @@ def test_votes_go_out_and_come_back(pair, make_run, tmp_path: Path) -> None:
     assert sorted(read_vote_table(pair, tmp_path / "votes.csv"), key=lambda v: (v.time, v.id)) == list(
         cast.votes
     )
+
+
+def test_names_that_are_formulas_are_guarded_for_spreadsheets(pair, tmp_path: Path) -> None:
+    names = ["=1+1", "+ada", "-ada", "@ada", "'=x", "ada", "o'neil"]
+    made = [vote(pair, item, "left", rater=name) for item, name in zip(items(pair), names, strict=False)]
+    add_votes(pair[0].folder, made)
+    path = tmp_path / "votes.csv"
+    write_vote_table(pair, votes_of(pair), path)
+    with path.open(newline="") as file:
+        written = {row["rater"] for row in csv.DictReader(file)}
+    assert written == {"'=1+1", "'+ada", "'-ada", "'@ada", "''=x", "ada", "o'neil"}
+    assert {one.rater for one in read_vote_table(pair, path)} == set(names)
+
+
+def test_an_import_says_how_many_votes_are_there_already(pair, tmp_path: Path, capsys) -> None:
+    add_votes(pair[0].folder, [vote(pair, item, "left") for item in items(pair)[:3]])
+    path = tmp_path / "votes.csv"
+    write_vote_table(pair, votes_of(pair), path)
+    assert run_cli(["votes", *(str(run.folder) for run in pair), "--import", str(path)]) == 0
+    assert f"0 new votes from {path}; 3 were there already" in capsys.readouterr().out
 
 
 def test_votes_from_elsewhere_are_read_by_names_and_clips(pair, tmp_path: Path) -> None:

@@ -235,7 +235,6 @@ def test_prompts_in_other_scripts_are_labelled(tmp_path: Path):
         ("vbench", [{"prompt_en": "a", "dimension": ["i2v_subject"]}], "no dimension 'i2v_subject'"),
         ("vbench", [{"prompt": "a"}], "row 1, is not of VBench: it has no 'prompt_en' and no 'dimension'"),
         ("vbench", {"a": 1, "b": 2}, "it should be a list of rows"),
-        ("vbench", [], "it should be a list of rows"),
         ("vbench", ["a"], "row 1, is not a mapping"),
         ("evalcrafter", [1], "should be a mapping of numbers"),
         ("evalcrafter", {"0000": {}}, "it has no 'prompt'"),
@@ -250,6 +249,8 @@ def test_prompts_in_other_scripts_are_labelled(tmp_path: Path):
             [{"visual_movement": "static", "visual_style": "x"}],
             "it has no 'prompt' or 'prompt_list'",
         ),
+        ("vbench", [], "has no rows; a file of VBench has one for each prompt"),
+        ("vbench", {}, "it should be a list of rows"),
         ("vbench", [{"prompt_en": " ", "dimension": ["scene"]}], "the prompt is blank"),
         ("t2v-compbench", [{"prompt": "a"}], "is not a file of T2V-CompBench"),
         ("t2vsafetybench", [{"prompt": "a"}], "is not a file of T2VSafetyBench"),
@@ -261,6 +262,11 @@ def test_a_file_of_another_form_is_one_sentence(kind: str, rows: Any, message: s
         load_suite(f"{kind}:{path}")
     assert message in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_benchmark_that_is_not_known_says_where_they_are_listed():
+    with pytest.raises(UsageError, match=r"no benchmark 'nosuch'.*'screentest list benchmarks' shows them"):
+        load_suite("nosuch:folder/file.json")
 
 
 def test_version_1_of_videophy_is_refused(tmp_path: Path):
