@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_a_score_whose_digests_were_made_anew_is_found_by_the_record(run, judge)
     judge(run)
     kept = (run.folder / "digests.json").read_bytes()
     scores = [score for score in run.scores() if score.measure == "toy.quality"]
-    run.put_unit([], [scores[0].__class__(**{**vars(scores[0]), "value": 0.99})])
+    run.put_unit([], [replace(scores[0], value=0.99)])
     keep_digests(run)
     assert (run.folder / "digests.json").read_bytes() != kept  # a forger's run is whole in itself
     assert verify_record(run.folder).problems == (
