@@ -23,6 +23,12 @@ def python_on_path() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_terminal() -> None:
+    """Let tables be as wide as in a pipe, whatever terminal the tests were started from."""
+    os.environ.pop("COLUMNS", None)
+
+
 class DrawingGenerator(Generator):
     """Draws a bright block that moves; refuses 'refuse ...', fails on 'fail ...', raises on 'raise ...'."""
 

@@ -211,7 +211,7 @@ def test_wrong_usage(cli, tmp_path, words, sentence):
         (["-m", "motion.flicker,,"], "should be names with commas between them"),
         (["--encoder", "clip"], "--encoder 'clip' should be ROLE=SOURCE"),
         (["--encoder", "=reference"], "--encoder '=reference' should be ROLE=SOURCE"),
-        (["--encoder", "clop=reference"], "unknown encoder role 'clop'; did you mean 'clip'?"),
+        (["--encoder", "vidoe=reference"], "unknown encoder role 'vidoe'; did you mean 'video'?"),
         (["-m", "alignment.clip"], "give --encoder clip=SOURCE"),
         (["-m", "fidelity.fvd", "--encoder", "video=reference"], "reference"),
     ],
