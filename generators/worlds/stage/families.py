@@ -451,10 +451,15 @@ def _camera(rng: np.random.Generator, family: str, move: str) -> Camera:
     return Camera(view, fovy, float(height), pitch, move, amount)
 
 
-def _spare(scene: Scene, rng: np.random.Generator, wide: float) -> Body:
-    """Place one more small thing well above the floor's things, where nothing passes in most families."""
+def _spare(scene: Scene, rng: np.random.Generator, wide: float) -> Body | None:
+    """Place one more small thing well above the floor's things, where nothing passes in most families.
+
+    There is none where the scene has every color already.
+    """
     taken = {body.color for body in scene.bodies}
     free = [c for c in COLORS if c not in taken]
+    if not free:
+        return None
     r = float(rng.uniform(0.3, 0.4))
     color = free[int(rng.integers(len(free)))]
     subject = scene.bodies[0]

@@ -74,6 +74,15 @@ def test_every_family_says_what_to_expect_and_has_all_its_words():
         assert (course.place_NS3[0, :, 2] > 0).all()  # nothing falls through the floor
 
 
+def test_a_crowd_has_one_to_six_things_and_of_six_none_has_the_color_of_another():
+    crowds = [scene_of("crowd", seed) for seed in range(40)]
+    assert {len(scene.bodies) for scene in crowds} == {1, 2, 3, 4, 5, 6}
+    assert all((scene.spare is None) == (len(scene.bodies) == 6) for scene in crowds)
+    six = next(scene for scene in crowds if len(scene.bodies) == 6)
+    assert len({body.color for body in six.bodies}) == 6
+    assert len(truth_of(six, CLIP, "", None).place_NT3) == 6
+
+
 @pytest.mark.parametrize(
     ("law", "family"), [(law, f) for law in LAWS for f, can in BREAKABLE.items() if law in can][::3]
 )
