@@ -187,7 +187,7 @@ class Scene:
         facts: what `truth.expectation` adds to the objects: the facts that hold in this scene.
         floor, backdrop: textures.
         seed: of textures and noise.
-        spare: a body that only a violation shows, where nothing else comes; None where no color is left for it.
+        spare: a body that only a violation shows, where nothing else comes; None where no color is left.
     """
 
     family: str
