@@ -5,7 +5,8 @@ threshold of the nearest is that of a search, the largest of as many comparisons
 The threshold here is that of one comparison: the 99.9th percentile of the relative similarity (`relative`)
 over all pairs of a held-out clip and a training clip. So an imitation that is blurred is told where its
 original is known. Of a held-out clip only the training clips that are most alike are laid over it: the others
-are counted as pairs below the threshold.
+are counted as pairs below the threshold. They are twice as many as lie above it, or more: of a large training
+set more are laid over.
 
 A prompt that describes its clip makes a faithful generator come nearer to it than a held-out clip does: the
 novel prompt of the pair, which describes the same, shows by how much.
@@ -28,7 +29,7 @@ from ...metrics.encoders.base import Feature
 from .relative import Nearest
 from .search import clip_starts
 from .thumbnails import FEATURE
-from .verified_search import VerifiedMatch, retrieved_clips, verified_clips
+from .verified_search import RETRIEVED, VerifiedMatch, retrieved_clips, verified_clips
 
 __all__ = ["NAMED_QUANTILE", "NamedCalibration", "NamedClips"]
 
@@ -105,7 +106,8 @@ class NamedClips:
         )
         queries = [rows for _, rows in self._calibrating]
         others = verified_clips(queries, self._others, FEATURE)
-        retrieved = retrieved_clips(queries, self._train, FEATURE)
+        most = max(RETRIEVED, round(2 * (1 - NAMED_QUANTILE) * len(self._rows)))
+        retrieved = retrieved_clips(queries, self._train, FEATURE, most)
         values = np.full(pairs, -1.0)
         done = 0
         for rows, other, alike in zip(queries, others, retrieved, strict=True):

@@ -23,14 +23,14 @@ from .search import Match, clip_starts
 from .thumbnails import SIDE, as_pictures
 from .windows import BLOCKS, WINDOWS, Window, window_blocks, window_masks
 
-__all__ = ["BLOCK_ROWS", "VerifiedMatch", "retrieved_clips", "verified_clips"]
+__all__ = ["BLOCK_ROWS", "RETRIEVED", "VerifiedMatch", "retrieved_clips", "verified_clips"]
 
 Floats = NDArray[np.float32]
 BLOCK_ROWS = 2048
 """Rows of the index in memory at a time: 25 MB as float32."""
 _QUERIES: Final = 64
 """Clips that are looked up in one pass over the index."""
-_RETRIEVED: Final = 8
+RETRIEVED: Final = 8
 """Clips of the index that are kept."""
 _ROUGHLY, _PRECISELY = 4, 2
 """The best of them that are laid over the clip, and the best of those that it is done for with all frames."""
@@ -85,24 +85,28 @@ def verified_clips(queries: Sequence[Feature], index: Reference, feature: str) -
     return matches
 
 
-def retrieved_clips(queries: Sequence[Feature], index: Reference, feature: str) -> list[list[str]]:
-    """Name the clips of an index that are most alike each of several clips, the most alike first.
+def retrieved_clips(
+    queries: Sequence[Feature], index: Reference, feature: str, most: int = RETRIEVED
+) -> list[list[str]]:
+    """Name the ``most`` clips of an index that are most alike each of several clips, the most alike first.
 
-    They are those that `verified_clips` lays over the clip; its arguments and errors are the same.
+    By default they are those of which `verified_clips` lays the best over the clip; its arguments and errors
+    are the same.
     """
     starts, names = clip_starts(index.clips[feature])
-    looked_up = _looked_up(queries, index.features[feature], starts)
+    looked_up = _looked_up(queries, index.features[feature], starts, most)
     return [[names[one.clip] for one in found] for _, found in looked_up]
 
 
 def _looked_up(
-    queries: Sequence[Feature], rows: Feature, starts: NDArray[np.int64]
+    queries: Sequence[Feature], rows: Feature, starts: NDArray[np.int64], most: int = RETRIEVED
 ) -> Iterator[tuple[Feature, list[_Found]]]:
     if not len(rows) or any(not len(q) or q.shape[1] != rows.shape[1] for q in queries):
         raise ValueError("a search needs rows of one width on both sides")
     for at in range(0, len(queries), _QUERIES):
         part = queries[at : at + _QUERIES]
-        yield from zip(part, _retrieved([_Query.of(one) for one in part], rows, starts), strict=True)
+        found = _retrieved([_Query.of(one) for one in part], rows, starts, most)
+        yield from zip(part, found, strict=True)
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,10 @@ class _Query:
         return cls(blocks.reshape(-1, blocks.shape[2]), square, spread)
 
 
-def _retrieved(queries: Sequence[_Query], rows: Feature, starts: NDArray[np.int64]) -> list[list[_Found]]:
-    """Return the clips of the index that are most alike each query, the most alike first."""
+def _retrieved(
+    queries: Sequence[_Query], rows: Feature, starts: NDArray[np.int64], most: int
+) -> list[list[_Found]]:
+    """Return the ``most`` clips of the index that are most alike each query, the most alike first."""
     kept: list[list[_Found]] = [[] for _ in queries]
     carried: list[Floats | None] = [None for _ in queries]  # of a clip that began in the block before
     for start, block in _blocks(rows):
@@ -156,10 +162,10 @@ def _retrieved(queries: Sequence[_Query], rows: Feature, starts: NDArray[np.int6
                 mean_VC = done.mean(axis=1)
                 version = mean_VC.argmax(axis=0)
                 best = mean_VC.max(axis=0)
-                top = np.argsort(-best, kind="stable")[:_RETRIEVED]
+                top = np.argsort(-best, kind="stable")[:most]
                 fresh = [_Found(float(best[k]), first + int(k), int(version[k])) for k in top]
                 kept[number] = sorted([*kept[number], *fresh], key=lambda one: (-one.like, one.clip))
-                del kept[number][_RETRIEVED:]
+                del kept[number][most:]
     return kept
 
 

@@ -8,6 +8,7 @@ import pytest
 from screentest.generators.reference.training.data import distinct_clips
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored, make_encoder
+from screentest.metrics.base import Reference
 from screentest.safety.memorisation.named_clips import NamedClips
 from screentest.safety.memorisation.training_sets import HELD_OUT, THUMBNAILS, TRAIN, TrainingSets
 from screentest.safety.memorisation.transformations import transform_clip
@@ -101,6 +102,30 @@ def test_its_threshold_rests_on_all_pairs_and_is_kept(
     before = kept.stat().st_mtime_ns
     assert opened(clips, tmp_path).named.calibration == found
     assert kept.stat().st_mtime_ns == before
+
+
+def test_of_a_large_training_set_as_many_pairs_are_compared_as_the_threshold_needs(
+    clips: dict[str, Clips], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Half of 20 clips is more than the 8 that a search keeps, as a thousandth of over 8,000 is."""
+    monkeypatch.setattr("screentest.safety.memorisation.named_clips.NAMED_QUANTILE", 0.5)
+    encoder = make_encoder(THUMBNAILS)
+    rows = {
+        which: {name: encode(encoder, frames, fps=fps) for name, (frames, fps) in list(of.items())[:n]}
+        for (which, of), n in zip(clips.items(), (20, 12), strict=True)
+    }
+    train, others = (
+        Reference(
+            which,
+            {THUMBNAILS: np.concatenate(list(of.values()))},
+            {THUMBNAILS: [name for name, made in of.items() for _ in made]},
+            len(of),
+        )
+        for which, of in rows.items()
+    )
+    named = NamedClips(train, others, list(rows[HELD_OUT].items())[:3], tmp_path / "threshold.json")
+    assert named.calibration.pairs == 60
+    assert named.calibration.threshold > -1.0
 
 
 def test_the_evidence_names_both_clips_and_what_the_threshold_rests_on(
