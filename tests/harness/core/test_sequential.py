@@ -1,4 +1,4 @@
-"""Looks at a growing sample: published boundaries, and the error of all looks together."""
+"""Looks at a growing sample: the boundaries by other computations, and the error of all looks together."""
 
 from __future__ import annotations
 
@@ -11,21 +11,38 @@ from screentest.harness.core.stats import look_confidences, spent
 
 
 @pytest.mark.parametrize(
-    ("looks", "published"),
+    ("looks", "expected"),
     [
-        # Lan-DeMets with the O'Brien-Fleming spending function, two-sided 0.05, equally spaced looks:
-        # Reboussin, DeMets, Kim and Lan (2000), "Computations for group sequential boundaries using the
-        # Lan-DeMets spending function method", Controlled Clinical Trials 21:190.
+        # Equally spaced looks, 0.025 on one side. Computed for this test in two ways, alike to four digits:
+        # scipy's multivariate normal distribution function, and convolution on a grid of 8,001 points.
         (2, [2.9626, 1.9686]),
         (3, [3.7103, 2.5114, 1.9930]),
         (4, [4.3326, 2.9631, 2.3590, 2.0141]),
-        (5, [4.8769, 3.3569, 2.6803, 2.2898, 2.0310]),
+        (5, [4.8769, 3.3570, 2.6803, 2.2898, 2.0310]),
     ],
 )
-def test_boundaries_published(looks: int, published: list[float]) -> None:
+def test_the_boundaries_are_those_of_other_computations(looks: int, expected: list[float]) -> None:
     found = look_confidences([k / looks for k in range(1, looks + 1)], 0.975)
     # of sf, not of ppf, which loses the digits of a confidence near 1
-    assert scipy_stats.norm.isf([1 - c for c in found]) == pytest.approx(published, abs=2e-4)
+    assert scipy_stats.norm.isf([1 - c for c in found]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("taken", [[0.25, 1.0], [0.2, 0.5, 1.0], [0.4, 0.7, 0.8]])
+def test_each_look_spends_its_share_of_the_error(taken: list[float]) -> None:
+    confidence = 0.95
+    reaches = scipy_stats.norm.ppf(look_confidences(taken, confidence))
+    shares = np.array(taken)
+    alike = np.sqrt(np.minimum.outer(shares, shares) / np.maximum.outer(shares, shares))
+    # The probability that the first k looks all stay below their boundaries, by scipy's own integration.
+    within = [
+        float(
+            scipy_stats.multivariate_normal.cdf(
+                reaches[:k], np.zeros(k), alike[:k, :k], maxpts=500_000, abseps=1e-7, releps=1e-7
+            )
+        )
+        for k in range(1, len(taken) + 1)
+    ]
+    assert within == pytest.approx([1 - spent(share, confidence) for share in taken], abs=1e-6)
 
 
 def test_one_look_takes_the_whole_confidence() -> None:
