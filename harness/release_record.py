@@ -244,7 +244,8 @@ def read_chain(path: Path) -> list[ReleaseRecord]:
     if text and not text.endswith("\n"):
         raise UsageError(f"the last record of {path} was cut short; restore it from a copy")
     records: list[ReleaseRecord] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    # By line feeds alone: a text in a record may hold the other characters that end lines, such as U+2028.
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             record = ReleaseRecord.model_validate_json(line)
         except ValidationError:

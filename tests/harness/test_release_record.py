@@ -274,6 +274,13 @@ def test_a_path_that_holds_no_record_is_named(run, judge, tmp_path: Path, capsys
         assert said.count("\n") == 1
 
 
+def test_a_text_with_a_line_separator_does_not_break_the_chain(run, judge) -> None:
+    first = judge(run, [{**RULES[0], "name": "by day\u2028by night\x85"}])
+    second = judge(run)
+    assert read_chain(chain_file(run.folder.parent, first.model)) == [first, second]
+    assert not verify_record(run.folder).problems
+
+
 def test_a_signature_by_rfc_8032() -> None:
     # RFC 8032, section 7.1, test 2: the message is the byte 72.
     import base64
