@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from .core.keys import Json, digest, seeded_rng
-from .votes import Answer, Vote, VotedRun
+from .votes import Answer, VotedRun
 
 __all__ = ["Pair", "VotePlan", "pairs_for"]
 
@@ -55,15 +55,6 @@ class Pair:
             "runs": [self.left, self.right], "gold": self.gold,
         }  # fmt: skip
         return digest("pair", fields)[:24]
-
-    def is_of(self, vote: Vote, keys: Sequence[str]) -> bool:
-        """Say whether a vote is on this pair, on whichever sides."""
-        return (
-            vote.question == self.question
-            and vote.item == self.item
-            and (vote.gold is None) == (self.gold is None)
-            and {vote.left, vote.right} == {keys[self.left], keys[self.right]}
-        )
 
 
 def pairs_for(runs: Sequence[VotedRun], plan: VotePlan, rater: str) -> tuple[list[Pair], int]:

@@ -93,6 +93,11 @@ class Rating:
             "clips": [f"clip/{token}-{side}.mp4" for side in (0, 1)],
         }
 
+    def shown(self, token: str) -> Pair | None:
+        """Find the pair that a rater was shown under a name; None if there is none."""
+        found = self._shown.get(token)
+        return None if found is None else found[1]
+
     def vote(self, rater: object, token: object, answer: object, seconds: object) -> dict[str, Any]:
         """Store an answer, and describe the next pair.
 
@@ -144,7 +149,7 @@ class Rating:
         Raises:
             MediaError: the file is damaged.
         """
-        _, pair = self._shown.get(token, (None, None))
+        pair = self.shown(token)
         if pair is None:
             return None
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from ..core.presentation import Content, Table, estimate_cell, level, number, sample_text
-from .options import AsJson, print_json, print_table
+from .options import AsJson, Confidence, print_json, print_table
 
 if TYPE_CHECKING:
     from ...safety.frames.judge_error import Correction
@@ -32,9 +32,7 @@ def correct(
         Method,
         typer.Option(help="rogan-gladen: for a rate; ppi: prediction-powered, for any measure of clips."),
     ] = "rogan-gladen",
-    confidence: Annotated[
-        float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")
-    ] = 0.95,
+    confidence: Confidence = 0.95,
     as_json: AsJson = False,
 ) -> None:
     """Correct a rate or mean for the error of its judge, measured on labelled clips of the run."""

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
 
 import typer
 
@@ -58,9 +58,6 @@ from .options import (
     warn,
 )
 from .strict import make_strict
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["app", "main", "run_cli"]
 

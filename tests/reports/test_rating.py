@@ -113,7 +113,8 @@ def test_the_page_tells_neither_run_nor_which_pair_is_gold(served: Served) -> No
     golds = 0
     while (told := served.told("/next"))["pair"] is not None:
         seen.append(json.dumps({**told, "prompt": ""}))
-        pair = served.rating._shown[told["pair"]][1]  # pyright: ignore[reportPrivateUsage]
+        pair = served.rating.shown(told["pair"])
+        assert pair is not None
         golds += pair.gold is not None
         assert set(told) == {
             "status", "rater", "done", "total", "undo", "pair", "question", "answers", "prompt", "hidden",
@@ -129,7 +130,8 @@ def test_clips_are_served_whole_and_in_parts_and_a_spoiled_one_differs(served: S
     while not gold:
         told = served.told("/next")
         assert told["pair"] is not None
-        pair = served.rating._shown[told["pair"]][1]  # pyright: ignore[reportPrivateUsage]
+        pair = served.rating.shown(told["pair"])
+        assert pair is not None
         gold = pair.gold is not None
         if not gold:
             served.told("/vote", pair=told["pair"], answer="skip")
@@ -144,7 +146,8 @@ def test_clips_are_served_whole_and_in_parts_and_a_spoiled_one_differs(served: S
 
 def test_a_clip_that_is_gone_is_said_and_passed_over(served: Served, runs: list[VotedRun]) -> None:
     told = served.told("/next")
-    pair = served.rating._shown[told["pair"]][1]  # pyright: ignore[reportPrivateUsage]
+    pair = served.rating.shown(told["pair"])
+    assert pair is not None
     (runs[0].folder / "clips" / (runs[0].data.clips[pair.item].file or "")).unlink()
     said = served.told("/vote", pair=told["pair"], answer="left")
     assert (said["status"], said["error"]) == (
