@@ -73,6 +73,7 @@ def look_confidences(shares: Sequence[float], confidence: float) -> list[float]:
     found: list[float] = []
     points, density = np.zeros(1), np.ones(1)  # where the sample stands, and how likely, undecided so far
     before = earlier = 0.0
+    highest = float(stats.norm.ppf(_MOST))
     for share in shares:
         now = spent(share, confidence)
         step = math.sqrt(share - earlier)
@@ -83,8 +84,11 @@ def look_confidences(shares: Sequence[float], confidence: float) -> list[float]:
             beyond = stats.norm.sf((reach * math.sqrt(share) - points) / step)  # noqa: B023 (called at once)
             return float((density * beyond).sum()) - more  # noqa: B023
 
-        reach = float(optimize.root_scalar(excess, bracket=(-_FAR, _FAR), method="brentq", xtol=1e-10).root)
-        reach = min(reach, float(stats.norm.ppf(_MOST)))
+        reach = highest
+        if excess(highest) < 0:
+            reach = float(
+                optimize.root_scalar(excess, bracket=(-_FAR, highest), method="brentq", xtol=1e-10).root
+            )
         found.append(float(stats.norm.cdf(reach)))
         points, density = _undecided(points, density, step, math.sqrt(share) * np.array([-_FAR, reach]))
         before, earlier = now, share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from screentest.harness.core.stats import look_confidences, spent
@@ -60,10 +60,11 @@ shares = st.lists(st.integers(1, 20), min_size=1, max_size=5, unique=True).map(
 
 
 @settings(max_examples=15, deadline=None)
+@example([1 / 13, 1.0], 0.99)  # the first look may spend less than 1e-19
 @given(shares, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
 def test_no_look_takes_less_than_the_whole_confidence(taken, confidence: float) -> None:
     found = look_confidences(taken, confidence)
-    assert all(confidence - 1e-9 <= c < 1 for c in found)
+    assert all(confidence - 1e-8 <= c < 1 for c in found)
 
 
 def test_all_looks_together_err_as_told() -> None:
