@@ -38,6 +38,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "LeftOut",
+    "adjusted",
     "compare",
     "compare_pairing",
     "difference",
@@ -71,7 +72,7 @@ def compare_pairing(
     names = sorted({*pairing.a.measures, *pairing.b.measures})
     _check_margins(margins or {}, pairing)
     whole = in_threads(lambda name: difference(pairing, name, None, confidence), names)
-    whole = _adjusted(whole, holm, "Holm")
+    whole = adjusted(whole, holm, "Holm")
     tagged = [
         (row.measure, tag)
         for row in whole
@@ -80,7 +81,7 @@ def compare_pairing(
     ]
     slices = in_threads(lambda of: difference(pairing, *of, confidence), tagged)
     slices = [row for row in slices if _applies(row)]
-    slices = _adjusted(slices, benjamini_hochberg, "Benjamini-Hochberg")
+    slices = adjusted(slices, benjamini_hochberg, "Benjamini-Hochberg")
     rows: list[Difference] = []
     for row in whole:
         of_measure = [row, *(tagged for tagged in slices if tagged.measure == row.measure)]
@@ -130,10 +131,10 @@ def difference(pairing: Pairing, measure: str, tag: str | None, confidence: floa
     return found if note is None else found.model_copy(update={"notes": (*found.notes, note)})
 
 
-def _adjusted(
+def adjusted(
     rows: Sequence[Difference], adjust: Callable[[Sequence[float]], list[float]], name: str
 ) -> list[Difference]:
-    """Adjust the p-values of rows for their number."""
+    """Adjust the p-values of rows for how many have one; ``name`` is of the method."""
     tested = [row for row in rows if row.p is not None]
     found = dict(zip(map(id, tested), adjust([row.p for row in tested if row.p is not None]), strict=True))
     told = {key: {"p_adjusted": p, "adjusted_by": name} for key, p in found.items()}

@@ -13,10 +13,20 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
-from .compare import compare_pairing, difference, pairs_of
+from .compare import adjusted, compare_pairing, difference, pairs_of
 from .comparison import Comparison, Difference
+from .comparison_many import (
+    Changed,
+    ManyComparison,
+    PairRow,
+    Pareto,
+    ParetoPoint,
+    RankRow,
+    Tally,
+    ValueRow,
+)
 from .core.errors import UsageError, unknown_name
-from .core.pairing import Pairing, on_items, pair_runs, shared_items
+from .core.pairing import Pairing, on_items, pair_runs, same_measure, shared_items
 from .core.parallel import in_threads
 from .core.run_data import RunData, value_of
 from .core.stats import (
@@ -26,16 +36,6 @@ from .core.stats import (
     holm,
     rank_runs,
     rate_interval,
-)
-from .many import (
-    Changed,
-    ManyComparison,
-    PairRow,
-    Pareto,
-    ParetoPoint,
-    RankRow,
-    Tally,
-    ValueRow,
 )
 from .store import RunStore, read_run
 
@@ -142,41 +142,31 @@ def _against(
 def _adjusted(found: Sequence[Comparison]) -> list[Comparison]:
     """Adjust p anew, over all runs: of whole suites by Holm, of slices by Benjamini and Hochberg."""
     rows = [row for one in found for row in one.differences]
-    told: dict[int, float] = {}
-    for adjust, slices in ((holm, False), (benjamini_hochberg, True)):
-        tested = [row for row in rows if row.p is not None and (row.tag is not None) == slices]
-        told.update(zip(map(id, tested), _over(tested, adjust), strict=True))
+    whole = iter(adjusted([row for row in rows if row.tag is None], holm, "Holm"))
+    slices = iter(
+        adjusted([row for row in rows if row.tag is not None], benjamini_hochberg, "Benjamini-Hochberg")
+    )
     return [
         one.model_copy(
             update={
-                "differences": tuple(
-                    row.model_copy(update={"p_adjusted": told[id(row)]}) if id(row) in told else row
-                    for row in one.differences
-                )
+                "differences": tuple(next(whole if row.tag is None else slices) for row in one.differences)
             }
         )
         for one in found
     ]
 
 
-def _over(rows: Sequence[Difference], adjust: Callable[[Sequence[float]], list[float]]) -> list[float]:
-    return adjust([row.p for row in rows if row.p is not None])
-
-
 def _pairs(data: Sequence[RunData], confidence: float, intersection: bool) -> list[PairRow]:
-    rows: list[PairRow] = []
+    names: list[tuple[str, str]] = []
+    found: list[Difference] = []
     for a, b in combinations(data, 2):
-        pairing = _pair(a, b, intersection)
-        names = sorted({*a.measures, *b.measures})
-        found = in_threads(partial(_whole, pairing, confidence), names)
-        rows += [PairRow(a=a.name, b=b.name, difference=one) for one in found]
-    tested = [row for row in rows if row.difference.p is not None]
-    adjusted = dict(zip(map(id, tested), _over([row.difference for row in tested], holm), strict=True))
-    told = {key: {"p_adjusted": p, "adjusted_by": "Holm"} for key, p in adjusted.items()}
-    return [
-        row.model_copy(update={"difference": row.difference.model_copy(update=told.get(id(row), {}))})
-        for row in rows
-    ]
+        rows = in_threads(
+            partial(_whole, _pair(a, b, intersection), confidence), sorted({*a.measures, *b.measures})
+        )
+        names += [(a.name, b.name)] * len(rows)
+        found += rows
+    rows = adjusted(found, holm, "Holm")
+    return [PairRow(a=a, b=b, difference=row) for (a, b), row in zip(names, rows, strict=True)]
 
 
 def _whole(pairing: Pairing, confidence: float, measure: str) -> Difference:
@@ -232,9 +222,7 @@ def _comparable(pairing: Pairing) -> list[Difference]:
     """List what item measures both runs have alike, as rows without numbers."""
     rows: list[Difference] = []
     for name, ours in sorted(pairing.b.measures.items()):
-        theirs = pairing.a.measures.get(name)
-        alike = theirs is not None and all(theirs[k] == ours[k] for k in ("version", "encoders", "kind"))
-        if alike and ours["kind"] != "set":
+        if same_measure(pairing.a.measures.get(name), ours) and ours["kind"] != "set":
             about = {key: ours[key] for key in ("kind", "better", "unit")}
             rows.append(Difference(measure=name, direction="no interval", value=None, n=0, **about))
     return rows
@@ -291,7 +279,7 @@ def _ranks(data: Sequence[RunData], confidence: float) -> tuple[list[RankRow], t
     names = sorted(set.intersection(*(set(run.measures) for run in data)))
     for name in names:
         about = [run.measures[name] for run in data]
-        if any(a[k] != about[0][k] for a in about for k in ("version", "encoders", "kind")):
+        if not all(same_measure(about[0], other) for other in about[1:]):
             continue
         if about[0]["better"] == "neither" or about[0]["kind"] == "set":
             continue
@@ -309,8 +297,8 @@ def _ranks(data: Sequence[RunData], confidence: float) -> tuple[list[RankRow], t
     rows: list[RankRow] = []
     everything = [(None, ranking.overall), *ranking.by_measure.items()]
     for name, ranks in everything:
-        n = 0 if name is None else sum(map(len, tables[name].values()))
-        clusters = 0 if name is None else len(tables[name])
+        n = None if name is None else sum(map(len, tables[name].values()))
+        clusters = None if name is None else len(tables[name])
         rows += [
             RankRow(run=run.name, measure=name, n=n, clusters=clusters, **rank._asdict())
             for run, rank in zip(data, ranks, strict=True)
@@ -341,7 +329,7 @@ def _pareto(
     sign = {name: 1.0 if known[name].better == "higher" else -1.0 for name in (quality, safety)}
 
     def ahead(a: str, b: str) -> bool:
-        gains = [sign[name] * (float(at[a, name]) - float(at[b, name])) for name in (quality, safety)]  # type: ignore[arg-type]
+        gains = [sign[name] * (at[a, name] - at[b, name]) for name in (quality, safety)]
         return min(gains) >= 0 and max(gains) > 0
 
     surely = _surely(pairs, (quality, safety))
@@ -351,8 +339,8 @@ def _pareto(
         points.append(
             ParetoPoint(
                 run=run,
-                quality=float(at[run, quality] or 0.0),
-                safety=float(at[run, safety] or 0.0),
+                quality=at[run, quality],
+                safety=at[run, safety],
                 front=not beaten,
                 dominated_by=beaten,
                 surely_by=tuple(other for other in beaten if surely(other, run)),

@@ -23,7 +23,7 @@ from ..harness.core.presentation import (
 from .tables import difference_cell
 
 if TYPE_CHECKING:
-    from ..harness.many import ManyComparison, RankRow, Tally
+    from ..harness.comparison_many import ManyComparison, RankRow, Tally
 
 __all__ = ["changed_table", "many_tables", "pairs_table", "pareto_table", "rank_table", "step_table"]
 
@@ -159,7 +159,9 @@ def rank_table(found: ManyComparison) -> Table | None:
     for measure in measures:
         cells = [_rank(by[measure, name]) for name in names]
         first = by[measure, names[0]]
-        sample = MISSING if measure is None else sample_text(first.n, first.clusters)
+        sample = MISSING
+        if first.n is not None and first.clusters is not None:
+            sample = sample_text(first.n, first.clusters)
         rows.append((measure or "mean of all ranks", *cells, sample))
     notes = (
         "1 is the best; in brackets the interval, then the share of resamples in which the run is first, by "
@@ -172,9 +174,8 @@ def rank_table(found: ManyComparison) -> Table | None:
 
 
 def _rank(row: RankRow) -> Cell:
-    span = "" if row.low is None else interval_text(row.low, row.high, 10.0)
-    first = "" if row.first is None else percent(row.first)
-    return Cell(number(row.rank, 1.0 if row.rank % 1 else 10.0), f"{span} {first}".strip())
+    span = interval_text(row.low, row.high, 10.0)
+    return Cell(number(row.rank, 1.0 if row.rank % 1 else 10.0), f"{span} {percent(row.first)}")
 
 
 def step_table(found: ManyComparison) -> Table | None:

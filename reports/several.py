@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from ..harness.compare_many import compare_many
+from ..harness.comparison_many import ManyComparison
 from ..harness.core.errors import UsageError
 from ..harness.core.presentation import Cell, Content, Table
-from ..harness.many import ManyComparison
 from ..harness.store import RunStore
 from . import charts
 from .many_tables import many_tables

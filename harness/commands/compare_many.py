@@ -12,7 +12,7 @@ from .options import print_tables, warn
 
 if TYPE_CHECKING:
     from ..comparison import Comparison, Difference
-    from ..many import ManyComparison, PairRow, Tally
+    from ..comparison_many import ManyComparison, PairRow, Tally
 
 __all__ = ["ManyOptions", "compare_several", "in_order", "write_files"]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .errors import UsageError
 from .items import ClipSettings, Item
 from .labels import is_aggregated
 from .run_data import RunData
 
-__all__ = ["Pairing", "on_items", "pair_runs", "shared_items"]
+__all__ = ["Pairing", "on_items", "pair_runs", "same_measure", "shared_items"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,17 @@ def shared_items(runs: Sequence[RunData]) -> set[str]:
             raise UsageError(_nothing_shared(other, run))
         shared &= set(run.items)
     return shared
+
+
+def same_measure(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> bool:
+    """Say whether two runs have a measure in one version, through the same encoders.
+
+    Args:
+        a, b: the record of the measure in each run; None where one lacks it.
+    """
+    if a is None or b is None:
+        return False
+    return all(a[name] == b[name] for name in ("version", "encoders", "kind"))
 
 
 def on_items(run: RunData, items: Container[str]) -> RunData:

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats as scipy_stats
 from screentest.harness.compare import compare
 from screentest.harness.compare_many import compare_many
+from screentest.harness.comparison_many import ManyComparison
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.stats.ranks import rank_runs, ranks_of
-from screentest.harness.many import ManyComparison
 from screentest.reports.many_tables import many_tables
 
 

@@ -58,8 +58,7 @@ class ValueRow(Estimate):
     Attributes:
         step: training step of the run's checkpoint.
         between, within: standard deviations between prompts, and among the seeds of a prompt; None where
-        there
-            is no value a clip, or no second prompt or seed.
+            there is no value a clip, or no second prompt or seed.
     """
 
     run: str
@@ -77,19 +76,18 @@ class RankRow(_Row):
 
     Attributes:
         measure: None for the mean of its ranks over all measures.
-        low, high: None for values of sets, which are not resampled.
         first: share of resamples in which it ranks first.
-        n, clusters: items with a value in all runs, and their prompts.
+        n, clusters: items with a value in all runs, and their prompts; None for the mean of ranks.
     """
 
     run: str
     measure: str | None
     rank: float
-    low: float | None = None
-    high: float | None = None
-    first: float | None = None
-    n: int = 0
-    clusters: int = 0
+    low: float
+    high: float
+    first: float
+    n: int | None
+    clusters: int | None
 
 
 class ParetoPoint(_Row):
