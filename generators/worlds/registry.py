@@ -131,7 +131,11 @@ class World(Protocol):
         ...
 
     def skill_clip(self, skill: str, family: str, name: tuple[Json, ...], index: int) -> TrialClip:
-        """Make a clip whose words ask for a skill; it depends on the arguments alone."""
+        """Make a clip whose words ask for a skill; it depends on the arguments alone.
+
+        Raises:
+            UsageError: the world has no clips of the skill (see `skill_families`).
+        """
         ...
 
     @property
@@ -140,7 +144,11 @@ class World(Protocol):
         ...
 
     def fault_clip(self, fault: str | None, family: str, name: tuple[Json, ...], index: int) -> TrialClip:
-        """Make a clip that shows a fault, or none, with the ``expect`` of the faithful clip."""
+        """Make a clip that shows a fault, or none, with the ``expect`` of the faithful clip.
+
+        Raises:
+            UsageError: the world has no clips of the fault (see `fault_families`).
+        """
         ...
 
     @property

@@ -18,7 +18,7 @@ from ....harness.core.items import ClipSettings
 from ....harness.core.keys import seeded_rng
 from .mechanics import Course, simulate
 from .model import BITTEN, EXTRA, build, mujoco
-from .scene import Scene
+from .scene import Scene, duration
 from .warps import warped
 
 __all__ = ["Drawn", "can_draw", "draw_frames", "draw_masks", "opened", "recorded"]
@@ -60,7 +60,7 @@ class Drawn:
         """Put everything in its place at a moment."""
         course, model, data = self.course, self.model, self._data
         seconds = float(course.times_S[moment])
-        share = seconds / max((self.clip.frames - 1) / self.clip.fps, 1e-9)
+        share = seconds / max(duration(self.clip), 1e-9)
         for number, geoms in enumerate(self._geoms):
             body = int(model.geom_bodyid[geoms[0]])
             joint = int(model.body_jntadr[body])
@@ -104,13 +104,13 @@ class Drawn:
 
     def _light(self, share: float) -> None:
         light, model = self.scene.light, self.model
-        course = {"dims": 1 - 0.5 * share, "brightens": 0.5 + 0.5 * share}.get(light.course, 1.0)
+        level = light.level(share)
         turned = 50 * (share - 0.5) if light.course == "swings" else 0.0
         a, e = np.radians(light.azimuth + turned), np.radians(light.elevation)
         shines = np.array([-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), -np.sin(e)])
         model.light_dir[0], model.light_pos[0] = shines, np.array([0.0, 0.0, 1.0]) - 8.0 * shines
-        model.light_diffuse[0] = light.brightness * course
-        model.vis.headlight.ambient[:] = self._head * course
+        model.light_diffuse[0] = light.brightness * level
+        model.vis.headlight.ambient[:] = self._head * level
 
     def picture(self) -> Frames:
         """Draw what is set, uint8 RGB (H, W, 3)."""

@@ -89,8 +89,7 @@ class _Run:
         self.data: Any = library.MjData(self.model)
         self._library = library
         self.steps = int(np.ceil(times_S[-1] / STEP)) + 1
-        count = len(scene.bodies) + (scene.spare is not None)
-        self.count = count
+        self.count = count = len(scene.all_bodies)
         self.place = np.empty((self.steps, count, 3))
         self.turn = np.empty((self.steps, count, 4))
         self.velocity = np.zeros((self.steps, count, 3))

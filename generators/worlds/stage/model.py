@@ -66,8 +66,7 @@ def _xml(scene: Scene, overlap: float, height: int, width: int) -> str:
     bodies = "".join(_body(f"body {k}", k, body, overlap) for k, body in enumerate(scene.bodies))
     if scene.spare is not None:
         bodies += _body(EXTRA, len(scene.bodies), scene.spare, 0.0, seen=False)
-    count = len(scene.bodies) + (scene.spare is not None)
-    surfaces = "".join(_texture(f"t{k}") for k in range(count))
+    surfaces = "".join(_texture(f"t{k}") for k in range(len(scene.all_bodies)))
     shadows = "true" if scene.light.shadows else "false"
     return f"""
 <mujoco>
@@ -135,7 +134,7 @@ def _inertia(body: Body) -> float:
 def _visual(body: Body, look: str) -> str:
     a, b, c = body.half
     if body.shape == "ball":
-        return f'<geom name="" type="ellipsoid" size="{a} {b} {c}" {look}/>'.replace('name="" ', "")
+        return f'<geom type="ellipsoid" size="{a} {b} {c}" {look}/>'
     if body.shape != "bar":
         return f'<geom type="box" size="{a} {b} {c}" {look}/>'
     across, up = _PIECES
@@ -199,8 +198,7 @@ def _paint(library: ModuleType, model: Any, scene: Scene) -> None:
         "backdrop",
         paint(scene.backdrop, _shade(_GROUNDS[backdrop], rng), 0.06, rng, _TEXTURE),
     )
-    things = [*scene.bodies, *([] if scene.spare is None else [scene.spare])]
-    for k, body in enumerate(things):
+    for k, body in enumerate(scene.all_bodies):
         rgb = COLORS[body.color]
         plain = np.empty((_TEXTURE, _TEXTURE, 3), np.uint8)
         plain[:] = rgb

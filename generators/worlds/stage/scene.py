@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from ....harness.core.items import ClipSettings
 
 __all__ = [
-    "LIGHTS",
-    "MOVES",
     "NATIVE_CLIPS",
     "STAGE_VERSION",
     "SURFACES",
@@ -29,7 +27,6 @@ __all__ = [
     "Scene",
     "Violation",
     "duration",
-    "pixels_per_metre",
 ]
 
 STAGE_VERSION: Final = 1
@@ -43,10 +40,6 @@ NATIVE_CLIPS: Final = (
 )
 SURFACES: Final = ("noise", "checker", "planks", "bricks", "speckle", "cloth")
 """Textures of floors, backdrops and things; `surfaces.paint` makes them."""
-MOVES: Final = ("still", "pan", "orbit", "dolly", "shake")
-"""Motions of the camera."""
-LIGHTS: Final = ("constant", "dims", "brightens", "swings")
-"""Courses of the light."""
 V3 = tuple[float, float, float]
 
 
@@ -95,7 +88,7 @@ class Camera:
         fovy: vertical field of view, degrees.
         height: of the camera above the floor.
         pitch: how far it looks down, degrees.
-        move: one of `MOVES`.
+        move: ``still``, ``pan``, ``orbit``, ``dolly`` or ``shake``.
         amount: degrees of a pan, an orbit or a shake, or metres of a dolly, over the whole clip.
     """
 
@@ -136,13 +129,24 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """One lamp: where it shines from, its brightness, how that changes, and whether shadows fall."""
+    """One lamp.
+
+    Attributes:
+        azimuth, elevation: where it shines from, degrees.
+        brightness: before it changes.
+        course: ``constant``, ``dims``, ``brightens``, or ``swings`` from side to side.
+        shadows: whether shadows fall.
+    """
 
     azimuth: float
     elevation: float
     brightness: float
     course: str = "constant"
     shadows: bool = True
+
+    def level(self, share: float) -> float:
+        """Tell the brightness at a share of the clip, as a factor."""
+        return {"dims": 1 - 0.5 * share, "brightens": 0.5 + 0.5 * share}.get(self.course, 1.0)
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,11 @@ class Scene:
     violation: Violation | None = None
     spare: Body | None = None
 
+    @property
+    def all_bodies(self) -> tuple[Body, ...]:
+        """The bodies, and the spare one last."""
+        return self.bodies if self.spare is None else (*self.bodies, self.spare)
+
     def lawful(self) -> Scene:
         """Return the twin, which differs in nothing but the violation."""
         return replace(self, violation=None)
@@ -210,8 +219,3 @@ class Scene:
 def duration(clip: ClipSettings) -> float:
     """Tell the seconds from the first frame to the last."""
     return (clip.frames - 1) / clip.fps
-
-
-def pixels_per_metre(camera: Camera, clip: ClipSettings) -> float:
-    """Tell the scale of the plane y = 0 before the camera moves, where it looks straight."""
-    return clip.height / camera.view

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
 from .mechanics import Contact, Course, simulate
-from .scene import Body, Camera, G, Scene
+from .scene import Body, Camera, G, Scene, duration
 
 __all__ = ["StageTruth", "expectation", "projected", "truth_of"]
 
@@ -96,15 +96,11 @@ def expectation(scene: Scene, clip: ClipSettings) -> dict[str, Any]:
     """
     facts = dict(scene.facts)
     falls, tilts = facts.pop("falls", False), facts.pop("tilts", None)
-    if facts.get("others") is None and "others" in facts:
-        facts["others"] = "allowed"
     turns = bool(tilts) or scene.camera.move in ("orbit", "dolly")
     expect: dict[str, Any] = {"objects": [_object(body, turns=turns) for body in scene.bodies], **facts}
     if falls:
         side = float(np.sqrt(clip.height * clip.width))
         expect["gravity"] = round(G * clip.height / scene.camera.view / side, 6)
-    if scene.camera.move == "dolly":
-        expect["in_depth"] = True
     return expect
 
 
@@ -124,7 +120,7 @@ def truth_of(scene: Scene, clip: ClipSettings, words: str, masks_THW: NDArray[np
     course = simulate(scene, clip)
     blur = scene.look.blur
     at = np.arange(clip.frames) * blur + blur // 2
-    share_T = course.times_S[at] / max((clip.frames - 1) / clip.fps, 1e-9)
+    share_T = course.times_S[at] / max(duration(clip), 1e-9)
     count = len(course.place_NS3)
     place, velocity = course.place_NS3[:, at], course.velocity_NS3[:, at]
     position, moved, distance = (np.empty((count, clip.frames, k)) for k in (2, 2, 1))
@@ -150,7 +146,7 @@ def truth_of(scene: Scene, clip: ClipSettings, words: str, masks_THW: NDArray[np
         visible_NT=visible,
         distance_NT=distance[:, :, 0],
         camera_T7=np.stack([_camera(scene.camera, float(share)) for share in share_T]),
-        light_T=np.array([_brightness(scene, float(share)) for share in share_T]),
+        light_T=np.array([scene.light.brightness * scene.light.level(float(share)) for share in share_T]),
         contacts=course.contacts,
         first_fault=_first_fault(scene, clip, course, at),
         expect=expectation(scene, clip),
@@ -172,9 +168,8 @@ def projected(camera: Camera, clip: ClipSettings, share: float, points_N3: _F) -
 def _areas(scene: Scene, clip: ClipSettings, course: Course, at: NDArray[np.int64], share_T: _F) -> _F:
     import cv2
 
-    things = [*scene.bodies, *([] if scene.spare is None else [scene.spare])]
-    area = np.zeros((len(things), len(at)))
-    for number, body in enumerate(things):
+    area = np.zeros((len(scene.all_bodies), len(at)))
+    for number, body in enumerate(scene.all_bodies):
         points = _surface(body)
         for t, moment in enumerate(at):
             turned = _rotated(points * course.scale_NS3[number, moment], course.turn_NS4[number, moment])
@@ -211,11 +206,6 @@ def _camera(camera: Camera, share: float) -> _F:
     place, axes = camera.pose(share)
     x, y, z, w = Rotation.from_matrix(axes).as_quat()
     return np.concatenate([place, [w, x, y, z]])
-
-
-def _brightness(scene: Scene, share: float) -> float:
-    course = {"dims": 1 - 0.5 * share, "brightens": 0.5 + 0.5 * share}.get(scene.light.course, 1.0)
-    return scene.light.brightness * course
 
 
 def _first_fault(scene: Scene, clip: ClipSettings, course: Course, at: NDArray[np.int64]) -> int | None:

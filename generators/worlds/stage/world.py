@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....harness.core.errors import UsageError
 from ....harness.core.items import ClipSettings
 from ....harness.core.keys import Json, seeded_rng
 from ..trials import TrialRequest
@@ -53,16 +54,10 @@ class Stage:
         return {}
 
     def facts(self, family: str, expect: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Add the facts that hold in every scene of a family: whether the light or the camera changes."""
-        _, move, course = FAMILIES[family]
-        known: dict[str, Any] = {} if course == "constant" else {"constant_light": False}
-        if family in ("approach", "recede", "dolly", "glancing"):
-            known["in_depth"] = True
-        if family in ("drag", "friction", "roll", "stop-behind"):
-            known["drag"] = True
-        if move == "still":
-            known["camera"] = "still"
-        return {**known, **expect}
+        """Add the facts of every scene of a family: how it is less than ideal, and a still camera."""
+        of = FAMILIES[family]
+        camera = {"camera": "still"} if of.camera == "still" else {}
+        return {**of.known, **camera, **expect}
 
     def sample(
         self, rng: np.random.Generator, clip: ClipSettings, family: str | None, asked: Mapping[str, str]
@@ -98,12 +93,20 @@ class Stage:
         return StageClip(scene, clip)
 
     def skill_clip(self, skill: str, family: str, name: tuple[Json, ...], index: int) -> StageClip:
-        """Raise: the stage tries no skills of following a prompt."""
-        raise NotImplementedError("the world 'stage' has no clips of skills")
+        """Refuse: there are none.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"the world 'stage' has no clips of the skill {skill!r}; the reference world has")
 
     def fault_clip(self, fault: str | None, family: str, name: tuple[Json, ...], index: int) -> StageClip:
-        """Raise: the stage plants no faults of hallucination."""
-        raise NotImplementedError("the world 'stage' has no clips of faults")
+        """Refuse: there are none.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"the world 'stage' has no clips of the fault {fault!r}; the reference world has")
 
     def extrapolation_scene(
         self, name: str, rng: np.random.Generator, index: int

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from screentest.generators.worlds.registry import find_world
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.core.keys import seeded_rng
@@ -129,7 +130,25 @@ def test_each_violation_breaks_its_own_law():
     assert 0.1 < 1 - gone.mean() < 0.5
 
 
+def test_the_facts_of_a_family_hold_in_its_scenes():
+    stage = find_world("stage")
+    for family in FAMILIES:
+        expect = expectation(scene_of(family), CLIP)
+        known = dict(stage.facts(family, {}))
+        moves = scene_of(family).camera.move
+        assert known.pop("camera", None) == ("still" if moves == "still" else None)
+        assert {key: expect.get(key) for key in known} == known
+        for key in ("in_depth", "drag", "constant_light"):
+            assert (key in known) == (key in expect), family
+
+
 def test_wrong_requests_get_one_sentence():
+    for refused in (
+        lambda: find_world("stage").skill_clip("relation", "fall", (), 0),
+        lambda: find_world("stage").fault_clip("mirror", "fall", (), 0),
+    ):
+        with pytest.raises(UsageError, match="the world 'stage' has no clips of the"):
+            refused()
     scene = scene_of("glide")
     with pytest.raises(UsageError, match="did you mean 'glide'"):
         sample_scene(seeded_rng(0), CLIP, "glyde")
