@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
 from .core.config import Document
 from .core.estimate import Estimate
-from .core.keys import Json
-from .core.run_data import value_of
-from .core.stats import Interval, cluster_bootstrap_mean, holm, rate_interval, sign_flip_test
-from .core.stats.prediction_powered import prediction_powered_mean
 from .core.stats.preferences import alpha_interval, bradley_terry
+from .vote_measures import (
+    CorrectedPreference,
+    MeasureAgreement,
+    agreements,
+    chosen_share,
+    corrections,
+    mean_share,
+)
 from .votes import Cast, Vote, VotedRun
 
 __all__ = [
     "ATTENTION",
     "FEWEST_GOLD",
-    "CorrectedPreference",
-    "MeasureAgreement",
     "QuestionResult",
     "RaterRow",
     "RunPreference",
@@ -35,8 +36,6 @@ FEWEST_GOLD = 4
 """Gold pairs under which a rater's attention is not judged."""
 ATTENTION = 0.75
 """Share of right gold answers under which a rater is left out: halfway between guessing and no mistake."""
-SIGNIFICANT = 0.05
-Conclusion: TypeAlias = Literal["predicts", "predicts the opposite", "not shown"]
 
 
 class _Row(BaseModel):
@@ -78,40 +77,6 @@ class RunPreference(_Row):
     losses: int
     ties: int
     strength: Estimate
-
-
-class MeasureAgreement(_Row):
-    """How often the clip that a measure calls better is the one that people chose.
-
-    Attributes:
-        better: what the measure's record says; with ``neither``, higher counts as better.
-        agreement: share of votes, ties and pairs of one value left out; 0.5 is chance.
-        p: of the sign-flip test by prompt against chance, adjusted for the number of measures (Holm).
-    """
-
-    measure: str
-    better: str
-    agreement: Estimate
-    p: float | None
-    conclusion: Conclusion
-
-
-class CorrectedPreference(_Row):
-    """The share of all items on which people would prefer a run to the first, from few votes and a measure.
-
-    Attributes:
-        votes_alone: the share by the votes alone.
-        by_measure: the share of items on which the measure calls the run better.
-        corrected: by prediction-powered inference.
-        weight: of the measure, in [0, 1].
-    """
-
-    run: str
-    measure: str
-    votes_alone: Estimate
-    by_measure: float | None
-    corrected: Estimate
-    weight: float
 
 
 class QuestionResult(_Row):
@@ -175,7 +140,7 @@ def _raters(votes: Iterable[Vote]) -> tuple[RaterRow, ...]:
         gold = [v for v in theirs if v.gold is not None and v.answer != "skip"]
         right = sum(v.answer == v.gold for v in gold)
         checked = len(gold) >= FEWEST_GOLD
-        times = sorted(v.seconds for v in theirs if v.seconds is not None)
+        times = [v.seconds for v in theirs if v.seconds is not None]
         rows.append(
             RaterRow(
                 rater=rater,
@@ -185,7 +150,7 @@ def _raters(votes: Iterable[Vote]) -> tuple[RaterRow, ...]:
                 gold_right=right,
                 checked=checked,
                 kept=not checked or right >= ATTENTION * len(gold),
-                seconds=times[len(times) // 2] if times else None,
+                seconds=median(times) if times else None,
             )
         )
     return tuple(rows)
@@ -194,11 +159,6 @@ def _raters(votes: Iterable[Vote]) -> tuple[RaterRow, ...]:
 def _share(vote: Vote) -> float:
     """Give the left clip's share of a vote."""
     return {"left": 1.0, "right": 0.0}.get(vote.answer, 0.5)
-
-
-def _chosen(question: str, share: float) -> float:
-    """Give what a vote adds to a run's share: a tie is half a preference, but no choice of the unsafe one."""
-    return float(share == 1) if question == "unsafe" else share
 
 
 def _question(
@@ -234,11 +194,11 @@ def _question(
             for k, run in enumerate(runs)
             if k
         ),
-        measures=_agreements(question, votes, ballots, clusters, runs, confidence),
+        measures=agreements(question, votes, ballots, clusters, runs, confidence),
         corrected=tuple(
             row
             for k in range(1, len(runs))
-            for row in _corrections(question, k, votes, ballots, runs, confidence)
+            for row in corrections(question, k, votes, ballots, runs, confidence)
         ),
     )
 
@@ -257,8 +217,8 @@ def _preference(
         if {left, right} == {0, which}:
             shares.append(share if left == which else 1 - share)
             prompts.append(cluster)
-    chosen = [_chosen(question, share) for share in shares]
-    found = _mean_share(chosen, prompts, strength.confidence, ["preferred", name, len(ballots)])
+    chosen = [chosen_share(question, share) for share in shares]
+    found = mean_share(chosen, prompts, strength.confidence, ["preferred", name, len(ballots)])
     return RunPreference(
         run=name,
         preferred=Estimate.of(found, strength.confidence, n=len(shares), clusters=len(set(prompts))),
@@ -267,133 +227,6 @@ def _preference(
         ties=sum(share == 0.5 for share in shares),
         strength=strength,
     )
-
-
-def _mean_share(
-    shares: Sequence[float], prompts: Sequence[str], confidence: float, seed: Sequence[Json]
-) -> Interval:
-    """Give the mean of shares; without a tie it is a rate, whose interval also holds near 0 and 1."""
-    if shares and set(shares) <= {0.0, 1.0}:
-        return rate_interval(shares, prompts, confidence)
-    return cluster_bootstrap_mean(shares, prompts, confidence, seed=list(seed), bounds=(0.0, 1.0))
-
-
-# -- measures
-
-
-def _toward(question: str, better: str) -> int:
-    """Say whether people who answer as the measure does choose the higher value (1) or the lower (-1)."""
-    sign = -1 if better == "lower" else 1
-    return -sign if question == "unsafe" and better != "neither" else sign
-
-
-def _measures(runs: Sequence[VotedRun]) -> list[tuple[str, str]]:
-    """List the measures of clips that all runs took in one version, with the direction that is better."""
-    first, *others = (run.data.measures for run in runs)
-    return [
-        (name, str(fields["better"]))
-        for name, fields in sorted(first.items())
-        if fields["kind"] != "set"
-        and all(other.get(name, {}).get("version") == fields["version"] for other in others)
-    ]
-
-
-def _agreements(
-    question: str,
-    votes: Sequence[Vote],
-    ballots: Sequence[tuple[int, int, float]],
-    clusters: Sequence[str],
-    runs: Sequence[VotedRun],
-    confidence: float,
-) -> tuple[MeasureAgreement, ...]:
-    rows: list[tuple[str, str, Estimate, float | None]] = []
-    for name, better in _measures(runs):
-        agree: list[float] = []
-        prompts: list[str] = []
-        left_out: Counter[str] = Counter()
-        for vote, (left, right, share), cluster in zip(votes, ballots, clusters, strict=True):
-            change = _change(name, vote.item, runs[left], runs[right])
-            if share == 0.5:
-                left_out["tied votes"] += 1
-            elif change is None:
-                left_out["no value"] += 1
-            elif change == 0:
-                left_out["one value for both clips"] += 1
-            else:
-                agree.append(float((change * _toward(question, better) > 0) == (share == 1)))
-                prompts.append(cluster)
-        seed = ["agreement", question, name, len(agree)]
-        found = _mean_share(agree, prompts, confidence, seed)
-        tested = sign_flip_test([a - 0.5 for a in agree], prompts, seed=seed)
-        of = Estimate.of(found, confidence, n=len(agree), clusters=len(set(prompts)), left_out=dict(left_out))
-        rows.append((name, better, of, None if tested is None else tested[0]))
-    adjusted = iter(holm([p for *_, p in rows if p is not None]))
-    told: list[MeasureAgreement] = []
-    for name, better, of, p in rows:
-        shown = None if p is None else next(adjusted)
-        conclusion: Conclusion = "not shown"
-        if shown is not None and shown < SIGNIFICANT and of.value is not None:
-            conclusion = "predicts" if of.value > 0.5 else "predicts the opposite"
-        told.append(
-            MeasureAgreement(measure=name, better=better, agreement=of, p=shown, conclusion=conclusion)
-        )
-    return tuple(told)
-
-
-def _change(name: str, item: str, left: VotedRun, right: VotedRun) -> float | None:
-    """Give the left clip's value less the right one's; None where one has none."""
-    values = [value_of(run.data.scores.get((name, item))) for run in (left, right)]
-    if values[0] is None or values[1] is None:
-        return None
-    return values[0] - values[1]
-
-
-def _corrections(
-    question: str,
-    which: int,
-    votes: Sequence[Vote],
-    ballots: Sequence[tuple[int, int, float]],
-    runs: Sequence[VotedRun],
-    confidence: float,
-) -> list[CorrectedPreference]:
-    """Correct what each measure says of a run and the first one, over all their items, by the votes."""
-    shares: dict[str, list[float]] = defaultdict(list)
-    for vote, (left, right, share) in zip(votes, ballots, strict=True):
-        if {left, right} == {0, which}:
-            shares[vote.item].append(_chosen(question, share if left == which else 1 - share))
-    if not shares:
-        return []
-    first, other = runs[0], runs[which]
-    found: list[CorrectedPreference] = []
-    for name, better in _measures((first, other)):
-        items: list[str] = []
-        predicted: list[float] = []
-        for item in sorted(first.data.items.keys() & other.data.items.keys()):
-            change = _change(name, item, other, first)
-            if change is not None:
-                toward = change * _toward(question, better)
-                items.append(item)
-                predicted.append(_chosen(question, 0.5 if toward == 0 else float(toward > 0)))
-        labels = [math.fsum(shares[i]) / len(shares[i]) if i in shares else None for i in items]
-        clusters = [first.data.items[i].cluster for i in items]
-        of = prediction_powered_mean(predicted, labels, clusters, confidence, bounds=(0.0, 1.0))
-        if of.labelled == 0:
-            continue
-        found.append(
-            CorrectedPreference(
-                run=other.data.name,
-                measure=name,
-                votes_alone=_estimate(of.labels_alone, confidence, of.labelled, of.labelled_clusters),
-                by_measure=of.predicted,
-                corrected=_estimate(of.mean, confidence, of.n, of.clusters),
-                weight=of.weight,
-            )
-        )
-    return found
-
-
-def _estimate(interval: Interval, confidence: float, n: int, clusters: int) -> Estimate:
-    return Estimate.of(interval, confidence, n=n, clusters=clusters)
 
 
 def unsafe_labels(cast: Cast, kept: Mapping[str, bool]) -> dict[str, bool]:

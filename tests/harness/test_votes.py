@@ -7,6 +7,7 @@ import json
 import math
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,16 @@ def test_a_measure_that_people_are_against_predicts_the_opposite(pair) -> None:
     assert {row.measure: row.conclusion for row in question.measures}[
         "toy.quality"
     ] == "predicts the opposite"
+
+
+def test_values_through_other_encoders_are_not_held_against_votes(pair) -> None:
+    cast_votes(pair, 1.0)
+    first, second = pair
+    about = {**second.data.measures["toy.quality"], "encoders": {"clip": "another"}}
+    data = replace(second.data, measures={**second.data.measures, "toy.quality": about})
+    (question,) = report([first, replace(second, data=data)]).questions
+    assert [row.measure for row in question.measures] == ["toy.error"]
+    assert [row.measure for row in question.corrected] == ["toy.error"]
 
 
 def test_few_votes_correct_a_measure_over_all_items(pair) -> None:
