@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from filelock import Timeout
 
@@ -32,6 +31,7 @@ from .core.keys import Json, file_sha256
 from .core.layers import to_json
 from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
 from .plan import Plan, another_plan
+from .run_database import DIGESTS, SCHEMA, RunDatabase
 from .run_rows import (
     info_text,
     item_fields,
@@ -47,31 +47,10 @@ from .score_group import ScoreGroup
 
 __all__ = ["DIGESTS", "REFERRED", "SCHEMA", "RunStore", "open_run", "read_run", "single_writer"]
 
-_T = TypeVar("_T")
-
-SCHEMA = 5
-DIGESTS = "digests.json"
-"""Written by `digests`; deleted before anything else is written."""
 REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings")
 """Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
-_WITH_LAYERS = 2
-
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
 """Names of stored clips, and of clips that are being written."""
-
-_LAYERS = "CREATE TABLE layers (item TEXT PRIMARY KEY REFERENCES items(id), decisions TEXT NOT NULL)"
-_TABLES = f"""{_LAYERS};
-CREATE TABLE items (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, cluster TEXT NOT NULL,
-    unit INTEGER NOT NULL, fields TEXT NOT NULL);
-CREATE TABLE clips (item TEXT PRIMARY KEY REFERENCES items(id), outcome TEXT NOT NULL, reason TEXT NOT NULL,
-    sha256 TEXT, file TEXT, info TEXT, seconds REAL NOT NULL);
-CREATE TABLE scores (item TEXT NOT NULL REFERENCES items(id), measure TEXT NOT NULL, status TEXT NOT NULL,
-    value REAL, reason TEXT NOT NULL, evidence TEXT NOT NULL, key TEXT NOT NULL,
-    digest TEXT NOT NULL DEFAULT '', PRIMARY KEY (item, measure));
-CREATE TABLE set_values (measure TEXT NOT NULL, name TEXT NOT NULL, slice TEXT NOT NULL, fields TEXT NOT NULL,
-    key TEXT NOT NULL, digest TEXT NOT NULL DEFAULT '', PRIMARY KEY (measure, name, slice));
-CREATE TABLE measures (name TEXT PRIMARY KEY, fields TEXT NOT NULL);
-"""
 
 
 @contextmanager
@@ -94,16 +73,11 @@ def single_writer(folder: Path) -> Generator[None]:
         yield
 
 
-class RunStore:
+class RunStore(RunDatabase):
     """Read and write one run folder. Make one with `open_run`, or with `RunStore.create`."""
 
     def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self.record: Mapping[str, Any] = record
-        self._db = sqlite3.connect(folder / "run.sqlite", isolation_level=None)
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA busy_timeout = 10000")
-        self._tables: dict[str, tuple[tuple[int, int], Any]] = {}
+        super().__init__(folder, record)
         self._planned: Sequence[Item] = ()
 
     @classmethod
@@ -142,8 +116,7 @@ class RunStore:
         store = cls(folder, full)
         store._planned = plan.items
         with store._transaction():
-            for statement in _TABLES.split(";"):
-                store._db.execute(statement)
+            store._make_tables()
             rows = [
                 (position, item.id, item.cluster, unit.number, item_fields(item))
                 for position, (unit, item) in enumerate((u, i) for u in plan.units for i in u.items)
@@ -151,63 +124,6 @@ class RunStore:
             store._db.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", rows)
         write_atomic(folder / "run.json", json.dumps(full, indent=1, ensure_ascii=False) + "\n")
         return store
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        # What is written has other digests; they are made anew when the run is scored to its end.
-        (self.folder / DIGESTS).unlink(missing_ok=True)
-        self._tables = {name: table for name, table in self._tables.items() if name == "items"}
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                if self._db.in_transaction:  # a full disk has rolled it back already
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise UsageError(
-                f"{self.folder / 'run.sqlite'} cannot be written ({error}); once it can, the same command "
-                "goes on from here"
-            ) from None
-
-    @contextmanager
-    def _reading(self) -> Generator[None]:
-        """Turn what a damaged database, or one that something else has written, leads to into a sentence."""
-        try:
-            yield
-        except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
-            why = " ".join(str(error).split())[:200]
-            raise UsageError(
-                f"{self.folder / 'run.sqlite'} is damaged ({why}); restore it, or run again into a new folder"
-            ) from None
-
-    def _once(self, table: str, read: Callable[[], _T]) -> _T:
-        """Read a table once, and again after any connection has written to the database.
-
-        This one writes no items but those of a new run.
-        """
-        with self._reading():
-            version, changes = self._now()
-            now = (version, 0 if table == "items" else changes)
-            if table not in self._tables or self._tables[table][0] != now:
-                self._tables[table] = (now, read())
-            return self._tables[table][1]
-
-    def _now(self) -> tuple[int, int]:
-        """Name the state of the database: the changes by other connections, and by this one."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        return int(version), self._db.total_changes
-
-    def each_row(self, query: str, values: Sequence[str] = ()) -> Iterator[tuple[Any, ...]]:
-        """Read rows as they are stored, one after another; nothing may be written until the last is read."""
-        with self._reading():
-            yield from self._db.execute(query, values)
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Read rows as they are stored."""
-        return list(self.each_row(query))
 
     # -- items and clips
 
@@ -250,8 +166,9 @@ class RunStore:
 
     @property
     def _clips_query(self) -> str:
-        old = self.record["schema"] < _WITH_LAYERS
-        decisions, join = ("NULL", "") if old else ("l.decisions", "LEFT JOIN layers l ON l.item = c.item")
+        decisions, join = "NULL", ""
+        if self._has_layers:
+            decisions, join = "l.decisions", "LEFT JOIN layers l ON l.item = c.item"
         return (
             f"SELECT c.item, c.outcome, c.reason, c.sha256, c.file, c.info, c.seconds, {decisions} "
             f"FROM clips c JOIN items i ON i.id = c.item {join}"
@@ -273,7 +190,7 @@ class RunStore:
         """
         records = list(records)
         decided = [(r.item, json.dumps(to_json(r.layers), allow_nan=False)) for r in records if r.layers]
-        if decided and self.record["schema"] < _WITH_LAYERS:
+        if decided and not self._has_layers:
             raise UsageError(
                 f"{self.folder} was started by an older screentest, which stored no decisions of safeguards; "
                 "run into a new folder"
@@ -311,7 +228,7 @@ class RunStore:
         with self._transaction():
             self._db.executemany("DELETE FROM scores WHERE item = ?", gone)
             self._db.executemany("DELETE FROM clips WHERE item = ?", gone)
-            if self.record["schema"] >= _WITH_LAYERS:
+            if self._has_layers:
                 self._db.executemany("DELETE FROM layers WHERE item = ?", gone)
         return len(gone)
 
@@ -441,35 +358,6 @@ class RunStore:
             rows = map(set_row, scores)
             self._db.executemany("INSERT INTO set_values VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def _has_set_values(self) -> bool:
-        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'set_values'")
-        return found.fetchone() is not None
-
-    def _has_digests(self, table: str) -> bool:
-        found = self._db.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = 'digest'", (table,))
-        return found.fetchone() is not None
-
-    def _upgrade(self) -> None:
-        """Bring a run of an older schema to this one: named values and slices of sets, and digests."""
-        if self.record["schema"] == SCHEMA:
-            return
-        with self._transaction():
-            if not self._has_set_values():
-                for statement in _TABLES.split(";"):
-                    if "set_values" in statement:
-                        self._db.execute(statement)
-                self._db.execute(
-                    "INSERT INTO set_values SELECT measure, '', '', fields, key, '' FROM set_scores"
-                )
-                self._db.execute("DROP TABLE set_scores")
-            for table in ("scores", "set_values"):
-                if not self._has_digests(table):
-                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN digest TEXT NOT NULL DEFAULT ''")
-            self._db.execute(_LAYERS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
-        # After the tables: a kill between the two is mended next time.
-        self.record = {**self.record, "schema": SCHEMA}
-        write_atomic(self.folder / "run.json", json.dumps(self.record, indent=1, ensure_ascii=False) + "\n")
-
     def measures(self) -> dict[str, dict[str, Any]]:
         """Read the record of each measure: name -> version, kind, direction, range, unit, encoders."""
         with self._reading():
@@ -493,10 +381,6 @@ class RunStore:
             self._db.execute(
                 "INSERT OR REPLACE INTO measures VALUES (?, ?)", (name, json.dumps(fields, allow_nan=False))
             )
-
-    def close(self) -> None:
-        """Close the database."""
-        self._db.close()
 
 
 def open_run(folder: Path) -> RunStore:
