@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
@@ -12,7 +11,7 @@ from .comparison import Comparison, Difference, too_few_prompts
 from .core.config import Document
 from .core.errors import unknown_name
 from .core.pairing import Pairing
-from .core.stats import detectable_effect, prompts_for_effect, spread_of_prompts
+from .core.stats import detectable_effect, prompts_for_effect, spread_of_interval, spread_of_prompts
 from .rule_plans import FEW_PILOT
 
 __all__ = ["ComparisonPower", "EffectPower", "power_of", "prompts_for_p"]
@@ -152,10 +151,7 @@ def _spread(row: Difference, pairing: Pairing) -> float | str:
     if row.kind == "set":
         if row.low is None or row.high is None:
             return "there is no interval"
-        from scipy import stats
-
-        reach = float(stats.t.ppf(1 - (1 - row.confidence) / 2, row.clusters - 1))
-        spread = (row.high - row.low) / 2 / reach * math.sqrt(row.clusters)
+        spread = spread_of_interval(row.value, row.low, row.high, row.clusters, row.confidence)
     else:
         pairs, _ = pairs_of(pairing, row.measure, row.tag)
         spread = spread_of_prompts([pair.b - pair.a for pair in pairs], [pair.cluster for pair in pairs])

@@ -21,7 +21,7 @@ from .core.stats import (
 )
 from .policy import Rule
 
-__all__ = ["Outcome", "Side", "decide_mean", "decide_rate", "decide_value", "side_of"]
+__all__ = ["Outcome", "Side", "decide_mean", "decide_rate", "decide_value", "side_of", "worse_side"]
 
 Outcome: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 Side: TypeAlias = Literal["max", "min", "both"]
@@ -154,6 +154,13 @@ def decide_value(
 def side_of(rule: Rule) -> Side:
     """Return the kind of a rule's limit: a maximum, a minimum, or a distance on both sides."""
     return "max" if rule.max is not None else "min"
+
+
+def worse_side(better: str) -> Side:
+    """Return the side on which a difference from a baseline is limited: where a run is worse, or both."""
+    if better == "neither":
+        return "both"
+    return "min" if better == "higher" else "max"
 
 
 def _outcome(side: Side, low: float, high: float, limit: float) -> Outcome:

@@ -19,10 +19,11 @@ from .core.stats import (
     prompts_for_effect,
     prompts_for_rate,
     prompts_to_clear,
+    spread_of_interval,
     unseen_prompts,
     with_seeds,
 )
-from .decisions import Side, side_of
+from .decisions import Side, side_of, worse_side
 from .policy import Policy, Rule
 from .policy_checks import find_measure
 from .rule_results import rule_asks
@@ -164,7 +165,7 @@ def _planned(rule: Rule, found: tuple[Measure, Measure | Value], base: RulePlan,
         value, told = given, "given"
     if rule.versus is not None:
         bounds = (-1.0, 1.0) if kind == "rate" else (None, None)
-        side: Side = {"higher": "min", "lower": "max"}.get(found[1].better, "both")  # type: ignore[assignment]
+        side = worse_side(found[1].better)
         assert rule.margin is not None  # checked by the policy
         limit = -rule.margin if side == "min" else rule.margin
     else:
@@ -292,11 +293,10 @@ def _of_set(rule: Rule, base: RulePlan, ground: Ground) -> RulePlan:
             if rule.measure not in data.measures:
                 raise _CannotPlan(f"{data.name} has no {rule.measure}; 'screentest score' adds it")
         row = difference(ground.pairing, rule.measure, rule.tag, 2 * confidence - 1)
-        value, low, high, groups, better = row.value, row.low, row.high, row.clusters, row.better
-        why = row.reason
+        value, low, high, groups, why = row.value, row.low, row.high, row.clusters, row.reason
         assert rule.margin is not None  # checked by the policy
-        limit = -rule.margin if better == "higher" else rule.margin
-        side = "min" if better == "higher" else "max"
+        side = worse_side(row.better)
+        limit = -rule.margin if side == "min" else rule.margin
         wide = 2 * confidence - 1
     else:
         if ground.pilot is None:
@@ -309,11 +309,9 @@ def _of_set(rule: Rule, base: RulePlan, ground: Ground) -> RulePlan:
         limit, side = next(v for v in (rule.max, rule.min) if v is not None), side_of(rule)
     if value is None or low is None or high is None or groups < 2:
         raise _CannotPlan(why or "the pilot has no interval of it")
-    from scipy import stats
-
     expected = ground.expected.get(rule.label, value)
-    spread = (high - low) / 2 / float(stats.t.ppf((1 + wide) / 2, groups - 1)) * math.sqrt(groups)
-    room = limit - expected if side == "max" else expected - limit
+    spread = spread_of_interval(value, low, high, groups, wide)
+    room = expected - limit if side == "min" else limit - (abs(expected) if side == "both" else expected)
     needed = prompts_for_effect(room, spread, confidence, ground.power) if spread > 0 else None
     told: Expected = "given" if rule.label in ground.expected else "pilot"
     notes: Sequence[str] = ("its error is taken to go with the root of the number of prompts",)

@@ -29,7 +29,7 @@ from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
 from .core.pairing import Pairing
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
-from .decisions import Side, decide_mean, decide_rate, decide_value, side_of
+from .decisions import Side, decide_mean, decide_rate, decide_value, side_of, worse_side
 from .measure_cards import card_of
 from .policy import Policy, Rule
 from .rule_checks import Undecidable, check_encoders, check_finished, check_record
@@ -268,7 +268,7 @@ class Judge:
             "notes": row.notes,
         }
         evidence["value"] = row.difference
-        side: Side = "min" if row.better == "higher" else "max" if row.better == "lower" else "both"
+        side = worse_side(row.better)
         signed = -limit if side == "min" else limit
         if kind == "set" or row.method == SAME_CLIPS:
             return evidence | _bounded(side, row.low, row.high, signed, evidence)

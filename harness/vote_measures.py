@@ -164,7 +164,7 @@ def corrections(
     runs: Sequence[VotedRun],
     confidence: float,
 ) -> list[CorrectedPreference]:
-    """Correct what each measure says of a run and the first one, over all their items, by the votes; see `agreements`."""
+    """Correct what each measure says of a run and the first one, over all their items, by the votes."""
     shares: dict[str, list[float]] = defaultdict(list)
     for vote, (left, right, share) in zip(votes, ballots, strict=True):
         if {left, right} == {0, which}:

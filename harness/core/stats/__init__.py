@@ -31,6 +31,7 @@ from .power import (
     prompts_for_effect,
     prompts_for_rate,
     rate_power,
+    spread_of_interval,
     with_seeds,
 )
 from .ranks import Rank, Ranking, rank_runs
@@ -77,6 +78,7 @@ __all__ = [
     "sign_counts",
     "sign_flip_test",
     "spent",
+    "spread_of_interval",
     "spread_of_prompts",
     "standing",
     "unseen_prompts",

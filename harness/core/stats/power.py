@@ -24,6 +24,7 @@ __all__ = [
     "prompts_for_effect",
     "prompts_for_rate",
     "rate_power",
+    "spread_of_interval",
     "upper_at_rate",
     "with_seeds",
 ]
@@ -188,6 +189,26 @@ def with_seeds(
     centre = math.fsum(means) / len(means)
     low, high = (-math.inf if bounds[0] is None else bounds[0], math.inf if bounds[1] is None else bounds[1])
     return [min(high, max(low, centre + spread * (float(mean) - centre))) for mean in means]
+
+
+def spread_of_interval(value: float, low: float, high: float, prompts: int, confidence: float) -> float:
+    """Compute the spread of prompts from a two-sided t interval that lies evenly around ``value``.
+
+    An interval that is cut to the range of a measure on one side is read from its other side.
+
+    Args:
+        prompts: at least 2.
+        confidence: of the interval, in (0, 1).
+
+    Example:
+        >>> round(spread_of_interval(5.0, 4.2847, 5.7153, 10, 0.95), 3)
+        1.0
+    """
+    check_confidence(confidence)
+    from scipy import stats
+
+    reach = float(stats.t.ppf(1 - (1 - confidence) / 2, prompts - 1))
+    return max(value - low, high - value) / reach * math.sqrt(prompts)
 
 
 def mean_power(effect: float, spread: float, prompts: int, confidence: float) -> float:
