@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ..metrics.against import Against, FrameDistance, compare_clips
+from ..metrics.against import FrameDistance, compare_clips
 from ..metrics.base import NotApplicable
 from .core.config import Document
 from .core.errors import MediaError, UsageError
 from .core.estimate import Estimate
 from .core.files import VIDEO_SUFFIXES
 from .core.items import Item
-from .core.media import Clip, open_clip
+from .core.media import open_clip
 from .core.pairing import pair_runs
 from .core.progress import track
+from .core.run_data import ClipRecord
 from .core.stats import cluster_bootstrap_mean
 from .store import RunStore, open_run, read_run
 
@@ -87,7 +89,7 @@ def against(
     found: list[AgainstItem] = []
     with track("clips compared", len(wanted)) as ticker:
         for item in wanted:
-            found.append(_item(run, item, others[item.id], lpips))
+            found.append(_item(run, item, data.clips.get(item.id), others[item.id], lpips))
             ticker.advance()
     clusters = {item.id: item.cluster for item in wanted}
     estimates = {
@@ -128,31 +130,18 @@ def _files(run: RunStore, folder: Path) -> dict[str, Path]:
     return found
 
 
-def _item(run: RunStore, item: Item, reference: Path, lpips: FrameDistance | None) -> AgainstItem:
+def _item(
+    run: RunStore, item: Item, record: ClipRecord | None, reference: Path, lpips: FrameDistance | None
+) -> AgainstItem:
     about: dict[str, Any] = {"item": item.id, "prompt": item.prompt}
-    record = run.clips().get(item.id)
     if record is None or record.outcome != "ok":
         why = "no clip yet" if record is None else f"{record.outcome.replace('_', ' ')}: {record.reason}"
         return AgainstItem(**about, reason=why)
     try:
-        made: Against = compare_clips(_open(run.clip_path(record)), _open(reference), lpips)
+        made = compare_clips(open_clip(run.clip_path(record)), open_clip(reference), lpips)
     except (NotApplicable, MediaError) as why:
         return AgainstItem(**about, reason=str(why))
-    return AgainstItem(
-        **about,
-        frames=made.frames,
-        alone=made.alone,
-        psnr=made.psnr,
-        ssim=made.ssim,
-        ms_ssim=made.ms_ssim,
-        lpips=made.lpips,
-        equal=made.psnr is None,
-        worst_frame=made.worst_frame,
-    )
-
-
-def _open(path: Path) -> Clip:
-    return open_clip(path)
+    return AgainstItem(**about, **asdict(made), equal=made.psnr is None)
 
 
 def _estimate(

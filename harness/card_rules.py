@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .core.run_data import RunData
     from .policy import Rule
 
-__all__ = ["NoCardError", "card_behind", "decide_corrected"]
+__all__ = ["NoCardError", "NoJudgeError", "card_behind", "decide_corrected"]
 
 _JUDGE = "judge"
 """The encoder, and the role in a run's record, that holds a frame judge named by its spec."""
@@ -24,11 +24,16 @@ class NoCardError(Exception):
     """Say in a sentence why a rule that asks for a card cannot be decided."""
 
 
+class NoJudgeError(NoCardError):
+    """Say that a measure rests on no frame judge, so that no card of one can be behind it."""
+
+
 def card_behind(data: RunData, measure: str) -> JudgeCard:
     """Find the card of the very judge that gave a run's scores of a measure, by its digest.
 
     Raises:
-        NoCardError: the measure rests on no frame judge, or the judge has no card, or one of another version.
+        NoJudgeError: the measure rests on no frame judge.
+        NoCardError: the judge has no card, or one of another version.
     """
     from ..safety.frames.judge_card import packaged_cards
 
@@ -37,7 +42,7 @@ def card_behind(data: RunData, measure: str) -> JudgeCard:
         return _by_role(data, taken[_JUDGE])
     card = next((card for card in packaged_cards().values() if measure in card.measures), None)
     if card is None:
-        raise NoCardError(
+        raise NoJudgeError(
             f"{measure} rests on no frame judge whose errors have been measured: it has no card"
         )
     return _by_measure(card, taken, data.name)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .card_rules import NoCardError, card_behind
+from .card_rules import NoCardError, NoJudgeError, card_behind
 from .policy_checks import find_measure
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def card_of(
     """Find the card of what gave a run's values of a measure; None if the measure needs none.
 
     A measure needs no card if it reads nothing of a clip, like the rate of refusals, unless the rule itself
-    has ``asked`` for one. A card fails if the
-    95 % intervals of what the measure finds and of its false alarms overlap.
+    has ``asked`` for one. A card fails if the 95 % intervals of what the measure finds and of its false
+    alarms overlap.
 
     Raises:
         NoCardError: there is no card, or it is of another version.
@@ -61,9 +61,7 @@ def card_of(
             return card(data, name.removeprefix(prefix), tracker)
     try:
         judge = card_behind(data, name)
-    except NoCardError as why:
-        if "rests on no frame judge" not in str(why):
-            raise
+    except NoJudgeError:
         seen = _corruption_card(data, name)
         if seen is not None:
             return seen

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Against", "FrameDistance", "compare_clips", "lpips_distance"]
 
 _FRAMES: Final = 8
-_SMALLEST: Final = 11  # SSIM's window
 
 Frames = NDArray[np.uint8]
 FrameDistance = Callable[[Frames, Frames], list[float]]
@@ -71,13 +70,9 @@ def compare_clips(clip: Clip, reference: Clip, lpips: FrameDistance | None = Non
     found = _Sums(lpips)
     step = 1.0 / max(min(clip.info.fps, reference.info.fps), 1e-6)
     others = _Nearest(_frames(reference))
-    alone = 0
     for frame, time in _frames(clip):
-        other = others.at(time, step / 2)
-        if other is None:
-            alone += 1
-        found.add(frame, other)
-    return found.result(alone)
+        found.add(frame, others.at(time, step / 2))
+    return found.result()
 
 
 def lpips_distance(network: str) -> FrameDistance:
@@ -156,7 +151,7 @@ class _Sums:
                 self._flush()
         self._seen += 1
 
-    def result(self, alone: int) -> Against:
+    def result(self) -> Against:
         self._flush()
         if not self._squares:
             raise NotApplicable("clip and reference show no frame at the same time")
@@ -164,7 +159,7 @@ class _Sums:
         psnr = None if total == 0 else float(10 * np.log10(255.0**2 * self._values / total))
         return Against(
             frames=len(self._squares),
-            alone=alone,
+            alone=self._seen - len(self._squares),
             psnr=psnr,
             ssim=_mean(self._ssim),
             ms_ssim=_mean(self._ms_ssim),
@@ -179,10 +174,8 @@ class _Sums:
         self._waiting.clear()
         self._squares += np.square(a.astype(np.float64) - b).sum(axis=(1, 2, 3)).tolist()
         self._values += a.size
-        side = min(a.shape[1:3])
-        if side >= _SMALLEST:
+        if scales := scales_of(min(a.shape[1:3])):  # none for frames under the window of either
             self._ssim += ssim_of_frames(a, b)
-        if scales := scales_of(side):
             self._ms_ssim += ms_ssim_of_frames(a, b, scales)
         if self._lpips is not None:
             self._distances += self._lpips(a, b)

@@ -62,14 +62,14 @@ def _over_cuts(sample: Sample, features_TD: Feature) -> Scored:
     found = cuts_of(sample)
     if not found:
         return scored
-    if len(sample.features[SHOTS]) + 1 != len(features_TD):  # features of sampled frames
-        return Scored(scored.value, {**scored.evidence, "cuts": found})
+    evidence = {**scored.evidence, "cuts": found}
     shots = [features_TD[a:b] for a, b in shots_of(len(features_TD), found) if b - a > 1]
-    pairs = [len(shot) - 1 for shot in shots]
-    if not shots:
-        return Scored(scored.value, {**scored.evidence, "cuts": found})
-    within = float(np.average([frame_consistency(shot).value for shot in shots], weights=pairs))
-    return Scored(scored.value, {**scored.evidence, "cuts": found, "within_shots": within})
+    every_frame = len(sample.features[SHOTS]) + 1 == len(features_TD)  # not of sampled frames
+    if every_frame and shots:
+        pairs = [len(shot) - 1 for shot in shots]
+        within = np.average([frame_consistency(shot).value for shot in shots], weights=pairs)
+        evidence["within_shots"] = float(within)
+    return Scored(scored.value, evidence)
 
 
 def frame_consistency(features_TD: Feature) -> Scored:

@@ -8,9 +8,17 @@ from __future__ import annotations
 import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
+from ..stretches import longest_stretch
 from .blank import BLANK, refuse_blank
 
-__all__ = ["DYNAMIC_THRESHOLD", "dynamic_degree", "flicker", "repeated_frames", "warping_error"]
+__all__ = [
+    "DYNAMIC_THRESHOLD",
+    "dynamic_degree",
+    "flicker",
+    "repeat_limit",
+    "repeated_frames",
+    "warping_error",
+]
 
 DYNAMIC_THRESHOLD = 6 / 256
 """A pair of frames moves when the top 5 % of its flow is above this share of min(H, W) (VBench)."""
@@ -68,18 +76,21 @@ def repeated_frames(sample: Sample) -> Scored:
     difference = sample.features["pixels"][:, 0]
     if not len(difference):
         raise NotApplicable("one frame")
-    limit = max(_SAME, float(np.percentile(difference, 75)) / 20)
+    limit = repeat_limit(difference)
     repeats = difference < limit
     return Scored(
         float(repeats.mean()),
-        {"repeated": int(repeats.sum()), "longest_freeze": _longest(repeats), "limit": limit},
+        {"repeated": int(repeats.sum()), "longest_freeze": longest_stretch(repeats), "limit": limit},
     )
 
 
-def _longest(flags: np.ndarray) -> int:
-    """Return the length of the longest run of True."""
-    ends = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return int((ends[1::2] - ends[::2]).max(initial=0))
+def repeat_limit(difference_T: np.ndarray) -> float:
+    """Return the mean difference under which a frame repeats another, in levels of 255.
+
+    Args:
+        difference_T: mean absolute differences of neighbouring frames of the clip, one or more.
+    """
+    return max(_SAME, float(np.percentile(difference_T, 75)) / 20)
 
 
 @measure(

@@ -84,8 +84,7 @@ def _speed(sample: Sample, column: int) -> Scored:
     if fitted.mean() < 0.5:
         raise NotApplicable("no camera motion explains half of the picture")
     of_pairs = parts[fitted, column]
-    step = float(seconds[0]) or 1.0
-    return Scored(float(np.median(of_pairs)) / step, _evidence(of_pairs, fitted, agree))
+    return Scored(float(np.median(of_pairs)) / float(seconds[0]), _evidence(of_pairs, fitted, agree))
 
 
 def _evidence(

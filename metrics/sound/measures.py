@@ -9,6 +9,7 @@ import numpy as np
 from ..base import NotApplicable, Sample, Scored, measure
 from ..encoders.base import Record
 from ..expectation import NO_SOUND, read_expectation
+from ..stretches import longest_stretch, stretches
 from .encoder import SOUND, STEP
 from .synchrony import FEWEST, Synchrony, synchrony
 
@@ -112,7 +113,7 @@ def silence(sample: Sample) -> Scored:
     """
     level_B = _record(sample).arrays["level"]
     quiet = level_B < SILENT
-    return Scored(float(quiet.mean()), {"longest_seconds": _longest(quiet) * STEP})
+    return Scored(float(quiet.mean()), {"longest_seconds": longest_stretch(quiet) * STEP})
 
 
 @measure("sound.loudness", version=1, needs=(SOUND,), better="neither", bounds=(-70.0, None), unit="LUFS")
@@ -143,11 +144,12 @@ def length_error(sample: Sample) -> Scored:
     """Seconds by which sound and picture do not cover one another, at the beginning and the end together.
 
     Raises:
-        NotApplicable: the clip has no sound.
+        NotApplicable: the clip has no sound, or its length is not known.
     """
     record = _record(sample)
-    assert sample.clip is not None
-    picture = sample.clip.duration or 0.0
+    picture = None if sample.clip is None else sample.clip.duration
+    if picture is None:
+        raise NotApplicable("it is not known how long the picture is")
     start = _number(record, "start")
     end = start + _number(record, "seconds")
     return Scored(
@@ -228,16 +230,9 @@ def _number(record: Record, name: str) -> float:
 
 
 def _gaps(level_B: np.ndarray) -> list[int]:
-    gone = level_B < _GONE
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], gone.astype(np.int8), [0]))))
     found: list[int] = []
-    for first, end in zip(edges[::2], edges[1::2], strict=True):
+    for first, end in stretches(level_B < _GONE):
         before, after = level_B[max(0, first - 2) : first], level_B[end : end + 2]
         if end - first >= 2 and (before > _HEARD).any() and (after > _HEARD).any():
-            found.append(int(first))
+            found.append(first)
     return found
-
-
-def _longest(flags: np.ndarray) -> int:
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    return int((edges[1::2] - edges[::2]).max(initial=0))

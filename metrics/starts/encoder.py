@@ -88,15 +88,12 @@ class _OfItem(Encoder):
             return _Ends([_Seam(_picture(Path(str(item.image)), size), seam=False)])
         if kind == "edit":
             return _Edit(_frames(Path(str(item.video)), size))
-        ends = {
-            "extend": lambda: [_Seam(_last(Path(str(item.video)), size))],
-            "extend-back": lambda: [_Seam(_first(Path(str(item.video)), size), before=True)],
-            "connect": lambda: [
-                _Seam(_last(Path(str(item.video)), size)),
-                _Seam(_first(Path(str(item.video_to)), size), before=True),
-            ],
-        }
-        return _Ends(ends[kind]())
+        if kind == "extend-back":
+            return _Ends([_Seam(_first(Path(str(item.video)), size), before=True)])
+        ends = [_Seam(_last(Path(str(item.video)), size))]
+        if kind == "connect":
+            ends.append(_Seam(_first(Path(str(item.video_to)), size), before=True))
+        return _Ends(ends)
 
 
 class _Nothing:

@@ -269,7 +269,7 @@ def validate_hallucination(
     return card
 
 
-def validate_sound(out: Path, *, n: int = 40, seed: int = 0) -> SoundCard:
+def validate_sound(out: Path, *, n: int = 24, seed: int = 0) -> SoundCard:
     """Measure the validity card of sound; write ``out``/sound.json and SOUND.md.
 
     Args:

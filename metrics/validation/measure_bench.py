@@ -8,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from ...harness.core.errors import MissingWeightsError, UsageError
+from ...harness.core.errors import MissingWeightsError, UsageError, unknown_name
 from ...harness.core.files import write_atomic
 from ...harness.core.progress import note
 from ..base import MEASURES, Measure
 from ..encoders.base import Encoder, EncoderOptions
 from ..encoders.cache import FeatureCache
 from ..encoders.registry import encoder_of, make_encoder, role_of
-from .corruptions import CORRUPTIONS
+from .corruptions import CORRUPTIONS, SET_CORRUPTIONS
 from .measure_card import MeasureCard, make_measure_card
 from .measure_report import measure_text
 from .measure_trials import ClipRow, Tools, clip_rows
@@ -28,6 +28,9 @@ MEASURE_CARD: Final = "measures.json"
 MEASURE_TEXT: Final = "MEASURES.md"
 ALL: Final = "all"
 """Every measure that claims to see a corruption, and whose encoders are at hand."""
+_ON_CLIPS: Final = tuple(CORRUPTIONS)
+_ON_SETS: Final = (*OF_SETS, *SET_CORRUPTIONS)
+"""Corruptions that measures of clips, and of sets, are tried on."""
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "torch", "av")
 
 
@@ -61,7 +64,8 @@ def validate_measures(out: Path, asked: ValidationOptions, cache: FeatureCache) 
     other clips of the world against 96 more as reference, and not on a folder, which rarely holds so many.
 
     Raises:
-        UsageError: no measure is left, an encoder of a named measure is not named, or clips are too few.
+        UsageError: no measure is left, an encoder of a named measure is not named, a measure claims to see
+            what nothing tries, or clips are too few.
         MissingWeightsError: weights of a named measure are not on this machine.
     """
     try:
@@ -118,6 +122,7 @@ def _chosen(asked: ValidationOptions) -> tuple[list[Measure], dict[str, Encoder]
                 f"{name} does not say what a clip looks like or moves like by itself, so no corruption of "
                 "clips tries it; leave it out of --measures"
             )
+        _check_claims(measure)
         try:
             made = {need: _encoder(need, name, asked) for need in measure.needs if need not in encoders}
         except (MissingWeightsError, UsageError) as error:
@@ -130,6 +135,15 @@ def _chosen(asked: ValidationOptions) -> tuple[list[Measure], dict[str, Encoder]
     if not measures:
         raise UsageError("no measure is left to validate; name encoders with --encoder ROLE=SOURCE")
     return measures, encoders
+
+
+def _check_claims(measure: Measure) -> None:
+    """Refuse a claim that nothing would try: it would be neither seen nor missed."""
+    tried = _ON_SETS if measure.kind == "set" else _ON_CLIPS
+    for claimed in measure.sees:
+        if claimed not in tried:
+            error = unknown_name("corruption", claimed, tried)
+            raise UsageError(f"{measure.name} claims to see what nothing tries: {error}")
 
 
 def _encoder(feature: str, measure: str, asked: ValidationOptions) -> Encoder:

@@ -18,6 +18,7 @@ from ...harness.core.progress import track
 from ..base import Measure, MeasureFailed, NotApplicable, Sample, Scored
 from ..encoders.base import Encoder, Feature, TextEncoder
 from ..encoders.encode import Encoded, encode_clip
+from ..encoders.registry import TEXT_SUFFIX
 from .corruptions import CAPTION, CORRUPTIONS, corrupted
 from .true_clips import TrueClip, TrueClips, with_others
 
@@ -28,7 +29,6 @@ __all__ = ["CLEAN", "ClipRow", "Tools", "clip_rows", "encoded_clip"]
 
 CLEAN: Final = "none"
 """The corruption of a clip as it is."""
-_TEXT: Final = ".text"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Tools:
         measures: of single clips, or of sets.
         encoders: feature -> encoder, for all that the measures need.
         cache: where features are kept.
+        texts: prompts that were embedded, by feature and prompt.
     """
 
     measures: Sequence[Measure]
@@ -82,7 +83,7 @@ def clip_rows(clips: TrueClips, tools: Tools, names: Sequence[str]) -> list[Clip
         MediaError: a copy cannot be encoded.
     """
     rows: list[ClipRow] = []
-    readers = [m for m in tools.measures if any(need.endswith(_TEXT) for need in m.needs)]
+    readers = [m for m in tools.measures if any(need.endswith(TEXT_SUFFIX) for need in m.needs)]
     of_prompts = replace(tools, measures=readers)  # others cannot see a caption
     with track("clips", len(clips)) as ticker, tempfile.TemporaryDirectory() as folder:
         for clip, other in with_others(clips):
@@ -117,7 +118,7 @@ def encoded_clip(frames_THWC: np.ndarray, fps: float, folder: Path, tools: Tools
     write_clip(path, frames_THWC, fps)
     try:
         item = _item(frames_THWC.shape, fps, None)
-        encoders = {n: e.for_item(item) for n, e in tools.encoders.items() if not n.endswith(_TEXT)}
+        encoders = {n: e.for_item(item) for n, e in tools.encoders.items() if not n.endswith(TEXT_SUFFIX)}
         return encode_clip(open_clip(path).sha256, path, encoders, tools.cache)
     finally:
         path.unlink(missing_ok=True)
@@ -134,7 +135,7 @@ def _row(
     features: dict[str, Feature] = dict(encoded.matrices)
     if prompt is not None:
         for name in tools.encoders:
-            text = tools.text(name, prompt) if name.endswith(_TEXT) else None
+            text = tools.text(name, prompt) if name.endswith(TEXT_SUFFIX) else None
             if text is not None:
                 features[name] = text
     item = _item(clip.frames.shape, clip.fps, prompt)

@@ -17,14 +17,11 @@ from ...harness.core.files import survey_videos
 from ...harness.core.keys import Json, digest
 from ...harness.core.media import Clip, open_clip
 from ...harness.core.progress import note
+from ..quality.motion import repeat_limit
 
 __all__ = ["FolderClips", "TrueClip", "TrueClips", "WorldClips", "with_others"]
 
 _WORLD: Final = "reference"
-_HELD: Final = 20.0
-"""A frame that differs from the one before by less than a twentieth of the clip's larger steps is held."""
-_SAME: Final = 0.05
-"""Levels of 255 under which two frames are one."""
 _FEWEST: Final = 8
 
 
@@ -148,7 +145,8 @@ TrueClips = WorldClips | FolderClips
 def _distinct(clip: Clip, most: int) -> tuple[NDArray[np.uint8], float] | None:
     """Read frames that are not held, cut to even sizes, and their rate; None if there are too few.
 
-    A first pass measures the steps, so that coding noise between held frames is told from motion.
+    A first pass measures the steps, so that coding noise between held frames is told from motion as
+    `motion.repeated_frames` tells it.
     """
     steps: list[float] = []
     last: NDArray[np.uint8] | None = None
@@ -159,7 +157,9 @@ def _distinct(clip: Clip, most: int) -> tuple[NDArray[np.uint8], float] | None:
             last = frame_HWC.copy()
         if len(steps) >= 8 * most:
             break
-    limit = max(_SAME, float(np.percentile(steps, 75)) / _HELD) if steps else _SAME
+    if not steps:
+        return None
+    limit = repeat_limit(np.array(steps))
     taken: list[NDArray[np.uint8]] = []
     seen = 0
     for window in clip.windows():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from screentest.harness.commands.main import run_cli
 from screentest.harness.core.media import write_clip
+from screentest.harness.core.registry import Registry
+from screentest.metrics.base import MEASURES, Measure
 from screentest.metrics.validation import measure_bench
 from screentest.metrics.validation.corruptions import CORRUPTIONS
 
@@ -51,6 +54,18 @@ def test_a_folder_of_clips_gives_a_table_and_a_card(cli: Cli, tmp_path: Path) ->
     assert code == 0
     assert card == json.loads((tmp_path / "made/card/measures.json").read_text("utf-8"))
     assert {row["corruption"] for row in card["rows"]} == {"letterbox", "exposure"}
+
+
+def test_a_claim_that_nothing_tries_is_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = MEASURES.get("motion.cuts")
+    named = Registry("measure", Measure)
+    named.add("mine.cuts", replace(known, name="mine.cuts", sees={"swapp": "rises"}))
+    named.add("mine.modes", replace(known, name="mine.modes", sees={"modes": "falls"}))
+    monkeypatch.setattr(measure_bench, "MEASURES", named)
+    for name, claim in (("mine.cuts", "swapp"), ("mine.modes", "modes")):
+        code, _, err = cli("validate", "--measures", name)
+        assert code == 2
+        assert f"{name} claims to see what nothing tries: unknown corruption '{claim}'" in err
 
 
 @pytest.mark.parametrize(

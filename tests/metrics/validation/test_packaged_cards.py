@@ -16,6 +16,7 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import ANY, packaged_thresholds, thresholds_digest
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.tracks import source_name
+from screentest.metrics.validation.bench import SOUND_CARD, SOUND_TEXT
 from screentest.metrics.validation.law_card import EVERYDAY, MEDIUM, LawCard
 from screentest.metrics.validation.law_card_text import write_text
 from screentest.metrics.validation.measure_card import MeasureCard
@@ -26,6 +27,7 @@ from screentest.metrics.validation.packaged_cards import (
     packaged_measures,
     packaged_skills,
 )
+from screentest.metrics.validation.sound_card import SoundCard, sound_text
 
 
 def of_world() -> LawCard:
@@ -77,6 +79,11 @@ def test_lawful_everyday_motion_is_rarely_called_a_violation():
     assert (everyday[ANY].rate.value or 0.0) <= 0.05
     assert everyday[ANY].n == sum(p.n - p.discarded for p in card.phenomena)
     assert sum(p.broken.get(ANY, 0) for p in card.phenomena) == everyday[ANY].alarms
+
+
+def test_the_card_of_sound_is_of_its_numbers():
+    card = SoundCard.model_validate_json((DATA / "world" / SOUND_CARD).read_bytes())
+    assert (DATA / "world" / SOUND_TEXT).read_text("utf-8") == sound_text(card)
 
 
 def measures_of(source: str) -> MeasureCard:
