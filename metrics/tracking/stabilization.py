@@ -83,11 +83,9 @@ def stabilize(frames_THWC: _Frames) -> View:
     chain = np.stack([np.eye(3)] * len(frames_THWC))  # from each frame to the first
     for t, step in enumerate(steps):
         chain[t + 1] = chain[t] @ np.linalg.inv(step)
-    moves = any(not np.array_equal(step, np.eye(3)) for step in steps)
-    camera = _camera(chain, agree, (height, width))
-    if not moves:
-        even = _evened(frames_THWC, frames_THWC)
-        return View(even, even, chain, camera, moves=False)
+    if all(np.array_equal(step, np.eye(3)) for step in steps):
+        even = _divided(frames_THWC, _gains(frames_THWC, np.ones(frames_THWC.shape[:3], bool)))
+        return View(even, even, chain, _camera(chain, agree, (height, width)), moves=False)
     to_middle = _refined(frames_THWC, np.linalg.inv(chain[len(chain) // 2]) @ chain)
     camera = _camera(np.linalg.inv(to_middle[0]) @ to_middle, agree, (height, width))
     to_canvas, size = _canvas(to_middle, (height, width))
@@ -279,10 +277,6 @@ def _median(frames_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _Frames:
     empty = ~known_THW[picked].any(axis=0)
     values[0][empty] = 0.0
     return np.nanmedian(values, axis=0).astype(np.uint8)
-
-
-def _evened(frames_THWC: _Frames, steady_THWC: _Frames) -> _Frames:
-    return _divided(frames_THWC, _gains(steady_THWC, np.ones(steady_THWC.shape[:3], bool)))
 
 
 def _gains(steady_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _F:

@@ -7,25 +7,24 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from ...harness.core.errors import UsageError
+from ...harness.core.files import safe_name
 from ...harness.core.media import open_clip
 from ...harness.core.progress import track
 from ..encoders.base import NotApplicable
+from ..expectation import check_expectation
 from ..laws.evaluation import LAWS, assignment_for, find_all
 from ..laws.motion import Finding
 from ..laws.thresholds import SourceThresholds, calibrated
-from ..tracking.tracks import ClipShape, TrackSource
+from ..tracking.tracks import ClipShape, Tracks, TrackSource
 
-if TYPE_CHECKING:
-    from ..tracking.tracks import Tracks
+__all__ = ["footage_thresholds"]
 
-__all__ = ["MANIFEST", "footage_rows", "footage_thresholds"]
-
-MANIFEST: Final = "manifest.jsonl"
+_MANIFEST: Final = "manifest.jsonl"
 _LOOK: Final = "footage"
 
 
@@ -41,7 +40,7 @@ def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> Sour
         UsageError: the folder has no such manifest, a clip cannot be read, or there are too few of them for
             the rate.
     """
-    rows = footage_rows(folder, source)
+    rows = _rows(folder, source)
     reasons = Counter(
         row["found"]["permanence"] for row in rows if isinstance(row["found"]["permanence"], str)
     )
@@ -68,12 +67,8 @@ def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> Sour
     return calibrated(rows, settings, alarms=alarms)
 
 
-def footage_rows(folder: Path, source: TrackSource) -> list[dict[str, Any]]:
-    """Hold each clip of a folder against every law: ``file``, ``look`` and ``found`` of each.
-
-    Raises:
-        UsageError: the folder has no manifest of clips with what to expect, or a clip cannot be read.
-    """
+def _rows(folder: Path, source: TrackSource) -> list[dict[str, Any]]:
+    """Hold each clip of a folder against every law: ``file``, ``look`` and ``found`` of each."""
     listed = _listed(folder)
     rows: list[dict[str, Any]] = []
     with track("following", len(listed)) as ticker:
@@ -85,10 +80,10 @@ def footage_rows(folder: Path, source: TrackSource) -> list[dict[str, Any]]:
 
 def _listed(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
     try:
-        lines = (folder / MANIFEST).read_text("utf-8").splitlines()
+        lines = (folder / _MANIFEST).read_text("utf-8").splitlines()
     except OSError:
         raise UsageError(
-            f"{folder} has no {MANIFEST}; write one, with a line such as "
+            f"{folder} has no {_MANIFEST}; write one, with a line such as "
             '{"file": "a.mp4", "expect": {"objects": [{"name": "ball"}]}} for each clip'
         ) from None
     listed: list[tuple[str, Mapping[str, Any]]] = []
@@ -101,12 +96,14 @@ def _listed(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
             if not isinstance(name, str) or not isinstance(expect, dict) or not expect:
                 raise ValueError
         except (ValueError, KeyError, TypeError):
-            raise UsageError(f"line {number} of {folder / MANIFEST} has no 'file' and 'expect'") from None
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise UsageError(f"line {number} of {folder / MANIFEST}: {name!r} lies outside of the folder")
-        listed.append((name, expect))
+            raise UsageError(f"line {number} of {folder / _MANIFEST} has no 'file' and 'expect'") from None
+        try:
+            check_expectation(expect)
+            listed.append((safe_name(folder, name, links=False), expect))
+        except UsageError as error:
+            raise UsageError(f"line {number} of {folder / _MANIFEST} is wrong: {error}") from None
     if not listed:
-        raise UsageError(f"{folder / MANIFEST} names no clips")
+        raise UsageError(f"{folder / _MANIFEST} names no clips")
     return listed
 
 

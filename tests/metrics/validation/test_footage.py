@@ -49,5 +49,8 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path):
     with pytest.raises(UsageError, match=r"line 1 of .* has no 'file' and 'expect'"):
         footage_thresholds(tmp_path, MotionSource(), alarms=0.2)
     (tmp_path / "manifest.jsonl").write_text(json.dumps({"file": "../a.mp4", "expect": EXPECT}))
-    with pytest.raises(UsageError, match="lies outside of the folder"):
+    with pytest.raises(UsageError, match=r"line 1 of .*'../a.mp4' leads out of"):
+        footage_thresholds(tmp_path, MotionSource(), alarms=0.2)
+    (tmp_path / "manifest.jsonl").write_text(json.dumps({"file": "a.mp4", "expect": {"objcts": []}}))
+    with pytest.raises(UsageError, match=r"line 1 of .* is wrong: expect: .*objects"):
         footage_thresholds(tmp_path, MotionSource(), alarms=0.2)
