@@ -1,6 +1,7 @@
 """The training clip that a prompt names: told where it comes back, and not where it does not."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from screentest.metrics.base import Reference
 from screentest.safety.memorisation.named_clips import NamedClips
 from screentest.safety.memorisation.training_sets import HELD_OUT, THUMBNAILS, TRAIN, TrainingSets
 from screentest.safety.memorisation.transformations import transform_clip
+from screentest.safety.memorisation.verified_search import retrieved_clips
 
 from ...metrics.helpers import Frames, encode
 
@@ -109,6 +111,13 @@ def test_of_a_large_training_set_as_many_pairs_are_compared_as_the_threshold_nee
 ):
     """Half of 20 clips is more than the 8 that a search keeps, as a thousandth of over 8,000 is."""
     monkeypatch.setattr("screentest.safety.memorisation.named_clips.NAMED_QUANTILE", 0.5)
+    retrieved: list[list[str]] = []
+
+    def watched(*given: Any) -> list[list[str]]:
+        retrieved.extend(retrieved_clips(*given))
+        return retrieved
+
+    monkeypatch.setattr("screentest.safety.memorisation.named_clips.retrieved_clips", watched)
     encoder = make_encoder(THUMBNAILS)
     rows = {
         which: {name: encode(encoder, frames, fps=fps) for name, (frames, fps) in list(of.items())[:n]}
@@ -123,9 +132,10 @@ def test_of_a_large_training_set_as_many_pairs_are_compared_as_the_threshold_nee
         )
         for which, of in rows.items()
     )
-    named = NamedClips(train, others, list(rows[HELD_OUT].items())[:3], tmp_path / "threshold.json")
-    assert named.calibration.pairs == 60
-    assert named.calibration.threshold > -1.0
+    queries = list(rows[HELD_OUT].items())[:3]
+    found = NamedClips(train, others, queries, tmp_path / "threshold.json").calibration
+    assert found.pairs == 60
+    assert [sorted(names) for names in retrieved] == [sorted(rows[TRAIN])] * 3
 
 
 def test_the_evidence_names_both_clips_and_what_the_threshold_rests_on(
