@@ -62,7 +62,7 @@ def card_of(
     try:
         judge = card_behind(data, name)
     except NoJudgeError:
-        seen = _corruption_card(data, name)
+        seen = _corruption_card(data, name) or _sound_card(data, name)
         if seen is not None:
             return seen
         raise NoCardError(
@@ -98,6 +98,20 @@ def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
         told = f"the card of {name} ({label}) failed: it claims to see {', '.join(blind)}, and does not"
         return MeasureCard(label, told if blind else "")
     return None
+
+
+def _sound_card(data: RunData, name: str) -> MeasureCard | None:
+    """Find the card of what a measure of sound sees of planted faults; None if it claims to see none."""
+    from ..metrics.validation.packaged_cards import packaged_sound
+
+    card = packaged_sound()
+    if card is None or not card.is_of(name, data.measures[name].get("version")):
+        return None
+    seen, missed = card.claims(name)
+    label = "faults of sound, drawn clips"
+    if seen:
+        return MeasureCard(label)
+    return MeasureCard(label, f"the card of {name} ({label}) failed: it does not see {', '.join(missed)}")
 
 
 def _tracker(data: RunData) -> Mapping[str, Any] | None:

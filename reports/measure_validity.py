@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..harness.core.presentation import Cell
 from ..metrics.validation.measure_report import summary_columns
-from ..metrics.validation.packaged_cards import packaged_measures
+from ..metrics.validation.packaged_cards import packaged_measures, packaged_sound
 from .text import DASH
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def measure_rows(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, t
             if card is not None and _is_of(card, name, record):
                 cells = tuple(_listed(part) for part in summary_columns(card, name))
                 rows.append((f"{name}, on {clips}", cells))
+        sound = packaged_sound()
+        if sound is not None and sound.is_of(name, record.get("version")):
+            told = (*sound.claims(name), [], [], [])
+            rows.append((f"{name}, on drawn clips with sound", tuple(_listed(part) for part in told)))
     return rows
 
 

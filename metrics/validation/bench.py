@@ -41,7 +41,7 @@ from .law_trials import WORLD, Trial, broken_trials, lawful_trials, run
 from .looks import LOOKS, PLAIN
 from .skill_card import run_skill_trial, skill_rows, skill_trials
 from .skill_report import SkillsCard, skills_text
-from .sound_card import SoundCard, run_sound_trial, sound_rows, sound_text, sound_trials
+from .sound_card import SoundCard, measured_versions, run_sound_trial, sound_rows, sound_text, sound_trials
 from .sound_scenes import SECONDS
 from .trial_log import run_trials
 
@@ -280,7 +280,8 @@ def validate_sound(out: Path, *, n: int = 24, seed: int = 0) -> SoundCard:
     Raises:
         UsageError: ``out`` cannot be written.
     """
-    settings = {"n": n, "seed": seed, "seconds": SECONDS, "versions": _versions()}
+    settings: dict[str, Any] = {"n": n, "seed": seed, "seconds": SECONDS, "versions": _versions()}
+    settings["measures"] = measured_versions()
     rows = run_trials(
         sound_trials(n, seed), run_sound_trial, out / _ROWS.format("sound"), {**settings, "stage": "sound"}
     )

@@ -11,11 +11,18 @@ from .hallucination_card import HallucinationCard
 from .law_card import LawCard
 from .measure_card import MeasureCard
 from .skill_report import SkillsCard
+from .sound_card import SoundCard
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
 
-__all__ = ["packaged_card", "packaged_hallucination", "packaged_measures", "packaged_skills"]
+__all__ = [
+    "packaged_card",
+    "packaged_hallucination",
+    "packaged_measures",
+    "packaged_skills",
+    "packaged_sound",
+]
 
 DATA: Final = Path(__file__).parent / "data"
 
@@ -42,6 +49,13 @@ def packaged_measures(source: str) -> MeasureCard | None:
     """Read the card of what measures see on clips of ``world`` or ``real``; None if there is none."""
     path = DATA / source / "measures.json"
     return MeasureCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+@cache
+def packaged_sound() -> SoundCard | None:
+    """Read the card of what the measures of sound see of planted faults; None if there is none."""
+    path = DATA / "world" / "sound.json"
+    return SoundCard.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 @cache

@@ -27,6 +27,7 @@ __all__ = [
     "SoundCard",
     "SoundRow",
     "SoundTrial",
+    "measured_versions",
     "run_sound_trial",
     "sound_rows",
     "sound_text",
@@ -46,6 +47,9 @@ CLAIMED: Final = {
     "other sound": "sound.synchrony",
 }
 """Fault -> the measure that claims to see it."""
+_OTHER: Final = "other sound"
+_DELAY: Final = ("delay", "sound.offset")
+"""A claim that is no AUC: the delay that is planted is the delay that is measured."""
 _CONFIDENCE: Final = 0.95
 _TEMPLATE: Final = Path(__file__).parent / "templates" / "sound_card.md.j2"
 
@@ -86,11 +90,55 @@ class SoundCard(Config):
     settings: dict[str, Any]
     rows: tuple[SoundRow, ...]
 
+    def is_of(self, measure: str, version: object) -> bool:
+        """Say whether the card is of a measure at a version."""
+        known: dict[str, int] = self.settings.get("measures", {})
+        return measure in known and known[measure] == version
+
+    def claims(self, measure: str) -> tuple[list[str], list[str]]:
+        """List the faults that a measure claims to see, with their severities: what it sees, and what not.
+
+        A fault is seen from the severity on from which, in every look, the interval of the AUC lies above a
+        half; for ``sound.offset``, from which the delay is found more often than unrelated sound is said to
+        be related, with intervals apart.
+        """
+        seen: list[str] = []
+        missed: list[str] = []
+        for fault in [f for f, claimed in CLAIMED.items() if measure == claimed or (f, measure) == _DELAY]:
+            severities = FAULTS[fault]
+            found = [all(self._sees(measure, fault, s, look) for look in LOOKS) for s in severities]
+            least = next((k for k in range(len(found)) if all(found[k:])), len(found))
+            many = len(severities) > 1
+            if least < len(found):
+                seen.append(f"{fault} from {severities[least]:g}" if many else fault)
+            if least > 0:
+                missed.append(f"{fault} up to {severities[least - 1]:g}" if many else fault)
+        return seen, missed
+
+    def _sees(self, measure: str, fault: str, severity: float, look: str) -> bool:
+        if (fault, measure) == _DELAY:
+            right = self.get(measure, "found", fault, severity, look)
+            wrong = self.get(measure, "related", _OTHER, FAULTS[_OTHER][-1], look)
+            return bool(
+                right
+                and wrong
+                and right.low is not None
+                and wrong.high is not None
+                and right.low > wrong.high
+            )
+        row = self.get(measure, "AUC", fault, severity, look)
+        return row is not None and row.low is not None and row.low > 0.5
+
     def get(self, measure: str, kind: str, fault: str, severity: float, look: str) -> SoundRow | None:
         """Find a row."""
         wanted = (measure, kind, fault, severity, look)
         found = (r for r in self.rows if (r.measure, r.kind, r.fault, r.severity, r.look) == wanted)
         return next(found, None)
+
+
+def measured_versions() -> dict[str, int]:
+    """Give the versions of the measures that a card is of."""
+    return {name: MEASURES.get(name).version for name in (*_SIGN, _DELAY[1])}
 
 
 def sound_trials(n: int, seed: int = 0) -> list[SoundTrial]:
@@ -141,7 +189,7 @@ def sound_rows(rows: Sequence[Mapping[str, Any]]) -> list[SoundRow]:
                     found.append(_auc(measure, sign, bad, clean, (fault, severity, look)))
                 if fault == "delay":
                     found.append(_found(bad, (fault, severity, look)))
-        for fault in (WHOLE, "other sound"):
+        for fault in (WHOLE, _OTHER):
             of = [row for row in mine if row["fault"] == fault]
             found.append(_related(of, (fault, of[0]["severity"] if of else 0.0, look)))
     return found

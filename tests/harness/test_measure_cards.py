@@ -136,3 +136,28 @@ def test_a_card_of_corruptions_is_of_clips_like_the_runs(make_run, generator: st
             assert bool(found.failed) == bool(card.failed(name))
         seen += 1
     assert seen >= 5
+
+
+def test_a_measure_of_sound_has_the_card_of_planted_faults(make_run) -> None:
+    make_run.registry = MEASURES
+    names = ("sound.synchrony", "sound.loudness")
+    run = read_run(make_run("r", {name: lambda p, s: 0.1 for name in names}, prompts=3, seeds=1))
+    assert card_of(run, "sound.synchrony", MEASURES) == MeasureCard("faults of sound, drawn clips")
+    with pytest.raises(NoCardError, match=r"sound\.loudness has no validity card"):
+        card_of(run, "sound.loudness", MEASURES)
+    run.measures["sound.synchrony"]["version"] = 99
+    with pytest.raises(NoCardError, match=r"sound\.synchrony has no validity card"):
+        card_of(run, "sound.synchrony", MEASURES)
+
+
+def test_a_measure_of_sound_that_sees_no_fault_fails(make_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run.registry = MEASURES
+    run = read_run(make_run("r", {"sound.cuts": lambda p, s: 0.1}, prompts=3, seeds=1))
+    card = packaged_cards.packaged_sound()
+    assert card is not None
+    blind = [row.model_copy(update={"low": 0.5} if row.fault == "gaps" else {}) for row in card.rows]
+    faulty = card.model_copy(update={"rows": tuple(blind)})
+    monkeypatch.setattr(packaged_cards, "packaged_sound", lambda: faulty)
+    found = card_of(run, "sound.cuts", MEASURES)
+    assert found is not None
+    assert found.failed.endswith("failed: it does not see gaps up to 0.15")

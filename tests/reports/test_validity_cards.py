@@ -124,3 +124,10 @@ def test_what_measures_see_is_told_for_their_version_only(monkeypatch: pytest.Mo
     assert [cell.value for cell in cells] == ["noise", DASH, DASH, "blur (rewarded)", DASH]
     assert table.of_words
     assert validity_tables([(Run(measures={"motion.flicker": {"version": 1}}), {})]) == []
+
+
+def test_the_claims_of_a_measure_of_sound_are_told() -> None:
+    (table,) = validity_tables([(Run(measures={"sound.synchrony": {"version": 1}}), {})])
+    ((name, cells),) = table.rows
+    assert name == "sound.synchrony, on drawn clips with sound"
+    assert [cell.value for cell in cells][:2] == ["delay from 0.25, other sound", "delay up to 0.125"]

@@ -26,8 +26,9 @@ from screentest.metrics.validation.packaged_cards import (
     packaged_card,
     packaged_measures,
     packaged_skills,
+    packaged_sound,
 )
-from screentest.metrics.validation.sound_card import SoundCard, sound_text
+from screentest.metrics.validation.sound_card import SoundCard, measured_versions, sound_text
 
 
 def of_world() -> LawCard:
@@ -143,3 +144,13 @@ def test_compression_that_flatters_motion_is_seen_by_two_measures_of_the_same_su
     assert found["motion.flicker"] == "rewards"
     assert found["motion.warping_error"] == "rewards"
     assert [name for name, what in found.items() if what == "seen"] == ["quality.blur", "quality.block_edges"]
+
+
+def test_the_card_of_sound_says_from_which_severity_each_claim_is_seen():
+    card = packaged_sound()
+    assert card is not None
+    assert card.settings["measures"] == measured_versions()
+    assert card.claims("sound.synchrony") == (["delay from 0.25", "other sound"], ["delay up to 0.125"])
+    assert card.claims("sound.offset") == (["delay from 0.0625"], [])
+    assert card.claims("sound.cuts") == (["gaps from 0.05"], ["gaps up to 0.02"])
+    assert card.claims("sound.loudness") == ([], [])
