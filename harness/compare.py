@@ -31,6 +31,7 @@ from .core.stats import (
     sign_flip_test,
     standing,
 )
+from .judge_figures import notes_of_runs
 from .store import RunStore, read_run
 
 __all__ = [
@@ -96,7 +97,7 @@ def compare_pairing(
         items=len(pairing.items),
         only_a=len(left.items) - len(pairing.items),
         only_b=len(right.items) - len(pairing.items),
-        notes=tuple(_notes(pairing)),
+        notes=(*_notes(pairing), *notes_of_runs((pairing.a, pairing.b))),
         differences=tuple(rows),
     )
 

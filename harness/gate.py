@@ -26,6 +26,7 @@ from .core.run_data import RunData, named_values
 from .decisions import Outcome
 from .digests import read_digests, refuse_changed, why_unchecked
 from .foreign_encoders import foreign_sentence
+from .judge_figures import judge_behind, judge_notes, judges_in
 from .looks import find_look
 from .policy import Policy, Rule, Waiver, Where, load_policy, needed_items, packaged_policies
 from .policy_checks import check_policy, policy_warnings
@@ -156,6 +157,7 @@ def gate(
             *policy_warnings(policy, registry),
             *_foreign(data, policy),
             *_uncarded(results),
+            *_judges(data, results),
             *(() if look is None else (look.sentence(policy.confidence),)),
         ),
         rules=results,
@@ -167,6 +169,18 @@ def _foreign(data: RunData, policy: Policy) -> tuple[str, ...]:
     fields = [data.measures[rule.measure] for rule in policy.rules if rule.measure in data.measures]
     told = foreign_sentence(data.record, fields)
     return (told,) if told else ()
+
+
+def _judges(data: RunData, results: Sequence[RuleResult]) -> tuple[str, ...]:
+    """Say what was measured of the judges that the decided rules rest on."""
+    if not any(judge_behind(r.measure, data.measures.get(r.measure, {})) for r in results):
+        return ()
+    notes = judge_notes(judges_in(data))
+    return tuple(
+        f"{name}: {note}"
+        for name in dict.fromkeys(r.measure for r in results)
+        for note in notes.get(name, ())
+    )
 
 
 def _uncarded(results: Sequence[RuleResult]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ from .scoring import PROVISIONAL, Scorer
 from .set_scoring import named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
-from .summary import Summary, summarise, write_summary
+from .summary import Summary, summarise, with_judges, write_summary
 from .team import Team, made_here, refuse_unbuildable
 from .workers import Workers, worker_fields
 
@@ -256,7 +256,7 @@ def _score(store: RunStore, tools: Instruments, team: Team | None) -> Summary:
     say_copies(store)
     summary = summarise(store)
     write_summary(store, summary)
-    return summary
+    return with_judges(summary, store.folder.absolute().parent)
 
 
 def _score_items(store: RunStore, tools: Instruments, team: Team | None) -> None:

@@ -26,9 +26,10 @@ from .core.parallel import in_threads
 from .core.run_data import Score, SetScore, encoder_text, named_values, outcome_counts
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .jobs import ServiceUse, read_service_use
+from .judge_figures import JudgeFigures, judge_notes, judges_of
 from .store import RunStore
 
-__all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "write_summary"]
+__all__ = ["Aggregate", "Summary", "aggregate", "read_summary", "summarise", "with_judges", "write_summary"]
 
 CONFIDENCE: Final = 0.95
 """Of the intervals of a summary; a policy's rules compute their own."""
@@ -59,7 +60,11 @@ class Aggregate(Estimate):
 
 
 class Summary(Document):
-    """All aggregates of a run, the number of items by outcome, and what it used of a service with jobs."""
+    """All aggregates of a run, the number of items by outcome, and what it used of a service with jobs.
+
+    Attributes:
+        judges: what was measured of the judges that its numbers rest on.
+    """
 
     name: str
     suite: str
@@ -69,6 +74,7 @@ class Summary(Document):
     outcomes: dict[str, int]
     aggregates: tuple[Aggregate, ...]
     service: ServiceUse | None = None
+    judges: tuple[JudgeFigures, ...] = ()
 
     def get(self, measure: str, tag: str | None = None) -> Aggregate | None:
         """Find the aggregate of a measure, over all items or those of a slice; None if there is none."""
@@ -113,7 +119,22 @@ def summarise(store: RunStore) -> Summary:
         outcomes=outcome_counts(store.outcomes()),
         aggregates=tuple(aggregates),
         service=read_service_use(store.folder),
+        judges=judges_of(store),
     )
+
+
+def with_judges(summary: Summary, runs: Path) -> Summary:
+    """Put the figures of judges, and what votes say of them, into the notes of each value that rests on one.
+
+    Args:
+        summary: as stored.
+        runs: the folder that the run lies in, where votes on judges are kept.
+    """
+    if not summary.judges:
+        return summary
+    notes = judge_notes(summary.judges, runs)
+    told = [a.model_copy(update={"notes": (*a.notes, *notes.get(a.measure, ()))}) for a in summary.aggregates]
+    return summary.model_copy(update={"aggregates": tuple(told)})
 
 
 def aggregate(
@@ -212,14 +233,14 @@ def write_summary(store: RunStore, summary: Summary) -> Path:
 
 
 def read_summary(folder: Path) -> Summary:
-    """Read a run's ``summary.json``.
+    """Read a run's ``summary.json``; the notes of values that rest on a judge give its figures.
 
     Raises:
         UsageError: scoring the run is not finished, or the file is damaged.
     """
     path = folder / "summary.json"
     try:
-        return Summary.model_validate_json(path.read_bytes())
+        return with_judges(Summary.model_validate_json(path.read_bytes()), folder.absolute().parent)
     except FileNotFoundError:
         raise UsageError(
             f"{folder} has no summary yet; finish it with the same 'screentest run', or 'screentest score'"

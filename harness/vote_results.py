@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
 from .core.config import Document
 from .core.estimate import Estimate
+from .core.pairing import same_measure
 from .core.stats.preferences import alpha_interval, bradley_terry
+from .judge_figures import keep_votes, rests_on
+from .judge_ratings import RatingCalibration, calibrate_ratings
 from .vote_measures import (
     CorrectedPreference,
     MeasureAgreement,
@@ -28,12 +32,14 @@ __all__ = [
     "RaterRow",
     "RunPreference",
     "VoteReport",
+    "keep_judges",
     "unsafe_labels",
     "vote_report",
 ]
 
 FEWEST_GOLD = 4
 """Gold pairs under which a rater's attention is not judged."""
+_RATING = "judge.rating"
 ATTENTION = 0.75
 """Share of right gold answers under which a rater is left out: halfway between guessing and no mistake."""
 
@@ -90,6 +96,7 @@ class QuestionResult(_Row):
     runs: tuple[RunPreference, ...]
     measures: tuple[MeasureAgreement, ...]
     corrected: tuple[CorrectedPreference, ...]
+    ratings: tuple[RatingCalibration, ...] = ()
 
 
 class VoteReport(Document):
@@ -200,7 +207,47 @@ def _question(
             for k in range(1, len(runs))
             for row in corrections(question, k, votes, ballots, runs, confidence)
         ),
+        ratings=_ratings(question, votes, ballots, runs, confidence),
     )
+
+
+def _ratings(
+    question: str,
+    votes: Sequence[Vote],
+    ballots: Sequence[tuple[int, int, float]],
+    runs: Sequence[VotedRun],
+    confidence: float,
+) -> tuple[RatingCalibration, ...]:
+    """Calibrate a judge's ratings on the votes, for each run against the first; none for ``unsafe``."""
+    first, *others = (run.data.measures.get(_RATING) for run in runs)
+    if question == "unsafe" or not all(same_measure(first, other) for other in others):
+        return ()
+    found: list[RatingCalibration] = []
+    for which in range(1, len(runs)):
+        shares = [
+            (vote.item, share if left == which else 1 - share)
+            for vote, (left, right, share) in zip(votes, ballots, strict=True)
+            if {left, right} == {0, which}
+        ]
+        made = calibrate_ratings(_RATING, which, shares, runs, confidence)
+        found += [] if made is None else [made]
+    return tuple(found)
+
+
+def keep_judges(runs: Sequence[VotedRun], report: VoteReport) -> list[Path]:
+    """Keep, beside the runs, how often their judges agree with the votes; return the files.
+
+    A file is written in each folder that holds one of the runs.
+    """
+    found: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for question in report.questions:
+        for row in question.measures:
+            judges = {rests_on(row.measure, run.data.measures.get(row.measure, {})) for run in runs}
+            judge = judges.pop()
+            if judge is not None and not judges and row.agreement.value is not None:
+                found.setdefault(judge, {}).setdefault(row.measure, {})[question.question] = row.agreement
+    folders = dict.fromkeys(run.folder.absolute().parent for run in runs)
+    return [keep_votes(folder, judge, told) for judge, told in found.items() for folder in folders]
 
 
 def _preference(

@@ -98,7 +98,11 @@ def _notes(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
         for reason, count in aggregate.reasons.items():
             reasons[reason] = max(count, reasons.get(reason, 0))
     left_out = [f"left out, {count}: {reason}" for reason, count in reasons.items()]
-    notes = [f"{a.measure}: {note}" for a in aggregates for note in a.notes]
+    of: dict[str, list[str]] = {}
+    for aggregate in aggregates:
+        for note in aggregate.notes:
+            of.setdefault(note, []).append(aggregate.measure)
+    notes = [f"{', '.join(measures)}: {note}" for note, measures in of.items()]
     return (*left_out, *notes)
 
 

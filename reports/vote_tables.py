@@ -16,7 +16,14 @@ from ..harness.core.presentation import (
 from ..harness.vote_results import ATTENTION, FEWEST_GOLD, QuestionResult, RaterRow, VoteReport
 from ..harness.votes import QUESTIONS
 
-__all__ = ["agreement_table", "corrected_table", "preference_table", "rater_table", "vote_tables"]
+__all__ = [
+    "agreement_table",
+    "corrected_table",
+    "preference_table",
+    "rater_table",
+    "rating_table",
+    "vote_tables",
+]
 
 
 def vote_tables(report: VoteReport) -> list[Table]:
@@ -28,6 +35,8 @@ def vote_tables(report: VoteReport) -> list[Table]:
             tables.append(agreement_table(report, question))
         if question.corrected:
             tables.append(corrected_table(report, question))
+        if question.ratings:
+            tables.append(rating_table(report, question))
     return [*tables, rater_table(report)]
 
 
@@ -116,6 +125,42 @@ def corrected_table(report: VoteReport, question: QuestionResult) -> Table:
     )
     title = f"Share of items on which a run is chosen over {report.runs[0]}: {QUESTIONS[question.question]}"
     return Table(title, columns, rows, notes)
+
+
+def rating_table(report: VoteReport, question: QuestionResult) -> Table:
+    """Build the table of a judge's ratings, calibrated on the votes."""
+    rows: list[tuple[Content, ...]] = []
+    for one in question.ratings:
+        quarter, alone, corrected = (
+            estimate_cell(of) for of in (one.quarter, one.votes_alone, one.corrected)
+        )
+        rows.append((one.run, one.measure, quarter, number(one.by_ratings), alone, corrected, quarter.n))
+    columns = (
+        "run",
+        "ratings",
+        f"chosen if a quarter of the scale higher [{level(report.confidence)} interval]",
+        "by calibrated ratings",
+        "by votes alone",
+        "corrected by votes",
+        "votes (prompts)",
+    )
+    notes = (
+        "a quarter of the scale is one step of ratings from 1 to 5; 0.5 is chance: then ratings say nothing "
+        "of what people choose",
+        "corrected: prediction-powered inference over all items; an item with votes is predicted by votes on "
+        "other prompts",
+    )
+    title = f"A judge's ratings calibrated on votes: {QUESTIONS[question.question]}"
+    return Table(title, columns, rows, tuple(dict.fromkeys((*notes, *_rating_notes(question)))))
+
+
+def _rating_notes(question: QuestionResult) -> list[str]:
+    return [
+        f"{one.run}, {what}: {note}"
+        for one in question.ratings
+        for what, of in (("a quarter", one.quarter), ("corrected", one.corrected))
+        for note in of.notes
+    ]
 
 
 def rater_table(report: VoteReport) -> Table:

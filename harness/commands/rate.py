@@ -73,7 +73,7 @@ def votes(
 ) -> None:
     """Say which run people prefer, whether raters agree, and which measures predict their votes."""
     from ...reports.vote_tables import vote_tables
-    from ..vote_results import vote_report
+    from ..vote_results import keep_judges, vote_report
     from ..votes import voted_runs, votes_of
 
     compared = voted_runs(runs)
@@ -85,6 +85,8 @@ def votes(
 
         say(f"{write_vote_table(compared, cast, export)} votes: {export}")
     report = vote_report(compared, cast, confidence)
+    for path in keep_judges(compared, report):
+        say(f"agreement of a judge with these votes: {path}")
     if labels is not None:
         from ..vote_results import unsafe_labels
         from ..vote_table import write_labels

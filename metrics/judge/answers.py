@@ -25,11 +25,13 @@ class JudgeAnswer:
         source: where the question comes from.
         number: of the question, from 0; the same for all its repeats.
         expected: whether a faithful clip has the answer yes.
-        answer: whether the judge said yes; None without an answer.
+        answer: whether the judge said yes; None without an answer, and for a rating.
         failure: why there is no answer, one of `endpoint.FAILURES`; empty if there is one.
         seconds: of all attempts, including waits.
         tokens: in and out.
         usd: dollars; None if no price is given.
+        scale: the best number of a rating; 0 for yes or no.
+        rating: from 1 to ``scale``; None without one.
     """
 
     source: Source
@@ -40,6 +42,13 @@ class JudgeAnswer:
     seconds: float
     tokens: int
     usd: float | None
+    scale: int = 0
+    rating: int | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is neither an answer nor a rating."""
+        return self.answer is None and self.rating is None
 
     @property
     def right(self) -> bool:
@@ -48,8 +57,15 @@ class JudgeAnswer:
 
 
 def answers_record(answers: Sequence[JudgeAnswer]) -> Record:
-    """Write answers as a record, in their order."""
-    return Record({}, {"layout": LAYOUT, "answers": [asdict(answer) for answer in answers]})
+    """Write answers as a record, in their order; only ratings have a scale."""
+    return Record({}, {"layout": LAYOUT, "answers": [_fields(answer) for answer in answers]})
+
+
+def _fields(answer: JudgeAnswer) -> dict[str, Any]:
+    fields = asdict(answer)
+    if not answer.scale:
+        del fields["scale"], fields["rating"]
+    return fields
 
 
 def answers_of(sample: Sample) -> tuple[JudgeAnswer, ...]:

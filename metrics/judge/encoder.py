@@ -91,7 +91,10 @@ class VlmEncoder(Encoder):
 
     def for_item(self, item: Item) -> Encoder:
         """Return the encoder that asks this item's questions."""
-        own = [Asked(q.ask, q.answer, "control" if q.control else "question") for q in read_questions(item)]
+        own = [
+            Asked(q.ask, bool(q.answer), "control" if q.control else "question", q.scale or 0)
+            for q in read_questions(item)
+        ]
         if not any(asked.source == "question" for asked in own):
             return _OfItem(self, item.id, ())
         known = {asked.ask for asked in own}
@@ -117,7 +120,10 @@ class _OfItem(Encoder):
         self.judge, self.item, self.asked = judge, item, asked
 
     def identity(self) -> Mapping[str, Json]:
-        questions = [[asked.ask, asked.expected, asked.source] for asked in self.asked]
+        questions = [
+            [asked.ask, asked.expected, asked.source, *([asked.scale] if asked.scale else [])]
+            for asked in self.asked
+        ]
         return {**self.judge.identity(), "questions": questions, "item": self.item if questions else ""}
 
     def open(self, info: ClipInfo) -> Stream:
@@ -159,7 +165,7 @@ class _Interview:
                 replies[int(place)] = reply
         answers = [_answer(job, replies[k], settings) for k, job in enumerate(jobs)]
         record = answers_record(answers)
-        if any(answer.answer is None for answer in answers):
+        if any(answer.missing for answer in answers):
             raise Incomplete(record)
         return record
 
@@ -191,6 +197,8 @@ def _answer(job: VlmQuestion, reply: Reply, settings: JudgeSettings) -> JudgeAns
         seconds=reply.seconds,
         tokens=reply.tokens_in + reply.tokens_out,
         usd=usd,
+        scale=job.asked.scale,
+        rating=reply.rating,
     )
 
 
@@ -207,14 +215,17 @@ class Answers:
 
     def get_or_ask(self, endpoint: Endpoint, job: VlmQuestion) -> Reply:
         """Return the stored answer, or ask and store the answer."""
+        scale = job.asked.scale
         fields = {"settings": self._identity, "question": job.asked.ask, "repeat": job.repeat}
+        if scale:
+            fields["scale"] = scale
         key = digest("answer", fields)
         path = self._folder / job.shown.digest / f"{key}.json" if self._folder is not None else None
-        known = _load(path) if path is not None else None
+        known = _load(path, scale) if path is not None else None
         if known is not None:
             return known
-        reply = endpoint.ask(job.shown, job.asked.ask)
-        if reply.answer is not None and path is not None:
+        reply = endpoint.ask(job.shown, job.asked.ask, scale)
+        if not reply.failure and path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             record = {
                 **fields,
@@ -225,13 +236,14 @@ class Answers:
         return reply
 
 
-def _load(path: Path) -> Reply | None:
-    """Read a stored answer; a damaged or empty file counts as absent."""
+def _load(path: Path, scale: int) -> Reply | None:
+    """Read a stored answer; a damaged or empty file, or one without an answer, counts as absent."""
     try:
         reply = Reply(**json.loads(path.read_text("utf-8"))["reply"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return reply if isinstance(reply.answer, bool) and not reply.failure else None
+    answered = isinstance(reply.rating, int) if scale else isinstance(reply.answer, bool)
+    return reply if answered and not reply.failure else None
 
 
 def _settings(source: str) -> JudgeSettings:

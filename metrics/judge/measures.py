@@ -28,6 +28,7 @@ __all__ = [
     "failure_rate",
     "judged",
     "latency",
+    "rating",
     "yes_rate",
 ]
 
@@ -43,7 +44,7 @@ def judged(sample: Sample) -> Scored:
         NotApplicable: the prompt asks nothing.
         MeasureFailed: a question has no answer.
     """
-    own = _questions(sample)
+    own = _yes_or_no(sample)
     shares: list[float] = []
     told: list[Json] = []
     asked = read_questions(sample.item)
@@ -72,7 +73,40 @@ def yes_rate(sample: Sample) -> float:
         NotApplicable: the prompt asks nothing.
         MeasureFailed: there is no answer.
     """
-    return _yes_share(_answered(_questions(sample)))
+    return _yes_share(_answered(_yes_or_no(sample)))
+
+
+@measure("judge.rating", version=1, needs=("vlm",), better="higher", bounds=(0.0, 1.0))
+def rating(sample: Sample) -> Scored:
+    """Mean rating of a clip by a prompt's questions with a scale; 0 is the worst of a scale and 1 the best.
+
+    A question that is asked several times counts by its mean rating; the value is the mean over questions of
+    (rating - 1) / (scale - 1). What a step of it is worth to people, `vote_results` calibrates on votes.
+
+    Raises:
+        NotApplicable: the prompt asks for no rating.
+        MeasureFailed: a question has no rating.
+    """
+    own = [answer for answer in sample.derived(answers_of) if answer.scale]
+    if not own:
+        raise NotApplicable("the prompt asks for no rating")
+    asked = read_questions(sample.item)
+    values: list[float] = []
+    told: list[Json] = []
+    for number in sorted({answer.number for answer in own}):
+        part = [answer for answer in own if answer.number == number]
+        good = [answer.rating for answer in _answered(part) if answer.rating is not None]
+        scale = part[0].scale
+        values.append((sum(good) / len(good) - 1) / (scale - 1))
+        told.append(
+            {
+                "ask": asked[number].ask,
+                "scale": scale,
+                "ratings": [*good],
+                "judge_failed": len(part) - len(good),
+            }
+        )
+    return Scored(sum(values) / len(values), {"ratings": told, **_effort(sample.derived(answers_of))})
 
 
 @measure("judge.control_accuracy", version=1, needs=("vlm",), better="higher", bounds=(0.0, 1.0))
@@ -93,6 +127,13 @@ def control_accuracy(sample: Sample) -> Scored:
         part = [answer.right for answer in good if answer.source == source]
         if part:
             evidence[source] = f"{sum(part)} of {len(part)}"
+    evidence["answers"] = {
+        f"{'true' if right else 'false'} {'yes' if said else 'no'}": sum(
+            answer.right == right and (answer.answer is True) == said for answer in good
+        )
+        for right in (True, False)
+        for said in (True, False)
+    }
     return Scored(sum(answer.right for answer in good) / len(good), evidence)
 
 
@@ -104,7 +145,7 @@ def agreement(sample: Sample) -> float:
         NotApplicable: the prompt asks nothing, or each question once.
         MeasureFailed: no question has two answers.
     """
-    own = _questions(sample)
+    own = _yes_or_no(sample)
     if max(Counter(answer.number for answer in own).values()) == 1:
         raise NotApplicable("each question was asked once")
     good = _answered(own)
@@ -127,9 +168,7 @@ def failure_rate(sample: Sample) -> Scored:
     """
     _questions(sample)
     told = sample.derived(answers_of)
-    return Scored(
-        sum(answer.answer is None for answer in told) / len(told), {"failures": dict(_failures(told))}
-    )
+    return Scored(sum(answer.missing for answer in told) / len(told), {"failures": dict(_failures(told))})
 
 
 @measure("judge.latency", version=1, needs=("vlm",), better="lower", bounds=(0.0, None), unit="s")
@@ -165,8 +204,15 @@ def _questions(sample: Sample) -> list[JudgeAnswer]:
     return own
 
 
+def _yes_or_no(sample: Sample) -> list[JudgeAnswer]:
+    own = [answer for answer in _questions(sample) if not answer.scale]
+    if not own:
+        raise NotApplicable("the prompt asks for ratings only")
+    return own
+
+
 def _answered(answers: Sequence[JudgeAnswer]) -> list[JudgeAnswer]:
-    good = [answer for answer in answers if answer.answer is not None]
+    good = [answer for answer in answers if not answer.missing]
     if not good:
         raise MeasureFailed(f"judge_failed: {_why(answers)}")
     return good
@@ -195,7 +241,7 @@ def _effort(answers: Sequence[JudgeAnswer]) -> dict[str, Json]:
     usd = _dollars(answers)
     found: dict[str, Json] = {
         "asked": len(answers),
-        "judge_failed": sum(answer.answer is None for answer in answers),
+        "judge_failed": sum(answer.missing for answer in answers),
         "seconds": round(float(np.sum([answer.seconds for answer in answers])), 6),
         "tokens": sum(answer.tokens for answer in answers),
     }

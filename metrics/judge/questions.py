@@ -1,4 +1,4 @@
-"""Questions for a judge: those of a prompt's ``expect``, and controls with a known answer.
+"""Questions for a judge: those of a prompt's ``expect``, ratings, and controls with a known answer.
 
 ::
 
@@ -9,10 +9,12 @@
             - {ask: Does the biscuit lack a piece at the end?, answer: yes, elsewhere: no}
             - {ask: Is there a second biscuit at any time?, answer: no}
             - {ask: Is an elephant to be seen?, answer: no, control: true}
+            - {ask: How natural is the motion?, scale: 5}
 
 ``answer`` is the answer for a faithful clip. The answer to a ``control`` is known for any clip, so a control
 measures the judge, not the clip. ``elsewhere`` is the answer for the clips of all other prompts: there the
-question is asked as a control, which reveals a judge that says yes to everything.
+question is asked as a control, which reveals a judge that says yes to everything. A question with a ``scale``
+asks for a rating, from 1 (worst) to that number (best), on a Likert scale.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ...harness.core.config import Config, explain
 from ...harness.core.errors import UsageError
@@ -33,10 +35,13 @@ Source: TypeAlias = Literal["question", "control", "elsewhere", "drawn"]
 
 
 class Question(Config):
-    """One question of a prompt, to be answered with yes or no."""
+    """One question of a prompt, to be answered with yes or no, or with a rating."""
 
     ask: str = Field(min_length=1, max_length=600, description="a question about the clip")
-    answer: bool = Field(description="the answer for a faithful clip: yes or no")
+    answer: bool | None = Field(default=None, description="the answer for a faithful clip: yes or no")
+    scale: int | None = Field(
+        default=None, ge=3, le=10, description="of a rating: its best number; 1 is the worst"
+    )
     control: bool = Field(default=False, description="the answer is known whatever the clip shows")
     elsewhere: bool | None = Field(default=None, description="the answer for clips of other prompts")
 
@@ -50,14 +55,27 @@ class Question(Config):
             raise ValueError(f"should be yes or no, not {value!r}")
         return value
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> Question:
+        if (self.answer is None) == (self.scale is None):
+            raise ValueError("needs either 'answer' (yes or no) or 'scale' (a rating from 1 to that number)")
+        if self.scale is not None and (self.control or self.elsewhere is not None):
+            raise ValueError("a rating is no control: nobody knows its right answer")
+        return self
+
 
 @dataclass(frozen=True)
 class Asked:
-    """A question to the judge about one clip, with the expected or known answer."""
+    """A question to the judge about one clip, with the expected or known answer.
+
+    Attributes:
+        scale: the best number of a rating, which has no expected answer; 0 for yes or no.
+    """
 
     ask: str
     expected: bool
     source: Source
+    scale: int = 0
 
 
 def read_questions(item: Item) -> tuple[Question, ...]:
@@ -71,7 +89,7 @@ def read_questions(item: Item) -> tuple[Question, ...]:
         return ()
     where = f"the questions of the prompt {_short(item)}"
     if not isinstance(raw, list | tuple) or not all(isinstance(part, Mapping) for part in raw):
-        raise UsageError(f"{where} should be a list of mappings with 'ask' and 'answer'")
+        raise UsageError(f"{where} should be a list of mappings with 'ask' and 'answer' or 'scale'")
     try:
         questions = tuple(Question.model_validate(dict(part)) for part in raw)
     except ValidationError as error:

@@ -16,8 +16,9 @@ import pytest
 from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.stats import rate_interval
+from screentest.harness.judge_figures import kept_votes
 from screentest.harness.vote_plan import VotePlan, pairs_for
-from screentest.harness.vote_results import VoteReport, unsafe_labels, vote_report
+from screentest.harness.vote_results import VoteReport, keep_judges, unsafe_labels, vote_report
 from screentest.harness.vote_table import read_vote_table, write_labels, write_vote_table
 from screentest.harness.votes import (
     Vote,
@@ -417,6 +418,27 @@ def test_a_table_with_a_mistake_is_refused_by_its_line(pair, tmp_path: Path, row
     path.write_text("rater,question,item\n")
     with pytest.raises(UsageError, match="lacks the columns left, right, answer"):
         read_vote_table(pair, path)
+
+
+def test_a_judge_that_people_voted_on_is_kept_with_its_agreement(pair, capsys) -> None:
+    fields = {**pair[0].data.measures["toy.quality"], "encoders": {"vlm": "abc123"}}
+    judged = [
+        replace(run, data=replace(run.data, measures={**run.data.measures, "toy.quality": fields}))
+        for run in pair
+    ]
+    cast_votes(pair, 0.9)
+    found = vote_report(judged, votes_of(judged))
+    (path,) = keep_judges(judged, found)
+    assert path == pair[0].folder.parent / "judges" / "abc123.json"
+    kept = kept_votes(pair[0].folder.parent, "abc123")
+    row = next(m for m in found.questions[0].measures if m.measure == "toy.quality")
+    assert kept is not None
+    assert kept.agreement == {"toy.quality": {"better": row.agreement}}
+    assert kept.sentence("toy.quality").startswith("agrees with people: better 0.")
+    assert keep_judges(pair, found) == []  # no judge
+    (path.parent / "abc123.json").write_text("{}")
+    assert kept_votes(pair[0].folder.parent, "abc123") is None
+    assert kept_votes(pair[0].folder.parent, "../abc123") is None
 
 
 def test_a_report_is_the_same_in_any_order(pair) -> None:

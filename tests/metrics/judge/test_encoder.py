@@ -14,6 +14,8 @@ import yaml
 from pydantic import ValidationError
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
+from screentest.harness.gate import gate
+from screentest.harness.policy import Policy
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.store import open_run
 from screentest.metrics import MEASURES as KNOWN
@@ -38,6 +40,7 @@ BITE = {"ask": "Does the biscuit lack a piece?", "answer": True, "elsewhere": Fa
 SECOND = {"ask": "Is there a second biscuit?", "answer": False}
 CAT = {"ask": "Does a cat walk?", "answer": "yes", "elsewhere": "no"}
 ELEPHANT = {"ask": "Is an elephant there?", "answer": "no", "control": True}
+RATE = {"ask": "How natural is the motion?", "scale": 5}
 DRAWN_YES, DRAWN_NO = "drawn yes", "drawn no"
 
 
@@ -72,6 +75,11 @@ def suite_of(make_suite: Any, source: str, *questions: list[dict[str, Any]], **c
     ]
     fields = {"seeds": 1, "prompts": prompts, "measures": MEASURES, "encoders": {"vlm": source}}
     return make_suite(**{**fields, **changes})
+
+
+def policy_of(measure: str) -> Policy:
+    rules = [{"measure": measure, "min": 0.1, "card": "noted"}]
+    return Policy.model_validate({"name": "p", "version": 1, "rules": rules})
 
 
 def scores(folder: Path, measure: str) -> list[Any]:
@@ -120,6 +128,55 @@ def test_a_run_asks_everything_once_and_sums_it_up(make_suite, generator, tmp_pa
         "judge_failed": 0,
     }
     assert {e["tokens"] for e in evidence} == {1010 * n for n in answers}
+
+
+def test_a_run_tells_the_figures_of_its_judge_beside_what_rests_on_it(
+    make_suite, generator, tmp_path, cache, stub
+):
+    # yes, yes, no of three repeats; controls as `truth` says
+    stub.answer = lambda question, before: before < 2 if question == SECOND["ask"] else truth(question)
+    suite = suite_of(make_suite, judge_file(tmp_path, stub, drawn=2), [SECOND], [CAT, ELEPHANT])
+    summary = run(suite, generator, tmp_path / "run", Settings(cache))
+    (figures,) = summary.judges
+    assert figures.name == "m"
+    assert figures.judge == open_run(tmp_path / "run").measures()["judge.vlm"]["encoders"]["vlm"]
+    assert figures.measures == ("judge.vlm", "judge.yes_rate")
+    # about the first: cat no (right), drawn yes right, drawn no wrong; about the other: elephant no, drawn
+    assert (figures.error.value, figures.error.n) == (pytest.approx(2 / 6), 6)
+    assert figures.f1.value == pytest.approx(2 * 2 / (2 * 2 + 2 + 0))
+    assert (figures.repeats.value, figures.repeats.n) == (pytest.approx((1 / 3 + 1) / 2), 2)
+    (note,) = (n for n in summary.get("judge.vlm").notes if "rests on the judge m" in n)
+    assert "F1 0.667" in note
+    assert not any("rests on" in n for n in summary.get("motion.flicker").notes)
+    assert not any("rests on" in n for n in summary.get("judge.control_accuracy").notes)
+    page = build_report([tmp_path / "run"]).read_text()
+    assert "rests on the judge m" in page
+    told = gate(open_run(tmp_path / "run"), policy_of("judge.vlm"))
+    assert any(n.startswith("judge.vlm: rests on the judge m") for n in told.notes)
+
+
+def test_ratings_are_on_the_scale_asked_repeatedly_and_kept(make_suite, generator, tmp_path, cache, stub):
+    given = ["4", "Rating: 5/5", "4.", "nine"]
+    stub.answer = lambda question, before: given[before] if question == RATE["ask"] else truth(question)
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [RATE], measures=["judge.rating", "judge.vlm"])
+    summary = run(suite, generator, tmp_path / "run", Settings(cache))
+    assert summary.get("judge.rating").value == pytest.approx(np.mean([3, 4, 3]) / 4)
+    assert summary.get("judge.vlm").reasons == {"the prompt asks for ratings only": 1}
+    assert summary.judges[0].repeats.value == pytest.approx(1 / 3)
+    asked = [r for r in stub.requests if RATE["ask"] in json.dumps(r)]
+    assert "Rate from 1 (worst) to 5 (best)." in asked[0]["messages"][1]["content"][-1]["text"]
+    run(suite, generator, tmp_path / "again", Settings(cache))
+    assert len(asked) == stub.asked()[RATE["ask"]] == 3
+
+
+@pytest.mark.parametrize("said", ["6", "0", "4/10", "yes", "4 or 5", "-"])
+def test_what_is_not_on_the_scale_is_no_rating(make_suite, generator, tmp_path, cache, stub, said):
+    stub.answer = lambda question, before: said if question == RATE["ask"] else truth(question)
+    suite = suite_of(make_suite, judge_file(tmp_path, stub), [RATE], measures=["judge.rating"])
+    summary = run(suite, generator, tmp_path / "run", Settings(cache))
+    (score,) = scores(tmp_path / "run", "judge.rating")
+    assert (score.status, summary.get("judge.rating").value) == ("failed", None)
+    assert "no rating on the scale" in score.reason
 
 
 def test_a_second_run_asks_nothing_even_for_other_files_that_show_the_same(
