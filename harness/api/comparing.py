@@ -12,6 +12,8 @@ from ..comparison import Difference
 from ..core.errors import unknown_name
 from ..gate import Verdict, write_verdict
 from ..policy import Policy
+from ..release_record import keep_record
+from ..signatures import read_private
 from .options import plugins_loaded, read_policy
 from .runs import Run, folder_of
 
@@ -106,28 +108,38 @@ def gate(
     baseline: Run | str | Path | None = None,
     *,
     clips: bool = True,
+    model: str | None = None,
+    sign: str | Path | None = None,
 ) -> Verdict:
-    """Apply a policy to a run, and keep the verdict in the run folder.
+    """Apply a policy to a run, and keep the verdict and its record, as ``screentest gate`` does.
+
+    The verdict is kept in the run folder, and the record in ``records/`` beside it, chained to the last one.
 
     Args:
         run: to judge.
         policy: name, YAML file or `Policy`.
         baseline: the run to compare with, for rules with ``versus: baseline``.
         clips: whether the stored files are compared with the sha256 of what was scored.
+        model: whose chain of records it belongs to; by default the generator's spec.
+        sign: private key (PEM) that signs the record; ``screentest keygen`` makes one.
 
     Returns:
         The verdict: ``verdict.verdict`` is PASS, FAIL or INCONCLUSIVE, and ``rules`` have the evidence.
 
     Raises:
-        UsageError: a run was changed after it was scored, or the policy cannot be applied to it.
+        UsageError: a run was changed after it was scored, or the policy cannot be applied to it; the
+            key cannot be read; the chain of records was altered.
     """
     plugins_loaded()
     rules, folder = read_policy(policy), folder_of(run)
+    before = None if baseline is None else folder_of(baseline)
+    key = None if sign is None else read_private(Path(sign))
     with Run(folder).opened() as store:
-        if baseline is None:
+        if before is None:
             verdict = gates.gate(store, rules, clips=clips)
         else:
-            with Run(folder_of(baseline)).opened() as other:
+            with Run(before).opened() as other:
                 verdict = gates.gate(store, rules, other, clips=clips)
     write_verdict(folder, verdict)
+    keep_record(folder, verdict, rules, model=model, baseline=before, key=key)
     return verdict

@@ -54,6 +54,10 @@ def gate(
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the verdict as JUnit XML, a test a rule.")
     ] = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the verdict as SARIF 2.1.0, as for GitHub's code scanning."),
+    ] = None,
     markdown: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Append the verdict as Markdown, as to $GITHUB_STEP_SUMMARY."),
@@ -118,6 +122,10 @@ def gate(
     record = keep_record(run, verdict, rules, model=model, baseline=before, key=key)
     from ...reports.verdict_files import append_markdown, write_junit
 
+    if sarif is not None:
+        from ...reports.sarif import write_sarif
+
+        write_sarif(verdict, policy, sarif)
     if junit is not None:
         write_junit(verdict, junit)
     if markdown is not None:

@@ -57,6 +57,17 @@ def test_a_verdict_is_kept_in_the_run(two):
     assert against.baseline == "noise"
 
 
+def test_a_verdict_from_python_has_a_record_in_its_chain(two, tmp_path):
+    from screentest.harness.signatures import make_keys
+
+    make_keys(tmp_path / "key.pem")
+    for number in (1, 2):
+        verdict = st.gate(two[0], st.Policy(**POLICY), model="mine", sign=tmp_path / "key.pem")
+        record = json.loads((two[0].path / "record.json").read_text())
+        assert (record["number"], record["model"], record["verdict"]) == (number, "mine", verdict.verdict)
+        assert record["signature"]
+
+
 def test_mistakes_are_one_sentence(two):
     with pytest.raises(st.UsageError, match="a int is no run"):
         st.compare(two[0], 3)
