@@ -9,6 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core.csv_rows import guarded
 from .core.errors import UsageError
 from .score_rows import run_columns, score_columns, score_rows
 from .store import RunStore, open_run
@@ -171,7 +172,7 @@ def _write(parts: Iterator[pd.DataFrame], columns: Sequence[str] | None, out: Pa
         if out.suffix == ".csv":
             with beside.open("w", encoding="utf-8", newline="") as file:
                 for part in parts:
-                    part.to_csv(file, index=False, header=not rows)
+                    part.map(_guarded).to_csv(file, index=False, header=not rows)
                     rows += len(part)
         else:
             first = pa.Table.from_pandas(next(parts), _schema(columns), preserve_index=False)
@@ -185,6 +186,10 @@ def _write(parts: Iterator[pd.DataFrame], columns: Sequence[str] | None, out: Pa
     finally:
         beside.unlink(missing_ok=True)
     return rows
+
+
+def _guarded(cell: Any) -> Any:
+    return guarded(cell) if isinstance(cell, str) else cell
 
 
 def _schema(columns: Sequence[str] | None) -> Any:

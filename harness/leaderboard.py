@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from .core.csv_rows import guarded, unguarded
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.presentation import estimate_text
@@ -121,7 +122,7 @@ def _read_json(path: Path, text: str) -> list[Row]:
 
 def _read_rows(path: Path, text: str, ending: str) -> list[Row]:
     if ending == ".csv":
-        cells = list(csv.reader(io.StringIO(text)))
+        cells = [[unguarded(cell) for cell in row] for row in csv.reader(io.StringIO(text))]
     else:
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("|")]
         cells = [[_unescaped(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
@@ -140,10 +141,10 @@ def _written(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> str:
         listed = [{name: _json_cell(name, row.get(name, "")) for name in columns} for row in rows]
         return json.dumps({"runs": listed}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if ending == ".csv":
+        # All cells are texts here; a number below 0 is no formula.
+        cells = [[_csv_cell(name, row.get(name, "")) for name in columns] for row in rows]
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([row.get(name, "") for name in columns] for row in rows)
+        csv.writer(out, lineterminator="\n").writerows([columns, *cells])
         return out.getvalue()
     lines = [
         list(columns),
@@ -151,6 +152,10 @@ def _written(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> str:
         *([row.get(name, "") for name in columns] for row in rows),
     ]
     return "# Leaderboard\n\n" + "".join(f"| {' | '.join(map(_escaped, line))} |\n" for line in lines)
+
+
+def _csv_cell(name: str, cell: str) -> str:
+    return guarded(cell) if name in _TEXTS else cell
 
 
 def _json_cell(name: str, cell: str) -> str | float | None:

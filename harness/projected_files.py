@@ -6,8 +6,6 @@ behind a click, as it does everywhere.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import unicodedata
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..safety.attacks.withhold import MARK, Withheld, is_attack, is_red_team
+from .core.csv_rows import csv_text
 from .core.items import Item
 from .score_rows import score_columns, score_rows
 from .store import RunStore
@@ -144,12 +143,8 @@ def clip_name(item: Item, path: Path) -> str:
 def _score_table(store: RunStore, hidden: Hidden) -> str:
     items = {item.id: item for item in store.items()}
     columns = [name for name in score_columns([store]) if name != "evidence"]  # most of the table's size
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(columns)
+    rows: list[list[Any]] = []
     for row in score_rows(store):
-        value = row["value"]
-        told = {**hidden.cleaned(row), "value": None if value is None else repr(value)}
-        told["prompt"] = hidden.prompt(items[str(row["item"])])
-        table.writerow(["" if told[name] is None else told[name] for name in columns])
-    return out.getvalue()
+        told = {**hidden.cleaned(row), "prompt": hidden.prompt(items[str(row["item"])])}
+        rows.append([told[name] for name in columns])
+    return csv_text(columns, rows)

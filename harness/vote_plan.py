@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from .core.keys import Json, digest, seeded_rng
@@ -65,18 +65,33 @@ def pairs_for(runs: Sequence[VotedRun], plan: VotePlan, rater: str) -> tuple[lis
     found: list[Pair] = []
     missing = 0
     seed: list[Json] = ["votes", plan.seed, rater, [run.key for run in runs]]
-    sides = seeded_rng("sides", seed)
     for a, b in combinations(range(len(runs)), 2):
         for item in sorted(runs[a].data.items.keys() & runs[b].data.items.keys()):
             if not (_has_clip(runs[a], item) and _has_clip(runs[b], item)):
                 missing += 1
                 continue
             for question in plan.questions:
-                left, right = (a, b) if sides.integers(2) else (b, a)
-                found.append(Pair(question, item, left, right))
+                found.append(Pair(question, item, a, b))
     order = seeded_rng("order", seed).permutation(len(found))
-    ordered = [found[k] for k in order][: plan.most]
+    ordered = _with_sides([found[k] for k in order][: plan.most], seed)
     return _with_gold(ordered, plan, seed), missing
+
+
+def _with_sides(ordered: Sequence[Pair], seed: list[Json]) -> list[Pair]:
+    """Put each run on either side equally often: twice in every four pairs of the same runs and question.
+
+    So a rater who stops anywhere has seen a run at most two times more often on one side, and a habit of
+    choosing one side favors no run.
+    """
+    rng = seeded_rng("sides", seed)
+    left_of: dict[tuple[str, int, int], list[int]] = {}
+    shown: list[Pair] = []
+    for pair in ordered:
+        block = left_of.setdefault((pair.question, pair.left, pair.right), [])
+        if not block:
+            block += [int(turned) for turned in rng.permutation([0, 0, 1, 1])]
+        shown.append(replace(pair, left=pair.right, right=pair.left) if block.pop() else pair)
+    return shown
 
 
 def _has_clip(run: VotedRun, item: str) -> bool:

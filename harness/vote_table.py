@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .core.config import explain
-from .core.csv_rows import csv_rows, guarded, read_table, unguarded
+from .core.csv_rows import csv_rows, csv_text, read_table, unguarded
 from .core.errors import UsageError, unknown_name
 from .core.files import write_atomic
 from .core.keys import digest
@@ -34,24 +32,16 @@ def write_vote_table(runs: Sequence[VotedRun], cast: Cast, path: Path) -> int:
     """
     names = {run.key: run.data.name for run in runs}
     prompts = {item.id: item.prompt for run in runs for item in run.data.items.values()}
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(_COLUMNS)
+    rows: list[list[Any]] = []
     for vote in cast.votes:
         fields = vote.model_dump(exclude={"schema_version"})
         fields |= {"left": names[vote.left], "right": names[vote.right], "prompt": prompts.get(vote.item)}
-        table.writerow([_cell(fields[name]) for name in _COLUMNS])
+        rows.append([fields[name] for name in _COLUMNS])
     try:
-        write_atomic(path, out.getvalue())
+        write_atomic(path, csv_text(_COLUMNS, rows))
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     return len(cast.votes)
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return guarded(value) if isinstance(value, str) else value
 
 
 def read_vote_table(runs: Sequence[VotedRun], path: Path) -> list[Vote]:

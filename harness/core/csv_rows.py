@@ -1,4 +1,7 @@
-"""Strict CSV: every row has as many cells as the first line, and what is wrong is said by its line."""
+"""Strict CSV: every row has as many cells as the first line, and what is wrong is said by its line.
+
+All tables that are written for spreadsheets are written here, or with `guarded` cells.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 from .errors import UsageError
 from .files import write_atomic
 
-__all__ = ["csv_rows", "guarded", "read_table", "unguarded", "write_csv"]
+__all__ = ["csv_rows", "csv_text", "guarded", "read_table", "unguarded", "write_csv"]
 
 _FORMULA = re.compile(r"['\s]*[=+\-@]")
 """How a cell begins that a spreadsheet would run as a formula, perhaps with apostrophes before it."""
@@ -74,15 +77,20 @@ def csv_rows(
         raise UsageError(f"{path}, line {reader.line_num}, is not CSV: {error}") from None
 
 
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table as text: texts are `guarded`, None is an empty cell, numbers keep all their digits."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([guarded(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return out.getvalue()
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table; None is an empty cell, and numbers keep all their digits.
+    """Write a table as `csv_text` does.
 
     Raises:
         OSError: it cannot be written.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, out.getvalue())
+    write_atomic(path, csv_text(columns, rows))

@@ -163,6 +163,18 @@ def test_a_prompt_of_any_characters_is_exported(make_run, tmp_path, suffix):
     assert list(read["prompt"]) == ['toy 0 "quoted", é\n漢字 \U0001f3ac']
 
 
+@pytest.mark.parametrize(("suffix", "shown"), [(".csv", "'=toy 0"), (".parquet", "=toy 0")])
+def test_a_prompt_that_is_a_formula_is_none_in_a_spreadsheet(make_run, tmp_path, suffix, shown):
+    store = make_run(
+        "run", {"toy.quality": lambda p, s: -0.5}, seeds=1, suite={"prompts": [{"text": "=toy 0"}]}
+    )
+    out = tmp_path / f"scores{suffix}"
+    export_scores(store.folder, out)
+    read = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert list(read["prompt"]) == [shown]
+    assert list(read["value"]) == [-0.5]
+
+
 def test_other_endings_and_places_that_cannot_be_written_are_said(store, tmp_path):
     with pytest.raises(UsageError, match=r"should end in \.parquet or \.csv"):
         export_scores(store.folder, tmp_path / "scores.xlsx")

@@ -38,6 +38,19 @@ def test_rows_are_added_once_and_brought_up_to_date(runs, tmp_path: Path, ending
     assert text.count("0" * 32) == text.count("1" * 32) == 1
 
 
+def test_a_name_that_is_a_formula_is_none_in_a_spreadsheet_and_comes_back(make_run, tmp_path: Path) -> None:
+    record = {"id": "7" * 32, "created": "2026-03-04T05:06:07+00:00"}
+    run = make_run("=r", {"toy.drift": lambda p, s: -0.5}, record=record)
+    write_summary(run, summarise(run))
+    path = tmp_path / "b.csv"
+    add_to_leaderboard(path, [run])
+    (row,) = csv.DictReader(path.read_text().splitlines())
+    assert (row["run"], float(row["toy.drift v1"])) == ("'=r", -0.5)
+    text = path.read_text()
+    assert add_to_leaderboard(path, [run]) == (0, 1)
+    assert path.read_text() == text
+
+
 def test_a_value_has_its_interval_and_n(runs, tmp_path: Path) -> None:
     add_to_leaderboard(tmp_path / "b.csv", runs)
     rows = list(csv.DictReader((tmp_path / "b.csv").read_text().splitlines()))
