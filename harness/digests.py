@@ -25,6 +25,7 @@ from .store import DIGESTS, RunStore
 
 __all__ = [
     "SCORES",
+    "WITH_DIGESTS",
     "RunDigests",
     "differences",
     "keep_digests",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Plan:
     digest: str = field(default="")
     starts: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    @property
+    @cached_property
     def items(self) -> tuple[Item, ...]:
         """All items in the order of the plan."""
         return tuple(item for unit in self.units for item in unit.items)

@@ -23,6 +23,7 @@ from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import ClipRecord, Score
 from .digests import SCORES, differences, keep_digests, refuse_changed
+from .finished import is_finished, keep_finished, may_be_finished, scoring_digest
 from .generation import generate
 from .instruments import Instruments, check_encoders, instruments, measure_fields
 from .plan import Plan, make_plan, suite_items
@@ -91,7 +92,6 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
     """
     settings = settings or Settings()
     refuse_unbuildable(settings.workers, settings.options, generator)
-    use_threads(settings.threads_used)
     tools = instruments(suite, settings.cache, settings.options)
     plan = plan_run(suite, generator)
     tools.scorer.prepare(plan.items)
@@ -109,7 +109,10 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         )
     _refuse_overlap(out, generator)
     warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools.sources)
-    tools.prepare()
+    asked = scoring_digest(tools, suite.slices)
+    ready = not may_be_finished(out, asked)  # what is finished needs no PyTorch, which takes seconds to load
+    if ready:
+        _prepare(tools, settings)
     if not (out / "run.json").exists():  # what is refused leaves no folder behind
         check_encoders(tools)
         if settings.reuse is not None:
@@ -126,14 +129,20 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             else {}
         )
         store = RunStore.create(out, plan, record)
-        use_threads(settings.threads_used, store.record)
         _refuse_other_instruments(store, tools)
-        _check_unchanged(store, plan.items)
+        unchanged = is_finished(store, asked)
+        if not unchanged:
+            _check_unchanged(store, plan.items)
         store.sweep()
-        if settings.retry_failed:
-            store.forget_failures()
+        forgotten = store.forget_failures() if settings.retry_failed else 0
         if not new:
             name_lost_clips(store)
+        if unchanged and not forgotten:
+            say_failures(store)
+            return _told(store, scored=False)
+        if not ready:
+            _prepare(tools, settings)
+        use_threads(settings.threads_used, store.record)
         if sum(store.outcomes().values()) < len(plan.items):
             check_encoders(tools)
         reused = () if settings.reuse is None else reuse_clips(plan, store, settings.reuse)
@@ -141,7 +150,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             elsewhere = None if team is None or made_here(generator) else team.generate
             generate(plan, store, generator, settings.stop_after, reused, elsewhere)
             say_failures(store)
-            return _score(store, tools, team)
+            return _score(store, tools, team, asked)
 
 
 def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
@@ -177,9 +186,11 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
     """
     settings = settings or Settings()
     refuse_unbuildable(settings.workers, settings.options, None)
-    use_threads(settings.threads_used)
     tools = instruments(suite, settings.cache, settings.options)
-    tools.prepare()
+    asked = scoring_digest(tools, suite.slices)
+    ready = not may_be_finished(folder, asked)
+    if ready:
+        _prepare(tools, settings)
     with single_writer(open_run(folder).folder):
         store = open_run(folder)
         missing = len(store.items()) - sum(store.outcomes().values())
@@ -188,11 +199,22 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
                 f"{folder} still lacks {missing} of its {len(store.items())} clips; "
                 "finish it with the 'screentest run' that started it"
             )
-        _check_unchanged(store)
+        unchanged = is_finished(store, asked)
+        if not unchanged:
+            _check_unchanged(store)
         name_lost_clips(store)
         warn_of_foreign(store.record, tools.sources)
+        if unchanged:
+            return _told(store, scored=False)
+        if not ready:
+            _prepare(tools, settings)
         with settings.team(store, suite, tools, None) as team:
-            return _score(store, tools, team)
+            return _score(store, tools, team, asked)
+
+
+def _prepare(tools: Instruments, settings: Settings) -> None:
+    use_threads(settings.threads_used)
+    tools.prepare()
 
 
 def _check_unchanged(store: RunStore, planned: Sequence[Item] = ()) -> None:
@@ -218,8 +240,7 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
             )
     else:
         items = suite_items(suite)
-    items = tuple(_with(item, "file", generator.file_of(item)) for item in items)
-    items = tuple(_with(item, "given", _other_text(generator, item)) for item in items)
+    items = [_named(item, generator) for item in items]
     return make_plan(
         suite,
         items,
@@ -229,13 +250,11 @@ def plan_run(suite: Suite, generator: Generator) -> Plan:
     )
 
 
-def _with(item: Item, name: str, value: str | None) -> Item:
-    return item if getattr(item, name) == value else replace(item, **{name: value})
-
-
-def _other_text(generator: Generator, item: Item) -> str | None:
-    text = generator.prompt_of(item)
-    return None if text == (item.prompt or "") else text
+def _named(item: Item, generator: Generator) -> Item:
+    """Add to an item the name of its file, and the text that the generator is given if it is another."""
+    file, text = generator.file_of(item), generator.prompt_of(item)
+    given = None if text == (item.prompt or "") else text
+    return item if (item.file, item.given) == (file, given) else replace(item, file=file, given=given)
 
 
 def _start_digests(items: Sequence[Item]) -> dict[str, str]:
@@ -244,7 +263,7 @@ def _start_digests(items: Sequence[Item]) -> dict[str, str]:
     return {path: file_sha256(Path(path)) for path in sorted(paths) if Path(path).is_file()}
 
 
-def _score(store: RunStore, tools: Instruments, team: Team | None) -> Summary:
+def _score(store: RunStore, tools: Instruments, team: Team | None, asked: str) -> Summary:
     for measure in tools.measures:
         store.put_measure(measure.name, measure_fields(measure, tools))
     _score_items(store, tools, team)
@@ -252,10 +271,16 @@ def _score(store: RunStore, tools: Instruments, team: Team | None) -> Summary:
         for name, scores in tools.sets.score(store, tools.scorer).items():
             store.put_set_scores(name, scores)
     keep_digests(store)
+    keep_finished(store, asked)
+    return _told(store, scored=True)
+
+
+def _told(store: RunStore, *, scored: bool) -> Summary:
+    """Summarise a run that is scored to its end, now or, if not ``scored``, before."""
     say_formats(store)
     say_copies(store)
     summary = summarise(store)
-    write_summary(store, summary)
+    write_summary(store, summary, again=scored)
     return with_judges(summary, store.folder.absolute().parent)
 
 

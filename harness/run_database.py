@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 from .core.errors import UsageError
 from .core.files import write_atomic
 
-__all__ = ["DIGESTS", "SCHEMA", "RunDatabase"]
+__all__ = ["DIGESTS", "FINISHED", "SCHEMA", "RunDatabase"]
 
 _T = TypeVar("_T")
 
 SCHEMA = 5
 DIGESTS = "digests.json"
 """Written by `digests`; deleted before anything else is written."""
+FINISHED = "finished.json"
+"""Written by `finished`; deleted like the digests."""
 _WITH_LAYERS = 2
 
 
@@ -55,6 +57,7 @@ class RunDatabase:
     @contextmanager
     def _transaction(self) -> Generator[None]:
         # What is written has other digests; they are made anew when the run is scored to its end.
+        (self.folder / FINISHED).unlink(missing_ok=True)
         (self.folder / DIGESTS).unlink(missing_ok=True)
         self._tables = {name: table for name, table in self._tables.items() if name == "items"}
         try:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields as fields_of
 from typing import Any, cast
 
 from .core.items import ClipSettings, Item
-from .core.keys import rows_sha256
+from .core.keys import row_sha256
 from .core.labels import labels_of_tags, merge_labels, read_labels
 from .core.layers import from_json
 from .core.media import ClipInfo
 from .core.run_data import ClipRecord, Outcome, Score, SetScore, Status
 
 __all__ = [
+    "clip_info",
     "info_text",
     "item_fields",
     "read_clip",
-    "read_item",
+    "read_items",
     "read_score",
     "read_set_score",
     "score_row",
@@ -44,7 +46,28 @@ def item_fields(item: Item) -> str:
     return json.dumps(fields)
 
 
-def read_item(item_id: str, cluster: str, fields: str, like: Item | None = None) -> Item:
+def read_items(rows: Iterable[tuple[str, str, str]]) -> Iterator[Item]:
+    """Read items, each from its id, cluster and fields.
+
+    Items of one prompt that follow each other share its texts, and are parsed once but for their seeds.
+    """
+    item, before = None, ("", "", "")
+    for name, cluster, fields in rows:
+        found = _BY_SEED.fullmatch(fields)
+        head, seed, tail = found.groups() if found else (fields, "", "")
+        if item is not None and found and (cluster, head, tail) == before:
+            item = item.with_seed(name, int(seed))
+        else:
+            item = _read_item(name, cluster, fields, item)
+            before = (cluster, head, tail)
+        yield item
+
+
+_BY_SEED = re.compile(r'(\{"prompt": (?:null|"(?:[^"\\]|\\.)*"), "seed": )(-?[0-9]{1,20})(, .*)')
+"""An item's fields: the prompt as it is written in JSON, the seed, and the rest."""
+
+
+def _read_item(item_id: str, cluster: str, fields: str, like: Item | None) -> Item:
     """Read an item; in older runs labels are read from its tags, and its group from a field of its own.
 
     What is equal in ``like``, the item before it in the run, is shared with that: items of one prompt hold
@@ -82,14 +105,14 @@ def read_clip(row: Sequence[Any]) -> ClipRecord:
     """Read the record of a clip: item, outcome, reason, sha256, file, info, seconds and decisions."""
     item, outcome, reason, sha256, file, info, seconds, decisions = row
     layers = from_json(json.loads(decisions)) if decisions else ()
-    decoded = _clip_info(info) if info else None
+    decoded = clip_info(info) if info else None
     return ClipRecord(
         item, cast(Outcome, sys.intern(outcome)), reason, sha256, file, decoded, seconds, layers
     )
 
 
 @functools.lru_cache(maxsize=1024)
-def _clip_info(text: str) -> ClipInfo:
+def clip_info(text: str) -> ClipInfo:
     """Read what decoding told of a clip, which is the same of most clips of a run, once."""
     return ClipInfo(**json.loads(text))
 
@@ -100,7 +123,7 @@ def score_row(score: Score) -> tuple[str | float | None, ...]:
     value = None if score.value is None or math.isnan(score.value) else float(score.value)
     evidence = json.dumps(score.evidence, allow_nan=False)
     row = (score.item, score.measure, score.status, value, storable(score.reason), evidence, score.key)
-    return (*row, rows_sha256([row]))
+    return (*row, row_sha256(row))
 
 
 def read_score(row: Sequence[Any], *, sound: bool = False) -> Score:
@@ -110,7 +133,7 @@ def read_score(row: Sequence[Any], *, sound: bool = False) -> Score:
         sound: it is known to have it.
     """
     item, measure, status, value, reason, evidence, key, kept = row
-    intact = sound or kept == rows_sha256([row[:-1]])
+    intact = sound or kept == row_sha256(row[:-1])
     if value is not None and not isinstance(value, float):
         status, value, reason = "failed", None, f"the stored value is {value!r:.40}, which is no number"
     evidence = {} if evidence == "{}" else dict(json.loads(evidence))
@@ -131,7 +154,7 @@ def set_row(score: SetScore) -> tuple[str, ...]:
     """Write a value of a set, with the digest of its row."""
     fields = json.dumps(score.model_dump(exclude={"key"}))
     row = (score.measure, score.name, score.slice or "", fields, score.key)
-    return (*row, rows_sha256([row]))
+    return (*row, row_sha256(row))
 
 
 def read_set_score(row: Sequence[Any]) -> SetScore:
@@ -143,7 +166,7 @@ def read_set_score(row: Sequence[Any]) -> SetScore:
     numbers += without.values()
     strange = next((n for n in numbers if isinstance(n, bool) or not isinstance(n, int | float | None)), None)
     if strange is None:
-        return SetScore(**known, key=key, intact=kept == rows_sha256([row[:-1]]))
+        return SetScore(**known, key=key, intact=kept == row_sha256(row[:-1]))
     return SetScore(
         measure=known["measure"],
         status="failed",

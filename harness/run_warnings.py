@@ -11,6 +11,7 @@ from .core.presentation import counted
 from .core.progress import note
 from .foreign_encoders import foreign_sentence
 from .generation_log import LOG
+from .run_rows import clip_info
 from .store import RunStore
 
 __all__ = ["name_lost_clips", "say_copies", "say_failures", "say_formats", "warn_of_foreign"]
@@ -65,10 +66,12 @@ def say_formats(store: RunStore) -> None:
     asked = {item.id: item for item in store.items() if item.source is None}
     differs: Counter[str] = Counter()
     others = 0
-    for record in store.each_clip():
-        item = asked.get(record.item)
-        if item is not None and record.info is not None:
-            found = format_differences(item, record.info)
+    for name, info in store.each_row(
+        "SELECT c.item, c.info FROM items i JOIN clips c ON c.item = i.id WHERE c.info IS NOT NULL "
+        "ORDER BY i.position"
+    ):
+        if name in asked:
+            found = format_differences(asked[name], clip_info(info))
             others += bool(found)
             differs.update(found)
     if others:

@@ -5,6 +5,7 @@
     jobs.jsonl      for a service: the submitted jobs, written before waiting for them
     clips/          the measured clips, named by the sha256 of their bytes
     digests.json    the sha256 of the record and of each table, once the run is scored to its end
+    finished.json   what tells a run that is scored to its end at once
 
 A run of a newer schema is refused. Older runs are read as they are. Schema 2 added the decisions of
 safeguards. Schema 3 added labels; in older runs they are read from tags. Schema 4 stores set values by
@@ -36,7 +37,7 @@ from .run_rows import (
     info_text,
     item_fields,
     read_clip,
-    read_item,
+    read_items,
     read_score,
     read_set_score,
     score_row,
@@ -134,10 +135,7 @@ class RunStore(RunDatabase):
     def _read_items(self) -> list[Item]:
         planned = {item.id: item for item in self._planned}
         items: list[Item] = []
-        for name, cluster, fields in self._db.execute(
-            "SELECT id, cluster, fields FROM items ORDER BY position"
-        ):
-            item = read_item(name, cluster, fields, items[-1] if items else None)
+        for item in read_items(self._db.execute("SELECT id, cluster, fields FROM items ORDER BY position")):
             known = planned.get(item.id)
             items.append(known if known is not None and known == item else item)  # each is held once
         return items
@@ -257,13 +255,12 @@ class RunStore(RunDatabase):
     def changed_clips(self) -> dict[str, str]:
         """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
         states: dict[str, str] = {}
-        for record in self.each_clip():
-            if record.file is not None:
-                try:
-                    if file_sha256(self.clip_path(record)) != record.sha256:
-                        states[record.file] = "changed"
-                except OSError:
-                    states[record.file] = "gone"
+        for file, sha256 in self.each_row("SELECT file, sha256 FROM clips WHERE file IS NOT NULL"):
+            try:
+                if file_sha256(self.folder / "clips" / file) != sha256:
+                    states[file] = "changed"
+            except OSError:
+                states[file] = "gone"
         return states
 
     # -- scores

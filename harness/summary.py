@@ -225,10 +225,16 @@ def _left_out(counts: Mapping[str, int]) -> dict[str, int]:
     return {status: counts.get(status, 0) for status in ("refused", "failed", "not_applicable")}
 
 
-def write_summary(store: RunStore, summary: Summary) -> Path:
-    """Write ``summary.json`` into the run folder."""
+def write_summary(store: RunStore, summary: Summary, *, again: bool = True) -> Path:
+    """Write ``summary.json`` into the run folder; its time says whether a verdict is older than the scores.
+
+    Args:
+        again: whether one that says the same is written anew.
+    """
     path = store.folder / "summary.json"
-    write_atomic(path, json.dumps(summary.model_dump(), indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(summary.model_dump(), indent=1, ensure_ascii=False) + "\n"
+    if again or not path.is_file() or path.read_bytes() != text.encode("utf-8", "surrogatepass"):
+        write_atomic(path, text)
     return path
 
 

@@ -35,6 +35,7 @@ from .evidence import DifferenceRow, differences, read_verdicts, verdict_view
 from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
 from .heatmap import STEPS
 from .page import render_page
+from .page_source import page_source
 from .safety import safety_view
 from .several import compare_runs
 from .view import MeasureRow, score_rows
@@ -120,6 +121,8 @@ def build_report(
     if not runs:
         raise UsageError("a report needs a run")
     options = options or ReportOptions()
+    # Before anything is read: what is written meanwhile makes the page one of the past.
+    source = page_source(runs[0]) if len(runs) == 1 and options == ReportOptions() else ""
     stores = [open_run(folder) for folder in runs]
     try:
         letters = charts.run_letters(len(stores))
@@ -140,6 +143,7 @@ def build_report(
     notes = comparison.notes if comparison else ()
     context["comparison_notes"] = (f"The runs were not compared: {not_compared}",) if not_compared else notes
     context["votes"] = vote_section(runs)
+    context["source"] = source
     path = runs[0] / "report.html" if out is None else out
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, render_page("report.html.j2", context))

@@ -27,7 +27,7 @@ from ..core.media import write_clip
 from ..core.run_data import ClipRecord, Score
 from ..core.video_arrays import Layout, ValueRange, Video, read_videos
 from ..instruments import Instruments, check_encoders, instruments, measure_fields
-from ..run_rows import item_fields, read_item
+from ..run_rows import item_fields, read_items
 from ..set_scoring import Rows, clip_row
 from ..suite import Suite
 from ..summary import aggregate
@@ -169,7 +169,7 @@ class MeasureMetric(Metric):
         records = _unpacked(getattr(self, self._state))
         if not records:
             raise UsageError(f"{self.measure_name} has no value without a video; call update(videos) first")
-        items = [read_item(one["id"], one["cluster"], one["item"]) for one in records]
+        items = list(read_items((one["id"], one["cluster"], one["item"]) for one in records))
         if self.measure.kind == "set":
             return self._of_set(records, items)
         scores = [

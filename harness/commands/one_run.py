@@ -83,11 +83,17 @@ def nothing_came(summary: Summary, folder: Path) -> bool:
 
 
 def after_scoring(folder: Path, tracking_uri: str | None) -> None:
-    """Write the page and send the run to MLflow. A failure is a warning and changes no result."""
-    from ...reports.build import build_report
+    """Write the page, unless it shows the run as it is, and send the run to MLflow.
+
+    A failure is a warning and changes no result.
+    """
+    from ...reports.page_source import page_is_current
 
     try:
-        build_report([folder])
+        if not page_is_current(folder):
+            from ...reports.build import build_report
+
+            build_report([folder])
     except ScreentestError as error:
         warn(f"no page: {error}")
     if tracking_uri == "none":

@@ -235,6 +235,27 @@ class Item:
         """Return the first value of a label; None if the label is absent."""
         return next(iter(self.labels.get(name, ())), None)
 
+    def with_seed(self, item_id: str, seed: int) -> Item:
+        """Make the item of another seed, the rest being the same; `replace` takes twice as long."""
+        return Item(
+            item_id,
+            self.cluster,
+            self.prompt,
+            seed,
+            self.clip,
+            self.tags,
+            self.labels,
+            self.expect,
+            self.image,
+            self.video,
+            self.use,
+            self.video_to,
+            self.strength,
+            self.source,
+            self.file,
+            self.given,
+        )
+
     @property
     def slices(self) -> tuple[str, ...]:
         """List the slices that the item belongs to: its tags, and its labels as ``category:vcr``."""
@@ -273,7 +294,7 @@ def make_items(prompt: str | None, seeds: Iterable[int], clip: ClipSettings, **m
     item, asked = _without_id(prompt, 0, clip, more)
     item_id = Digester("item", {**asked, "clip": clip.model_dump()}, ("seed",))
     for seed in seeds:
-        yield replace(item, id=item_id({"seed": seed}), seed=seed)
+        yield item.with_seed(item_id({"seed": seed}), seed)
 
 
 def _without_id(

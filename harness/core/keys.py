@@ -27,6 +27,7 @@ __all__ = [
     "digest",
     "file_sha256",
     "folder_digest",
+    "row_sha256",
     "rows_sha256",
     "seeded_rng",
     "slug",
@@ -45,6 +46,10 @@ def canonical_json(value: Json) -> str:
     Raises:
         ValueError: a float is NaN or infinite, or a key is not text: JSON would write 1 and "1" alike.
     """
+    if type(value) is str:
+        return json.encoder.encode_basestring(value)  # as the encoder does, without its detours
+    if type(value) is int:
+        return repr(value)
     if type(value) not in _PLAIN:
         _refuse_ambiguous(value)
     return _ENCODER.encode(value)
@@ -138,6 +143,11 @@ def rows_sha256(rows: Iterable[Sequence[object]]) -> str:
     for row in rows:
         total.update(_row_text(row).encode() + b"\n")
     return total.hexdigest()
+
+
+def row_sha256(row: Sequence[object]) -> str:
+    """Hash one row, as `rows_sha256` does a table of it alone."""
+    return hashlib.sha256(_row_text(row).encode() + b"\n").hexdigest()
 
 
 def _row_text(row: Sequence[object]) -> str:

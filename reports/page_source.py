@@ -1,0 +1,57 @@
+"""Tell whether the page of a run still shows the run as it is, so that it need not be drawn again.
+
+The page names the digest of what it was made of: the files of the run folder, the names of the clips in it,
+the votes on judges beside it, and the code of the pages. Stored clips are never written again under the same
+name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import re
+from pathlib import Path
+
+from ..harness.core.keys import digest, file_sha256
+
+__all__ = ["page_is_current", "page_source"]
+
+_SUFFIXES = frozenset({".json", ".jsonl", ".sqlite", ".csv"})
+_NOT_SHOWN = frozenset({"finished.json"})
+_NAMED = re.compile(rb'<meta name="screentest-source" content="([0-9a-f]{64})">')
+_HEAD = 8192
+"""Bytes of a page that hold its head."""
+
+
+def page_source(run: Path) -> str:
+    """Hash what the page of one run is made of: 64 hex digits."""
+    of_run = [path for path in run.iterdir() if path.suffix in _SUFFIXES and path.name not in _NOT_SHOWN]
+    of_run += (run / "verdicts").glob("*.json")
+    judges = sorted((run.absolute().parent / "judges").glob("*.json"))
+    code = [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc" and path.is_file()]
+    clips = hashlib.sha256()
+    with os.scandir(run / "clips") as entries:
+        for name in sorted(entry.name for entry in entries):
+            clips.update(os.fsencode(name) + b"\n")
+    return digest(
+        "page",
+        {
+            "run": {path.relative_to(run).as_posix(): file_sha256(path) for path in of_run if path.is_file()},
+            "name": os.fsencode(run.resolve().name).hex(),
+            "clips": clips.hexdigest(),
+            "judges": {path.name: file_sha256(path) for path in judges},
+            "code": {path.relative_to(Path(__file__).parent).as_posix(): file_sha256(path) for path in code},
+            "version": importlib.metadata.version("screentest"),
+        },
+    )
+
+
+def page_is_current(run: Path) -> bool:
+    """Say whether ``report.html`` in a run folder shows this run alone, as it is now, with all defaults."""
+    try:
+        with (run / "report.html").open("rb") as file:
+            named = _NAMED.search(file.read(_HEAD))
+        return named is not None and named.group(1).decode() == page_source(run)
+    except OSError:
+        return False
