@@ -29,7 +29,14 @@ from .instruments import Instruments, check_encoders, instruments, measure_field
 from .plan import Plan, make_plan, suite_items
 from .record import environment, new_run_fields, use_threads
 from .reuse import refuse_other_generator, reuse_clips
-from .run_warnings import name_lost_clips, say_copies, say_failures, say_formats, warn_of_foreign
+from .run_warnings import (
+    name_lost_clips,
+    say_copies,
+    say_failures,
+    say_formats,
+    warn_of_foreign,
+    warn_of_unasked,
+)
 from .scoring import PROVISIONAL, Scorer
 from .set_scoring import named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
@@ -109,6 +116,7 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         )
     _refuse_overlap(out, generator)
     warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools.sources)
+    warn_of_unasked(plan.items, suite.measures)
     asked = scoring_digest(tools, suite.slices)
     ready = not may_be_finished(out, asked)  # what is finished needs no PyTorch, which takes seconds to load
     if ready:
@@ -208,6 +216,7 @@ def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> S
             return _told(store, scored=False)
         if not ready:
             _prepare(tools, settings)
+        warn_of_unasked(store.items(), suite.measures)
         with settings.team(store, suite, tools, None) as team:
             return _score(store, tools, team, asked)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..metrics.quality.outcomes import format_differences
+from .core.items import Item
 from .core.keys import Json
 from .core.presentation import counted
 from .core.progress import note
@@ -14,7 +15,14 @@ from .generation_log import LOG
 from .run_rows import clip_info
 from .store import RunStore
 
-__all__ = ["name_lost_clips", "say_copies", "say_failures", "say_formats", "warn_of_foreign"]
+__all__ = [
+    "name_lost_clips",
+    "say_copies",
+    "say_failures",
+    "say_formats",
+    "warn_of_foreign",
+    "warn_of_unasked",
+]
 
 
 def say_failures(store: RunStore) -> None:
@@ -34,6 +42,20 @@ def warn_of_foreign(record: Mapping[str, Json], sources: Mapping[str, str]) -> N
     told = foreign_sentence(record, [{"sources": sources}])
     if told:
         note(f"warning: {told}; a policy with 'foreign_encoders: refuse' passes no rule on them")
+
+
+def warn_of_unasked(items: Sequence[Item], measures: Iterable[str]) -> None:
+    """Count the prompts that have questions for a viewer where no measure of the run asks one."""
+    if any(name.startswith("judge.") for name in measures):
+        return
+    prompts = {item.cluster: bool((item.expect or {}).get("questions")) for item in items}
+    unasked = sum(prompts.values())
+    if unasked:
+        verb, they = ("needs", "it was not asked") if unasked == 1 else ("need", "they were not asked")
+        note(
+            f"warning: {unasked} of {counted(len(prompts), 'prompt')} {verb} a viewer; {they}. To ask one, "
+            "add --measures +judge.vlm --encoder vlm=SETTINGS"
+        )
 
 
 def name_lost_clips(store: RunStore) -> None:

@@ -191,7 +191,7 @@ BENCHMARKS: Final[Mapping[str, Benchmark]] = {
         1,
         ("descriptions.csv", "descriptions/descriptions_original.csv", "descriptions_original.csv"),
         "https://github.com/google-deepmind/physics-IQ-benchmark",
-        "unknown",
+        "CC-BY-4.0",
         {"similarity to real takes": _NONE},
         "its score needs the real takes: 'screentest physics-iq' computes it from the clips; clips "
         "start from the pictures in switch-frames beside the file, where they are there",

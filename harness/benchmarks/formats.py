@@ -54,8 +54,9 @@ def _vbench(name: str) -> Reader:
     other = {"vbench": "vbench-2.0", "vbench-2.0": "vbench"}[name]
 
     def read(path: Path, found: Read) -> None:
+        rows = _by_text(path) if name == "vbench-2.0" else None
         for number, row in enumerate(
-            read_rows(path, ("prompt_en", "dimension"), BENCHMARKS[name].title), start=1
+            rows or read_rows(path, ("prompt_en", "dimension"), BENCHMARKS[name].title), start=1
         ):
             dimensions = texts(row["dimension"])
             if unknown := [one for one in dimensions if one not in known]:
@@ -74,6 +75,17 @@ def _vbench(name: str) -> Reader:
             found.prompts.append(_prompt(str(row["prompt_en"]), labels, expect=expect))
 
     return read
+
+
+def _by_text(path: Path) -> list[Row] | None:
+    """Read `VBench2_full_text_info.json`, which maps a prompt, cut to a file's name, to its whole caption."""
+    given = read_json(path) if path.suffix == ".json" else None
+    if not isinstance(given, Mapping):
+        return None
+    entries = [*cast("Mapping[str, Any]", given).values()]
+    if not all(isinstance(entry, Mapping) and {"caption", "dimension"} <= {*entry} for entry in entries):
+        return None
+    return [{"prompt_en": entry["caption"], "dimension": entry["dimension"]} for entry in entries]
 
 
 def _evalcrafter(path: Path, found: Read) -> None:

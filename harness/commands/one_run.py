@@ -59,9 +59,11 @@ class Job:
         """List what a run would do, after its checks."""
         from ..instruments import instruments
         from ..run import check_items, plan_run
+        from ..run_warnings import warn_of_unasked
 
         made = self.make(one)
         planned = plan_run(self.suite, made)
+        warn_of_unasked(planned.items, self.suite.measures)
         for warning in check_items(made, planned.items):
             warn(f"warning: {warning}")
         tools = instruments(self.suite, self.how.cache, self.how.options)

@@ -215,6 +215,19 @@ def test_labels_and_expectations_are_those_of_the_files(tmp_path: Path):
     assert of("worldscore")[0].text == "a meadow Then: a hill with kites"
 
 
+def test_the_list_of_vbench_2_by_text_is_read_with_whole_captions(tmp_path: Path):
+    rows = {
+        "a kite over a f": {"caption": "a kite over a field", "dimension": ["Diversity", "Mechanics"]},
+        "a chair": {"caption": "a chair", "dimension": ["Material"]},
+    }
+    path = write_json(tmp_path / "VBench2_full_text_info.json", rows)
+    prompts = load_suite(f"vbench-2.0:{path}").prompts
+    assert [p.text for p in prompts] == ["a kite over a field", "a chair"]
+    assert prompts[0].labels["dimension"] == ("Diversity", "Mechanics")
+    with pytest.raises(UsageError, match="it should be a list of rows"):
+        load_suite(f"vbench-2.0:{write_json(path, {**rows, 'x': {'caption': 'no dimension'}})}")
+
+
 def test_what_is_left_out_is_told(tmp_path: Path):
     suite = benchmark_suite("safesora", small_copy("safesora", tmp_path))
     assert "left out: 1 labelled child_abuse" in suite.description
