@@ -25,7 +25,14 @@ _HEAD = 8192
 
 
 def page_source(run: Path) -> str:
-    """Hash what the page of one run is made of: 64 hex digits."""
+    """Hash what the page of one run is made of: 64 hex digits, or "" where a part of it cannot be read."""
+    try:
+        return _hashed(run)
+    except OSError:
+        return ""
+
+
+def _hashed(run: Path) -> str:
     of_run = [path for path in run.iterdir() if path.suffix in _SUFFIXES and path.name not in _NOT_SHOWN]
     of_run += (run / "verdicts").glob("*.json")
     judges = sorted((run.absolute().parent / "judges").glob("*.json"))
@@ -52,6 +59,6 @@ def page_is_current(run: Path) -> bool:
     try:
         with (run / "report.html").open("rb") as file:
             named = _NAMED.search(file.read(_HEAD))
-        return named is not None and named.group(1).decode() == page_source(run)
     except OSError:
         return False
+    return named is not None and named.group(1).decode() == page_source(run)

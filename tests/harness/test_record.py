@@ -30,5 +30,8 @@ def test_the_number_of_threads_is_recorded_and_another_is_said(
     run(suite, generator, tmp_path / "run", Settings(cache, threads=2))
     assert "threads" not in capsys.readouterr().err
     run(suite, generator, tmp_path / "run", Settings(cache, threads=1))
+    assert "threads" not in capsys.readouterr().err, "nothing was left to compute"
+    (tmp_path / "run" / "finished.json").unlink()
+    run(suite, generator, tmp_path / "run", Settings(cache, threads=1))
     assert "started with 2 threads and continues with 1" in capsys.readouterr().err
     assert open_run(tmp_path / "run").record["plan"] == plan

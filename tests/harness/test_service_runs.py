@@ -69,6 +69,10 @@ def until(ready: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def asked_for(service: video_service.VideoService) -> set[str]:
+    return {sent.path for sent in list(service.requests) if sent.method == "GET"}
+
+
 def refuse_key_in(folder: Path, *texts: str) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {"run.json", "run.sqlite", "jobs.jsonl"} <= {path.name for path in files}
@@ -83,7 +87,7 @@ def test_a_run_that_is_killed_and_interrupted_makes_one_job_an_item(tmp_path, wo
     with video_service.serve(service, video_service.video_bytes(tmp_path)):
         command = words(service, ",parallel=2")
         killed = begin(command)
-        until(lambda: len(service.jobs) == 2 and any(sent.method == "GET" for sent in service.requests))
+        until(lambda: len(asked_for(service)) == 2)  # what is asked for has its id stored
         os.kill(killed.pid, signal.SIGKILL)
         first = killed.communicate()
         assert killed.returncode == -signal.SIGKILL
