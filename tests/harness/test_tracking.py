@@ -254,7 +254,7 @@ def test_a_changed_value_is_shown_even_where_the_clock_runs_behind(
             measure="fidelity.fvd", status="ok", value=5.5, low=5.0, high=9.25, n=3, clusters=2, n_reference=8
         ),
     )
-    monkeypatch.setattr("screentest.harness.tracking.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("screentest.harness.mlflow_run.time.time", lambda: 1_000_000.0)
     sync(bench.folder)
     assert bench.run().data.metrics["fidelity/fvd"] == 5.5
 
@@ -344,8 +344,8 @@ def test_many_metrics_and_params_go_in_batches(bench: Bench, monkeypatch: pytest
         return log_batch(self, run_id, metrics, params, **more)
 
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
-    monkeypatch.setattr("screentest.harness.tracking._METRICS", 5)
-    monkeypatch.setattr("screentest.harness.tracking._PARAMS", 5)
+    monkeypatch.setattr("screentest.harness.mlflow_run._METRICS", 5)
+    monkeypatch.setattr("screentest.harness.mlflow_run._PARAMS", 5)
     synced = sync(bench.folder)
     assert sum(m for m, _ in calls) == synced.metrics == len(bench.run().data.metrics)
     assert sum(p for _, p in calls) == synced.params == len(bench.run().data.params)
