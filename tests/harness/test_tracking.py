@@ -114,19 +114,11 @@ class Bench:
         return [m.value for m in self.client.get_metric_history(self.run().info.run_id, name)]
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mlflow template")
-    with mlflow_client(default_uri(folder), folder, timeout=5) as client:
-        client.search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def bench(tmp_path: Path, template: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, mlflow_template: Path) -> Iterator[Bench]:
     runs = tmp_path / "my runs, a@b=[1] #%"
     runs.mkdir()
-    shutil.copyfile(template, runs / "mlflow.db")
+    shutil.copyfile(mlflow_template, runs / "mlflow.db")
     store = make_run(runs / "first")
     uri = default_uri(runs)
     with mlflow_client(uri, runs, timeout=5) as client:
