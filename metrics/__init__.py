@@ -85,6 +85,8 @@ ROOMS.add(
     *(
         f"{__name__}.{room}"
         for room in (
+            "captions.encoder",
+            "captions.measures",
             "distribution.diversity",
             "distribution.frame_measures",
             "distribution.measures",

@@ -36,9 +36,9 @@ def check_encoder(encoder: Encoder, *, texts: bool) -> None:
     if encoder.trial == "loads":
         _load(encoder)
         return
-    _try_clips(encoder)
     if texts and isinstance(encoder, TextEncoder):
-        _try_texts(encoder, encoder)
+        _try_texts(encoder, encoder)  # first, since a clip's feature may be of words
+    _try_clips(encoder)
 
 
 def _load(encoder: Encoder) -> None:
@@ -55,7 +55,7 @@ def _load(encoder: Encoder) -> None:
 
 def _try_clips(encoder: Encoder) -> None:
     try:
-        made = [np.asarray(_encode(encoder, clip), np.float64) for clip in _clips(encoder.fewest_frames)]
+        made = [_numbers(_encode(encoder, clip)) for clip in _clips(encoder.fewest_frames)]
     except ScreentestError:
         raise
     except Exception as error:
@@ -89,6 +89,13 @@ def _refuse_alike(encoder: Encoder, what: str, made: list[NDArray[np.float64]], 
         raise UsageError(f"{who} gives features that are no finite numbers; its weights are damaged")
     if one.shape == two.shape and np.allclose(one, two, rtol=1e-4, atol=1e-7):
         raise UsageError(f"{who} gives two unlike {what} the same feature, so its scores mean nothing{hint}")
+
+
+def _numbers(feature: Feature | Record) -> NDArray[np.float64]:
+    """Give the numbers of a feature: a matrix as it is, the arrays of a record one after the other."""
+    if isinstance(feature, Record):
+        return np.concatenate([np.ravel(array) for array in feature.arrays.values()]).astype(np.float64)
+    return np.asarray(feature, np.float64)
 
 
 def _encode(encoder: Encoder, frames_THWC: NDArray[np.uint8]) -> Feature | Record:
