@@ -95,6 +95,7 @@ ROOMS.add(
             "instructions.measures",
             "judge.encoder",
             "judge.measures",
+            "judge.yes_probability",
             "laws.measures",
             "laws.velocity",
             "quality",

@@ -50,7 +50,7 @@ __all__ = [
 TEXT_SUFFIX = ".text"
 _ROLES = (
     "caption", "clap", "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise",
-    "tracks", "video", "vlm", "watermark", "xclip",
+    "tracks", "video", "vlm", "vqa", "watermark", "xclip",
 )  # fmt: skip
 
 
