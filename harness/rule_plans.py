@@ -13,6 +13,7 @@ from .card_rules import NoCardError
 from .compare import difference, pairs_of
 from .core.errors import UsageError, unknown_name
 from .core.pairing import Pairing
+from .core.presentation import counted
 from .core.run_data import RunData, value_of
 from .core.stats import (
     Bounds,
@@ -133,8 +134,8 @@ def plan_rule(rule: Rule, registry: Registry[Measure], ground: Ground) -> RulePl
     except _CannotPlan as why:
         planned = base.model_copy(update={"reason": str(why)})
     least = 0 if rule.min_n is None else math.ceil(rule.min_n / (ground.seeds or 1))
-    if planned.prompts is not None and planned.prompts < least:
-        note = f"the rule asks for {rule.min_n} values"
+    if rule.min_n is not None and planned.prompts is not None and planned.prompts < least:
+        note = f"the rule asks for {counted(rule.min_n, 'value')}"
         planned = planned.model_copy(update={"prompts": least, "notes": (*planned.notes, note)})
     lacks = _lacks(rule, found[0], base, ground, registry)
     if lacks:
@@ -210,7 +211,7 @@ def _planned(rule: Rule, found: tuple[Measure, Measure | Value], base: RulePlan,
     prompts = len(set(sample.clusters))
     best = rule.versus is None and kind == "rate" and value == (0.0 if side == "max" else 1.0)
     notes = ["no clip of the pilot fails; any failure takes more"] if best else []
-    notes += [f"rough: the pilot has {prompts} prompts of it"] if prompts < FEW_PILOT else []
+    notes += [f"rough: the pilot has {counted(prompts, 'prompt')} of it"] if prompts < FEW_PILOT else []
     if given is not None and rule.versus is None:
         low, high = bounds
         low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
@@ -352,7 +353,7 @@ def _of_set(rule: Rule, base: RulePlan, ground: Ground) -> RulePlan:
     told: Expected = "given" if rule.label in ground.expected else "pilot"
     notes: Sequence[str] = ("its error is taken to go with the root of the number of prompts",)
     if groups < FEW_PILOT:
-        notes = (*notes, f"rough: the pilot has {groups} prompts of it")
+        notes = (*notes, f"rough: the pilot has {counted(groups, 'prompt')} of it")
     return base.model_copy(
         update={
             "expected": expected,

@@ -10,6 +10,7 @@ from ..compare import compare as compare_stores
 from ..comparison import Comparison as Document
 from ..comparison import Difference
 from ..core.errors import unknown_name
+from ..core.presentation import counted
 from ..gate import Verdict, write_verdict
 from ..policy import Policy
 from ..release_record import keep_record
@@ -97,7 +98,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         return (
-            f"Comparison({self.document.b.name!r} with {self.document.a.name!r}, {self.document.items} items)"
+            f"Comparison({self.document.b.name!r} with {self.document.a.name!r}, "
+            f"{counted(self.document.items, 'item')})"
         )
 
     def _repr_html_(self) -> str:

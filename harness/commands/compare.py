@@ -227,10 +227,15 @@ def _table(found: SameSeed) -> Table:
 
 def _sentence(found: SameSeed) -> str:
     counts = (
-        f"{found.count('same')} of {len(found.items)} items are the same, {found.identical} by every frame"
+        f"{found.count('same')} of {counted(len(found.items), 'item')} the same, {found.identical} "
+        "by every frame"
     )
     rest = [f"{found.count('different')} differ"] if found.count("different") else []
     rest += [f"{found.count('unknown')} cannot be compared"] if found.count("unknown") else []
-    rest += [f"{found.missing} golden items are not in the run"] if found.missing else []
-    rest += [f"{found.extra} items are in the run alone"] if found.extra else []
+    rest += (
+        [f"{counted(found.missing, 'golden item is', 'golden items are')} not in the run"]
+        if found.missing
+        else []
+    )
+    rest += [f"{counted(found.extra, 'item is', 'items are')} in the run alone"] if found.extra else []
     return f"{found.verdict}: {'; '.join([counts, *rest])}"

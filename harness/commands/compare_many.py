@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
+from ..core.presentation import counted
 from .options import print_tables, warn
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def write_files(
 
         rows = difference_rows(against, pairs, found.tallies if found else ())
         write_csv(table, COLUMNS, rows)
-        warn(f"{len(rows)} differences: {table}")
+        warn(f"{counted(len(rows), 'difference')}: {table}")
     if leaderboard is not None:
         from ..leaderboard import add_to_leaderboard
         from ..store import open_run
 
         added, replaced = add_to_leaderboard(leaderboard, [open_run(run) for run in runs])
-        warn(f"leaderboard {leaderboard}: {added} runs added, {replaced} brought up to date")
+        warn(f"leaderboard {leaderboard}: {counted(added, 'run')} added, {replaced} brought up to date")
