@@ -84,6 +84,7 @@ def show(
 
 def _shown(name: str, suite: Suite) -> Iterator[Table]:
     from ..benchmarks.loading import benchmark_of, dimension_rows
+    from ..purpose import NOT_MEASURED
     from ..suite_checks import counts_by_slice
 
     clip = suite.clip
@@ -97,6 +98,11 @@ def _shown(name: str, suite: Suite) -> Iterator[Table]:
         ("encoders", ", ".join(f"{role}={source}" for role, source in suite.encoders.items()) or MISSING),
     ]
     yield Table(f"suite {suite.name}", ("", "what"), rows)
+    if suite.purpose is not None:
+        asked = [
+            (one.what, ", ".join(one.by) or NOT_MEASURED, one.how or MISSING) for one in suite.purpose.asks
+        ]
+        yield Table(suite.purpose.use, ("asked for", "measured by", "how surely"), asked)
     benchmark = benchmark_of(name)
     if benchmark is not None:
         notes = (
