@@ -29,7 +29,7 @@ from screentest.metrics.expectation import check_expectation
 from screentest.metrics.judge.questions import Question
 
 APPLICATIONS = ("accessibility", "education", "film", "games", "health", "marketing", "robotics")
-LIMITS = ("causes", "contradictions", "counts", "left-right", "long", "order")
+LIMITS = ("causes", "contradictions", "counts", "edits", "left-right", "long", "order")
 LEAST = 60
 """Clips of each reference set, in the place of 600: fewer set no threshold of memorisation."""
 SMALL = {"frames": 16, "height": 256, "width": 384, "fps": 8.0}
