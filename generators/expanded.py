@@ -17,7 +17,6 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.keys import digest, file_sha256
-from ..harness.core.presentation import counted
 from ..harness.core.source_files import run_file
 from .base import Generator, Output
 from .expansions import Expander, FunctionExpander, read_expansions
@@ -79,12 +78,12 @@ class ExpandedGenerator(Wrapper):
             if missing:
                 raise UsageError(
                     f"the file of {self.spec.partition(':')[0]}: has no expansion of {len(missing)} of "
-                    f"{counted(len(prompts), 'prompt')}; 'screentest expand' with the same file adds them"
+                    f"{len(prompts)} prompts; 'screentest expand' with the same file adds them"
                 )
             bare = sum(self._texts[prompt] is None for prompt in prompts)
             if bare:
                 warnings.append(
-                    f"used as they are, without an expansion: {bare} of {counted(len(prompts), 'prompt')}"
+                    f"{bare} of {len(prompts)} prompts have no expansion and are used as they are"
                 )
         return [*warnings, *self.inner.check([self.asked(item) for item in items])]
 

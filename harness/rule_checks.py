@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .core.presentation import counted
 from .core.run_data import RunData
 from .foreign_encoders import foreign_sources
 from .policy_checks import find_measure
@@ -29,8 +28,7 @@ def check_finished(data: RunData) -> None:
     """Refuse a run in which items have no clip yet."""
     if data.without_clip:
         raise Undecidable(
-            f"{data.name} is not finished: {data.without_clip} of "
-            f"{counted(len(data.items), 'item')} without a clip so far"
+            f"{data.name} is not finished: {data.without_clip} of {len(data.items)} items have no clip yet"
         )
 
 
@@ -81,8 +79,7 @@ def _check_outcomes(data: RunData, name: str, measure: Measure) -> None:
             wrong += made is not None and (made.status, made.value) != (score.status, score.value)
     if wrong:
         raise Undecidable(
-            f"{counted(wrong, 'score')} of {name} in {data.name} cannot follow from what came back for "
-            "the item; "
+            f"{wrong} scores of {name} in {data.name} do not follow from what came back for their items; "
             "'screentest score' takes them anew"
         )
 
@@ -101,6 +98,6 @@ def _check_keys(data: RunData, name: str, measure: Measure) -> None:
             stale += score.key != now
     if stale:
         raise Undecidable(
-            f"{counted(stale, 'score')} of {name} in {data.name}: outdated, of other clips, encoders or "
-            "another version than the run records; 'screentest score' computes them again"
+            f"{stale} scores of {name} in {data.name} are outdated: they come from other clips, encoders "
+            "or another version than the run records; 'screentest score' computes them again"
         )

@@ -49,8 +49,8 @@ __all__ = [
 
 TEXT_SUFFIX = ".text"
 _ROLES = (
-    "caption", "clap", "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise",
-    "tracks", "video", "vlm", "vqa", "watermark", "xclip",
+    "clap", "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise", "tracks",
+    "video", "vlm", "watermark", "xclip",
 )  # fmt: skip
 
 

@@ -318,6 +318,7 @@ def solidity(assigned: RoleAssignment) -> Finding:
         apart[:, None] * np.array([[1.0, 0.0]]),
         np.zeros((len(t), 4)),
         np.zeros(len(t), bool),
+        np.zeros(len(t), bool),
         collision.one.noise,
     )
     hinge = fit_hinge(path, least=2)

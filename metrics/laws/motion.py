@@ -140,7 +140,8 @@ def inertia(assigned: RoleAssignment) -> Finding:
 
     For each expected object and each part of its path between contacts, the best hinge of two uniform
     motions; the change of velocity less two standard errors, over the speed before or after (the larger),
-    or over 0.1 sides a second where both are slower.
+    or over 0.1 sides a second where both are slower. A frame that shows a thing in part, or beside its
+    contact with another, says too little of where it is, and is left out.
 
     Raises:
         NotApplicable: no uniform motion without drag is expected, or no part of a path is long enough.
@@ -152,7 +153,7 @@ def inertia(assigned: RoleAssignment) -> Finding:
     findings: list[Finding] = []
     for role in assigned.shown:
         path = whole_path(assigned, role, 6)
-        for part in [] if path is None else path.untouched(6):
+        for part in [] if path is None else _undivided(assigned, role, path).untouched(6, margin=1):
             hinge = fit_hinge(part, least=2)
             if hinge is None:
                 continue
@@ -167,6 +168,12 @@ def inertia(assigned: RoleAssignment) -> Finding:
             }
             findings.append(Finding(min(severity, 10.0), frame_at(part, hinge.time + 1e-6), evidence))
     return worst(findings)
+
+
+def _undivided(assigned: RoleAssignment, role: Role, path: Path) -> Path:
+    """Leave out the frames of a path that show its thing in part."""
+    assert role.track is not None  # it has a path
+    return path.at(np.flatnonzero(assigned.whole_NT[role.track, path.frames_K]))
 
 
 def continuity(assigned: RoleAssignment) -> Finding:

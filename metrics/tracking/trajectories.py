@@ -32,6 +32,7 @@ class Path:
         place_K2: centroid (x, y) in sides, as a still camera would see it.
         box_K4: edges in sides, moved with the centroid.
         touched_K: whether something may have touched it between this frame and the next of the K.
+        met_K: likewise, and what touched it was another object, not the frame's edge or a floor.
         noise: least error of any fit, in sides.
     """
 
@@ -40,17 +41,27 @@ class Path:
     place_K2: _F
     box_K4: _F
     touched_K: NDArray[np.bool_]
+    met_K: NDArray[np.bool_]
     noise: float
 
     def part(self, start: int, stop: int) -> Path:
         """Return the part from index ``start`` to ``stop``, the last excluded."""
-        cut = slice(start, stop)
+        return self.at(np.arange(len(self.frames_K))[start:stop])
+
+    def at(self, chosen: NDArray[np.int64]) -> Path:
+        """Return the path over some of its frames, by index; with what touched it between them."""
+        nexts = np.append(chosen[1:], chosen[-1:] + 1)
+        touched, met = (
+            np.array([marks_K[a:b].any() for a, b in zip(chosen, nexts, strict=True)], bool)
+            for marks_K in (self.touched_K, self.met_K)
+        )
         return Path(
-            self.frames_K[cut],
-            self.times_K[cut],
-            self.place_K2[cut],
-            self.box_K4[cut],
-            self.touched_K[cut],
+            self.frames_K[chosen],
+            self.times_K[chosen],
+            self.place_K2[chosen],
+            self.box_K4[chosen],
+            touched,
+            met,
             self.noise,
         )
 
@@ -62,11 +73,19 @@ class Path:
         apart = self.place_K2[:, None] - self.place_K2[None]
         return float(np.hypot(apart[..., 0], apart[..., 1]).max())
 
-    def untouched(self, least: int) -> list[Path]:
-        """Split the trajectory at contacts; parts of fewer than ``least`` frames are left out."""
-        edges = [0, *(int(k) + 1 for k in np.flatnonzero(self.touched_K[:-1])), len(self.frames_K)]
-        parts = [self.part(a, b) for a, b in itertools.pairwise(edges)]
-        return [part for part in parts if len(part.frames_K) >= least]
+    def untouched(self, least: int, margin: int = 0) -> list[Path]:
+        """Split the trajectory at contacts; parts of fewer than ``least`` frames are left out.
+
+        Args:
+            least: frames that a part needs.
+            margin: frames that are left out on each side of a contact with another object, as outlines that
+                meet are hard to tell apart. The motion beside the frame's edge needs none.
+        """
+        count = len(self.frames_K)
+        cuts = [int(k) for k in np.flatnonzero(self.touched_K[:-1])]
+        starts = [0, *(k + 1 + margin * bool(self.met_K[k]) for k in cuts)]
+        stops = [*(k + 1 - margin * bool(self.met_K[k]) for k in cuts), count]
+        return [self.part(a, b) for a, b in zip(starts, stops, strict=True) if b - a >= max(1, least)]
 
 
 def path_of(cast: RoleAssignment, track: int) -> Path:
@@ -77,8 +96,12 @@ def path_of(cast: RoleAssignment, track: int) -> Path:
     still = tracks.still_NT2[track, frames]
     moved = still - tracks.center_NT2[track, frames]
     box = tracks.whole_NT4[track, frames] + np.tile(moved, 2)
-    touched = _touched(cast, track, frames)
-    return Path(frames, tracks.times_T[frames], still / side, box / side, touched, _FLOOR_PX / side)
+    bounds, others = _gaps(cast, track, frames)
+    met = _closed(others, side, len(frames))
+    touched = met | _closed(bounds, side, len(frames))
+    if not tracks.sees_still and len(frames) > 1:
+        touched[:-1] |= _bounced(tracks.times_T[frames], still[:, 1] / side)
+    return Path(frames, tracks.times_T[frames], still / side, box / side, touched, met, _FLOOR_PX / side)
 
 
 def until_edge(cast: RoleAssignment, path: Path) -> Path:
@@ -92,30 +115,34 @@ def until_edge(cast: RoleAssignment, path: Path) -> Path:
     return path.part(0, int(late[0]) + 1) if len(late) else path
 
 
-def _touched(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Mark where an approaching object would touch before the next frame, or has just touched.
-
-    The frame's edge counts as a wall. An object that is near but does not approach is not a contact.
-    """
+def _gaps(cast: RoleAssignment, track: int, frames: NDArray[np.int64]) -> tuple[list[_F], list[_F]]:
+    """Measure the distances (K,) of an object, in pixels, from the frame's edges, and from other objects."""
     tracks = cast.tracks
-    touched = np.zeros(len(frames), bool)
-    if len(frames) < 2:
-        return touched
     box = tracks.whole_NT4[track, frames]
-    gaps = [box[:, 0] + 0.5, tracks.width - 0.5 - box[:, 2], box[:, 1] + 0.5, tracks.height - 0.5 - box[:, 3]]
-    gaps += [_box_gap(box, tracks.whole_NT4[n, frames]) for n in range(tracks.things) if n != track]
+    ends = tracks.width - 0.5, tracks.height - 0.5
+    bounds = [box[:, 0] + 0.5, ends[0] - box[:, 2], box[:, 1] + 0.5, ends[1] - box[:, 3]]
+    others = [n for n in range(tracks.things) if n != track]
+    return bounds, [_box_gap(box, tracks.whole_NT4[n, frames]) for n in others]
+
+
+def _closed(gaps: list[_F], side: float, k: int) -> NDArray[np.bool_]:
+    """Mark where one of some gaps would close before the next frame of K, or has just been closed.
+
+    What is near but does not approach is not in contact.
+    """
+    touched = np.zeros(k, bool)
+    if k < 2:
+        return touched
     for gap in gaps:
-        ahead, back = _reached(gap, tracks.side), _reached(gap[::-1], tracks.side)[::-1]
+        ahead, back = _reached(gap, side), _reached(gap[::-1], side)[::-1]
         # A bounce approaches and leaves; what approaches and stays touches in the other frame.
         comes, goes = ahead[:-1], back[1:]
-        at = gap < max(1.0, _TOUCH * tracks.side)
+        at = gap < max(1.0, _TOUCH * side)
         both = (comes & (goes | at[1:])) | (goes & at[:-1])
         both[0] |= goes[0]  # before the first frame and after the last, the motion is not known
         both[-1] |= comes[-1]
         touched[:-1] |= both
         touched[-1] |= ahead[-1]
-    if not tracks.sees_still:
-        touched[:-1] |= _bounced(tracks.times_T[frames], tracks.still_NT2[track, frames, 1] / tracks.side)
     return touched
 
 
@@ -233,6 +260,10 @@ def fit_hinge(path: Path, least: int = 3) -> Hinge | None:
     )
 
 
+_EXPLAINS: Final = 0.6
+"""A contact changes the motion where a cut at it leaves at most so much of the residual."""
+
+
 @dataclass(frozen=True)
 class Falls:
     """A fall in one or more parts, all with the same gravity.
@@ -262,15 +293,11 @@ def fit_falls(path: Path) -> Falls | None:
     cuts: list[int] = []
     fit = _falls(t, y, cuts, path.noise)
     candidates = [int(k) + 1 for k in np.flatnonzero(path.touched_K[:-1])]
-    while True:
-        tried = [(c, _falls(t, y, sorted([*cuts, c]), path.noise)) for c in candidates if c not in cuts]
-        tried = [(c, f) for c, f in tried if len(t) >= 2 * (len(cuts) + 2) + 1]
-        if not tried or fit.rms <= 2 * path.noise:
+    while fit.rms > 2 * path.noise:
+        found = _better_cuts(t, y, cuts, candidates, fit.rms, path.noise)
+        if found is None:
             break
-        cut, better = min(tried, key=lambda pair: pair[1].rms)
-        if better.rms > 0.6 * fit.rms:
-            break
-        cuts, fit = sorted([*cuts, cut]), better
+        cuts, fit = found
     edges = [0, *cuts, len(t)]
     parts = list(itertools.pairwise(edges))
     if max(b - a for a, b in parts) < 4:
@@ -282,6 +309,21 @@ def fit_falls(path: Path) -> Falls | None:
         longest=max(float(t[b - 1] - t[a]) for a, b in parts),
         bounces=tuple(_bounce(t, fit, k, edges) for k in range(1, len(parts))),
     )
+
+
+def _better_cuts(
+    t: _F, y: _F, cuts: list[int], candidates: list[int], rms: float, noise: float
+) -> tuple[list[int], Fit] | None:
+    """Cut a fall once more, or twice where once explains little: of two bounces, one alone does not fit."""
+    left = [c for c in candidates if c not in cuts]
+    for more in (1, 2):
+        tried = [sorted([*cuts, *chosen]) for chosen in itertools.combinations(left, more)]
+        tried = [chosen for chosen in tried if len(t) >= 2 * (len(chosen) + 1) + 1]
+        fits = [(chosen, _falls(t, y, chosen, noise)) for chosen in tried]
+        best = min(fits, key=lambda pair: pair[1].rms, default=None)
+        if best is not None and best[1].rms <= _EXPLAINS**more * rms:
+            return best
+    return None
 
 
 def _falls(t: _F, y: _F, cuts: list[int], noise: float) -> Fit:

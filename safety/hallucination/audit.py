@@ -11,7 +11,6 @@ from ...harness.core.presentation import (
     Cell,
     Content,
     Table,
-    counted,
     estimate_cell,
     estimate_text,
     percent,
@@ -137,7 +136,7 @@ def _finding(measure: str, whole: Estimate) -> str:
     value, interval = estimate_text(whole.value, whole.low, whole.high)
     return (
         f"{percent(whole.value)} of the clips show {what} ({value} {interval}; "
-        f"{counted(whole.n, 'clip')} of {counted(whole.clusters, 'prompt')})."
+        f"{whole.n} clips of {whole.clusters} prompts)."
     )
 
 
@@ -177,7 +176,7 @@ def _line(fault: Mapping[str, Any]) -> str:
     elif "frames" in fault:
         parts.append(f"frames {', '.join(map(str, fault['frames'][:6]))}")
     elif "seen_frames" in fault:
-        parts.append(f"seen in {counted(fault['seen_frames'], 'frame')}")
+        parts.append(f"seen in {fault['seen_frames']} frames")
     return ", ".join(parts)
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from screentest.metrics import NotApplicable
+from screentest.metrics.laws.evaluation import assignment_for
 from screentest.metrics.laws.motion import bounce, continuity, gravity, inertia
+from screentest.metrics.tracking.trajectories import Path as Trajectory
+from screentest.metrics.tracking.trajectories import path_of
 
-from .synthetic import Path, cast_of, times
+from .synthetic import BALLS, BLUE, Path, cast_of, times, tracks_of
 
 T = times()
 
@@ -72,6 +75,61 @@ def test_a_uniform_motion_has_no_severity_and_a_turn_that_of_its_angle():
         x = 0.2 + 0.25 * (np.minimum(T, 1.0) + np.cos(angle) * late)
         turned = cast_of([Path(x, 0.5 + 0.25 * np.sin(angle) * late)], {"motion": "right"})
         assert inertia(turned).severity == pytest.approx(2 * np.sin(angle / 2), rel=0.05)
+
+
+def test_two_bounces_on_the_way_are_two_though_either_one_alone_explains_nothing():
+    g, high, count = 1.2, 0.3, 22
+    t = times(count)
+    down = np.sqrt(2 * high / g)
+    hop = 0.8 * g * down  # after the first bounce; it comes down as fast as it left
+    again = t - down - 2 * hop / g
+    y = 0.75 - high + g * t**2 / 2
+    y = np.where(t > down, 0.75 - hop * (t - down) + g * (t - down) ** 2 / 2, y)
+    y = np.where(again > 0, 0.75 - 0.8 * hop * again + g * again**2 / 2, y)
+    expect = {"motion": "bounce", "gravity": g}
+    cast = cast_of([Path(0.5, y)], expect, count, sees_still=False)
+    assert len(gravity(cast).evidence["bounces"]) == 2
+    assert gravity(cast).severity == pytest.approx(0.0, abs=0.02)
+    assert gravity(cast).evidence["g"] == pytest.approx(g, rel=0.02)
+    assert (
+        gravity(cast_of([Path(0.5, y)], {**expect, "gravity": 0.8}, count, sees_still=False)).severity > 0.4
+    )
+
+
+def test_frames_that_show_a_thing_in_part_say_nothing_of_its_inertia():
+    even, off = 0.2 + 0.25 * T, np.where((T > 0.9) & (T < 1.3), 0.03, 0.0)
+    bent = [Path(even, 0.5 + off)]
+    cast = cast_of(bent, {"motion": "right"})
+    assert inertia(cast).severity > 0.05
+    part = tracks_of(bent)
+    part.visible_NT[0, off > 0] = 0.7
+    cast = assignment_for(part, {"objects": BALLS[:1], "ideal": True, "motion": "right"})
+    assert inertia(cast).severity == pytest.approx(0.0, abs=1e-6)
+
+
+def test_beside_a_contact_with_another_thing_a_frame_on_either_side_is_left_out():
+    hit = np.maximum(0, T - 0.8)
+    runs = Path(0.2 + 0.3 * np.minimum(T, 0.8) + 0.02 * hit, 0.5)
+    struck = Path(0.64 + 0.15 * hit, 0.5, color=BLUE)
+    expect = {"direction": "right", "collides": [0, 1], "at_rest": [1], "elastic": False}
+    cast = cast_of([runs, struck], expect)
+    assert inertia(cast).severity == pytest.approx(0.0, abs=0.01)
+    path = path_of(cast, 0)
+    met = set(np.flatnonzero(path.met_K).tolist())
+    assert 6 in met  # the outlines meet at 0.8 s, between the frames 6 and 7
+    beside = met | {k + 1 for k in met}
+    kept = [part.frames_K.tolist() for part in path.untouched(2, margin=1)]
+    assert kept == [[*range(min(beside))], [*range(max(beside) + 1, 16)]]
+    assert sum(len(part.frames_K) for part in path.untouched(1)) == 16
+    wall = path_of(cast_of([Path(0.2 + 0.35 * T - 0.7 * np.maximum(0, T - 1.0), 0.5)], {}), 0)
+    assert not wall.met_K.any()
+
+
+def test_a_path_over_some_frames_keeps_what_touches_between_them():
+    marks = np.array([False, True, False, False, True])
+    path = Trajectory(np.arange(5), np.arange(5.0), np.zeros((5, 2)), np.zeros((5, 4)), marks, marks, 0.01)
+    some = path.at(np.array([0, 2, 3]))
+    assert some.touched_K.tolist() == some.met_K.tolist() == [True, False, False]
 
 
 def test_a_thing_that_slows_down_is_lawful_unless_it_is_stated_that_nothing_slows_it():
