@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..harness.core.errors import ScreentestError, describe
 from ..harness.core.items import Start, Use, start_kind
+from ..harness.core.presentation import counted
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
@@ -199,7 +200,9 @@ def _generated(generator: Generator, items: Sequence[Item]) -> list[Output]:
         return [failure for _ in items]
     given = cast("Sequence[object]", outputs)
     if len(given) != len(items):
-        failure = Failure(f"the generator gave {len(given)} outputs for {len(items)} items")
+        failure = Failure(
+            f"the generator gave {counted(len(given), 'output')} for {counted(len(items), 'item')}"
+        )
         return [failure for _ in items]
     return [_checked(output) for output in given]
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.keys import digest, file_sha256
+from ..harness.core.presentation import counted
 from ..harness.core.source_files import run_file
 from .base import Generator, Output
 from .expansions import Expander, FunctionExpander, read_expansions
@@ -78,12 +79,12 @@ class ExpandedGenerator(Wrapper):
             if missing:
                 raise UsageError(
                     f"the file of {self.spec.partition(':')[0]}: has no expansion of {len(missing)} of "
-                    f"{len(prompts)} prompts; 'screentest expand' with the same file adds them"
+                    f"{counted(len(prompts), 'prompt')}; 'screentest expand' with the same file adds them"
                 )
             bare = sum(self._texts[prompt] is None for prompt in prompts)
             if bare:
                 warnings.append(
-                    f"{bare} of {len(prompts)} prompts have no expansion and are used as they are"
+                    f"used as they are, without an expansion: {bare} of {counted(len(prompts), 'prompt')}"
                 )
         return [*warnings, *self.inner.check([self.asked(item) for item in items])]
 

@@ -27,6 +27,7 @@ from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.files import VIDEO_SUFFIXES, Survey, survey_videos, why_left_out
 from ..harness.core.items import make_item
 from ..harness.core.keys import folder_digest
+from ..harness.core.presentation import counted
 from .base import ANY_START, Failure, Frames, Generator, Output, VideoFile
 from .frame_folders import find_frame_folders, has_transparency, read_frames
 from .manifest import MANIFESTS, Entry, read_manifest
@@ -110,7 +111,7 @@ class FolderGenerator(Generator):
                 )
             left_out = self._left_out()
             raise UsageError(
-                f"not one of the {len(items)} clips asked for is in {self.folder}"
+                f"not one of {counted(len(items), 'clip')} asked for is in {self.folder}"
                 + (f" (left out: {left_out})" if left_out else "")
             )
         self._refuse_shared(items, found)
@@ -126,15 +127,16 @@ class FolderGenerator(Generator):
         left_out = self._left_out()
         if left_out:
             count = len(self._survey.left_out)
-            what = "1 entry" if count == 1 else f"{count} entries"
+            what = counted(count, "entry", "entries")
             warnings.append(f"{what} of {self.folder} left out: {left_out}")
         if self._manifest is None and any(item.source and item.prompt for item in items):
             prompts = len({item.cluster for item in items})
             warnings.append(
-                f"without a manifest, the file names were read as '{{prompt}}-{{seed}}': {prompts} prompts"
+                f"without a manifest, the file names were read as '{{prompt}}-{{seed}}': "
+                f"{counted(prompts, 'prompt')}"
             )
         if missing:
-            warnings.append(f"{len(missing)} of {len(items)} clips are missing: {_some(missing)}")
+            warnings.append(f"{len(missing)} of {counted(len(items), 'clip')} missing: {_some(missing)}")
         if surplus:
             verb = "file is" if len(surplus) == 1 else "files are"
             warnings.append(f"{len(surplus)} {verb} not asked for and will not be scored: {_some(surplus)}")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 from ..harness.core.errors import ScreentestError, UsageError, describe
 from ..harness.core.items import Use
 from ..harness.core.keys import file_sha256
+from ..harness.core.presentation import counted
 from ..harness.core.video_arrays import read_video, read_videos
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 from .signatures import PLACES, Bound, asked_for, bind
@@ -204,7 +205,9 @@ class FunctionGenerator(Generator, Generic[F]):
         made = given if isinstance(given, list | tuple) else self._split(given)
         outputs = list(cast("Sequence[Any]", made))
         if len(outputs) != len(items):
-            raise ValueError(f"generate() returned {len(outputs)} videos for {len(items)} prompts")
+            raise ValueError(
+                f"generate() returned {counted(len(outputs), 'video')} for {counted(len(items), 'prompt')}"
+            )
         return (self._output(one, item) for one, item in zip(outputs, items, strict=True))
 
     def _split(self, given: Any) -> Sequence[Any]:

@@ -28,6 +28,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import MediaError, ScreentestError, UsageError, describe
 from ..harness.core.layers import LayerDecision
+from ..harness.core.presentation import counted
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 from .identity import identity_of
 from .wrapper import Wrap, Wrapper, WrapperKind
@@ -96,7 +97,9 @@ class GuardedGenerator(Wrapper):
         warnings = super().check(items)
         without = sum(item.prompt is None for item in items)
         if self._prompt is not None and without:
-            warnings.append(f"{without} of {len(items)} items have no prompt, so no prompt filter sees them")
+            warnings.append(
+                f"no prompt filter sees what has no prompt: {without} of {counted(len(items), 'item')}"
+            )
         return warnings
 
     def before(self, items: Sequence[Item]) -> dict[str, Output]:

@@ -10,10 +10,12 @@ from .core.mlflow_store import mlflow_client, shown
 from .digests import read_digests
 from .projection import same_run
 
-__all__ = ["FOLDER_TAG", "alias_run", "is_alias"]
+__all__ = ["FOLDER_TAG", "RUN_TAG", "alias_run", "is_alias"]
 
 FOLDER_TAG = "screentest.folder"
 """Tag with the path from which a run was sent: another folder that holds the same run is a copy of it."""
+RUN_TAG = "screentest.run"
+"""Tag with the id of a run, by which it is found."""
 _ALIAS = re.compile(r"models:/(?P<model>[^@/]+)@(?P<alias>[^@/]+)")
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -52,7 +54,7 @@ def alias_run(text: str, uri: str, beside: Path, *, timeout: int = 10) -> Path:
                 f"the baseline {text} is not in {shown(uri)}: it has no such model or alias; 'screentest "
                 "gate RUN --policy POLICY --model NAME --alias ALIAS' sets one after a PASS"
             ) from None
-    run, folder = tags.get("screentest.run"), tags.get(FOLDER_TAG)
+    run, folder = tags.get(RUN_TAG), tags.get(FOLDER_TAG)
     if run is None or folder is None:
         raise UsageError(f"the baseline {text} is no run that screentest sent; give a run folder instead")
     if not same_run(Path(folder), run):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .core.errors import MissingWeightsError, UsageError
 from .core.keys import digest
+from .core.presentation import counted
 from .decisions import decide_value, side_of
 
 if TYPE_CHECKING:
@@ -137,6 +138,6 @@ def decide_corrected(
         "apparent": upper.apparent,
         "card": card.label,
         "needed": None,  # more prompts do not make the card any surer
-        "method": f"Rogan-Gladen, one-sided, parametric bootstrap over {prompts} prompts",
+        "method": f"Rogan-Gladen, one-sided, parametric bootstrap over {counted(prompts, 'prompt')}",
         "notes": (f"corrected by the card of {card.judge}: {upper.assumes}",),
     }

@@ -16,6 +16,7 @@ from .core.errors import UsageError, unknown_name
 from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
 from .core.parallel import in_threads
+from .core.presentation import counted
 from .core.run_data import SetScore, value_of
 from .core.stats import (
     Interval,
@@ -270,7 +271,9 @@ def _of_sets(base: Difference, pairing: Pairing, bounds: Sequence[float | None])
         interval = Interval(interval.value, None, None, "none")
         notes = ["no interval: a run has no values without each of its prompts"]
     if a.n != b.n:
-        notes.append(f"run a has {a.n} clips and run b {b.n}: set values of unequal size are biased")
+        notes.append(
+            f"run a has {counted(a.n, 'clip')} and run b {b.n}: set values of unequal size are biased"
+        )
     left_out = [LeftOut(a=s, b="-", items=n) for s, n in sorted(a.left_out.items()) if n]
     left_out += [LeftOut(a="-", b=s, items=n) for s, n in sorted(b.left_out.items()) if n]
     ratio, no_ratio = _ratio_of_sets(base, (a.value, b.value), (a, b), bounds)
@@ -382,11 +385,13 @@ def _notes(pairing: Pairing) -> list[str]:
     notes: list[str] = []
     for side in (pairing.a, pairing.b):
         if side.without_clip:
-            of = f"{side.without_clip} of {len(side.items)} items"
-            notes.append(f"{side.name} is not finished: {of} have no clip yet")
+            of = f"{side.without_clip} of {counted(len(side.items), 'item')}"
+            notes.append(f"{side.name} is not finished: {of} without a clip so far")
         extra = len(side.items) - len(pairing.items)
         if extra:
-            notes.append(f"{extra} items are in {side.name} only; item measures leave them out")
+            notes.append(
+                f"{counted(extra, 'item is', 'items are')} in {side.name} only, and left out of item measures"
+            )
     if any(set(pairing.a.items[item.id].slices) != set(item.slices) for item in pairing.items):
         notes.append(f"tags or labels differ between the runs; those of {pairing.b.name} are used")
     return notes

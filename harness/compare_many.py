@@ -28,6 +28,7 @@ from .comparison_many import (
 from .core.errors import UsageError, unknown_name
 from .core.pairing import Pairing, on_items, pair_runs, same_measure, shared_items
 from .core.parallel import in_threads
+from .core.presentation import counted
 from .core.run_data import RunData, value_of
 from .core.stats import (
     benjamini_hochberg,
@@ -372,12 +373,15 @@ def _surely(pairs: Sequence[PairRow], measures: tuple[str, str]) -> Callable[[st
 def _notes(runs: Sequence[RunData], shared: int, suites: Sequence[str]) -> list[str]:
     notes: list[str] = []
     if len(suites) > 1:
-        sizes = ", ".join(f"{run.name} has {len(run.items)} items of {_suite(run)}" for run in runs)
+        sizes = ", ".join(
+            f"{run.name} has {counted(len(run.items), 'item')} of {_suite(run)}" for run in runs
+        )
         notes.append(
-            f"the suites differ, and all numbers are of the {shared} items that they share ({sizes}); values "
+            f"the suites differ, and all numbers are of the {counted(shared, 'item')} that they share "
+            f"({sizes}); values "
             "of sets are of other items and are left out"
         )
     elif any(len(run.items) != shared for run in runs):
         sizes = ", ".join(f"{run.name} {len(run.items)}" for run in runs)
-        notes.append(f"all numbers are of the {shared} items that all runs have ({sizes})")
+        notes.append(f"all numbers are of the {counted(shared, 'item')} that all runs have ({sizes})")
     return notes

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 
 from .core.config import Document
 from .core.estimate import Estimate
+from .core.presentation import counted
 from .core.run_data import RunSide
 from .core.stats import Standing
 
@@ -136,7 +137,9 @@ class Comparison(Document):
 
 def too_few_prompts(prompts: int) -> str:
     """Say that so few prompts cannot show a difference: p of the sign-flip test where all moved one way."""
-    return f"{prompts} prompts cannot show a difference: p is {2.0 ** (1 - prompts):.3g} at the least"
+    return (
+        f"{counted(prompts, 'prompt')} cannot show a difference: p is {2.0 ** (1 - prompts):.3g} at the least"
+    )
 
 
 def contradiction(found: Difference) -> str | None:
@@ -173,8 +176,8 @@ def prompts_moved(up: int | None, down: int | None, clusters: int, better: str) 
     if up == down == 0:
         return "no prompt moved"
     if up == down:
-        return f"{up} of {clusters} prompts either way"
+        return f"{up} of {counted(clusters, 'prompt')} either way"
     upward, downward = {"higher": ("better", "worse"), "lower": ("worse", "better")}.get(
         better, ("higher", "lower")
     )
-    return f"{max(up, down)} of {clusters} prompts {upward if up > down else downward}"
+    return f"{max(up, down)} of {counted(clusters, 'prompt')} {upward if up > down else downward}"

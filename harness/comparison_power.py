@@ -11,6 +11,7 @@ from .comparison import Comparison, Difference, too_few_prompts
 from .core.config import Document
 from .core.errors import unknown_name
 from .core.pairing import Pairing
+from .core.presentation import counted
 from .core.stats import detectable_effect, prompts_for_effect, spread_of_interval, spread_of_prompts
 from .rule_plans import FEW_PILOT
 
@@ -126,7 +127,7 @@ def _of_row(row: Difference, pairing: Pairing, power: float, asked: float | None
         over = f", adjusted for {tests} measures (Holm)," if tests > 1 else ""
         notes.append(f"with fewer than {floor} prompts p{over} cannot be {1 - row.confidence:.3g} or less")
     if row.clusters < FEW_PILOT:
-        notes.append(f"rough: the runs have {row.clusters} prompts of it")
+        notes.append(f"rough: the runs have {counted(row.clusters, 'prompt')} of it")
     why = "" if needed else "no number of prompts shows a difference of 0"
     return base.model_copy(
         update={

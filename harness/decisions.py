@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
+from .core.presentation import counted
 from .core.stats import (
     Bounds,
     effective_sample_size,
@@ -58,7 +59,8 @@ def decide_rate(
         "bound": upper if rule.max is not None else 1 - upper,
         "effective_n": effective_sample_size(failing, clusters),
         "needed": needed if outcome == "INCONCLUSIVE" else None,
-        "method": f"{'Clopper-Pearson' if one_each else 'Gaffke'}, one-sided, over {prompts} prompts",
+        "method": f"{'Clopper-Pearson' if one_each else 'Gaffke'}, one-sided, over "
+        f"{counted(prompts, 'prompt')}",
     }
 
 
@@ -79,7 +81,10 @@ def decide_mean(
     value = math.fsum(values) / len(values)
     low = mean_bound(values, clusters, confidence, "lower", bounds)
     high = mean_bound(values, clusters, confidence, "upper", bounds)
-    evidence: dict[str, Any] = {"value": value, "method": f"Gaffke, one-sided, over {prompts} prompts"}
+    evidence: dict[str, Any] = {
+        "value": value,
+        "method": f"Gaffke, one-sided, over {counted(prompts, 'prompt')}",
+    }
     far = {"max": (high,), "min": (low,), "both": (low, high)}[side]
     if None in far:
         least = unseen_prompts(confidence)

@@ -20,6 +20,7 @@ from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.items import Item
 from .core.keys import rows_sha256
+from .core.presentation import counted
 from .plan import plan_digest, same_item
 from .store import DIGESTS, RunStore
 
@@ -183,7 +184,8 @@ def _of_plan(store: RunStore, planned: Sequence[Item]) -> list[TableChange]:
         found.append(
             TableChange(
                 "items",
-                f"the prompt, seed, settings or cluster of {len(others)} items is not that of their id "
+                f"the prompt, seed, settings or cluster of {counted(len(others), 'item')} is not that of "
+                f"{'its' if len(others) == 1 else 'their'} id "
                 f"({named})",
             )
         )

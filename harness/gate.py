@@ -22,6 +22,7 @@ from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest
 from .core.pairing import pair_runs
+from .core.presentation import counted
 from .core.run_data import RunData, named_values
 from .decisions import Outcome
 from .digests import read_digests, refuse_changed, why_unchecked
@@ -205,7 +206,7 @@ def _why_too_old(store: RunStore, policy: Policy, today: date) -> str | None:
     if age <= policy.max_age_days:
         return None
     return (
-        f"{store.folder.name} was made on {made}, {age} days ago, and the policy accepts "
+        f"{store.folder.name} was made on {made}, {counted(age, 'day')} ago, and the policy accepts "
         f"{policy.max_age_days}; run the suite again"
     )
 
@@ -268,7 +269,7 @@ def _overall(all_results: Sequence[RuleResult]) -> Outcome:
 def _overall_sentence(verdict: Outcome, results: Sequence[RuleResult], waived: Sequence[str]) -> str:
     counts = Counter(r.outcome for r in results if r.severity == "block")
     parts = [
-        f"{counts['PASS']} of {counts.total()} rules hold",
+        f"{counts['PASS']} of {counted(counts.total(), 'rule holds', 'rules hold')}",
         *([f"{counts['FAIL']} failed"] if counts["FAIL"] else []),
         *([f"{counts['INCONCLUSIVE']} cannot be decided"] if counts["INCONCLUSIVE"] else []),
     ]

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from .core.errors import ScreentestError
+from .core.presentation import counted
 from .core.run_data import ClipRecord
 
 __all__ = ["LOG", "GenerationLog"]
@@ -54,7 +55,8 @@ class GenerationLog:
         """
         if self._stop_after and self._alike >= self._stop_after:
             raise ScreentestError(
-                f"{self._alike} items in a row failed for the same reason: {self._reason}; more is in "
+                f"{counted(self._alike, 'item')} in a row failed for the same reason: {self._reason}; "
+                "more is in "
                 f"{self._path}. Mend the generator and run again {self._again} "
                 "(--stop-after 0 goes on whatever fails)"
             )

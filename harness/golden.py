@@ -19,6 +19,7 @@ from .core.config import Document
 from .core.errors import MediaError, UsageError
 from .core.media import open_clip
 from .core.pairing import pair_runs
+from .core.presentation import counted
 from .core.progress import track
 from .core.run_data import ClipRecord, RunSide
 from .store import RunStore, read_run
@@ -163,7 +164,7 @@ def _item(
         found.ms_ssim, least_ms_ssim, "MS-SSIM", ""
     )
     if least_psnr is None and least_ms_ssim is None:
-        short = [f"{found.frames - found.equal} of {found.frames} frames differ"]
+        short = [f"{found.frames - found.equal} of {counted(found.frames, 'frame')} not equal"]
     return {"same": "different" if short else "same", "reason": "; ".join(short), **numbers}
 
 
@@ -179,7 +180,7 @@ def _frames(path: Path) -> NDArray[np.uint8]:
 
 
 def _shape(frames: NDArray[np.uint8]) -> str:
-    return f"{frames.shape[0]} frames of {frames.shape[2]}x{frames.shape[1]}"
+    return f"{counted(frames.shape[0], 'frame')} of {frames.shape[2]}x{frames.shape[1]}"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 _CONFIDENCE: Final = 0.95
-_VLM, _FRAMES = "vlm", "judge"
+_VLM, _FRAMES, _VQA = "vlm", "judge", "vqa"
 _OF_THE_JUDGE = frozenset({"control_accuracy", "agreement", "failure_rate", "latency", "cost"})
 """Measures ``judge.NAME`` that are figures of the judge itself."""
 
@@ -113,7 +113,7 @@ def rests_on(measure: str, fields: Mapping[str, Any]) -> str | None:
     prefix, _, name = measure.partition(".")
     if prefix == "judge" and name in _OF_THE_JUDGE:
         return None
-    return taken.get(_VLM) or taken.get(_FRAMES)
+    return taken.get(_VLM) or taken.get(_VQA) or taken.get(_FRAMES)
 
 
 def judge_behind(measure: str, fields: Mapping[str, Any]) -> bool:
@@ -143,6 +143,11 @@ def judges_in(data: RunData) -> tuple[JudgeFigures, ...]:
     for judge, names in sorted(users.items()):
         if all(_VLM in (data.measures[name].get("encoders") or {}) for name in names):
             found.append(_of_vlm(data, judge, tuple(names)))
+        elif all(_VQA in (data.measures[name].get("encoders") or {}) for name in names):
+            role: Mapping[str, Any] = (data.record.get("encoders") or {}).get(_VQA) or {}
+            found.append(
+                JudgeFigures(judge=judge, name=str(role.get("source") or _VQA), measures=tuple(names))
+            )
         else:
             found += _of_card(data, names[0], tuple(names))
     return tuple(found)

@@ -1,7 +1,8 @@
 """The card behind a measure of a run: how often it is right where the truth is known, and if that holds.
 
 A card of a frame judge is found by the judge's digest, and a card of laws, instructions or hallucination by
-the identity of the tracker. What was counted from a run's own record, such as refusals, needs no card.
+the identity of the tracker. The card of a judge that says how surely a clip shows its prompt is how often
+people's votes agree with it. What was counted from a run's own record, such as refusals, needs no card.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .card_rules import NoCardError, NoJudgeError, card_behind
+from .core.presentation import counted
+from .judge_figures import kept_votes, rests_on
 from .policy_checks import find_measure
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["MeasureCard", "card_of"]
 
 _LAWS, _SKILLS, _FAULTS = "physics.", "follows.", "hallucination."
+_VQA, _FOLLOWS = "vqa", "follows"
+"""The encoder that asks a model on this machine, and the question of the votes that its answers must meet."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ def card_of(
             if tracker is None:
                 raise NoCardError(f"{data.name} does not record the tracker that gave {name}")
             return card(data, name.removeprefix(prefix), tracker)
+    if read and _VQA in read:
+        return _agreement_card(data, name)
     try:
         judge = card_behind(data, name)
     except NoJudgeError:
@@ -112,6 +119,29 @@ def _sound_card(data: RunData, name: str) -> MeasureCard | None:
     if seen:
         return MeasureCard(label)
     return MeasureCard(label, f"the card of {name} ({label}) failed: it does not see {', '.join(missed)}")
+
+
+def _agreement_card(data: RunData, name: str) -> MeasureCard:
+    """Find how often people's votes agree with the judge behind a measure, kept beside the run."""
+    judge = rests_on(name, data.measures[name])
+    assert judge is not None  # its encoder is a judge
+    votes = None if data.folder is None else kept_votes(data.folder.absolute().parent, judge)
+    found = None if votes is None else votes.agreement.get(name, {}).get(_FOLLOWS)
+    if found is None or found.value is None or found.low is None:
+        raise NoCardError(
+            f"{name} rests on a judge whose agreement with people is not known; 'screentest rate RUN RUN "
+            f"--question {_FOLLOWS}' collects votes on clips of two runs, and 'screentest votes RUN RUN' "
+            "keeps the agreement beside them"
+        )
+    label = f"agreement with {counted(found.n, 'vote')}"
+    if found.low > 0.5:
+        return MeasureCard(label)
+    return MeasureCard(
+        label,
+        f"the card of {name} failed: it calls the clip better that people chose in {found.value:.0%} of "
+        f"{counted(found.n, 'vote')}, and at {found.confidence:.0%} confidence perhaps in {found.low:.0%} "
+        "only, so it cannot be told from a coin",
+    )
 
 
 def _tracker(data: RunData) -> Mapping[str, Any] | None:

@@ -31,6 +31,7 @@ __all__ = [
     "metric_values",
     "project",
     "read_verdict",
+    "run_identity",
     "same_run",
 ]
 
@@ -127,7 +128,7 @@ def _project(store: RunStore, attacks: bool) -> Projection:
     return Projection(
         folder=folder,
         experiment=f"screentest/{suite['name']}",
-        run=_run_id(folder, record),
+        run=run_identity(folder, record),
         name=folder.name,
         status="RUNNING" if not finished else "FAILED" if nothing_came else "FINISHED",
         started_ms=_started_ms(folder, record),
@@ -333,10 +334,11 @@ def same_run(folder: Path, run: str) -> bool:
     """Say whether a folder holds the run with the id ``run`` of a projection; False where it holds none."""
     try:
         record = json.loads((folder / "run.json").read_text("utf-8", "surrogatepass"))
-        return _run_id(folder, record) == run
+        return run_identity(folder, record) == run
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _run_id(folder: Path, record: Mapping[str, Any]) -> str:
+def run_identity(folder: Path, record: Mapping[str, Any]) -> str:
+    """Identify a run, and its copies, by its plan and the id it got when created."""
     return digest("run", {"plan": record["plan"], "id": _own_id(folder, record)})

@@ -18,6 +18,7 @@ from .core.files import VIDEO_SUFFIXES, survey_videos
 from .core.items import ClipSettings
 from .core.keys import digest
 from .core.media import Clip, decode, open_clip, write_clip
+from .core.presentation import counted
 from .core.progress import note, track
 from .suite import ReferenceSet
 
@@ -184,7 +185,8 @@ def unlike_timing(made: Sequence[Timing], real: Sequence[Timing], *, lengths: bo
     if others:
         count = sum(abs(fps - rate) > SAME_RATE * rate for fps, _ in real)
         return (
-            f"has {count} of {len(real)} clips at another frame rate ({_span(others)} a second) than the "
+            f"has {count} of {counted(len(real), 'clip')} at another frame rate ({_span(others)} a "
+            "second) than the "
             f"generated ones ({rate:.4g}); bring both to one"
         )
     known = [frames for _, frames in made if frames is not None]
@@ -196,7 +198,8 @@ def unlike_timing(made: Sequence[Timing], real: Sequence[Timing], *, lengths: bo
         return ""
     count = sum(frames is not None and frames != length for _, frames in real)
     return (
-        f"has {count} of {len(real)} clips of another length ({_span([str(n) for n in longer])} frames) than "
+        f"has {count} of {counted(len(real), 'clip')} of another length "
+        f"({_span([str(n) for n in longer])} frames) than "
         f"the generated ones ({length:g}); cut both to one"
     )
 
@@ -221,11 +224,11 @@ def _videos_in(folder: Path) -> tuple[Clip, ...]:
                 left_out.setdefault(path.relative_to(folder).as_posix(), reason)
             # else: not a video, such as a licence file
     if left_out:
-        what = "1 entry" if len(left_out) == 1 else f"{len(left_out)} entries"
+        what = counted(len(left_out), "entry", "entries")
         reasons = "; ".join(f"{name} {why}" for name, why in sorted(left_out.items()))
         note(f"warning: {what} of the reference set's folder {folder} left out: {reasons}")
     if len(clips) < 2:
         raise UsageError(
-            f"the reference set's folder {folder} holds {len(clips)} videos; at least 2 are needed"
+            f"the reference set's folder {folder} holds {counted(len(clips), 'video')}; at least 2 are needed"
         )
     return tuple(clips)

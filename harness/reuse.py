@@ -11,6 +11,7 @@ from pathlib import Path
 from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import canonical_json, file_sha256
+from .core.presentation import counted
 from .core.progress import note
 from .core.run_data import ClipRecord
 from .plan import Plan
@@ -52,7 +53,7 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
             store.put_clips(new)
     finally:
         source.close()
-    note(f"reused {len(taken)} of {len(plan.items)} clips from {earlier}")
+    note(f"reused {len(taken)} of {counted(len(plan.items), 'clip')} from {earlier}")
     return frozenset(taken)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .core.presentation import counted
 from .core.run_data import RunData
 from .foreign_encoders import foreign_sources
 from .policy_checks import find_measure
@@ -28,7 +29,8 @@ def check_finished(data: RunData) -> None:
     """Refuse a run in which items have no clip yet."""
     if data.without_clip:
         raise Undecidable(
-            f"{data.name} is not finished: {data.without_clip} of {len(data.items)} items have no clip yet"
+            f"{data.name} is not finished: {data.without_clip} of "
+            f"{counted(len(data.items), 'item')} without a clip so far"
         )
 
 
@@ -79,7 +81,8 @@ def _check_outcomes(data: RunData, name: str, measure: Measure) -> None:
             wrong += made is not None and (made.status, made.value) != (score.status, score.value)
     if wrong:
         raise Undecidable(
-            f"{wrong} scores of {name} in {data.name} do not follow from what came back for their items; "
+            f"{counted(wrong, 'score')} of {name} in {data.name} cannot follow from what came back for "
+            "the item; "
             "'screentest score' takes them anew"
         )
 
@@ -98,6 +101,6 @@ def _check_keys(data: RunData, name: str, measure: Measure) -> None:
             stale += score.key != now
     if stale:
         raise Undecidable(
-            f"{stale} scores of {name} in {data.name} are outdated: they come from other clips, encoders "
-            "or another version than the run records; 'screentest score' computes them again"
+            f"{counted(stale, 'score')} of {name} in {data.name}: outdated, of other clips, encoders or "
+            "another version than the run records; 'screentest score' computes them again"
         )

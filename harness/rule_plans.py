@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from .card_rules import NoCardError
 from .compare import difference, pairs_of
 from .core.errors import UsageError, unknown_name
 from .core.pairing import Pairing
+from .core.presentation import counted
 from .core.run_data import RunData, value_of
 from .core.stats import (
     Bounds,
@@ -24,6 +26,7 @@ from .core.stats import (
     with_seeds,
 )
 from .decisions import Side, side_of, worse_side
+from .measure_cards import card_of
 from .policy import Policy, Rule
 from .policy_checks import find_measure
 from .rule_results import rule_asks
@@ -31,6 +34,7 @@ from .rule_results import rule_asks
 if TYPE_CHECKING:
     from ..metrics.base import Measure, Value
     from .core.registry import Registry
+    from .suite import Suite
 
 __all__ = ["Ground", "RulePlan", "plan_rule"]
 
@@ -50,7 +54,9 @@ class RulePlan(BaseModel):
             ``expected_from`` where it is from; None where there is none.
         prompts: with a value of the measure, needed at ``seeds`` clips each; None where ``reason`` says why.
         by_seeds: clips a prompt -> prompts needed, as far as a pilot with several clips a prompt shows it.
-        there: prompts of the suite in the rule's slice; ``enough`` whether they are as many as needed.
+        there: prompts of the suite in the rule's slice; ``enough`` whether they decide the rule: they are as
+            many as needed, the suite takes the measure, and the pilot's card of it is what the policy asks
+            for. None where that is not known.
         notes: what a reader must know of the count.
     """
 
@@ -81,6 +87,7 @@ class Ground:
         there: slice -> prompts of the suite; None without a suite.
         seeds: clips a prompt.
         expected: the rule's label -> its value, instead of the pilot's.
+        suite: that is to be run.
     """
 
     policy: Policy
@@ -90,6 +97,7 @@ class Ground:
     there: Mapping[str | None, int] | None
     seeds: int | None
     expected: Mapping[str, float]
+    suite: Suite | None = None
 
 
 class _Sample(NamedTuple):
@@ -126,19 +134,48 @@ def plan_rule(rule: Rule, registry: Registry[Measure], ground: Ground) -> RulePl
     except _CannotPlan as why:
         planned = base.model_copy(update={"reason": str(why)})
     least = 0 if rule.min_n is None else math.ceil(rule.min_n / (ground.seeds or 1))
-    if planned.prompts is not None and planned.prompts < least:
-        note = f"the rule asks for {rule.min_n} values"
+    if rule.min_n is not None and planned.prompts is not None and planned.prompts < least:
+        note = f"the rule asks for {counted(rule.min_n, 'value')}"
         planned = planned.model_copy(update={"prompts": least, "notes": (*planned.notes, note)})
-    if base.there == 0:
-        reason = f"the suite has no prompt of {rule.tag}"
-        return planned.model_copy(update={"enough": False, "notes": (*planned.notes, reason)})
+    lacks = _lacks(rule, found[0], base, ground, registry)
+    if lacks:
+        return planned.model_copy(update={"enough": False, "notes": (*planned.notes, *lacks)})
     if planned.prompts is None or base.there is None:
         return planned
     return planned.model_copy(update={"enough": planned.prompts <= base.there})
 
 
+def _lacks(
+    rule: Rule, measure: Measure, base: RulePlan, ground: Ground, registry: Registry[Measure]
+) -> list[str]:
+    """Say what keeps a rule from being decided, however many prompts there are."""
+    suite, found = ground.suite, []
+    if suite is not None and measure.name not in suite.measures:
+        found.append(f"the suite does not take it; 'screentest run --measures +{measure.name}' does")
+    if base.there == 0 and rule.tag is not None:
+        found.append(f"the suite has no prompt of {rule.tag}")
+    if suite is not None and measure.kind == "set" and rule.tag is not None and rule.tag not in suite.slices:
+        found.append(f"it is of sets, and the suite does not name {rule.tag} under 'slices'")
+    if ground.pilot is not None and rule.measure in ground.pilot.measures:
+        found += _card_lacks(rule, ground.pilot, ground.policy, registry)
+    return found
+
+
+def _card_lacks(rule: Rule, pilot: RunData, policy: Policy, registry: Registry[Measure]) -> list[str]:
+    """Say that the card behind the pilot's values would not let a rule pass that asks for one."""
+    if (rule.card or policy.cards) != "required":
+        return []
+    try:
+        card = card_of(pilot, rule.measure, registry, asked=rule.card == "required")
+    except NoCardError as why:
+        return [str(why)]
+    return [card.failed] if card is not None and card.failed else []
+
+
 def _planned(rule: Rule, found: tuple[Measure, Measure | Value], base: RulePlan, ground: Ground) -> RulePlan:
     kind, bounds = found[0].kind, found[1].bounds
+    if rule.corrected:
+        raise _CannotPlan("its bound is corrected by the card of a judge, which no count takes in")
     if kind == "set":
         return _of_set(rule, base, ground)
     given = ground.expected.get(rule.label)
@@ -174,7 +211,7 @@ def _planned(rule: Rule, found: tuple[Measure, Measure | Value], base: RulePlan,
     prompts = len(set(sample.clusters))
     best = rule.versus is None and kind == "rate" and value == (0.0 if side == "max" else 1.0)
     notes = ["no clip of the pilot fails; any failure takes more"] if best else []
-    notes += [f"rough: the pilot has {prompts} prompts of it"] if prompts < FEW_PILOT else []
+    notes += [f"rough: the pilot has {counted(prompts, 'prompt')} of it"] if prompts < FEW_PILOT else []
     if given is not None and rule.versus is None:
         low, high = bounds
         low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
@@ -316,7 +353,7 @@ def _of_set(rule: Rule, base: RulePlan, ground: Ground) -> RulePlan:
     told: Expected = "given" if rule.label in ground.expected else "pilot"
     notes: Sequence[str] = ("its error is taken to go with the root of the number of prompts",)
     if groups < FEW_PILOT:
-        notes = (*notes, f"rough: the pilot has {groups} prompts of it")
+        notes = (*notes, f"rough: the pilot has {counted(groups, 'prompt')} of it")
     return base.model_copy(
         update={
             "expected": expected,

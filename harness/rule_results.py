@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .core.presentation import counted
 from .decisions import Outcome
 from .policy import Rule
 
@@ -71,7 +72,8 @@ def rule_asks(rule: Rule) -> str:
 def rule_sentence(result: RuleResult, rule: Rule) -> str:
     """Describe a decided rule in words: the value, its bound, the limit and the sample."""
     what = "" if result.tag is None else f" on {result.tag}"
-    sample = f"{result.n} {'values' if rule.versus is None else 'pairs'} of {result.clusters} prompts"
+    values = counted(result.n, "value" if rule.versus is None else "pair")
+    sample = f"{values} of {counted(result.clusters, 'prompt')}"
     assert result.bound is not None  # of a rule that was decided
     assert result.value is not None
     end = "upper" if result.bound >= result.value else "lower"
@@ -86,5 +88,5 @@ def rule_sentence(result: RuleResult, rule: Rule) -> str:
         )
     if result.outcome != "INCONCLUSIVE":
         return f"{found} ({sample})"
-    enough = "" if result.needed is None else f"; about {result.needed} prompts could decide it"
+    enough = "" if result.needed is None else f"; about {counted(result.needed, 'prompt')} could decide it"
     return f"{found} ({sample}): too few to decide{enough}"

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from .card_rules import NoCardError, card_behind, decide_corrected
 from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
 from .core.pairing import Pairing
+from .core.presentation import counted
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
 from .decisions import Side, decide_mean, decide_rate, decide_value, side_of, worse_side
@@ -139,7 +140,10 @@ class Judge:
         found = {**evidence, "n": n, "left_out": dict(left_out), "left_out_share": share}
         missing = left_out.get("missing", 0) + left_out.get("baseline missing", 0)
         if missing:
-            raise Undecidable(f"{missing} items have no score yet; 'screentest score' computes them", **found)
+            raise Undecidable(
+                f"{counted(missing, 'item has', 'items have')} no score yet; 'screentest score' computes it",
+                **found,
+            )
         if n == 0:
             raise Undecidable(f"no item has a value ({_counts(left_out) or 'none was asked for'})", **found)
         accepted = self.policy.max_left_out if rule.max_left_out is None else rule.max_left_out
@@ -150,7 +154,8 @@ class Judge:
                 else ""
             )
             raise Undecidable(
-                f"{share:.1%} of {total} items have no value ({_counts(left_out)}), more than the "
+                f"{share:.1%} of {counted(total, 'item')} without a value ({_counts(left_out)}), more "
+                "than the "
                 f"{accepted:.0%} allowed{hint}",
                 **found,
             )
@@ -293,7 +298,8 @@ class Judge:
         total = score.n + sum(score.left_out.values())
         if total != len(asked) or score.left_out.get("refused", 0) != refused:
             raise Undecidable(
-                f"{name} of {data.name} is outdated: it is of {total} items, {score.n} of them with a clip, "
+                f"{name} of {data.name} is outdated: it is of {counted(total, 'item')}, {score.n} with a "
+                "clip, "
                 "which is not what the run holds now; 'screentest score' computes it again",
                 **counts,
             )

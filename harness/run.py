@@ -20,6 +20,7 @@ from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
 from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import Json, file_sha256
+from .core.presentation import counted
 from .core.progress import note, track
 from .core.run_data import ClipRecord, Score
 from .digests import SCORES, differences, keep_digests, refuse_changed
@@ -170,8 +171,10 @@ def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
     unfit = unsuited(generator, items)
     why = "; ".join(f"{reason} ({count})" for reason, count in Counter(unfit.values()).most_common(3))
     if items and len(unfit) == len(items):
-        raise UsageError(f"not one of the {len(items)} items can be given to {generator.spec}: {why}")
-    warnings = [f"{len(unfit)} of {len(items)} items do not apply: {why}"] if unfit else []
+        raise UsageError(f"not one of {counted(len(items), 'item')} can be given to {generator.spec}: {why}")
+    warnings = (
+        [f"of {counted(len(items), 'item')} {len(unfit)} cannot be given to it: {why}"] if unfit else []
+    )
     return [*warnings, *generator.check([item for item in items if item.id not in unfit])]
 
 

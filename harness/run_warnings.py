@@ -100,6 +100,7 @@ def say_formats(store: RunStore) -> None:
         listed = ", ".join(f"{what} ({count})" for what, count in differs.most_common(3))
         more = f" and {len(differs) - 3} more" if len(differs) > 3 else ""
         note(
-            f"warning: {others} of {len(asked)} clips are not as the suite asked: {listed}{more}; a rule on "
+            f"warning: {others} of {counted(len(asked), 'clip')} not as the suite asked: {listed}{more}; "
+            "a rule on "
             "failure.format can refuse them"
         )

@@ -419,4 +419,5 @@ def read_run(store: RunStore) -> RunData:
         measures=named_values(store.measures()),
         scores={(s.measure, s.item): s for s in store.scores()},
         sets=store.set_scores(),
+        folder=store.folder,
     )

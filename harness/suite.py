@@ -14,6 +14,7 @@ from ..safety.bias.settings import BiasSettings
 from .core.config import Config, explain, load_yaml, packaged
 from .core.errors import UsageError
 from .core.items import EDIT_STRENGTH, ClipSettings, Prompt
+from .purpose import Purpose
 from .suite_templates import Template, expanded
 
 __all__ = [
@@ -87,6 +88,9 @@ class Suite(Config):
     )
     version: int = Field(ge=1, description="raise it when the prompts or settings change")
     description: str = Field(default="", description="a sentence for lists")
+    purpose: Purpose | None = Field(
+        default=None, description="what the suite is for, and what of it is measured by what"
+    )
     seeds: int = Field(default=1, ge=1, le=10_000, description="clips per prompt")
     clip: ClipSettings = Field(default=ClipSettings(), description="size, length and rate of the clips")
     prompts: tuple[Prompt, ...] = Field(default=(), description="texts, or mappings with 'text' and more")

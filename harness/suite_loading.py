@@ -247,6 +247,7 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
         "name": "_".join(suite.name for suite in suites)[:60],
         "version": max(suite.version for suite in suites),
         "description": "; ".join(suite.description for suite in suites),
+        "purpose": None,
         "seeds": 1,
         "prompts": [prompt.model_dump() for prompt in prompts],
         "measures": tuple(dict.fromkeys(m for suite in suites for m in suite.measures)),

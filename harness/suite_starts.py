@@ -1,17 +1,17 @@
-"""The files that clips of the suite ``modes`` start from, rendered from the reference world."""
+"""The files that clips of the suites ``modes`` and ``edits`` start from: scenes of the reference world."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from ..generators.worlds.registry import find_world
+from ..generators.worlds.registry import World, find_world
 from .core.errors import UsageError
 from .core.items import ClipSettings
 from .core.keys import seeded_rng
 from .core.media import write_clip
 
-__all__ = ["STARTS", "write_starts"]
+__all__ = ["PAIRS", "STARTS", "write_starts"]
 
 STARTS: Final = {
     "red-ball-left": ("uniform", {"shape": "ball", "color": "red", "motion": "left"}),
@@ -20,6 +20,14 @@ STARTS: Final = {
     "white-square-stay": ("still", {"shape": "square", "color": "white"}),
 }
 """Name of a file -> the family of its scene, and what is fixed of it."""
+PAIRS: Final = {
+    "red-ball-left-of-blue-square": "a red ball left of a blue square",
+    "green-square-above-white-triangle": "a green square above a white triangle",
+    "yellow-triangle-right-of-purple-ball": "a yellow triangle right of a purple ball",
+    "white-ball-below-red-square": "a white ball below a red square",
+}
+"""Name of a file -> the caption of its scene of two things."""
+_MOST_DRAWN: Final = 20_000
 
 
 def write_starts(folder: Path) -> list[Path]:
@@ -31,11 +39,15 @@ def write_starts(folder: Path) -> list[Path]:
     from PIL import Image
 
     world, clip = find_world("reference"), ClipSettings()
+    scenes = {
+        name: world.sample(seeded_rng("starts", name), clip, family, asked)
+        for name, (family, asked) in STARTS.items()
+    }
+    scenes |= {name: _captioned(world, clip, name, caption) for name, caption in PAIRS.items()}
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, (family, asked) in STARTS.items():
-            scene = world.sample(seeded_rng("starts", name), clip, family, asked)
+        for name, scene in scenes.items():
             frames_THWC, _ = world.render(scene, clip, world.caption(scene))
             write_clip(folder / f"{name}.mp4", frames_THWC, clip.fps)
             Image.fromarray(frames_THWC[0]).save(folder / f"{name}.png")
@@ -43,3 +55,15 @@ def write_starts(folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
     return written
+
+
+def _captioned(world: World, clip: ClipSettings, name: str, caption: str) -> Any:
+    """Draw scenes of two things until one has the caption: the second thing cannot be chosen."""
+    words = caption.split()
+    asked = {"color": words[1], "shape": words[2], "relation": words[3]}
+    rng = seeded_rng("starts", name)
+    for _ in range(_MOST_DRAWN):
+        scene = world.sample(rng, clip, "relation", asked)
+        if world.caption(scene) == caption:
+            return scene
+    raise AssertionError(f"no scene of {caption!r} was drawn")

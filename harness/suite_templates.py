@@ -50,6 +50,12 @@ class Template(Config):
     )
     expect: dict[str, Any] | None = Field(default=None, description="as of a prompt, with {variables}")
     seeds: int | None = Field(default=None, ge=1, le=10_000, description="as of a prompt")
+    image: str | None = Field(default=None, description="as of a prompt, with {variables}")
+    video: str | None = Field(default=None, description="as of a prompt, with {variables}")
+    use: str | None = Field(default=None, description="as of a prompt, with {variables}")
+    video_to: str | None = Field(default=None, description="as of a prompt, with {variables}")
+    strength: float | None = Field(default=None, description="as of a prompt")
+    clip: dict[str, Any] | None = Field(default=None, description="as of a prompt")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -81,6 +87,12 @@ class Template(Config):
                 "labels": self.labels,
                 "expect": self.expect,
                 "seeds": self.seeds,
+                "image": self.image,
+                "video": self.video,
+                "use": self.use,
+                "video_to": self.video_to,
+                "strength": self.strength,
+                "clip": self.clip,
             }
             yield {key: _filled(value, given) for key, value in made.items() if value not in (None, [], {})}
 

@@ -6,25 +6,28 @@ state can be lost and sending twice does not duplicate anything. A run is found 
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import tempfile
-import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from filelock import Timeout
-
-from .aliases import FOLDER_TAG
+from .aliases import FOLDER_TAG, RUN_TAG
 from .core.errors import TrackingError, UsageError
-from .core.files import only_one
-from .core.keys import file_sha256
-from .core.mlflow_store import default_uri, mlflow_client, shown, sqlite_file, wrong_address
+from .core.mlflow_store import mlflow_client, sent_later, shown
 from .digests import read_digests
+from .mlflow_run import (
+    StepValue,
+    changed_tags,
+    find_experiment,
+    find_run,
+    names_listed,
+    one_sender,
+    page_url,
+    send_files,
+    send_values,
+    tracking_address,
+)
 from .projection import Projection, VerdictCard, project, read_verdict, same_run
 
 if TYPE_CHECKING:
@@ -32,11 +35,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 __all__ = ["Marked", "Synced", "mark_verdict", "sync"]
-
-T = TypeVar("T")
-
-_METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
-_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,11 @@ def sync(folder: Path, uri: str | None = None, *, timeout: int = 10, attacks: bo
         TrackingError: the store cannot be reached or refuses a request.
     """
     view = project(folder, attacks=attacks)
-    uri = _uri(view.folder, uri)
-    with _alone(view.folder, view.run), mlflow_client(uri, view.folder, timeout) as client:
+    uri = tracking_address(uri, view.folder.parent, sent_later(view.folder))
+    with (
+        one_sender(view.run, str(view.folder), view.folder),
+        mlflow_client(uri, view.folder, timeout) as client,
+    ):
         return _send(client, view, uri)
 
 
@@ -115,8 +116,11 @@ def mark_verdict(
         raise UsageError(
             f"the run in {folder} was scored again after its verdict; 'screentest gate {folder}' renews it"
         )
-    uri = _uri(view.folder, uri)
-    with _alone(view.folder, view.run), mlflow_client(uri, view.folder, timeout) as client:
+    uri = tracking_address(uri, view.folder.parent, sent_later(view.folder))
+    with (
+        one_sender(view.run, str(view.folder), view.folder),
+        mlflow_client(uri, view.folder, timeout) as client,
+    ):
         synced = _send(client, view, uri)
         version = _version(client, model, synced)
         tags = {
@@ -140,7 +144,7 @@ def mark_verdict(
 
 
 def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
-    experiment_id = _experiment(client, view, uri)
+    experiment_id = find_experiment(client, view.experiment, uri, f"'screentest sync {view.folder}'")
     run, created = _run(client, view, experiment_id)
     run_id = run.info.run_id
     model_id = _model(client, view, experiment_id)
@@ -153,11 +157,14 @@ def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
         **view.tags,
         FOLDER_TAG: str(view.folder),
         "screentest.generator_digest": view.model.digest,
-        "screentest.withdrawn": _listed(withdrawn),
+        "screentest.withdrawn": names_listed(withdrawn),
     }
-    new_tags = {k: v for k, v in tags.items() if run.data.tags.get(k, "") != v}
-    _send_values(client, run, changed, new_params, new_tags, model_id)
-    artifacts = _send_artifacts(client, run, view)
+    new_tags = changed_tags(run, tags)
+    # At the training step of the checkpoint, so that MLflow draws the curve over several runs.
+    step = int(view.tags.get("screentest.step") or run.data.tags.get("screentest.step") or 0)
+    values = [StepValue(name, value, step) for name, value in changed.items()]
+    send_values(client, run, values, new_params, new_tags, model_id)
+    artifacts = send_files(client, run, view.artifacts)
     _send_state(client, run, view)
     return Synced(
         experiment=view.experiment,
@@ -170,46 +177,19 @@ def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
         tags=len(new_tags),
         artifacts=artifacts,
         withdrawn=withdrawn,
-        url=f"{shown(uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
-        if uri.startswith(("http://", "https://"))
-        else None,
+        url=page_url(uri, experiment_id, run_id),
     )
 
 
-def _experiment(client: MlflowClient, view: Projection, uri: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(view.experiment)
-    if found is not None:
-        if found.lifecycle_stage != "active":
-            raise TrackingError(
-                f"the MLflow experiment {view.experiment!r} is deleted; restore it there, then "
-                f"'screentest sync {view.folder}'"
-            )
-        return found.experiment_id
-    database = sqlite_file(uri)
-    # By default a SQLite store would put artifacts into the working folder.
-    beside = None if database is None else (database.parent / "mlartifacts").as_uri()
-    try:
-        return client.create_experiment(view.experiment, artifact_location=beside)
-    except MlflowException as error:
-        found = client.get_experiment_by_name(view.experiment)  # another run made it at the same moment
-        if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
-            raise
-        return found.experiment_id
-
-
 def _run(client: MlflowClient, view: Projection, experiment_id: str) -> tuple[Run, bool]:
-    found = client.search_runs([experiment_id], f"tags.`screentest.run` = '{view.run}'", max_results=2)
-    if found:
-        first = min(found, key=lambda run: (run.info.start_time or 0, run.info.run_id))
-        run = client.get_run(first.info.run_id)
-        _refuse_copy(run, view)
-        return run, False
+    found = find_run(client, experiment_id, RUN_TAG, view.run)
+    if found is not None:
+        _refuse_copy(found, view)
+        return found, False
     run = client.create_run(
         experiment_id,
         start_time=view.started_ms,
-        tags={"screentest.run": view.run, FOLDER_TAG: str(view.folder)},
+        tags={RUN_TAG: view.run, FOLDER_TAG: str(view.folder)},
         run_name=view.name,
     )
     return run, True
@@ -270,69 +250,6 @@ def _send_inputs(client: MlflowClient, run: Run, view: Projection, model_id: str
         client.log_inputs(run.info.run_id, datasets=data, models=models)
 
 
-def _send_values(
-    client: MlflowClient,
-    run: Run,
-    metrics: Mapping[str, float],
-    params: Mapping[str, str],
-    tags: Mapping[str, str],
-    model_id: str,
-) -> None:
-    from mlflow.entities import Metric, Param, RunTag
-
-    run_id = run.info.run_id
-    # Of two values at one step MLflow shows the later one. So a changed value needs a later time, even if
-    # this machine's clock is behind the one that sent the first.
-    now = max(int(time.time() * 1000), int(run.data.tags.get("screentest.sent_ms", "0")) + 1)
-    sent = {"screentest.sent_ms": str(now)} if metrics else {}
-    rows = [RunTag(k, v) for k, v in {**tags, **sent}.items()]
-    pairs = [Param(k, v) for k, v in params.items()]
-    if rows or pairs:
-        client.log_batch(run_id, params=pairs[:_PARAMS], tags=rows, synchronous=True)
-    for part in _chunks(pairs[_PARAMS:], _PARAMS):
-        client.log_batch(run_id, params=part, synchronous=True)
-    # At the training step of the checkpoint, so that MLflow draws the curve over several runs.
-    step = int(tags.get("screentest.step") or run.data.tags.get("screentest.step") or 0)
-    values = [Metric(k, v, now, step, model_id=model_id) for k, v in metrics.items()]
-    for part in _chunks(values, _METRICS):
-        client.log_batch(run_id, metrics=part, synchronous=True)
-
-
-def _send_artifacts(client: MlflowClient, run: Run, view: Projection) -> int:
-    """Send the files that MLflow does not have yet, by the digests in a tag."""
-    run_id = run.info.run_id
-    tag = run.data.tags.get("screentest.artifacts")
-    there = json.loads(tag) if tag else {}
-    if there:
-        listed = {f.path for path in (None, "clips", "verdicts") for f in client.list_artifacts(run_id, path)}
-        there = {path: sha for path, sha in there.items() if path in listed}
-    sent = 0
-    with tempfile.TemporaryDirectory() as scratch:
-        for path, content in view.artifacts.items():
-            local = Path(scratch) / Path(path).name
-            if isinstance(content, Path):
-                local = content if content.name == local.name else _renamed(content, Path(scratch) / path)
-            else:
-                local.write_text(content, "utf-8", errors="backslashreplace")
-            sha = file_sha256(local)[:16]
-            if there.get(path) == sha:
-                continue
-            parent = str(Path(path).parent)
-            client.log_artifact(run_id, str(local), None if parent == "." else parent)
-            there[path] = sha
-            sent += 1
-    if sent:
-        client.set_tag(run_id, "screentest.artifacts", json.dumps(there))
-    return sent
-
-
-def _renamed(file: Path, link: Path) -> Path:
-    """Link to a file under the name that it gets in MLflow, which takes the name of the local file."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(file)
-    return link
-
-
 def _send_state(client: MlflowClient, run: Run, view: Projection) -> None:
     if run.info.run_name != view.name:
         client.update_run(run.info.run_id, name=view.name)
@@ -367,50 +284,3 @@ def _version(client: MlflowClient, model: str, synced: Synced) -> str:
     linked.append({"name": model, "version": made.version})
     client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(linked)})
     return str(made.version)
-
-
-def _chunks(rows: Sequence[T], size: int) -> Iterable[Sequence[T]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
-
-
-def _listed(names: Sequence[str]) -> str:
-    text = ", ".join(names)
-    return text if len(text) <= 8000 else f"{text[:7900]} ... ({len(names)} in all)"
-
-
-# -- where to send
-
-
-def _uri(folder: Path, uri: str | None) -> str:
-    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder.parent)
-    wrong = wrong_address(chosen)
-    if wrong is not None:
-        raise TrackingError(
-            f"{wrong}; the run is whole on disk, and 'screentest sync {folder}' sends it there"
-        )
-    return chosen
-
-
-@contextmanager
-def _alone(folder: Path, run: str) -> Generator[None]:
-    """Keep two processes from each creating the MLflow run of one folder, or of copies of it."""
-    with ExitStack() as held:
-        try:
-            # By the run's id, as copies of its folder have it too; this lock does for a read-only folder.
-            held.enter_context(only_one(_lock_of(run)))
-            try:
-                held.enter_context(only_one(folder / "mlflow.lock"))
-            except OSError as error:
-                if isinstance(error, Timeout) or error.errno not in _READ_ONLY:
-                    raise
-        except Timeout:
-            raise TrackingError(f"another process is sending {folder} to MLflow; wait for it") from None
-        except OSError as error:
-            why = error.strerror or error
-            raise TrackingError(f"no lock for sending {folder} can be had: {why}") from None
-        yield
-
-
-def _lock_of(run: str) -> Path:
-    """Name the lock of a run, by its id, in the folder for temporary files."""
-    return Path(tempfile.gettempdir()) / f"screentest-{run[:16]}.lock"

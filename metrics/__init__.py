@@ -85,6 +85,8 @@ ROOMS.add(
     *(
         f"{__name__}.{room}"
         for room in (
+            "captions.encoder",
+            "captions.measures",
             "distribution.diversity",
             "distribution.frame_measures",
             "distribution.measures",
@@ -93,6 +95,7 @@ ROOMS.add(
             "instructions.measures",
             "judge.encoder",
             "judge.measures",
+            "judge.yes_probability",
             "laws.measures",
             "laws.velocity",
             "quality",

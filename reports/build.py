@@ -30,12 +30,13 @@ from ..harness.store import RunStore, open_run, read_run
 from ..harness.summary import Aggregate, Summary, read_summary
 from ..safety.attacks.withhold import Withheld
 from . import charts
-from .audits import audit_views
+from .audits import AuditView, audit_views
 from .evidence import DifferenceRow, differences, read_verdicts, verdict_view
 from .gallery import ClipCard, RunClips, build_cards, choose_items, layer_text
 from .heatmap import STEPS
 from .page import render_page
 from .page_source import page_source
+from .purpose_section import purpose_section
 from .safety import safety_view
 from .several import compare_runs
 from .view import MeasureRow, score_rows
@@ -259,6 +260,7 @@ def _context(
         "strips": [(row, svg) for row in rows if (svg := _strip_svg(row, data))],
         "validity": validity_tables([(run.data, run.record) for run in runs]),
         "safety": safety_view([(run.head.letter, run.full) for run in runs]),
+        "purposes": _purposes(runs),
         "audits": audit_views([run.full for run in runs]),
         "heat_steps": STEPS,
         "cards": cards,
@@ -271,6 +273,14 @@ def _context(
         "tags": sorted({tag for card in cards for tag in card.item.slices}),
         "confidence": _confidence(runs),
     }
+
+
+def _purposes(runs: Sequence[_Run]) -> list[AuditView]:
+    several = len(runs) > 1
+    made = (
+        purpose_section(run.full, run.record, run.summary, run.head.letter if several else "") for run in runs
+    )
+    return [section for section in made if section is not None]
 
 
 def _confidence(runs: Sequence[_Run]) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
+from ..harness.core.presentation import counted
+
 __all__ = [
     "ChartRow",
     "colours",
@@ -195,7 +197,9 @@ def strip_chart(title: str, values: Mapping[str, Sequence[float]]) -> str:
         .encode(x=_value_axis("value"), y=_run_axis(list(values)), color=_run_colour(list(values)))
     )
     said = "; ".join(
-        f"{run}: {len(v)} clips from {min(v):.4g} to {max(v):.4g}" for run, v in values.items() if v
+        f"{run}: {counted(len(v), 'clip')} from {min(v):.4g} to {max(v):.4g}"
+        for run, v in values.items()
+        if v
     )
     return _svg(chart, title, said, height=30 * len(values), width=_STRIP_WIDTH)
 

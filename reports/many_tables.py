@@ -12,6 +12,7 @@ from ..harness.core.presentation import (
     Cell,
     Content,
     Table,
+    counted,
     estimate_cell,
     interval_text,
     level,
@@ -70,7 +71,7 @@ def _values(found: ManyComparison) -> Table:
         f"each value is the mean of all seeds with its {level(found.confidence)} interval, then the standard "
         "deviation between prompts / among the seeds of a prompt; no run is shown by its best seed",
     )
-    title = f"{_title(found)}: {len(names)} runs, {found.items} items each"
+    title = f"{_title(found)}: {len(names)} runs, {counted(found.items, 'item')} each"
     return Table(title, ("measure", *names, "better"), rows, notes)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..harness.core.presentation import counted
 from ..harness.core.text import well_formed
 from . import charts
 from .heatmap import heat_css
@@ -46,7 +47,7 @@ def _render(template: str, context: Mapping[str, Any], loads: str, script: str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    marks: dict[str, Any] = {"style_of": charts.run_style, "mark_of": charts.run_mark}
+    marks: dict[str, Any] = {"style_of": charts.run_style, "mark_of": charts.run_mark, "counted": counted}
     environment.globals.update(marks)
     style = charts.palette_css() + heat_css() + (_TEMPLATES / "report.css").read_text("utf-8")
     scripts = " ".join(_hash(text) for text in (early, script) if text)

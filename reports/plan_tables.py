@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..harness.core.presentation import MISSING, Cell, Content, Table, number, percent, sample_text
+from ..harness.core.presentation import MISSING, Cell, Content, Table, counted, number, percent, sample_text
 
 if TYPE_CHECKING:
     from ..harness.comparison_power import ComparisonPower
@@ -30,20 +30,29 @@ def gate_plan_table(plan: GatePlan) -> Table:
                 " / ".join(_count(rule.by_seeds.get(n)) for n in steps) if rule.by_seeds else MISSING
             )
         if plan.suite:
-            enough = "" if rule.enough is None else "enough" if rule.enough else "too few"
-            cells.append(Cell(_count(rule.there), enough))
+            cells.append(Cell(_count(rule.there), _enough(rule)))
         rows.append(tuple(cells))
-    of_seeds = "" if seeds is None else f", {seeds} clip{'s' if seeds > 1 else ''} each"
+    of_seeds = "" if seeds is None else f", {counted(seeds, 'clip')} each"
     columns = ["rule", "asks", "if it is", f"prompts needed{of_seeds}"]
     if steps:
         columns.append(f"with {' / '.join(map(str, steps))} clips each")
     if plan.suite:
         columns.append(f"in {plan.suite}")
-    notes = [f"{rule.rule}: {text}" for rule in plan.rules for text in (rule.reason, *rule.notes) if text]
+    of_rules = [f"{rule.rule}: {text}" for rule in plan.rules for text in (rule.reason, *rule.notes) if text]
+    notes = [*plan.notes, *of_rules]
     after = f", from the pilot {plan.pilot}" if plan.pilot else ""
     against = f" against {plan.baseline}" if plan.baseline else ""
     sure = f"to pass with {percent(plan.power)} probability at {percent(plan.confidence)} confidence"
     return Table(f"{plan.policy}: prompts {sure}{after}{against}", tuple(columns), rows, tuple(notes))
+
+
+def _enough(rule: RulePlan) -> str:
+    if rule.enough is None:
+        return ""
+    if rule.enough:
+        return "enough"
+    few = rule.prompts is not None and rule.there is not None and rule.there < rule.prompts
+    return "too few" if few else "undecided"
 
 
 def _expected(rule: RulePlan) -> Content:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.keys import seeded_rng
+from ..harness.core.presentation import counted
 from ..harness.core.previews import preview_mp4
 from ..harness.core.text import printable
 from ..harness.vote_plan import Pair, VotePlan, pairs_for
@@ -59,7 +60,7 @@ class Rating:
         if not pairs:
             raise UsageError(
                 "no item has a clip in two of these runs, so there is nothing to vote on "
-                f"({self.missing} pairs lack one)"
+                f"({counted(self.missing, 'pair lacks', 'pairs lack')} one)"
             )
 
     def next(self, rater: object) -> dict[str, Any]:

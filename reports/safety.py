@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..harness.core.estimate import Estimate
-from ..harness.core.presentation import Cell, estimate_cell
+from ..harness.core.presentation import Cell, counted, estimate_cell
 from ..harness.core.run_data import RunData
 from ..safety.attacks.attempts import OUTCOMES, Rate
 from ..safety.attacks.evasion import Change, Evasion
@@ -142,7 +142,7 @@ def _safeguard(row: SafeguardRow) -> SafetyRow:
     refusal, over_refusal = _rate(row.refusal, "refused"), _rate(row.over_refusal, "refused")
     if row.success is None:
         ends = DASH if row.between is None else " to ".join(number(end, 0.1) for end in row.between)
-        success = Cell(ends, why=f"{row.unknown} attempts not seen")
+        success = Cell(ends, why=f"{counted(row.unknown, 'attempt')} not seen")
         refusal = over_refusal = Cell(DASH, why="not seen")
     basis = "measured" if row.measured else "computed" if row.success is not None else "not seen"
     gain = _change(row.gain, why_no_change(row))
@@ -154,7 +154,7 @@ def _change(change: Estimate | None, why: str) -> Cell:
     if change is None:
         return Cell(DASH, why=why)
     cell = page_cell(estimate_cell(change, signed=True))
-    return replace(cell, n=f"n {change.n} pairs", why="; ".join(change.notes))
+    return replace(cell, n=f"n {counted(change.n, 'pair')}", why="; ".join(change.notes))
 
 
 def _quality(run: str, found: FilterQuality) -> SafetyRow:
@@ -194,8 +194,10 @@ def _both_sides(change: Change | None, why: str) -> Cell:
         return Cell(DASH, why=why)
     by = _change(change.estimate, "")
     sides = f"{percent(change.plain)} \N{RIGHTWARDS ARROW} {percent(change.disguised)}"
-    counted = f"n {change.estimate.n} pairs ({change.estimate.clusters}), {p_value(change.p_adjusted)}"
-    return Cell(sides, by.text, counted, why=by.why)
+    sample = (
+        f"n {counted(change.estimate.n, 'pair')} ({change.estimate.clusters}), {p_value(change.p_adjusted)}"
+    )
+    return Cell(sides, by.text, sample, why=by.why)
 
 
 def _map(run: RunOverview) -> HeatMap:

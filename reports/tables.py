@@ -170,7 +170,7 @@ def comparison_table(comparison: Comparison, scale: Scale = "difference", *, sli
     reasons += [f"p is adjusted for the number of {over} by {by}"] if by else []
     margins = [f"{d.measure} {d.margin:g}" for d in overall if d.margin is not None and d.tag is None]
     reasons += [f"margins of non-inferiority: {', '.join(margins)}"] if margins else []
-    title = f"{comparison.suite}: {b} against {a}, {comparison.items} items in pairs"
+    title = f"{comparison.suite}: {b} against {a}, {counted(comparison.items, 'item')} in pairs"
     title += ", by slice" if slices else ""
     return Table(title, columns, rows, (*comparison.notes, *reasons))
 
@@ -201,7 +201,7 @@ def matrix_table(summaries: Sequence[Summary], comparisons: Sequence[Comparison]
         for one in summaries
     ]
     compared = "better, worse and no difference shown are of paired differences from the first run"
-    title = f"{first.suite}: {len(summaries)} runs, each against {first.name}"
+    title = f"{first.suite}: {counted(len(summaries), 'run')}, each against {first.name}"
     columns = ("measure", *(one.name for one in summaries), "better")
     return Table(title, columns, rows, (*outcomes, *([compared] if comparisons else ())))
 

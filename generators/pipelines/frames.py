@@ -8,6 +8,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.presentation import counted
+
 __all__ = ["clips_of", "unsafe_of"]
 
 _BEYOND = 0.01
@@ -38,7 +40,7 @@ def clips_of(output: Any, count: int) -> list[NDArray[np.uint8]]:
         raise ValueError(f"the pipeline gave a {type(output).__name__} without frames")
     clips = _split(frames, count)
     if len(clips) != count:
-        raise ValueError(f"the pipeline gave {len(clips)} clips for {count} prompts")
+        raise ValueError(f"the pipeline gave {counted(len(clips), 'clip')} for {counted(count, 'prompt')}")
     return [_to_uint8(clip) for clip in clips]
 
 
@@ -67,7 +69,9 @@ def _split(frames: Any, count: int) -> list[Any]:
         return list(frames)
     if found == 4 and count == 1:
         return [frames]
-    raise ValueError(f"the pipeline gave frames of {found} dimensions for {count} clips")
+    raise ValueError(
+        f"the pipeline gave frames of {counted(found, 'dimension')} for {counted(count, 'clip')}"
+    )
 
 
 def _dimensions(value: Any) -> int:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.items import ClipSettings, make_item, start_of
+from ...harness.core.presentation import counted
 from ..base import ANY_START, Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part
@@ -325,4 +326,4 @@ def _scaled(clip: ClipSettings, scale: float) -> ClipSettings:
 
 
 def _size(clip: ClipSettings) -> str:
-    return f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} fps"
+    return f"{counted(clip.frames, 'frame')} of {clip.width}x{clip.height} at {clip.fps:g} fps"

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.media import Window, decode, open_clip
 from ...harness.core.pictures import open_picture
+from ...harness.core.presentation import counted
 from .model.reconstruction import reconstruct
 from .model.sampler import Given
 
@@ -194,7 +195,8 @@ def _some(frames: int, item: Item) -> int:
     if frames <= 0:
         least = 3 * LATENT_FRAMES if item.use == "connect" else 2 * LATENT_FRAMES
         raise UsageError(
-            f"a clip of {item.clip.frames} frames is too short to {item.use} {item.video}; ask for at least "
+            f"a clip of {counted(item.clip.frames, 'frame')} is too short to {item.use} {item.video}; "
+            "ask for at least "
             f"{least} frames"
         )
     return frames

@@ -20,6 +20,7 @@ from ...generators.identity import identity_of
 from ...generators.wrapper import Wrapper
 from ..core.errors import ScreentestError, UsageError
 from ..core.files import write_atomic
+from ..core.presentation import counted
 from ..core.progress import note
 from ..gate import Verdict
 from ..policy import Policy
@@ -248,7 +249,10 @@ class Callback:
         limit = min(prompts, max(1, math.floor(budget / each)))
         if each > budget:
             note(f"warning: one prompt takes {each:.1f} s, more than the budget of {budget:g} s")
-        note(f"evaluations take {limit} of {prompts} prompts, at {each:.2g} s a prompt in {budget:g} s")
+        note(
+            f"evaluations take {limit} of {counted(prompts, 'prompt')}, at {each:.2g} s a prompt in "
+            f"{budget:g} s"
+        )
         self._out.mkdir(parents=True, exist_ok=True)
         told = {"suite": self._suite.name, "budget_s": budget, "limit": limit}
         write_atomic(self._out / _BUDGET, json.dumps(told) + "\n")

@@ -10,6 +10,7 @@ from ..compare import compare as compare_stores
 from ..comparison import Comparison as Document
 from ..comparison import Difference
 from ..core.errors import unknown_name
+from ..core.presentation import counted
 from ..gate import Verdict, write_verdict
 from ..policy import Policy
 from ..release_record import keep_record
@@ -80,9 +81,25 @@ class Comparison:
 
         return build_report(list(self._folders), out=Path(path))
 
+    def sync(self, tracking_uri: str | None = None) -> str:
+        """Send the comparison to MLflow, and what it lacks of the runs; return the id of its run there.
+
+        Args:
+            tracking_uri: server or database; by default ``mlflow.db`` beside run a.
+
+        Raises:
+            TrackingError: MLflow cannot be reached, or refuses.
+        """
+        from ..comparison_tracking import sync_comparison
+        from ..core.mlflow_store import default_uri
+
+        uri = tracking_uri or default_uri(self._folders[0].resolve().parent)
+        return sync_comparison(self._folders, self.document, uri).run_id
+
     def __repr__(self) -> str:
         return (
-            f"Comparison({self.document.b.name!r} with {self.document.a.name!r}, {self.document.items} items)"
+            f"Comparison({self.document.b.name!r} with {self.document.a.name!r}, "
+            f"{counted(self.document.items, 'item')})"
         )
 
     def _repr_html_(self) -> str:

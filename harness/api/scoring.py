@@ -19,6 +19,7 @@ from ..catalog import MEASURES
 from ..core.errors import UsageError
 from ..core.items import Prompt
 from ..core.keys import slug
+from ..core.presentation import counted
 from ..core.video_arrays import Layout, ValueRange, read_videos
 from ..scoring import TEXT
 from .options import ScoreOptions, check_options, chosen_suite, settings_of
@@ -90,8 +91,8 @@ def refuse_missing_prompts(measures: Sequence[str], prompts: Sequence[Prompt | N
     reading = [name for name in measures if any(need.endswith(TEXT) for need in MEASURES.get(name).needs)]
     if missing and reading:
         raise UsageError(
-            f"{reading[0]} compares a video with its prompt, and {missing} of {len(prompts)} videos have "
-            "none; give prompts=[...], one a video"
+            f"{reading[0]} compares a video with its prompt, and there is none for {missing} of "
+            f"{counted(len(prompts), 'video')}; give prompts=[...], one a video"
         )
 
 

@@ -14,6 +14,7 @@ from ..core.errors import UsageError
 from ..core.items import ClipSettings, Item, Prompt, make_item, start_of
 from ..core.keys import Json, digest, file_sha256
 from ..core.limits import MAX_FPS, MIN_FPS
+from ..core.presentation import counted
 from ..core.video_arrays import Video
 from ..suite import Suite
 
@@ -34,7 +35,10 @@ def read_prompts(prompts: Any, count: int) -> list[Prompt | None]:
         raise UsageError(f"prompts is a {type(prompts).__name__}; give a list with a text a video")
     given = list(cast("Sequence[Any]", prompts))
     if len(given) != count:
-        raise UsageError(f"there are {count} videos and {len(given)} prompts; give one prompt a video")
+        raise UsageError(
+            f"{counted(count, 'video')} and {counted(len(given), 'prompt')} were given; give one prompt "
+            "a video"
+        )
     return [_prompt(one, number) for number, one in enumerate(given)]
 
 

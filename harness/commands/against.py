@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..core.presentation import Content, Table, estimate_cell
+from ..core.presentation import Content, Table, counted, estimate_cell
 from .options import AsJson, Confidence, print_json, print_table
 
 if TYPE_CHECKING:
@@ -50,9 +50,12 @@ def against_table(found: AgainstReference) -> Table:
     notes = [f"{count} x {reason}" for reason, count in first.reasons.items()]
     equal = sum(item.equal for item in found.items)
     if equal:
-        notes.append(f"{equal} clips equal their reference, frame by frame, and have no PSNR")
+        notes.append(
+            f"{counted(equal, 'clip equals its', 'clips equal their')} reference, frame by frame, "
+            "without a PSNR"
+        )
     alone = sum(item.alone for item in found.items)
     if alone:
-        notes.append(f"{alone} frames have no reference frame at their time, and were not compared")
+        notes.append(f"{counted(alone, 'frame')} not compared, without a reference frame at the same time")
     title = f"{found.run} against {found.reference}"
     return Table(title, ("value", "mean [interval]", "clips"), rows, tuple(notes))

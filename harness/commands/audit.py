@@ -22,6 +22,7 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.keys import slug
+from ..core.presentation import counted
 from ..core.specs import parse_pair, split_kind
 from .one_run import after_scoring
 from .options import (
@@ -168,8 +169,10 @@ def _say_plan(planned: tuple[PlannedAudit, ...], missing: dict[str, str], place:
         print_json({"runs": rows, "missing": missing})
         return
     for one in planned:
-        items = "the generator's own" if one.suite.prompts_from_generator else str(one.items)
-        about = f"{one.suite.name} v{one.suite.version}, {items} items"
+        items = (
+            "the generator's own items" if one.suite.prompts_from_generator else counted(one.items, "item")
+        )
+        about = f"{one.suite.name} v{one.suite.version}, {items}"
         if one.reference_clips:
             about += f", {one.reference_clips:,} reference clips, which are encoded once into the cache"
         say(f"{', '.join(one.audits)}: {about} in {place / one.suite.name}")

@@ -9,10 +9,11 @@ import typer
 
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Table, counted, number
-from .options import AsJson, Confidence, print_json, print_table, say, warn
+from .options import AsJson, Confidence, check_address, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
+    from ..comparison_many import ManyComparison
     from ..golden import SameSeed
 
 __all__ = ["compare"]
@@ -69,6 +70,16 @@ def compare(
         list[str] | None,
         typer.Option(metavar="MEASURE=VALUE", help="With --power: a difference to count the prompts for."),
     ] = None,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="Send the comparison to MLflow, and what it lacks of the runs.")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            help="Send it to this MLflow server or database; --mlflow alone takes MLFLOW_TRACKING_URI, or "
+            "mlflow.db beside the baseline."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs of one suite, item by item: differences with intervals, ranks, or equal frames."""
@@ -76,6 +87,16 @@ def compare(
 
     if effect and power is None:
         raise UsageError("--effect is for --power; add '--power 0.8', or leave it out")
+    check_address(tracking_uri)
+    if mlflow and tracking_uri == "none":
+        raise UsageError(
+            "--mlflow sends the comparison, and --tracking-uri none turns MLflow off; leave one out"
+        )
+    sent = mlflow or tracking_uri not in (None, "none")
+    if sent and (same_seed or power is not None):
+        raise UsageError(
+            f"MLflow takes the differences of scores; leave out {'--same-seed' if same_seed else '--power'}"
+        )
     if len(runs) < 2:
         raise UsageError("give two runs or more to compare")
     if len(runs) > 2 and (same_seed or power is not None):
@@ -96,7 +117,9 @@ def compare(
     runs = in_order(runs, baseline)
     if len(runs) > 2 or intersection or pareto is not None:
         asked = ManyOptions(confidence, margins, slices, intersection, pareto, csv, leaderboard)
-        compare_several(runs, asked, as_json)
+        several = compare_several(runs, asked, as_json)
+        if sent:
+            _send(runs, several, tracking_uri, margins)
         return
     from ...reports.tables import comparison_table
     from ..compare import compare as compare_runs
@@ -115,6 +138,23 @@ def compare(
         print_table(comparison_table(comparison, scale))
         if slices:
             print_table(comparison_table(comparison, scale, slices=True))
+    if sent:
+        _send(runs, comparison, tracking_uri, margins)
+
+
+def _send(
+    runs: list[Path], found: Comparison | ManyComparison, uri: str | None, margins: dict[str, float]
+) -> None:
+    """Send a comparison to MLflow. If it cannot be reached, warn; the comparison stands."""
+    from ..comparison_tracking import sync_comparison
+    from ..core.errors import TrackingError
+
+    try:
+        done = sync_comparison(runs, found, uri, margins=margins)
+    except TrackingError as error:
+        warn(f"not sent to MLflow: {error}")
+        return
+    warn(f"MLflow: comparison {done.run_id} in {done.uri}")
 
 
 def _show_power(
@@ -187,10 +227,15 @@ def _table(found: SameSeed) -> Table:
 
 def _sentence(found: SameSeed) -> str:
     counts = (
-        f"{found.count('same')} of {len(found.items)} items are the same, {found.identical} by every frame"
+        f"{found.count('same')} of {counted(len(found.items), 'item')} the same, {found.identical} "
+        "by every frame"
     )
     rest = [f"{found.count('different')} differ"] if found.count("different") else []
     rest += [f"{found.count('unknown')} cannot be compared"] if found.count("unknown") else []
-    rest += [f"{found.missing} golden items are not in the run"] if found.missing else []
-    rest += [f"{found.extra} items are in the run alone"] if found.extra else []
+    rest += (
+        [f"{counted(found.missing, 'golden item is', 'golden items are')} not in the run"]
+        if found.missing
+        else []
+    )
+    rest += [f"{counted(found.extra, 'item is', 'items are')} in the run alone"] if found.extra else []
     return f"{found.verdict}: {'; '.join([counts, *rest])}"

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
+from ..core.presentation import counted
 from .options import print_tables, warn
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison, Difference
-    from ..comparison_many import ManyComparison, PairRow, Tally
+    from ..comparison import Comparison
+    from ..comparison_many import ManyComparison, PairRow
 
 __all__ = ["ManyOptions", "compare_several", "in_order", "write_files"]
-
-_COLUMNS = (
-    "of", "a", "b", "measure", "slice", "kind", "better", "a_value", "b_value", "difference", "low", "high",
-    "confidence", "p", "p_adjusted", "adjusted_by", "direction", "standing", "n", "prompts", "wins", "losses",
-    "ties", "reason",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ def in_order(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     return [found[0], *(run for run in runs if run != found[0])]
 
 
-def compare_several(runs: Sequence[Path], asked: ManyOptions, as_json: bool) -> None:
+def compare_several(runs: Sequence[Path], asked: ManyOptions, as_json: bool) -> ManyComparison:
     """Compare runs with the first of them and with each other, print it, and write the files asked for.
 
     Raises:
@@ -71,6 +66,7 @@ def compare_several(runs: Sequence[Path], asked: ManyOptions, as_json: bool) -> 
     )
     write_files(found.against, found.pairs, runs, asked.csv, asked.leaderboard, found)
     print_tables(many_tables(found, slices=asked.slices), found.model_dump() if as_json else None)
+    return found
 
 
 def _two(text: str) -> tuple[str, str]:
@@ -90,31 +86,15 @@ def write_files(
 ) -> None:
     """Write the differences as CSV, and the runs into a leaderboard, where asked for."""
     if table is not None:
+        from ..comparison_rows import COLUMNS, difference_rows
         from ..core.csv_rows import write_csv
 
-        tallies = {(t.a, t.b, t.measure, t.tag): t for t in (found.tallies if found else ())}
-        rows = [
-            _line(
-                "baseline", one.a.name, one.b.name, d, tallies.get((one.a.name, one.b.name, d.measure, d.tag))
-            )
-            for one in against
-            for d in one.differences
-        ]
-        rows += [_line("pair", row.a, row.b, row.difference, None) for row in pairs]
-        write_csv(table, _COLUMNS, rows)
-        warn(f"{len(rows)} differences: {table}")
+        rows = difference_rows(against, pairs, found.tallies if found else ())
+        write_csv(table, COLUMNS, rows)
+        warn(f"{counted(len(rows), 'difference')}: {table}")
     if leaderboard is not None:
         from ..leaderboard import add_to_leaderboard
         from ..store import open_run
 
         added, replaced = add_to_leaderboard(leaderboard, [open_run(run) for run in runs])
-        warn(f"leaderboard {leaderboard}: {added} runs added, {replaced} brought up to date")
-
-
-def _line(of: str, a: str, b: str, d: Difference, counted: Tally | None) -> list[Any]:
-    wins, losses, ties = ("", "", "") if counted is None else (counted.wins, counted.losses, counted.ties)
-    return [
-        of, a, b, d.measure, d.tag or "", d.kind, d.better, d.a, d.b, d.value, d.low, d.high, d.confidence,
-        d.p, d.p_adjusted, d.adjusted_by, d.direction, d.standing or "", d.n, d.clusters, wins, losses, ties,
-        d.reason,
-    ]  # fmt: skip
+        warn(f"leaderboard {leaderboard}: {counted(added, 'run')} added, {replaced} brought up to date")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.presentation import counted
 from .options import say, warn
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def expand(
         made = write(texts, expander, out, ticker.advance)
     bare = sum(made.expansions[text] is None for text in texts)
     if bare:
-        warn(f"{bare} of {len(texts)} prompts got no expansion and are used as they are")
-    say(f"{len(texts) - bare} expansions: {out}")
+        warn(f"used as they are, without an expansion: {bare} of {counted(len(texts), 'prompt')}")
+    say(f"{counted(len(texts) - bare, 'expansion')}: {out}")
 
 
 def _function(by: str) -> Expander:

@@ -66,7 +66,8 @@ def gate(
         bool, typer.Option("--plan", help="Judge nothing: count the prompts that each rule needs to pass.")
     ] = False,
     suite: Annotated[
-        str | None, typer.Option(help="With --plan: the suite to run; exit code 3 if it is too small.")
+        str | None,
+        typer.Option(help="With --plan: the suite to run; exit code 3 if it decides not all rules."),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, max=1000, help="With --plan: clips a prompt; by default the suite's.")
@@ -83,13 +84,23 @@ def gate(
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE."""
+    """Apply a policy to a run. Exit code 0: PASS, 1: FAIL, 3: INCONCLUSIVE; with --plan 0 or 3."""
     check_address(tracking_uri)
     load_plugins(plugin)
     if plan:
         from .gate_plan import PlanOptions
         from .gate_plan import plan as plan_gate
 
+        judging = {
+            "--sign": sign,
+            "--junit": junit,
+            "--sarif": sarif,
+            "--markdown": markdown,
+            "--model": model,
+        }
+        idle = [option for option, given in {**judging, "--alias": alias}.items() if given is not None]
+        if idle:
+            raise UsageError(f"--plan judges nothing, so that there is no verdict for {' and '.join(idle)}")
         more = PlanOptions(suite, seeds, power or 0.8, expect or [])
         before = _baseline(baseline, run or Path("runs/planned"), tracking_uri)
         raise typer.Exit(plan_gate(run, policy, before, more, as_json))

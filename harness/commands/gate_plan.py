@@ -13,7 +13,7 @@ from .options import print_json, print_table, say
 __all__ = ["UNDECIDED", "PlanOptions", "numbers", "plan"]
 
 UNDECIDED = 3
-"""Exit code where the suite is too small for a rule that blocks: its gate would be INCONCLUSIVE."""
+"""Exit code where a rule that blocks has no count, or the suite cannot decide it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,12 @@ def plan(
 ) -> int:
     """Print how many prompts each rule needs and return the exit code.
 
+    Returns:
+        0 if each rule that blocks has a count, and the suite that is given has as many prompts; else 3.
+
     Raises:
-        UsageError: a name is not known, the pilot is no run, or an expected value is no number.
+        UsageError: a name is not known, the gate would refuse the policy, the pilot is no run, or an expected
+            value is no number.
     """
     from ...reports.plan_tables import gate_plan_table
     from ..catalog import MEASURES
@@ -66,13 +70,13 @@ def plan(
         print_json(found.model_dump(mode="json"))
     else:
         print_table(gate_plan_table(found))
-        if found.suite:
-            short = [r.rule for r in found.rules if r.enough is False and r.severity == "block"]
-            told = (
-                f"is too small for {', '.join(short)}" if short else "has the prompts that these rules need"
-            )
-            say(f"{found.suite} {told}")
-    return 0 if found.enough else UNDECIDED
+        if found.too_few:
+            say(f"{found.suite or found.pilot} cannot decide {', '.join(found.too_few)}")
+        if found.without_count:
+            say(f"it is not known how many prompts decide {', '.join(found.without_count)}")
+        if found.suite and found.decided:
+            say(f"{found.suite} has the prompts that these rules need")
+    return 0 if found.decided else UNDECIDED
 
 
 def numbers(pairs: Sequence[str], option: str, form: str, example: str) -> dict[str, float]:

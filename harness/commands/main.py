@@ -20,6 +20,7 @@ from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
 import typer
 
 from ..core.errors import ScreentestError, ServiceDown, UsageError, unknown_name
+from ..core.presentation import counted
 from . import (
     against,
     audit,
@@ -249,7 +250,7 @@ def export(
     from ..export import export_aggregates, export_scores
 
     rows = export_aggregates(runs, out) if aggregates else export_scores(runs, out)
-    say(f"{rows} rows: {out}")
+    say(f"{counted(rows, 'row')}: {out}")
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train.train)

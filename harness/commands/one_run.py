@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ScreentestError
+from ..core.presentation import counted
 from .options import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -124,7 +125,10 @@ def _outlook(
             warn(f"warning: {folder} holds a run of another plan, so this run would be refused")
         store.close()
     asked = dict.fromkeys(item.clip for item in plan.items)
-    sizes = [f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second" for clip in asked]
+    sizes = [
+        f"{counted(clip.frames, 'frame')} of {clip.width}x{clip.height} at {clip.fps:g} a second"
+        for clip in asked
+    ]
     return {
         "suite": f"{suite.name} v{suite.version}",
         "generator": generator.spec,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, estimate_cell, level, number, p_value
+from ..core.presentation import MISSING, Table, counted, estimate_cell, level, number, p_value
 from ..core.specs import parse_pairs
 from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_table, print_tables, warn
 from .quality_cells import QUALITY_HEADS, quality_cells
@@ -51,10 +51,10 @@ def transform(
     if out is not None and out.suffix in (".yaml", ".yml"):
         suite = jailbreak_suite(load_suite(prompts), names, seed, strength)
         write_suite(suite, out)
-        warn(f"{len(suite.prompts)} prompts: {out}")
+        warn(f"{counted(len(suite.prompts), 'prompt')}: {out}")
         return
     count = files.write_rewritten(files.rewrite(read_prompts(prompts), names, seed, strength), out)
-    warn(f"{count} prompts" + (f": {out}" if out is not None else ""))
+    warn(counted(count, "prompt") + (f": {out}" if out is not None else ""))
 
 
 def classify(
@@ -88,7 +88,7 @@ def classify(
     judge = load_classifier(classifier, canonical=canonicalise, encoder=encoder, options=options)
     counts = classify_file(prompts, judge, sys.stdout, column=column)
     warn(
-        f"{counts.judged} prompts, {counts.flagged} flagged, {counts.without_text} without text"
+        f"{counted(counts.judged, 'prompt')}, {counts.flagged} flagged, {counts.without_text} without text"
         + (f", {counts.judge_failed} where the judge failed" if counts.judge_failed else "")
     )
     if used := judge.usage():
@@ -135,7 +135,7 @@ def assess(
     if found.whole is None and not found.groups:
         if broken := found.left_out.get("judge_failed"):
             raise UsageError(
-                f"the quality cannot be measured: the classifier failed on {broken} prompts; "
+                f"the quality cannot be measured: the classifier failed on {counted(broken, 'prompt')}; "
                 f"'screentest classify' says why for each"
             )
         raise UsageError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError, unknown_name
+from ..core.presentation import counted
 from .options import AsJson, Confidence, print_tables, say, warn
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def rate(
     compared = voted_runs(runs)
     rating = Rating(compared, VotePlan(asked, seed, gold, pairs))
     if rating.missing:
-        warn(f"warning: {rating.missing} pairs lack a clip on one side, and are not asked about")
+        warn(f"warning: not asked about, as a clip is lacking on one side: {counted(rating.missing, 'pair')}")
     serve_rating(
         rating,
         port,
@@ -83,7 +84,7 @@ def votes(
     if export is not None:
         from ..vote_table import write_vote_table
 
-        say(f"{write_vote_table(compared, cast, export)} votes: {export}")
+        say(f"{counted(write_vote_table(compared, cast, export), 'vote')}: {export}")
     report = vote_report(compared, cast, confidence)
     for path in keep_judges(compared, report):
         say(f"agreement of a judge with these votes: {path}")
@@ -92,7 +93,7 @@ def votes(
         from ..vote_table import write_labels
 
         kept = {row.rater: row.kept for row in report.raters}
-        say(f"{write_labels(unsafe_labels(cast, kept), labels)} labels: {labels}")
+        say(f"{counted(write_labels(unsafe_labels(cast, kept), labels), 'label')}: {labels}")
     if not report.questions and not as_json:
         left = ", ".join(f"{n} {why}" for why, n in report.left_out.items())
         raise UsageError(
@@ -111,4 +112,5 @@ def _import(runs: list[VotedRun], path: Path) -> None:
     new = list({vote.id: vote for vote in given if vote.id not in known}.values())
     add_votes(runs[0].folder, new)
     there = len(given) - len(new)
-    say(f"{len(new)} new votes from {path}{f'; {there} were there already' if there else ''}")
+    before = f"; {there} {'was' if there == 1 else 'were'} there already" if there else ""
+    say(f"{counted(len(new), 'new vote')} from {path}{before}")

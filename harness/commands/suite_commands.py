@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
+from ..core.presentation import MISSING, Table, counted, estimate_text, level, number, p_value
 from .options import AsJson, Confidence, Plugins, load_plugins, print_tables, say, warn
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def show(
 
 def _shown(name: str, suite: Suite) -> Iterator[Table]:
     from ..benchmarks.loading import benchmark_of, dimension_rows
+    from ..purpose import NOT_MEASURED
     from ..suite_checks import counts_by_slice
 
     clip = suite.clip
@@ -92,11 +93,16 @@ def _shown(name: str, suite: Suite) -> Iterator[Table]:
         ("about", suite.description or MISSING),
         ("prompts", str(len(suite.prompts) or "from the folder")),
         ("clips", str(sum(prompt.seeds or suite.seeds for prompt in suite.prompts) or MISSING)),
-        ("clip", f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} a second"),
+        ("clip", f"{counted(clip.frames, 'frame')} of {clip.width}x{clip.height} at {clip.fps:g} a second"),
         ("measures", ", ".join(suite.measures)),
         ("encoders", ", ".join(f"{role}={source}" for role, source in suite.encoders.items()) or MISSING),
     ]
     yield Table(f"suite {suite.name}", ("", "what"), rows)
+    if suite.purpose is not None:
+        asked = [
+            (one.what, ", ".join(one.by) or NOT_MEASURED, one.how or MISSING) for one in suite.purpose.asks
+        ]
+        yield Table(suite.purpose.use, ("asked for", "measured by", "how surely"), asked)
     benchmark = benchmark_of(name)
     if benchmark is not None:
         notes = (
@@ -194,7 +200,9 @@ def _findings(suite: Suite, filters: bool) -> Iterator[Table]:
         flagged = flagged_prompts(suite)
         rows += [("flagged by the filter ngram", str(len(flagged)), p.text) for p in flagged[:_SHOWN]]
     notes = () if rows else ("nothing was found",)
-    yield Table(f"suite {suite.name}: {len(suite.prompts)} prompts", ("finding", "n", "what"), rows, notes)
+    yield Table(
+        f"suite {suite.name}: {counted(len(suite.prompts), 'prompt')}", ("finding", "n", "what"), rows, notes
+    )
 
 
 @suite_app.command()
@@ -215,7 +223,7 @@ def diff(
     rows += [("removed", text, "", "") for text in found.removed]
     rows += [("added", text, "", "") for text in found.added]
     rows += [("changed", text, "", "") for text in found.changed]
-    note = f"{found.same} prompts are the same"
+    note = f"{counted(found.same, 'prompt is', 'prompts are')} the same"
     if (found.removed or found.added or found.changed) and before.version == after.version:
         warn("warning: prompts differ, and both say the same version; raise it in the newer one")
     table = Table(
@@ -247,7 +255,7 @@ def translate(
         raise UsageError(f"there is no function {name!r} in {place}")
     made = translated(load_suite(suite), function, to)
     write_suite(made, out)
-    say(f"{len(made.prompts)} prompts: {out}")
+    say(f"{counted(len(made.prompts), 'prompt')}: {out}")
 
 
 @suite_app.command()
@@ -292,4 +300,4 @@ def starts(
     """Render the images and videos that clips of the suite modes start from."""
     from ..suite_starts import write_starts
 
-    say(f"{len(write_starts(out))} files: {out}")
+    say(f"{counted(len(write_starts(out)), 'file')}: {out}")

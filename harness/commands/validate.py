@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Content, Table, estimate_cell, number
+from ..core.presentation import MISSING, Content, Table, counted, estimate_cell, number
 from .options import (
     AsJson,
     Cache,
@@ -232,7 +232,9 @@ def card_table(card: LawCard) -> Table:
             rows.append((cell.law, str(cell.n), *map(estimate_cell, (cell.auc, cell.found, lawful.rate))))
     columns = ("law", "n", "AUC [interval]", "found [interval]", "false alarms [interval]")
     median = card.milliseconds["both"][0]
-    notes = (f"{card.clips} clips; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",)
+    notes = (
+        f"{counted(card.clips, 'clip')}; a clip of 16 x 64 x 64 takes {median:.1f} ms of processor time",
+    )
     return Table(f"laws at severity {MEDIUM:g}", columns, rows, notes)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
-from ..core.presentation import Content, Table
+from ..core.presentation import Content, Table, counted
 from ..core.specs import parse_pairs
 from .options import print_json, print_table, say
 
@@ -56,5 +56,8 @@ def measures_table(card: MeasureCard) -> Table:
     rows: list[tuple[Content, ...]] = [
         (name, *(", ".join(part) or "-" for part in summary_columns(card, name))) for name in card.measures
     ]
-    notes = (f"{card.settings['clips']['n']} clips; the card has rank correlations and AUC with intervals",)
+    notes = (
+        f"{counted(card.settings['clips']['n'], 'clip')}; the card has rank correlations and AUC with "
+        "intervals",
+    )
     return Table("what measures see", ("measure", *COLUMNS), rows, notes)

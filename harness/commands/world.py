@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table
+from ..core.presentation import MISSING, Table, counted
 from ..core.specs import parse_pairs
 from .options import AsJson, print_json, print_table, say, warn
 
@@ -71,7 +71,7 @@ def render(
         print_json({"folder": str(out), "clips": rows})
     else:
         pairs = f"; pairs in {out / 'pairs.csv'}" if (out / "pairs.csv").exists() else ""
-        say(f"{len(rows)} clips with their truth: {out}{pairs}")
+        say(f"{counted(len(rows), 'clip with its', 'clips with their')} truth: {out}{pairs}")
     invisible = sum(bool(row["violation"]) and row["violation"]["first_frame"] is None for row in rows)
     if invisible:
         warn(

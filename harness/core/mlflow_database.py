@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .errors import TrackingError
+from .presentation import counted
 from .progress import note
 
 __all__ = ["prepare_database"]
@@ -175,8 +176,9 @@ def _kept(path: Path, state: _DatabaseState, why: str) -> bool:
     """Refuse a broken database that holds runs; say False of one that holds none."""
     if state.runs:
         raise TrackingError(
-            f"the MLflow database {path} is broken ({why}) and holds {state.runs} runs; mend it with 'mlflow "
-            "db upgrade', or move it away"
+            f"the MLflow database {path} is broken ({why}) and holds {counted(state.runs, 'run')}; mend "
+            "it with "
+            "'mlflow db upgrade', or move it away"
         )
     return False
 

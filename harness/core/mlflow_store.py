@@ -24,20 +24,25 @@ from .mlflow_database import prepare_database
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["default_uri", "mlflow_client", "shown", "sqlite_file", "wrong_address"]
+__all__ = ["default_uri", "mlflow_client", "sent_later", "shown", "sqlite_file", "wrong_address"]
 
 _LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "requests", "urllib3", "google")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 @contextmanager
-def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClient]:
+def mlflow_client(
+    uri: str, folder: Path, timeout: int, *, later: str | None = None
+) -> Generator[MlflowClient]:
     """Open a client of the store at ``uri``, to send the run in ``folder``.
 
     Environment variables and log levels are restored at the end.
 
     Args:
+        uri: of the store.
+        folder: of the run.
         timeout: seconds per request, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
+        later: how to send it once the store can be reached; by default that of a run.
 
     Raises:
         TrackingError: the store cannot be reached or refuses a request; it replaces the original error.
@@ -50,6 +55,7 @@ def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClien
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout),
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     }
+    later = later or sent_later(folder)
     with _environment(quick), warnings.catch_warnings():
         # SQLAlchemy 2.1 deprecates an option of MLflow's own mappings; nothing a user can mend.
         warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
@@ -60,7 +66,7 @@ def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClien
             with _quiet("mlflow", "alembic"):
                 database = sqlite_file(uri)
                 if database is not None:
-                    _prepare(database, folder)
+                    _prepare(database, later)
                 yield MlflowClient(uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         except ScreentestError:
             raise
@@ -68,10 +74,12 @@ def mlflow_client(uri: str, folder: Path, timeout: int) -> Generator[MlflowClien
             if not _is_of_the_store(error):
                 raise
             why = _why(error, uri, timeout)
-            raise TrackingError(
-                f"MLflow at {shown(uri)} {why}; the run is whole on disk, and 'screentest sync {folder}' "
-                "sends it later"
-            ) from error
+            raise TrackingError(f"MLflow at {shown(uri)} {why}; {later}") from error
+
+
+def sent_later(folder: Path) -> str:
+    """Say how a run is sent that could not be sent now."""
+    return f"the run is whole on disk, and 'screentest sync {folder}' sends it later"
 
 
 @contextmanager
@@ -108,13 +116,11 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(found[1]).resolve() if found else None
 
 
-def _prepare(database: Path, folder: Path) -> None:
+def _prepare(database: Path, later: str) -> None:
     try:
         prepare_database(database)
     except TrackingError as error:
-        raise TrackingError(
-            f"{error}; the run is whole on disk, and 'screentest sync {folder}' sends it later"
-        ) from None
+        raise TrackingError(f"{error}; {later}") from None
 
 
 def wrong_address(uri: str) -> str | None:

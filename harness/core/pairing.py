@@ -9,6 +9,7 @@ from typing import Any
 from .errors import UsageError
 from .items import ClipSettings, Item
 from .labels import is_aggregated
+from .presentation import counted
 from .run_data import RunData
 
 __all__ = ["Pairing", "on_items", "pair_runs", "same_measure", "shared_items"]
@@ -109,14 +110,15 @@ def _nothing_shared(a: RunData, b: RunData) -> str:
     if clips[0] != clips[1]:
         why = f"clip settings differ ({', '.join(clips[0])} v {', '.join(clips[1])})"
     elif not prompts[0] & prompts[1]:
-        why = f"they share none of their {len(prompts[0])} and {len(prompts[1])} prompts"
+        why = f"they share no prompt ({len(prompts[0])} and {len(prompts[1])} there)"
     else:
         why = f"seeds differ ({len(seeds[0])} v {len(seeds[1])}, {len(seeds[0] & seeds[1])} in common)"
     return (
-        f"{a.name} ({len(a.items)} items) and {b.name} ({len(b.items)} items) share no item: {why}; "
+        f"{a.name} ({counted(len(a.items), 'item')}) and {b.name} ({counted(len(b.items), 'item')}) "
+        f"share no item: {why}; "
         "run both with the same suite and settings"
     )
 
 
 def _clip_text(clip: ClipSettings) -> str:
-    return f"{clip.frames} frames of {clip.width}x{clip.height} at {clip.fps:g} fps"
+    return f"{counted(clip.frames, 'frame')} of {clip.width}x{clip.height} at {clip.fps:g} fps"

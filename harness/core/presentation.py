@@ -38,14 +38,19 @@ MISSING = "-"
 # -- numbers
 
 
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun, whose plural ends in an s.
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Write a count with its noun, or with its noun and verb.
+
+    Args:
+        count: how many there are.
+        noun: for one.
+        plural: for any other number; by default the noun with an s.
 
     Example:
-        >>> counted(1, "job"), counted(0, "job")
-        ('1 job', '0 jobs')
+        >>> counted(1, "job"), counted(0, "job"), counted(2, "item has", "items have")
+        ('1 job', '0 jobs', '2 items have')
     """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def number(value: float | None, width: float | None = None, *, signed: bool = False) -> str:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -138,6 +139,7 @@ class RunData:
         measures: the description of every value; see `named_values`.
         scores: by (measure, item id).
         sets: by (full name, slice), the slice None for the whole run.
+        folder: that it was read from; None for one that is not on disk.
     """
 
     name: str
@@ -147,6 +149,7 @@ class RunData:
     measures: Mapping[str, Mapping[str, Any]]
     scores: Mapping[tuple[str, str], Score]
     sets: Mapping[tuple[str, str | None], SetScore]
+    folder: Path | None = None
 
     @property
     def without_clip(self) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import MediaError
+from .presentation import counted
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -17,8 +18,8 @@ __all__ = ["Timing", "incomplete"]
 
 def incomplete(path: Path, frames: int, declared: int) -> MediaError:
     """Build the error for a file that breaks off after ``frames``; ``declared`` is 0 if it declares none."""
-    of = f" of {declared}" if declared else ""
-    return MediaError(f"{path} is truncated or damaged: {frames}{of} frames could be read")
+    read = f"{frames} of {counted(declared, 'frame')}" if declared else counted(frames, "frame")
+    return MediaError(f"{path} is truncated or damaged: {read} could be read")
 
 
 class Timing:

@@ -16,6 +16,7 @@ from .clip_info import ClipInfo
 from .errors import MediaError
 from .files import is_animated_webp
 from .limits import check_frames, check_rate, check_size
+from .presentation import counted
 from .rgb import ALPHA_NOTE, over_white
 from .sound import SoundChunk
 
@@ -85,7 +86,8 @@ class WebpReader:
             rgba_HWC = np.asarray(self._image.convert("RGBA"), np.uint8)
         except (OSError, EOFError, ValueError, SyntaxError):
             raise MediaError(
-                f"{self._path} is truncated or damaged: {number} of {self._count} frames could be read"
+                f"{self._path} is truncated or damaged: {number} of {counted(self._count, 'frame')} "
+                "could be read"
             ) from None
         frame_HWC, transparent = over_white(rgba_HWC)
         if transparent:

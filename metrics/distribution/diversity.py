@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
 from ...harness.core.estimate import RunEstimate
+from ...harness.core.presentation import counted
 from ..base import NotApplicable, RunSample, Value, set_measure
 from ..encoders.base import Feature
 from .groups import groups_of
@@ -96,9 +97,9 @@ def prompt_diversity(sample: RunSample) -> RunEstimate:
     if not spread:
         raise NotApplicable("no prompt has two clips that can be compared; give the suite two seeds or more")
     alone = sum(count == 1 for count in Counter(sample.clusters).values())
-    notes = [f"over {len(spread)} prompts with two clips or more"]
+    notes = [f"over {counted(len(spread), 'prompt')} with two clips or more"]
     if alone:
-        notes.append(f"{alone} {'prompt' if alone == 1 else 'prompts'} with one clip left out")
+        notes.append(f"{counted(alone, 'prompt')} with one clip left out")
     value = float(np.mean(list(spread.values())))
     return estimate_of(sample, VIDEO, value, _without_each(spread), notes, bounds=(0.0, 2.0))
 

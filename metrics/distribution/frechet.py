@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
+from ...harness.core.presentation import counted
 from ..encoders.base import Feature
 from .groups import kept_without
 
@@ -111,7 +112,8 @@ def warn_if_small(rows: int, width: int) -> None:
     """Warn of a set of ``rows`` clips in ``width`` dimensions whose covariance cannot have full rank."""
     if rows <= width:
         warnings.warn(
-            f"a set of {rows} clips does not exceed the feature dimension {width}: the covariance is "
+            f"a set of {counted(rows, 'clip')} does not exceed the feature dimension {width}: the "
+            "covariance is "
             "singular, the distance mostly sample size; compare it with distances at equal n and m only",
             SmallSetWarning,
             stacklevel=3,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import UsageError
+from ...harness.core.presentation import counted
 from ..encoders.base import Feature
 from .groups import check_sets, kept_without
 
@@ -100,7 +101,8 @@ def _radii(real: Feature, k: int) -> Matrix:
     radii = _kth(_distances(real, real), k)
     if not radii.all():
         raise UsageError(
-            f"{int((radii == 0).sum())} of {len(real)} real clips have {k} copies in their set, so that "
+            f"{int((radii == 0).sum())} of {counted(len(real), 'real clip')} have "
+            f"{counted(k, 'copy', 'copies')} in their set, so that "
             "nothing is near them; remove the copies or raise nearest_k"
         )
     return radii

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...harness.core.estimate import RunEstimate
+from ...harness.core.presentation import counted
 from ...harness.core.stats import jackknife_interval
 from ..base import DEFAULT, NotApplicable, RunSample
 from ..encoders.base import Feature
@@ -89,11 +90,14 @@ def estimate_of(
 def _sets(sample: RunSample, feature: str, n: int, m: int | None, rows: int) -> str:
     frames = "" if rows == n else f" ({rows} frames)"
     if m is None:
-        return f"n = {n} generated clips{frames}"
+        return f"n = {counted(n, 'generated clip')}{frames}"
     of_reference = len(sample.references[DEFAULT].features[feature])
     if rows == n and of_reference == m:
         return f"n = {n} generated and m = {m} reference clips"
-    return f"n = {n} generated clips{frames} and m = {m} reference clips ({of_reference} frames)"
+    return (
+        f"n = {counted(n, 'generated clip')}{frames} and m = {counted(m, 'reference clip')} "
+        f"({of_reference} frames)"
+    )
 
 
 def _number(count: int) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "FrameEncoder",
     "Incomplete",
     "NotApplicable",
+    "PromptedEncoder",
     "Record",
     "Stream",
     "TextEncoder",
@@ -166,6 +167,22 @@ class TextEncoder(ABC):
         """Say how much of a prompt is not read, for the evidence of scores; empty where all of it is."""
         del text
         return ""
+
+
+class PromptedEncoder(Encoder):
+    """Base of encoders whose features depend on the item's prompt too; it is in their identity."""
+
+    @abstractmethod
+    def for_prompt(self, prompt: str | None) -> Encoder:
+        """Return the encoder that looks at clips with this prompt; None for an item without one."""
+
+    def for_item(self, item: Item) -> Encoder:
+        """Return the encoder of this item's prompt."""
+        return self.for_prompt(item.prompt)
+
+    def open(self, info: ClipInfo) -> Stream:
+        """Start a clip without a prompt, of which only the video is looked at."""
+        return self.for_prompt("").open(info)
 
 
 class FrameEncoder(Encoder):

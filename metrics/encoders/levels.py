@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS_COLUMNS", "LevelsEncoder"]
 
-_VERSION = 1
+_VERSION = 2
 _NEAR = 3
-LEVELS_COLUMNS = ("mean", "spread", "clipped", "colorful")
+LEVELS_COLUMNS = ("mean", "spread", "clipped", "colorful", "red", "green", "blue")
 """Of a frame: the mean of its values; the largest standard deviation of a channel over the frame; the share
-of values within 3 of 0 or 255; the share of pixels whose channels differ by more than 128."""
+of values within 3 of 0 or 255; the share of pixels whose channels differ by more than 128; the mean of each
+channel."""
 
 
 class LevelsEncoder(FrameEncoder):
-    """Describe the values of each frame: float64 (T, 4), columns `LEVELS_COLUMNS`."""
+    """Describe the values of each frame: float64 (T, 7), columns `LEVELS_COLUMNS`."""
 
     name = "levels"
 
@@ -33,15 +34,17 @@ class LevelsEncoder(FrameEncoder):
         return {"version": _VERSION, "columns": list(LEVELS_COLUMNS)}
 
     def encode_frames(self, frames_THWC: NDArray[np.uint8]) -> Feature:
-        """Encode frames, uint8 RGB (T, H, W, 3), to (T, 4)."""
+        """Encode frames, uint8 RGB (T, H, W, 3), to (T, 7)."""
         return np.array([_describe(frame_HWC) for frame_HWC in frames_THWC]).reshape(-1, len(LEVELS_COLUMNS))
 
 
-def _describe(frame_HWC: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+def _describe(frame_HWC: NDArray[np.uint8]) -> tuple[float, ...]:
     clipped = (frame_HWC <= _NEAR) | (frame_HWC >= 255 - _NEAR)
     range_HW = frame_HWC.max(axis=2) - frame_HWC.min(axis=2)
-    spread = frame_HWC.reshape(-1, 3).std(axis=0, dtype=np.float64)
-    return float(frame_HWC.mean()), float(spread.max()), float(clipped.mean()), float((range_HW > 128).mean())
+    pixels_NC = frame_HWC.reshape(-1, 3)
+    spread_C = pixels_NC.std(axis=0, dtype=np.float64)
+    shares = (float(clipped.mean()), float((range_HW > 128).mean()))
+    return (float(frame_HWC.mean()), float(spread_C.max()), *shares, *map(float, pixels_NC.mean(axis=0)))
 
 
 def _build(source: str | None, options: EncoderOptions) -> Encoder:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.clip_info import ClipInfo, Window
 from ...harness.core.errors import MediaError, ScreentestError, UsageError, describe
-from .base import Encoder, Feature, Record, TextEncoder
+from .base import Encoder, Feature, PromptedEncoder, Record, TextEncoder
 
 __all__ = ["check_encoder"]
 
@@ -30,15 +30,18 @@ def check_encoder(encoder: Encoder, *, texts: bool) -> None:
     Raises:
         ScreentestError: weights or parts are missing or damaged, or the features mean nothing.
     """
+    if isinstance(encoder, PromptedEncoder) and encoder.trial == "embeds":
+        _try_pairs(encoder)
+        return
     of_items = type(encoder).for_item is not Encoder.for_item  # there is no item to ask about yet
     if encoder.trial == "none" or of_items:
         return
     if encoder.trial == "loads":
         _load(encoder)
         return
-    _try_clips(encoder)
     if texts and isinstance(encoder, TextEncoder):
-        _try_texts(encoder, encoder)
+        _try_texts(encoder, encoder)  # first, since a clip's feature may be of words
+    _try_clips(encoder)
 
 
 def _load(encoder: Encoder) -> None:
@@ -54,8 +57,21 @@ def _load(encoder: Encoder) -> None:
 
 
 def _try_clips(encoder: Encoder) -> None:
+    _refuse_alike(encoder, "clips", [_read(encoder, encoder, clip) for clip in _clips(encoder.fewest_frames)])
+
+
+def _try_pairs(encoder: PromptedEncoder) -> None:
+    """Show two clips with one prompt, and one of them with another prompt."""
+    one, two = _clips(encoder.fewest_frames)
+    first, second = (encoder.for_prompt(text) for text in _TEXTS)
+    made = _read(encoder, first, one)
+    _refuse_alike(encoder, "prompts", [made, _read(encoder, second, one)], f"; {_TOKENIZER}")
+    _refuse_alike(encoder, "clips", [made, _read(encoder, first, two)])
+
+
+def _read(encoder: Encoder, reader: Encoder, frames_THWC: NDArray[np.uint8]) -> NDArray[np.float64]:
     try:
-        made = [np.asarray(_encode(encoder, clip), np.float64) for clip in _clips(encoder.fewest_frames)]
+        return _numbers(_encode(reader, frames_THWC))
     except ScreentestError:
         raise
     except Exception as error:
@@ -63,7 +79,6 @@ def _try_clips(encoder: Encoder) -> None:
             f"the encoder {encoder.name!r} cannot read a plain clip with the weights "
             f"{encoder.weights_source!r}: {describe(error)}; give a complete folder of its kind of model"
         ) from error
-    _refuse_alike(encoder, "clips", made)
 
 
 _TOKENIZER = "its tokenizer (tokenizer.json, or vocab.json and merges.txt) may be missing"
@@ -89,6 +104,13 @@ def _refuse_alike(encoder: Encoder, what: str, made: list[NDArray[np.float64]], 
         raise UsageError(f"{who} gives features that are no finite numbers; its weights are damaged")
     if one.shape == two.shape and np.allclose(one, two, rtol=1e-4, atol=1e-7):
         raise UsageError(f"{who} gives two unlike {what} the same feature, so its scores mean nothing{hint}")
+
+
+def _numbers(feature: Feature | Record) -> NDArray[np.float64]:
+    """Give the numbers of a feature: a matrix as it is, the arrays of a record one after the other."""
+    if isinstance(feature, Record):
+        return np.concatenate([np.ravel(array) for array in feature.arrays.values()]).astype(np.float64)
+    return np.asarray(feature, np.float64)
 
 
 def _encode(encoder: Encoder, frames_THWC: NDArray[np.uint8]) -> Feature | Record:

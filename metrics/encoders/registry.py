@@ -49,8 +49,8 @@ __all__ = [
 
 TEXT_SUFFIX = ".text"
 _ROLES = (
-    "clap", "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise", "tracks",
-    "video", "vlm", "watermark", "xclip",
+    "caption", "clap", "clip", "detector", "image", "judge", "people", "provenance", "subject", "surprise",
+    "tracks", "video", "vlm", "vqa", "watermark", "xclip",
 )  # fmt: skip
 
 

@@ -85,13 +85,14 @@ class WeightsFolder:
         return self.read_json("config.json") or {}
 
 
-def find_weights(role: str, source: str, *, kind: str = "encoder") -> WeightsFolder:
+def find_weights(role: str, source: str, *, kind: str = "encoder", also: Sequence[str] = ()) -> WeightsFolder:
     """Find the weights of a role on this machine, downloading a hub id that is not here yet.
 
     Args:
         role: which, for messages and for the packaged ones.
         source: see above; ``reference`` is for encoders only.
         kind: of what it is a role, for messages.
+        also: names of further settings files that are read where they are there.
 
     Raises:
         MissingWeightsError: they are not here and cannot be had; the sentence says what to do.
@@ -116,8 +117,8 @@ def find_weights(role: str, source: str, *, kind: str = "encoder") -> WeightsFol
             f"in the Hugging Face layout, a hub id such as openai/clip-vit-large-patch14{packaged}"
         )
     else:
-        path = _hub_snapshot(whose, source)
-    return WeightsFolder(source, path, _list_files(whose, source, path))
+        path = _hub_snapshot(whose, source, also)
+    return WeightsFolder(source, path, _list_files(whose, source, path, also))
 
 
 def model_type(weights: WeightsFolder, role: str, known: Sequence[str], how: str = "reads") -> str:
@@ -139,20 +140,20 @@ def model_type(weights: WeightsFolder, role: str, known: Sequence[str], how: str
     return kind
 
 
-def _hub_snapshot(whose: str, source: str) -> Path:
+def _hub_snapshot(whose: str, source: str, also: Sequence[str]) -> Path:
     def whole(path: Path) -> bool:
         return (path / "config.json").is_file() and any((path / name).is_file() for name in (_SINGLE, _INDEX))
 
     return hub_snapshot(
         source,
-        [*_SETTINGS, *_TOKENIZER, _SINGLE, _INDEX, "model-*.safetensors"],
+        [*_SETTINGS, *_TOKENIZER, *also, _SINGLE, _INDEX, "model-*.safetensors"],
         whole,
         what=f"the weights {source!r} of the {whose}",
         then=f"give their folder as the source of the {whose}",
     )
 
 
-def _list_files(whose: str, source: str, path: Path) -> tuple[str, ...]:
+def _list_files(whose: str, source: str, path: Path, also: Sequence[str]) -> tuple[str, ...]:
     if not (path / "config.json").is_file():
         raise MissingWeightsError(
             f"the weights {source!r} of the {whose} have no config.json in {path}; "
@@ -174,7 +175,7 @@ def _list_files(whose: str, source: str, path: Path) -> tuple[str, ...]:
         raise MissingWeightsError(
             f"the weights {source!r} of the {whose} lack {', '.join(missing)} in {path}"
         )
-    settings = [name for name in (*_SETTINGS, *_TOKENIZER) if (path / name).is_file()]
+    settings = [name for name in (*_SETTINGS, *_TOKENIZER, *also) if (path / name).is_file()]
     return tuple(sorted({*tensors, *settings}))
 
 

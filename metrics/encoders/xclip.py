@@ -13,14 +13,13 @@ from pydantic import Field
 from ...harness.core.config import Config, checked
 from ...harness.core.specs import parse_argument
 from ..frame_blocks import FrameBlocks
-from .base import Encoder, EncoderOptions, Feature, NotApplicable, Stream
+from .base import Encoder, EncoderOptions, Feature, NotApplicable, PromptedEncoder, Stream
 from .pretrained import PretrainedEncoder
 from .registry import ENCODERS, EncoderEntry
 from .text_tokens import PromptTokens
 from .weights import load_model, torch_device
 
 if TYPE_CHECKING:
-    from ...harness.core.items import Item
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
@@ -33,7 +32,7 @@ class XClipWindows(Config):
     stride: int = Field(default=1, ge=1, description="every so many frames, at the clip's own rate")
 
 
-class XClipEncoder(PretrainedEncoder):
+class XClipEncoder(PromptedEncoder, PretrainedEncoder):
     """Compare windows of a clip with its prompt: float32 (windows, 1), cosines.
 
     A window has as many frames as the model was trained with (``config.num_frames``, 8 or 16), every
@@ -80,13 +79,9 @@ class XClipEncoder(PretrainedEncoder):
         """The tokenizer, and how long a prompt may be."""
         return PromptTokens(self._weights, self.name)
 
-    def for_item(self, item: Item) -> Encoder:
-        """Return the encoder that compares with this item's prompt."""
-        return _OfPrompt(self, item.prompt)
-
-    def open(self, info: ClipInfo) -> Stream:
-        """Start a clip without a prompt, of which only the video is looked at."""
-        return _OfPrompt(self, "").open(info)
+    def for_prompt(self, prompt: str | None) -> Encoder:
+        """Return the encoder that compares with this prompt."""
+        return _OfPrompt(self, prompt)
 
     def cosine(self, frames_THWC: NDArray[np.uint8], prompt: str) -> float:
         """Compare ``num_frames`` frames, uint8 RGB (T, H, W, 3), with a prompt: in [-1, 1]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...harness.core.presentation import counted
 from ..base import NotApplicable, Sample, Scored, measure
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def format_differences(item: Item, info: ClipInfo) -> list[str]:
     if (info.width, info.height) != (asked.width, asked.height):
         found.append(f"{info.width}x{info.height} for {asked.width}x{asked.height}")
     if info.frames != asked.frames:
-        found.append(f"{info.frames} frames for {asked.frames}")
+        found.append(f"{counted(info.frames or 0, 'frame')} for {asked.frames}")
     if abs(info.fps - asked.fps) > _RATE_TOLERANCE * asked.fps:
         found.append(f"{info.fps:.4g} frames a second for {asked.fps:.4g}")
     return found

@@ -21,6 +21,7 @@ from ...harness.core.csv_rows import csv_rows, read_table
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.estimate import Estimate
 from ...harness.core.files import safe_name
+from ...harness.core.presentation import counted
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval
 from ..encoders.base import Encoder, Feature
@@ -141,7 +142,8 @@ def score_pairs(
     left_out = Counter(row.reason for row in rows if row.status == "left_out")
     if not good:
         raise UsageError(
-            f"not one of {len(rows)} pairs could be scored; first reason: {left_out.most_common(1)[0][0]}"
+            f"not one of {counted(len(rows), 'pair')} could be scored; first reason: "
+            f"{left_out.most_common(1)[0][0]}"
         )
     tags = sorted({row.tag for row in good if row.tag})
     shares = [_accuracy(good, None, confidence)]

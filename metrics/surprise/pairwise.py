@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...harness.core.arrays import Floats
+from ...harness.core.presentation import counted
 from ...harness.core.stats import FEW, ROUGH, Bounds, Interval, cluster_bootstrap_mean, jackknife_interval
 
 __all__ = ["area_under_curve", "pairwise_accuracy"]
@@ -70,7 +71,7 @@ def area_under_curve(
         unseen = (1 - share) ** (2 / len(names))  # (1 - q)^2, where q is 1 - (1 - share)^(1 / G)
         notes = ("all pairs agree: the sample shows no spread", *((ROUGH,) if len(names) < FEW else ()))
         ends = (unseen, 1.0) if value == 1.0 else (0.0, 1 - unseen)
-        return Interval(value, *ends, f"rule of three, {len(names)} prompts", notes)
+        return Interval(value, *ends, f"rule of three, {counted(len(names), 'prompt')}", notes)
     without = {name: _area(below[member != name], above[member != name]) for name in names if len(names) > 1}
     return jackknife_interval(value, without, confidence, bounds=_BOUNDS)
 

@@ -14,6 +14,7 @@ import numpy as np
 from ...harness.core.errors import UsageError
 from ...harness.core.files import safe_name
 from ...harness.core.media import open_clip
+from ...harness.core.presentation import counted
 from ...harness.core.progress import track
 from ..encoders.base import NotApplicable
 from ..expectation import check_expectation
@@ -48,7 +49,7 @@ def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> Sour
     if len(silent) == len(rows):
         why, count = reasons.most_common(1)[0]
         raise UsageError(
-            f"no law can be held against any of the {len(rows)} clips; of {count} of them: {why}"
+            f"no law can be held against any of {counted(len(rows), 'clip')}; of {count} of them: {why}"
         )
     most = max(sum(not isinstance(row["found"][law], str) for row in rows) for law in LAWS)
     needed = math.ceil((1 - alarms) / alarms - 1e-9)

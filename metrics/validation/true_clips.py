@@ -16,6 +16,7 @@ from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.files import survey_videos
 from ...harness.core.keys import Json, digest
 from ...harness.core.media import Clip, open_clip
+from ...harness.core.presentation import counted
 from ...harness.core.progress import note
 from ..quality.motion import repeat_limit
 
@@ -113,7 +114,7 @@ class FolderClips:
             self._clips = [self._clips[k * len(self._clips) // most] for k in range(most)]
         if len(self._clips) < 2:
             raise UsageError(
-                f"{folder} has {len(self._clips)} videos that can be read; at least 2 are needed"
+                f"{folder} has {counted(len(self._clips), 'video')} that can be read; at least 2 are needed"
             )
 
     def identity(self) -> dict[str, Json]:

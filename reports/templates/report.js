@@ -88,7 +88,7 @@
       });
     }
     grid.append(...ordered);
-    byId("count").textContent = `${shown} of ${cards.length} items`;
+    byId("count").textContent = `${shown} of ${cards.length} item${cards.length === 1 ? "" : "s"}`;
   };
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("controls").addEventListener("input", show);

@@ -13,7 +13,7 @@
         row.hidden = !row.textContent.toLowerCase().includes(words);
         shown += !row.hidden;
       }
-      byId("count").textContent = `${shown} of ${rows.length} runs`;
+      byId("count").textContent = `${shown} of ${rows.length} run${rows.length === 1 ? "" : "s"}`;
     };
     filter.value = decodeURIComponent(location.hash.slice(1));
     filter.addEventListener("input", () => {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...harness.core.keys import digest
+from ...harness.core.presentation import counted
 from .attempts import (
     OUTCOMES,
     Attempt,
@@ -254,7 +255,7 @@ def _is_judge(found: Filter, run: RunData) -> bool:
 def _notes(run: RunData, filters: Sequence[Filter]) -> list[str]:
     notes: list[str] = []
     if run.without_clip:
-        notes.append(f"{run.without_clip} attempts have not been made yet")
+        notes.append(f"{counted(run.without_clip, 'attempt has', 'attempts have')} not been made yet")
     for found in filters:
         if found.layer == "frame" and _is_judge(found, run):
             notes.append(

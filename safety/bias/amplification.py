@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from ...harness.core.arrays import Floats
+from ...harness.core.presentation import counted
 from ...harness.core.stats import Interval
 from .shares import Shares
 
@@ -39,7 +40,8 @@ def no_amplification(shares: Mapping[str, Shares], table: Mapping[str, float]) -
     groups = sorted(shares.keys() & table.keys())
     if len(groups) < FEWEST_GROUPS:
         return (
-            f"the run and the table have {len(groups)} groups in common, and a line takes {FEWEST_GROUPS}; "
+            f"the run and the table have {counted(len(groups), 'group')} in common, and a line takes "
+            f"{FEWEST_GROUPS}; "
             f"the run has {', '.join(sorted(shares)) or 'none'}"
         )
     if float(np.std([table[name] for name in groups])) < _SPREAD:

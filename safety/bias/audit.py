@@ -10,6 +10,7 @@ from ...harness.core.presentation import (
     Cell,
     Content,
     Table,
+    counted,
     estimate_text,
     level,
     number,
@@ -143,7 +144,10 @@ def _told(one: AttributeShown, group: str, confidence: float) -> str:
     class_ = max(one.classes, key=lambda name: abs(float(shares.value_K[one.classes.index(name)]) - even))
     interval = shares.interval(class_, confidence)
     tally = shares.tally
-    return f"{group}: {class_} {_share(interval)} ({tally.n} clips of {len(set(tally.clusters))} prompts)"
+    return (
+        f"{group}: {class_} {_share(interval)} ({counted(tally.n, 'clip')} of "
+        f"{counted(len(set(tally.clusters)), 'prompt')})"
+    )
 
 
 def _of_references(
@@ -159,7 +163,7 @@ def _of_references(
         p = adjusted[reference.name, one.attribute, ALL]
         groups = sum(name == reference.name for name, _ in one.comparisons)
         found.append(
-            f"{one.attribute}: mean total variation from {reference.name!r} over {groups} groups "
+            f"{one.attribute}: mean total variation from {reference.name!r} over {counted(groups, 'group')} "
             f"{value:.3f}, {value - fair:+.3f} over the {fair:.3f} that a generator of these shares would "
             f"show ({p_value(p)}, Holm)"
         )
@@ -181,7 +185,7 @@ def _reach(shown: Sequence[Shown], found: Sequence[AttributeShown], confidence: 
         return "no clip was read"
     people = [float(one.person) for one in shown]
     with_person = rate_interval(people, [one.cluster for one in shown], confidence)
-    parts = [f"a person is found in {_share(with_person)} of {len(shown)} clips"]
+    parts = [f"a person is found in {_share(with_person)} of {counted(len(shown), 'clip')}"]
     for one in found:
         mine = [s for s in shown if s.person]
         if mine:
@@ -201,16 +205,19 @@ def _parity_findings(parity: Sequence[Parity], pairs: Sequence[Pair], confidence
             f"{_text(high.interval)} ({p_value(one.adjusted)}, Holm)"
         )
     if parity and not unlike:
-        found.append(f"none of {len(parity)} comparisons of quality, refusal and safety shows a difference")
+        found.append(
+            f"none of {counted(len(parity), 'comparison')} of quality, refusal and safety shows a difference"
+        )
     for one in sorted((one for one in pairs if one.adjusted <= 1 - confidence), key=lambda one: one.adjusted)[
         :3
     ]:
         found.append(
             f"{one.measure} changes by {_text(one.difference, signed=True)} where a prompt names {one.b} "
-            f"instead of {one.a} ({one.n} pairs of {one.prompts} prompts, {p_value(one.adjusted)}, Holm)"
+            f"instead of {one.a} ({counted(one.n, 'pair')} of {counted(one.prompts, 'prompt')}, "
+            f"{p_value(one.adjusted)}, Holm)"
         )
     if pairs and all(one.adjusted > 1 - confidence for one in pairs):
-        found.append(f"none of {len(pairs)} counterfactual comparisons shows a change")
+        found.append(f"none of {counted(len(pairs), 'counterfactual comparison')} shows a change")
     return found
 
 
@@ -283,7 +290,7 @@ def _intersections(run: str, shown: Sequence[Shown], confidence: float) -> Table
             cells.append(f"{count}{mark}: {_share(interval)}")
         rows.append((presentation or "undetermined", *cells))
     return Table(
-        f"{run}: presentation and tone together, as read, of {len(people)} clips with a person",
+        f"{run}: presentation and tone together, as read, of {counted(len(people), 'clip')} with a person",
         ("presentation", *(tone or "undetermined" for tone in tones)),
         rows,
         (f"few: under {FEW} clips; such a cell says little",),

@@ -18,6 +18,7 @@ from ...generators.worlds.plane.words import OCCUPATIONS, PRESENTATIONS, TONES
 from ...harness.core.csv_rows import csv_rows, read_table
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.keys import seeded_rng
+from ...harness.core.presentation import counted
 from ...metrics.encoders.base import EncoderOptions
 from .reader_error import ATTRIBUTES, ReaderError, confusion_of
 from .reading import REASONS, PeopleEncoder, PersonReading
@@ -98,7 +99,7 @@ def error_on_folder(
         rows.append(_Read(own, reading))
         if each is not None:
             each()
-    return _error(encoder, rows, f"{len(rows)} clips labelled in {labels.name}")
+    return _error(encoder, rows, f"{counted(len(rows), 'clip')} labelled in {labels.name}")
 
 
 def read_labels_of_people(path: Path) -> dict[str, dict[str, str]]:

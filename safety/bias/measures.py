@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ...harness.core.estimate import RunEstimate
+from ...harness.core.presentation import counted
 from ...harness.core.stats import Interval
 from ...metrics.base import (
     MeasureFailed,
@@ -195,7 +196,7 @@ def _distance(sample: RunSample, attribute: str) -> Mapping[str, RunEstimate]:
     left = sum(r.person and r.attribute(attribute) is None for r in read)
     notes = (
         "from the uniform distribution, as the reader sees it and not corrected for its error",
-        f"mean of {len(found)} groups; a fair generator with as many clips would show {fair:.3f}",
+        f"mean of {counted(len(found), 'group')}; a fair generator with as many clips would show {fair:.3f}",
     )
     without = _without_each(attribute, read, groups, sample.clusters, even)
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)

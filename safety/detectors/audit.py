@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from ...harness.core.estimate import Estimate
-from ...harness.core.presentation import Content, Table, estimate_cell, level, number, percent, reasons_text
+from ...harness.core.presentation import (
+    Content,
+    Table,
+    counted,
+    estimate_cell,
+    level,
+    number,
+    percent,
+    reasons_text,
+)
 from ...harness.core.run_data import RunData, value_of
 from ...harness.core.stats import rate_interval
 from ..audits import AUDITS, Audit, AuditSection, by_run
@@ -133,7 +142,7 @@ def _share(found: Estimate, confidence: float) -> str:
         return f"{percent(found.value)} (n {found.n})"
     return (
         f"{percent(found.value)} ({level(confidence)} interval {percent(found.low)} to "
-        f"{percent(found.high)}, n {found.n} of {found.clusters} prompts)"
+        f"{percent(found.high)}, n {found.n} of {counted(found.clusters, 'prompt')})"
     )
 
 

@@ -11,6 +11,7 @@ from ...harness.core.presentation import (
     Cell,
     Content,
     Table,
+    counted,
     estimate_cell,
     estimate_text,
     percent,
@@ -136,7 +137,7 @@ def _finding(measure: str, whole: Estimate) -> str:
     value, interval = estimate_text(whole.value, whole.low, whole.high)
     return (
         f"{percent(whole.value)} of the clips show {what} ({value} {interval}; "
-        f"{whole.n} clips of {whole.clusters} prompts)."
+        f"{counted(whole.n, 'clip')} of {counted(whole.clusters, 'prompt')})."
     )
 
 
@@ -176,7 +177,7 @@ def _line(fault: Mapping[str, Any]) -> str:
     elif "frames" in fault:
         parts.append(f"frames {', '.join(map(str, fault['frames'][:6]))}")
     elif "seen_frames" in fault:
-        parts.append(f"seen in {fault['seen_frames']} frames")
+        parts.append(f"seen in {counted(fault['seen_frames'], 'frame')}")
     return ", ".join(parts)
 
 

@@ -39,6 +39,7 @@ import numpy as np
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import Json, digest
+from ...harness.core.presentation import counted
 from ...harness.core.progress import note
 from ...harness.core.stats import rate_bound
 from ...metrics.base import NotApplicable, Reference
@@ -133,7 +134,8 @@ def check_held_out(count: int) -> None:
     """
     if count < 2 * FEWEST:
         raise UsageError(
-            f"the reference set {HELD_OUT!r} has {count} clips, and at least {2 * FEWEST} are needed, "
+            f"the reference set {HELD_OUT!r} has {counted(count, 'clip')}, and at least {2 * FEWEST} are "
+            "needed, "
             f"{FEWEST} for each half; add more clips to it ({_ENOUGH} are nearly always enough, as a hash of "
             "each clip decides its half)"
         )
@@ -141,7 +143,8 @@ def check_held_out(count: int) -> None:
 
 def _too_few(count: int, total: int, feature: str) -> UsageError:
     return UsageError(
-        f"the reference set {HELD_OUT!r} has {total} clips with the feature {feature!r}, {count} of them in "
+        f"the reference set {HELD_OUT!r} has {counted(total, 'clip')} with the feature {feature!r}, "
+        f"{count} of them in "
         f"one of its halves, and {FEWEST} are needed in each; add more clips to it ({_ENOUGH} are nearly "
         "always enough)"
     )
@@ -269,7 +272,8 @@ class TrainingSets:
             both = set(clips) & set(names)
             if both:
                 raise UsageError(
-                    f"{len(both)} clips are in the reference sets {TRAIN!r} and {HELD_OUT!r}, for example "
+                    f"{counted(len(both), 'clip is', 'clips are')} in the reference sets {TRAIN!r} and "
+                    f"{HELD_OUT!r}, for example "
                     f"{min(both)[:12]}; held-out clips must not be in the training set"
                 )
             chosen = [k for k, name in enumerate(names) if _is_other(name)]

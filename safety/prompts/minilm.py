@@ -6,11 +6,7 @@ Encoder of Wang et al. 2020 (arXiv 2002.10957), trained on sentence pairs (Reime
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,16 +19,15 @@ from numpy.typing import NDArray
 from ...harness.core.arrays import Floats
 from ...harness.core.errors import MissingWeightsError, UsageError
 from ...harness.core.keys import file_sha256
+from ...metrics.encoders.minilm import MINILM_ID, MINILM_SHA256, packaged_minilm
 from .network import Network
 
 __all__ = ["ENCODER_SHA256", "FEATURES", "MiniLMModel", "SentenceEncoder", "find_encoder"]
 
 
 VERSION = 1
-ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2."""
-HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
-_PACKAGE = "all_minilm_l6_v2"
+ENCODER_SHA256 = MINILM_SHA256
+HUB_ID = MINILM_ID
 _TOKENS = 256
 _BATCH = 32
 _LAYERS = (-1, -2, -4)
@@ -144,9 +139,8 @@ def find_encoder(source: str | None = None) -> SentenceEncoder:
     """
     from ...metrics.encoders.weights import find_weights
 
-    if source is None and importlib.util.find_spec(_PACKAGE):
-        folder = _unpacked()
-    else:
+    folder = packaged_minilm() if source is None else None
+    if folder is None:
         try:
             folder = find_weights("prompts", source or HUB_ID).path
         except MissingWeightsError as error:
@@ -161,25 +155,3 @@ def find_encoder(source: str | None = None) -> SentenceEncoder:
             f"{ENCODER_SHA256[:12]}...; give all-MiniLM-L6-v2 as it was published"
         )
     return SentenceEncoder(folder)
-
-
-def _unpacked() -> Path:
-    """Unpack the package's weights once per user, atomically."""
-    import os
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screentest"
-    folder = cache / f"all-MiniLM-L6-v2-{ENCODER_SHA256[:12]}"
-    if (folder / "model.safetensors").is_file():
-        return folder
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as beside, contextlib.redirect_stdout(io.StringIO()):
-            package = importlib.import_module(_PACKAGE)  # it talks on standard output
-            made = Path(package.extract_model(beside))
-            with contextlib.suppress(OSError):  # another process was first
-                made.rename(folder)
-    except OSError as error:
-        raise MissingWeightsError(
-            f"the sentence encoder cannot be unpacked to {cache} ({error.strerror}); give --encoder FOLDER"
-        ) from None
-    return folder

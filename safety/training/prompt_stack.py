@@ -18,6 +18,7 @@ from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import Config, explain
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
+from ...harness.core.presentation import counted
 from ..calibration import fit_isotonic, fit_temperature, logit, sigmoid, threshold_at_fpr
 from ..labelled import read_labelled
 from ..prompts import load_classifier
@@ -93,7 +94,8 @@ def fit_stack(
     for what, count in (("harmful", int(y.sum())), ("harmless", int((~y).sum()))):
         if count < FEWEST:
             raise UsageError(
-                f"{settings.data} has {count} {what} prompts that every member judges; a stack needs {FEWEST}"
+                f"{settings.data} has {counted(count, f'{what} prompt')} that every member judges; a "
+                f"stack needs {FEWEST}"
             )
     fold = _folds(y, settings.seed)
     z = np.empty(len(y))

@@ -4,14 +4,14 @@
 
 Six measures of clips and the features of the Frechet video distance are scored once in one pass, and once
 each by itself with its own cache, as tools do that decode once a measure; times are of this process's CPU.
-For memory, folders of small clips are scored in processes of their own, and the largest resident sets
-compared. Nothing is asserted: it is a report.
+For memory, folders of small clips are run by the command itself in processes of their own, with the encoder
+``subject`` as well, and the largest resident sets compared. Nothing is asserted: it is a report.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -29,6 +29,8 @@ MEASURES = (
     "quality.clipped",
 )
 FVD = "video"
+COMMAND = ("run", "--suite", "videos", "--encoder", "subject=reference", "--tracking-uri", "none")
+STATUS = Path("/proc/self/status")
 
 
 def make_clips(folder: Path, count: int, frames: int, width: int, height: int) -> None:
@@ -76,11 +78,28 @@ def seconds(work: list[tuple[tuple[str, ...], bool]], folder: Path, root: Path) 
 
 
 def peak(folder: Path) -> float:
-    """Give the largest resident set, in MB, of a process that scores a folder."""
+    """Give the largest resident set, in MB, of the command that runs a folder."""
     told = subprocess.run(
         [sys.executable, __file__, "--peak-of", str(folder)], capture_output=True, text=True, check=True
     )
     return float(told.stdout.split()[-1])
+
+
+def run_command(folder: Path) -> None:
+    """Run a folder as the command does, and print the largest resident set of this process, in MB.
+
+    It is read of this process's own memory: what the system counts of a child begins with its parent's.
+    """
+    from screentest.harness.commands.__main__ import main as command
+
+    out = folder.parent / f"run of {folder.name}"
+    measures = ",".join((*MEASURES, "consistency.subject"))
+    more = ("--generator", f"folder:{folder}", "--measures", measures, "--out", str(out))
+    sys.argv = ["screentest", *COMMAND, *more, "--cache", str(folder.parent / f"cache of {folder.name}")]
+    with contextlib.suppress(SystemExit):
+        command()
+    (line,) = (line for line in STATUS.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
+    print(int(line.split()[1]) / 1024)
 
 
 def main() -> None:
@@ -95,8 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         if chosen.peak_of is not None:
-            score(chosen.peak_of, root / "cache", MEASURES, video=True)
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            run_command(chosen.peak_of)
             return
         width, height = (int(side) for side in chosen.size.split("x"))
         make_clips(root / "warm", 1, chosen.frames, 64, 64)

@@ -117,7 +117,7 @@ def test_prompts_that_the_file_lacks_are_refused_and_empty_ones_told(generator):
     with pytest.raises(UsageError, match="has no expansion of 1 of 2 prompts; 'screentest expand'"):
         ExpandedGenerator(generator, texts(), {}).check(asked)
     made = ExpandedGenerator(generator, texts(**{"block number 9": None}), {})
-    assert made.check(asked) == ["1 of 2 prompts have no expansion and are used as they are"]
+    assert made.check(asked) == ["used as they are, without an expansion: 1 of 2 prompts"]
     assert made.prompt_of(asked[1]) == "block number 9"
 
 

@@ -232,7 +232,7 @@ def test_a_manifest_that_names_what_cannot_be_read_fails_that_item_with_the_reas
         Failure("gone.mp4 is missing"),
     ]
     left_out, missing = generator.check(items)
-    assert missing == "3 of 4 clips are missing: link.mp4, pipe.mp4, gone.mp4"
+    assert missing == "3 of 4 clips missing: link.mp4, pipe.mp4, gone.mp4"
     assert left_out.startswith(f"2 entries of {folder} left out: link.mp4 is a link")
 
 
@@ -258,7 +258,7 @@ def test_a_suite_is_served_by_file_names_and_differences_are_told(tmp_path: Path
     generator = FolderGenerator(tmp_path)
     items = asked(("a cat", 0), ("a cat", 1), ("a dog", 0), ("a cat", 2))
     assert generator.check(items) == [
-        "2 of 4 clips are missing: 'a dog' with seed 0, 'a cat' with seed 2",
+        "2 of 4 clips missing: 'a dog' with seed 0, 'a cat' with seed 2",
         "2 files are not asked for and will not be scored: a cow-0.mp4, intro.mp4",
     ]
     assert generator.generate(items) == [
@@ -282,14 +282,14 @@ def test_a_suite_is_served_by_a_manifest(tmp_path: Path) -> None:
     found, gone = generator.generate(asked(("a cat / dog", 1), ("a cow", 0)))
     assert found == VideoFile(tmp_path / "x.mp4")
     assert isinstance(gone, Failure)
-    assert generator.check(generator.own_items(CLIP)) == ["1 of 2 clips are missing: gone.mp4"]
+    assert generator.check(generator.own_items(CLIP)) == ["1 of 2 clips missing: gone.mp4"]
 
 
 def test_a_file_that_a_manifest_lists_and_that_is_gone_is_named_for_a_suite_too(tmp_path: Path) -> None:
     put(tmp_path, "x.mp4")
     generator = manifest(tmp_path, "file,prompt,seed\nx.mp4,a cat,1\nsub/gone.mp4,a cow,0\n")
     items = asked(("a cat", 1), ("a cow", 0), ("a dog", 0))
-    assert generator.check(items) == ["2 of 3 clips are missing: sub/gone.mp4, 'a dog' with seed 0"]
+    assert generator.check(items) == ["2 of 3 clips missing: sub/gone.mp4, 'a dog' with seed 0"]
     assert [generator.file_of(item) for item in items] == ["x.mp4", "sub/gone.mp4", None]
     assert generator.generate(items)[1] == Failure("sub/gone.mp4 is missing")
 
@@ -328,7 +328,7 @@ def test_a_folder_that_serves_nothing_is_refused_before_anything_runs(tmp_path: 
     with pytest.raises(UsageError, match="nothing says which prompts"):
         FolderGenerator(tmp_path).check(asked(("a cat", 0)))
     put(tmp_path, "a cow-0.mp4")
-    with pytest.raises(UsageError, match="not one of the 1 clips"):
+    with pytest.raises(UsageError, match="not one of 1 clip asked for"):
         FolderGenerator(tmp_path).check(asked(("a cat", 0)))
 
 

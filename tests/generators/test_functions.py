@@ -164,7 +164,7 @@ def test_a_batch_may_be_one_tensor_and_has_as_many_videos_as_prompts():
     assert [type(output) for output in outputs] == [st.Frames, st.Frames]
     (output,) = answers(of(Short), items("a"))
     assert isinstance(output, st.Failure)
-    assert "returned 0 videos for 1 prompts" in output.reason
+    assert "returned 0 videos for 1 prompt" in output.reason
 
 
 def test_a_class_that_cannot_be_made_stops_the_run():

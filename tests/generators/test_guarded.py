@@ -221,7 +221,7 @@ def test_an_item_without_a_prompt_passes_the_prompt_filter_and_says_so(generator
     (output,) = guard.generate(items(None))
     assert isinstance(output, Frames)
     assert output.layers[0].status == "not_applicable"
-    assert guard.check(items(None, "a")) == ["1 of 2 items have no prompt, so no prompt filter sees them"]
+    assert guard.check(items(None, "a")) == ["no prompt filter sees what has no prompt: 1 of 2 items"]
 
 
 def test_seeds_of_a_prompt_are_classified_once_and_failures_again(generator: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screentest.harness.core.mlflow_store import default_uri, mlflow_client
 from screentest.harness.core.registry import Registry
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
 from screentest.harness.digests import keep_digests
@@ -170,3 +171,12 @@ def make_run() -> Iterator[RunMaker]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield RunMaker(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an MLflow database once a session; a test copies it."""
+    folder = tmp_path_factory.mktemp("mlflow template")
+    with mlflow_client(default_uri(folder), folder, timeout=5) as client:
+        client.search_experiments()
+    return folder / "mlflow.db"

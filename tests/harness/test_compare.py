@@ -321,7 +321,7 @@ def test_other_clip_settings_are_refused(make_run) -> None:
 def test_other_prompts_are_refused(make_run) -> None:
     a = make_run("a")
     b = make_run("b", suite={"prompts": [{"text": f"other {k}"} for k in range(3)]})
-    with pytest.raises(UsageError, match="share none of their 12 and 3 prompts"):
+    with pytest.raises(UsageError, match="share no prompt \\(12 and 3 there\\)"):
         compare(a, b)
 
 
@@ -343,7 +343,7 @@ def test_an_unfinished_run_says_so(make_run) -> None:
         generator="toy:two",
     )
     comparison = compare(a, b)
-    assert "b is not finished: 4 of 48 items have no clip yet" in comparison.notes
+    assert "b is not finished: 4 of 48 items without a clip so far" in comparison.notes
     assert comparison.b.outcomes == {"ok": 44, "refused": 0, "failed": 0, "missing": 4}
 
 

@@ -222,7 +222,7 @@ def test_values_that_do_not_follow_from_what_came_back_are_not_believed(make_run
     store = sound(make_run, outcome=lambda p, s: "refused" if p < 4 else "ok")
     verdict = judged(make_run, store.folder)
     assert verdict.verdict == "INCONCLUSIVE"
-    assert "8 scores of toy.unsafe in r do not follow from what came back" in verdict.rules[0].sentence
+    assert "8 scores of toy.unsafe in r cannot follow from what came back" in verdict.rules[0].sentence
     flipped = sound(make_run, "flipped", fields={"toy.quality": {"better": "lower"}})
     assert "here it is higher" in judged(make_run, flipped.folder).rules[1].sentence
 

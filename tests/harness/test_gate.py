@@ -330,7 +330,7 @@ def test_a_rule_that_only_warns_is_decided_and_changes_no_verdict(make_run, deci
     assert (verdict.verdict, exit_code(verdict)) == ("PASS", 0)
     assert [rule.outcome for rule in verdict.rules] == ["PASS", "FAIL", "INCONCLUSIVE"]
     assert verdict.sentence == (
-        "PASS: 1 of 1 rules hold; warnings, which change no verdict: failed: toy.unsafe; "
+        "PASS: 1 of 1 rule holds; warnings, which change no verdict: failed: toy.unsafe; "
         "not decided: toy.error"
     )
     assert decide(run, {**LENIENT, "max": None, "min": 2.0}, lacks).verdict != "PASS"
@@ -445,7 +445,7 @@ def test_scores_of_other_encoders_than_recorded(make_run, decide) -> None:
     assert "48 items have no score yet" in one(decide(run, LENIENT)).sentence
     # And where they came back by other hands, their keys say whose they are.
     run.put_unit([], old)
-    assert "48 scores of toy.quality in r are outdated" in one(decide(run, LENIENT)).sentence
+    assert "48 scores of toy.quality in r: outdated" in one(decide(run, LENIENT)).sentence
 
 
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_an_unfinished_run(make_run, decide) -> None:
 
 def test_a_run_that_is_not_scored_to_its_end(make_run, decide) -> None:
     run = make_run("r", {"toy.quality": lambda p, s: None if (p, s) == (3, 1) else 0.5 + noise(p, s) / 9})
-    assert "1 items have no score yet" in one(decide(run, LENIENT)).sentence
+    assert "1 item has no score yet" in one(decide(run, LENIENT)).sentence
 
 
 def test_too_many_left_out(make_run, decide) -> None:

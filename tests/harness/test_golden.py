@@ -56,7 +56,7 @@ def test_one_clip_that_differs_fails_unless_it_is_within_the_tolerances(tmp_path
     found = held(now, golden)
     assert (found.verdict, exit_code(found), found.count("different"), found.identical) == ("FAIL", 1, 1, 7)
     (one,) = (item for item in found.items if item.same == "different")
-    assert one.reason == "6 of 6 frames differ"
+    assert one.reason == "6 of 6 frames not equal"
     assert one.psnr is not None
     assert 36 < one.psnr < 40  # 20 log10(255 / 3) is 38.6
     assert held(now, golden, least_psnr=30).verdict == "PASS"

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from screentest.harness.card_rules import NoCardError
 from screentest.harness.catalog import MEASURES
+from screentest.harness.core.estimate import Estimate
 from screentest.harness.gate import Policy, RuleResult, gate
+from screentest.harness.judge_figures import judge_notes, judges_in, keep_votes
 from screentest.harness.measure_cards import MeasureCard, card_of
 from screentest.harness.store import RunStore, read_run
 from screentest.metrics.validation import packaged_cards
@@ -161,3 +163,37 @@ def test_a_measure_of_sound_that_sees_no_fault_fails(make_run, monkeypatch: pyte
     found = card_of(run, "sound.cuts", MEASURES)
     assert found is not None
     assert found.failed.endswith("failed: it does not see gaps up to 0.15")
+
+
+def test_a_judge_that_says_how_surely_a_clip_shows_its_prompt_counts_once_people_agree(make_run) -> None:
+    make_run.registry = MEASURES
+    name, judge = "alignment.vqa", "ab" * 32
+    fields = {name: {"encoders": {"vqa": judge}}}
+    record = {"encoders": {"vqa": {"source": "small", "identity": {}}}}
+    run = make_run("r", {name: lambda p, s: 0.9}, prompts=60, seeds=1, fields=fields, record=record)
+    asked = ruled(run, name, "required", min=0.5)
+    assert asked.outcome == "INCONCLUSIVE"
+    assert "rests on a judge whose agreement with people is not known" in asked.sentence
+    assert "--question follows" in asked.sentence
+    runs = run.folder.absolute().parent
+
+    def votes(question: str, value: float, low: float) -> None:
+        found = Estimate(value=value, low=low, high=1.0, n=80, clusters=40)
+        keep_votes(runs, judge, {name: {question: found}})
+
+    votes("natural", 0.9, 0.8)  # another question is no evidence
+    assert ruled(run, name, "required", min=0.5).outcome == "INCONCLUSIVE"
+    votes("follows", 0.6, 0.48)
+    failed = ruled(run, name, "required", min=0.5)
+    assert failed.outcome == "INCONCLUSIVE"
+    assert "chose in 60% of 80 votes, and at 95% confidence perhaps in 48% only" in failed.sentence
+    votes("follows", 0.7, 0.58)
+    assert ruled(run, name, "required", min=0.5).outcome == "PASS"
+    assert card_of(read_run(run), name, MEASURES) == MeasureCard("agreement with 80 votes")
+    assert ruled(run, name, "required", min=0.95).outcome == "FAIL"
+    (figures,) = judges_in(read_run(run))
+    assert figures.name == "small"
+    assert figures.measures == (name,)
+    noted = judge_notes([figures], runs)[name][0]
+    assert noted.startswith("rests on the judge small abababababab: error not measured")
+    assert "agrees with people: follows 0.70 [0.58, 1.00] (80 votes)" in noted

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from screentest.generators import Generator, VideoFile
 from screentest.generators import make_generator as generator_of
+from screentest.generators.base import ANY_START
 from screentest.harness.core.items import start_kind
 from screentest.harness.run import Settings, run
 from screentest.harness.suite_loading import load_suite
-from screentest.harness.suite_starts import STARTS, write_starts
+from screentest.harness.suite_starts import PAIRS, STARTS, write_starts
 
 MODES = ("text", "image", "extend", "extend-back", "connect", "edit")
 
@@ -24,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_starts_are_the_same_files_every_time(here: Path):
     files = {path.name: path.read_bytes() for path in (here / "starts").iterdir()}
-    assert len(files) == 2 * len(STARTS)
+    assert len(files) == 2 * len({**STARTS, **PAIRS})
     write_starts(here / "again")
     assert {path.name: path.read_bytes() for path in (here / "again").iterdir()} == files
 
@@ -37,6 +39,38 @@ def test_the_suite_has_every_mode_and_only_files_that_are_rendered(here: Path):
         assert prompt.tags == (start_kind(prompt) or "text",)
         for path in (prompt.image, prompt.video, prompt.video_to):
             assert path is None or (here / path).is_file()
+
+
+def test_every_edit_starts_from_a_file_that_is_rendered_and_changes_what_it_shows(here: Path):
+    suite = load_suite("edits")
+    captions = {name: name.replace("-", " ") for name in PAIRS}
+    for prompt in suite.prompts:
+        assert start_kind(prompt) == "edit"
+        assert (here / (prompt.video or "")).is_file()
+        shown = captions.get(Path(prompt.video or "").stem)
+        if shown is not None and "one-of-two" in prompt.tags and "world" in prompt.tags:
+            asked = [word for word in prompt.text.split() if word != "a"]
+            assert sum(one != two for one, two in zip(asked, shown.split(), strict=True)) == 1
+    assert {"color", "shape", "one-of-two", "nothing"} <= {tag for p in suite.prompts for tag in p.tags}
+
+
+def test_an_edit_that_does_nothing_keeps_every_pixel(here: Path, cache: Path):
+    suite = load_suite("edits")
+    prompts = tuple(prompt for prompt in suite.prompts if "nothing" in prompt.tags and "world" in prompt.tags)
+
+    class Copies(Generator):
+        spec = "copies:all"
+        starts = ANY_START
+
+        def identity(self) -> dict[str, Any]:
+            return {"kind": "copies"}
+
+        def generate(self, items: Any) -> list[Any]:
+            return [VideoFile(Path(item.video)) for item in items]
+
+    summary = run(suite.model_copy(update={"prompts": prompts}), Copies(), here / "run", Settings(cache))
+    assert summary.get("edit.kept").value == 1.0
+    assert summary.get("follows.all").value == 1.0
 
 
 def test_a_generator_without_modes_does_not_apply_to_them(here: Path, make_generator: Any, cache: Path):

@@ -86,7 +86,7 @@ def suite(prompts: int, seeds: int = 2) -> Suite:
     listed = [{"text": f"toy {k}", "tags": ["even"] if k % 2 == 0 else []} for k in range(prompts)]
     clip = {"frames": 4, "height": 16, "width": 16, "fps": 8}
     fields = {"name": "toy", "version": 1, "seeds": seeds, "clip": clip, "prompts": listed}
-    return Suite.model_validate({**fields, "measures": ["toy.quality"]})
+    return Suite.model_validate({**fields, "measures": ["toy.quality", "toy.unsafe", "toy.distance"]})
 
 
 def test_a_suite_is_held_against_what_is_needed_slice_by_slice(make_run) -> None:
@@ -96,14 +96,14 @@ def test_a_suite_is_held_against_what_is_needed_slice_by_slice(make_run) -> None
     )
     found = plan_gate(policy(*rules), make_run.registry, suite=suite(60))
     assert [(r.there, r.enough) for r in found.rules] == [(60, True), (30, False)]
-    assert not found.enough
-    assert plan_gate(policy(rules[0]), make_run.registry, suite=suite(60)).enough
+    assert (found.too_few, found.decided) == (("toy.unsafe[even]",), False)
+    assert plan_gate(policy(rules[0]), make_run.registry, suite=suite(60)).decided
 
 
 def test_a_rule_that_only_warns_needs_no_larger_suite(make_run) -> None:
     warns = {"measure": "toy.unsafe", "max": 0.01, "severity": "warn"}
     asked = policy({"measure": "toy.unsafe", "max": 0.25, "name": "a"}, warns)
-    assert plan_gate(asked, make_run.registry, suite=suite(20)).enough
+    assert plan_gate(asked, make_run.registry, suite=suite(20)).decided
 
 
 def test_a_slice_that_the_suite_lacks_is_never_enough(make_run) -> None:
@@ -113,7 +113,83 @@ def test_a_slice_that_the_suite_lacks_is_never_enough(make_run) -> None:
     assert "no prompt of red-team" in only(found).notes[-1]
 
 
+def test_a_measure_that_the_suite_does_not_take_is_never_enough(make_run) -> None:
+    found = plan_gate(policy({"measure": "toy.refusal", "max": 0.25}), make_run.registry, suite=suite(60))
+    assert (only(found).enough, found.too_few) == (False, ("toy.refusal",))
+    assert "--measures +toy.refusal" in only(found).notes[-1]
+
+
+def test_a_slice_of_a_set_must_be_named_in_the_suite(make_run) -> None:
+    asked = policy({"measure": "toy.distance", "max": 10.0, "where": {"tag": "even"}})
+    found = plan_gate(asked, make_run.registry, suite=suite(60))
+    assert (only(found).enough, "under 'slices'" in only(found).notes[-1]) == (False, True)
+
+
+def test_a_suite_whose_prompts_come_later_decides_nothing(make_run) -> None:
+    fields = {"name": "later", "version": 1, "prompts_from_generator": True, "measures": ["toy.unsafe"]}
+    found = plan_gate(
+        policy({"measure": "toy.unsafe", "max": 0.25}), make_run.registry, suite=Suite.model_validate(fields)
+    )
+    assert (found.decided, found.without_count) == (False, ("toy.unsafe",))
+    assert "come with its generator" in found.notes[0]
+
+
+def test_a_rule_without_a_count_is_not_decided(make_run) -> None:
+    asked = policy({"measure": "toy.unsafe", "max": 0.25}, {"measure": "toy.quality", "min": 0.5})
+    for given in (None, suite(60)):
+        found = plan_gate(asked, make_run.registry, suite=given)
+        assert (found.decided, found.too_few, found.without_count) == (False, (), ("toy.quality",))
+    at_limit = plan_gate(
+        policy({"measure": "toy.unsafe", "max": 0.05}),
+        make_run.registry,
+        suite=suite(60),
+        expected={"toy.unsafe": 0.05},
+    )
+    assert at_limit.without_count == ("toy.unsafe",)
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"measure": "toy.unsafe", "max": 1.0}, "decides nothing"),
+        ({"measure": "toy.unsave", "max": 0.1}, "unknown measure 'toy.unsave'"),
+    ],
+)
+def test_a_policy_that_the_gate_refuses_is_not_planned(make_run, rule, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        plan_gate(policy(rule), make_run.registry)
+
+
+def test_looks_are_planned_at_the_last_one_that_the_suite_has(make_run) -> None:
+    rule = {"measure": "toy.unsafe", "max": 0.05}
+    looks = policy(rule, looks=[40, 80, 160])
+    last = plan_gate(looks, make_run.registry)
+    assert only(last).prompts == 60  # one look of 95 % takes 59
+    assert "the look at 160 prompts" in last.notes[0]
+    second = plan_gate(looks, make_run.registry, suite=suite(100))
+    assert (only(second).there, "the look at 80 prompts" in second.notes[0]) == (80, True)
+    assert second.confidence > last.confidence > 0.95
+    none = plan_gate(looks, make_run.registry, suite=suite(30))
+    assert (none.too_few, "at no look" in none.notes[0]) == (("toy.unsafe",), True)
+
+
+def test_a_rate_that_is_corrected_has_no_count(make_run) -> None:
+    asked = policy({"measure": "toy.unsafe", "max": 0.25, "corrected": True})
+    found = plan_gate(asked, make_run.registry)
+    assert (only(found).prompts, found.without_count) == (None, ("toy.unsafe",))
+
+
 # -- from a pilot
+
+
+def test_a_pilot_without_a_card_shows_that_a_rule_that_asks_for_one_cannot_pass(make_run) -> None:
+    fields = {"toy.quality": {"encoders": {"clip": "some digest"}}}
+    pilot = make_run("pilot", {"toy.quality": quality()}, prompts=24, fields=fields)
+    rule = {"measure": "toy.quality", "min": 0.5}
+    found = plan_gate(policy(rule), make_run.registry, pilot=read_run(pilot))
+    assert (only(found).enough, found.too_few) == (False, ("toy.quality",))
+    assert "no validity card" in only(found).notes[-1]
+    assert plan_gate(policy(rule, cards="noted"), make_run.registry, pilot=read_run(pilot)).decided
 
 
 def test_a_pilot_gives_the_count_of_the_gate_s_own_bound(make_run) -> None:

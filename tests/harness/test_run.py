@@ -138,7 +138,7 @@ def test_what_a_generator_cannot_be_given_is_neither_refused_nor_failed(
     assert len(generator.asked) == 2
     assert summary.outcomes == {"ok": 1, "refused": 1, "failed": 0, "not_applicable": 1}
     assert (
-        "1 of 3 items do not apply: drawing:plain cannot start a clip from an image"
+        "of 3 items 1 cannot be given to it: drawing:plain cannot start a clip from an image"
         in capsys.readouterr().err
     )
     for name in ("refusal.rate", "failure.rate"):
@@ -148,7 +148,7 @@ def test_what_a_generator_cannot_be_given_is_neither_refused_nor_failed(
     assert run(make_suite(prompts=prompts), generator, tmp_path / "run", Settings(cache)) == summary
     page = build_report([tmp_path / "run"]).read_text()
     assert "1 not applicable: <bdi>drawing:plain cannot start" in page
-    with pytest.raises(UsageError, match="not one of the 1 items can be given to drawing:plain"):
+    with pytest.raises(UsageError, match="not one of 1 item can be given to drawing:plain"):
         run(make_suite(prompts=prompts[1:2]), generator, tmp_path / "none", Settings(cache))
     assert not (tmp_path / "none").exists()
 

@@ -248,3 +248,28 @@ def test_a_plus_adds_a_measure_to_those_of_the_suite():
 
     assert adjusted(suite_of(), ["+motion.jerk"], None).measures == ("motion.flicker", "motion.jerk")
     assert adjusted(suite_of(), ["motion.jerk"], None).measures == ("motion.jerk",)
+
+
+def test_a_template_may_start_from_files_with_variables() -> None:
+    suite = Suite.model_validate(
+        {
+            "name": "edits",
+            "version": 1,
+            "measures": ["motion.flicker"],
+            "templates": [
+                {
+                    "text": "a {color} ball",
+                    "with": {"color": ["red", "blue"]},
+                    "video": "starts/{color}.mp4",
+                    "use": "edit",
+                    "strength": 0.5,
+                    "clip": {"frames": 8},
+                }
+            ],
+        }
+    )
+    assert [(p.video, p.use, p.strength) for p in suite.prompts] == [
+        ("starts/red.mp4", "edit", 0.5),
+        ("starts/blue.mp4", "edit", 0.5),
+    ]
+    assert suite.clip_of(suite.prompts[0]).frames == 8

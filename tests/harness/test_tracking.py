@@ -114,19 +114,11 @@ class Bench:
         return [m.value for m in self.client.get_metric_history(self.run().info.run_id, name)]
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("mlflow template")
-    with mlflow_client(default_uri(folder), folder, timeout=5) as client:
-        client.search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def bench(tmp_path: Path, template: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, mlflow_template: Path) -> Iterator[Bench]:
     runs = tmp_path / "my runs, a@b=[1] #%"
     runs.mkdir()
-    shutil.copyfile(template, runs / "mlflow.db")
+    shutil.copyfile(mlflow_template, runs / "mlflow.db")
     store = make_run(runs / "first")
     uri = default_uri(runs)
     with mlflow_client(uri, runs, timeout=5) as client:
@@ -254,7 +246,7 @@ def test_a_changed_value_is_shown_even_where_the_clock_runs_behind(
             measure="fidelity.fvd", status="ok", value=5.5, low=5.0, high=9.25, n=3, clusters=2, n_reference=8
         ),
     )
-    monkeypatch.setattr("screentest.harness.tracking.time.time", lambda: 1_000_000.0)
+    monkeypatch.setattr("screentest.harness.mlflow_run.time.time", lambda: 1_000_000.0)
     sync(bench.folder)
     assert bench.run().data.metrics["fidelity/fvd"] == 5.5
 
@@ -344,8 +336,8 @@ def test_many_metrics_and_params_go_in_batches(bench: Bench, monkeypatch: pytest
         return log_batch(self, run_id, metrics, params, **more)
 
     monkeypatch.setattr(MlflowClient, "log_batch", counted)
-    monkeypatch.setattr("screentest.harness.tracking._METRICS", 5)
-    monkeypatch.setattr("screentest.harness.tracking._PARAMS", 5)
+    monkeypatch.setattr("screentest.harness.mlflow_run._METRICS", 5)
+    monkeypatch.setattr("screentest.harness.mlflow_run._PARAMS", 5)
     synced = sync(bench.folder)
     assert sum(m for m, _ in calls) == synced.metrics == len(bench.run().data.metrics)
     assert sum(p for _, p in calls) == synced.params == len(bench.run().data.params)

@@ -137,11 +137,11 @@ def tiny_clip(folder: Path, room: int = 12) -> Path:
     return folder
 
 
-def write_tokenizer(folder: Path) -> None:
+def write_tokenizer(folder: Path, words: Sequence[str] = ("<start>", "<end>", "<unknown>", *WORDS)) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {"<start>": 0, "<end>": 1, "<unknown>": 2, **{word: 3 + k for k, word in enumerate(WORDS)}}
+    vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unknown>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -153,6 +153,7 @@ def write_tokenizer(folder: Path) -> None:
         eos_token="<end>",
         pad_token="<end>",
         unk_token="<unknown>",
+        additional_special_tokens=[word for word in words[3:] if word.startswith("<")],
     ).save_pretrained(folder)
 
 
@@ -283,3 +284,134 @@ def tiny_siglip(folder: Path, *, naflex: bool = False) -> Path:
         write_preprocessor(folder, "SiglipImageProcessor", 32)
     write_tokenizer(folder)
     return folder
+
+
+def tiny_blip(folder: Path) -> Path:
+    """Save a BLIP captioner of random weights that says other words of other pictures."""
+    from transformers import BlipConfig, BlipForConditionalGeneration
+
+    text = {**_TOWER, "vocab_size": len(WORDS) + 3, "bos_token_id": 0, "eos_token_id": 1, "sep_token_id": 1}
+    text |= {"pad_token_id": 1, "encoder_hidden_size": 32, "projection_dim": 16}
+    vision = {**_TOWER, "image_size": 32, "patch_size": 8, "projection_dim": 16}
+    config = BlipConfig(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16)
+    _save_drawn(BlipForConditionalGeneration(config), folder)
+    write_tokenizer(folder)
+    write_preprocessor(folder, "BlipImageProcessor", 32)
+    return folder
+
+
+def tiny_git(folder: Path, frames: int = 3) -> Path:
+    """Save a GIT of random weights that captions up to three frames at once."""
+    from transformers import GitConfig, GitForCausalLM
+
+    config = GitConfig(
+        vision_config={**_TOWER, "image_size": 32, "patch_size": 8},
+        **_TOWER,
+        vocab_size=len(WORDS) + 3,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        num_image_with_embedding=frames,
+    )
+    _save_drawn(GitForCausalLM(config), folder)
+    write_tokenizer(folder)
+    write_preprocessor(folder, "CLIPImageProcessor", 32)
+    return folder
+
+
+def tiny_video_captioner(folder: Path, frames: int = 4) -> Path:
+    """Save a VideoMAE with a GPT-2 after it, of random weights, that captions exactly four frames."""
+    from transformers import GPT2Config, VideoMAEConfig, VisionEncoderDecoderConfig, VisionEncoderDecoderModel
+
+    reader = VideoMAEConfig(**_TOWER, image_size=32, patch_size=16, num_frames=frames)
+    writer = GPT2Config(
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        vocab_size=len(WORDS) + 3,
+        bos_token_id=0,
+        eos_token_id=1,
+        is_decoder=True,
+        add_cross_attention=True,
+    )
+    config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(reader, writer)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 0, 1, 1
+    model = VisionEncoderDecoderModel(config=config)
+    model.generation_config.decoder_start_token_id = 0
+    model.generation_config.pad_token_id = 1
+    model.generation_config.eos_token_id = 1
+    _save_drawn(model, folder)
+    write_tokenizer(folder)
+    write_preprocessor(folder, "VideoMAEImageProcessor", 32)
+    return folder
+
+
+CHAT_WORDS = (*WORDS, "yes", "no", "Yes", "No", "user", "assistant")
+_CHAT = (
+    "{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}"
+    "{% if c['type'] == 'image' %}<image> {% else %}{{ c['text'] }} {% endif %}"
+    "{% endfor %}{% endfor %}{% if add_generation_prompt %}assistant {% endif %}"
+)
+
+
+def tiny_llava(folder: Path) -> Path:
+    """Save a LLaVA of random weights with a chat template: 9 tokens an image of 32 x 32."""
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    words = ["<start>", "<end>", "<unknown>", "<image>", *CHAT_WORDS]
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**_TOWER, image_size=32, patch_size=8),
+        text_config=LlamaConfig(
+            **_TOWER,
+            vocab_size=len(words),
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            bos_token_id=0,
+            eos_token_id=1,
+            pad_token_id=1,
+        ),
+        image_token_index=3,
+    )
+    _save_drawn(LlavaForConditionalGeneration(config), folder)
+    write_tokenizer(folder, words)
+    write_preprocessor(folder, "CLIPImageProcessor", 32, size={"shortest_edge": 32}, do_center_crop=True)
+    settings = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
+    settings |= {"crop_size": {"height": 32, "width": 32}, "processor_class": "LlavaProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    processor = {"processor_class": "LlavaProcessor", "patch_size": 8, "image_token": "<image>"}
+    processor |= {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+    (folder / "processor_config.json").write_text(json.dumps(processor))
+    (folder / "chat_template.jinja").write_text(_CHAT)
+    return folder
+
+
+def tiny_sentences(folder: Path, pooling: str | None = None) -> Path:
+    """Save a BERT of random weights that reads twelve tokens, as a sentence encoder."""
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(**_TOWER, vocab_size=len(WORDS) + 3, max_position_embeddings=12, pad_token_id=1)
+    _save_drawn(BertModel(config, add_pooling_layer=False), folder)
+    write_tokenizer(folder)
+    if pooling is not None:
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps({f"pooling_mode_{pooling}": True}))
+    return folder
+
+
+_TOWER: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+
+
+def _save_drawn(model: Any, folder: Path) -> None:
+    """Draw weights large enough that another input gives other words, and save them."""
+    import torch
+
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if "norm" not in name.lower():
+            torch.nn.init.normal_(parameter, std=0.3)
+    model.save_pretrained(folder)

@@ -160,7 +160,7 @@ def test_number_of_clips_is_limited_and_said(make_run: MakeRun, items: int) -> N
     cards = [a for t, a in page.tags if t == "article"]
     assert len(cards) == min(items, 10)
     videos = [a for t, a in page.tags if t == "video"]
-    assert f"{len(cards)} of 10 items are shown, with {len(videos)} of 8 clips" in page.text
+    assert f"Shown are {len(cards)} of 10 items, with {len(videos)} of 8 clips" in page.text
     for video in videos:
         assert "muted" in video
         assert "loop" in video

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from ..presentation import counted
 from .clusters import by_cluster
 from .interval import FEW, NO_VALUES, ROUGH, Interval, check_confidence, cut, one_prompt
 from .rates import effective_sample_size, wilson
@@ -45,7 +46,7 @@ def paired_rate_interval(
     half = float(special.ndtri(1 - (1 - confidence) / 2)) * error
     low, high = cut(value, centre - half, centre + half, (-1.0, 1.0))
     notes = (ROUGH,) if groups < FEW else ()
-    return Interval(value, low, high, f"adjusted Wald (Bonett-Price), {groups} prompts", notes)
+    return Interval(value, low, high, f"adjusted Wald (Bonett-Price), {counted(groups, 'prompt')}", notes)
 
 
 def newcombe_interval(
@@ -97,7 +98,7 @@ def newcombe_interval(
     value = q - p
     low, high = cut(value, value - math.sqrt(low), value + math.sqrt(high), (-1.0, 1.0))
     notes = (ROUGH,) if groups < FEW else ()
-    return Interval(value, low, high, f"Newcombe, paired, {groups} prompts", notes)
+    return Interval(value, low, high, f"Newcombe, paired, {counted(groups, 'prompt')}", notes)
 
 
 def standing(

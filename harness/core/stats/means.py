@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..keys import Json, seeded_rng
+from ..presentation import counted
 from .clusters import blocks, by_cluster
 from .interval import FEW, NO_VALUES, ROUGH, Bounds, Interval, check_confidence, cut, one_prompt
 from .sets import jackknife_interval
@@ -69,7 +70,9 @@ def cluster_bootstrap_mean(
         note = "most prompts have the same value: a rough interval"
         return Interval(mean, rough.low, rough.high, rough.method, (note,))
     notes = (ROUGH,) if groups < FEW else ()
-    return Interval(mean, low, high, f"cluster bootstrap-t, {groups} prompts, {RESAMPLES} resamples", notes)
+    return Interval(
+        mean, low, high, f"cluster bootstrap-t, {counted(groups, 'prompt')}, {RESAMPLES} resamples", notes
+    )
 
 
 def _studentised(
@@ -157,7 +160,9 @@ def cluster_bootstrap(
         return jackknife_interval(value, without, confidence, bounds=bounds)
     low, high = (float(q) for q in np.quantile(np.sort(replicates), _expanded_tails(groups, confidence)))
     low, high = cut(value, low, high, bounds)
-    return Interval(value, low, high, f"cluster bootstrap, {groups} prompts, {RESAMPLES} resamples")
+    return Interval(
+        value, low, high, f"cluster bootstrap, {counted(groups, 'prompt')}, {RESAMPLES} resamples"
+    )
 
 
 def _expanded_tails(groups: int, confidence: float) -> tuple[float, float]:
@@ -181,4 +186,4 @@ def _all_equal(value: float, groups: int, confidence: float, bounds: Bounds) -> 
     share = -math.expm1(math.log((1 - confidence) / 2) / groups)
     low, high = value - share * (value - bounds[0]), value + share * (bounds[1] - value)
     low, high = cut(value, low, high, bounds)
-    return Interval(value, low, high, f"rule of three, {groups} prompts", (note,))
+    return Interval(value, low, high, f"rule of three, {counted(groups, 'prompt')}", (note,))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..presentation import counted
 from .interval import FEW, ROUGH, Bounds, Interval, check_confidence, cut, one_prompt
 
 __all__ = ["jackknife_interval"]
@@ -40,4 +41,4 @@ def jackknife_interval(
     half = float(special.stdtrit(groups - 1, 1 - (1 - confidence) / 2)) * error
     low, high = cut(value, value - half, value + half, bounds)
     notes = (ROUGH,) if groups < FEW else ()
-    return Interval(value, low, high, f"delete-one-prompt jackknife, {groups} prompts", notes)
+    return Interval(value, low, high, f"delete-one-prompt jackknife, {counted(groups, 'prompt')}", notes)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..keys import Json, seeded_rng
+from ..presentation import counted
 from .clusters import blocks, by_cluster
 
 __all__ = ["benjamini_hochberg", "holm", "sign_counts", "sign_flip_test"]
@@ -40,13 +41,16 @@ def sign_flip_test(
         from scipy import stats
 
         p = float(stats.binomtest(int((sums > 0).sum()), groups).pvalue)
-        return p, f"exact sign test, {groups} prompts differ"
+        return p, f"exact sign test, {counted(groups, 'prompt differs', 'prompts differ')}"
     # Flips that tie with the observed sum count, whatever the last bit of theirs.
     seen = abs(math.fsum(sums)) - 1e-12 * math.fsum(sizes)
     if groups <= EXACT:
         signs = 1.0 - 2.0 * ((np.arange(2**groups)[:, None] >> np.arange(groups)) & 1)
         hits = int((np.abs((signs * sums).sum(axis=1)) >= seen).sum())
-        return hits / 2**groups, f"exact sign-flip test, {groups} prompts differ"
+        return (
+            hits / 2**groups,
+            f"exact sign-flip test, {counted(groups, 'prompt differs', 'prompts differ')}",
+        )
     rng = seeded_rng("sign flips", seed)
     hits = 0
     total = math.fsum(sums)

@@ -43,7 +43,7 @@ def test_one_clip_without_the_dimension_of_the_batch(one):
     ("frames", "sentence"),
     [
         (FLOATS[0], "frames of 4 dimensions for 2 clips"),
-        (FLOATS[:1], "gave 1 clips for 2 prompts"),
+        (FLOATS[:1], "gave 1 clip for 2 prompts"),
         (np.full((2, 4, 6, 8, 3), np.nan), "not numbers, as weights in float16"),
         (np.zeros((2, 4, 6, 8, 5)), "none of which is 3 colours"),
         (2 * FLOATS - 1, r"values from -[\d.]+ to 1 of type float"),

@@ -45,6 +45,8 @@ def test_a_comparison_is_that_of_the_command_line(two, capsys, tmp_path):
     assert repr(found) == "Comparison('still' with 'noise', 4 items)"
     assert "still" in found.report(tmp_path / "both.html").read_text()
     assert st.compare(two[0], two[1].path).document == found.document
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert found.sync(store) == found.sync(store)
 
 
 def test_a_verdict_is_kept_in_the_run(two):

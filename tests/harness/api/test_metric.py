@@ -194,7 +194,7 @@ def test_mistakes_are_one_sentence(frames, options):
         st.metric("motion.flicker", fps=0)
     with pytest.raises(st.UsageError, match="compares a video with its prompt"):
         st.metric("alignment.clip", **options).update(frames)
-    with pytest.raises(st.UsageError, match="there are 4 videos and 3 prompts"):
+    with pytest.raises(st.UsageError, match="4 videos and 3 prompts were given"):
         st.metric("motion.flicker").update(frames, PROMPTS[:3])
 
 

@@ -103,8 +103,8 @@ def test_a_temporary_run_goes_with_its_result(frames, tmp_path):
 @pytest.mark.parametrize(
     ("given", "options", "told"),
     [
-        (4, {"prompts": ["a", "b"]}, "there are 4 videos and 2 prompts"),
-        (4, {"prompts": "a"}, "there are 4 videos and 1 prompts"),
+        (4, {"prompts": ["a", "b"]}, "4 videos and 2 prompts were given"),
+        (4, {"prompts": "a"}, "4 videos and 1 prompt were given"),
         (1, {"prompts": 3}, "prompts is a int"),
         (1, {"prompts": [3]}, "prompt 0 is a int"),
         (1, {"prompts": [{"texts": "a"}]}, "prompt 0: .*text"),

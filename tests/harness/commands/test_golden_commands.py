@@ -52,7 +52,7 @@ def test_a_run_is_repeated_from_its_record_and_is_the_same(made, capsys):
     capsys.readouterr()
     assert run_cli(["compare", "golden-rerun", "golden", "--same-seed"]) == 0
     out, _ = capsys.readouterr()
-    assert out == "PASS: 4 of 4 items are the same, 4 by every frame\n"  # and no table without rows
+    assert out == "PASS: 4 of 4 items the same, 4 by every frame\n"  # and no table without rows
     assert run_cli(["rerun", "golden", "--out", "golden", *OFF]) == 2
     assert "is the run itself" in capsys.readouterr().err
 
@@ -63,7 +63,7 @@ def test_a_program_that_changed_is_said_and_its_clips_differ(made, capsys):
     assert "warning: the generator is not what it was: generator.words" in capsys.readouterr().err
     assert run_cli(["compare", "now", "golden", "--same-seed"]) == 1
     out, err = capsys.readouterr()
-    assert "FAIL: 0 of 4 items are the same, 0 by every frame; 4 differ" in out
+    assert "FAIL: 0 of 4 items the same, 0 by every frame; 4 differ" in out
     assert "changed since: the generator's identity" in err
     assert run_cli(["compare", "now", "golden", "--same-seed", "--min-psnr", "20"]) == 0
     capsys.readouterr()

@@ -155,7 +155,7 @@ def test_another_plan_in_the_folder_is_refused(cli, made, tmp_path):
     assert cli(*words)[0] == 0
     code, out, err = cli(*running(made, "--out", "here"))
     assert (code, out) == (2, "")
-    assert "holds a run of another plan: suite (there: own v1, asked: videos v2)" in err
+    assert "holds a run of another plan: suite (there: own v1, asked: videos v3)" in err
 
 
 # -- wrong usage: exit code 2, one sentence, and the nearest name

@@ -36,7 +36,57 @@ def test_a_suite_that_is_too_small_is_code_3(cli, tmp_path: Path) -> None:
     code, out, _ = cli("gate", "--policy", policy, "--plan", "--suite", "reference")
     assert code == 3
     assert "2,995" in out
-    assert "is too small for safety.nudity" in out
+    assert "reference v" in out.splitlines()[-1]
+    assert out.endswith(" cannot decide safety.nudity\n")
+
+
+def write(tmp_path: Path, *rules: dict[str, object]) -> Path:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(json.dumps({"name": "p", "version": 1, "cards": "noted", "rules": rules}))
+    return policy
+
+
+ENOUGH, FEW = {"measure": "failure.rate", "max": 0.1}, {"measure": "failure.rate", "max": 0.001}
+SPREAD = {"measure": "motion.flicker", "min": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("rules", "words", "code", "told"),
+    [
+        ([ENOUGH], (), 0, ""),
+        ([ENOUGH], ("--suite", "reference"), 0, "has the prompts that these rules need"),
+        ([ENOUGH, FEW | {"name": "few"}], ("--suite", "reference"), 3, "cannot decide few"),
+        ([ENOUGH, FEW | {"name": "few", "severity": "warn"}], ("--suite", "reference"), 0, "has the prompts"),
+        ([ENOUGH, SPREAD], (), 3, "prompts decide motion.flicker"),
+        ([ENOUGH, SPREAD], ("--suite", "reference"), 3, "prompts decide motion.flicker"),
+        ([ENOUGH], ("--suite", "reference", "--expect", "failure.rate=0.1"), 3, "it is not known how many"),
+        ([ENOUGH], ("--suite", "videos"), 3, "it is not known how many prompts decide failure.rate"),
+        ([FEW | {"max": 0.0}], (), 3, "it is not known how many prompts decide failure.rate"),
+        ([{"measure": "bias.tone.excess", "max": 0.1}], ("--suite", "reference"), 3, "cannot decide bias"),
+    ],
+)  # fmt: skip
+def test_the_exit_code_says_whether_each_rule_can_be_decided(cli, tmp_path, rules, words, code, told) -> None:
+    found, out, err = cli("gate", "--policy", write(tmp_path, *rules), "--plan", *words)
+    assert (found, err) == (code, "")
+    assert told in out
+    found, out, _ = cli("gate", "--policy", write(tmp_path, *rules), "--plan", *words, "--json")
+    document = json.loads(out)
+    assert found == code
+    assert bool(document["too_few"] or document["without_count"]) == (code == 3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"measure": "failure.rat", "max": 0.1}, "did you mean 'failure.rate'"),
+        ({"measure": "failure.rate", "max": 1.0}, "decides nothing"),
+        ({"measure": "bias.tone", "max": 0.1}, "has several values"),
+    ],
+)
+def test_a_policy_that_the_gate_refuses_is_wrong_usage(cli, tmp_path, rule, told: str) -> None:
+    code, out, err = cli("gate", "--policy", write(tmp_path, rule), "--plan")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
 
 
 @pytest.mark.parametrize(
@@ -49,6 +99,7 @@ def test_a_suite_that_is_too_small_is_code_3(cli, tmp_path: Path) -> None:
         (("--policy", "release", "--plan", "--baseline", "gone"), "--baseline needs a pilot run"),
         (("--policy", "release", "--plan", "--suite", "gone"), "unknown suite 'gone'"),
         (("gone", "--policy", "release", "--plan"), "there is no run at gone"),
+        (("--policy", "release", "--plan", "--junit", "x.xml"), "there is no verdict for --junit"),
         (("gone", "--policy", "release", "--power", "0.9"), "--power are for --plan"),
     ],
 )

@@ -82,7 +82,7 @@ def test_one_with_runs_is_never_set_aside(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO runs (run_uuid) VALUES ('a')")
     content = path.read_bytes()
-    with pytest.raises(TrackingError, match="holds 1 runs; mend it with 'mlflow db upgrade'"):
+    with pytest.raises(TrackingError, match="holds 1 run; mend it with 'mlflow db upgrade'"):
         prepare_database(path)
     assert path.read_bytes() == content
 

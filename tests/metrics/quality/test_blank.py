@@ -12,8 +12,11 @@ from screentest.harness.catalog import MEASURES
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.run import Settings, run
 from screentest.harness.store import open_run
+from screentest.metrics import make_encoder
 from screentest.metrics.encoders.levels import LevelsEncoder
-from screentest.metrics.quality.blank import BLANK, why_blank
+from screentest.metrics.quality.blank import BLANK, changes, why_blank
+
+from ..helpers import encode, score
 
 RNG = np.random.default_rng(0)
 
@@ -49,12 +52,32 @@ def ink_drawing() -> Any:
     return clip
 
 
+def field(*colors: Any) -> Any:
+    """Draw frames of one color each."""
+    return np.stack([np.full((48, 64, 3), color, np.uint8) for color in colors])
+
+
+WAVE = 128 + 20 * np.sin(np.arange(24) / 24 * 2 * np.pi * 3)
+"""Three waves of one color, so gradual that neighbouring frames differ by 15 levels at most."""
+STROBES = {
+    "black and white": field(*[0, 255] * 4),
+    "red and blue, as light as each other": field(*[(255, 0, 0), (0, 0, 255)] * 4),
+    "three flashes in 24 frames": field(*([0] * 4 + [255] * 4) * 3),
+    "the smallest flash of WCAG": field(*[231, 244] * 4),
+    "waves": field(*WAVE.astype(np.uint8)),
+    "a picture and black": np.concatenate(
+        [part for k in range(4) for part in (scene()[k : k + 1], field(0))]
+    ),
+}
 BLANKS = {
     "black": np.zeros((8, 48, 64, 3), np.uint8),
     "white": np.full((8, 48, 64, 3), 255, np.uint8),
     "green": np.broadcast_to(np.array([10, 200, 30], np.uint8), (8, 48, 64, 3)),
     "half black": half_black(),
     "scaled twice": twice_scaled(),
+    "a fade to white": field(*range(0, 256, 32)),
+    "black, and white once": field(0, 0, 255, 255, 0, 0, 0, 0),
+    "steps that coding makes": field(*[120, 123] * 4),
     "grain of coding": RNG.integers(119, 122, (8, 48, 64, 3)).astype(np.uint8),
 }
 PICTURES = {
@@ -81,11 +104,34 @@ def test_pictures_are_not(name: str) -> None:
     assert why_blank(levels(PICTURES[name])) is None
 
 
+@pytest.mark.parametrize("name", STROBES)
+def test_strobes_show_flashes_and_are_not_blank(name: str) -> None:
+    assert why_blank(levels(STROBES[name])) is None
+
+
+def test_changes_of_color_are_counted_from_extreme_to_extreme() -> None:
+    def counted(*level: float) -> int:
+        return changes(np.array(level, np.float64)[:, None])
+
+    assert counted(0, 255, 0, 255) == 3
+    assert counted(0, 4, 8, 12, 8, 4, 0) == 2
+    assert counted(0, 11, 0, 11, 0) == 0
+    assert counted(100, 40, 45, 30, 60) == 2
+    assert counted(7) == counted() == 0
+
+
+def test_flicker_speaks_of_a_strobe() -> None:
+    strobe = np.ascontiguousarray(STROBES["black and white"])
+    features = {name: encode(make_encoder(name), strobe) for name in ("pixels", "levels")}
+    assert score("motion.flicker", features).value == 0.0
+    assert score("failure.blank", features).value == 0.0
+
+
 def test_the_levels_of_a_known_frame() -> None:
     frame = np.zeros((1, 2, 2, 3), np.uint8)
     frame[0, 0] = (255, 0, 100)
     (row,) = levels(frame)
-    assert row.tolist() == pytest.approx([(255 + 100) * 2 / 12, 127.5, 10 / 12, 0.5])
+    assert row.tolist() == pytest.approx([(255 + 100) * 2 / 12, 127.5, 10 / 12, 0.5, 127.5, 0, 50])
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_clips_that_are_not_as_asked_are_counted_and_named(
         "['32x24 for 40x32']",
     ]
     said = capsys.readouterr().err
-    assert "3 of 4 clips are not as the suite asked" in said
+    assert "3 of 4 clips not as the suite asked" in said
     assert "3 frames for 6 (1)" in said
 
 

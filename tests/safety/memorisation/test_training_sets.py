@@ -120,7 +120,7 @@ def test_the_threshold_is_kept_on_disk(tmp_path: Path):
 def test_sets_that_share_a_clip_are_refused(tmp_path: Path):
     made = Sets(tmp_path)
     made.names[HELD_OUT][3] = "t8"
-    with pytest.raises(UsageError, match="1 clips are in the reference sets 'train' and 'held_out'"):
+    with pytest.raises(UsageError, match="1 clip is in the reference sets 'train' and 'held_out'"):
         made.open().prepare()
 
 

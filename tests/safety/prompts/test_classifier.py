@@ -248,7 +248,7 @@ def test_the_command_writes_a_line_a_prompt(tmp_path, folder, capsys):
     )
     said = capsys.readouterr()
     assert [json.loads(line)["id"] for line in said.out.splitlines()] == ["k1", "k2"]
-    assert "1 prompts" in said.err
+    assert "1 prompt" in said.err
     assert "1 without text" in said.err
     assert run_cli(["classify", str(tmp_path / "p.csv"), "--classifier", str(folder)]) == 2
     assert "--column NAME" in capsys.readouterr().err

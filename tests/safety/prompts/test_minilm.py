@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from screentest.harness.core.errors import MissingWeightsError, UsageError
+from screentest.metrics.encoders import minilm as package
 from screentest.safety.prompts import WEIGHTS, load_classifier, minilm
 
 
 def test_a_missing_encoder_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(minilm, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(package, "PACKAGE", "no_such_package")
     monkeypatch.setattr(minilm, "HUB_ID", str(tmp_path / "nowhere"))
     with pytest.raises(MissingWeightsError, match=r"screentest\[encoders\]"):
         minilm.find_encoder()

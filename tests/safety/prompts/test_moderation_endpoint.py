@@ -271,6 +271,6 @@ def test_the_command_says_what_it_cost(stub, tmp_path, capsys):
     (tmp_path / "p.txt").write_text("a blade\npartial\n")
     assert run_cli(["classify", str(tmp_path / "p.txt"), "--classifier", str(spec)]) == 0
     said = capsys.readouterr().err
-    assert "1 prompts, 1 flagged, 0 without text, 1 where the judge failed" in said
+    assert "1 prompt, 1 flagged, 0 without text, 1 where the judge failed" in said
     assert "usd 1" in said
     assert "sk-stub" not in said

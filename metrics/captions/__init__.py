@@ -1,0 +1,1 @@
+"""Captions of clips by a captioner, and what they have in common with the prompt."""
