@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .card_rules import NoCardError, NoJudgeError, card_behind
 from .core.presentation import counted
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MeasureCard", "card_of"]
 
+_CLIPS: Final = {"world": "reference world", "real": "real clips", "stage": "rooms of the world stage"}
 _LAWS, _SKILLS, _FAULTS = "physics.", "follows.", "hallucination."
 _VQA, _FOLLOWS = "vqa", "follows"
 """The encoder that asks a model on this machine, and the question of the votes that its answers must meet."""
@@ -91,7 +92,7 @@ def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
     fields = data.measures[name]
     encoders: Mapping[str, str] = fields.get("encoders") or {}
     reference = str(data.record.get("generator_spec", "")).startswith("reference:")
-    for source in ("world", "real") if reference else ("real", "world"):
+    for source in (*(("world", "real") if reference else ("real", "world")), "stage"):
         card = packaged_measures(source)
         about = None if card is None else card.measures.get(name)
         if card is None or about is None or about.version != fields.get("version"):
@@ -100,7 +101,7 @@ def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
         tested = any(row.claimed and row.found != "unknown" for row in card.of(name))
         if not tested or any(known.get(role) != digest for role, digest in encoders.items()):
             continue
-        label = f"corruptions, {'reference world' if source == 'world' else 'real clips'}"
+        label = f"corruptions, {_CLIPS[source]}"
         blind = card.failed(name)
         told = f"the card of {name} ({label}) failed: it claims to see {', '.join(blind)}, and does not"
         return MeasureCard(label, told if blind else "")

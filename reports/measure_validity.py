@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "measure_rows"]
 
-SOURCES: Final = {"world": "clips of the reference world", "real": "real clips"}
+SOURCES: Final = {
+    "world": "clips of the reference world",
+    "real": "real clips",
+    "stage": "still rooms of the world stage",
+}
 """The packaged cards and what their clips are."""
 
 

@@ -90,6 +90,10 @@ def validate(
     world: Annotated[
         str, typer.Option(help="World of the clips: reference, or stage (extra stage).")
     ] = "reference",
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="With --measures: only scenes of this family of the world; may be repeated."),
+    ] = None,
     alarms: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of lawful clips that may be above a threshold.")
     ] = 0.01,
@@ -103,8 +107,13 @@ def validate(
             "(measures of instructions), --hallucination or --sound"
         )
     if of_measures:
-        if calibrate or thresholds is not None or source != "world" or world != "reference":
-            raise UsageError("--measures takes --real, --encoder, --out, --n, --frames, --seed and --cache")
+        if calibrate or thresholds is not None or source != "world":
+            raise UsageError(
+                "--measures takes --real, --world, --family, --encoder, --out, --n, --frames, --seed and "
+                "--cache"
+            )
+        if real is not None and (world != "reference" or family):
+            raise UsageError("--real takes the clips of its folder; leave --world and --family out")
         load_plugins(plugin)
         from ...metrics.encoders.base import EncoderOptions
         from ...metrics.validation.measure_bench import ALL, ValidationOptions
@@ -117,13 +126,15 @@ def validate(
             n=n,
             frames=frames,
             seed=seed,
+            world=world,
+            families=tuple(family or ()),
             encoders=sources(encoder or []),
             options=EncoderOptions(device=device.value, dtype=dtype.value, cache=cache),
         )
         run_validation(Path("runs/measures") if out is None else out, asked, cache, as_json)
         return
-    if encoder:
-        raise UsageError("--encoder is for --measures")
+    if encoder or family:
+        raise UsageError(f"{'--encoder' if encoder else '--family'} is for --measures")
     out = Path("runs/probes") if out is None else out
     from ...generators.reference.model.reconstruction import Reconstruction
 

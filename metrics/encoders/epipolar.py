@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,10 +24,11 @@ _VERSION = 1
 EPIPOLAR: Final = "epipolar"
 EPIPOLAR_COLUMNS: Final = ("inliers", "sampson", "matches", "motion", "homography", "seconds")
 """inliers: share of the matches whose Sampson distance to the fitted epipolar geometry is at most 1 pixel;
-sampson: the median of that distance over all matches, in pixels of a frame of 512; both NaN with fewer than
-`FEWEST_MATCHES` matches, or a median motion under `STILL`; matches: how many points were followed; motion:
-their median shift, in shares of min(H, W); homography: share that one plane, or a camera that only turns,
-explains as well; seconds: between the two frames."""
+sampson: the median of that distance over all matches, in pixels of the frame, whose longer side is first
+reduced to 512 if it is more; both NaN with fewer than `FEWEST_MATCHES` matches, or a median motion under
+`STILL`; matches: how many points were followed; motion: their median shift, in shares of min(H, W);
+homography: share that one plane, or a camera that only turns, explains as well; seconds: between the two
+frames."""
 FEWEST_MATCHES: Final = 40
 STILL: Final = 0.01
 _RATE: Final = 2.0
@@ -133,11 +135,16 @@ def _describe(start: _F, end: _F, shape: tuple[int, ...]) -> tuple[float, ...]:
     motion = float(np.median(np.sqrt(np.square(end - start).sum(axis=1)))) / side if len(start) else 0.0
     if len(start) < FEWEST_MATCHES or motion < STILL:
         return math.nan, math.nan, float(len(start)), motion, math.nan
-    fundamental: Any = cv2.findFundamentalMat(start, end, cv2.USAC_MAGSAC, _NEAR, 0.999, 10_000)[0]
+    fundamental: Any = None
+    # It raises where no sample of the matches gives a model.
+    with suppress(cv2.error):
+        fundamental = cv2.findFundamentalMat(start, end, cv2.USAC_MAGSAC, _NEAR, 0.999, 10_000)[0]
     if fundamental is None or np.shape(fundamental) != (3, 3):
         return math.nan, math.nan, float(len(start)), motion, math.nan
     distances = sampson_distances(np.asarray(fundamental, np.float64), start, end)
-    plane: Any = cv2.findHomography(start, end, cv2.USAC_MAGSAC, _NEAR)[1]
+    plane: Any = None
+    with suppress(cv2.error):
+        plane = cv2.findHomography(start, end, cv2.USAC_MAGSAC, _NEAR)[1]
     explained = 0.0 if plane is None else float(np.mean(plane))
     inliers = float((distances <= _NEAR).mean())
     return inliers, float(np.median(distances)), float(len(start)), motion, explained

@@ -19,14 +19,19 @@ _NEEDS: Final = (EPIPOLAR, BLANK)
 
 
 @measure(
-    "geometry.epipolar", version=1, needs=_NEEDS, better="higher", bounds=(0.0, 1.0), sees={"wobble": "falls"}
+    "geometry.epipolar",
+    version=1,
+    needs=_NEEDS,
+    better="higher",
+    bounds=(0.0, 1.0),
+    sees={"wobble": "falls", "bend": "falls"},
 )
 def epipolar_inliers(sample: Sample) -> Scored:
     """Share of matches that two views of one rigid scene would have, median over pairs 1/2 s apart.
 
     Corners are followed between the frames, and an epipolar geometry is fitted to them; a match agrees if its
-    Sampson distance is at most 1 pixel in a frame of 512. It is for still scenes under a moving camera: what
-    moves by itself does not agree, and need not be wrong.
+    Sampson distance is at most 1 pixel. Frames whose longer side is over 512 are first reduced to 512. It is
+    for still scenes under a moving camera: what moves by itself does not agree, and need not be wrong.
 
     Raises:
         NotApplicable: too few points can be followed, the camera does not move, there are no two sampled
@@ -41,13 +46,13 @@ def epipolar_inliers(sample: Sample) -> Scored:
     needs=_NEEDS,
     better="lower",
     bounds=(0.0, None),
-    unit="pixels of 512",
-    sees={"wobble": "rises"},
+    unit="pixels",
+    sees={"wobble": "rises", "bend": "rises"},
 )
 def sampson_error(sample: Sample) -> Scored:
     """Median Sampson distance of all matches to the epipolar geometry that fits them, median over pairs.
 
-    See `geometry.epipolar`.
+    In pixels of the frame that `geometry.epipolar` measures in.
 
     Raises:
         NotApplicable: as `geometry.epipolar`.

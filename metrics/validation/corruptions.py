@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...generators.worlds.stage.warps import WARP, warped
 from ...harness.core.keys import seeded_rng
 from .looks import coded
 
@@ -167,6 +168,11 @@ def _wobble(clip: TrueClip, share: float, rng: np.random.Generator, other: TrueC
     return made
 
 
+def _bend(clip: TrueClip, share: float, rng: np.random.Generator, other: TrueClip) -> Frames:
+    del other
+    return warped(clip.frames, share / WARP, 1, int(rng.integers(2**32)))
+
+
 def _loop(clip: TrueClip, times: float, rng: np.random.Generator, other: TrueClip) -> Frames:
     del rng, other
     part = clip.frames[: len(clip.frames) // round(times)]
@@ -195,6 +201,8 @@ CORRUPTIONS: Final[Mapping[str, Corruption]] = MappingProxyType(
         "swap": Corruption("hard cut to another clip, share of the clip", (0.125, 0.25, 0.5), _swap, 4),
         "wobble": Corruption("smoothly bent, anew in each frame, share of the shorter side",
                              (0.005, 0.01, 0.02), _wobble),
+        "bend": Corruption("smoothly bent, by a field that turns slowly, root mean square, share of the side",
+                           (0.0125, 0.025, 0.05), _bend, 8),
         "loop": Corruption("the first part is played so many times", (2.0,), _loop, 8),
         CAPTION: Corruption("the prompt of another clip", (1.0,)),
     }

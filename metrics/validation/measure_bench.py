@@ -20,7 +20,7 @@ from .measure_card import MeasureCard, make_measure_card
 from .measure_report import measure_text
 from .measure_trials import ClipRow, Tools, clip_rows
 from .set_trials import OF_SETS, SET_SIZE, SETS, set_rows
-from .true_clips import FolderClips, TrueClips, WorldClips
+from .true_clips import WORLD, FolderClips, TrueClips, WorldClips
 
 __all__ = ["ALL", "MEASURE_CARD", "MEASURE_TEXT", "ValidationOptions", "validate_measures"]
 
@@ -40,11 +40,12 @@ class ValidationOptions:
 
     Attributes:
         measures: names, or `ALL`.
-        real: a folder of true clips; None for clips of the reference world.
+        real: a folder of true clips; None for clips of a world.
         n: clips of the world, or of the folder at most (None for all of them).
         frames: of each clip of the folder.
         seed: of the clips of the world.
-        encoders: role -> source; on the world ``reference`` where none is named.
+        world, families: which world, and which of its families of scenes; empty for all.
+        encoders: role -> source; on the reference world ``reference`` where none is named.
         options: device and dtype.
     """
 
@@ -53,6 +54,8 @@ class ValidationOptions:
     n: int | None = None
     frames: int = 16
     seed: int = 0
+    world: str = WORLD
+    families: Sequence[str] = ()
     encoders: Mapping[str, str] = field(default_factory=dict[str, str])
     options: EncoderOptions = field(default_factory=EncoderOptions)
 
@@ -60,8 +63,9 @@ class ValidationOptions:
 def validate_measures(out: Path, asked: ValidationOptions, cache: FeatureCache) -> MeasureCard:
     """Measure the validity card of measures: ``out``/measures.json and ``out``/MEASURES.md.
 
-    Measures of clips are tried on ``n`` clips (40 of the world). Set measures are tried on 12 sets of 8
-    other clips of the world against 96 more as reference, and not on a folder, which rarely holds so many.
+    Measures of clips are tried on ``n`` clips (40 of a world). Set measures are tried on 12 sets of 8
+    other clips of the reference world against 96 more as reference, and on nothing else: a folder rarely
+    holds so many, and another world's families are kinds of their own.
 
     Raises:
         UsageError: no measure is left, an encoder of a named measure is not named, a measure claims to see
@@ -75,7 +79,8 @@ def validate_measures(out: Path, asked: ValidationOptions, cache: FeatureCache) 
     measures, encoders = _chosen(asked)
     clips: TrueClips
     if asked.real is None:
-        clips = WorldClips(40 if asked.n is None else asked.n, asked.seed)
+        n = 40 if asked.n is None else asked.n
+        clips = WorldClips(n, asked.seed, world=asked.world, families=asked.families)
     else:
         clips = FolderClips(asked.real, asked.frames, asked.n)
     of_clips = [m for m in measures if m.kind != "set"]
@@ -90,7 +95,7 @@ def validate_measures(out: Path, asked: ValidationOptions, cache: FeatureCache) 
         "sources": _sources(asked, encoders),
         "versions": {library: version(library) for library in _LIBRARIES},
     }
-    if of_sets and asked.real is None:
+    if of_sets and _on_reference(asked):
         found = (
             WorldClips(SETS * SET_SIZE, asked.seed, "sets"),
             WorldClips(SETS * SET_SIZE, asked.seed, "reference"),
@@ -151,10 +156,15 @@ def _encoder(feature: str, measure: str, asked: ValidationOptions) -> Encoder:
     role = role_of(name)
     if role is None:
         return make_encoder(name, None, asked.options)
-    source = asked.encoders.get(role, "reference" if asked.real is None else None)
+    source = asked.encoders.get(role, "reference" if _on_reference(asked) else None)
     if source is None:
         raise UsageError(f"{measure} needs the encoder {role!r}; name it with --encoder {role}=SOURCE")
     return make_encoder(name, source, asked.options)
+
+
+def _on_reference(asked: ValidationOptions) -> bool:
+    """Say whether the clips are of every family of the world that the encoders ``reference`` are for."""
+    return asked.real is None and asked.world == WORLD and not asked.families
 
 
 def _of(measures: Sequence[Measure], encoders: Mapping[str, Encoder]) -> dict[str, Encoder]:

@@ -46,7 +46,7 @@ def packaged_hallucination(identity: Mapping[str, Json]) -> HallucinationCard | 
 
 @cache
 def packaged_measures(source: str) -> MeasureCard | None:
-    """Read the card of what measures see on clips of ``world`` or ``real``; None if there is none."""
+    """Read the card of what measures see on ``world``, ``real`` or ``stage`` clips; None if there is none."""
     path = DATA / source / "measures.json"
     return MeasureCard.model_validate_json(path.read_bytes()) if path.is_file() else None
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...generators.worlds.registry import find_world
-from ...harness.core.errors import MediaError, UsageError
+from ...harness.core.errors import MediaError, UsageError, unknown_name
 from ...harness.core.files import survey_videos
 from ...harness.core.keys import Json, digest
 from ...harness.core.media import Clip, open_clip
@@ -20,9 +20,10 @@ from ...harness.core.presentation import counted
 from ...harness.core.progress import note
 from ..quality.motion import repeat_limit
 
-__all__ = ["FolderClips", "TrueClip", "TrueClips", "WorldClips", "with_others"]
+__all__ = ["WORLD", "FolderClips", "TrueClip", "TrueClips", "WorldClips", "with_others"]
 
-_WORLD: Final = "reference"
+WORLD: Final = "reference"
+"""The world whose clips are true ones, where no other is named."""
 _FEWEST: Final = 8
 
 
@@ -46,28 +47,52 @@ class TrueClip:
 
 
 class WorldClips:
-    """Clips of the reference world with their captions, of every family of scenes.
+    """Clips of a simulated world with their captions.
 
     Args:
         n: how many.
         seed: of the scenes.
+        purpose: clips of one are not those of another.
+        world: the reference world, or another by name.
+        families: of scenes; empty for every family.
+
+    Raises:
+        UsageError: no such world or family.
     """
 
-    name = "world"
-
-    def __init__(self, n: int, seed: int = 0, purpose: str = "clips") -> None:
-        self._world, self._n, self._seed, self._purpose = find_world(_WORLD), n, seed, purpose
+    def __init__(
+        self,
+        n: int,
+        seed: int = 0,
+        purpose: str = "clips",
+        *,
+        world: str = WORLD,
+        families: Sequence[str] = (),
+    ) -> None:
+        self._world, self._n, self._seed, self._purpose = find_world(world), n, seed, purpose
+        self._families = tuple(families)
+        for family in self._families:
+            if family not in self._world.families:
+                raise unknown_name(f"family of the world {world!r}", family, self._world.families)
+        self.name = "world" if world == WORLD else world
 
     def identity(self) -> dict[str, Json]:
         """List what the clips depend on."""
-        return {"world": _WORLD, "version": self._world.version, "n": self._n, "seed": self._seed}
+        fields: dict[str, Json] = {
+            "world": self._world.name,
+            "version": self._world.version,
+            "n": self._n,
+            "seed": self._seed,
+        }
+        return {**fields, "families": list(self._families)} if self._families else fields
 
     def __len__(self) -> int:
         return self._n
 
     def __iter__(self) -> Iterator[TrueClip]:
         size = self._world.native_clips[0]
-        clips = self._world.clips(self._n, ["validation", self._purpose, self._seed], size)
+        seed: list[Json] = ["validation", self._purpose, self._seed]
+        clips = self._world.clips(self._n, seed, size, families=self._families)
         for number, (frames_THWC, truth) in enumerate(clips):
             facts = truth.to_json()
             yield TrueClip(

@@ -101,3 +101,13 @@ def test_the_feature_does_not_depend_on_the_windows() -> None:
     clip = rigid(9, 96)
     one, two = (encode(make_encoder("epipolar"), clip, cuts=cuts) for cuts in ((), (1, 5, 6)))
     assert one.tobytes() == two.tobytes()
+
+
+def test_matches_that_no_camera_explains_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise cv2.error("!model.empty()")
+
+    clip = rigid()
+    monkeypatch.setattr(cv2, "findFundamentalMat", fails)
+    with pytest.raises(NotApplicable, match="no epipolar geometry fits"):
+        views(clip)

@@ -12,7 +12,7 @@ from screentest.harness.core.media import decode_count
 from screentest.metrics import MEASURES, make_encoder
 from screentest.metrics.encoders.cache import FeatureCache
 from screentest.metrics.validation import measure_bench
-from screentest.metrics.validation.corruptions import CORRUPTIONS
+from screentest.metrics.validation.corruptions import CORRUPTIONS, corrupted
 from screentest.metrics.validation.measure_bench import (
     MEASURE_CARD,
     MEASURE_TEXT,
@@ -22,7 +22,7 @@ from screentest.metrics.validation.measure_bench import (
 from screentest.metrics.validation.measure_card import MeasureCard
 from screentest.metrics.validation.measure_trials import CLEAN, Tools, clip_rows
 from screentest.metrics.validation.set_trials import SETS, set_rows
-from screentest.metrics.validation.true_clips import WorldClips
+from screentest.metrics.validation.true_clips import WorldClips, with_others
 
 
 def tools(cache: Path, *names: str) -> Tools:
@@ -47,6 +47,28 @@ def test_every_clip_is_measured_as_it_is_and_under_every_grade(tmp_path: Path) -
     ]
     assert of_noise == sorted(of_noise)
     assert 10 < of_noise[-1] < 32  # levels, less what is cut off at black
+
+
+def test_a_bend_turns_slowly_and_leaves_the_first_frame_as_it_is() -> None:
+    clip, other = next(with_others(WorldClips(2)))
+    mild, strong = (corrupted(clip, "bend", share, other) for share in (0.0125, 0.05))
+    assert mild is not None
+    assert strong is not None
+    assert (strong[0] == clip.frames[0]).all()
+    changed = [float(np.abs(made.astype(int) - clip.frames).mean()) for made in (mild, strong)]
+    assert 0 < changed[0] < changed[1]
+    assert np.array_equal(strong, corrupted(clip, "bend", 0.05, other))
+
+
+def test_clips_of_a_world_are_of_the_families_that_are_asked_for() -> None:
+    clips = WorldClips(4, families=("fall", "uniform"))
+    assert {(clip.kind or "").split()[0] for clip in clips} <= {"fall", "uniform"}
+    assert clips.identity()["families"] == ["fall", "uniform"]
+    assert "families" not in WorldClips(4).identity()
+    with pytest.raises(
+        UsageError, match="unknown family of the world 'reference' 'fal'; did you mean 'fall'"
+    ):
+        WorldClips(4, families=("fal",))
 
 
 def test_a_caption_is_swapped_without_another_clip(tmp_path: Path) -> None:
