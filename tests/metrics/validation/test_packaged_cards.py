@@ -93,7 +93,7 @@ def measures_of(source: str) -> MeasureCard:
     return card
 
 
-@pytest.mark.parametrize("source", ["world", "real"])
+@pytest.mark.parametrize("source", ["world", "real", "stage"])
 def test_what_measures_see_is_told_of_the_measures_that_come_with_it(source: str) -> None:
     card = measures_of(source)
     MEASURES.load()
@@ -144,6 +144,15 @@ def test_compression_that_flatters_motion_is_seen_by_two_measures_of_the_same_su
     assert found["motion.flicker"] == "rewards"
     assert found["motion.warping_error"] == "rewards"
     assert [name for name, what in found.items() if what == "seen"] == ["quality.blur", "quality.block_edges"]
+
+
+def test_bent_rooms_are_told_from_rigid_ones() -> None:
+    card = measures_of("stage")
+    assert card.settings["clips"]["families"] == ["room-orbit", "room-dolly"]
+    for name, moves in (("geometry.epipolar", 0.0), ("geometry.sampson_error", 1.0)):
+        found = {row.corruption: row for row in card.of(name)}
+        assert found["bend"].found == found["wobble"].found == "seen"
+        assert [area.value for area in found["bend"].areas] == [moves] * 3
 
 
 def test_the_card_of_sound_says_from_which_severity_each_claim_is_seen():
