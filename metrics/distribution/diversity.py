@@ -39,6 +39,8 @@ def prdc(sample: RunSample) -> dict[str, RunEstimate]:
 
     Naeem et al. 2020, with the 5th neighbour: precision and density are of fidelity, recall and coverage of
     diversity. They are of the sets' sizes, too, so compare them at equal n and m.
+    In simulation the 95 % intervals of density held in 91 to 95 % of draws, and those of precision and
+    coverage at 20 prompts in 91 to 97 %: they are somewhat too narrow (docs/validity.md).
 
     Raises:
         NotApplicable: either set has fewer than six clips.
@@ -72,6 +74,7 @@ def vendi(sample: RunSample) -> RunEstimate:
     """Effective number of different clips in the run (Friedman and Dieng 2023), from cosines of features.
 
     It grows with n: compare runs of one suite. Clips that are broken in many ways are diverse, too.
+    In simulation its 95 % intervals held in 97 to 100 % of draws (docs/validity.md).
 
     Raises:
         NotApplicable: fewer than two clips.
@@ -88,6 +91,7 @@ def prompt_diversity(sample: RunSample) -> RunEstimate:
     """Difference between the clips of a prompt: 1 - cosine, over pairs of its seeds, then over prompts.
 
     0 for a generator that gives a prompt the same clip whatever the seed. Prompts with one clip are left out.
+    In simulation its 95 % intervals held in 94 to 96 % of draws (docs/validity.md).
 
     Raises:
         NotApplicable: no prompt has two clips.

@@ -50,6 +50,7 @@ def frame_cmmd(sample: RunSample) -> RunEstimate:
 
     1,000 times the biased squared maximum mean discrepancy under a Gaussian kernel of width 10, of features
     of length 1 (Jayasumana et al. 2024), over the frames of clips by the encoder ``clip``.
+    In simulation its 95 % intervals held in 93 to 99 % of draws (docs/validity.md).
 
     Raises:
         NotApplicable: either set has fewer than two clips.

@@ -37,6 +37,8 @@ def frechet_video_distance(sample: RunSample) -> RunEstimate:
     """Frechet distance of generated clips to the reference set, in the space of the video encoder.
 
     Unterthiner et al. 2018, with the encoder that the run names in place of I3D, and covariances by n - 1.
+    In simulation its 95 % intervals held the distance expected at that n in 94 to 99 % of draws, and so are
+    cautious; they do not hold the distance of endless sets (docs/validity.md).
 
     Raises:
         NotApplicable: either set has fewer than two clips.
@@ -61,6 +63,7 @@ def extrapolated_frechet_video_distance(sample: RunSample) -> RunEstimate:
 
     Chong and Forsyth 2020. It removes most of the effect of sample size from `fidelity.fvd`, at the price of
     more noise, and can be slightly negative for similar sets.
+    In simulation its 95 % intervals held in 96 to 100 % of draws (docs/validity.md).
 
     Raises:
         NotApplicable: either set has fewer than 16 clips.
@@ -88,6 +91,7 @@ def kernel_video_distance(sample: RunSample) -> RunEstimate:
 
     The unbiased squared maximum mean discrepancy under (x.y / D + 1)^3 (Binkowski et al. 2018) of all clips,
     slightly negative for like sets.
+    In simulation its 95 % intervals held in 94 to 99 % of draws (docs/validity.md).
 
     Raises:
         NotApplicable: either set has fewer than two clips.
@@ -103,6 +107,7 @@ def jedi(sample: RunSample) -> RunEstimate:
 
     100 times the biased squared maximum mean discrepancy under (x.y / D)^2 (Luo et al. 2024). JEDi itself has
     features of V-JEPA: name a V-JEPA model as the encoder ``video``. Being biased, it falls with more clips.
+    In simulation its 95 % intervals held in 92 to 98 % of draws (docs/validity.md).
 
     Raises:
         NotApplicable: either set has fewer than two clips.

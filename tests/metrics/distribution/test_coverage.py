@@ -9,8 +9,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 from screentest.harness.core.stats import jackknife_interval
-from screentest.metrics import polynomial_mmd, precision_recall_density_coverage, vendi_score
-from screentest.metrics.distribution.frechet import Extrapolation, extrapolate_frechet
+from screentest.metrics import (
+    frechet_distance,
+    polynomial_mmd,
+    precision_recall_density_coverage,
+    vendi_score,
+)
+from screentest.metrics.distribution.frechet import Extrapolation, extrapolate_frechet, leave_one_out
 from screentest.metrics.distribution.kernel import mmd_leave_one_out, polynomial_kernel
 from screentest.metrics.distribution.neighbours import Prdc, prdc_leave_one_out
 from screentest.metrics.distribution.vendi import vendi_leave_one_out
@@ -38,6 +43,7 @@ def extrapolated(x: np.ndarray, clusters: list[str] | None = None) -> Extrapolat
 
 
 STATISTICS: dict[str, tuple[Statistic, LeaveOneOut]] = {
+    "Frechet distance": (lambda x: frechet_distance(x, REAL), lambda x: leave_one_out(x, REAL, CLUSTERS)),
     "kernel distance": (
         lambda x: polynomial_mmd(x, REAL),
         lambda x: mmd_leave_one_out(x, REAL, CLUSTERS, polynomial_kernel()),
