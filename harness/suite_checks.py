@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .core.labels import is_aggregated, slices_of
+from .purpose import purpose_text
 from .suite import Suite
 
 if TYPE_CHECKING:
@@ -132,6 +133,9 @@ def difference(one: Suite, two: Suite) -> SuiteDifference:
     """Compare two suites, prompt by prompt."""
     skipped = {"prompts", "templates"}
     before, after = (suite.model_dump(mode="json", exclude=skipped) for suite in (one, two))
+    for fields, suite in ((before, one), (after, two)):
+        if suite.purpose is not None:
+            fields["purpose"] = purpose_text(suite.purpose)
     settings = tuple(
         (key, _shown(before[key]), _shown(after[key])) for key in before if before[key] != after[key]
     )
@@ -152,6 +156,8 @@ def _by_start(prompts: Iterable[Prompt]) -> dict[tuple[str, str], Prompt]:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return ""
     text = (
         ", ".join(map(str, value))
         if isinstance(value, Sequence) and not isinstance(value, str)

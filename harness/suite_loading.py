@@ -280,6 +280,12 @@ def load_suite(name: str) -> Suite:
         )
     if "," in name and not Path(name).is_file():
         return join_suites([load_suite(part.strip()) for part in name.split(",")])
+    other = Path(name)
+    if "/" not in name and other.suffix not in ("", ".yaml", ".yml") and other.is_file():
+        raise UsageError(
+            f"{name} is no suite, which is a .yaml file; a copy of a benchmark is named NAME:{name} "
+            "('screentest list benchmarks')"
+        )
     return filled(read_suite(name))
 
 

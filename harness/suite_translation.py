@@ -22,7 +22,8 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
     The prompts of one base share the label ``base``, so that the loss by language is a paired difference. The
     original keeps its text, seeds and labels, and gets ``language: en`` unless it has a language. A prompt
     that the function gives no text for, or its own, is left out in that language, and counted in the
-    description. Expectations and questions stay as they are.
+    description. Expectations and questions stay as they are. In a suite that is translated already, the
+    originals alone are translated, and only to languages that their base lacks.
 
     Args:
         suite: its prompts are the base.
@@ -41,13 +42,20 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
         raise UsageError(f"the suite {suite.name!r} has no prompts to translate")
     prompts: list[Prompt] = []
     missing: dict[str, int] = {}
+    there = {(prompt.label("base"), prompt.label("language")) for prompt in suite.prompts}
+    original: dict[str, str] = {}
     for number, prompt in enumerate(suite.prompts, start=1):
         base = prompt.label("base") or prompt.label("id") or f"{suite.name[:50]}-{number}"
         labels = {**prompt.labels, "base": (base,)}
         labels.setdefault("language", ("en",))
         prompts.append(prompt.model_copy(update={"labels": labels}))
         kept = {name: values for name, values in labels.items() if name != "id"}
+        language_of_prompt = labels["language"][0]
+        if original.setdefault(base, language_of_prompt) != language_of_prompt:
+            continue  # a translation already: its base is translated, and not what was made of it
         for language in languages:
+            if (base, language) in there:
+                continue
             text = _text(translate, prompt.text, language)
             if text is None or text == prompt.text:
                 missing[language] = missing.get(language, 0) + 1
@@ -56,6 +64,9 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
             whose = f"the translation of {prompt.text!r} to {language} is no prompt"
             prompts.append(checked(Prompt, fields, whose))
     if len(prompts) == len(suite.prompts):
+        told = ", ".join(languages)
+        if not missing:
+            raise UsageError(f"the suite {suite.name!r} has every prompt in {told} already")
         raise UsageError("the function translated no prompt; it should return another text, or None")
     untranslated = ", ".join(f"{n} in {language}" for language, n in missing.items())
     said = [suite.description, f"also in {', '.join(languages)}"]

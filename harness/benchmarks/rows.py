@@ -8,7 +8,7 @@ import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
 from ..core.csv_rows import csv_rows, read_table
 from ..core.errors import UsageError
@@ -66,14 +66,15 @@ def read_rows(path: Path, needed: Sequence[str], title: str) -> list[Row]:
         def check(names: Sequence[str]) -> None:
             _need(path, title, needed, names, "")
 
-        return [row for _, row in csv_rows(path, read_table(path, "the table"), check)]
+        found: list[Row] = [row for _, row in csv_rows(path, read_table(path, "the table"), check)]
+        return found or _refuse_empty(path, title)
     if not name.endswith((".json", ".jsonl")):
         raise UsageError(f"{path} is not a file of {title}, which are .json, .jsonl or .csv")
     given = read_json(path)
     if isinstance(given, Mapping) and len(cast("Mapping[str, Any]", given)) == 1:
         given = next(iter(cast("Mapping[str, Any]", given).values()))  # {"train": [...]}
     if given == []:
-        raise UsageError(f"{path} has no rows; a file of {title} has one for each prompt")
+        _refuse_empty(path, title)
     if not isinstance(given, list):
         raise UsageError(f"{path} is not a file of {title}: it should be a list of rows")
     rows = cast("list[Any]", given)
@@ -84,12 +85,16 @@ def read_rows(path: Path, needed: Sequence[str], title: str) -> list[Row]:
     return cast("list[Row]", rows)
 
 
+def _refuse_empty(path: Path, title: str) -> NoReturn:
+    raise UsageError(f"{path} has no rows; a file of {title} has one for each prompt")
+
+
 def _need(path: Path, title: str, needed: Sequence[str], names: Sequence[str], where: str) -> None:
     missing = [name for name in needed if name not in names]
     if missing:
         raise UsageError(
             f"{path}{where} is not of {title}: it has no {' and no '.join(map(repr, missing))}, and has "
-            f"{', '.join(map(str, names))}"
+            f"{', '.join(map(str, filter(None, names))) or 'no columns'}"
         )
 
 

@@ -59,8 +59,7 @@ def new(file: Annotated[Path, typer.Argument(help="The .yaml file to write.")]) 
     """Write a suite to start from, with a prompt, an expectation and a template."""
     from ..core.keys import slug
 
-    if file.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"the file {file} should end in .yaml")
+    _refuse_other_ending(file)
     if file.exists():
         raise UsageError(f"{file} is there already; name another file, or delete it")
     try:
@@ -68,6 +67,11 @@ def new(file: Annotated[Path, typer.Argument(help="The .yaml file to write.")]) 
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from None
     say(f"suite: {file}")
+
+
+def _refuse_other_ending(file: Path) -> None:
+    if file.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"the file {file} should end in .yaml")
 
 
 @suite_app.command()
@@ -247,6 +251,7 @@ def translate(
     from ..suite_loading import load_suite, write_suite
     from ..suite_translation import translated
 
+    _refuse_other_ending(out)
     place, _, name = by.rpartition(":")
     if not place.endswith(".py") or not name:
         raise UsageError(f"--by {by!r} should be file.py:name of a function of a text and a language")

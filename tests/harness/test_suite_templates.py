@@ -273,3 +273,48 @@ def test_a_template_may_start_from_files_with_variables() -> None:
         ("starts/blue.mp4", "edit", 0.5),
     ]
     assert suite.clip_of(suite.prompts[0]).frames == 8
+
+
+def test_a_suite_that_is_translated_already_is_translated_from_its_originals():
+    def say(text: str, language: str) -> str:
+        return f"{language}: {text}"
+
+    both = translated(suite_of(prompts=["a kite", "a barge"]), say, ["de"])
+    three = translated(both, say, ["de", "fr"])
+    assert [(p.text, p.label("language")) for p in three.prompts] == [
+        ("a kite", "en"),
+        ("fr: a kite", "fr"),
+        ("de: a kite", "de"),
+        ("a barge", "en"),
+        ("fr: a barge", "fr"),
+        ("de: a barge", "de"),
+    ]
+    assert {p.label("base") for p in three.prompts} == {"mine-1", "mine-2"}
+    with pytest.raises(UsageError, match="has every prompt in de already"):
+        translated(both, say, ["de"])
+
+
+def test_prompts_in_disguise_share_a_base_and_are_all_translated():
+    labels = {"base": "k"}
+    prompts = [{"text": "a kite", "labels": labels}, {"text": "A K I T E", "labels": labels}]
+    made = translated(suite_of(prompts=prompts), lambda text, language: f"{language} {text}", ["de"])
+    assert [p.text for p in made.prompts] == ["a kite", "de a kite", "A K I T E", "de A K I T E"]
+
+
+def test_the_difference_says_what_suites_are_for_in_words():
+    asks = [{"what": "calm", "by": ["motion.flicker"], "how": "by pixels"}]
+    found = difference(suite_of(), suite_of(purpose={"use": "For boats.", "asks": asks}))
+    ((name, was, now),) = found.settings
+    assert (name, was) == ("purpose", "")
+    assert now.startswith("For boats.")
+
+
+def test_suites_are_yaml_files(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("t.py").write_text("def de(text, language):\n    return language + text\n")
+    assert run_cli(["suite", "translate", "order", "--to", "de", "--by", "t.py:de", "--out", "o.txt"]) == 2
+    assert "the file o.txt should end in .yaml" in " ".join(capsys.readouterr().err.split())
+    Path("x.csv").write_text("a,b\n")
+    assert run_cli(["suite", "check", "x.csv"]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "x.csv is no suite, which is a .yaml file; a copy of a benchmark is named NAME:x.csv" in told

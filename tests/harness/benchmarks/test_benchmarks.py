@@ -313,3 +313,13 @@ def test_damaged_files_are_one_sentence(tmp_path: Path):
     broken.write_bytes(b"\x1f\x8b\x00")
     with pytest.raises(UsageError, match="cannot be read"):
         load_suite(f"safesora:{broken}")
+
+
+@pytest.mark.parametrize(
+    ("header", "told"), [("caption,action,is_hard", "has no rows"), ("", "has no columns")]
+)
+def test_a_table_without_rows_or_columns_is_refused_in_a_sentence(tmp_path: Path, header: str, told: str):
+    path = tmp_path / "empty.csv"
+    path.write_text(header + "\n")
+    with pytest.raises(UsageError, match=told):
+        load_suite(f"videophy-2:{path}")
