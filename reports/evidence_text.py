@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evidence_text", "first_second", "when"]
 
+_LONGEST = 120
+"""Characters of a caption that are shown."""
+
 
 def when(score: Score) -> str:
     """Describe when in the clip the evidence shows, and in how many of its frames."""
@@ -47,8 +50,19 @@ def evidence_text(score: Score) -> str:
             said = f"{law}{name} {number(size)}, threshold {number(limit)}"
             parts.append(said)
     cut = of.get("prompt_cut")
-    parts.append(cut if isinstance(cut, str) else "")
+    parts += [cut if isinstance(cut, str) else "", _captions(of)]
     return "; ".join(part for part in (*parts, when(score)) if part)
+
+
+def _captions(evidence: Mapping[str, Any]) -> str:
+    """Quote what a captioner said of the clip: its different captions, each shortened."""
+    captions = evidence.get("captions")
+    if not isinstance(captions, list):
+        return ""
+    texts = [part.get("text") for part in captions if isinstance(part, Mapping)]
+    said = dict.fromkeys(text for text in texts if isinstance(text, str) and text)
+    short = [text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..." for text in said]
+    return f"captioned: {', '.join(f'“{text}”' for text in short)}" if short else ""
 
 
 def _failure(evidence: Mapping[str, Any]) -> str:

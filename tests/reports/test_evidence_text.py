@@ -28,6 +28,14 @@ def score(evidence: dict[str, Any]) -> Score:
             "color: ratio 3.00, threshold 1.50; at 0.50 s",
         ),
         ({"failure": "not shown", "missing": ["red ball", "gray wall"]}, "not shown: red ball, gray wall"),
+        (
+            {
+                "captions": [
+                    {"seconds": k, "text": text} for k, text in enumerate(["a dog", "", "a dog", "x" * 130])
+                ]
+            },
+            f"captioned: “a dog”, “{'x' * 117}...”",
+        ),
         ({"failure": "mirrored", "apart": -1.2}, "mirrored"),
         ({"failure": "wrong count", "missing": 2, "extra": 0}, "wrong count"),
         ({"failure": None, "failed": []}, ""),
