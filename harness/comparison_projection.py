@@ -7,22 +7,23 @@ baseline is a step of them: its training step, or its place by age. So differenc
 
 from __future__ import annotations
 
-import html
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .comparison import Comparison
+from .comparison import Comparison, Difference
 from .comparison_many import ManyComparison
 from .comparison_rows import COLUMNS, difference_rows
 from .core.csv_rows import csv_text
 from .core.keys import canonical_json, digest
+from .core.markdown import plain_markdown, table_lines
 from .core.mlflow_names import MAX_TAG, bounded_text, metric_name
+from .core.presentation import MISSING, counted, estimate_cell, level, p_value
 from .digests import read_digests
 from .mlflow_run import StepValue
-from .projected_files import Hidden
+from .projected_files import Hidden, slice_name
 from .projection import run_identity
 from .store import RunStore
 
@@ -31,9 +32,11 @@ __all__ = ["DIFFERENCES", "ProjectedComparison", "project_comparison"]
 DIFFERENCES = "differences.json"
 """A table that MLflow's pages show: the differences of the whole suite and of its slices."""
 _SHOWN = (
-    "a", "b", "measure", "slice", "a_value", "b_value", "difference", "low", "high", "p_adjusted",
-    "direction", "standing", "n", "prompts", "reason",
+    "b", "measure", "slice", "difference", "low", "high", "p_adjusted", "direction", "standing", "a_value",
+    "b_value", "n", "prompts", "wins", "losses", "ties", "reason",
 )  # fmt: skip
+_LISTED = 40
+"""Measures that the description lists."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class ProjectedComparison:
     Attributes:
         identity: of the runs, the baseline and what was asked. The same comparison has the same one, also
             after a run was scored again.
+        description: in Markdown, shown above all else on the run's page.
         values: of the metrics, a step for each run that is compared with the baseline.
         files: path in MLflow -> the text to write there.
     """
@@ -50,6 +54,7 @@ class ProjectedComparison:
     identity: str
     experiment: str
     name: str
+    description: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
     values: tuple[StepValue, ...]
@@ -91,6 +96,7 @@ def project_comparison(
         identity=digest("comparison", asked),
         experiment=f"screentest/{suite['name']}",
         name=bounded_text(f"{others} against {base}", 400),
+        description=bounded_text(_description(found, against, hidden), MAX_TAG),
         tags={
             name: bounded_text(hidden.clean(text), MAX_TAG)
             for name, text in _tags(stores, found, against, steps).items()
@@ -171,7 +177,6 @@ def _tags(
         "mlflow.source.name": "screentest compare",
         "mlflow.source.type": "LOCAL",
         "mlflow.loggedArtifacts": json.dumps([{"path": DIFFERENCES, "type": "table"}]),
-        "mlflow.note.content": _description(found, against),
     }
     for way in ("better", "worse"):
         moved = {
@@ -187,19 +192,34 @@ def _tags(
     return tags
 
 
-def _description(found: Comparison | ManyComparison, against: Sequence[Comparison]) -> str:
-    """Say in Markdown, which MLflow's page shows above all, what the numbers are and what to know of them."""
+def _description(found: Comparison | ManyComparison, against: Sequence[Comparison], hidden: Hidden) -> str:
+    """Write what the numbers are, a table of the whole suite, and what to know of them."""
     base = against[0].a.name
-    what = (
-        f"{against[0].b.name} minus {base}" if len(against) == 1 else f"each of {len(against)} minus {base}"
-    )
-    notes = [*found.notes, *(note for one in against for note in one.notes)]
-    lines = [
-        f"Paired differences, {what}, over the items of both; {DIFFERENCES} has the table.",
-        "",
-        *(f"- {note}" for note in dict.fromkeys(notes)),
+    measures = list(dict.fromkeys(d.measure for one in against for d in one.differences if d.tag is None))
+    columns = ("measure", *(plain_markdown(f"{one.b.name} - {base}") for one in against))
+    rows = [
+        (plain_markdown(name), *(_outcome(one.get(name)) for one in against)) for name in measures[:_LISTED]
     ]
-    return html.escape("\n".join(lines).strip(), quote=False)
+    notes = [*found.notes, *(note for one in against for note in one.notes)]
+    if len(measures) > _LISTED:
+        notes.append(f"{counted(len(measures) - _LISTED, 'more measure')} in {DIFFERENCES}")
+    lines = [
+        f"Paired differences from {plain_markdown(base)} with {level(found.confidence)} intervals, "
+        f"{counted(found.items, 'item')}; p adjusted by Holm. {DIFFERENCES} has slices, too.",
+        "",
+        *table_lines(columns, rows),
+        "",
+        *(f"- {plain_markdown(hidden.clean(note))}" for note in dict.fromkeys(notes)),
+    ]
+    return "\n".join(lines).strip()
+
+
+def _outcome(d: Difference | None) -> str:
+    if d is None or d.value is None:
+        return MISSING  # the reason may quote a prompt
+    cell = estimate_cell(d, signed=True)
+    p = [] if d.p_adjusted is None else [p_value(d.p_adjusted)]
+    return ", ".join([cell.text, *(word for word in (d.direction, d.standing) if word), *p])
 
 
 def _files(
@@ -210,11 +230,24 @@ def _files(
         hidden.cleaned(row)
         for row in difference_rows(against, found.pairs if many else (), found.tallies if many else ())
     ]
-    places = [COLUMNS.index(name) for name in _SHOWN]
-    shown = [[row[place] for place in places] for row in rows if row[0] == "baseline"]
+    several = len(against) > 1
+    shown = [
+        [_row_name(one, d, several), _outcome(d), *_picked(row)]
+        for row, (one, d) in zip(rows, ((one, d) for one in against for d in one.differences), strict=False)
+    ]
+    shown.sort(key=lambda row: row[2 + _SHOWN.index("slice")] != "")  # of the whole suite first
     document = hidden.cleaned(found.model_dump(mode="json"))
     return {
-        DIFFERENCES: json.dumps({"columns": list(_SHOWN), "data": shown}),
+        DIFFERENCES: json.dumps({"columns": ["of", "result", *_SHOWN], "data": shown}),
         "differences.csv": csv_text(COLUMNS, rows),
         "comparison.json": json.dumps(document, indent=1, ensure_ascii=False),
     }
+
+
+def _row_name(one: Comparison, d: Difference, several: bool) -> str:
+    name = slice_name(d.measure, d.tag)
+    return f"{one.b.name}: {name}" if several else name
+
+
+def _picked(row: Sequence[Any]) -> list[Any]:
+    return [row[COLUMNS.index(name)] for name in _SHOWN]

@@ -15,6 +15,7 @@ from .core.mlflow_store import mlflow_client, shown
 from .mlflow_run import (
     StepValue,
     changed_tags,
+    description_tags,
     find_experiment,
     find_run,
     names_listed,
@@ -114,6 +115,7 @@ def _send(
         "mlflow.parentRunId": runs[0],
         "screentest.withdrawn": names_listed(gone),
     }
+    tags |= description_tags(run, view.description)
     new_tags = changed_tags(run, tags)
     params = {name: value for name, value in view.params.items() if name not in run.data.params}
     send_values(client, run, values, params, new_tags)

@@ -19,7 +19,7 @@ from filelock import Timeout
 
 from .core.errors import TrackingError
 from .core.files import only_one
-from .core.keys import file_sha256
+from .core.keys import digest, file_sha256
 from .core.mlflow_store import default_uri, shown, sqlite_file, wrong_address
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StepValue",
     "changed_tags",
+    "description_tags",
     "find_experiment",
     "find_run",
     "names_listed",
@@ -42,6 +43,9 @@ __all__ = [
 T = TypeVar("T")
 
 _METRICS, _PARAMS = 1000, 90  # a request may hold 1000 metrics, 100 params, 100 tags
+_OF_MODELS = {"mlflow.experimentKind": "custom_model_development"}
+"""Tag by which MLflow's pages open an experiment at its runs, if the reader chose nothing else."""
+_DESCRIPTION, _DESCRIBED = "mlflow.note.content", "screentest.described"
 _READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -92,7 +96,7 @@ def find_experiment(client: MlflowClient, name: str, uri: str, again: str) -> st
     # By default a SQLite store would put artifacts into the working folder.
     beside = None if database is None else (database.parent / "mlartifacts").as_uri()
     try:
-        return client.create_experiment(name, artifact_location=beside)
+        return client.create_experiment(name, artifact_location=beside, tags=dict(_OF_MODELS))
     except MlflowException as error:
         found = client.get_experiment_by_name(name)  # another run made it at the same moment
         if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
@@ -153,6 +157,14 @@ def one_sender(identity: str, what: str, folder: Path | None = None) -> Generato
 def changed_tags(run: Run, tags: Mapping[str, str]) -> dict[str, str]:
     """Choose the tags that MLflow does not have as they are."""
     return {name: value for name, value in tags.items() if run.data.tags.get(name, "") != value}
+
+
+def description_tags(run: Run, text: str) -> dict[str, str]:
+    """Give the tags of a run's description in Markdown; none if somebody has written another one there."""
+    there, own = run.data.tags.get(_DESCRIPTION, ""), run.data.tags.get(_DESCRIBED, "")
+    if there and digest("description", {"text": there}) != own:
+        return {}
+    return {_DESCRIPTION: text, _DESCRIBED: digest("description", {"text": text})}
 
 
 def send_values(

@@ -16,11 +16,12 @@ from typing import Any, cast
 from ..safety.attacks.withhold import MARK, Withheld, is_attack, is_red_team
 from .core.csv_rows import csv_text
 from .core.items import Item
+from .core.presentation import MISSING, estimate_cell
 from .score_rows import score_columns, score_rows
 from .store import RunStore
-from .summary import Summary
+from .summary import Aggregate, Summary
 
-__all__ = ["AGGREGATES", "Hidden", "clip_name", "logged_tables", "run_files"]
+__all__ = ["AGGREGATES", "Hidden", "clip_name", "logged_tables", "result_text", "run_files", "slice_name"]
 
 AGGREGATES = "aggregates.json"
 """A table that MLflow's pages show: the whole run and its slices, with what was left out."""
@@ -83,8 +84,15 @@ def logged_tables() -> str:
 
 
 def _aggregates(summary: Summary) -> str:
+    """Write the table, the whole run first.
+
+    Where MLflow's pages lay the tables of several runs side by side, they match rows by the first column and
+    show the second.
+    """
     statuses = sorted({status for one in summary.aggregates for status in one.left_out})
     columns = [
+        "of",
+        "result",
         "measure",
         "slice",
         "value",
@@ -98,6 +106,8 @@ def _aggregates(summary: Summary) -> str:
     ]
     rows = [
         [
+            slice_name(one.measure, one.tag),
+            result_text(one),
             one.measure,
             one.tag or "",
             one.value,
@@ -109,9 +119,20 @@ def _aggregates(summary: Summary) -> str:
             *(one.left_out.get(status, 0) for status in statuses),
             one.n_reference,
         ]
-        for one in summary.aggregates
+        for one in sorted(summary.aggregates, key=lambda one: one.tag is not None)
     ]
     return json.dumps({"columns": columns, "data": rows})
+
+
+def slice_name(measure: str, tag: str | None) -> str:
+    """Name a measure of the whole run, or of a slice, as rules do."""
+    return measure if tag is None else f"{measure}[{tag}]"
+
+
+def result_text(one: Aggregate) -> str:
+    """Write a value with its interval and sample; a dash where there is none."""
+    cell = estimate_cell(one)
+    return f"{cell.text}, n {cell.n}" if cell.value != MISSING else MISSING  # the reason may quote a prompt
 
 
 def _sample_clips(store: RunStore) -> dict[str, Path]:

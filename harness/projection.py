@@ -16,10 +16,12 @@ from typing import Any, Literal, cast
 
 from .core.errors import UsageError
 from .core.keys import digest
+from .core.markdown import plain_markdown, table_lines
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
+from .core.presentation import counted, left_out_text, level
 from .core.run_data import outcome_counts
 from .digests import read_digests
-from .projected_files import logged_tables, run_files
+from .projected_files import AGGREGATES, logged_tables, result_text, run_files
 from .store import RunStore, open_run
 from .summary import Aggregate, Summary, read_summary
 
@@ -35,6 +37,7 @@ __all__ = [
     "same_run",
 ]
 
+_LISTED = 40  # measures that the description lists
 _DATA_DIGEST = 36  # MLflow's limit on the digest of a data set
 
 
@@ -80,6 +83,7 @@ class Projection:
 
     Attributes:
         run: stable id of the run folder, from its plan and the id it got when created.
+        description: in Markdown, shown above all else on the run's page.
         absent: metrics of the summary that have no value.
         artifacts: path in MLflow -> a file of the run, or text to write there.
     """
@@ -91,6 +95,7 @@ class Projection:
     status: Literal["RUNNING", "FINISHED", "FAILED"]
     started_ms: int
     ended_ms: int | None
+    description: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -133,9 +138,10 @@ def _project(store: RunStore, attacks: bool) -> Projection:
         status="RUNNING" if not finished else "FAILED" if nothing_came else "FINISHED",
         started_ms=_started_ms(folder, record),
         ended_ms=_modified_ms(folder / "summary.json") if finished else None,
+        description=_description(folder, record, outcomes, summary),
         tags=_tags(folder, record, summary),
         params=_params(record),
-        metrics={**metrics, **given},
+        metrics={**given, **metrics},
         absent=absent,
         data=_data(store),
         model=_model(record),
@@ -197,6 +203,26 @@ def _tags(folder: Path, record: Mapping[str, Any], summary: Summary | None) -> d
         found["screentest.policy"] = card.policy
         found["screentest.waived"] = ", ".join(card.waived)
     return {name: bounded_text(_plain(value), MAX_TAG) for name, value in found.items() if value is not None}
+
+
+def _description(
+    folder: Path, record: Mapping[str, Any], outcomes: Mapping[str, int], summary: Summary | None
+) -> str:
+    """Write what was run, how it came out, and the value of each measure of the whole run."""
+    suite, told = record["suite"], left_out_text(outcomes) or "nothing yet"
+    lines = [f"{suite['name']} v{suite['version']} on {record['generator_spec']}: {told}."]
+    if (folder / "verdict.json").exists():
+        card = read_verdict(folder)
+        stale = ", of scores that were changed since" if card.stale else ""
+        lines.append(f"{card.verdict} by the policy {card.policy}{stale}.")
+    lines = [plain_markdown(line) for line in lines]
+    whole = [one for one in summary.aggregates if one.tag is None] if summary else []
+    if whole:
+        rows = [(plain_markdown(one.measure), result_text(one)) for one in whole[:_LISTED]]
+        lines += ["", *table_lines(("measure", f"value, {level(whole[0].confidence)} interval"), rows)]
+    if len(whole) > _LISTED:
+        lines += ["", f"{counted(len(whole) - _LISTED, 'more measure')} in {AGGREGATES}"]
+    return bounded_text("\n".join(lines), MAX_TAG)
 
 
 def _plain(value: object) -> str:

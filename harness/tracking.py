@@ -19,6 +19,7 @@ from .digests import read_digests
 from .mlflow_run import (
     StepValue,
     changed_tags,
+    description_tags,
     find_experiment,
     find_run,
     names_listed,
@@ -159,6 +160,7 @@ def _send(client: MlflowClient, view: Projection, uri: str) -> Synced:
         "screentest.generator_digest": view.model.digest,
         "screentest.withdrawn": names_listed(withdrawn),
     }
+    tags |= description_tags(run, view.description)
     new_tags = changed_tags(run, tags)
     # At the training step of the checkpoint, so that MLflow draws the curve over several runs.
     step = int(view.tags.get("screentest.step") or run.data.tags.get("screentest.step") or 0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..harness.core.errors import UsageError
@@ -72,13 +74,20 @@ def serve(shown: Site | Path, port: int, on_ready: Callable[[str], None]) -> Non
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True  # a browser keeps connections open, and they must not hold the end
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Pass over browsers that break off, as they do with a video that is no longer shown."""
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)
+
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = Server(("127.0.0.1", port), Handler)
     except OSError as error:
         raise UsageError(
             f"port {port} cannot be used ({error.strerror}); choose another with --port"
         ) from None
-    server.daemon_threads = True  # a browser keeps connections open, and they must not hold the end
     with server:
         on_ready(f"http://127.0.0.1:{server.server_port}/")
         try:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.presentation import MISSING
-from ..harness.core.run_data import Score
+from ..harness.core.run_data import Score, named_values
 from ..harness.projection import read_verdict
-from ..harness.store import RunStore, open_run, read_run
+from ..harness.store import RunStore, open_run
 from .build import build_report
 from .gallery import RunClips, Slot, slot_of
 from .page import render_view
@@ -212,10 +213,13 @@ class Site:
         asked = {
             name: (query.get(name) or [""])[-1] for name in ("measure", "order", "outcome", "tag", "words")
         }
-        items = _chosen(data, asked)
+        with closing(open_run(folder)) as store:
+            values = store.values_of(asked["measure"]) if asked["measure"] in data.measures else {}
+        items = _chosen(data, asked, values)
         pages = max(1, -(-len(items) // PER_PAGE))
         number = min(pages, max(1, _whole((query.get("page") or ["1"])[-1], 1)))
         shown = items[(number - 1) * PER_PAGE : number * PER_PAGE]
+        data = _with_scores(data, shown)
         context = {
             "run": folder.name,
             "views": [_view(data, item, asked["measure"]) for item in shown],
@@ -234,6 +238,7 @@ class Site:
         data = self._data(folder)
         if item not in data.items:
             raise NotFound(f"the run {folder.name} has no item {item}")
+        data = _with_scores(data, [item])
         record = data.clips.get(item)
         info = None if record is None else record.info
         frame = max(0, _whole((query.get("frame") or ["0"])[-1], 0))
@@ -271,24 +276,26 @@ class Site:
         return Answer("video/mp4", found)
 
     def _data(self, folder: Path) -> RunClips:
+        """Read the items and clips of a run; of its scores, which are many more, what is shown is read."""
         state = _state(folder)
         with self._lock:
             kept = self._read.get(folder.name)
             if kept is not None and kept[0] == state:
                 return kept[1]
-        store = open_run(folder)
-        try:
-            full = read_run(store)
-        finally:
-            store.close()
-        scores: dict[str, dict[str, Score]] = {}
-        for score in full.scores.values():
-            scores.setdefault(score.item, {})[score.measure] = score
-        data = RunClips("A", folder, full.items, full.clips, scores, full.measures)
+        with closing(open_run(folder)) as store:
+            items = {item.id: item for item in store.items()}
+            data = RunClips("A", folder, items, store.clips(), {}, named_values(store.measures()))
         with self._lock:
             self._read[folder.name] = (state, data)
             _forget(self._read, _KEPT)
         return data
+
+
+def _with_scores(data: RunClips, items: Sequence[str]) -> RunClips:
+    """Give a run with the scores of some of its items."""
+    with closing(open_run(data.folder)) as store:
+        scores = {item: {score.measure: score for score in store.scores_of(item)} for item in items}
+    return replace(data, scores=scores)
 
 
 def _page(text: str) -> Answer:
@@ -341,8 +348,8 @@ def _line(store: RunStore) -> RunLine:
     )
 
 
-def _chosen(data: RunClips, asked: Mapping[str, str]) -> list[str]:
-    """Choose the items of a page of clips, and order them."""
+def _chosen(data: RunClips, asked: Mapping[str, str], scores: Mapping[str, Score]) -> list[str]:
+    """Choose the items of a page of clips, and order them by ``scores``, those of the measure asked for."""
     words = asked["words"].lower()
     found: list[str] = []
     for item in data.items.values():
@@ -360,15 +367,14 @@ def _chosen(data: RunClips, asked: Mapping[str, str]) -> list[str]:
     fields = data.measures.get(measure)
     if fields is None:
         return found
-    values = {item: _value(data, item, measure) for item in found}
+    values = {item: _value(scores.get(item)) for item in found}
     sign = -1 if (fields["better"] == "lower") == (asked["order"] != "best") else 1
     known = [item for item in found if values[item] is not None]
     known.sort(key=lambda item: sign * float(values[item] or 0.0))
     return [*known, *(item for item in found if values[item] is None)]
 
 
-def _value(data: RunClips, item: str, measure: str) -> float | None:
-    score = data.scores.get(item, {}).get(measure)
+def _value(score: Score | None) -> float | None:
     return score.value if score is not None and score.status == "ok" else None
 
 

@@ -101,14 +101,43 @@ def test_the_table_is_one_that_the_pages_show(client, stores) -> None:
     table = json.loads(Path(client.download_artifacts(done.run_id, "differences.json")).read_text())
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     assert len(rows) == len(found.differences)
-    (whole,) = [row for row in rows if row["measure"] == "toy.quality" and not row["slice"]]
+    assert len({row["of"] for row in rows}) == len(rows)
+    (whole,) = [row for row in rows if row["of"] == "toy.quality"]
     d = found.get("toy.quality")
     assert d is not None
     assert (whole["difference"], whole["low"], whole["p_adjusted"]) == (d.value, d.low, d.p_adjusted)
+    assert whole["result"].endswith("], better, p < 0.001")
+    assert rows[0]["slice"] == ""
     text = Path(client.download_artifacts(done.run_id, "differences.csv")).read_text()
     assert len(list(csv.DictReader(text.splitlines()))) == len(found.differences)
     document = json.loads(Path(client.download_artifacts(done.run_id, "comparison.json")).read_text())
     assert document["b"]["name"] == "r1"
+
+
+def test_the_description_has_the_table_and_is_not_written_over_another(client, stores) -> None:
+    done = sync_comparison(folders(stores), compare_many(stores))
+    text = client.get_run(done.run_id).data.tags["mlflow.note.content"]
+    assert text.startswith("Paired differences from r0 with 95% intervals, 48 items; p adjusted by Holm.")
+    (line,) = [line for line in text.splitlines() if line.startswith("| toy.quality")]
+    assert line.count("], better, p = 0.002 |") == 2
+    stores[1].put_unit([], [Score(i.id, "toy.quality", "ok", 0.9) for i in stores[1].items()])
+    keep_digests(stores[1])
+    sync_comparison(folders(stores), compare_many(stores))
+    renewed = client.get_run(done.run_id).data.tags["mlflow.note.content"]
+    assert renewed != text
+    client.set_tag(done.run_id, "mlflow.note.content", "what we think of it")
+    sync_comparison(folders(stores), compare_many(stores))
+    assert client.get_run(done.run_id).data.tags["mlflow.note.content"] == "what we think of it"
+
+
+def test_names_stay_text_in_the_description(client, make_run) -> None:
+    made = [
+        make_run(name, {"toy.quality": quality(0.1 * k)}, generator=f"toy:{k}")
+        for k, name in enumerate(("a|b*c", "<img src=x>"))
+    ]
+    done = sync_comparison(folders(made), compare(*made))
+    text = client.get_run(done.run_id).data.tags["mlflow.note.content"]
+    assert "| measure | &lt;img src=x&gt; - a\\|b\\*c |" in text
 
 
 def test_several_runs_are_steps_by_age_and_a_renamed_folder_keeps_its_place(client, stores, make_run) -> None:

@@ -122,7 +122,8 @@ def test_a_value_that_is_missing_is_empty_in_the_table_and_absent_in_the_metrics
     assert "motion/flicker" not in view.metrics
     assert {"motion/flicker", "motion/flicker.low", "tag:one/motion/flicker"} <= view.absent
     table = json.loads(view.artifacts["aggregates.json"])
-    (whole,) = [row for row in table["data"] if row[:2] == ["motion.flicker", ""]]
+    (whole,) = [row for row in table["data"] if row[0] == "motion.flicker"]
+    assert whole[1] == "-"
     assert whole[table["columns"].index("failed")] == 12
     assert whole[table["columns"].index("value")] is None
 
@@ -134,7 +135,12 @@ def test_each_measure_has_four_metrics_at_most_and_the_table_has_the_rest(store:
     assert {"motion/flicker", "motion/flicker.n"} <= set(of_measures)
     assert set(of_measures) <= {f"motion/flicker{part}" for part in ("", ".high", ".low", ".n")}
     table = json.loads(view.artifacts["aggregates.json"])
-    assert {row[1] for row in table["data"]} >= {"", "one"}
+    place = table["columns"].index("slice")
+    assert {row[place] for row in table["data"]} >= {"", "one"}
+    # MLflow's pages match the rows of several runs by the first column, and show the second.
+    assert (table["columns"][:2], table["data"][0][0]) == (["of", "result"], "motion.flicker")
+    assert len({row[0] for row in table["data"]}) == len(table["data"])
+    assert table["data"][0][1] == "0.333, n 12 (12)"
     assert all(len(row) == len(table["columns"]) for row in table["data"])
     assert json.loads(view.tags["mlflow.loggedArtifacts"]) == [{"path": "aggregates.json", "type": "table"}]
 
@@ -228,3 +234,13 @@ def test_a_damaged_summary_is_a_sentence(store: RunStore) -> None:
 def test_mlflow_is_not_imported() -> None:
     code = "import sys, screentest.harness.tracking; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_description_has_the_values_and_the_verdict(store: RunStore) -> None:
+    finish(store, [0] * 12)
+    told = {"verdict": "PASS", "policy": "p v1", "waived": [], "plan": store.record["plan"]}
+    (store.folder / "verdict.json").write_text(json.dumps(told))
+    text = project(store.folder).description
+    assert "| motion.flicker | 0.333, n 12 (12) |" in text
+    assert "PASS by the policy p v1" in text
+    assert "12 ok" in text.splitlines()[0]

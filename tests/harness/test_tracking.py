@@ -164,6 +164,8 @@ def test_everything_of_a_run_arrives(bench: Bench) -> None:
     assert params["generator_spec"] == "reference:tiny"
     assert params["generator.sampler.guidance"] == "1.5"
     assert params["encoder.video.digest"] == "cd" * 32
+    experiment = bench.client.get_experiment_by_name("screentest/short")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"  # opens at its runs
     top = {f.path for f in bench.client.list_artifacts(synced.run_id)}
     assert top == {"run.json", "summary.json", "report.html", "scores.csv", "aggregates.json", "clips"}
     assert len(bench.client.list_artifacts(synced.run_id, "clips")) == 3
