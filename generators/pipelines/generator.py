@@ -25,6 +25,9 @@ from .sizes import Grid, divisor_in, grid_of, rounded
 from .weights import PipelineFiles, find_pipeline, sha256_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ...harness.core.items import ClipSettings, Item
     from ...harness.core.keys import Json
 
@@ -156,6 +159,59 @@ class DiffusersGenerator(Generator):
     @cached_property
     def _grid(self) -> Grid:
         return grid_of(self._pipeline)
+
+    def denoising_losses(
+        self, frames_THWC: NDArray[np.uint8], fps: float, prompt: str, levels: Sequence[float], seed: int
+    ) -> list[float]:
+        """Compute the loss of the pipeline's model on a given clip, one for each noise level in (0, 1).
+
+        Frames beyond the last that the pipeline can make are left out, which is said once.
+
+        Raises:
+            UsageError: the loss of such a pipeline cannot be had, it cannot make clips of this size, or its
+                call fails.
+        """
+        import torch
+
+        from .denoising import denoising_losses
+
+        self._refuse_without_loss()
+        frames, height, width = frames_THWC.shape[:3]
+        grid = self._grid
+        fitting = grid.only or 1 + grid.step * ((frames - 1) // grid.step)
+        if height % grid.side or width % grid.side or fitting > frames:
+            raise UsageError(
+                f"{self.call.name} makes clips whose sides are multiples of {grid.side}"
+                f"{f', of {grid.only} frames' if grid.only else ''}, and this one has {frames} frames of "
+                f"{width}x{height}"
+            )
+        if fitting < frames:
+            self._say(("loss", frames), f"{self.call.name} reads the first {fitting} of {frames} frames")
+        arguments: dict[str, Any] = {
+            **self.own_options,
+            self.call.length: fitting,
+            "height": height,
+            "width": width,
+            "prompt": prompt,
+            "num_inference_steps": 1,
+            "guidance_scale": 1.0,
+            "output_type": "latent",
+        }
+        if self.call.rate is not None:
+            arguments[self.call.rate] = round(fps)
+        arguments = {name: value for name, value in arguments.items() if name in self.call.defaults}
+        with torch.inference_mode(), quiet():
+            return denoising_losses(
+                self._pipeline, self.call.name, frames_THWC[:fitting], arguments, levels, seed
+            )
+
+    def _refuse_without_loss(self) -> None:
+        from .denoising import KNOWN
+
+        if self.call.name not in KNOWN:
+            raise UsageError(
+                f"the denoising loss of {self.call.name} cannot be had here; it can of {', '.join(KNOWN)}"
+            )
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
         """Make one clip for each item; items of one size and without an image share a batch."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.items import ClipSettings, make_item, start_of
+from ...harness.core.keys import digest
 from ...harness.core.presentation import counted
 from ..base import ANY_START, Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
@@ -173,6 +174,46 @@ class ReferenceGenerator(Generator):
             next(clips) if _asks(item) else Failure("the reference generator needs a prompt")
             for item in items
         ]
+
+    def denoising_losses(
+        self, frames_THWC: NDArray[np.uint8], fps: float, prompt: str, levels: Sequence[float], seed: int
+    ) -> list[float]:
+        """Compute the loss of the transformer on a given clip, one for each noise level in (0, 1).
+
+        The mean squared error of the predicted velocity in the space of latents; the noise depends on the
+        seed, the level and the size alone.
+
+        Raises:
+            UsageError: a size, length or frame rate that the checkpoint was not trained on, a cascade, which
+                has no such loss, or a checkpoint that cannot be read.
+        """
+        import torch
+
+        from .model.denoising import denoising_errors
+
+        frames, height, width = frames_THWC.shape[:3]
+        clip = ClipSettings(frames=frames, height=height, width=width, fps=fps)
+        if self.cascade:
+            raise UsageError(f"{self.spec} with a cascade has no denoising loss; leave the cascade out")
+        known = self._known_clips()
+        if clip not in known:
+            sizes = ", ".join(_size(one) for one in known)
+            raise UsageError(f"{self.spec} knows clips of {sizes} only, and this one has {_size(clip)}")
+        if self._loaded is None:
+            self._loaded = _load(self.folder, self.device, refined=False)
+        parts = self._loaded
+
+        def noise(n: int, level: float, shape: Sequence[int]) -> Tensor:
+            key = digest("denoising noise", {"seed": seed, "level": level, "clip": n})
+            return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(int(key[:15], 16)))
+
+        words = self.expand(prompt) if self.expand else prompt
+        dtype = getattr(torch, self.dtype)
+        with torch.autocast(parts.device.type, dtype, enabled=dtype != torch.float32):
+            errors = denoising_errors(
+                (parts.model, parts.vae, parts.text), frames_THWC[None], [words], levels, noise
+            )
+        return [float(error) for error in errors[0]]
 
     def prompt_of(self, item: Item) -> str:
         """Return the text that an item is generated from: its prompt, expanded if requested."""

@@ -233,8 +233,8 @@ def _pairs(rows: Sequence[Row]) -> str:
         return ""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(("possible", "impossible", "tag"))
-    writer.writerows((row["twin"], row["file"], row["violation"]["law"]) for row in found)
+    writer.writerow(("possible", "impossible", "tag", "prompt"))
+    writer.writerows((row["twin"], row["file"], row["violation"]["law"], row["caption"]) for row in found)
     return text.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The command `surprise`: whether a video model finds impossible clips more surprising than possible ones."""
+"""The command `surprise`: whether a model finds impossible clips more surprising than possible ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.errors import UsageError
 from ..core.presentation import Content, Table, estimate_cell, level
 from .options import (
     AsJson,
@@ -17,12 +18,15 @@ from .options import (
     DeviceOption,
     Dtype,
     DtypeOption,
+    Plugins,
+    load_plugins,
     print_json,
     print_table,
 )
 
 if TYPE_CHECKING:
-    from ...metrics.surprise.pairs import PairsResult, Share
+    from ...metrics.surprise.denoising import DenoisingScorer
+    from ...metrics.surprise.pairs import ClipScorer, PairsResult, Share
 
 __all__ = ["surprise"]
 
@@ -35,11 +39,28 @@ class Reduce(StrEnum):
 
 
 def surprise(
-    pairs: Annotated[Path, typer.Option(help="CSV: possible, impossible and, optionally, cluster, tag.")],
-    encoder: Annotated[
-        str, typer.Option(help="V-JEPA 2: hub id, folder, or YAML of weights, frames, context, step, stride.")
+    pairs: Annotated[
+        Path, typer.Option(help="CSV: possible, impossible and, optionally, cluster, tag, prompt.")
     ],
-    reduce: Annotated[Reduce, typer.Option(help="Over a clip's windows.")] = Reduce.mean,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="V-JEPA 2: hub id, folder, or YAML of weights, frames, context, step, stride."),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Instead of an encoder: a generator, whose denoising loss is the surprise, such as "
+            "reference:base.",
+        ),
+    ] = None,
+    reduce: Annotated[
+        Reduce | None, typer.Option(help="Over a clip's windows, with --encoder.  [default: mean]")
+    ] = None,
+    levels: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Noise levels, with --generator.  [default: 8]")
+    ] = None,
+    plugin: Plugins = None,
     confidence: Confidence = 0.95,
     cache: Cache = Path("cache"),
     device: DeviceOption = Device.auto,
@@ -47,18 +68,44 @@ def surprise(
     as_json: AsJson = False,
 ) -> None:
     """Test whether a video model finds impossible clips more surprising than possible ones, in pairs."""
-    from ...metrics import EncoderOptions, make_encoder
-    from ...metrics.encoders.cache import FeatureCache
-    from ...metrics.surprise.pairs import read_pairs, score_pairs
+    if (encoder is None) == (generator is None):
+        raise UsageError("say what is surprised: --encoder WEIGHTS or --generator SPEC")
+    if reduce is not None and encoder is None:
+        raise UsageError("--reduce is for --encoder; the loss of a generator is a mean over noise levels")
+    if levels is not None and generator is None:
+        raise UsageError("--levels is for --generator")
+    from ...metrics.surprise.pairs import EncoderScorer, read_pairs, score_pairs
 
+    load_plugins(plugin)
     listed = read_pairs(pairs)
-    made = make_encoder("surprise", encoder, EncoderOptions(device, dtype))
-    store = FeatureCache(cache)
-    result = score_pairs(listed, made, store, reduce=reduce.value, confidence=confidence)
+    scorer: ClipScorer
+    if encoder is not None:
+        from ...metrics import EncoderOptions, make_encoder
+        from ...metrics.encoders.cache import FeatureCache
+
+        made = make_encoder("surprise", encoder, EncoderOptions(device, dtype))
+        scorer = EncoderScorer(made, FeatureCache(cache), (reduce or Reduce.mean).value)
+    else:
+        assert generator is not None
+        scorer = _denoiser(generator, levels, device.value, dtype.value)
+    result = score_pairs(listed, scorer, confidence=confidence)
     if as_json:
         print_json(result.model_dump(mode="json"))
     else:
         print_table(pairs_table(result))
+
+
+def _denoiser(spec: str, levels: int | None, device: str, dtype: str) -> DenoisingScorer:
+    from ...generators import make_generator
+    from ...metrics.surprise.denoising import LEVELS, DenoisingModel, DenoisingScorer, noise_levels
+
+    made = make_generator(spec, device=device, dtype=dtype)
+    if not isinstance(made, DenoisingModel):
+        raise UsageError(
+            f"{spec} does not give its denoising loss of a clip; reference checkpoints do, and a class with "
+            "denoising_losses(frames, fps, prompt, levels, seed)"
+        )
+    return DenoisingScorer(made, noise_levels(LEVELS if levels is None else levels))
 
 
 def pairs_table(result: PairsResult) -> Table:
@@ -73,7 +120,7 @@ def pairs_table(result: PairsResult) -> Table:
         *((f"ties, counted half: {ties}",) if ties else ()),
         *(f"left out, {count}: {reason}" for reason, count in result.left_out.items()),
     ]
-    return Table(f"surprise, {result.reduce} of the windows", columns, rows, tuple(notes))
+    return Table(f"surprise: {result.how}", columns, rows, tuple(notes))
 
 
 def _share(name: str, share: Share) -> tuple[Content, ...]:

@@ -1,18 +1,19 @@
-"""Matched pairs of clips, one physically possible and one impossible, each scored by an encoder.
+"""Matched pairs of clips, one physically possible and one impossible, each scored by a model.
 
 A CSV file lists them, with the columns ``possible`` and ``impossible`` (files in its folder) and, optionally,
-``cluster`` (pairs of one scene are not independent) and ``tag`` (such as the broken law; each tag has a row
-in the result). Without a cluster, pairs with the same possible clip form one.
+``cluster`` (pairs of one scene are not independent), ``tag`` (such as the broken law; each tag has a row
+in the result) and ``prompt`` (what both clips show, for a model that reads it). Without a cluster, pairs with
+the same possible clip form one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -24,16 +25,26 @@ from ...harness.core.files import safe_name
 from ...harness.core.presentation import counted
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval
-from ..encoders.base import Encoder, Feature
+from ..encoders.base import Encoder
 from ..encoders.cache import FeatureCache
 from ..encoders.encode import encode_file
 from .pairwise import area_under_curve, pairwise_accuracy
 
-__all__ = ["ClipPair", "PairScore", "PairsResult", "Share", "read_pairs", "score_pairs"]
+__all__ = [
+    "ClipPair",
+    "ClipScorer",
+    "EncoderScorer",
+    "PairScore",
+    "PairsResult",
+    "Reduce",
+    "Share",
+    "read_pairs",
+    "score_pairs",
+]
 
 Reduce = Literal["mean", "max"]
 _COLUMNS = ("possible", "impossible")
-_OPTIONAL = ("cluster", "tag")
+_OPTIONAL = ("cluster", "tag", "prompt")
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,67 @@ class ClipPair:
     impossible: Path
     cluster: str
     tag: str = ""
+    prompt: str = ""
+
+
+class ClipScorer(Protocol):
+    """What gives each clip of a pair a score, the higher the less the model expected it."""
+
+    @property
+    def digest(self) -> str:
+        """Identify the model and its settings."""
+        ...
+
+    @property
+    def how(self) -> str:
+        """Say in a few words what the score is."""
+        ...
+
+    def score(self, path: Path, pair: ClipPair) -> tuple[str, float]:
+        """Score one clip of a pair: its file's sha256, and the score.
+
+        Raises:
+            MediaError: the file cannot be decoded, or the model has no score for such a clip.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EncoderScorer:
+    """The last column of an encoder's feature, reduced over its rows.
+
+    Attributes:
+        encoder: what looks at the clips; each is decoded once, and its feature cached.
+        cache: where features are kept.
+        reduce: the mean over rows (for comparing within a pair) or the largest.
+    """
+
+    encoder: Encoder
+    cache: FeatureCache
+    reduce: Reduce = "mean"
+
+    @property
+    def digest(self) -> str:
+        """Give the encoder's digest."""
+        return self.encoder.digest
+
+    @property
+    def how(self) -> str:
+        """Name the reduction."""
+        return f"{self.reduce} of the windows"
+
+    def score(self, path: Path, pair: ClipPair) -> tuple[str, float]:
+        """Encode a clip, or read its feature from the cache.
+
+        Raises:
+            MediaError: it cannot be decoded, or is too short for a window.
+        """
+        del pair
+        sha256, rows = encode_file(path, self.encoder, self.cache)
+        if not len(rows):
+            raise MediaError(f"{path} has fewer frames than a window of the model takes")
+        values = rows[:, -1]
+        return sha256, float(values.mean() if self.reduce == "mean" else values.max())
 
 
 class PairScore(Config):
@@ -70,14 +142,15 @@ class PairsResult(Config):
     """Every pair, how often the impossible clip scored higher, and the accuracy of a single threshold.
 
     Attributes:
-        encoder: the digest of what scored the clips.
+        model: the digest of what scored the clips.
+        how: what the scores are.
         accuracy: of matched pairs; first over all, then by tag.
         area: the area under the ROC curve, over all pairs, matched or not.
         left_out: reason -> number of pairs.
     """
 
-    encoder: str
-    reduce: Reduce
+    model: str
+    how: str
     accuracy: tuple[Share, ...]
     area: Share
     left_out: dict[str, int]
@@ -102,32 +175,29 @@ def read_pairs(path: Path) -> tuple[ClipPair, ...]:
         if names[0] == names[1]:
             raise UsageError(f"{path}, line {line}, pairs {names[0]} with itself")
         files = [path.parent / name for name in names]
-        pairs.append(ClipPair(files[0], files[1], row.get("cluster") or names[0], row.get("tag", "")))
+        pairs.append(ClipPair(files[0], files[1], *_labels(row, names[0])))
     if not pairs:
         raise UsageError(f"{path} lists no pair")
     return tuple(pairs)
 
 
+def _labels(row: Mapping[str, str], possible: str) -> tuple[str, str, str]:
+    return row.get("cluster") or possible, row.get("tag", ""), row.get("prompt", "")
+
+
 def _check_columns(path: Path, names: Sequence[str]) -> None:
     if not set(_COLUMNS) <= set(names) <= {*_COLUMNS, *_OPTIONAL}:
-        raise UsageError(f"{path} should have the columns possible, impossible, and optionally cluster, tag")
+        raise UsageError(
+            f"{path} should have the columns possible, impossible, and optionally {', '.join(_OPTIONAL)}"
+        )
 
 
-def score_pairs(
-    pairs: Sequence[ClipPair],
-    encoder: Encoder,
-    cache: FeatureCache,
-    *,
-    reduce: Reduce = "mean",
-    confidence: float = 0.95,
-) -> PairsResult:
-    """Score both clips of every pair by the last column of an encoder's feature, reduced over its rows.
+def score_pairs(pairs: Sequence[ClipPair], scorer: ClipScorer, *, confidence: float = 0.95) -> PairsResult:
+    """Score both clips of every pair.
 
     Args:
         pairs: the clips.
-        encoder: what looks at them; each clip is decoded once, and its feature cached.
-        cache: where features are kept.
-        reduce: the mean over rows (for comparing within a pair) or the largest.
+        scorer: what scores them.
         confidence: of the intervals.
 
     Raises:
@@ -136,7 +206,7 @@ def score_pairs(
     rows: list[PairScore] = []
     with track("pairs", len(pairs)) as ticker:
         for pair in pairs:
-            rows.append(_score(pair, encoder, cache, reduce))
+            rows.append(_score(pair, scorer))
             ticker.advance()
     good = [row for row in rows if row.status == "ok"]
     left_out = Counter(row.reason for row in rows if row.status == "left_out")
@@ -150,8 +220,8 @@ def score_pairs(
     shares += [_accuracy([row for row in good if row.tag == tag], tag, confidence) for tag in tags]
     area = area_under_curve(*_columns(good), confidence)
     return PairsResult(
-        encoder=encoder.digest,
-        reduce=reduce,
+        model=scorer.digest,
+        how=scorer.how,
         accuracy=tuple(shares),
         area=_share(area, None, good, confidence),
         left_out=dict(sorted(left_out.items(), key=lambda r: (-r[1], r[0]))),
@@ -159,7 +229,7 @@ def score_pairs(
     )
 
 
-def _score(pair: ClipPair, encoder: Encoder, cache: FeatureCache, reduce: Reduce) -> PairScore:
+def _score(pair: ClipPair, scorer: ClipScorer) -> PairScore:
     scores: dict[str, float] = {}
     files: dict[str, str] = {}
     names = {"possible": pair.possible, "impossible": pair.impossible}
@@ -172,21 +242,12 @@ def _score(pair: ClipPair, encoder: Encoder, cache: FeatureCache, reduce: Reduce
     )
     for role, path in names.items():
         try:
-            sha256, rows = encode_file(path, encoder, cache)
-            if not len(rows):
-                raise MediaError(f"{path} has fewer frames than a window of the model takes")
+            files[role], scores[role] = scorer.score(path, pair)
         except MediaError as error:
             return bare.model_copy(update={"reason": str(error), "files": files})
-        files[role] = sha256
-        scores[role] = _reduced(rows, reduce)
     order = (scores["impossible"] > scores["possible"]) - (scores["impossible"] < scores["possible"])
     found = {"status": "ok", "scores": scores, "right": (order + 1) / 2, "files": files}
     return bare.model_copy(update=found)
-
-
-def _reduced(rows: Feature, reduce: Reduce) -> float:
-    values = rows[:, -1]
-    return float(values.mean() if reduce == "mean" else values.max())
 
 
 def _columns(rows: Sequence[PairScore]) -> tuple[list[float], list[float], list[str]]:

@@ -12,7 +12,15 @@ import numpy as np
 
 from ...harness.core.arrays import Floats
 from ...harness.core.presentation import counted
-from ...harness.core.stats import FEW, ROUGH, Bounds, Interval, cluster_bootstrap_mean, jackknife_interval
+from ...harness.core.stats import (
+    FEW,
+    ROUGH,
+    Bounds,
+    Interval,
+    cluster_bootstrap_mean,
+    jackknife_interval,
+    rate_interval,
+)
 
 __all__ = ["area_under_curve", "pairwise_accuracy"]
 
@@ -23,6 +31,8 @@ def pairwise_accuracy(
     low: Sequence[float], high: Sequence[float], clusters: Sequence[str], confidence: float
 ) -> Interval:
     """Compute the share of pairs in which ``high`` is above ``low``, with ties counted half; chance is 1/2.
+
+    Without ties the interval is that of a rate (`rate_interval`), with ties that of a mean.
 
     Args:
         low: scores that should be the lower of their pair, (n,), finite.
@@ -39,6 +49,8 @@ def pairwise_accuracy(
     """
     below, above = _finite(low), _finite(high)
     right = [float(b) for b in (np.sign(above - below) + 1) / 2]
+    if set(right) == {0.0, 1.0} and len(set(clusters)) > 1:
+        return rate_interval(right, clusters, confidence)
     return cluster_bootstrap_mean(right, clusters, confidence, seed=("pairwise accuracy",), bounds=_BOUNDS)
 
 

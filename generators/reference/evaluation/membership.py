@@ -64,30 +64,27 @@ def denoising_losses(name: str, samples: Sequence[TrainingSample]) -> NDArray[np
 
     The noise of a sample depends on its place in the list alone.
     """
-    import torch
-
+    from ..model.denoising import denoising_errors
     from ..model.dit import load_dit
     from ..model.text import TextConditioner
-    from ..model.vae import encode_clips, load_vae
+    from ..model.vae import load_vae
 
     folder = WEIGHTS / name
-    model, vae = load_dit(folder), load_vae(find_part(folder, "vae"))
-    text = TextConditioner.load(find_part(folder, "text"))
+    parts = (
+        load_dit(folder),
+        load_vae(find_part(folder, "vae")),
+        TextConditioner.load(find_part(folder, "text")),
+    )
     losses: list[float] = []
-    with torch.inference_mode():
-        for start in range(0, len(samples), _BATCH):
-            part = samples[start : start + _BATCH]
-            clips = np.stack([render(sample.scene, sample.clip, words="")[0] for sample in part])
-            clean = vae.normalise(encode_clips(vae, torch.from_numpy(clips), torch.device("cpu")))
-            words, pooled = text([sample.captions[0] for sample in part])
-            found = torch.zeros(len(part), dtype=torch.float64)
-            for time in TIMES:
-                noise = torch.stack([_noise(start + k, time, clean.shape[1:]) for k in range(len(part))])
-                mixed = torch.lerp(clean, noise, time)
-                velocity = model(list(mixed), torch.full((len(part),), time), words, pooled)
-                error = (torch.stack(velocity) - (noise - clean)).double().square()
-                found += error.mean(dim=(1, 2, 3, 4)) / len(TIMES)
-            losses += found.tolist()
+    for start in range(0, len(samples), _BATCH):
+        part = samples[start : start + _BATCH]
+        clips = np.stack([render(sample.scene, sample.clip, words="")[0] for sample in part])
+
+        def noise(n: int, time: float, shape: Sequence[int], first: int = start) -> Tensor:
+            return _noise(first + n, time, shape)
+
+        words = [sample.captions[0] for sample in part]
+        losses += denoising_errors(parts, clips, words, TIMES, noise).mean(axis=1).tolist()
     return np.array(losses)
 
 

@@ -110,7 +110,7 @@ def test_surprise_prints_shares_with_intervals_and_what_was_left_out(cli, pairs,
     words = ["surprise", "--pairs", pairs, "--encoder", weights, "--device", "cpu"]
     code, out, _ = cli(*words, "--json")
     result = json.loads(out)
-    assert (code, result["reduce"], result["accuracy"][0]["n"]) == (0, "mean", 2)
+    assert (code, result["how"], result["accuracy"][0]["n"]) == (0, "mean of the windows", 2)
     assert [share["tag"] for share in result["accuracy"]] == [None, "inertia"]
     scores = [row["scores"] for row in result["rows"]]
     assert scores[2] is None
@@ -118,7 +118,7 @@ def test_surprise_prints_shares_with_intervals_and_what_was_left_out(cli, pairs,
 
     code, out, _ = cli(*words, "--reduce", "max")
     assert code == 0
-    assert "surprise, max of the windows" in out
+    assert "surprise: max of the windows" in out
     assert "left out, 1:" in out
     assert next(line for line in out.splitlines() if line.split()[:1] == ["inertia"])
 
@@ -129,6 +129,54 @@ def test_surprise_without_a_model_is_a_sentence(cli, pairs):
     assert "the weights './none' of the encoder 'surprise' are not a folder" in err
     code, _, err = cli("surprise", "--pairs", pairs, "--encoder", "reference")
     assert (code, "has no 'reference' that comes with the package" in err) == (2, True)
+
+
+def test_surprise_of_a_generator_is_its_denoising_loss(cli, tmp_path):
+    words = [
+        "world",
+        "render",
+        "--family",
+        "uniform",
+        "--violate",
+        "inertia",
+        "--n",
+        2,
+        "--out",
+        tmp_path / "made",
+    ]
+    assert cli(*words)[0] == 0
+    listed = tmp_path / "made" / "pairs.csv"
+    asked = ["surprise", "--pairs", listed, "--generator", "reference:base", "--levels", 2, "--device", "cpu"]
+    code, out, _ = cli(*asked, "--json")
+    result = json.loads(out)
+    assert (code, result["how"]) == (0, "denoising loss, mean over 2 noise levels")
+    assert [share["tag"] for share in result["accuracy"]] == [None, "inertia"]
+    scores = [row["scores"] for row in result["rows"]]
+    assert len(scores) == 2
+    assert all(0 < value < 1 for pair in scores for value in pair.values())
+    assert json.loads(cli(*asked, "--json")[1]) == result
+    code, out, _ = cli(*asked)
+    assert "surprise: denoising loss, mean over 2 noise levels" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "say what is surprised: --encoder WEIGHTS or --generator SPEC"),
+        (("--encoder", "x", "--generator", "reference:base"), "say what is surprised"),
+        (("--generator", "folder:clips"), "folder:clips does not give its denoising loss of a clip"),
+        (("--generator", "reference:base", "--reduce", "max"), "--reduce is for --encoder"),
+        (("--encoder", "x", "--levels", "4"), "--levels is for --generator"),
+        (("--generator", "reference:base?cascade=on"), "with a cascade has no denoising loss"),
+    ],
+)
+def test_what_is_surprised_is_one_model(cli, pairs, words, sentence, tmp_path):
+    (tmp_path / "clips").mkdir()
+    words = [f"folder:{tmp_path / 'clips'}" if word == "folder:clips" else word for word in words]
+    code, out, err = cli("surprise", "--pairs", pairs, *words)
+    assert (code, out) == (2, "")
+    assert sentence.replace("folder:clips", f"folder:{tmp_path / 'clips'}") in err
+    assert "Traceback" not in err
 
 
 def test_validate_says_what_it_needs(cli, tmp_path):

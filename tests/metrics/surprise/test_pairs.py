@@ -11,7 +11,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import decode_count, open_clip, write_clip
 from screentest.metrics import Encoder, Feature, FrameEncoder
 from screentest.metrics.encoders.cache import FeatureCache
-from screentest.metrics.surprise.pairs import read_pairs, score_pairs
+from screentest.metrics.surprise.pairs import EncoderScorer, read_pairs, score_pairs
 
 
 class Brightness(FrameEncoder):
@@ -58,7 +58,7 @@ def listed(tmp_path: Path) -> Path:
 def test_pairs_are_scored_shared_out_and_counted(listed, tmp_path):
     cache = FeatureCache(tmp_path / "cache")
     encoder: Encoder = Brightness()
-    result = score_pairs(read_pairs(listed), encoder, cache)
+    result = score_pairs(read_pairs(listed), EncoderScorer(encoder, cache))
     assert [row.right for row in result.rows] == [1.0, 0.0, 0.5, None]
     assert [(share.tag, share.value, share.n) for share in result.accuracy] == [
         (None, 0.5, 3), ("gravity", 0.5, 2),
@@ -68,10 +68,10 @@ def test_pairs_are_scored_shared_out_and_counted(listed, tmp_path):
     assert result.area.value == pytest.approx((np.mean(order) + 1) / 2)
     assert list(result.left_out.values()) == [1]
     assert "none.mp4 is missing" in result.rows[3].reason
-    assert result.encoder == encoder.digest
+    assert (result.model, result.how) == (encoder.digest, "mean of the windows")
     assert set(result.rows[0].files) == {"possible", "impossible"}
     assert "scenes" in result.accuracy[0].method
-    by_max = score_pairs(read_pairs(listed), encoder, cache, reduce="max")
+    by_max = score_pairs(read_pairs(listed), EncoderScorer(encoder, cache, "max"))
     assert [row.right for row in by_max.rows[:3]] == [1.0, 1.0, 0.5]
 
 
@@ -79,7 +79,7 @@ def test_a_clip_is_decoded_once_for_all_its_pairs(listed, tmp_path):
     sha256 = open_clip(tmp_path / "a.mp4").sha256
     before = decode_count[sha256]
     for _ in range(2):
-        score_pairs(read_pairs(listed), Brightness(), FeatureCache(tmp_path / "cache"))
+        score_pairs(read_pairs(listed), EncoderScorer(Brightness(), FeatureCache(tmp_path / "cache")))
     assert decode_count[sha256] == before + 1
 
 
@@ -91,7 +91,7 @@ def test_pairs_that_share_a_possible_clip_share_a_cluster(tmp_path):
 
 def test_clips_without_a_row_are_left_out(listed, tmp_path):
     with pytest.raises(UsageError, match=r"not one of 4 pairs could be scored; first reason: .*fewer frames"):
-        score_pairs(read_pairs(listed), Nothing(), FeatureCache(tmp_path / "cache"))
+        score_pairs(read_pairs(listed), EncoderScorer(Nothing(), FeatureCache(tmp_path / "cache")))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ def test_matched_pairs_can_be_told_apart_where_one_threshold_cannot():
     assert area.value == pytest.approx(0.5, abs=0.02)
 
 
+def test_the_interval_of_few_pairs_is_that_of_a_rate():
+    low, high = [1.0] * 12, [2.0] * 9 + [0.0] * 3
+    found = pairwise_accuracy(low, high, own[:12], 0.95)
+    assert (found.low, found.high) == (pytest.approx(0.468, abs=0.001), pytest.approx(0.911, abs=0.001))
+
+
 def test_a_sample_without_an_error_still_allows_some():
     low, high = [0.0] * 40, [1.0] * 40
     matched = pairwise_accuracy(low, high, own[:40], 0.95)
