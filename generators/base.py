@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..harness.core.counts import counted
 from ..harness.core.errors import ScreentestError, describe
 from ..harness.core.items import Start, Use, start_kind
-from ..harness.core.presentation import counted
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from ..harness.core.config import Config
+from ..harness.core.counts import counted
 from ..harness.core.errors import UsageError
 from ..harness.core.keys import digest, file_sha256
-from ..harness.core.presentation import counted
 from ..harness.core.source_files import run_file
 from .base import Generator, Output
 from .expansions import Expander, FunctionExpander, read_expansions

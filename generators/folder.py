@@ -23,11 +23,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..harness.core.counts import counted
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.files import VIDEO_SUFFIXES, Survey, survey_videos, why_left_out
 from ..harness.core.items import make_item
 from ..harness.core.keys import folder_digest
-from ..harness.core.presentation import counted
 from .base import ANY_START, Failure, Frames, Generator, Output, VideoFile
 from .frame_folders import find_frame_folders, has_transparency, read_frames
 from .manifest import MANIFESTS, Entry, read_manifest

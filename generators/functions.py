@@ -16,10 +16,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 
+from ..harness.core.counts import counted
 from ..harness.core.errors import ScreentestError, UsageError, describe
 from ..harness.core.items import Use
 from ..harness.core.keys import file_sha256
-from ..harness.core.presentation import counted
 from ..harness.core.video_arrays import read_video, read_videos
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 from .signatures import PLACES, Bound, asked_for, bind

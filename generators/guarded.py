@@ -26,9 +26,9 @@ import numpy as np
 from pydantic import Field
 
 from ..harness.core.config import Config
+from ..harness.core.counts import counted
 from ..harness.core.errors import MediaError, ScreentestError, UsageError, describe
 from ..harness.core.layers import LayerDecision
-from ..harness.core.presentation import counted
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 from .identity import identity_of
 from .wrapper import Wrap, Wrapper, WrapperKind

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import Field, field_validator
 
 from ..harness.core.config import Config
+from ..harness.core.counts import counted
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.media import open_clip
-from ..harness.core.presentation import counted
 from .base import VideoFile
 from .job_steps import Later, Uncertain
 from .jobs import JobGenerator

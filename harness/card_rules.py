@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .core.counts import counted
 from .core.errors import MissingWeightsError, UsageError
 from .core.keys import digest
-from .core.presentation import counted
 from .decisions import decide_value, side_of
 
 if TYPE_CHECKING:

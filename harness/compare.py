@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .comparison import Comparison, Difference, Direction, LeftOut, contradiction, too_few_prompts
+from .core.counts import counted
 from .core.errors import UsageError, unknown_name
 from .core.estimate import Estimate
 from .core.pairing import Pairing, pair_runs
 from .core.parallel import in_threads
-from .core.presentation import counted
 from .core.run_data import SetScore, value_of
 from .core.stats import (
     Interval,

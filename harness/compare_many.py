@@ -25,10 +25,10 @@ from .comparison_many import (
     Tally,
     ValueRow,
 )
+from .core.counts import counted
 from .core.errors import UsageError, unknown_name
 from .core.pairing import Pairing, on_items, pair_runs, same_measure, shared_items
 from .core.parallel import in_threads
-from .core.presentation import counted
 from .core.run_data import RunData, value_of
 from .core.stats import (
     benjamini_hochberg,

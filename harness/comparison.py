@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .core.config import Document
+from .core.counts import counted
 from .core.estimate import Estimate
-from .core.presentation import counted
 from .core.run_data import RunSide
 from .core.stats import Standing
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from .compare import SAME_CLIPS, pairs_of
 from .comparison import Comparison, Difference, too_few_prompts
 from .core.config import Document
+from .core.counts import counted
 from .core.errors import unknown_name
 from .core.pairing import Pairing
-from .core.presentation import counted
 from .core.stats import detectable_effect, prompts_for_effect, spread_of_interval, spread_of_prompts
 from .rule_plans import FEW_PILOT
 

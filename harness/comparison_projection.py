@@ -16,11 +16,12 @@ from typing import Any
 from .comparison import Comparison, Difference
 from .comparison_many import ManyComparison
 from .comparison_rows import COLUMNS, difference_rows
+from .core.counts import counted
 from .core.csv_rows import csv_text
 from .core.keys import canonical_json, digest
 from .core.markdown import plain_markdown, table_lines
 from .core.mlflow_names import MAX_TAG, bounded_text, metric_name
-from .core.presentation import MISSING, counted, estimate_cell, level, p_value
+from .core.presentation import MISSING, estimate_cell, level, p_value
 from .digests import read_digests
 from .mlflow_run import StepValue
 from .projected_files import Hidden, slice_name

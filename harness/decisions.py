@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
-from .core.presentation import counted
+from .core.counts import counted
 from .core.stats import (
     Bounds,
     effective_sample_size,

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .core.counts import counted
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.items import Item
 from .core.keys import rows_sha256
-from .core.presentation import counted
 from .plan import plan_digest, same_item
 from .store import DIGESTS, RunStore
 

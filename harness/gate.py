@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.config import Document
+from .core.counts import counted
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest
 from .core.pairing import pair_runs
-from .core.presentation import counted
 from .core.run_data import RunData, named_values
 from .decisions import Outcome
 from .digests import read_digests, refuse_changed, why_unchecked

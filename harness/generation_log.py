@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from .core.counts import counted
 from .core.errors import ScreentestError
-from .core.presentation import counted
 from .core.run_data import ClipRecord
 
 __all__ = ["LOG", "GenerationLog"]

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from ..metrics.similarity import similarity
 from .core.config import Document
+from .core.counts import counted
 from .core.errors import MediaError, UsageError
 from .core.media import open_clip
 from .core.pairing import pair_runs
-from .core.presentation import counted
 from .core.progress import track
 from .core.run_data import ClipRecord, RunSide
 from .store import RunStore, read_run

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .core.config import Document
+from .core.counts import counted
 from .core.estimate import Estimate
-from .core.presentation import counted, estimate_cell
+from .core.presentation import estimate_cell
 from .core.stats import cluster_bootstrap_mean, rate_interval
 from .core.stats.sets import jackknife_interval
 

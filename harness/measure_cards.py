@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .card_rules import NoCardError, NoJudgeError, card_behind
-from .core.presentation import counted
+from .core.counts import counted
 from .judge_figures import kept_votes, rests_on
 from .policy_checks import find_measure
 

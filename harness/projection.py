@@ -14,11 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from .core.counts import counted
 from .core.errors import UsageError
 from .core.keys import digest
 from .core.markdown import plain_markdown, table_lines
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
-from .core.presentation import counted, left_out_text, level
+from .core.presentation import left_out_text, level
 from .core.run_data import outcome_counts
 from .digests import read_digests
 from .projected_files import AGGREGATES, logged_tables, result_text, run_files

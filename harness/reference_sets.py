@@ -13,12 +13,12 @@ from ..generators.worlds.registry import find_world
 from ..metrics.encoders.base import Encoder, Feature, Record
 from ..metrics.encoders.cache import FeatureCache
 from .core.clip_info import DECODING_VERSION
+from .core.counts import counted
 from .core.errors import MediaError, UsageError
 from .core.files import VIDEO_SUFFIXES, survey_videos
 from .core.items import ClipSettings
 from .core.keys import digest
 from .core.media import Clip, decode, open_clip, write_clip
-from .core.presentation import counted
 from .core.progress import note, track
 from .suite import ReferenceSet
 

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from .core.counts import counted
 from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import canonical_json, file_sha256
-from .core.presentation import counted
 from .core.progress import note
 from .core.run_data import ClipRecord
 from .plan import Plan

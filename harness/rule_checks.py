@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .core.presentation import counted
+from .core.counts import counted
 from .core.run_data import RunData
 from .foreign_encoders import foreign_sources
 from .policy_checks import find_measure

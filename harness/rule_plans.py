@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from .card_rules import NoCardError
 from .compare import difference, pairs_of
+from .core.counts import counted
 from .core.errors import UsageError, unknown_name
 from .core.pairing import Pairing
-from .core.presentation import counted
 from .core.run_data import RunData, value_of
 from .core.stats import (
     Bounds,

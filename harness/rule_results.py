@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from .core.presentation import counted
+from .core.counts import counted
 from .decisions import Outcome
 from .policy import Rule
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from .card_rules import NoCardError, card_behind, decide_corrected
 from .compare import SAME_CLIPS, LeftOut, difference, pairs_of
+from .core.counts import counted
 from .core.pairing import Pairing
-from .core.presentation import counted
 from .core.run_data import RunData, SetScore, value_of
 from .core.stats import jackknife_interval
 from .decisions import Side, decide_mean, decide_rate, decide_value, side_of, worse_side

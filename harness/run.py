@@ -17,10 +17,10 @@ from ..generators.base import Generator, unsuited
 from ..generators.identity import identity_of, source_in
 from ..metrics.encoders.base import EncoderOptions
 from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
+from .core.counts import counted
 from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import Json, file_sha256
-from .core.presentation import counted
 from .core.progress import note, track
 from .core.run_data import ClipRecord, Score
 from .digests import SCORES, differences, keep_digests, refuse_changed

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..metrics.quality.outcomes import format_differences
+from .core.counts import counted
 from .core.items import Item
 from .core.keys import Json
-from .core.presentation import counted
 from .core.progress import note
 from .foreign_encoders import foreign_sentence
 from .generation_log import LOG

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-from ..harness.core.presentation import counted
+from ..harness.core.counts import counted
 
 __all__ = [
     "ChartRow",

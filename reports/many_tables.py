@@ -7,12 +7,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..harness.comparison import too_few_prompts
+from ..harness.core.counts import counted
 from ..harness.core.presentation import (
     MISSING,
     Cell,
     Content,
     Table,
-    counted,
     estimate_cell,
     interval_text,
     level,

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..harness.core.presentation import counted
+from ..harness.core.counts import counted
 from ..harness.core.text import well_formed
 from . import charts
 from .heatmap import heat_css

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..harness.core.presentation import MISSING, Cell, Content, Table, counted, number, percent, sample_text
+from ..harness.core.counts import counted
+from ..harness.core.presentation import MISSING, Cell, Content, Table, number, percent, sample_text
 
 if TYPE_CHECKING:
     from ..harness.comparison_power import ComparisonPower

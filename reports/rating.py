@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..harness.core.counts import counted
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.keys import seeded_rng
-from ..harness.core.presentation import counted
 from ..harness.core.previews import preview_mp4
 from ..harness.core.text import printable
 from ..harness.vote_plan import Pair, VotePlan, pairs_for

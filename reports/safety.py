@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..harness.core.counts import counted
 from ..harness.core.estimate import Estimate
-from ..harness.core.presentation import Cell, counted, estimate_cell
+from ..harness.core.presentation import Cell, estimate_cell
 from ..harness.core.run_data import RunData
 from ..safety.attacks.attempts import OUTCOMES, Rate
 from ..safety.attacks.evasion import Change, Evasion

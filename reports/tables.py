@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ..harness.core.counts import counted
 from ..harness.core.presentation import (
     MISSING,
     Cell,
     Content,
     Table,
-    counted,
     estimate_cell,
     left_out_text,
     level,

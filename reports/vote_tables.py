@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from ..harness.core.counts import counted
 from ..harness.core.presentation import (
     MISSING,
     Content,
     Table,
-    counted,
     estimate_cell,
     left_out_text,
     level,

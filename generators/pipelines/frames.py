@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.presentation import counted
+from ...harness.core.counts import counted
 
 __all__ = ["clips_of", "unsafe_of"]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pydantic import ValidationError
 
+from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError, unknown_name
 from ...harness.core.items import ClipSettings, make_item, start_of
 from ...harness.core.keys import digest
-from ...harness.core.presentation import counted
 from ..base import ANY_START, Failure, Frames, Generator, Output
 from .model.checkpoint import TEXT_FILES, checkpoint_digest, read_body, require_whole
 from .model.parts import CHECKPOINTS, SCALE, WEIGHTS, find_part

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.counts import counted
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.media import Window, decode, open_clip
 from ...harness.core.pictures import open_picture
-from ...harness.core.presentation import counted
 from .model.reconstruction import reconstruct
 from .model.sampler import Given
 

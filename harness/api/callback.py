@@ -18,9 +18,9 @@ from ...generators.base import Generator, Output
 from ...generators.functions import FunctionGenerator, is_generating
 from ...generators.identity import identity_of
 from ...generators.wrapper import Wrapper
+from ..core.counts import counted
 from ..core.errors import ScreentestError, UsageError
 from ..core.files import write_atomic
-from ..core.presentation import counted
 from ..core.progress import note
 from ..gate import Verdict
 from ..policy import Policy

@@ -9,8 +9,8 @@ from .. import gate as gates
 from ..compare import compare as compare_stores
 from ..comparison import Comparison as Document
 from ..comparison import Difference
+from ..core.counts import counted
 from ..core.errors import unknown_name
-from ..core.presentation import counted
 from ..gate import Verdict, write_verdict
 from ..policy import Policy
 from ..release_record import keep_record

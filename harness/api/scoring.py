@@ -16,10 +16,10 @@ from typing_extensions import Unpack
 
 from .. import run as running
 from ..catalog import MEASURES
+from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.items import Prompt
 from ..core.keys import slug
-from ..core.presentation import counted
 from ..core.video_arrays import Layout, ValueRange, read_videos
 from ..scoring import TEXT
 from .options import ScoreOptions, check_options, chosen_suite, settings_of

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from ...generators.base import ANY_START, Frames, Generator, Output, VideoFile
 from ..core.config import checked
+from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.items import ClipSettings, Item, Prompt, make_item, start_of
 from ..core.keys import Json, digest, file_sha256
 from ..core.limits import MAX_FPS, MIN_FPS
-from ..core.presentation import counted
 from ..core.video_arrays import Video
 from ..suite import Suite
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..core.presentation import Content, Table, counted, estimate_cell
+from ..core.counts import counted
+from ..core.presentation import Content, Table, estimate_cell
 from .options import AsJson, Confidence, print_json, print_table
 
 if TYPE_CHECKING:

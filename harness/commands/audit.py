@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.keys import slug
-from ..core.presentation import counted
 from ..core.specs import parse_pair, split_kind
 from .one_run import after_scoring
 from .options import (

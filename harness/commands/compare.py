@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, counted, number
+from ..core.presentation import MISSING, Table, number
 from .options import AsJson, Confidence, check_address, print_json, print_table, say, warn
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import counted
 from .options import print_tables, warn
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import counted
 from .options import say, warn
 
 if TYPE_CHECKING:

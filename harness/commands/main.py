@@ -19,8 +19,8 @@ from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import ScreentestError, ServiceDown, UsageError, unknown_name
-from ..core.presentation import counted
 from . import (
     against,
     audit,

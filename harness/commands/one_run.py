@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.counts import counted
 from ..core.errors import ScreentestError
-from ..core.presentation import counted
 from .options import print_json, print_table, say, warn
 
 if TYPE_CHECKING:

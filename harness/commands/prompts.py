@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, counted, estimate_cell, level, number, p_value
+from ..core.presentation import MISSING, Table, estimate_cell, level, number, p_value
 from ..core.specs import parse_pairs
 from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_table, print_tables, warn
 from .quality_cells import QUALITY_HEADS, quality_cells

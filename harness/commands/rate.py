@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError, unknown_name
-from ..core.presentation import counted
 from .options import AsJson, Confidence, print_tables, say, warn
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, counted, estimate_text, level, number, p_value
+from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
 from .options import AsJson, Confidence, Plugins, load_plugins, print_tables, say, warn
 
 if TYPE_CHECKING:

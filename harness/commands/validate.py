@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Content, Table, counted, estimate_cell, number
+from ..core.presentation import MISSING, Content, Table, estimate_cell, number
 from .options import (
     AsJson,
     Cache,

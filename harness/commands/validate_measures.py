@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import Content, Table, counted
+from ..core.presentation import Content, Table
 from ..core.specs import parse_pairs
 from .options import print_json, print_table, say
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.presentation import MISSING, Table, counted
+from ..core.presentation import MISSING, Table
 from ..core.specs import parse_pairs
 from .options import AsJson, print_json, print_table, say, warn
 

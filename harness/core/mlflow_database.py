@@ -17,8 +17,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .counts import counted
 from .errors import TrackingError
-from .presentation import counted
 from .progress import note
 
 __all__ = ["prepare_database"]

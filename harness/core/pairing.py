@@ -6,10 +6,10 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .counts import counted
 from .errors import UsageError
 from .items import ClipSettings, Item
 from .labels import is_aggregated
-from .presentation import counted
 from .run_data import RunData
 
 __all__ = ["Pairing", "on_items", "pair_runs", "same_measure", "shared_items"]

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from .counts import counted
+
 if TYPE_CHECKING:
     from .estimate import Estimate
 
@@ -18,7 +20,6 @@ __all__ = [
     "Cell",
     "Content",
     "Table",
-    "counted",
     "estimate_cell",
     "estimate_text",
     "interval_text",
@@ -36,21 +37,6 @@ MISSING = "-"
 
 
 # -- numbers
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Write a count with its noun, or with its noun and verb.
-
-    Args:
-        count: how many there are.
-        noun: for one.
-        plural: for any other number; by default the noun with an s.
-
-    Example:
-        >>> counted(1, "job"), counted(0, "job"), counted(2, "item has", "items have")
-        ('1 job', '0 jobs', '2 items have')
-    """
-    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def number(value: float | None, width: float | None = None, *, signed: bool = False) -> str:

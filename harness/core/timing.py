@@ -6,8 +6,8 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .counts import counted
 from .errors import MediaError
-from .presentation import counted
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clip_info import ClipInfo
+from .counts import counted
 from .errors import MediaError
 from .files import is_animated_webp
 from .limits import check_frames, check_rate, check_size
-from .presentation import counted
 from .rgb import ALPHA_NOTE, over_white
 from .sound import SoundChunk
 

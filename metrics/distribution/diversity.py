@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
 from ...harness.core.estimate import RunEstimate
-from ...harness.core.presentation import counted
 from ..base import NotApplicable, RunSample, Value, set_measure
 from ..encoders.base import Feature
 from .groups import groups_of

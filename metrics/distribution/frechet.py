@@ -21,8 +21,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
-from ...harness.core.presentation import counted
 from ..encoders.base import Feature
 from .groups import kept_without
 

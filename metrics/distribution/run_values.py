@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...harness.core.counts import counted
 from ...harness.core.estimate import RunEstimate
-from ...harness.core.presentation import counted
 from ...harness.core.stats import jackknife_interval
 from ..base import DEFAULT, NotApplicable, RunSample
 from ..encoders.base import Feature

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...harness.core.presentation import counted
+from ...harness.core.counts import counted
 from ..base import NotApplicable, Sample, Scored, measure
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from typing import Literal, Protocol
 from pydantic import Field
 
 from ...harness.core.config import Config
+from ...harness.core.counts import counted
 from ...harness.core.csv_rows import csv_rows, read_table
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.estimate import Estimate
 from ...harness.core.files import safe_name
-from ...harness.core.presentation import counted
 from ...harness.core.progress import track
 from ...harness.core.stats import Interval
 from ..encoders.base import Encoder

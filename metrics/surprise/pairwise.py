@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...harness.core.arrays import Floats
-from ...harness.core.presentation import counted
+from ...harness.core.counts import counted
 from ...harness.core.stats import (
     FEW,
     ROUGH,

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
 from ...harness.core.files import safe_name
 from ...harness.core.media import open_clip
-from ...harness.core.presentation import counted
 from ...harness.core.progress import track
 from ..encoders.base import NotApplicable
 from ..expectation import check_expectation

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...generators.worlds.registry import find_world
+from ...harness.core.counts import counted
 from ...harness.core.errors import MediaError, UsageError, unknown_name
 from ...harness.core.files import survey_videos
 from ...harness.core.keys import Json, digest
 from ...harness.core.media import Clip, open_clip
-from ...harness.core.presentation import counted
 from ...harness.core.progress import note
 from ..quality.motion import repeat_limit
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...harness.core.counts import counted
 from ...harness.core.keys import digest
-from ...harness.core.presentation import counted
 from .attempts import (
     OUTCOMES,
     Attempt,

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from ...harness.core.arrays import Floats
-from ...harness.core.presentation import counted
+from ...harness.core.counts import counted
 from ...harness.core.stats import Interval
 from .shares import Shares
 

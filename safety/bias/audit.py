@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from ...harness.core.counts import counted
 from ...harness.core.presentation import (
     MISSING,
     Cell,
     Content,
     Table,
-    counted,
     estimate_text,
     level,
     number,

@@ -15,10 +15,10 @@ from typing import Final
 from ...generators.worlds.plane import NATIVE_CLIP, render, sample_scene
 from ...generators.worlds.plane.wear import worn
 from ...generators.worlds.plane.words import OCCUPATIONS, PRESENTATIONS, TONES
+from ...harness.core.counts import counted
 from ...harness.core.csv_rows import csv_rows, read_table
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.keys import seeded_rng
-from ...harness.core.presentation import counted
 from ...metrics.encoders.base import EncoderOptions
 from .reader_error import ATTRIBUTES, ReaderError, confusion_of
 from .reading import REASONS, PeopleEncoder, PersonReading

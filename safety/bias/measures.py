@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ...harness.core.counts import counted
 from ...harness.core.estimate import RunEstimate
-from ...harness.core.presentation import counted
 from ...harness.core.stats import Interval
 from ...metrics.base import (
     MeasureFailed,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from ...harness.core.counts import counted
 from ...harness.core.estimate import Estimate
 from ...harness.core.presentation import (
     Content,
     Table,
-    counted,
     estimate_cell,
     level,
     number,

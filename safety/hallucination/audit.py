@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ...harness.core.counts import counted
 from ...harness.core.estimate import Estimate
 from ...harness.core.presentation import (
     Cell,
     Content,
     Table,
-    counted,
     estimate_cell,
     estimate_text,
     percent,

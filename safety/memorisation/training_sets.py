@@ -36,10 +36,10 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import Json, digest
-from ...harness.core.presentation import counted
 from ...harness.core.progress import note
 from ...harness.core.stats import rate_bound
 from ...metrics.base import NotApplicable, Reference

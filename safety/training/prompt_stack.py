@@ -16,9 +16,9 @@ from pydantic import Field, ValidationError
 
 from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import Config, explain
+from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
-from ...harness.core.presentation import counted
 from ..calibration import fit_isotonic, fit_temperature, logit, sigmoid, threshold_at_fpr
 from ..labelled import read_labelled
 from ..prompts import load_classifier

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ..presentation import counted
+from ..counts import counted
 from .clusters import by_cluster
 from .interval import FEW, NO_VALUES, ROUGH, Interval, check_confidence, cut, one_prompt
 from .rates import effective_sample_size, wilson

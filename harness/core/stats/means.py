@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..arrays import Floats
+from ..counts import counted
 from ..keys import Json, seeded_rng
-from ..presentation import counted
 from .clusters import blocks, by_cluster
 from .interval import FEW, NO_VALUES, ROUGH, Bounds, Interval, check_confidence, cut, one_prompt
 from .sets import jackknife_interval

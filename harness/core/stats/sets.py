@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..presentation import counted
+from ..counts import counted
 from .interval import FEW, ROUGH, Bounds, Interval, check_confidence, cut, one_prompt
 
 __all__ = ["jackknife_interval"]

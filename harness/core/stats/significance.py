@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..counts import counted
 from ..keys import Json, seeded_rng
-from ..presentation import counted
 from .clusters import blocks, by_cluster
 
 __all__ = ["benjamini_hochberg", "holm", "sign_counts", "sign_flip_test"]
