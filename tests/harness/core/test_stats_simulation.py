@@ -35,7 +35,7 @@ def key(row) -> tuple[str, ...]:
 
 def test_the_page_has_every_row() -> None:
     asked = [key(row) for row in [*simulation.bound_rows(), *simulation.interval_rows()]]
-    more = [*simulation.look_rows(), *simulation.plan_rows(), *simulation.rank_rows()]
+    more = [*simulation.look_rows(), *simulation.plan_rows(), *simulation.rank_rows(), *simulation.set_rows()]
     asked += [key(row) for row in more]
     assert sorted(rows()) == sorted(asked)
 
@@ -102,3 +102,25 @@ def test_a_row_of_plans_is_what_the_code_gives(row) -> None:
 )
 def test_a_row_of_ranks_is_what_the_code_gives(row) -> None:
     assert simulation.ranks_covered(row) == pytest.approx(rows()[key(row)][0], abs=0.4)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        row
+        for row in [*simulation.interval_rows(), *simulation.set_rows()]
+        if row.prompts >= 30 and "correlation" not in row.what and "rare" not in row.what
+    ],
+    ids=lambda row: "-".join(key(row)),
+)
+def test_intervals_of_thirty_prompts_or_more_cover_what_they_say(row) -> None:
+    error = 100 * (0.05 * 0.95 / 1000) ** 0.5
+    assert 93 - error <= rows()[key(row)][0] <= 97 + error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row", [row for row in simulation.set_rows() if row.prompts == 20], ids=lambda row: "-".join(key(row))
+)
+def test_a_row_of_two_sets_is_what_the_code_gives(row) -> None:
+    assert simulation.set_covered(row) == pytest.approx(rows()[key(row)][0], abs=0.15)
