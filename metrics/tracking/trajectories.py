@@ -16,7 +16,7 @@ __all__ = ["Fit", "Hinge", "Path", "fit_falls", "fit_hinge", "fit_line", "path_o
 _F = NDArray[np.float64]
 _TOUCH: Final = 1 / 64  # sides; at least a pixel
 _CLOSING: Final = 0.15 / 64
-_FALLING, _RISING = 0.3, 0.1
+_FALLING, _RISING = 0.15, 0.07
 """Sides a second: what comes down as fast and then goes up as fast has bounced."""
 _FLOOR_PX: Final = 0.03
 """Least uncertainty of a place, in pixels, however well a fit matches few points."""
@@ -314,9 +314,9 @@ def fit_falls(path: Path) -> Falls | None:
 def _better_cuts(
     t: _F, y: _F, cuts: list[int], candidates: list[int], rms: float, noise: float
 ) -> tuple[list[int], Fit] | None:
-    """Cut a fall once more, or twice where once explains little: of two bounces, one alone does not fit."""
+    """Cut a fall once more, or several times where once explains little, as of several bounces one does."""
     left = [c for c in candidates if c not in cuts]
-    for more in (1, 2):
+    for more in (1, 2, 3):
         tried = [sorted([*cuts, *chosen]) for chosen in itertools.combinations(left, more)]
         tried = [chosen for chosen in tried if len(t) >= 2 * (len(chosen) + 1) + 1]
         fits = [(chosen, _falls(t, y, chosen, noise)) for chosen in tried]

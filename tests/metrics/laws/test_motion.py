@@ -77,18 +77,19 @@ def test_a_uniform_motion_has_no_severity_and_a_turn_that_of_its_angle():
         assert inertia(turned).severity == pytest.approx(2 * np.sin(angle / 2), rel=0.05)
 
 
-def test_two_bounces_on_the_way_are_two_though_either_one_alone_explains_nothing():
-    g, high, count = 1.2, 0.3, 22
+@pytest.mark.parametrize(("count", "bounces"), [(22, 2), (30, 3)])
+def test_bounces_on_the_way_are_counted_though_one_alone_explains_nothing(count: int, bounces: int):
+    g, high = 1.2, 0.3
     t = times(count)
-    down = np.sqrt(2 * high / g)
-    hop = 0.8 * g * down  # after the first bounce; it comes down as fast as it left
-    again = t - down - 2 * hop / g
-    y = 0.75 - high + g * t**2 / 2
-    y = np.where(t > down, 0.75 - hop * (t - down) + g * (t - down) ** 2 / 2, y)
-    y = np.where(again > 0, 0.75 - 0.8 * hop * again + g * again**2 / 2, y)
+    down, y = np.sqrt(2 * high / g), 0.75 - high + g * t**2 / 2
+    touch, up = down, 0.8 * g * down
+    for _ in range(bounces):  # each comes down as fast as it left
+        late = t - touch
+        y = np.where(late > 0, 0.75 - up * late + g * late**2 / 2, y)
+        touch, up = touch + 2 * up / g, 0.8 * up
     expect = {"motion": "bounce", "gravity": g}
     cast = cast_of([Path(0.5, y)], expect, count, sees_still=False)
-    assert len(gravity(cast).evidence["bounces"]) == 2
+    assert len(gravity(cast).evidence["bounces"]) == bounces
     assert gravity(cast).severity == pytest.approx(0.0, abs=0.02)
     assert gravity(cast).evidence["g"] == pytest.approx(g, rel=0.02)
     assert (
