@@ -140,9 +140,16 @@ def test_a_card_of_corruptions_is_of_clips_like_the_runs(make_run, generator: st
     assert seen >= 5
 
 
-def test_a_measure_of_geometry_has_the_card_of_rooms(make_run) -> None:
+def test_a_measure_of_geometry_has_the_card_of_real_clips_or_else_of_rooms(
+    make_run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_run.registry = MEASURES
     run = read_run(make_run("r", {"geometry.epipolar": lambda p, s: 0.9}, prompts=3, seeds=1))
+    assert card_of(run, "geometry.epipolar", MEASURES) == MeasureCard("corruptions, real clips")
+    packaged = packaged_cards.packaged_measures
+    monkeypatch.setattr(
+        packaged_cards, "packaged_measures", lambda source: packaged(source) if source == "stage" else None
+    )
     assert card_of(run, "geometry.epipolar", MEASURES) == MeasureCard("corruptions, rooms of the world stage")
 
 

@@ -125,10 +125,10 @@ def test_a_measure_that_fails_a_claim_on_the_world_is_told_where_suites_take_it(
             assert f"- {name}  # " in path.read_text("utf-8")
 
 
-def test_no_suite_takes_a_measure_whose_claims_all_fail_on_real_clips() -> None:
+def test_no_suite_takes_a_measure_most_of_whose_claims_fail_on_real_clips() -> None:
     card = measures_of("real")
     claims = {name: [row for row in card.of(name) if row.claimed] for name in card.measures}
-    useless = {n for n, rows in claims.items() if rows and len(card.failed(n)) == len(rows)}
+    useless = {n for n, rows in claims.items() if rows and 2 * len(card.failed(n)) > len(rows)}
     assert useless == {"motion.smoothness"}
     for path in packaged("suites").values():
         assert not useless & set(load_suite(path.stem).measures), path.stem
