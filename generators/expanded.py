@@ -78,7 +78,7 @@ class ExpandedGenerator(Wrapper):
             missing = [prompt for prompt in prompts if prompt not in self._texts]
             if missing:
                 raise UsageError(
-                    f"the file of {self.spec.partition(':')[0]}: has no expansion of {len(missing)} of "
+                    f"the file of {self.spec} has no expansion of {len(missing)} of "
                     f"{counted(len(prompts), 'prompt')}; 'screentest expand' with the same file adds them"
                 )
             bare = sum(self._texts[prompt] is None for prompt in prompts)
@@ -143,5 +143,5 @@ EXPANDED: Final = WrapperKind(
     ExpandedOptions,
     "give one in brackets, expanded:[SPEC]?by=expansions.yaml",
     _prepare,
-    "says not by what to expand prompts; add ?by=expansions.yaml, which 'screentest expand' writes",
+    "says not by what to expand prompts; write expanded:[SPEC]?by=FILE, a file of 'screentest expand'",
 )

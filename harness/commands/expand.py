@@ -44,6 +44,8 @@ def expand(
     if (model is None) == (by is None):
         raise UsageError("say what expands the prompts: --model NAME at an address, or --by file.py:name")
     texts = list(dict.fromkeys(text for _, text in read_prompts(prompts)))
+    if not texts:
+        raise UsageError(f"{prompts} has no prompts to expand")
     expander = _function(by) if by is not None else _chat(model or "", base, key_env, instruction)
     with track("prompts", len(texts)) as ticker:
         made = write(texts, expander, out, ticker.advance)

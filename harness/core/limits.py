@@ -21,8 +21,8 @@ __all__ = [
 MIN_FPS: Final = 0.01
 MAX_FPS: Final = 1000.0
 
-MAX_FRAMES: Final = 20_000
-"""11 minutes at 30 frames a second."""
+MAX_FRAMES: Final = 108_000
+"""An hour at 30 frames a second."""
 
 MAX_FRAME_PIXELS: Final = 4096 * 4096
 """Twice the pixels of a 4K cinema frame: the measures need at most 2 GB for one such frame."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,12 @@ __all__ = [
     "NotApplicable",
     "PromptedEncoder",
     "Record",
+    "RowBuffer",
     "Stream",
     "TextEncoder",
 ]
 
+_FIRST_ROWS: Final = 256  # of a feature, for which there is room from the beginning
 Feature: TypeAlias = NDArray[np.floating[Any]]
 """A float array (n, k): a row per frame, pair of frames or clip; the encoder defines the columns."""
 
@@ -234,11 +236,11 @@ class FileEncoder(Encoder):
 
 class _FrameStream:
     def __init__(self, encoder: FrameEncoder) -> None:
-        self._rows: list[Feature] = []
+        self._rows = RowBuffer()
         self._sampler = FrameSampler(encoder.sampling)
         self._room = encoder.most_frames
         self._blocks = FrameBlocks(
-            encoder.frames_at_once, lambda frames_THWC: self._rows.append(encoder.encode_frames(frames_THWC))
+            encoder.frames_at_once, lambda frames_THWC: self._rows.add(encoder.encode_frames(frames_THWC))
         )
 
     def push(self, window: Window) -> None:
@@ -250,6 +252,35 @@ class _FrameStream:
 
     def finish(self) -> Feature:
         self._blocks.finish()
-        if not self._rows:
+        made = self._rows.all()
+        if made is None:
             raise MediaError("the clip has no frames")
-        return np.concatenate(self._rows)
+        return made
+
+
+class RowBuffer:
+    """Rows of a feature in one array that doubles as it fills.
+
+    Many small arrays that live as long as the clip, between the large ones that a model makes and frees,
+    would keep the allocator from using freed room again: of an hour of frames, hundreds of megabytes.
+    """
+
+    def __init__(self) -> None:
+        self._room: Feature | None = None
+        self._count = 0
+
+    def add(self, rows_Tk: Feature) -> None:
+        """Copy rows, all of one width, behind those that are there."""
+        needed = self._count + len(rows_Tk)
+        kind = rows_Tk.dtype if self._room is None else np.result_type(self._room, rows_Tk)
+        if self._room is None or needed > len(self._room) or kind != self._room.dtype:
+            larger = np.empty((max(_FIRST_ROWS, 2 * needed), *rows_Tk.shape[1:]), kind)
+            if self._room is not None:
+                larger[: self._count] = self._room[: self._count]
+            self._room = larger
+        self._room[self._count : needed] = rows_Tk
+        self._count = needed
+
+    def all(self) -> Feature | None:
+        """Return all rows, (T, k); None if none were added."""
+        return None if self._room is None else self._room[: self._count].copy()

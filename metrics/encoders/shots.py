@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Encoder, EncoderOptions, Feature, Stream
+from .base import Encoder, EncoderOptions, Feature, RowBuffer, Stream
 from .flow import sampling_stride
 from .registry import ENCODERS, EncoderEntry
 
@@ -98,15 +98,17 @@ class SmallFramesEncoder(Encoder):
 class _SmallFrames:
     def __init__(self, stride: int) -> None:
         self._stride, self._seen = stride, 0
-        self._rows: list[NDArray[np.float32]] = []
+        self._rows = RowBuffer()
 
     def push(self, window: Window) -> None:
         first = -self._seen % self._stride
-        self._rows += [_thumbnail(frame, _SMALL) for frame in window.frames_THWC[first :: self._stride]]
+        for frame_HWC in window.frames_THWC[first :: self._stride]:
+            self._rows.add(_thumbnail(frame_HWC, _SMALL)[None])
         self._seen += len(window.frames_THWC)
 
     def finish(self) -> Feature:
-        return np.array(self._rows, np.float32).reshape(-1, 3 * _SMALL**2)
+        made = self._rows.all()
+        return np.empty((0, 3 * _SMALL**2), np.float32) if made is None else made
 
 
 def _build_shots(source: str | None, options: EncoderOptions) -> Encoder:

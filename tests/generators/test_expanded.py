@@ -258,5 +258,12 @@ def test_wrong_usage_is_one_sentence(words, sentence, tmp_path, monkeypatch, cap
 
 
 def test_a_spec_without_a_file_is_one_sentence(generator):
-    with pytest.raises(UsageError, match="says not by what to expand prompts; add"):
+    with pytest.raises(UsageError, match="says not by what to expand prompts; write"):
         EXPANDED.make("[toy]", EncoderOptions(), ["toy"], lambda spec: generator)
+
+
+def test_a_suite_without_prompts_is_not_expanded(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("e.py").write_text("def longer(text):\n    return text + '.'\n")
+    assert run_cli(["expand", "videos", "--by", "e.py:longer", "--out", "long.yaml"]) == 2
+    assert "videos has no prompts to expand" in capsys.readouterr().err
