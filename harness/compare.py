@@ -174,11 +174,10 @@ class Pair(NamedTuple):
 
 def pairs_of(pairing: Pairing, measure: str, tag: str | None) -> tuple[list[Pair], tuple[LeftOut, ...]]:
     """Pair the values of one measure, sorted by item id, and count the items without a pair."""
-    items = [i for i in pairing.items if tag is None or tag in i.slices]
     pairs: list[Pair] = []
     left_out: Counter[tuple[str, str]] = Counter()
     # Sorted by item id, so that the order of rows cannot change the last bit.
-    for item in sorted(items, key=lambda i: i.id):
+    for item in pairing.of_slice(tag):
         x = value_of(pairing.a.scores.get((measure, item.id)))
         y = value_of(pairing.b.scores.get((measure, item.id)))
         if x is None or y is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from .counts import counted
@@ -25,7 +26,19 @@ class Pairing:
 
     def slices(self) -> list[str]:
         """List the slices of the shared items that get aggregates, sorted."""
-        return sorted({name for item in self.items for name in item.slices if is_aggregated(name)})
+        return sorted(name for name in self._by_slice if name is not None and is_aggregated(name))
+
+    def of_slice(self, name: str | None) -> Sequence[Item]:
+        """List the shared items of a slice, or all of them, sorted by id."""
+        return self._by_slice.get(name, ())
+
+    @cached_property
+    def _by_slice(self) -> dict[str | None, list[Item]]:
+        found: dict[str | None, list[Item]] = {None: []}
+        for item in sorted(self.items, key=lambda item: item.id):
+            for name in {None, *item.slices}:  # a tag may be given twice
+                found.setdefault(name, []).append(item)
+        return found
 
     def same_clips(self, items: Sequence[str]) -> bool:
         """Check whether both runs hold identical files for ``items``."""

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from screentest.harness.compare import Comparison, LeftOut, compare
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.pairing import pair_runs
 from screentest.harness.core.run_data import SetScore
+from screentest.harness.store import read_run
 
 
 def noise(prompt: int, seed: int, salt: int = 0) -> float:
@@ -479,3 +481,15 @@ def test_a_wrong_margin_is_refused(make_run, margins, sentence: str) -> None:
     values = {"toy.quality": lambda p, s: 0.5, "toy.drift": lambda p, s: 0.5}
     with pytest.raises(UsageError, match=sentence):
         compare(make_run("a", values), make_run("b", values, generator="t:b"), margins=margins)
+
+
+def test_the_items_of_a_slice_are_those_that_are_in_it_by_id(make_run) -> None:
+    suite = {"prompts": [{"text": f"toy {k}", "tags": ["even", "even"] if k % 2 else []} for k in range(4)]}
+    pairing = pair_runs(
+        *(read_run(make_run(n, {}, generator=f"toy:{n}", suite=suite, seeds=2)) for n in "ab")
+    )
+    found = [item.id for item in pairing.of_slice("even")]
+    assert found == sorted(item.id for item in pairing.items if "even" in item.slices)
+    assert len(found) == len(set(found)) == 4
+    assert [item.id for item in pairing.of_slice(None)] == sorted(item.id for item in pairing.items)
+    assert (list(pairing.of_slice("odd")), pairing.slices()) == ([], ["even"])
