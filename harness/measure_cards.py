@@ -87,7 +87,7 @@ def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
 
     It is of the measure's version and encoders. Without a claim that was put to the test it is no card.
     """
-    from ..metrics.validation.packaged_cards import packaged_measures
+    from ..metrics.validation.packaged_cards import is_same_encoder, packaged_measures
 
     fields = data.measures[name]
     encoders: Mapping[str, str] = fields.get("encoders") or {}
@@ -99,7 +99,7 @@ def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
             continue
         known: Mapping[str, str] = card.settings.get("encoders") or {}
         tested = any(row.claimed and row.found != "unknown" for row in card.of(name))
-        if not tested or any(known.get(role) != digest for role, digest in encoders.items()):
+        if not tested or not all(is_same_encoder(n, known.get(n), digest) for n, digest in encoders.items()):
             continue
         label = f"corruptions, {_CLIPS[source]}"
         blind = card.failed(name)

@@ -9,7 +9,8 @@ from screentest.harness.benchmarks.described import BENCHMARKS
 from screentest.harness.commands.suite_commands import NEW_SUITE
 from screentest.harness.core.config import packaged
 from screentest.harness.suite_loading import load_suite
-from screentest.metrics import MEASURES
+from screentest.metrics import MEASURES, make_encoder
+from screentest.metrics.encoders.registry import encoder_of, role_of
 from screentest.metrics.instructions.limits import DIGEST
 from screentest.metrics.instructions.measures import SKILLS
 from screentest.metrics.laws.evaluation import LAWS
@@ -23,6 +24,7 @@ from screentest.metrics.validation.measure_card import MeasureCard
 from screentest.metrics.validation.measure_report import measure_text
 from screentest.metrics.validation.packaged_cards import (
     DATA,
+    is_same_encoder,
     packaged_card,
     packaged_measures,
     packaged_skills,
@@ -144,6 +146,18 @@ def test_compression_that_flatters_motion_is_seen_by_two_measures_of_the_same_su
     assert found["motion.flicker"] == "rewards"
     assert found["motion.warping_error"] == "rewards"
     assert [name for name, what in found.items() if what == "seen"] == ["quality.blur", "quality.block_edges"]
+
+
+@pytest.mark.parametrize("source", ["world", "real", "stage"])
+def test_cards_hold_for_the_encoders_that_come_with_them(source: str) -> None:
+    """A new version of an encoder needs the cards anew, or a reason why they still hold."""
+    card = measures_of(source)
+    for feature, digest in card.settings["encoders"].items():
+        role = role_of(encoder_of(feature))
+        named = card.settings["sources"].get(role) if role else None
+        if role is None or named == "reference":
+            now = make_encoder(encoder_of(feature), named).digest
+            assert is_same_encoder(feature, digest, now), feature
 
 
 def test_bent_rooms_are_told_from_rigid_ones() -> None:
