@@ -197,10 +197,14 @@ def polynomial_kernel(degree: int = 3, gamma: float | None = None, coef: float =
         raise UsageError(f"a polynomial kernel has a degree of 1 or more, not {degree}")
 
     def kernel(a: Matrix, b: Matrix) -> Matrix:
-        base = (1.0 / a.shape[1] if gamma is None else gamma) * (a @ b.T) + coef
-        power = base
-        for _ in range(degree - 1):  # many times faster than a power of floats
-            power = power * base
+        base = a @ b.T
+        base *= 1.0 / a.shape[1] if gamma is None else gamma  # in place: new memory costs more than the sums
+        base += coef
+        if degree == 1:
+            return base
+        power = base * base  # many times faster than a power of floats
+        for _ in range(degree - 2):
+            power *= base
         return power
 
     return kernel

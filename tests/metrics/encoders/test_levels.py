@@ -1,0 +1,36 @@
+"""The encoder ``levels`` against its definition."""
+
+import numpy as np
+import pytest
+from screentest.metrics.encoders.levels import LEVELS_COLUMNS, LevelsEncoder
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 5), (64, 96)])
+@pytest.mark.parametrize(("low", "high"), [(0, 256), (0, 4), (120, 122), (200, 256)])
+def test_levels_are_what_they_say(height: int, width: int, low: int, high: int):
+    rng = np.random.default_rng(height + low)
+    frames_THWC = rng.integers(low, high, (3, height, width, 3)).astype(np.uint8)
+    told = LevelsEncoder().encode_frames(frames_THWC)
+    assert told.shape == (3, len(LEVELS_COLUMNS))
+    assert told.dtype == np.float64
+    pixels_TNC = frames_THWC.reshape(3, -1, 3).astype(np.float64)
+    expected = np.column_stack(
+        [
+            pixels_TNC.mean(axis=(1, 2)),
+            pixels_TNC.std(axis=1).max(axis=1),
+            ((pixels_TNC <= 3) | (pixels_TNC >= 252)).mean(axis=(1, 2)),
+            (np.ptp(pixels_TNC, axis=2) > 128).mean(axis=1),
+            pixels_TNC.mean(axis=1),
+        ]
+    )
+    np.testing.assert_allclose(told, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_one_color_has_no_spread_at_all():
+    frames_THWC = np.full((1, 36, 64, 3), (255, 100, 0), np.uint8)
+    expected = [355 / 3, 0.0, 2 / 3, 1.0, 255.0, 100.0, 0.0]
+    np.testing.assert_array_equal(LevelsEncoder().encode_frames(frames_THWC), [expected])
+
+
+def test_no_frames_give_no_rows():
+    assert LevelsEncoder().encode_frames(np.zeros((0, 4, 4, 3), np.uint8)).shape == (0, len(LEVELS_COLUMNS))
