@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 RUNS   ?= runs
+PEERS  := build/peers
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow bench bench-peers lint clean
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -42,6 +43,18 @@ bench: $(READY)
 	$(BIN)/python tests/benchmarks/dit.py
 	$(BIN)/python tests/benchmarks/distribution.py
 	$(BIN)/python tests/benchmarks/intervals.py
+
+bench-peers: $(PEERS)/.installed
+	$(PEERS)/bin/python tests/benchmarks/peers.py --wide
+
+# What others would run instead is installed only here. vbench and fastvideo ask for other releases of PyTorch, NumPy
+# and transformers, and for kernels of a GPU: what is measured of them needs none of these.
+$(PEERS)/.installed: pyproject.toml constraints.txt Makefile
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[diffusers]' \
+	  torch==2.13.0 torchvision==0.28.0 torch-fidelity==0.4.0 cd-fvd==0.1.1 prdc==0.2 scikit-learn decord==0.6.0
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vbench==0.1.5 fastvideo==0.2.1
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
