@@ -29,7 +29,6 @@ __all__ = [
 DATA: Final = Path(__file__).parent / "data"
 CARRIED: Final = {
     ("levels", "7ae82fb475"): "version 1: without the means of the channels, by which a strobe is not blank",
-    ("levels", "216a423657"): "version 2: the same values, by averages in floating point",
 }
 """Encoders without weights at the versions that cards were made with, by the start of their digest, whose
 later versions change no value of the card's clips -> why."""
