@@ -23,7 +23,8 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
     original keeps its text, seeds and labels, and gets ``language: en`` unless it has a language. A prompt
     that the function gives no text for, or its own, is left out in that language, and counted in the
     description. Expectations and questions stay as they are. In a suite that is translated already, the
-    originals alone are translated, and only to languages that their base lacks.
+    originals alone are translated, and only to languages that their base lacks; the language of an original
+    is one that it has.
 
     Args:
         suite: its prompts are the base.
@@ -31,8 +32,8 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
         languages: BCP 47 names, such as ``de`` or ``zh-Hant``; one that is named twice is taken once.
 
     Raises:
-        UsageError: a name is no language, the function fails, nothing is translated, or the translated suite
-            is none, such as where two prompts have one translation.
+        UsageError: a name is no language or is that of every original, the function fails, nothing is
+            translated, or the translated suite is none, such as where two prompts have one translation.
     """
     languages = tuple(dict.fromkeys(languages))
     wrong = next((name for name in languages if not _LANGUAGE.fullmatch(name)), None)
@@ -40,21 +41,27 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
         raise UsageError(f"{wrong!r} is no language; name them as in BCP 47, such as de, fr or zh-Hant")
     if not suite.prompts:
         raise UsageError(f"the suite {suite.name!r} has no prompts to translate")
+    based = [_with_base(prompt, number, suite.name) for number, prompt in enumerate(suite.prompts, start=1)]
+    there = {(prompt.label("base"), _language(prompt)) for prompt in based}
+    original: dict[str | None, str] = {}
+    for prompt in based:
+        original.setdefault(prompt.label("base"), _language(prompt))
+    own = next((name for name in languages if set(original.values()) == {name.lower()}), None)
+    if own is not None:
+        raise UsageError(
+            f"the prompts of the suite {suite.name!r} are in {own} already; name another language, or label "
+            f"them with theirs if it is not {own} (a prompt without the label 'language' counts as en)"
+        )
     prompts: list[Prompt] = []
     missing: dict[str, int] = {}
-    there = {(prompt.label("base"), prompt.label("language")) for prompt in suite.prompts}
-    original: dict[str, str] = {}
-    for number, prompt in enumerate(suite.prompts, start=1):
-        base = prompt.label("base") or prompt.label("id") or f"{suite.name[:50]}-{number}"
-        labels = {**prompt.labels, "base": (base,)}
-        labels.setdefault("language", ("en",))
-        prompts.append(prompt.model_copy(update={"labels": labels}))
-        kept = {name: values for name, values in labels.items() if name != "id"}
-        language_of_prompt = labels["language"][0]
-        if original.setdefault(base, language_of_prompt) != language_of_prompt:
+    for prompt in based:
+        prompts.append(prompt)
+        base = prompt.label("base")
+        kept = {name: values for name, values in prompt.labels.items() if name != "id"}
+        if original[base] != _language(prompt):
             continue  # a translation already: its base is translated, and not what was made of it
         for language in languages:
-            if (base, language) in there:
+            if (base, language.lower()) in there:
                 continue
             text = _text(translate, prompt.text, language)
             if text is None or text == prompt.text:
@@ -79,6 +86,19 @@ def translated(suite: Suite, translate: Callable[[str, str], Any], languages: Se
         "prompts": [prompt.model_dump() for prompt in prompts],
     }
     return checked(Suite, fields, f"the suite {suite.name!r} in {', '.join(languages)} cannot be made")
+
+
+def _with_base(prompt: Prompt, number: int, suite: str) -> Prompt:
+    """Label a prompt with its base and its language, where it has none."""
+    base = prompt.label("base") or prompt.label("id") or f"{suite[:50]}-{number}"
+    labels = {**prompt.labels, "base": (base,)}
+    labels.setdefault("language", ("en",))
+    return prompt.model_copy(update={"labels": labels})
+
+
+def _language(prompt: Prompt) -> str:
+    """Name the language of a labelled prompt; the case of a BCP 47 name has no meaning."""
+    return prompt.labels["language"][0].lower()
 
 
 def _text(translate: Callable[[str, str], Any], text: str, language: str) -> str | None:

@@ -294,6 +294,33 @@ def test_a_suite_that_is_translated_already_is_translated_from_its_originals():
         translated(both, say, ["de"])
 
 
+@pytest.mark.parametrize(
+    ("labels", "languages", "own"),
+    [({}, ["en"], "en"), ({}, ["de", "en"], "en"), ({"language": "zh-Hant"}, ["zh-hant"], "zh-hant")],
+)
+def test_the_language_of_the_suite_itself_is_refused_before_anything_is_translated(
+    labels: dict[str, str], languages: list[str], own: str
+):
+    asked: list[str] = []
+    suite = suite_of(prompts=[{"text": "a kite", "labels": labels}, {"text": "a barge", "labels": labels}])
+    with pytest.raises(
+        UsageError, match=f"the prompts of the suite 'mine' are in {own} already; name another"
+    ):
+        translated(suite, lambda text, language: asked.append(text), languages)
+    assert asked == []
+
+
+def test_prompts_that_are_in_a_language_already_are_not_translated_to_it():
+    prompts = [{"text": "a kite"}, {"text": "ein Kahn", "labels": {"language": "de"}}]
+    made = translated(suite_of(prompts=prompts), lambda text, language: f"{language} {text}", ["de", "en"])
+    assert [(p.text, p.label("language")) for p in made.prompts] == [
+        ("a kite", "en"),
+        ("de a kite", "de"),
+        ("ein Kahn", "de"),
+        ("en ein Kahn", "en"),
+    ]
+
+
 def test_prompts_in_disguise_share_a_base_and_are_all_translated():
     labels = {"base": "k"}
     prompts = [{"text": "a kite", "labels": labels}, {"text": "A K I T E", "labels": labels}]
