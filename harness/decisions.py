@@ -53,10 +53,12 @@ def decide_rate(
         else:
             needed = prompts_to_clear(failing, clusters, confidence, "upper", ceiling, (0.0, 1.0))
     one_each = len(failing) == prompts
+    # What is shown is the bound that decided.
+    bound = lower if outcome == "FAIL" and _outcome("max", lower, upper, ceiling) == "FAIL" else upper
     return {
         "outcome": outcome,
         "value": rate if rule.max is not None else 1 - rate,
-        "bound": upper if rule.max is not None else 1 - upper,
+        "bound": bound if rule.max is not None else 1 - bound,
         "effective_n": effective_sample_size(failing, clusters),
         "needed": needed if outcome == "INCONCLUSIVE" else None,
         "method": f"{'Clopper-Pearson' if one_each else 'Gaffke'}, one-sided, over "
@@ -145,7 +147,7 @@ def decide_value(
         bound = high if abs(high) >= abs(low) else low
         room = limit - abs(value)
     else:
-        bound = high if side == "max" else low
+        bound = high if (side == "max") != (outcome == "FAIL") else low  # the one that decided
         room = limit - value if side == "max" else value - limit
     needed = None
     if outcome == "INCONCLUSIVE" and room > 0:
