@@ -47,7 +47,8 @@ def test_strip_draws_every_value_up_to_its_limit(n: int) -> None:
     svg = strip_chart("s", {"A": values, "B": []})
     ticks = svg.count('fill="#1f5fa8"')
     assert ticks == min(n, charts.MAX_STRIP)
-    assert f"A: {n} clips from 0 to {n - 1:.4g}" in svg
+    clips = "1 clip" if n == 1 else f"{n} clips"
+    assert f"A: {clips} from 0 to {n - 1:.4g}" in svg
 
 
 @pytest.mark.parametrize("draw", ["interval", "difference", "strip"])
