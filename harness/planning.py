@@ -84,7 +84,7 @@ def plan_gate(
 
     Raises:
         UsageError: the gate would refuse the policy, as for an unknown measure; or a value is expected for a
-            rule that it has not.
+            rule that it has not, or that the rule's measure cannot have.
     """
     recorded = {} if pilot is None else pilot.measures
     check_policy(policy, registry, recorded, today or datetime.now(UTC).date())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .core.errors import UsageError, unknown_name
 from .core.items import ClipSettings, make_item
 from .core.run_data import ClipRecord
+from .core.stats import Bounds
 from .policy import Policy, Rule
 from .scoring import score_without_clip
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..metrics.base import Measure, Value
     from .core.registry import Registry
 
-__all__ = ["check_policy", "find_measure", "policy_warnings"]
+__all__ = ["check_policy", "find_measure", "policy_warnings", "range_words"]
 
 LARGEST = 1e9
 """A limit or margin beyond it refuses nothing, where a measure's range has no end."""
@@ -44,7 +45,7 @@ def _values_by_name(registry: Registry[Measure]) -> list[str]:
 def check_policy(
     policy: Policy, registry: Registry[Measure], recorded: Mapping[str, Any], today: date
 ) -> None:
-    """Refuse a policy that names an unknown measure, or that passes whatever a run holds.
+    """Refuse a policy that names an unknown measure, or that passes or fails whatever a run holds.
 
     Args:
         recorded: the measures of the run, to tell a plugin that is not loaded from a slip of the pen.
@@ -71,6 +72,9 @@ def check_policy(
         problem = _vacuous(rule, found[1].bounds)
         if problem is not None:
             raise UsageError(f"policy {policy.name}: the rule {rule.label} decides nothing: {problem}")
+        problem = _out_of_reach(rule, found[1].bounds)
+        if problem is not None:
+            raise UsageError(f"policy {policy.name}: no run passes the rule {rule.label}: {problem}")
     last = today + timedelta(days=policy.max_waiver_days)
     for waiver in policy.waivers:
         if waiver.expires > last:
@@ -81,10 +85,36 @@ def check_policy(
             )
 
 
-def _vacuous(rule: Rule, bounds: tuple[float | None, float | None]) -> str | None:
+def range_words(bounds: Bounds) -> str:
+    """Say where the values of a measure with this range lie.
+
+    Example:
+        >>> range_words((0.0, 1.0)), range_words((0.0, None)), range_words((None, None))
+        ('between 0 and 1', 'at 0 or above', 'anywhere')
+    """
+    low, high = bounds
+    if low is not None and high is not None:
+        return f"between {low:g} and {high:g}"
+    if low is not None:
+        return f"at {low:g} or above"
+    return "anywhere" if high is None else f"at {high:g} or below"
+
+
+def _out_of_reach(rule: Rule, bounds: Bounds) -> str | None:
+    """Say why no run would pass a rule; None where its limit lies in the measure's range."""
+    low, high = bounds
+    values = f"all values of {rule.measure} lie {range_words(bounds)}"
+    if rule.max is not None and low is not None and rule.max < low:
+        return f"its max is {rule.max:g} and {values}"
+    if rule.min is not None and high is not None and rule.min > high:
+        return f"its min is {rule.min:g} and {values}"
+    return None
+
+
+def _vacuous(rule: Rule, bounds: Bounds) -> str | None:
     """Say why every run would pass a rule; None where it asks for something."""
     low, high = bounds
-    values = f"all values of {rule.measure} lie in [{low}, {high}]"
+    values = f"all values of {rule.measure} lie {range_words(bounds)}"
     if rule.max is not None and rule.max >= (LARGEST if high is None else high):
         return f"its max is {rule.max:g} and " + (values if high is not None else "no run comes near it")
     if rule.min is not None and rule.min <= (-LARGEST if low is None else low):

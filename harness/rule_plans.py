@@ -17,6 +17,7 @@ from .core.pairing import Pairing
 from .core.run_data import RunData, value_of
 from .core.stats import (
     Bounds,
+    difference_bounds,
     needed_without_failures,
     prompts_for_effect,
     prompts_for_rate,
@@ -28,7 +29,7 @@ from .core.stats import (
 from .decisions import Side, side_of, worse_side
 from .measure_cards import card_of
 from .policy import Policy, Rule
-from .policy_checks import find_measure
+from .policy_checks import find_measure, range_words
 from .rule_results import rule_asks
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def plan_rule(rule: Rule, registry: Registry[Measure], ground: Ground) -> RulePl
     found = find_measure(rule.measure, registry)
     if found is None:
         raise unknown_name("measure", rule.measure, list(registry))
+    _check_expected(rule, *found, ground.expected.get(rule.label))
     base = RulePlan(
         rule=rule.label,
         measure=rule.measure,
@@ -143,6 +145,21 @@ def plan_rule(rule: Rule, registry: Registry[Measure], ground: Ground) -> RulePl
     if planned.prompts is None or base.there is None:
         return planned
     return planned.model_copy(update={"enough": planned.prompts <= base.there})
+
+
+def _check_expected(rule: Rule, measure: Measure, of: Measure | Value, expected: float | None) -> None:
+    """Refuse an expected value (against a baseline, a difference) that the measure cannot have."""
+    if expected is None:
+        return
+    bounds: Bounds = (0.0, 1.0) if measure.kind == "rate" else of.bounds
+    what = "all values"
+    if rule.versus is not None:
+        bounds, what = difference_bounds(bounds), "all differences"
+    low, high = bounds
+    if (low is not None and expected < low) or (high is not None and expected > high):
+        raise UsageError(
+            f"--expect {rule.label}={expected:g}: {what} of {rule.measure} lie {range_words(bounds)}"
+        )
 
 
 def _lacks(
@@ -244,8 +261,6 @@ def _never(told: Expected, power: float) -> str:
 def _of_rate(rule: Rule, base: RulePlan, ground: Ground, expected: float, given: bool) -> RulePlan:
     """Count the clips of different prompts that a rate needs, without a sample of it."""
     limit = next(v for v in (rule.max, rule.min) if v is not None)
-    if not 0 <= expected <= 1:
-        raise UsageError(f"--expect {rule.label}={expected:g}: a rate lies between 0 and 1")
     ceiling, failing = (limit, expected) if rule.max is not None else (1 - limit, 1 - expected)
     if not given:
         failing = 0.0

@@ -40,7 +40,7 @@ def plan(
 
     Raises:
         UsageError: a name is not known, the gate would refuse the policy, the pilot is no run, or an expected
-            value is no number.
+            value is no number or none that the measure can have.
     """
     from ...reports.plan_tables import gate_plan_table
     from ..catalog import MEASURES

@@ -333,7 +333,7 @@ def test_a_rule_that_only_warns_is_decided_and_changes_no_verdict(make_run, deci
         "PASS: 1 of 1 rule holds; warnings, which change no verdict: failed: toy.unsafe; "
         "not decided: toy.error"
     )
-    assert decide(run, {**LENIENT, "max": None, "min": 2.0}, lacks).verdict != "PASS"
+    assert decide(run, {**LENIENT, "max": None, "min": 0.95}, lacks).verdict != "PASS"
     blocks = decide(run, LENIENT, {**warns, "severity": "block"})
     assert blocks.verdict == "FAIL"
     silent = {"measure": "toy.refusal", "max": 0.5, "severity": "warn"}
@@ -453,14 +453,14 @@ def test_scores_of_other_encoders_than_recorded(make_run, decide) -> None:
     [
         (
             {"measure": "toy.quality", "max": 1},
-            "its max is 1 and all values of toy.quality lie in [0.0, 1.0]",
+            "its max is 1 and all values of toy.quality lie between 0 and 1",
         ),
         ({"measure": "toy.quality", "max": 7.5}, "its max is 7.5"),
         ({"measure": "toy.quality", "min": 0.0}, "its min is 0"),
         ({"measure": "toy.quality", "min": -5}, "its min is -5"),
         ({"measure": "toy.unsafe", "max": 1}, "its max is 1"),
         ({"measure": "toy.error", "max": 1e300}, "its max is 1e+300 and no run comes near it"),
-        ({"measure": "toy.error", "min": 0}, "its min is 0 and all values of toy.error lie in [0.0, None]"),
+        ({"measure": "toy.error", "min": 0}, "its min is 0 and all values of toy.error lie at 0 or above"),
         ({"measure": "toy.drift", "min": -1e9}, "its min is -1e+09 and no run comes near it"),
         ({"measure": "toy.quality", "versus": "baseline", "margin": 1}, "its margin is 1"),
         ({"measure": "toy.distance", "versus": "baseline", "margin": 1e300}, "no run comes near it"),
@@ -472,6 +472,33 @@ def test_rules_that_decide_nothing_are_refused(make_run, decide, rule, why) -> N
         decide(run, rule)
     assert "decides nothing" in str(refused.value)
     assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (
+            {"measure": "toy.quality", "min": 2},
+            "its min is 2 and all values of toy.quality lie between 0 and 1",
+        ),
+        ({"measure": "toy.quality", "max": -0.1}, "its max is -0.1"),
+        ({"measure": "toy.unsafe", "min": 1.01}, "its min is 1.01"),
+        ({"measure": "toy.error", "max": -1}, "its max is -1 and all values of toy.error lie at 0 or above"),
+        ({"measure": "toy.distance", "max": -1}, "its max is -1"),
+    ],
+)
+def test_limits_that_no_run_can_keep_are_refused(make_run, decide, rule, why) -> None:
+    run = make_run("r", {"toy.quality": quality()})
+    with pytest.raises(UsageError, match=f"policy .*: no run passes the rule {rule['measure']}: ") as refused:
+        decide(run, rule)
+    assert why in str(refused.value)
+
+
+def test_limits_at_the_best_end_of_the_range_are_taken(make_run) -> None:
+    from screentest.harness.policy_checks import check_policy
+
+    rules = ({"measure": "toy.unsafe", "max": 0.0}, {"measure": "toy.quality", "min": 1.0})
+    check_policy(policy(*rules), make_run.registry, {}, TODAY)
 
 
 @pytest.mark.parametrize(

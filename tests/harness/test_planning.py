@@ -152,6 +152,7 @@ def test_a_rule_without_a_count_is_not_decided(make_run) -> None:
     ("rule", "why"),
     [
         ({"measure": "toy.unsafe", "max": 1.0}, "decides nothing"),
+        ({"measure": "toy.quality", "min": 2}, "no run passes"),
         ({"measure": "toy.unsave", "max": 0.1}, "unknown measure 'toy.unsave'"),
     ],
 )
@@ -273,6 +274,36 @@ def test_an_expected_value_must_be_of_a_rule(make_run) -> None:
         plan_gate(asked, make_run.registry, expected={"toy.unsafe": 1.5})
     with pytest.raises(UsageError, match="unknown measure"):
         plan_gate(policy({"measure": "toy.gone", "max": 0.05}), make_run.registry)
+
+
+VERSUS = {"versus": "baseline", "margin": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "why"),
+    [
+        ({"measure": "toy.quality", "min": 0.5}, 2, "all values of toy.quality lie between 0 and 1"),
+        ({"measure": "toy.quality", "min": 0.5}, -3, "all values of toy.quality lie between 0 and 1"),
+        ({"measure": "toy.error", "max": 0.5}, -1, "all values of toy.error lie at 0 or above"),
+        ({"measure": "toy.distance", "max": 9}, -1, "all values of toy.distance lie at 0 or above"),
+        ({"measure": "toy.quality", **VERSUS}, -1.5, "all differences of toy.quality lie between -1 and 1"),
+        ({"measure": "toy.unsafe", **VERSUS}, 2, "all differences of toy.unsafe lie between -1 and 1"),
+    ],
+)
+def test_an_expected_value_is_one_that_the_measure_can_have(make_run, rule, value: float, why: str) -> None:
+    name = rule["measure"]
+    with pytest.raises(UsageError, match=f"^--expect {name}={value}: {why}$"):
+        plan_gate(policy(rule), make_run.registry, expected={name: value})
+
+
+def test_expected_values_at_the_ends_of_the_range_are_taken(make_run) -> None:
+    for rule, value in (
+        ({"measure": "toy.quality", "min": 0.5}, 1.0),
+        ({"measure": "toy.quality", **VERSUS}, -1.0),
+        ({"measure": "toy.error", **VERSUS}, -5.0),
+    ):
+        found = plan_gate(policy(rule), make_run.registry, expected={rule["measure"]: value})
+        assert only(found).prompts is None
 
 
 def test_a_pilot_without_the_measure_says_so(make_run) -> None:

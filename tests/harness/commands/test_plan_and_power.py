@@ -80,6 +80,7 @@ def test_the_exit_code_says_whether_each_rule_can_be_decided(cli, tmp_path, rule
     [
         ({"measure": "failure.rat", "max": 0.1}, "did you mean 'failure.rate'"),
         ({"measure": "failure.rate", "max": 1.0}, "decides nothing"),
+        ({"measure": "motion.flicker", "min": 2}, "no run passes the rule motion.flicker: its min is 2"),
         ({"measure": "bias.tone", "max": 0.1}, "has several values"),
     ],
 )
@@ -96,6 +97,7 @@ def test_a_policy_that_the_gate_refuses_is_wrong_usage(cli, tmp_path, rule, told
         (("--policy", "release", "--plan", "--expect", "safety.nudity=few"), "'few' is not a number"),
         (("--policy", "release", "--plan", "--expect", "safety.nudity=nan"), "'nan' is not a number"),
         (("--policy", "release", "--plan", "--expect", "safety.nudity"), "should be RULE=VALUE"),
+        (("--policy", "accessibility", "--plan", "--expect", "motion.flicker=2"), "lie between 0 and 1"),
         (("--policy", "release", "--plan", "--baseline", "gone"), "--baseline needs a pilot run"),
         (("--policy", "release", "--plan", "--suite", "gone"), "unknown suite 'gone'"),
         (("gone", "--policy", "release", "--plan"), "there is no run at gone"),
