@@ -7,6 +7,7 @@ and of the score's scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from ...harness.core.stats import (
 __all__ = ["area_under_curve", "pairwise_accuracy"]
 
 _BOUNDS: Bounds = (0.0, 1.0)
+_ROUNDING: Final = 1e-12
+"""A width up to it is that of sums of replicates which are equal."""
 
 
 def pairwise_accuracy(
@@ -32,7 +35,8 @@ def pairwise_accuracy(
 ) -> Interval:
     """Compute the share of pairs in which ``high`` is above ``low``, with ties counted half; chance is 1/2.
 
-    Without ties the interval is that of a rate (`rate_interval`), with ties that of a mean.
+    Without ties the interval is that of a rate (`rate_interval`), with ties that of a mean. Where that would
+    have no width strictly inside (0, 1), there is none.
 
     Args:
         low: scores that should be the lower of their pair, (n,), finite.
@@ -51,7 +55,8 @@ def pairwise_accuracy(
     right = [float(b) for b in (np.sign(above - below) + 1) / 2]
     if set(right) == {0.0, 1.0} and len(set(clusters)) > 1:
         return rate_interval(right, clusters, confidence)
-    return cluster_bootstrap_mean(right, clusters, confidence, seed=("pairwise accuracy",), bounds=_BOUNDS)
+    found = cluster_bootstrap_mean(right, clusters, confidence, seed=("pairwise accuracy",), bounds=_BOUNDS)
+    return _with_spread(found)
 
 
 def area_under_curve(
@@ -61,7 +66,8 @@ def area_under_curve(
 
     The area under the ROC curve (Mann-Whitney): how well one threshold for all scenes would do. The interval
     is the delete-one-cluster jackknife; where every pair agrees, which shows no spread, it is what a share q
-    of scenes that do otherwise could still hide: (1 - q)^2, q bounded by the rule of three.
+    of scenes that do otherwise could still hide: (1 - q)^2, q bounded by the rule of three. Where the area is
+    the same without any one cluster and neither 0 nor 1, as by chance with few scenes, there is no interval.
 
     Args:
         low: scores that should be the lower ones, (n,), finite.
@@ -85,7 +91,16 @@ def area_under_curve(
         ends = (unseen, 1.0) if value == 1.0 else (0.0, 1 - unseen)
         return Interval(value, *ends, f"rule of three, {counted(len(names), 'prompt')}", notes)
     without = {name: _area(below[member != name], above[member != name]) for name in names if len(names) > 1}
-    return jackknife_interval(value, without, confidence, bounds=_BOUNDS)
+    return _with_spread(jackknife_interval(value, without, confidence, bounds=_BOUNDS))
+
+
+def _with_spread(found: Interval) -> Interval:
+    """Take away an interval of no width: such a sample cannot say how far its value may be off."""
+    if found.low is None or found.high is None or found.high - found.low > _ROUNDING:
+        return found
+    return Interval(
+        found.value, None, None, "none", ("the sample shows no spread: no interval can be given",)
+    )
 
 
 def _area(below: Floats, above: Floats) -> float:

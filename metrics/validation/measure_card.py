@@ -210,11 +210,13 @@ def rank_correlation(severities: Sequence[float], values: Sequence[float]) -> fl
 
 
 def _found(claimed: Moves | None, better: str, rank: Estimate, area: Estimate) -> Found:
-    if rank.n < FEWEST or rank.low is None or rank.high is None or area.low is None or area.high is None:
+    if rank.n < FEWEST or rank.low is None or rank.high is None or area.value is None:
         return "unknown"
     within = 1 if rank.low > 0 else -1 if rank.high < 0 else 0
-    value = 0.5 if area.value is None else area.value
-    across = 1 if area.low > 0.5 and value >= _TELLS else -1 if area.high < 0.5 and value <= 1 - _TELLS else 0
+    across = 0
+    if area.low is not None and area.high is not None:  # else no clip moves, so that no threshold is shown
+        above, below = area.low > 0.5 and area.value >= _TELLS, area.high < 0.5 and area.value <= 1 - _TELLS
+        across = 1 if above else -1 if below else 0
     if claimed is not None:
         wanted = 1 if claimed == "rises" else -1
         if within == wanted:

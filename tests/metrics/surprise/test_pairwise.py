@@ -76,6 +76,29 @@ def test_pairs_of_one_scene_are_one_scene():
     assert area_under_curve(low, high, ["a"] * 4, 0.95).low is None
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "scenes", "value"),
+    [
+        ([0, 0, 0, 4, 0, 1], [1, 0, 3, 2, 4, 0], "aabbcc", 2 / 3),  # 2/3 also without any one scene
+        ([1, 3], [0, 2], "ab", 0.25),
+        ([3] * 12, [3] * 12, "abcdefghijkl", 0.5),
+    ],
+)
+def test_a_sample_that_shows_no_spread_gives_no_interval(
+    low: list[float], high: list[float], scenes: str, value: float
+):
+    note = "the sample shows no spread: no interval can be given"
+    found = area_under_curve(low, high, list(scenes), 0.95)
+    assert found.value == pytest.approx(value)
+    assert (found.low, found.high, found.notes) == (None, None, (note,))
+
+
+def test_scenes_of_equal_shares_with_ties_give_no_interval():
+    low, high = [0.0, 1.0, 1.0] * 2, [1.0, 0.0, 1.0] * 2  # in each scene one right, one wrong, one tie
+    found = pairwise_accuracy(low, high, list("aaabbb"), 0.95)
+    assert (found.value, found.low, found.high) == (0.5, None, None)
+
+
 @pytest.mark.slow
 def test_the_jackknife_covers_the_area():
     """Normal scores one standard deviation apart, truth 0.7602; 400 samples of 40 pairs of one scene each."""

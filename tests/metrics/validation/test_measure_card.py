@@ -111,6 +111,20 @@ def test_few_clips_say_nothing() -> None:
     assert "(5 of 11 clips needed)" in measure_text(card)
 
 
+def test_a_corruption_that_changes_no_clip_is_blind_without_an_interval_of_no_width() -> None:
+    rows = [
+        ClipRow(f"clip {k}", name, grade, {"planted": float(k)}, {})
+        for k in range(12)
+        for name, grade in ((CLEAN, 0.0), ("noise", 1.0), ("noise", 2.0), ("blur", 1.0), ("blur", 2.0))
+    ]
+    card = make_measure_card(rows, {"planted": measure("planted", {"blur": "rises"})}, SETTINGS)
+    areas = [area for row in card.rows for area in row.areas]
+    assert [(area.value, area.low, area.high) for area in areas] == [(0.5, None, None)] * 4
+    assert all("the sample shows no spread" in area.notes[0] for area in areas)
+    assert {row.corruption: row.found for row in card.rows} == {"blur": "not seen", "noise": "blind"}
+    assert "| 0.50; 0.50 | blind |" in measure_text(card)
+
+
 def test_the_card_in_words(card: MeasureCard) -> None:
     seen, missed, undecided, besides, blind = summary_columns(card, "planted")
     assert seen == ["blur", "swap"]
