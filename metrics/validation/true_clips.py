@@ -17,7 +17,7 @@ from ...harness.core.errors import MediaError, UsageError, unknown_name
 from ...harness.core.files import survey_videos
 from ...harness.core.keys import Json, digest
 from ...harness.core.media import Clip, open_clip
-from ...harness.core.progress import note
+from ...harness.core.progress import note, track
 from ..quality.motion import repeat_limit
 
 __all__ = ["WORLD", "FolderClips", "TrueClip", "TrueClips", "WorldClips", "with_others"]
@@ -113,13 +113,16 @@ def _kind(facts: Mapping[str, Any]) -> str:
 class FolderClips:
     """The videos of a folder, in the order of their names; frames that are held are taken once.
 
+    Every video is read once to leave out copies, which begin as another one does, and stills, so that what is
+    counted is what is used; the frames are read again by each iteration.
+
     Args:
         folder: with videos, also in folders within it.
         frames: of each video are taken at most, from its start.
-        most: videos at most, spread over the folder.
+        most: videos at most, spread over the folder; copies and stills among them are left out.
 
     Raises:
-        UsageError: no such folder, or fewer than two videos that can be read.
+        UsageError: no such folder, or fewer than two videos that can be read and are no copies or stills.
     """
 
     name = "folder"
@@ -127,42 +130,68 @@ class FolderClips:
     def __init__(self, folder: Path, frames: int = 16, most: int | None = None) -> None:
         if not folder.is_dir():
             raise UsageError(f"the folder {folder} does not exist; name a folder of videos with --real")
-        self._frames = frames
-        self._clips: list[Clip] = []
+        self._folder, self._frames = folder, frames
+        clips: list[Clip] = []
         for name in survey_videos(folder).videos:
             try:
-                self._clips.append(open_clip(folder / name))
+                clips.append(open_clip(folder / name))
             except MediaError as error:
                 note(f"warning: left out: {error}")
-        self._folder = folder
-        if most is not None and most < len(self._clips):  # spread over the folder
-            self._clips = [self._clips[k * len(self._clips) // most] for k in range(most)]
-        if len(self._clips) < 2:
+        if most is not None and most < len(clips):  # spread over the folder
+            clips = [clips[k * len(clips) // most] for k in range(most)]
+        if len(clips) < 2:
             raise UsageError(
-                f"{folder} has {counted(len(self._clips), 'video')} that can be read; at least 2 are needed"
+                f"{folder} has {counted(len(clips), 'video')} that can be read; at least 2 are needed"
+            )
+        self._clips = self._used(clips)
+        self._left_out = len(clips) - len(self._clips)
+        if len(self._clips) < 2:
+            left = counted(len(self._clips), "video")
+            raise UsageError(
+                f"{folder} has {left} that can be read, without copies and stills; at least 2 are needed"
             )
 
     def identity(self) -> dict[str, Json]:
-        """List what the clips depend on; where the folder is, is not part of it."""
+        """List what the clips depend on, and how many were left out, but not where the folder is."""
         files = digest("validation clips", {"files": sorted(clip.sha256 for clip in self._clips)})
-        return {"files": files[:16], "n": len(self._clips), "frames": self._frames}
+        fields: dict[str, Json] = {"files": files[:16], "n": len(self._clips), "frames": self._frames}
+        return {**fields, "left_out": self._left_out} if self._left_out else fields
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def __iter__(self) -> Iterator[TrueClip]:
-        known: dict[str, str] = {}
         for clip in self._clips:
-            name = clip.path.relative_to(self._folder).as_posix()
             found = _distinct(clip, self._frames)
             if found is None:
-                note(f"warning: left out: {name} has fewer than {_FEWEST} frames that differ")
-                continue
-            same = known.setdefault(hashlib.sha256(found[0].tobytes()).hexdigest(), name)
-            if same != name:
-                note(f"warning: left out: {name} begins as {same} does")
-                continue
-            yield TrueClip(name, *found)
+                raise UsageError(f"{self._name(clip)} has changed since it was first read")
+            yield TrueClip(self._name(clip), *found)
+
+    def _name(self, clip: Clip) -> str:
+        return clip.path.relative_to(self._folder).as_posix()
+
+    def _used(self, clips: Sequence[Clip]) -> list[Clip]:
+        """Leave out copies and stills, and say so; the frames of one clip are in memory at a time."""
+        used: list[Clip] = []
+        known: dict[str, str] = {}
+        with track("videos of the folder", len(clips)) as ticker:
+            for clip in clips:
+                ticker.advance()
+                name = self._name(clip)
+                try:
+                    found = _distinct(clip, self._frames)
+                except MediaError as error:
+                    note(f"warning: left out: {error}")
+                    continue
+                if found is None:
+                    note(f"warning: left out: {name} has fewer than {_FEWEST} frames that differ")
+                    continue
+                same = known.setdefault(hashlib.sha256(found[0].tobytes()).hexdigest(), name)
+                if same != name:
+                    note(f"warning: left out: {name} begins as {same} does")
+                    continue
+                used.append(clip)
+        return used
 
 
 TrueClips = WorldClips | FolderClips

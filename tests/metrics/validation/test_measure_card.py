@@ -140,6 +140,14 @@ def test_the_card_in_words(card: MeasureCard) -> None:
     assert MeasureCard.model_validate_json(card.model_dump_json()) == card
 
 
+def test_the_card_says_how_many_clips_were_left_out(card: MeasureCard) -> None:
+    assert "`--real DIR --n 24 --frames 16`, on 24 clips; " in measure_text(card)
+    clips = {"n": 24, "frames": 16, "left_out": 2}
+    fewer = card.model_copy(update={"settings": {**card.settings, "clips": clips}})
+    told = "`--real DIR --n 26 --frames 16`, on 24 clips (2 left out: copies, stills or broken); "
+    assert told in measure_text(fewer)
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=8))
 def test_rank_correlation_is_scipys_where_it_is_defined(values: list[float]) -> None:
     from scipy.stats import spearmanr

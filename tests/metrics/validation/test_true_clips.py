@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from screentest.harness.core.errors import UsageError
+from screentest.harness.core.errors import MediaError, UsageError
+from screentest.harness.core.keys import digest
 from screentest.harness.core.media import write_clip
+from screentest.metrics.validation import true_clips
 from screentest.metrics.validation.true_clips import FolderClips, WorldClips, with_others
 
 from ..helpers import noise, pan
@@ -46,10 +49,55 @@ def test_copies_and_stills_are_left_out_and_told(tmp_path: Path, capsys: pytest.
     still = np.repeat(pan(1), 12, axis=0)
     long = pan(20)
     folder_of(tmp_path, a=long[:12], b=long, c=still, d=noise(12))
-    assert [clip.name for clip in FolderClips(tmp_path, frames=10)] == ["a.mp4", "d.mp4"]
+    clips = FolderClips(tmp_path, frames=10)
+    assert [clip.name for clip in clips] == [clip.name for clip in clips] == ["a.mp4", "d.mp4"]
     told = capsys.readouterr().err
     assert "b.mp4 begins as a.mp4 does" in told
     assert "c.mp4 has fewer than 8 frames that differ" in told
+    assert told.count("warning: left out") == 2
+
+
+def test_what_is_left_out_is_not_counted(tmp_path: Path) -> None:
+    long = pan(20)
+    for name in ("all", "used"):
+        (tmp_path / name).mkdir()
+    folder_of(tmp_path / "all", a=long[:12], b=long, c=np.repeat(pan(1), 12, axis=0), d=noise(12))
+    folder_of(tmp_path / "used", a=long[:12], d=noise(12))
+    clips, used = (FolderClips(tmp_path / name, frames=10) for name in ("all", "used"))
+    assert len(clips) == clips.identity()["n"] == 2
+    assert clips.identity() == {**used.identity(), "left_out": 2}
+
+
+def test_a_folder_of_one_video_and_its_copy_is_refused(tmp_path: Path) -> None:
+    folder_of(tmp_path, a=pan(12), b=pan(12))
+    with pytest.raises(
+        UsageError, match="has 1 video that can be read, without copies and stills; at least 2"
+    ):
+        FolderClips(tmp_path)
+
+
+def test_the_identity_is_of_the_files_that_are_used(tmp_path: Path) -> None:
+    """The identity on packaged cards must stay what it is: of the sorted digests of the files."""
+    folder_of(tmp_path, a=pan(12), b=noise(12))
+    files = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir())
+    expected = digest("validation clips", {"files": [*files]})[:16]
+    assert FolderClips(tmp_path, frames=10).identity() == {"files": expected, "n": 2, "frames": 10}
+
+
+def test_a_video_that_breaks_off_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(tmp_path, a=pan(12), b=noise(12), c=noise(12, seed=1))
+    whole = true_clips._distinct
+
+    def broken(clip: Any, most: int) -> Any:
+        if clip.path.name == "b.mp4":
+            raise MediaError(f"{clip.path.name} breaks off")
+        return whole(clip, most)
+
+    monkeypatch.setattr(true_clips, "_distinct", broken)
+    assert len(FolderClips(tmp_path)) == 2
+    assert "left out: b.mp4 breaks off" in capsys.readouterr().err
 
 
 def test_a_part_of_a_folder_is_spread_over_it(tmp_path: Path) -> None:
