@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .comparison import Comparison
 from .comparison_many import ManyComparison
 from .comparison_projection import ProjectedComparison, project_comparison
-from .core.mlflow_store import mlflow_client, shown
+from .core.mlflow_store import mlflow_client, shown, uri_option
 from .mlflow_run import (
     StepValue,
     changed_tags,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["SyncedComparison", "sync_comparison"]
 
 _TAG = "screentest.comparison"
-_LATER = "the same command sends it later"
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,9 @@ def sync_comparison(
         TrackingError: the store cannot be reached or refuses a request.
     """
     base = folders[0].resolve()
-    uri = tracking_address(uri, base.parent, _LATER)
-    runs = tuple(sync(folder, uri, timeout=timeout).run_id for folder in folders)
+    uri = tracking_address(uri, base.parent, _sent_later(folders, None))
+    later = _sent_later(folders, uri)
+    runs = tuple(sync(folder, uri, timeout=timeout, later=later).run_id for folder in folders)
     stores = [open_run(folder) for folder in folders]
     try:
         view = project_comparison(stores, found, margins)
@@ -93,9 +93,16 @@ def sync_comparison(
             store.close()
     with (
         one_sender(view.identity, "this comparison"),
-        mlflow_client(uri, base, timeout, later=_LATER) as client,
+        mlflow_client(uri, base, timeout, later=later) as client,
     ):
         return _send(client, view, runs, uri)
+
+
+def _sent_later(folders: Sequence[Path], uri: str | None) -> str:
+    """Say how a comparison is sent that could not be sent now."""
+    option = uri_option(folders[0], uri) or " --mlflow"
+    command = f"screentest compare {' '.join(map(str, folders))}{option}"
+    return f"'{command}', with the options of this comparison, sends it later"
 
 
 def _send(

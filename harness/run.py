@@ -42,6 +42,7 @@ from .scoring import PROVISIONAL, Scorer
 from .set_scoring import named_slices
 from .store import REFERRED, RunStore, open_run, single_writer
 from .suite import Suite
+from .suite_starts import check_starts
 from .summary import Summary, summarise, with_judges, write_summary
 from .team import Team, made_here, refuse_unbuildable
 from .workers import Workers, worker_fields
@@ -166,7 +167,7 @@ def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
     """Check the items that a generator can be given; return warnings, one of them on the other items.
 
     Raises:
-        UsageError: it can be given none, or it refuses to make one.
+        UsageError: it can be given none, a packaged suite's start files are missing, or it refuses one.
     """
     unfit = unsuited(generator, items)
     why = "; ".join(f"{reason} ({count})" for reason, count in Counter(unfit.values()).most_common(3))
@@ -175,7 +176,9 @@ def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
     warnings = (
         [f"of {counted(len(items), 'item')} {len(unfit)} cannot be given to it: {why}"] if unfit else []
     )
-    return [*warnings, *generator.check([item for item in items if item.id not in unfit])]
+    fit = [item for item in items if item.id not in unfit]
+    check_starts(fit)
+    return [*warnings, *generator.check(fit)]
 
 
 def _refuse_overlap(out: Path, generator: Generator) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from ..generators.worlds.registry import World, find_world
 from .core.errors import UsageError
-from .core.items import ClipSettings
+from .core.items import ClipSettings, Item
 from .core.keys import seeded_rng
 from .core.media import write_clip
 
-__all__ = ["PAIRS", "STARTS", "write_starts"]
+__all__ = ["PAIRS", "STARTS", "check_starts", "write_starts"]
 
 STARTS: Final = {
     "red-ball-left": ("uniform", {"shape": "ball", "color": "red", "motion": "left"}),
@@ -55,6 +56,23 @@ def write_starts(folder: Path) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
     return written
+
+
+def check_starts(items: Iterable[Item]) -> None:
+    """Refuse items that start from a file of `write_starts` that is not there yet; name the command.
+
+    Raises:
+        UsageError: such a file is missing.
+    """
+    paths = {Path(path) for item in items for path in (item.image, item.video, item.video_to) if path}
+    missing = sorted(path for path in paths if path.stem in {*STARTS, *PAIRS} and not path.exists())
+    if missing:
+        folder = missing[0].parent
+        where = "" if folder == Path("starts") else f" --out {folder}"
+        raise UsageError(
+            f"clips start from {missing[0]}, which is missing; 'screentest suite starts{where}' renders it, "
+            "in the folder that the suite is run from"
+        )
 
 
 def _captioned(world: World, clip: ClipSettings, name: str, caption: str) -> Any:

@@ -74,23 +74,31 @@ class Marked:
     alias_moved: bool
 
 
-def sync(folder: Path, uri: str | None = None, *, timeout: int = 10, attacks: bool = False) -> Synced:
+def sync(
+    folder: Path,
+    uri: str | None = None,
+    *,
+    timeout: int = 10,
+    attacks: bool = False,
+    later: str | None = None,
+) -> Synced:
     """Send the parts of a run, finished or not, that MLflow does not have yet.
 
     Args:
         folder: of the run.
         uri: of the MLflow store; by default ``MLFLOW_TRACKING_URI``, else the SQLite store beside the run.
         timeout: seconds per request, unless ``MLFLOW_HTTP_REQUEST_TIMEOUT`` says otherwise.
+        later: how to send it once the store can be reached; by default with ``screentest sync``.
 
     Raises:
         UsageError: there is no run, or one of its files is damaged.
         TrackingError: the store cannot be reached or refuses a request.
     """
     view = project(folder, attacks=attacks)
-    uri = tracking_address(uri, view.folder.parent, sent_later(view.folder))
+    uri = tracking_address(uri, view.folder.parent, later or sent_later(view.folder))
     with (
         one_sender(view.run, str(view.folder), view.folder),
-        mlflow_client(uri, view.folder, timeout) as client,
+        mlflow_client(uri, view.folder, timeout, later=later) as client,
     ):
         return _send(client, view, uri)
 

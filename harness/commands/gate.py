@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..core.errors import UsageError
+from ..core.files import check_output
 from .one_run import after_scoring
 from .options import (
     AsJson,
@@ -109,7 +111,14 @@ def gate(
     alone = {"--suite": suite, "--seeds": seeds, "--power": power, "--expect": expect}
     lonely = [option for option, given in alone.items() if given is not None]
     if lonely:
-        raise UsageError(f"{' and '.join(lonely)} are for --plan; add it, or leave them out")
+        one = len(lonely) == 1
+        raise UsageError(
+            f"{' and '.join(lonely)} {'is' if one else 'are'} for --plan; add it, or leave "
+            f"{'it' if one else 'them'} out"
+        )
+    _check_files(
+        {"--junit": junit, "--sarif": sarif, "--markdown": markdown}, (policy, sign, *(plugin or ()))
+    )
     from ...reports.tables import verdict_table
     from ..gate import exit_code, load_policy, write_verdict
     from ..gate import gate as apply_policy
@@ -156,6 +165,18 @@ def gate(
     if model is not None:
         _mark(run, tracking_uri, model, alias)
     raise typer.Exit(exit_code(verdict))
+
+
+def _check_files(outputs: Mapping[str, Path | None], inputs: tuple[str | Path | None, ...]) -> None:
+    """Refuse files to write that are inputs, or that are the same file."""
+    seen: dict[Path, str] = {}
+    for option, path in outputs.items():
+        check_output(option, path, inputs)
+        if path is None:
+            continue
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            raise UsageError(f"{other} and {option} name the same file, {path}; name two files")
 
 
 def _baseline(given: str | None, run: Path, tracking_uri: str | None) -> Path | None:

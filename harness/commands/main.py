@@ -21,6 +21,7 @@ import typer
 
 from ..core.counts import counted
 from ..core.errors import ScreentestError, ServiceDown, UsageError, unknown_name
+from ..core.files import check_output
 from . import (
     against,
     audit,
@@ -119,6 +120,7 @@ def report(
     """Write one self-contained HTML page about one or more runs."""
     from ...reports.build import ReportOptions, build_report
 
+    check_output("--out", out)
     options = ReportOptions(items=items, megabytes=megabytes)
     say(f"page: {build_report(runs, out=out, options=options)}")
 
@@ -235,6 +237,7 @@ def export(
     ] = "table",
 ) -> None:
     """Write the score tables of runs as Parquet or CSV: a row per run, item and measure."""
+    check_output("--out", out)
     if form == "vbench":
         if aggregates or len(runs) > 1:
             raise UsageError("--format vbench is of one run, without --aggregates")

@@ -9,6 +9,7 @@ import typer
 
 from ..core.counts import counted
 from ..core.errors import UsageError, unknown_name
+from ..core.files import check_output
 from .options import AsJson, Confidence, print_tables, say, warn
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def votes(
     from ..vote_results import keep_judges, vote_report
     from ..votes import voted_runs, votes_of
 
+    check_output("--export", export, (add,))
+    check_output("--labels", labels, (add,))
     compared = voted_runs(runs)
     if add is not None:
         _import(compared, add)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
-from ..core.files import write_atomic
+from ..core.files import check_output, write_atomic
 from ..core.presentation import Content, Table
 from ..core.progress import track
 from .options import AsJson, Cache, print_json, print_table, say
@@ -37,6 +37,7 @@ def reader_error(
     """Measure what a reader of people takes for what, to correct the shares of a bias audit."""
     if (folder is None) != (labels is None):
         raise UsageError("give a FOLDER and its --labels, or neither for people of the reference world")
+    check_output("--out", out, (labels, people.partition(":")[2] or None))
     from ...metrics.encoders.base import EncoderOptions
     from ...safety.bias.labelled_people import error_on_folder, error_on_world, read_labels_of_people
 

@@ -9,6 +9,7 @@ import typer
 
 from ..core.counts import counted
 from ..core.errors import UsageError
+from ..core.files import check_output
 from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
 from .options import AsJson, Confidence, Plugins, load_plugins, print_tables, say, warn
 
@@ -256,6 +257,7 @@ def translate(
     place, _, name = by.rpartition(":")
     if not place.endswith(".py") or not name:
         raise UsageError(f"--by {by!r} should be file.py:name of a function of a text and a language")
+    check_output("--out", out, [*suite.split(","), suite, place])
     function = getattr(run_file(Path(place).expanduser(), "translation"), name, None)
     if not callable(function):
         raise UsageError(f"there is no function {name!r} in {place}")
@@ -301,9 +303,11 @@ def loss(
 
 @suite_app.command()
 def starts(
-    out: Annotated[Path, typer.Option(help="Folder; the suite modes reads starts/.")] = Path("starts"),
+    out: Annotated[Path, typer.Option(help="Folder; the suites modes and edits read starts/.")] = Path(
+        "starts"
+    ),
 ) -> None:
-    """Render the images and videos that clips of the suite modes start from."""
+    """Render the images and videos that clips of the suites modes and edits start from."""
     from ..suite_starts import write_starts
 
     say(f"{counted(len(write_starts(out)), 'file')}: {out}")

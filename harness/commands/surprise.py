@@ -69,6 +69,8 @@ def surprise(
 ) -> None:
     """Test whether a video model finds impossible clips more surprising than possible ones, in pairs."""
     if (encoder is None) == (generator is None):
+        if encoder is not None:
+            raise UsageError("--encoder and --generator both say what is surprised; leave one of them out")
         raise UsageError("say what is surprised: --encoder WEIGHTS or --generator SPEC")
     if reduce is not None and encoder is None:
         raise UsageError("--reduce is for --encoder; the loss of a generator is a mean over noise levels")
@@ -76,6 +78,8 @@ def surprise(
         raise UsageError("--levels is for --generator")
     from ...metrics.surprise.pairs import EncoderScorer, read_pairs, score_pairs
 
+    if pairs.is_dir():
+        raise UsageError(f"--pairs {pairs} is a folder; name the CSV file in it, {pairs / 'pairs.csv'}")
     load_plugins(plugin)
     listed = read_pairs(pairs)
     scorer: ClipScorer

@@ -55,25 +55,35 @@ MOST_NAMES = 24
 """So many names, at most, are listed in one message."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, of: str = "", shown_by: str = "screentest list"
+) -> UsageError:
     """Build the error for a name that is not among ``known``, with the nearest names in it.
 
     Example:
         >>> print(unknown_name("suite", "refrence", ["reference", "videos"]))
         unknown suite 'refrence'; did you mean 'reference'? Known: reference, videos
 
+    Args:
+        kind: what is named, such as "suite".
+        name: as given.
+        known: the names that there are.
+        of: what they belong to, to follow the name, such as "of the world 'stage'".
+        shown_by: the command that lists all of them.
+
     Of more than `MOST_NAMES`, only the nearest names are in it, and how many there are.
     """
     names = sorted(known)
+    what = f"{kind} {name!r}{of and ' '}{of}"
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.65)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
     if len(names) <= MOST_NAMES:
-        return UsageError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
+        return UsageError(f"unknown {what}{hint} Known: {', '.join(names) or 'none'}")
     if not near:
         family = name.partition(".")[0] + "."
         same = [n for n in names if n.startswith(family)][:MOST_NAMES]
         hint = f". Those of its family: {', '.join(same)}." if same else "."
-    return UsageError(f"unknown {kind} {name!r}{hint} There are {len(names)}; 'screentest list' shows them")
+    return UsageError(f"unknown {what}{hint} There are {len(names)}; '{shown_by}' shows them")
 
 
 def describe(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ from .errors import UsageError
 __all__ = [
     "VIDEO_SUFFIXES",
     "Survey",
+    "check_output",
     "is_animated_webp",
     "is_unicode",
     "is_webp",
@@ -74,6 +75,55 @@ def only_one(path: Path, wait_s: float = 0) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+_RUN_RECORDS = frozenset(
+    (
+        *("budget.json", "digests.json", "finished.json", "jobs.jsonl", "mlflow.lock", "record.json"),
+        *("run.json", "run.lock", "run.log", "run.sqlite", "run.sqlite-journal", "run.sqlite-shm"),
+        *("run.sqlite-wal", "summary.json", "verdict.json", "votes.jsonl", "votes.lock"),
+    )
+)
+"""The files of a run folder that commands read back."""
+_RUN_FOLDERS = frozenset(("clips", "verdicts"))
+
+
+def check_output(option: str, out: Path | None, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Refuse to write over what a command reads, or over a file of a run's own record.
+
+    A run folder is one that holds ``run.json``. Pages and tables may be written into it, and again; its
+    record is the files that commands read back, and all that lies in ``clips`` and ``verdicts``.
+
+    Args:
+        option: that names the file, such as ``--out``.
+        out: the file to write; None is none.
+        inputs: files that the command reads; a name that is no file, such as a packaged suite's, is none.
+
+    Raises:
+        UsageError: the file is one of the inputs or a file of a run's record.
+    """
+    if out is None:
+        return
+    for one in inputs:
+        if one is not None and _is_same_file(out, Path(one)):
+            raise UsageError(f"{option} {out} is a file that this command reads; name another file")
+    for path in (out.parent.resolve() / out.name, out.resolve()):  # where the link lies, and where it leads
+        for folder in path.parents:
+            if not (folder / "run.json").is_file():
+                continue
+            first = path.relative_to(folder).parts[0].lower()
+            at_top = path.parent == folder
+            if (at_top and first in _RUN_RECORDS) or (not at_top and first in _RUN_FOLDERS):
+                raise UsageError(
+                    f"{option} {out} belongs to the record of the run {folder}; name another file"
+                )
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def safe_name(folder: Path, name: str, *, links: bool = True) -> str:

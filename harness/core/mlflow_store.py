@@ -24,7 +24,15 @@ from .mlflow_database import prepare_database
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["default_uri", "mlflow_client", "sent_later", "shown", "sqlite_file", "wrong_address"]
+__all__ = [
+    "default_uri",
+    "mlflow_client",
+    "sent_later",
+    "shown",
+    "sqlite_file",
+    "uri_option",
+    "wrong_address",
+]
 
 _LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "requests", "urllib3", "google")
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -55,7 +63,7 @@ def mlflow_client(
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout),
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     }
-    later = later or sent_later(folder)
+    later = later or sent_later(folder, uri)
     with _environment(quick), warnings.catch_warnings():
         # SQLAlchemy 2.1 deprecates an option of MLflow's own mappings; nothing a user can mend.
         warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
@@ -77,9 +85,18 @@ def mlflow_client(
             raise TrackingError(f"MLflow at {shown(uri)} {why}; {later}") from error
 
 
-def sent_later(folder: Path) -> str:
-    """Say how a run is sent that could not be sent now."""
-    return f"the run is whole on disk, and 'screentest sync {folder}' sends it later"
+def sent_later(folder: Path, uri: str | None = None) -> str:
+    """Say how a run is sent to the store at ``uri`` that could not be sent now.
+
+    The address is left out where it is the database beside the run, and user name and password always.
+    """
+    return f"the run is whole on disk, and 'screentest sync {folder}{uri_option(folder, uri)}' sends it later"
+
+
+def uri_option(folder: Path, uri: str | None) -> str:
+    """Write the option ``--tracking-uri`` of a command that sends ``folder``; none for the default store."""
+    database = folder.resolve().parent / "mlflow.db"
+    return "" if uri is None or uri == f"sqlite:///{database}" else f" --tracking-uri {shown(uri)}"
 
 
 @contextmanager

@@ -73,7 +73,13 @@ class WorldClips:
         self._families = tuple(families)
         for family in self._families:
             if family not in self._world.families:
-                raise unknown_name(f"family of the world {world!r}", family, self._world.families)
+                raise unknown_name(
+                    "family",
+                    family,
+                    self._world.families,
+                    of=f"of the world {world!r}",
+                    shown_by=f"screentest world list --world {world}",
+                )
         self.name = "world" if world == WORLD else world
 
     def identity(self) -> dict[str, Json]:

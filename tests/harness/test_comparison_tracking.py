@@ -237,7 +237,7 @@ def test_what_a_sender_leaves_half_sent_is_sent(client, stores, monkeypatch: pyt
     found = compare(stores[0], stores[1])
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_batch", broken)
-        with pytest.raises(TrackingError, match="the same command sends it later"):
+        with pytest.raises(TrackingError, match="with the options of this comparison, sends it later"):
             sync_comparison(folders(stores[:2]), found)
     done = sync_comparison(folders(stores[:2]), found)
     assert (done.created, done.metrics) == (False, 8)

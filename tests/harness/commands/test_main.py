@@ -190,6 +190,9 @@ WRONG = [
     (["list", "measures", "--plugin", "gone.py"], "there is no plugin file gone.py"),
     (["schema", "run"], "'run' is not one of 'suite', 'policy'"),
     (["compere", "a", "b"], "No such command 'compere'"),
+    (["surprise", "--pairs", ".", "--generator", "reference:base"], "is a folder; name the CSV file in it"),
+    (["surprise", "--pairs", "x", "--encoder", "y", "--generator", "z"], "leave one of them out"),
+    (["surprise", "--pairs", "x"], "say what is surprised: --encoder WEIGHTS or --generator SPEC"),
     (["train", "vae", "--out", "x", "--steps"], "'--steps' is not an option with a value"),
 ]
 
@@ -548,6 +551,73 @@ def test_a_pipe_that_is_closed_is_quiet_and_no_pass(made):
         assert command.wait(60) == 141
 
 
+# -- outputs do not replace inputs or a run's record
+
+
+def test_outputs_do_not_replace_a_run_s_record(cli, made, tmp_path):
+    shutil.copytree(made / "run", tmp_path / "base")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "base").glob("*.*")}
+    for words in (
+        ("report", "base", "--out", "base/run.sqlite"),
+        ("export", "base", "--out", "base/summary.json", "--format", "vbench"),
+        ("compare", "base", made / "run", "--csv", "base/run.json"),
+        ("compare", "base", made / "run", "--leaderboard", "base/digests.json"),
+        ("gate", "base", "--policy", "smoke", "--markdown", "base/run.sqlite"),
+        ("votes", "base", made / "run", "--export", "base/votes.jsonl"),
+    ):
+        code, out, err = cli(*words)
+        assert (code, out) == (2, "")
+        assert "belongs to the record of the run" in err
+        assert err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "base").glob("*.*")} == before
+    for _ in range(2):
+        assert cli("report", "base")[0] == 0
+        assert cli("report", "base", "--out", "base/report.html")[0] == 0
+        assert cli("export", "base", "--out", "base/scores.csv")[0] == 0
+
+
+def test_outputs_do_not_replace_inputs(cli, made, tmp_path):
+    rules = policy(tmp_path / "p.yaml", {"measure": "failure.rate", "max": 1})
+    fields = {"name": "m", "version": 1, "measures": ["failure.rate"], "prompts": ["a red ball falls"]}
+    suite = write_yaml(tmp_path / "m.yaml", fields)
+    (tmp_path / "by.py").write_text("def upper(text, language='de'): return text.upper()")
+    (tmp_path / "prompts.txt").write_text("a red ball falls\n")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    translate = ("suite", "translate", suite, "--to", "de", "--by", "by.py:upper", "--out")
+    for words in (
+        *(
+            ("gate", made / "run", "--policy", rules, f"--{to}", rules)
+            for to in ("sarif", "junit", "markdown")
+        ),
+        (*translate, "m.yaml"),
+        ("transform", "prompts.txt", "--out", "prompts.txt"),
+        ("transform", suite, "--out", tmp_path / "." / "m.yaml"),
+        ("expand", suite, "--by", "by.py:upper", "--out", "m.yaml"),
+    ):
+        code, out, err = cli(*words)
+        assert (code, out) == (2, "")
+        assert "is a file that this command reads; name another file" in err
+        assert err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    code, _, err = cli("gate", made / "run", "--policy", rules, "--sarif", "x", "--junit", "./x")
+    assert code == 2
+    assert "--junit and --sarif name the same file" in err
+    assert cli(*translate, "n.yaml")[0] == 0
+    assert cli(*translate, "n.yaml")[0] == 0
+
+
+# -- start files
+
+
+@pytest.mark.parametrize("suite", ["modes", "edits"])
+def test_missing_start_files_name_the_command_that_renders_them(cli, suite):
+    words = ["--tag", "world"] if suite == "edits" else []
+    code, out, err = cli("run", "--suite", suite, *words, "--generator", "reference:base", "--dry-run", *OFF)
+    assert (code, out) == (2, "")
+    assert "which is missing; 'screentest suite starts' renders it" in err
+    assert "modes and edits" in " ".join(cli("suite", "starts", "--help")[1].split())
+
+
 # -- MLflow
 
 
@@ -561,7 +631,12 @@ def test_a_tracker_that_is_down_loses_nothing(cli, made, tmp_path):
     assert json.loads(out)["outcomes"]["ok"] == 3
     assert "not sent to MLflow: MLflow at http://127.0.0.1:9 cannot be reached" in err
     assert err.count("sends it later") == 1
+    assert "here --tracking-uri http://127.0.0.1:9' sends it later" in err
     assert (tmp_path / "here" / "summary.json").exists()
+    code, out, err = cli("compare", "here", made / "run", *dead)
+    assert code == 0
+    assert f"'screentest compare here {made / 'run'} --tracking-uri http://127.0.0.1:9', with" in err
+    assert "screentest sync" not in err
     code, out, err = cli("sync", "here", *dead)
     assert (code, out) == (2, "")
     assert "cannot be reached" in err

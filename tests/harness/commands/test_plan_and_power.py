@@ -102,7 +102,11 @@ def test_a_policy_that_the_gate_refuses_is_wrong_usage(cli, tmp_path, rule, told
         (("--policy", "release", "--plan", "--suite", "gone"), "unknown suite 'gone'"),
         (("gone", "--policy", "release", "--plan"), "there is no run at gone"),
         (("--policy", "release", "--plan", "--junit", "x.xml"), "there is no verdict for --junit"),
-        (("gone", "--policy", "release", "--power", "0.9"), "--power are for --plan"),
+        (("gone", "--policy", "release", "--power", "0.9"), "--power is for --plan; add it, or leave it out"),
+        (
+            ("gone", "--policy", "release", "--power", "0.9", "--seeds", "2"),
+            "--seeds and --power are for --plan; add it, or leave them out",
+        ),
     ],
 )
 def test_wrong_words_are_one_sentence(cli, words, sentence: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from screentest.harness.core.errors import UsageError
-from screentest.harness.core.files import list_videos, survey_videos
+from screentest.harness.core.files import check_output, list_videos, survey_videos
 
 
 def test_what_looks_like_a_video_and_is_none_is_left_out_with_its_reason(tmp_path: Path) -> None:
@@ -64,3 +64,56 @@ def test_files_and_folders_are_listed_once(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="there is no video in the folder"):
         list_videos([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("run.json", "run.sqlite", "run.sqlite-wal", "summary.json", "verdict.json", "VERDICT.json"),
+        *("clips/a.mp4", "clips/new.html", "verdicts/one.json", "clips/../record.json"),
+    ],
+)
+def test_a_file_of_a_run_s_record_is_no_output(tmp_path: Path, name: str) -> None:
+    run = tmp_path / "base"
+    (run / "clips").mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    (tmp_path / "link").symlink_to(run)
+    for folder in (run, tmp_path / "link"):
+        with pytest.raises(UsageError, match=r"^--out .* belongs to the record of the run .*base; name an"):
+            check_output("--out", folder / name)
+
+
+def test_a_link_to_a_run_s_record_is_no_output(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "run.json").write_text("{}")
+    (tmp_path / "page.html").symlink_to(tmp_path / "base" / "run.json")
+    with pytest.raises(UsageError, match="belongs to the record of the run"):
+        check_output("--out", tmp_path / "page.html")
+
+
+@pytest.mark.parametrize(
+    "name", ["report.html", "run.html", "scores.csv", "gate.sarif", "pages/summary.json"]
+)
+def test_pages_and_tables_are_written_into_a_run_folder_again(tmp_path: Path, name: str) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "pages").mkdir()
+    for _ in range(2):
+        check_output("--out", tmp_path / name)
+        (tmp_path / name).write_text("old")
+
+
+def test_a_record_s_name_outside_of_a_run_folder_is_an_output(tmp_path: Path) -> None:
+    check_output("--out", tmp_path / "summary.json")
+    check_output("--out", None, [tmp_path])
+
+
+def test_an_input_is_no_output_by_whatever_name(tmp_path: Path) -> None:
+    policy, other = tmp_path / "p.yaml", tmp_path / "other.yaml"
+    policy.write_text("name: p")
+    other.symlink_to(policy)
+    os.link(policy, tmp_path / "hard.yaml")
+    for out in (policy, other, tmp_path / "hard.yaml", tmp_path / "x" / ".." / "p.yaml"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(UsageError, match=r"^--sarif .* is a file that this command reads; name another"):
+            check_output("--sarif", out, ["smoke", None, policy])
+    check_output("--sarif", tmp_path / "new.sarif", ["smoke", policy, "x" * 5000, "nul\0"])

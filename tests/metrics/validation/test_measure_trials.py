@@ -66,9 +66,12 @@ def test_clips_of_a_world_are_of_the_families_that_are_asked_for() -> None:
     assert clips.identity()["families"] == ["fall", "uniform"]
     assert "families" not in WorldClips(4).identity()
     with pytest.raises(
-        UsageError, match="unknown family of the world 'reference' 'fal'; did you mean 'fall'"
+        UsageError, match="unknown family 'fal' of the world 'reference'; did you mean 'fall'"
     ):
         WorldClips(4, families=("fal",))
+    many = "'room-orbitt' of the world 'stage'; .*'screentest world list --world stage' shows them"
+    with pytest.raises(UsageError, match=many):
+        WorldClips(4, world="stage", families=("room-orbitt",))
 
 
 def test_a_caption_is_swapped_without_another_clip(tmp_path: Path) -> None:
