@@ -11,7 +11,7 @@ import typer
 from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.files import check_output
-from .options import say, warn
+from .options import files_named, say, warn
 
 if TYPE_CHECKING:
     from ...generators.expansions import Expander
@@ -42,7 +42,7 @@ def expand(
 
     if out.suffix not in (".yaml", ".yml"):
         raise UsageError(f"the file {out} should end in .yaml")
-    check_output("--out", out, (prompts, instruction, _file_of(by)))
+    check_output("--out", out, [*files_named(prompts), instruction, *files_named(by or "")])
     if (model is None) == (by is None):
         raise UsageError("say what expands the prompts: --model NAME at an address, or --by file.py:name")
     texts = list(dict.fromkeys(text for _, text in read_prompts(prompts)))
@@ -55,11 +55,6 @@ def expand(
     if bare:
         warn(f"used as they are, without an expansion: {bare} of {counted(len(texts), 'prompt')}")
     say(f"{counted(len(texts) - bare, 'expansion')}: {out}")
-
-
-def _file_of(function: str | None) -> str | None:
-    """Take the file of ``file.py:name``."""
-    return None if function is None else function.rpartition(":")[0]
 
 
 def _function(by: str) -> Expander:

@@ -42,6 +42,7 @@ __all__ = [
     "adjusted",
     "check_address",
     "extra_options",
+    "files_named",
     "load_plugins",
     "print_json",
     "print_table",
@@ -228,6 +229,12 @@ def extra_options(words: list[str]) -> dict[str, str]:
             raise UsageError(f"{word!r} is not an option with a value, such as --steps 1000")
         options[name.replace("-", "_")] = value if equals else rest.pop(0)
     return options
+
+
+def files_named(text: str) -> list[str]:
+    """List what may be files in ``FILE``, ``FILE,FILE``, ``KIND:FILE`` and ``FILE:NAME``."""
+    parts = [text, *text.split(",")]
+    return [one for part in parts for one in (part, part.partition(":")[2], part.rpartition(":")[0]) if one]
 
 
 def print_json(value: Any) -> None:

@@ -15,7 +15,17 @@ from ..core.errors import UsageError
 from ..core.files import check_output
 from ..core.presentation import MISSING, Table, estimate_cell, level, number, p_value
 from ..core.specs import parse_pairs
-from .options import AsJson, Device, DeviceOption, Dtype, DtypeOption, print_table, print_tables, warn
+from .options import (
+    AsJson,
+    Device,
+    DeviceOption,
+    Dtype,
+    DtypeOption,
+    files_named,
+    print_table,
+    print_tables,
+    warn,
+)
 from .quality_cells import QUALITY_HEADS, quality_cells
 
 if TYPE_CHECKING:
@@ -49,7 +59,7 @@ def transform(
         return
     if prompts is None:
         raise UsageError("give a file of prompts or a suite, or --list for the families")
-    check_output("--out", out, [*prompts.split(","), prompts])
+    check_output("--out", out, files_named(prompts))
     names = files.named_families(family or ["all"])
     if out is not None and out.suffix in (".yaml", ".yml"):
         suite = jailbreak_suite(load_suite(prompts), names, seed, strength)

@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from ..core.files import check_output, write_atomic
 from ..core.presentation import Content, Table
 from ..core.progress import track
-from .options import AsJson, Cache, print_json, print_table, say
+from .options import AsJson, Cache, files_named, print_json, print_table, say
 
 if TYPE_CHECKING:
     from ...safety.bias.reader_error import ReaderError
@@ -37,7 +37,7 @@ def reader_error(
     """Measure what a reader of people takes for what, to correct the shares of a bias audit."""
     if (folder is None) != (labels is None):
         raise UsageError("give a FOLDER and its --labels, or neither for people of the reference world")
-    check_output("--out", out, (labels, people.partition(":")[2] or None))
+    check_output("--out", out, [labels, *files_named(people)])
     from ...metrics.encoders.base import EncoderOptions
     from ...safety.bias.labelled_people import error_on_folder, error_on_world, read_labels_of_people
 

@@ -11,7 +11,7 @@ from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.files import check_output
 from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
-from .options import AsJson, Confidence, Plugins, load_plugins, print_tables, say, warn
+from .options import AsJson, Confidence, Plugins, files_named, load_plugins, print_tables, say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -257,7 +257,7 @@ def translate(
     place, _, name = by.rpartition(":")
     if not place.endswith(".py") or not name:
         raise UsageError(f"--by {by!r} should be file.py:name of a function of a text and a language")
-    check_output("--out", out, [*suite.split(","), suite, place])
+    check_output("--out", out, [*files_named(suite), place])
     function = getattr(run_file(Path(place).expanduser(), "translation"), name, None)
     if not callable(function):
         raise UsageError(f"there is no function {name!r} in {place}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError, unknown_name
+from ..core.files import check_output
 from ..core.presentation import MISSING, Content, Table, estimate_cell
 from .options import AsJson, extra_options, print_table, say, warn
 
@@ -85,6 +86,7 @@ def _train_detector(words: list[str], out: Path | None) -> None:
 
     if out is None:
         raise UsageError("name the file of the detector with --out FILE.json")
+    check_output("--out", out)
     real, generated, rest = class_folders(words)
     given = extra_options(rest)
     cache = Path(given.pop("cache", "cache"))

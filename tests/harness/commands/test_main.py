@@ -563,6 +563,7 @@ def test_outputs_do_not_replace_a_run_s_record(cli, made, tmp_path):
         ("compare", "base", made / "run", "--csv", "base/run.json"),
         ("compare", "base", made / "run", "--leaderboard", "base/digests.json"),
         ("gate", "base", "--policy", "smoke", "--markdown", "base/run.sqlite"),
+        ("train", "detector", "--real", "base", "--generated", made / "run", "--out", "base/summary.json"),
         ("votes", "base", made / "run", "--export", "base/votes.jsonl"),
     ):
         code, out, err = cli(*words)
@@ -582,6 +583,7 @@ def test_outputs_do_not_replace_inputs(cli, made, tmp_path):
     suite = write_yaml(tmp_path / "m.yaml", fields)
     (tmp_path / "by.py").write_text("def upper(text, language='de'): return text.upper()")
     (tmp_path / "prompts.txt").write_text("a red ball falls\n")
+    (tmp_path / "set.yaml").write_text("[]")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     translate = ("suite", "translate", suite, "--to", "de", "--by", "by.py:upper", "--out")
     for words in (
@@ -591,6 +593,7 @@ def test_outputs_do_not_replace_inputs(cli, made, tmp_path):
         ),
         (*translate, "m.yaml"),
         ("transform", "prompts.txt", "--out", "prompts.txt"),
+        ("transform", "vbench:set.yaml", "--out", "set.yaml"),
         ("transform", suite, "--out", tmp_path / "." / "m.yaml"),
         ("expand", suite, "--by", "by.py:upper", "--out", "m.yaml"),
     ):
