@@ -45,6 +45,7 @@ def decide_rate(
     prompts = len(set(clusters))
     least = needed_without_failures(ceiling, confidence) if 0 < ceiling < 1 else None
     outcome = _outcome("max", lower, upper, ceiling)
+    bound = lower if outcome == "FAIL" else upper  # the one that decided
     needed = None
     if outcome == "INCONCLUSIVE" and least is not None:
         if rate > ceiling:
@@ -53,8 +54,6 @@ def decide_rate(
         else:
             needed = prompts_to_clear(failing, clusters, confidence, "upper", ceiling, (0.0, 1.0))
     one_each = len(failing) == prompts
-    # What is shown is the bound that decided.
-    bound = lower if outcome == "FAIL" and _outcome("max", lower, upper, ceiling) == "FAIL" else upper
     return {
         "outcome": outcome,
         "value": rate if rule.max is not None else 1 - rate,

@@ -197,13 +197,19 @@ class DiffusersGenerator(Generator):
             "guidance_scale": 1.0,
             "output_type": "latent",
         }
-        if self.call.rate is not None:
-            arguments[self.call.rate] = round(fps)
+        arguments |= self._rate(fps)
         arguments = {name: value for name, value in arguments.items() if name in self.call.defaults}
         with torch.inference_mode(), quiet():
             return denoising_losses(
                 self._pipeline, self.call.name, frames_THWC[:fitting], arguments, levels, seed
             )
+
+    def _rate(self, fps: float) -> dict[str, float]:
+        """Give the argument of the frame rate, whole where its default is; none where the call has none."""
+        name = self.call.rate
+        if name is None:
+            return {}
+        return {name: round(fps) if isinstance(self.call.defaults[name], int) else fps}
 
     def _refuse_without_loss(self) -> None:
         from .denoising import KNOWN
@@ -295,9 +301,7 @@ class DiffusersGenerator(Generator):
             arguments["prompt"] = [item.prompt or "" for item in items]
         if items[0].image is not None:
             arguments["image"] = start_image(items[0].image, height, width)
-        if call.rate is not None:
-            rate = call.defaults[call.rate]
-            arguments[call.rate] = round(clip.fps) if isinstance(rate, int) else clip.fps
+        arguments |= self._rate(clip.fps)
         if "output_type" in call.defaults:
             arguments["output_type"] = "np"
         return {name: value for name, value in arguments.items() if name in call.defaults}

@@ -9,7 +9,7 @@ import typer
 
 from ..core.counts import counted
 from ..core.errors import UsageError
-from ..core.files import check_output
+from ..core.files import check_outputs
 from ..core.presentation import MISSING, Table, number
 from .options import AsJson, Confidence, check_address, print_json, print_table, say, warn
 
@@ -90,10 +90,7 @@ def compare(
     if effect and power is None:
         raise UsageError("--effect is for --power; add '--power 0.8', or leave it out")
     check_address(tracking_uri)
-    check_output("--csv", csv)
-    check_output("--leaderboard", leaderboard)
-    if csv is not None and leaderboard is not None and csv.resolve() == leaderboard.resolve():
-        raise UsageError(f"--csv and --leaderboard name the same file, {csv}; name two files")
+    check_outputs({"--csv": csv, "--leaderboard": leaderboard})
     if mlflow and tracking_uri == "none":
         raise UsageError(
             "--mlflow sends the comparison, and --tracking-uri none turns MLflow off; leave one out"

@@ -11,7 +11,7 @@ import typer
 from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.files import check_output
-from .options import files_named, say, warn
+from .options import files_named, refuse_other_ending, say, warn
 
 if TYPE_CHECKING:
     from ...generators.expansions import Expander
@@ -40,8 +40,7 @@ def expand(
     from ..core.progress import track
     from ..suite_loading import read_prompts
 
-    if out.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"the file {out} should end in .yaml")
+    refuse_other_ending(out)
     check_output("--out", out, [*files_named(prompts), instruction, *files_named(by or "")])
     if (model is None) == (by is None):
         raise UsageError("say what expands the prompts: --model NAME at an address, or --by file.py:name")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..core.errors import UsageError
-from ..core.files import check_output
+from ..core.files import check_outputs
 from .one_run import after_scoring
 from .options import (
     AsJson,
@@ -116,7 +115,7 @@ def gate(
             f"{' and '.join(lonely)} {'is' if one else 'are'} for --plan; add it, or leave "
             f"{'it' if one else 'them'} out"
         )
-    _check_files(
+    check_outputs(
         {"--junit": junit, "--sarif": sarif, "--markdown": markdown}, (policy, sign, *(plugin or ()))
     )
     from ...reports.tables import verdict_table
@@ -165,18 +164,6 @@ def gate(
     if model is not None:
         _mark(run, tracking_uri, model, alias)
     raise typer.Exit(exit_code(verdict))
-
-
-def _check_files(outputs: Mapping[str, Path | None], inputs: tuple[str | Path | None, ...]) -> None:
-    """Refuse files to write that are inputs, or that are the same file."""
-    seen: dict[Path, str] = {}
-    for option, path in outputs.items():
-        check_output(option, path, inputs)
-        if path is None:
-            continue
-        other = seen.setdefault(path.resolve(), option)
-        if other != option:
-            raise UsageError(f"{other} and {option} name the same file, {path}; name two files")
 
 
 def _baseline(given: str | None, run: Path, tracking_uri: str | None) -> Path | None:

@@ -48,6 +48,7 @@ __all__ = [
     "print_table",
     "print_tables",
     "references",
+    "refuse_other_ending",
     "say",
     "settings",
     "warn",
@@ -235,6 +236,12 @@ def files_named(text: str) -> list[str]:
     """List what may be files in ``FILE``, ``FILE,FILE``, ``KIND:FILE`` and ``FILE:NAME``."""
     parts = [text, *text.split(",")]
     return [one for part in parts for one in (part, part.partition(":")[2], part.rpartition(":")[0]) if one]
+
+
+def refuse_other_ending(file: Path) -> None:
+    """Refuse a file to write that is not YAML by its name."""
+    if file.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"the file {file} should end in .yaml")
 
 
 def print_json(value: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from ..core.counts import counted
 from ..core.errors import UsageError, unknown_name
-from ..core.files import check_output
+from ..core.files import check_outputs
 from .options import AsJson, Confidence, print_tables, say, warn
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def votes(
     from ..vote_results import keep_judges, vote_report
     from ..votes import voted_runs, votes_of
 
-    check_output("--export", export, (add,))
-    check_output("--labels", labels, (add,))
+    check_outputs({"--export": export, "--labels": labels}, (add,))
     compared = voted_runs(runs)
     if add is not None:
         _import(compared, add)

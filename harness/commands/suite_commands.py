@@ -11,7 +11,17 @@ from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.files import check_output
 from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
-from .options import AsJson, Confidence, Plugins, files_named, load_plugins, print_tables, say, warn
+from .options import (
+    AsJson,
+    Confidence,
+    Plugins,
+    files_named,
+    load_plugins,
+    print_tables,
+    refuse_other_ending,
+    say,
+    warn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +71,7 @@ def new(file: Annotated[Path, typer.Argument(help="The .yaml file to write.")]) 
     """Write a suite to start from, with a prompt, an expectation and a template."""
     from ..core.keys import slug
 
-    _refuse_other_ending(file)
+    refuse_other_ending(file)
     if file.exists():
         raise UsageError(f"{file} is there already; name another file, or delete it")
     try:
@@ -69,11 +79,6 @@ def new(file: Annotated[Path, typer.Argument(help="The .yaml file to write.")]) 
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from None
     say(f"suite: {file}")
-
-
-def _refuse_other_ending(file: Path) -> None:
-    if file.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"the file {file} should end in .yaml")
 
 
 @suite_app.command()
@@ -253,7 +258,7 @@ def translate(
     from ..suite_loading import load_suite, write_suite
     from ..suite_translation import translated
 
-    _refuse_other_ending(out)
+    refuse_other_ending(out)
     place, _, name = by.rpartition(":")
     if not place.endswith(".py") or not name:
         raise UsageError(f"--by {by!r} should be file.py:name of a function of a text and a language")

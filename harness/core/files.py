@@ -16,6 +16,7 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "Survey",
     "check_output",
+    "check_outputs",
     "is_animated_webp",
     "is_unicode",
     "is_webp",
@@ -117,6 +118,26 @@ def check_output(option: str, out: Path | None, inputs: Iterable[str | Path | No
                 raise UsageError(
                     f"{option} {out} belongs to the record of the run {folder}; name another file"
                 )
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[str | Path | None] = ()) -> None:
+    """Refuse files to write as `check_output` does, and two options that name one file.
+
+    Args:
+        outputs: option -> the file that it names; None is none.
+        inputs: files that the command reads.
+
+    Raises:
+        UsageError: a file is one of the inputs, a file of a run's record, or is named twice.
+    """
+    seen: dict[Path, str] = {}
+    for option, path in outputs.items():
+        check_output(option, path, inputs)
+        if path is None:
+            continue
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            raise UsageError(f"{other} and {option} name the same file, {path}; name two files")
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

@@ -95,7 +95,7 @@ def sent_later(folder: Path, uri: str | None = None) -> str:
 
 def uri_option(folder: Path, uri: str | None) -> str:
     """Write the option ``--tracking-uri`` of a command that sends ``folder``; none for the default store."""
-    database = folder.resolve().parent / "mlflow.db"
+    database = _beside(folder.resolve().parent)
     return "" if uri is None or uri == f"sqlite:///{database}" else f" --tracking-uri {shown(uri)}"
 
 
@@ -242,13 +242,17 @@ def shown(uri: str) -> str:
     return _without_secrets(uri, uri)
 
 
+def _beside(runs_dir: Path) -> Path:
+    return runs_dir / "mlflow.db"
+
+
 def default_uri(runs_dir: Path) -> str:
     """Return the URI of the SQLite store beside the runs; artifacts go to ``mlartifacts`` in that folder.
 
     Raises:
         TrackingError: the folder's path holds what the address of a database cannot hold.
     """
-    database = runs_dir.resolve() / "mlflow.db"
+    database = _beside(runs_dir.resolve())
     wrong = re.search(r"\?|%[0-9A-Fa-f]{2}", str(database))
     if wrong is not None:
         raise TrackingError(

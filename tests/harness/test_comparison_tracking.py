@@ -143,7 +143,7 @@ def test_names_stay_text_in_the_description(client, make_run) -> None:
 def test_several_runs_are_steps_by_age_and_a_renamed_folder_keeps_its_place(client, stores, make_run) -> None:
     found = compare_many(stores)
     done = sync_comparison(folders(stores), found)
-    values = [one.get("toy.quality").value for one in found.against]  # type: ignore[union-attr]
+    values = [d.value for one in found.against if (d := one.get("toy.quality")) is not None]
     # r2 is the older one.
     assert history(client, done.run_id, "difference/toy/quality") == [(1, values[1]), (2, values[0])]
     tags = client.get_run(done.run_id).data.tags

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from screentest.harness.core.items import ClipSettings, make_item, make_items
+from screentest.harness.core.items import ClipSettings, Item, make_item, make_items
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,9 @@ def test_the_items_of_a_prompt_are_those_that_are_made_one_by_one() -> None:
         assert made == [make_item("a ball", seed, clip, **more, **start) for seed in range(3)]
         assert made[0].prompt is made[2].prompt
         assert made[0].labels is made[2].labels
+
+
+def test_the_item_of_another_seed_keeps_all_else() -> None:
+    values = {field.name: f"{field.name} as given" for field in fields(Item)}
+    item = Item(**values)
+    assert item.with_seed("other", 7) == replace(item, id="other", seed=7)

@@ -9,7 +9,7 @@ from screentest.safety.prompts import WEIGHTS, load_classifier, minilm
 
 def test_a_missing_encoder_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(package, "PACKAGE", "no_such_package")
-    monkeypatch.setattr(minilm, "HUB_ID", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(minilm, "MINILM_ID", str(tmp_path / "nowhere"))
     with pytest.raises(MissingWeightsError, match=r"screentest\[encoders\]"):
         minilm.find_encoder()
     with pytest.raises(MissingWeightsError, match="--encoder"):
