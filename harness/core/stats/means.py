@@ -59,6 +59,8 @@ def cluster_bootstrap_mean(
         return one_prompt(mean)
     if min(values) == max(values):
         return _all_equal(values[0], groups, confidence, bounds)
+    if np.allclose(sums, mean * counts, rtol=1e-12, atol=1e-12 * max(map(abs, values))):
+        return _all_equal(mean, groups, confidence, bounds, what="prompts have the same mean")
     without = {str(g): (total - sums[g]) / (len(values) - counts[g]) for g in range(groups)}
     rough = jackknife_interval(mean, without, confidence, bounds=bounds)
     if groups < FEWEST:
@@ -174,13 +176,15 @@ def _expanded_tails(groups: int, confidence: float) -> tuple[float, float]:
     return expanded, 1 - expanded
 
 
-def _all_equal(value: float, groups: int, confidence: float, bounds: Bounds) -> Interval:
-    """Bound a mean where every value is the same, so that the sample shows no spread.
+def _all_equal(
+    value: float, groups: int, confidence: float, bounds: Bounds, *, what: str = "values are equal"
+) -> Interval:
+    """Bound a mean where every value, or the mean of every prompt, is the same: the sample shows no spread.
 
     With confidence 1 - a, at most a share q = 1 - a^(1/G) of all prompts gives anything else (the rule of
     three), and at worst that share lies at the end of the measure's range.
     """
-    note = "all values are equal: the sample shows no spread"
+    note = f"all {what}: the sample shows no spread"
     if bounds[0] is None or bounds[1] is None:
         return Interval(value, None, None, "none", (f"{note}, and the measure's range has no end",))
     share = -math.expm1(math.log((1 - confidence) / 2) / groups)

@@ -564,6 +564,18 @@ def mean_of(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
 
 
+@pytest.mark.parametrize("groups", [3, 30])
+def test_prompts_of_equal_means_have_an_interval_of_some_width(groups: int) -> None:
+    names = [str(g) for g in range(groups) for _ in range(2)]
+    bounded = cluster_bootstrap_mean([0.1, 0.4] * groups, names, 0.95, seed=0, bounds=(0.0, 1.0))
+    alike = cluster_bootstrap_mean([0.25] * groups, names[::2], 0.95, seed=0, bounds=(0.0, 1.0))
+    assert bounded.value == pytest.approx(0.25)
+    assert (bounded.low, bounded.high) == pytest.approx((alike.low, alike.high))
+    assert bounded.notes == ("all prompts have the same mean: the sample shows no spread",)
+    free = cluster_bootstrap_mean([0.1, 0.4] * groups, names, 0.95, seed=0)
+    assert (free.low, free.high) == (None, None)
+
+
 @pytest.mark.parametrize("groups", [2, 4])
 def test_few_clusters_have_one_interval_for_means_and_for_statistics_of_sums(groups: int) -> None:
     values = [float(v) for v in np.random.default_rng(1).uniform(0, 1, groups)]
