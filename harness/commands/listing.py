@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Table
@@ -13,7 +14,12 @@ from ..store import RunStore, open_run
 if TYPE_CHECKING:
     from ..suite import Suite
 
-__all__ = ["listing", "runs_table"]
+__all__ = ["listing", "measure_records", "runs_table"]
+
+FITNESS: Final = (
+    "fitness: of laws, with a tracker on a kind of clips: fit, blunt (falls short) or none (no threshold). "
+    "Elsewhere, on footage too, it is not measured. --json has the intervals."
+)
 
 
 def _prompts(suite: Suite) -> str:
@@ -120,11 +126,41 @@ def listing(kind: str) -> Table:
     from ..catalog import MEASURES
 
     measures = [MEASURES.get(name) for name in MEASURES]
+    fit = _fitness()
     rows = [
-        (m.name, str(m.version), m.kind, m.better, _range(m.bounds), ", ".join(m.needs) or MISSING, m.summary)
+        (
+            m.name,
+            str(m.version),
+            m.kind,
+            m.better,
+            _range(m.bounds),
+            ", ".join(m.needs) or MISSING,
+            _told(fit.get(m.name, ())),
+            m.summary,
+        )
         for m in measures
     ]
-    return Table("measures", ("name", "version", "kind", "better", "range", "needs", "about"), rows)
+    columns = ("name", "version", "kind", "better", "range", "needs", "fitness", "about")
+    return Table("measures", columns, rows, (FITNESS,) if any(row[-2] for row in rows) else ())
+
+
+def measure_records() -> list[dict[str, Any]]:
+    """List the measures for JSON; ``fitness`` has an object a card with the law, and is empty for others."""
+    fit = _fitness()
+    return [{**row, "fitness": list(fit.get(row["name"], ()))} for row in listing("measures").records()]
+
+
+def _fitness() -> dict[str, list[dict[str, Any]]]:
+    """Say what the packaged cards of laws make of each measure of a law: name -> an object a card."""
+    from ...metrics.laws.evaluation import LAWS
+    from ...metrics.validation.law_fitness import records
+    from ...metrics.validation.packaged_cards import law_cards
+
+    return {f"physics.{law}": records(law_cards(), law) for law in LAWS}
+
+
+def _told(found: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(str(one["text"]) for one in found)
 
 
 def _range(bounds: tuple[float | None, float | None]) -> str:

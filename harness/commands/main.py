@@ -169,8 +169,11 @@ def list_names(
     if kind not in KINDS:
         raise unknown_name("kind of list", kind, KINDS)
     load_plugins(plugin)
-    from .listing import listing, runs_table
+    from .listing import listing, measure_records, runs_table
 
+    if kind == "measures" and as_json:
+        print_json(measure_records())
+        return
     table = runs_table(folder) if kind == "runs" else listing(kind)
     print_table(table, as_json)
 

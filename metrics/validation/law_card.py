@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from pydantic import Field
 
 from ...harness.core.config import Config
 from ...harness.core.estimate import Estimate
@@ -126,6 +127,7 @@ class LawCard(Config):
         milliseconds: of processor time on one core for a clip of 16 x 64 x 64: median and 95 % quantile of
             ``tracks``, ``laws`` and both.
         left_out: look/variety -> reason -> lawful clips of which no law says anything.
+        missing: law -> why it has no threshold, so that nothing is measured of it.
     """
 
     settings: dict[str, Any]
@@ -136,6 +138,7 @@ class LawCard(Config):
     milliseconds: dict[str, tuple[float, float]]
     left_out: dict[str, dict[str, int]]
     phenomena: tuple[Phenomenon, ...] = ()
+    missing: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,7 @@ def make_card(
         milliseconds=_milliseconds(rows),
         left_out=left_out,
         phenomena=_phenomena(everyday, limits),
+        missing=dict(limits.missing),
     )
 
 

@@ -11,6 +11,7 @@ from ...harness.core.templates import render_markdown
 from ..laws.evaluation import LAWS
 from ..laws.thresholds import ANY, LEAST, LEAST_OF, SourceThresholds
 from .law_card import EVERYDAY, MEDIUM, SEVERITIES, Alarms, LawCard, LawCell
+from .law_fitness import kind_of, tracker_of
 from .law_trials import VARIETIES
 from .looks import DEGRADED, RECONSTRUCTED
 
@@ -27,14 +28,16 @@ _Rows: TypeAlias = list[tuple[str, ...]]
 
 def write_text(card: LawCard, limits: SourceThresholds) -> str:
     """Write a card as Markdown."""
-    source = card.settings["source"]
+    flat = "world" not in card.settings
     looks = (*DEGRADED, RECONSTRUCTED)
     varieties = {name: what for name, what in VARIETIES.items() if name not in ("native", EVERYDAY)}
     return render_markdown(
         _TEMPLATE,
         card=card,
         limits=limits,
-        source=" ".join(str(source[key]) for key in ("source", "version") if key in source),
+        source=tracker_of(card),
+        kind=kind_of(card),
+        flat=flat,
         lawful=limits.laws[ANY].n,
         least=LEAST,
         least_of=", ".join(f"{law} {value:g}" for law, value in LEAST_OF.items()),
@@ -42,13 +45,13 @@ def write_text(card: LawCard, limits: SourceThresholds) -> str:
         severities=[f"{severity:g}" for severity in SEVERITIES],
         looks=looks,
         varieties=varieties,
-        summary=_summary(card),
+        summary=[row if flat else row[:-1] for row in _summary(card)],
         grades=_grades(card),
         by_look=_conditions(card, [(look, "native") for look in looks]),
         by_variety=_conditions(card, [("plain", name) for name in varieties]),
         phenomena=_phenomena(card),
         everyday=[(law, _rate(_alarms(card, law, _EVERYWHERE, EVERYDAY))) for law in (*LAWS, ANY)],
-        floors=_floors(card, limits),
+        floors=[row if flat else row[:-1] for row in _floors(card, limits)],
         goal_auc=_GOAL_AUC,
         goal_alarms=_GOAL_ALARMS,
         goal_ms=_GOAL_MS,

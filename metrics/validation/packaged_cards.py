@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CARRIED",
     "is_same_encoder",
+    "law_cards",
     "packaged_card",
     "packaged_hallucination",
     "packaged_measures",
@@ -39,9 +40,14 @@ def is_same_encoder(feature: str, of_card: str | None, of_run: str) -> bool:
     return of_card == of_run or (of_card is not None and (feature, of_card[:10]) in CARRIED)
 
 
+def law_cards(identity: Mapping[str, Json] | None = None) -> tuple[LawCard, ...]:
+    """List the laws' cards, of the reference world first; with an identity, those of that tracker alone."""
+    return tuple(card for card in _cards() if identity is None or _same(card.settings["source"], identity))
+
+
 def packaged_card(identity: Mapping[str, Json]) -> LawCard | None:
     """Find the laws' card of a tracker by its identity; None if there is none."""
-    return next((card for card in _cards() if _same(card.settings["source"], identity)), None)
+    return next(iter(law_cards(identity)), None)
 
 
 def packaged_skills(identity: Mapping[str, Json]) -> SkillsCard | None:
@@ -72,7 +78,8 @@ def packaged_sound() -> SoundCard | None:
 
 @cache
 def _cards() -> tuple[LawCard, ...]:
-    return tuple(LawCard.model_validate_json(path.read_bytes()) for path in sorted(DATA.glob("*/card.json")))
+    read = (LawCard.model_validate_json(path.read_bytes()) for path in sorted(DATA.glob("*/card.json")))
+    return tuple(sorted(read, key=lambda card: "world" in card.settings))
 
 
 @cache

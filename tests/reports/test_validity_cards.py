@@ -57,15 +57,18 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> None:
         skill="count", asked="kept", looks="plain", n=40, value=1.0, low=0.9, high=1.0, left_out={}
     )
     skills = SkillsCard(settings={"source": WORLD}, rows=(row,))
-    known = {"packaged_card": a_card(), "packaged_skills": skills}
-    for name, card in known.items():
+    known = {"law_cards": ((a_card(),), ()), "packaged_skills": (skills, None)}
+    for name, (card, none) in known.items():
         monkeypatch.setattr(
-            validity_cards, name, lambda identity, card=card: card if identity["source"] == "world" else None
+            validity_cards,
+            name,
+            lambda identity, card=card, none=none: card if identity["source"] == "world" else none,
         )
 
 
 def test_laws_have_their_card_with_the_floors():
-    (table,) = validity_tables([(Run("A"), RECORD), (Run("B"), RECORD)])
+    fit, table = validity_tables([(Run("A"), RECORD), (Run("B"), RECORD)])
+    assert (fit.letters, fit.missing) == (("A", "B"), "")
     assert (table.letters, table.missing) == (("A", "B"), "")
     assert "1,234 clips" in table.about
     assert [name for name, _ in table.rows] == [f"physics.{law}" for law in (*LAWS, "any")]
@@ -77,9 +80,32 @@ def test_laws_have_their_card_with_the_floors():
     assert set(table.rows[1][1][1:]) == {UNKNOWN}
 
 
+def test_the_page_says_for_which_clips_a_law_is_fit():
+    fit, _ = validity_tables([(Run("A"), RECORD)])
+    assert fit.columns == ("reference world", "world stage", "footage")
+    assert fit.of_words
+    (name, (measured, *others)), (second, (none, *_)) = fit.rows[:2]
+    assert (name, second) == ("physics.gravity", "physics.inertia")
+    assert (measured.value, measured.interval, measured.n) == ("fit, AUC 0.97", "[0.87, 1.00]", "40")
+    assert [cell.value for cell in others] == ["not measured", "not measured"]
+    assert none.value == "none"
+
+
+def test_a_card_of_the_stage_is_shown_without_columns_that_it_has_nothing_in(monkeypatch):
+    card = a_card()
+    alarms = tuple(a for a in card.alarms if (a.look, a.variety) == ("plain", "native"))
+    staged = card.model_copy(update={"settings": {**card.settings, "world": "stage"}, "alarms": alarms})
+    monkeypatch.setattr(validity_cards, "law_cards", lambda identity: (staged,))
+    fit, table = validity_tables([(Run("A"), RECORD)])
+    assert [cell.value for cell in fit.rows[0][1]] == ["not measured", "fit, AUC 0.97", "not measured"]
+    assert table.columns == ("applies to", "AUC", "found", "false alarms, drawn")
+    assert "of the world stage" in table.about
+    assert "are said to break the law, as drawn. A law" in table.about
+
+
 def test_skills_have_their_own():
     both = Run(measures={"physics.gravity": {}, "follows.count": {}})
-    laws, skills = validity_tables([(both, RECORD)])
+    _, laws, skills = validity_tables([(both, RECORD)])
     assert laws.rows[0][0] == "physics.gravity"
     ((name, (kept, *others)),) = skills.rows
     assert (name, kept.value, kept.interval, kept.n) == ("follows.count", "1.00", "[0.90, 1.00]", "40")
@@ -98,10 +124,11 @@ def test_a_card_of_other_thresholds_is_said():
         score = Score("i", "physics.gravity", "ok", 0.0, evidence={"thresholds": digest})
         return Run(scores={"i": {"physics.gravity": score}})
 
-    (table,) = validity_tables([(scored("abcdefabcdef"), RECORD)])
+    fit, _ = validity_tables([(scored("abcdefabcdef"), RECORD)])
+    assert fit.missing == ""
+    fit, table = validity_tables([(scored("000000000000"), RECORD)])
     assert table.missing == ""
-    (table,) = validity_tables([(scored("000000000000"), RECORD)])
-    assert table.missing == "The scores use the thresholds 000000000000, and the card uses abcdefabcdef."
+    assert fit.missing == "The scores use the thresholds 000000000000, and the card uses abcdefabcdef."
 
 
 def test_a_page_without_such_measures_has_no_validity_section():
