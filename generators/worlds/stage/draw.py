@@ -16,9 +16,9 @@ from ....harness.core.colors import COLORS
 from ....harness.core.errors import UsageError
 from ....harness.core.items import ClipSettings
 from ....harness.core.keys import seeded_rng
-from .mechanics import Course, simulate
-from .model import BITTEN, EXTRA, build, mujoco
-from .scene import Scene, duration
+from .mechanics import Course, shadow_caster, simulate
+from .model import BITTEN, EXTRA, GHOST, build, mujoco
+from .scene import Light, Scene, duration
 from .warps import warped
 
 __all__ = ["Drawn", "can_draw", "draw_frames", "draw_masks", "opened", "recorded"]
@@ -30,6 +30,7 @@ NO_GL: Final = (
     "the world 'stage' cannot draw here: {why}; on Debian, 'apt-get install libegl1 libgl1-mesa-dri' brings "
     "what MuJoCo draws with where there is no screen (MUJOCO_GL=egl)"
 )
+_FAR_UP: Final = 6.0  # metres along the light from a thing to its ghost
 _OTHER: Final = {"red": "green", "green": "purple", "blue": "yellow", "yellow": "blue", "purple": "green"}
 
 
@@ -44,6 +45,7 @@ class Drawn:
         self._options.geomgroup[:] = (1, 1, 1, 1, 0, 0)
         self._sizes, self._rgba = model.geom_size.copy(), model.geom_rgba.copy()
         self._geoms = [self._visible(k) for k in range(len(course.place_NS3))]
+        self._moment = 0
         self._head = np.array(model.vis.headlight.ambient)
 
     def _visible(self, number: int) -> list[int]:
@@ -77,6 +79,32 @@ class Drawn:
         self._library.mju_mat2Quat(model.cam_quat[0], np.ascontiguousarray(axes).reshape(-1))
         self._light(share)
         self._library.mj_forward(model, data)
+        self._moment = moment
+
+    def _with_shadow_left(self, whole: Frames) -> Frames:
+        """Draw the floor and the backdrop with the shadow of a ghost instead of the subject's.
+
+        The ghost is far up along the light, outside of the picture. Things stay as they are in the picture
+        ``whole``.
+        """
+        moment, broken, course, model = self._moment, self.scene.violation, self.course, self.model
+        if broken is None or broken.law != "shadow" or course.times_S[moment] < broken.time + 1e-9:
+            return whole
+        things = self._segments() >= 0
+        body = int(self._library.mj_name2id(model, self._library.mjtObj.mjOBJ_BODY, GHOST))
+        ghost = [g for g in range(model.ngeom) if model.geom_bodyid[g] == body]
+        for geom, own in zip(ghost, self._geoms[0], strict=True):
+            model.geom_rgba[geom], model.geom_size[geom] = model.geom_rgba[own], model.geom_size[own]
+            model.geom_rgba[own, 3] = 0.0
+        share = float(course.times_S[moment]) / max(duration(self.clip), 1e-9)
+        number = int(model.body_mocapid[body])
+        way = shines(self.scene.light, share)
+        self._data.mocap_pos[number] = shadow_caster(course, moment, broken) - _FAR_UP * way
+        self._data.mocap_quat[number] = course.turn_NS4[0, moment]
+        self._library.mj_forward(model, self._data)
+        other = self._rendered()
+        model.geom_rgba[ghost, 3] = 0.0
+        return np.where(things[:, :, None], whole, other)
 
     def _shape(self, number: int, moment: int) -> None:
         course, model = self.course, self.model
@@ -104,11 +132,8 @@ class Drawn:
 
     def _light(self, share: float) -> None:
         light, model = self.scene.light, self.model
-        level = light.level(share)
-        turned = 50 * (share - 0.5) if light.course == "swings" else 0.0
-        a, e = np.radians(light.azimuth + turned), np.radians(light.elevation)
-        shines = np.array([-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), -np.sin(e)])
-        model.light_dir[0], model.light_pos[0] = shines, np.array([0.0, 0.0, 1.0]) - 8.0 * shines
+        level, way = light.level(share), shines(light, share)
+        model.light_dir[0], model.light_pos[0] = way, np.array([0.0, 0.0, 1.0]) - 8.0 * way
         model.light_diffuse[0] = light.brightness * level
         model.vis.headlight.ambient[:] = self._head * level
 
@@ -116,15 +141,21 @@ class Drawn:
         """Draw what is set, uint8 RGB (H, W, 3)."""
         import cv2
 
-        self._renderer.update_scene(self._data, "eye", self._options)
-        large = np.asarray(self._renderer.render(), np.uint8)
+        large = self._with_shadow_left(self._rendered())
         size = (self.clip.width, self.clip.height)
         if large.shape[:2] == size[::-1]:
             return large.copy()
         return np.asarray(cv2.resize(large, size, interpolation=cv2.INTER_AREA), np.uint8)
 
+    def _rendered(self) -> Frames:
+        self._renderer.update_scene(self._data, "eye", self._options)
+        return np.array(self._renderer.render(), np.uint8)
+
     def mask(self) -> NDArray[np.int16]:
         """Number the body that each pixel shows, (H, W): -1 for floor and backdrop."""
+        return self._thinned(self._segments())
+
+    def _segments(self) -> NDArray[np.int16]:
         self._renderer.enable_segmentation_rendering()
         self._renderer.update_scene(self._data, "eye", self._options)
         seen = np.asarray(self._renderer.render())[:, :, 0].copy()
@@ -132,7 +163,7 @@ class Drawn:
         table = np.full(self.model.ngeom + 1, -1, np.int16)
         for number, geoms in enumerate(self._geoms):
             table[geoms] = number
-        return self._thinned(table[np.where(seen < 0, self.model.ngeom, seen)])
+        return table[np.where(seen < 0, self.model.ngeom, seen)]
 
     def depth(self) -> NDArray[np.float32]:
         """Measure the distance of each pixel along the camera's axis, in metres, (H, W)."""
@@ -146,6 +177,13 @@ class Drawn:
         """Take one value a pixel of the clip."""
         step = len(large) // self.clip.height
         return large[step - 1 :: step, step - 1 :: step]
+
+
+def shines(light: Light, share: float) -> NDArray[np.float64]:
+    """Give the direction in which a lamp shines at a share of the clip, a unit vector."""
+    turned = 50 * (share - 0.5) if light.course == "swings" else 0.0
+    a, e = np.radians(light.azimuth + turned), np.radians(light.elevation)
+    return np.array([-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), -np.sin(e)])
 
 
 @contextmanager

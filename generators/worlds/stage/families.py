@@ -40,6 +40,7 @@ def choices(family: str) -> Mapping[str, Sequence[str]]:
         "noise": ("0", "2", "4", "8"),
         "blur": ("1", "3", "5"),
         "crf": CRF,
+        "shadows": ("yes", "no"),
     }
 
 
@@ -92,12 +93,15 @@ def sample_scene(
         noise=float(fixed["noise"]) if "noise" in fixed else float(rng.choice([0.0, 1.5, 3.0])),
         crf=_crf(fixed.get("crf"), rng),
     )
+    azimuth, elevation = float(rng.uniform(-60, 60)), float(rng.uniform(45, 70))
+    brightness = float(rng.uniform(0.55, 0.75))
+    cast = made.light == "swings" or bool(rng.random() < 0.6)
     light = Light(
-        azimuth=float(rng.uniform(-60, 60)),
-        elevation=float(rng.uniform(45, 70)),
-        brightness=float(rng.uniform(0.55, 0.75)),
+        azimuth=azimuth,
+        elevation=elevation,
+        brightness=brightness,
         course=made.light,
-        shadows=made.light == "swings" or bool(rng.random() < 0.6),
+        shadows=fixed["shadows"] == "yes" if "shadows" in fixed else cast,
     )
     floor, backdrop = (str(surfaces[int(rng.integers(len(surfaces)))]) for _ in range(2))
     scene = Scene(

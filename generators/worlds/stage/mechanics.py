@@ -12,13 +12,15 @@ from ....harness.core.items import ClipSettings
 from .model import STEP, build, mujoco
 from .scene import Scene, Violation
 
-__all__ = ["Contact", "Course", "moments", "simulate"]
+__all__ = ["Contact", "Course", "moments", "shadow_caster", "simulate"]
 
 _F = NDArray[np.float64]
 _OPEN: Final = 0.5  # of a frame's time: how long the shutter is open
 _JUMP: Final = 2.0  # metres that a whole teleport jumps
 _LEAD: Final = 0.75  # seconds by which a whole violation of causality is too early
 _ENERGY: Final = 0.6
+_MELTS: Final = 0.4  # seconds in which two become one
+_PARTS: Final = 1.6  # metres a second, at which the parts of a thing go away from each other
 _GROWN: Final = 0.7  # logarithm of a whole change of size, and half of that of one of shape
 
 
@@ -203,7 +205,7 @@ class _Run:
         """Read the moments that are drawn."""
         at = np.rint(times_S / STEP).astype(int)[:count]
         bodies, shown = self.count, np.ones((self.count, count), bool)
-        if self.scene.spare is not None:
+        if self.scene.extra is not None:
             shown[-1] = False
         bitten = np.zeros((bodies, count))
         for number, body in enumerate(self.scene.bodies):
@@ -245,6 +247,10 @@ def _moved_by_hand(course: Course, scene: Scene, broken: Violation, run: _Run, l
             course.shown_NS[0, during] = False
         else:
             course.shown_NS[-1, during] = True
+    elif law == "merge":
+        _merge(course, run, s)
+    elif law == "split":
+        _split(course, scene, broken, after)
     elif law == "heal":
         course.bitten_NS[0, after] = 1 - s
     elif law == "causality":
@@ -257,8 +263,49 @@ def _moved_by_hand(course: Course, scene: Scene, broken: Violation, run: _Run, l
     return course
 
 
-def _keep_on_floor(course: Course, scene: Scene, after: NDArray[np.bool_]) -> None:
+def _merge(course: Course, run: _Run, severity: float) -> None:
+    """Let the first two bodies go on as one from where they meet; their common motion stays as it was."""
+    met = min((c.time for c in run.contacts if (c.one, c.two) == (0, 1)), default=np.inf)
+    after = course.times_S >= met
+    if not after.any():
+        return
+    share = severity * np.minimum((course.times_S[after] - met) / _MELTS, 1.0)
+    place, at = course.place_NS3, round(met / STEP)
+    apart = run.place[at, 1] - run.place[at, 0]
+    middle = place[:2, after].mean(axis=0)
+    middle[:, 2] = run.place[at, :2, 2].mean()
+    for number, side in ((0, -0.5), (1, 0.5)):
+        place[number, after] = middle + side * (1 - share)[:, None] * apart
+        course.turn_NS4[number, after] = run.turn[at, number]
+    for number, scale in ((0, np.cbrt(1 + share)), (1, np.cbrt(np.maximum(1 - share, 0.0)))):
+        course.scale_NS3[number, after] = scale[:, None]
+        place[number, after, 2] *= scale
+    course.shown_NS[1, after] &= share < 0.999
+
+
+def _split(course: Course, scene: Scene, broken: Violation, after: NDArray[np.bool_]) -> None:
+    """Let the subject become two, whose common centre goes on as it was; the spare body is the other."""
+    less = 0.5 * broken.severity
+    apart = broken.sign * _PARTS * (course.times_S[after] - broken.time)
+    course.shown_NS[-1, after] = True
+    course.turn_NS4[-1] = course.turn_NS4[0]
+    whole = course.place_NS3[0, after].copy()
+    for number, way, volume in ((0, less, 1 - less), (-1, less - 1, less)):
+        course.place_NS3[number, after] = whole
+        course.place_NS3[number, after, 0] += way * apart
+        course.scale_NS3[number, after] = np.cbrt(volume)
+        _keep_on_floor(course, scene, after, number)
+
+
+def shadow_caster(course: Course, moment: int, broken: Violation) -> _F:
+    """Place what casts the subject's shadow at a moment, where a violation keeps the shadow back."""
+    place = course.place_NS3[0]
+    begin = int(np.searchsorted(course.times_S, broken.time - 1e-9))
+    return place[begin] + (1 - broken.severity) * (place[moment] - place[begin])
+
+
+def _keep_on_floor(course: Course, scene: Scene, after: NDArray[np.bool_], number: int = 0) -> None:
     """Lift what grew, or lower what shrank, so that what stood on the floor stands on it."""
     body = scene.bodies[0]
     if abs(body.place[2] - body.half[2]) < 0.02:
-        course.place_NS3[0, after, 2] += body.half[2] * (course.scale_NS3[0, after, 2] - 1)
+        course.place_NS3[number, after, 2] += body.half[2] * (course.scale_NS3[number, after, 2] - 1)

@@ -15,10 +15,12 @@ from ....harness.core.keys import seeded_rng
 from .scene import Body, G, Scene
 from .surfaces import paint
 
-__all__ = ["BITTEN", "EXTRA", "STEP", "build", "mujoco"]
+__all__ = ["BITTEN", "EXTRA", "GHOST", "STEP", "build", "mujoco"]
 
 STEP: Final = 0.001
 """Seconds of one step of the mechanics."""
+GHOST: Final = "ghost"
+"""Name of a copy of the subject, outside of the picture, whose shadow falls into it."""
 EXTRA: Final = "spare"
 """Name of the body that only a violation shows."""
 _STIFF: Final = 20_000.0  # of a contact, 1/s^2: it lasts some 20 steps
@@ -64,8 +66,11 @@ def build(scene: Scene, *, overlap: float = 0.0, height: int = 256, width: int =
 
 def _xml(scene: Scene, overlap: float, height: int, width: int) -> str:
     bodies = "".join(_body(f"body {k}", k, body, overlap) for k, body in enumerate(scene.bodies))
-    if scene.spare is not None:
-        bodies += _body(EXTRA, len(scene.bodies), scene.spare, 0.0, seen=False)
+    if scene.extra is not None:
+        bodies += _body(EXTRA, len(scene.bodies), scene.extra, 0.0, seen=False)
+    if scene.violation is not None and scene.violation.law == "shadow":
+        seen = _visual(scene.bodies[0], 'material="t0" rgba="1 1 1 0" contype="0" conaffinity="0" mass="0"')
+        bodies = f'<body name="{GHOST}" mocap="true">{seen}</body>' + bodies  # the spare one stays last
     surfaces = "".join(_texture(f"t{k}") for k in range(len(scene.all_bodies)))
     shadows = "true" if scene.light.shadows else "false"
     return f"""

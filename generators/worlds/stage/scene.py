@@ -209,7 +209,14 @@ class Scene:
     @property
     def all_bodies(self) -> tuple[Body, ...]:
         """The bodies, and the spare one last."""
-        return self.bodies if self.spare is None else (*self.bodies, self.spare)
+        return self.bodies if self.extra is None else (*self.bodies, self.extra)
+
+    @property
+    def extra(self) -> Body | None:
+        """The body that only the violation shows: the spare one, or of a thing that splits its other part."""
+        if self.violation is not None and self.violation.law == "split":
+            return self.bodies[0]
+        return self.spare
 
     def lawful(self) -> Scene:
         """Return the twin, which differs in nothing but the violation."""

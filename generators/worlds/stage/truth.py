@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
-from .mechanics import Contact, Course, simulate
+from .mechanics import Contact, Course, shadow_caster, simulate
 from .scene import Body, Camera, G, Scene, duration
 
 __all__ = ["StageTruth", "expectation", "projected", "truth_of"]
@@ -214,6 +214,15 @@ def _first_fault(scene: Scene, clip: ClipSettings, course: Course, at: NDArray[n
         return None
     if scene.violation.law == "warp":
         return max(1, round(scene.violation.time * clip.fps))
+    if scene.violation.law == "shadow":
+        lag = [
+            np.abs(shadow_caster(course, s, scene.violation) - course.place_NS3[0, s]).max()
+            if course.times_S[s] > scene.violation.time
+            else 0.0
+            for s in range(len(course.times_S))
+        ]
+        late = np.flatnonzero(np.array(lag) > 1e-3)
+        return int(late[0]) // scene.look.blur if len(late) else None
     lawful = simulate(scene.lawful(), clip)
     pairs = (
         (course.place_NS3, lawful.place_NS3),
@@ -224,8 +233,9 @@ def _first_fault(scene: Scene, clip: ClipSettings, course: Course, at: NDArray[n
         (course.bitten_NS, lawful.bitten_NS),
     )
     differs = np.zeros(len(course.times_S), bool)
+    shown = course.shown_NS | lawful.shown_NS
     for one, two in pairs:
         away = np.abs(one - two).reshape(len(one), len(course.times_S), -1)
-        differs |= away.max(axis=(0, 2)) > 1e-3
+        differs |= (away.max(axis=2) * shown > 1e-3).any(axis=0)
     frames = np.flatnonzero(differs[: clip.frames * scene.look.blur].reshape(clip.frames, -1).any(axis=1))
     return int(frames[0]) if len(frames) else None

@@ -28,7 +28,10 @@ LAWS: Final[dict[str, str]] = {
     "causality": "the struck thing sets off severity times 0.75 seconds before it is touched",
     "heal": "a bite closes by the share severity of its pieces",
     "uninvited": "another thing appears for the share severity of the time that is left",
-    "warp": "the picture of a still room bends by severity times 0.05 sides, as no camera explains",
+    "merge": "two that meet go into one another by the share severity, and go on as one",
+    "split": "becomes two that part; the smaller has the share severity / 2 of its volume",
+    "shadow": "its shadow stays behind by the share severity of the way that it goes from then on",
+    "warp": "the picture bends by severity times 0.05 sides, as no camera explains",
 }
 """Violation -> what it does; the severity is in (0, 1]."""
 
@@ -50,16 +53,17 @@ LAW_VIOLATIONS: Final[dict[str, tuple[str, ...]]] = {
 _LOOKS: Final = ("shape", "size", "color")
 _SUBJECT: Final = ("vanish", "teleport", *_LOOKS, "uninvited")
 BREAKABLE: Final[dict[str, tuple[str, ...]]] = {
-    "fall": ("gravity", "energy", *_SUBJECT),
-    "throw": ("gravity", *_SUBJECT),
+    "fall": ("gravity", "energy", *_SUBJECT, "split"),
+    "throw": ("gravity", *_SUBJECT, "split", "shadow"),
     "drag": ("vanish", "color", "uninvited"),
-    "glide": ("inertia", *_SUBJECT),
-    "friction": ("vanish", "color", "uninvited"),
+    "glide": ("inertia", *_SUBJECT, "split", "shadow", "warp"),
+    "friction": ("vanish", "color", "uninvited", "split"),
     "roll": ("vanish", "color"),
-    "spin": ("inertia", "vanish", "teleport", "size", "color"),
-    "collision": ("energy", "momentum", "solidity", "causality", "color", "uninvited"),
-    "both": ("energy", "momentum", "solidity", "color"),
-    "static": ("uninvited",),
+    "spin": ("inertia", "vanish", "teleport", "size", "color", "shadow"),
+    "collision": ("energy", "momentum", "solidity", "causality", "color", "uninvited", "merge"),
+    "both": ("energy", "momentum", "solidity", "color", "merge"),
+    "glancing": ("merge",),
+    "static": ("uninvited", "warp"),
     "pendulum": ("vanish", "color"),
     "behind": ("vanish", "color"),
     "approach": ("vanish", "color"),
@@ -110,6 +114,8 @@ def violate(scene: Scene, law: str, severity: float, rng: np.random.Generator, c
         raise UsageError(
             f"a clip of {clip.frames} frames is too short to break a law in; {_SHORTEST} are needed"
         )
+    if law == "shadow" and not scene.light.shadows:
+        raise UsageError("the lamp of this scene casts no shadow; fix shadows=yes")
     seconds = duration(clip)
     share = 0.35 + 0.25 * float(rng.random())
     sign = 1 if rng.random() < 0.5 else -1

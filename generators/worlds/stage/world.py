@@ -49,9 +49,9 @@ class Stage:
         return fits(family, clip)
 
     def needed(self, family: str, law: str) -> Mapping[str, str]:
-        """Say what must be fixed so that a broken law shows: nothing."""
-        del family, law
-        return {}
+        """Say what must be fixed so that a broken law shows: a shadow has to fall."""
+        del family
+        return {"shadows": "yes"} if law == "shadow" else {}
 
     def facts(self, family: str, expect: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add the facts of every scene of a family: how it is less than ideal, and a still camera."""

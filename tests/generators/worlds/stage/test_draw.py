@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from screentest.generators.worlds.registry import World, find_world
 from screentest.harness.commands.main import run_cli
+from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.core.keys import seeded_rng
 
@@ -77,6 +78,28 @@ def test_a_warped_room_bends_and_nothing_else_changes():
     one, two = draw_frames(scene, CLIP), draw_frames(bent, CLIP)
     assert (one[0] == two[0]).all()
     assert np.abs(one[6].astype(int) - two[6]).mean() > 2
+
+
+@draws
+def test_a_shadow_that_stays_behind_changes_the_ground_alone():
+    scene = sample_scene(seeded_rng("draw", 10), CLIP, "glide", {**PLAIN, "shadows": "yes", "floor": "cloth"})
+    broken = violate(scene, "shadow", 1.0, seeded_rng("draw", 6), CLIP)
+    masks, _, lawful = draw_masks(scene, CLIP)
+    left = draw_frames(broken, CLIP)
+    fault = truth_of(broken, CLIP, "", None).first_fault
+    assert fault is not None
+    differs = np.abs(lawful.astype(int) - left).max(axis=3) > 0
+    assert differs.any(axis=(1, 2)).tolist() == [t >= fault for t in range(CLIP.frames)]
+    inside = np.stack([mask[1:-1, 1:-1] >= 0 for mask in masks])
+    for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        inside &= masks[:, dy : dy + CLIP.height - 2, dx : dx + CLIP.width - 2] >= 0
+    assert not (differs[:, 1:-1, 1:-1] & inside).any()
+    darker = (left.astype(int) - lawful).sum(axis=3)[-1]
+    assert (darker < -60).sum() > 20  # where the shadow stayed
+    assert (darker > 60).sum() > 5  # where it should be
+    none = sample_scene(seeded_rng("draw", 10), CLIP, "glide", {"shadows": "no"})
+    with pytest.raises(UsageError, match="casts no shadow; fix shadows=yes"):
+        violate(none, "shadow", 1.0, seeded_rng("draw", 6), CLIP)
 
 
 @draws

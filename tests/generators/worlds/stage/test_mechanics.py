@@ -89,6 +89,8 @@ def test_a_crowd_has_one_to_six_things_and_of_six_none_has_the_color_of_another(
 )
 def test_a_violation_differs_from_its_twin_from_its_first_fault_on(law: str, family: str):
     scene = scene_of(family)
+    if law == "shadow":
+        scene = replace(scene, light=replace(scene.light, shadows=True))
     broken = violate(scene, law, 0.5, seeded_rng("test", law, family), CLIP)
     assert broken.lawful() == scene
     truth = truth_of(broken, CLIP, "", None)
@@ -101,6 +103,7 @@ def test_a_violation_differs_from_its_twin_from_its_first_fault_on(law: str, fam
         "momentum",
         "causality",
         "solidity",
+        "merge",
     ):  # whose time is that of the contact
         assert abs(fault - broken.violation.time * CLIP.fps) <= 2
 
@@ -128,6 +131,33 @@ def test_each_violation_breaks_its_own_law():
     assert np.abs(height[0] - height[1]).max() > 0.2
     gone = course("vanish", 0.5, scene_of("glide")).shown_NS[0]
     assert 0.1 < 1 - gone.mean() < 0.5
+
+
+def test_two_that_merge_go_on_as_one_and_one_that_splits_as_two_with_the_motion_that_they_had():
+    scene = scene_of("collision")
+    kept = simulate(scene, CLIP)
+    whole, half = (simulate(violate(scene, "merge", s, seeded_rng(0), CLIP), CLIP) for s in (1.0, 0.5))
+    gap = [np.linalg.norm(c.place_NS3[0, -1, :2] - c.place_NS3[1, -1, :2]) for c in (whole, half)]
+    touching = scene.bodies[0].half[0] + scene.bodies[1].half[0]
+    assert gap[0] < 1e-6
+    assert gap[1] == pytest.approx(0.5 * touching, rel=0.05)
+    assert not whole.shown_NS[1, -1]
+    assert half.shown_NS[1].all()
+    middle = [c.place_NS3[:2, :, 0].mean(axis=0) for c in (kept, whole)]
+    np.testing.assert_allclose(middle[0], middle[1], atol=0.02)
+    assert whole.scale_NS3[0, -1, 0] == pytest.approx(2 ** (1 / 3))
+    alone = scene_of("glide")
+    broken = violate(alone, "split", 0.5, seeded_rng(0), CLIP)
+    kept, parted = simulate(alone, CLIP), simulate(broken, CLIP)
+    volume = parted.scale_NS3[[0, -1], -1].prod(axis=1)
+    np.testing.assert_allclose(volume, (0.75, 0.25), rtol=1e-6)
+    assert parted.shown_NS[-1].any()
+    assert not kept.shown_NS[-1].any()
+    shown = parted.shown_NS[-1]
+    np.testing.assert_allclose(
+        volume @ parted.place_NS3[[0, -1]][:, shown, 0], kept.place_NS3[0, shown, 0], atol=1e-6
+    )
+    assert broken.all_bodies[-1] == alone.bodies[0]
 
 
 def test_the_facts_of_a_family_hold_in_its_scenes():
