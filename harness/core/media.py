@@ -12,9 +12,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,12 @@ __all__ = [
     "Window",
     "decode",
     "decode_count",
+    "decoding",
     "open_clip",
     "write_clip",
 ]
+
+_Reader: TypeAlias = "VideoFileReader | WebpReader"
 
 WINDOW_BYTES = 256 * 2**20
 WINDOW_FRAMES = 64
@@ -71,16 +75,21 @@ class Clip:
                 longer than can be read, or changes its size.
         """
         decode_count[self.sha256] += 1
-        return Decoding(self, sound=sound)
+        return Decoding(self, _reader(self.path, sound=sound))
 
 
 class Decoding(Iterator[Window]):
-    """The windows of one clip, and after the last one its true properties."""
+    """The windows of one clip, and after the last one its true properties.
 
-    def __init__(self, clip: Clip, *, sound: bool = False) -> None:
-        self._sound = sound
+    Args:
+        clip: the file.
+        reader: of the file, not begun or looked at alone; without one, the file is opened once more.
+    """
+
+    def __init__(self, clip: Clip, reader: AbstractContextManager[_Reader] | None = None) -> None:
+        self.clip = clip
+        self._reader = reader or _reader(clip.path)
         self._info: ClipInfo | None = None
-        self._clip = clip
         self._windows = self._run()
 
     def __next__(self) -> Window:
@@ -94,10 +103,10 @@ class Decoding(Iterator[Window]):
         return self._info
 
     def _run(self) -> Generator[Window, None, None]:
-        declared = self._clip.info
+        declared = self.clip.info
         height, width = declared.height, declared.width
         length = max(2, min(WINDOW_FRAMES, WINDOW_BYTES // (height * width * 3)))
-        with _reader(self._clip.path, sound=self._sound) as reader:
+        with self._reader as reader:
             frames = np.empty((0, height, width, 3), np.uint8)
             times: list[float] = []
             done = 0
@@ -114,9 +123,20 @@ class Decoding(Iterator[Window]):
             sound = reader.sound()
         yield Window(frames[: len(times)], np.array(times), done - len(times), sound)
 
+    def into(self, sinks: Sequence[Sink]) -> ClipInfo:
+        """Push every window into every sink, and return the clip's true properties.
+
+        Raises:
+            MediaError: as in `Clip.windows`.
+        """
+        for window in self:
+            for sink in sinks:
+                sink.push(window)
+        return self.info
+
 
 @contextmanager
-def _reader(path: Path, *, sound: bool = False) -> Generator[VideoFileReader | WebpReader]:
+def _reader(path: Path, *, sound: bool = False) -> Generator[_Reader]:
     with path.open("rb") as file:
         webp = is_webp(file.read(32))
     with open_webp(path) if webp else open_video_file(path, sound=sound) as reader:
@@ -134,11 +154,7 @@ def decode(clip: Clip, sinks: Sequence[Sink], *, sound: bool = False) -> ClipInf
     Raises:
         MediaError: the file is damaged, shorter than it declares, or changes its frame size.
     """
-    decoding = clip.windows(sound=sound)
-    for window in decoding:
-        for sink in sinks:
-            sink.push(window)
-    return decoding.info
+    return clip.windows(sound=sound).into(sinks)
 
 
 def open_clip(path: Path) -> Clip:
@@ -147,17 +163,50 @@ def open_clip(path: Path) -> Clip:
     Raises:
         MediaError: no such file, or not a video: empty, text, sound alone, a still image, no frame in it ...
     """
+    with _opened(path) as (clip, _):
+        return clip
+
+
+@contextmanager
+def decoding(path: Path, *, sound: bool = False) -> Generator[Decoding]:
+    """Open a video file as `open_clip` does, and go on from its first frame: it is opened and begun once.
+
+    Args:
+        path: of the file.
+        sound: whether windows carry the sound, too.
+
+    Raises:
+        MediaError: as in `open_clip` and, while iterating, in `Clip.windows`.
+    """
+    with ExitStack() as stack:
+        clip, reader = stack.enter_context(_opened(path, sound=sound))
+        held = stack.pop_all()
+    decode_count[clip.sha256] += 1
+    try:
+        yield Decoding(clip, _kept(reader, held))
+    finally:
+        held.close()
+
+
+@contextmanager
+def _kept(reader: _Reader, held: ExitStack) -> Generator[_Reader]:
+    with held:
+        yield reader
+
+
+@contextmanager
+def _opened(path: Path, *, sound: bool = False) -> Generator[tuple[Clip, _Reader]]:
     kind = kind_of_file(path)
     if kind is not None:
         raise MediaError(f"{path} is {kind}; give a video file")
     try:
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is an empty file")
-        with _reader(path) as reader:
+        with _reader(path, sound=sound) as reader:
             info = reader.look()
+            yield Clip(path, file_sha256(path), info), reader
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
-    return Clip(path, file_sha256(path), info)
 
 
 def write_clip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,19 +54,26 @@ class Timing:
 
     def note(self, packet: Packet[Stream], is_video: bool) -> None:
         """Take note of a packet of any stream."""
-        if packet.size == 0 and packet.pts is None:
+        size, pts, dts = packet.size, packet.pts, packet.dts
+        if size == 0 and pts is None:
             return  # the flush at the end
-        self._all.add(packet)
+        stamp, counted_in = pts if pts is not None else dts, is_video and not packet.is_discard
+        if stamp is not None:
+            base, length = packet.time_base, packet.duration
+            start = _seconds(stamp, base)
+            end = start + _seconds(length or 0, base)
+            self._all.add(start, end, length_known=bool(length))
+            if counted_in:
+                self._video.add(start, end, length_known=bool(length))
         if is_video:
             self.packets += 1
-            if not packet.is_discard:
-                self._video.add(packet)
-                if packet.size:
-                    self._decoding.append(packet.dts)
+            if counted_in and size:
+                self._decoding.append(dts)
 
     def add(self, frame: VideoFrame) -> float:
         """Return the time of the next frame, in seconds after the first."""
-        stamp, self._tick = self._stamp(frame), float(frame.time_base or 0)
+        base, length = frame.time_base, frame.duration
+        stamp, self._tick = self._stamp(frame.pts, base), float(base or 0)
         if self.frames == 0:
             time = 0.0
         else:
@@ -77,10 +85,10 @@ class Timing:
             self._gaps = (min(self._gaps[0], gap), max(self._gaps[1], gap))
         self.frames += 1
         self._last = time
-        self._length = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else None
+        self._length = _seconds(length, base) if length and base else None
         return time
 
-    def _stamp(self, frame: VideoFrame) -> float | None:
+    def _stamp(self, pts: int | None, base: Fraction | None) -> float | None:
         """Choose between a frame's presentation and decoding time, in seconds after the first frame.
 
         The one that has run backwards less often is used, as FFmpeg's tools do (``best_effort_timestamp``):
@@ -88,7 +96,7 @@ class Timing:
         Packets come in decoding order with one frame each, so the k-th frame has the k-th decoding time.
         """
         dts = self._decoding.popleft() if self._decoding else None
-        pts = frame.pts if self._presentation else None
+        pts = pts if self._presentation else None
         for kind, value in (("pts", pts), ("dts", dts)):
             if value is not None:
                 self._first.setdefault(kind, value)
@@ -96,9 +104,9 @@ class Timing:
                 self._newest[kind] = value
         trusted = dts is None or self._backwards["pts"] <= self._backwards["dts"]
         kind, value = ("pts", pts) if pts is not None and trusted else ("dts", dts)
-        if value is None or frame.time_base is None:
+        if value is None or base is None:
             return None
-        return float((value - self._first[kind]) * frame.time_base)
+        return _seconds(value - self._first[kind], base)
 
     @property
     def fps(self) -> float:
@@ -155,15 +163,11 @@ class Span:
         self._start = float("inf")
         self._end = 0.0
 
-    def add(self, packet: Packet[Stream]) -> None:
-        """Widen the span to hold a packet."""
-        stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None:
-            return
-        start = float(stamp * packet.time_base)
-        self.lengths_known = self.lengths_known and bool(packet.duration)
+    def add(self, start: float, end: float, *, length_known: bool) -> None:
+        """Widen the span to hold a packet from ``start`` to ``end``."""
+        self.lengths_known = self.lengths_known and length_known
         self._start = min(self._start, start)
-        self._end = max(self._end, start + float((packet.duration or 0) * packet.time_base))
+        self._end = max(self._end, end)
 
     @property
     def length(self) -> float:
@@ -174,3 +178,8 @@ class Span:
     def covered(self) -> float:
         """Seconds of the declared length that the packets reach; a late first packet counts as reached."""
         return self._end - min(self._start, 0.0)
+
+
+def _seconds(ticks: int, base: Fraction) -> float:
+    """Convert ticks to the nearest float, as ``float(ticks * base)`` does without making a fraction."""
+    return ticks * base.numerator / base.denominator

@@ -52,17 +52,21 @@ class VideoFileReader:
         self._to_rgb = RgbConverter(path)
         self._sound = SoundReader(container) if sound else None
         self._start = 0.0
+        self._decoded = self._decode()
+        self._looked_at: tuple[VideoFrame, NDArray[np.uint8]] | None = None
 
     def look(self) -> ClipInfo:
-        """Decode the first frame and return the declared properties. The frames cannot be read after it.
+        """Decode the first frame and return the declared properties; `frames` begins with that frame.
 
         Raises:
             MediaError: there is none, or it is larger than can be read.
         """
-        first = next(self._decoded(), None)
+        first = next(self._decoded, None)
         if first is None:
             raise MediaError(f"{self._path} has a video stream without a single frame that can be decoded")
-        height, width = self._to_rgb(first).shape[:2]
+        frame_HWC = self._to_rgb(first)
+        self._looked_at = first, frame_HWC
+        height, width = frame_HWC.shape[:2]
         info = ClipInfo(
             height=height,
             width=width,
@@ -82,8 +86,7 @@ class VideoFileReader:
             MediaError: the file is damaged, shorter than it declares, or changes its frame size.
         """
         size: tuple[int, int] | None = None
-        for frame in self._decoded():
-            frame_HWC = self._to_rgb(frame)
+        for frame, frame_HWC in self._upright():
             height, width = frame_HWC.shape[:2]
             if size is not None and size != (width, height):
                 raise self._changes_size(size, (width, height))
@@ -124,7 +127,15 @@ class VideoFileReader:
             notes=(*self._notes, *self._to_rgb.notes, *_aspect(self._stream)),
         )
 
-    def _decoded(self) -> Iterator[VideoFrame]:
+    def _upright(self) -> Iterator[tuple[VideoFrame, NDArray[np.uint8]]]:
+        """Yield every frame, as it is decoded and as it is shown."""
+        if self._looked_at is not None:
+            yield self._looked_at
+            self._looked_at = None
+        for frame in self._decoded:
+            yield frame, self._to_rgb(frame)
+
+    def _decode(self) -> Iterator[VideoFrame]:
         """Yield every frame of the stream, and record the time of every packet."""
         from av.error import FFmpegError
 

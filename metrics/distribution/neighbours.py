@@ -8,7 +8,7 @@ set; a clip at exactly that distance is outside, as in the authors' code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,9 @@ from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
 from ..encoders.base import Feature
 from .groups import check_sets, kept_without
+from .squared_distances import SquaredDistances
 
 __all__ = ["Prdc", "prdc_leave_one_out", "precision_recall_density_coverage"]
-
-Matrix: TypeAlias = NDArray[np.float64]
 
 
 class Prdc(NamedTuple):
@@ -59,7 +58,16 @@ def precision_recall_density_coverage(real: Feature, fake: Feature, *, nearest_k
         Prdc(precision=1.0, recall=0.75, density=2.0, coverage=0.75)
     """
     _check(real, fake, nearest_k)
-    return _prdc(_radii(real, nearest_k), _distances(fake, fake), _distances(real, fake), nearest_k)
+    across = SquaredDistances(real, fake)
+    in_real_MN = across.below(_radii(real, nearest_k)[:, None])
+    _, near_NK = SquaredDistances(fake).nearest(nearest_k + 1)  # the nearest is the clip itself
+    in_fake_MN = across.below(near_NK[None, :, nearest_k])
+    return Prdc(
+        precision=float(in_real_MN.any(axis=0).mean()),
+        recall=float(in_fake_MN.any(axis=1).mean()),
+        density=float(in_real_MN.sum(axis=0).mean() / nearest_k),
+        coverage=float(in_real_MN.any(axis=1).mean()),
+    )
 
 
 def prdc_leave_one_out(
@@ -78,27 +86,38 @@ def prdc_leave_one_out(
         clips.
     """
     _check(real, fake, nearest_k)
-    radii, within, across = _radii(real, nearest_k), _distances(fake, fake), _distances(real, fake)
-    return {
-        group: _prdc(radii, within[np.ix_(kept, kept)], across[:, kept], nearest_k)
-        for group, kept in kept_without(clusters, least=nearest_k + 1).items()
-    }
+    real_radii = _radii(real, nearest_k)
+    groups = kept_without(clusters, least=nearest_k + 1)
+    if not groups:
+        return {}
+    largest = max(int(len(kept) - kept.sum()) for kept in groups.values())
+    numbers_NL, near_NL = SquaredDistances(fake).nearest(nearest_k + 1 + largest)
+    across = SquaredDistances(real, fake)
+    in_real_MN = across.below(real_radii[:, None])
+    in_fake_MN = across.below(near_NL[None, :, nearest_k])
+    real_balls_N, real_held_M = in_real_MN.sum(axis=0), in_real_MN.sum(axis=1)
+    fake_held_M = in_fake_MN.sum(axis=1)
+    values: dict[str, Prdc] = {}
+    for group, kept in groups.items():
+        # A ball grows where one of the k nearest is left out; all others stay as they are.
+        there_NL = kept[numbers_NL]
+        grown = np.flatnonzero(kept & ~there_NL[:, : nearest_k + 1].all(axis=1))
+        reach = np.argmax(np.cumsum(there_NL[grown], axis=1) == nearest_k + 1, axis=1)
+        other = ~kept
+        other[grown] = True
+        recalled_M = fake_held_M - in_fake_MN[:, other].sum(axis=1)
+        recalled_M += across.below(near_NL[None, grown, reach], grown).sum(axis=1)
+        values[group] = Prdc(
+            precision=float((real_balls_N[kept] > 0).mean()),
+            recall=float((recalled_M > 0).mean()),
+            density=float(real_balls_N[kept].mean() / nearest_k),
+            coverage=float((real_held_M > in_real_MN[:, ~kept].sum(axis=1)).mean()),
+        )
+    return values
 
 
-def _prdc(real_radii: Matrix, within: Matrix, across: Matrix, k: int) -> Prdc:
-    """Combine the real radii (m,), distances within the generated set (n, n) and across the sets (m, n)."""
-    in_real_ball = across < real_radii[:, None]
-    in_fake_ball = across < _kth(within, k)
-    return Prdc(
-        precision=float(in_real_ball.any(axis=0).mean()),
-        recall=float(in_fake_ball.any(axis=1).mean()),
-        density=float(in_real_ball.sum(axis=0).mean() / k),
-        coverage=float(in_real_ball.any(axis=1).mean()),
-    )
-
-
-def _radii(real: Feature, k: int) -> Matrix:
-    radii = _kth(_distances(real, real), k)
+def _radii(real: Feature, k: int) -> NDArray[np.float64]:
+    radii = SquaredDistances(real).nearest(k + 1)[1][:, k]
     if not radii.all():
         raise UsageError(
             f"{int((radii == 0).sum())} of {counted(len(real), 'real clip')} have "
@@ -106,17 +125,6 @@ def _radii(real: Feature, k: int) -> Matrix:
             "nothing is near them; remove the copies or raise nearest_k"
         )
     return radii
-
-
-def _kth(within: Matrix, k: int) -> Matrix:
-    return np.partition(within, k, axis=1)[:, k]  # the nearest is the clip itself
-
-
-def _distances(a: Feature, b: Feature) -> Matrix:
-    """Return squared distances from differences: a product of matrices loses the ties that balls end at."""
-    from scipy.spatial.distance import cdist
-
-    return np.asarray(cdist(a.astype(np.float64), b.astype(np.float64), "sqeuclidean"), np.float64)
 
 
 def _check(real: Feature, fake: Feature, k: int) -> None:

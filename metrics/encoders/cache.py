@@ -1,8 +1,8 @@
 """The feature cache, by clip and encoder, shared by all runs.
 
-    <cache>/features/v2/<2 digits>/<clip sha>.npz     all features of a clip, and what decoding told of it;
-                                                      v2 is the decoding's version
-    <cache>/text/<encoder digest>/<prompt digest>.npz    a prompt's embedding, shape (1, k)
+    <cache>/features/v2/<2 digits>/<clip sha>.arrays     all features of a clip, and what decoding told of it;
+                                                         v2 is the decoding's version
+    <cache>/text/<encoder digest>/<prompt digest>.arrays    a prompt's embedding, shape (1, k)
     <cache>/sets/<reference set digest>/<encoder digest>/     an index of features, see `feature_index`
 
 A damaged or incomplete entry counts as absent and is computed again. A file is written anew with what is
@@ -11,14 +11,11 @@ added to it; of two processes that add to one clip at the same time, the last on
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import secrets
-import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +25,14 @@ from numpy.typing import NDArray
 from ...harness.core.clip_info import DECODING_VERSION, ClipInfo
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import canonical_json, digest
+from .array_file import DAMAGED, ArrayFile, arrays_sha256, write_arrays
 from .base import Feature, Record
 from .feature_index import IndexWriter, open_index, writing
 
 __all__ = ["FeatureCache"]
 
 _INFO_VERSION = 2
-_INDEX = "index"
-_META, _ARRAY, _DIGEST = "meta", "array.", "digest"
+_META, _ARRAY = "meta", "array."
 
 
 class FeatureCache:
@@ -70,14 +67,14 @@ class FeatureCache:
         self, clip_sha: str, encoder_digests: Iterable[str]
     ) -> tuple[ClipInfo | None, dict[str, Feature | Record]]:
         """Return what is cached of a clip: its properties, and features by the digest of their encoder."""
+        path = self._clip(clip_sha)
         try:
-            # Opened here, as NumPy leaves a file open that it finds to be damaged.
-            with self._clip(clip_sha).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                index = json.loads(archive[_INDEX].tobytes())
-                told = {one: index["features"].get(one) for one in encoder_digests}
-                found = {one: _feature(archive, clip_sha, one, entry) for one, entry in told.items() if entry}
-                info = _info(clip_sha, index["info"])
-        except _DAMAGED:
+            with path.open("rb") as file:
+                held = ArrayFile(file)
+                told = {one: held.told["features"].get(one) for one in encoder_digests}
+                found = {one: _feature(held, clip_sha, one, entry) for one, entry in told.items() if entry}
+                info = _info(clip_sha, held.told["info"])
+        except DAMAGED:
             return None, {}
         return info, {one: feature for one, feature in found.items() if feature is not None}
 
@@ -86,19 +83,20 @@ class FeatureCache:
     ) -> None:
         """Add features of a clip, by the digest of their encoder, and its properties to what is there."""
         path = self._clip(clip_sha)
-        index, arrays = _whole(path)
+        there = _whole(path)
         if info is not None:
-            told = json.loads(json.dumps(asdict(info)))
+            told = vars(info)
             kept = digest("clip info", {"clip": clip_sha, "info": told})
-            index["info"] = {"version": _INFO_VERSION, "info": told, "digest": kept}
+            there.info = {"version": _INFO_VERSION, "info": told, "digest": kept}
         for encoder_digest, feature in features.items():
             parts = _parts(feature)
-            number = index["features"].get(encoder_digest, {"number": len(index["features"])})["number"]
-            arrays = {name: array for name, array in arrays.items() if not name.startswith(f"{number}.")}
-            arrays |= {f"{number}.{name}": array for name, array in parts.items()}
-            kept = _digest_of(f"{clip_sha}/{encoder_digest}", parts)
-            index["features"][encoder_digest] = {"number": number, "names": list(parts), "digest": kept}
-        _write(path, {**arrays, _INDEX: np.frombuffer(json.dumps(index).encode("utf-8"), np.uint8)})
+            number = there.features.get(encoder_digest, {"number": len(there.features)})["number"]
+            for name in [name for name in there.arrays if name.startswith(f"{number}.")]:
+                del there.arrays[name]
+            there.arrays |= {f"{number}.{name}": array for name, array in parts.items()}
+            kept = arrays_sha256(f"{clip_sha}/{encoder_digest}", parts)
+            there.features[encoder_digest] = {"number": number, "names": list(parts), "digest": kept}
+        write_arrays(path, {"info": there.info, "features": there.features}, there.arrays)
 
     def get_text(self, text: str, encoder_digest: str) -> Feature | None:
         """Return a prompt's cached embedding, or None."""
@@ -124,30 +122,36 @@ class FeatureCache:
 
     def _clip(self, clip_sha: str) -> Path:
         # Features depend on decoding, so those of another decoding version are not read.
-        return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha[:2] / f"{clip_sha}.npz"
+        return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha[:2] / f"{clip_sha}.arrays"
 
     def _text(self, text: str, encoder_digest: str) -> Path:
-        return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.npz"
+        return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.arrays"
 
     def _set(self, set_digest: str, encoder_digest: str) -> Path:
         return self.folder / "sets" / set_digest / encoder_digest
 
 
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
+@dataclass
+class _Whole:
+    """A clip's file as it is: what decoding told, the features' list, and the arrays of all of them."""
+
+    info: Any = None
+    features: dict[str, Any] = field(default_factory=dict[str, Any])
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict[str, "NDArray[Any]"])
 
 
-def _whole(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read a clip's file as it is: the index, and the arrays of all features."""
+def _whole(path: Path) -> _Whole:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        index = json.loads(arrays.pop(_INDEX).tobytes())
-        known = {f"{one['number']}.{name}" for one in index["features"].values() for name in one["names"]}
-        if known != set(arrays) or "info" not in index:
+        with path.open("rb") as file:
+            held = ArrayFile(file)
+            arrays = {name: held.read(name) for name in held.names}
+        features = dict(held.told["features"])
+        known = {f"{one['number']}.{name}" for one in features.values() for name in one["names"]}
+        if known != set(arrays):
             raise ValueError("the index is of another file")
-    except _DAMAGED:
-        return {"info": None, "features": {}}, {}
-    return index, arrays
+        return _Whole(held.told["info"], features, arrays)
+    except DAMAGED:
+        return _Whole()
 
 
 def _info(clip_sha: str, told: Any) -> ClipInfo | None:
@@ -157,13 +161,13 @@ def _info(clip_sha: str, told: Any) -> ClipInfo | None:
     return ClipInfo(**told["info"]) if kept else None
 
 
-def _feature(archive: Any, clip_sha: str, encoder_digest: str, entry: Any) -> Feature | Record | None:
+def _feature(held: ArrayFile, clip_sha: str, encoder_digest: str, entry: Any) -> Feature | Record | None:
     try:
-        parts = {name: archive[f"{entry['number']}.{name}"] for name in entry["names"]}
-        if entry["digest"] != _digest_of(f"{clip_sha}/{encoder_digest}", parts):
+        parts = {name: held.read(f"{entry['number']}.{name}") for name in entry["names"]}
+        if entry["digest"] != arrays_sha256(f"{clip_sha}/{encoder_digest}", parts):
             return None
         return _joined(parts)
-    except _DAMAGED:
+    except DAMAGED:
         return None
 
 
@@ -183,41 +187,22 @@ def _joined(parts: dict[str, NDArray[Any]]) -> Feature | Record:
 
 def _load(path: Path) -> Feature | Record | None:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in archive.files}
-        kept = held.pop(_DIGEST).tobytes().decode("ascii", "replace")
-        return _joined(held) if kept == _digest_of(f"{path.parent.name}/{path.stem}", held) else None
-    except _DAMAGED:
+        with path.open("rb") as file:
+            held = ArrayFile(file)
+            parts = {name: held.read(name) for name in held.names}
+        return _joined(parts) if held.told == arrays_sha256(_owner(path), parts) else None
+    except DAMAGED:
         return None
 
 
-def _digest_of(whose: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Hash arrays by name, kind, shape and bytes, with the clip or text and the encoder whose they are."""
-    total = hashlib.sha256(whose.encode())
-    for name, array in sorted(arrays.items()):
-        total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(np.ascontiguousarray(array).data)
-    return total.hexdigest()
+def _save(path: Path, feature: Feature) -> None:
+    parts = _parts(feature)
+    write_arrays(path, arrays_sha256(_owner(path), parts), parts)
+
+
+def _owner(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
 
 
 def _matrix(loaded: Feature | Record | None) -> Feature | None:
     return None if isinstance(loaded, Record) else loaded
-
-
-def _save(path: Path, feature: Feature | Record) -> None:
-    parts = _parts(feature)
-    kept = np.frombuffer(_digest_of(f"{path.parent.name}/{path.stem}", parts).encode("ascii"), np.uint8)
-    _write(path, {**parts, _DIGEST: kept})
-
-
-def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    # Not forced to the disk, which takes longer than encoding a small clip: a torn file counts as absent.
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        file = beside.open("wb")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = beside.open("wb")
-    with file:
-        np.savez(file, allow_pickle=False, **arrays)
-    beside.replace(path)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ...harness.core.errors import MediaError, UsageError, describe
-from ...harness.core.media import Clip, ClipInfo, Window, decode, open_clip
+from ...harness.core.media import ClipInfo, Decoding, Window, decoding, open_clip
 from .base import Encoder, Feature, FileEncoder, Incomplete, NotApplicable, Record, Stream
 from .cache import FeatureCache
 
@@ -60,10 +60,10 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
         return Encoded(info, features, {}, not_applicable=not_applicable)
     if not path.is_file():
         raise _damaged(path, "is gone")
-    clip = open_clip(path)
-    if clip.sha256 != sha256:
-        raise _damaged(path, "has changed")
-    made = _one_pass(clip, missing)
+    with decoding(path, sound=_hear(missing)) as frames:
+        if frames.clip.sha256 != sha256:
+            raise _damaged(path, "has changed")
+        made = _one_pass(frames, missing)
     new: dict[str, Feature | Record] = {
         missing[name].digest: feature
         for name, feature in made.features.items()
@@ -95,10 +95,15 @@ def encode_file(path: Path, encoder: Encoder, cache: FeatureCache) -> tuple[str,
     return sha256, feature
 
 
-def _one_pass(clip: Clip, encoders: Mapping[str, Encoder]) -> Encoded:
+def _hear(encoders: Mapping[str, Encoder]) -> bool:
+    return any(encoder.hears for encoder in encoders.values() if not isinstance(encoder, FileEncoder))
+
+
+def _one_pass(frames: Decoding, encoders: Mapping[str, Encoder]) -> Encoded:
+    clip = frames.clip
     of_files = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, FileEncoder)}
     sinks = {name: _Sink(e.open(clip.info)) for name, e in encoders.items() if name not in of_files}
-    info = decode(clip, list(sinks.values()), sound=any(encoders[name].hears for name in sinks))
+    info = frames.into(list(sinks.values()))
     ends = {name: _end(sink.finish) for name, sink in sinks.items()}
     for name, encoder in of_files.items():
         ends[name] = _end(partial(encoder.encode_file, clip.path, info))

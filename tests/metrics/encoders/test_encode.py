@@ -100,7 +100,7 @@ def test_a_record_of_an_older_layout_is_made_anew(clip, tmp_path):
 def test_a_damaged_record_is_made_anew(clip, tmp_path):
     Size.ran = 0
     encoded(clip, tmp_path, Size())
-    (entry,) = (tmp_path / "cache").rglob("*.npz")
+    (entry,) = (tmp_path / "cache").rglob("*.arrays")
     entry.write_bytes(entry.read_bytes()[:100])
     assert encoded(clip, tmp_path, Size()).records["test.size"].meta["frames"] == 5
     assert Size.ran == 2

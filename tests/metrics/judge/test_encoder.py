@@ -186,7 +186,7 @@ def test_a_second_run_asks_nothing_even_for_other_files_that_show_the_same(
     first = run(suite, make_generator(), tmp_path / "a", Settings(cache))
     count = len(stub.requests)
     second = run(suite, make_generator(), tmp_path / "b", Settings(cache))
-    lost = list((cache / "features").rglob("*.npz"))  # the features, and not the answers
+    lost = list((cache / "features").rglob("*.arrays"))  # the features, and not the answers
     assert lost
     for file in lost:
         file.unlink()
