@@ -19,17 +19,21 @@ class FrameBlocks:
 
     def __init__(self, size: int, take: Callable[[NDArray[np.uint8]], None]) -> None:
         self._size, self._take = size, take
-        self._waiting: list[NDArray[np.uint8]] = []
+        self._block: NDArray[np.uint8] | None = None
+        self._waiting = 0
 
     def add(self, frame_HWC: NDArray[np.uint8]) -> None:
-        """Add a frame that nobody else writes to: a copy, where it is a part of a window."""
-        self._waiting.append(frame_HWC)
-        if len(self._waiting) == self._size:
+        """Add a frame; it is copied."""
+        if self._block is None:
+            self._block = np.empty((self._size, *frame_HWC.shape), frame_HWC.dtype)
+        self._block[self._waiting] = frame_HWC
+        self._waiting += 1
+        if self._waiting == self._size:
             self.finish()
 
     def finish(self) -> None:
         """Hand over the frames that wait, if any do."""
-        if self._waiting:
-            block = np.stack(self._waiting)
-            self._waiting.clear()
+        if self._block is not None:
+            block, self._block = self._block[: self._waiting], None
+            self._waiting = 0
             self._take(block)

@@ -245,8 +245,7 @@ class _FrameStream:
 
     def push(self, window: Window) -> None:
         for place in self._sampler.take(window)[: self._room]:
-            # A copy of a frame that waits for the next window, so that the whole window is not kept for it.
-            self._blocks.add(window.frames_THWC[place].copy())
+            self._blocks.add(window.frames_THWC[place])
             if self._room is not None:
                 self._room -= 1
 

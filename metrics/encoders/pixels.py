@@ -45,8 +45,8 @@ class _Differences:
     def push(self, window: Window) -> None:
         for frame_HWC in window.frames_THWC:
             if self._last is not None:
-                # uint8 would wrap; the sum of whole numbers is exact, whatever the order of summation.
-                difference = np.abs(frame_HWC.astype(np.int16) - self._last)
+                # Larger less smaller, as uint8 would wrap; whole numbers have one sum in any order.
+                difference = np.maximum(frame_HWC, self._last) - np.minimum(frame_HWC, self._last)
                 self._rows.append(int(difference.sum(dtype=np.int64)) / difference.size)
             self._last = frame_HWC
         if self._last is not None:

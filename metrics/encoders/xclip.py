@@ -121,7 +121,7 @@ class _Windows:
     def push(self, window: Window) -> None:
         if self._prompt is not None:
             for frame_HWC in window.frames_THWC[-window.start % self._encoder.stride :: self._encoder.stride]:
-                self._blocks.add(frame_HWC.copy())
+                self._blocks.add(frame_HWC)
 
     def finish(self) -> Feature:
         if self._prompt is None:

@@ -177,7 +177,7 @@ class NamedTracker:
     def push(self, frames_THWC: _Frames) -> None:
         """Take the next frames."""
         for frame in frames_THWC:
-            self._blocks.add(frame.copy())
+            self._blocks.add(frame)
 
     def finish(self, clip: ClipShape) -> Tracks:
         """Associate the detections and return the tracks."""

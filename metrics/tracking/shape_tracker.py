@@ -78,7 +78,7 @@ class WorldTracker:
     def _reduced(self, frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
         longest = max(frame_HWC.shape[:2])
         if longest <= _LONGEST:
-            return frame_HWC.copy()
+            return frame_HWC
         import cv2
 
         height, width = frame_HWC.shape[:2]

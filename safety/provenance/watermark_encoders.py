@@ -54,7 +54,7 @@ class _Stream:
 
     def push(self, window: Window) -> None:
         for frame_HWC in window.frames_THWC:
-            self._blocks.add(frame_HWC.copy())
+            self._blocks.add(frame_HWC)
 
     def finish(self) -> Record:
         return Record({}, dict(_fields(self._mark.judge(self.votes()))))
