@@ -21,6 +21,8 @@ _F = NDArray[np.float64]
 _OTHER_COLOR: Final = 110.0
 """Distance in RGB levels from which colors differ; the reference world's colors are farther apart."""
 _LIKE: Final = 70.0
+_SHADED: Final = (1.0, 1.2, 1.4, 1.6)
+"""By how much darker than its name's color a thing may be seen in the light and shade of three dimensions."""
 _EARLY: Final = 3  # frames from an object's first that determine its appearance
 _SMALL: Final = 0.1  # of the area of the smallest expected object: smaller tracks are debris
 _SECOND: Final = 0.35  # of a person's area: smaller tracks are a part of one
@@ -169,6 +171,8 @@ class _Appearance:
         self.area = float(np.median(tracks.area_NT[n, early]))
         self.most = float(np.nanmax(tracks.area_NT[n]))
         self.noun = tracks.nouns[n]
+        # Only the tracker of footage looks for occluders; the others' worlds are flat, and have no shade.
+        self.lights = _SHADED if tracks.hidden_NT is not None else _SHADED[:1]
         self.share = len(seen) / tracks.frames
 
 
@@ -178,7 +182,7 @@ def _cost(thing: ExpectedThing, look: _Appearance) -> float:
         return 0.1 * (1 - look.share) if look.noun == plain_noun(thing.noun) else 2.0
     cost = 0.05 * (1 - look.share)
     if thing.rgb is not None:
-        away = float(np.linalg.norm(look.color - np.array(thing.rgb)))
+        away = min(float(np.linalg.norm(look.color * light - np.array(thing.rgb))) for light in look.lights)
         if away > _OTHER_COLOR:
             return 2.0
         cost += 0.4 * away / _OTHER_COLOR

@@ -37,6 +37,7 @@ class View:
         even_THWC: the frames with the changes of the light taken out.
         steady_THWC: the same on the canvas; where a frame shows nothing of it, the median over time.
         to_canvas_T33: homographies from each frame to the canvas.
+        light_3: by how much brighter than ``even_THWC`` the brightest frame is, by channel.
         camera_T4: shift, logarithm of the zoom, and agreement, as of `Tracks.camera_T4`.
         moves: whether the camera moves.
     """
@@ -44,8 +45,15 @@ class View:
     even_THWC: _Frames
     steady_THWC: _Frames
     to_canvas_T33: _F
+    light_3: _F
     camera_T4: _F
     moves: bool
+
+    def lit(self, t: int) -> _Frames:
+        """Draw frame ``t`` in the light of the brightest frame, in which things show their colors best."""
+        if np.all(self.light_3 == 1):
+            return self.even_THWC[t]
+        return np.rint(self.even_THWC[t] * self.light_3).clip(0, 255).astype(np.uint8)
 
     def seen_from(self, canvas_HWC: _F32, t: int) -> _F32:
         """Draw what is on the canvas as frame ``t`` sees it."""
@@ -84,8 +92,9 @@ def stabilize(frames_THWC: _Frames) -> View:
     for t, step in enumerate(steps):
         chain[t + 1] = chain[t] @ np.linalg.inv(step)
     if all(np.array_equal(step, np.eye(3)) for step in steps):
-        even = _divided(frames_THWC, _gains(frames_THWC, np.ones(frames_THWC.shape[:3], bool)))
-        return View(even, even, chain, _camera(chain, agree, (height, width)), moves=False)
+        gains = _gains(frames_THWC, np.ones(frames_THWC.shape[:3], bool))
+        even, light = _divided(frames_THWC, gains), _brightest(gains)
+        return View(even, even, chain, light, _camera(chain, agree, (height, width)), moves=False)
     to_middle = _refined(frames_THWC, np.linalg.inv(chain[len(chain) // 2]) @ chain)
     camera = _camera(np.linalg.inv(to_middle[0]) @ to_middle, agree, (height, width))
     to_canvas, size = _canvas(to_middle, (height, width))
@@ -101,7 +110,7 @@ def stabilize(frames_THWC: _Frames) -> View:
     middle_HWC = _median(steady, known)
     for t in range(len(steady)):
         steady[t][~known[t]] = middle_HWC[~known[t]]
-    return View(even, steady, to_canvas, camera, moves=True)
+    return View(even, steady, to_canvas, _brightest(gains), camera, moves=True)
 
 
 def _steps(frames_THWC: _Frames) -> tuple[list[_F], list[float]]:
@@ -273,6 +282,8 @@ def _canvas(to_middle_T33: _F, size: tuple[int, int]) -> tuple[_F, tuple[int, in
 def _median(frames_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _Frames:
     picked = slice(None, None, max(1, len(frames_THWC) // 48))
     values = frames_THWC[picked].astype(np.float32)
+    if known_THW[picked].all():
+        return np.median(values, axis=0).astype(np.uint8)
     values[~known_THW[picked]] = np.nan
     empty = ~known_THW[picked].any(axis=0)
     values[0][empty] = 0.0
@@ -290,6 +301,10 @@ def _gains(steady_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _F:
             if at.sum() > 50:
                 gains[t] = np.median(frame[at] / middle[at], axis=0)
     return gains if float(np.abs(np.log(gains)).max()) > _EVEN else np.ones_like(gains)
+
+
+def _brightest(gains_T3: _F) -> _F:
+    return gains_T3[int(gains_T3.mean(axis=1).argmax())]
 
 
 def _divided(frames_THWC: _Frames, gains_T3: _F) -> _Frames:

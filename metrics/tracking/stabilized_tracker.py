@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from ..encoders.base import NotApplicable
 from .assembly import assemble
-from .foreground import differing, estimate_background, remove_ghosts
+from .foreground import differing
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .merging import Separator
 from .occluders import with_hidden
 from .regions import COLUMNS
 from .stabilization import View, stabilize
+from .temporal_background import background_behind
 from .tracks import ClipShape
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ __all__ = ["MotionSource", "MotionTracker"]
 _Frames = NDArray[np.uint8]
 _B = NDArray[np.bool_]
 _F32 = NDArray[np.float32]
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LONGEST: Final = 256  # pixels of the longer side
 _MOST: Final = 600  # frames
-_SHADOW: Final = 0.65  # of the background's brightness: how much a shadow of a lamp takes away
+_SHADOW: Final = 0.8  # of the background's brightness: how much a shadow of a lamp takes away
 _MISPLACED: Final = (
     0.15,
     0.6,
@@ -102,11 +103,8 @@ class MotionTracker:
         return with_hidden(replace(tracks, sees_still=False))
 
     def _follow(self, view: View) -> NDArray[np.float64]:
-        background, spread = estimate_background(view.steady_THWC)
+        background, spread = background_behind(view.steady_THWC, _SHADOW)
         misplaced = _MISPLACED[int(view.moves)]
-        slack = misplaced * _steepness(background)
-        masks = differing(view.steady_THWC, background, spread, tolerance_HW=slack, shade=_SHADOW)
-        remove_ghosts(view.steady_THWC, background, masks)
         separator = Separator()
         rows: list[NDArray[np.float64]] = []
         counts: list[int] = []
@@ -117,12 +115,12 @@ class MotionTracker:
             (blobs,) = differing(frame[None], behind, spread, tolerance_HW=slack, shade=_SHADOW)
             blobs = [blob & view.known(t) for blob in blobs]
             flooded += float(np.mean(np.any(blobs, axis=0))) > _TOO_MUCH if blobs else 0
-            blobs = [blob for blob in blobs if blob.sum() >= max(12.0, _SMALLEST * blob.size)]
+            blobs = _without_slivers(blobs)
             if view.moves:  # what comes into the picture at its edge is no thing yet
                 blobs = [blob for blob in blobs if blob[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].any()]
             counts.append(len(blobs))
             found = [Found(mask, 1.0) for mask in separator.separate(frame, blobs)]
-            rows.append(measure_masks(frame, t, found))
+            rows.append(measure_masks(view.lit(t), t, found))
         if flooded > 0.5 * len(view.even_THWC):
             raise NotApplicable(
                 "more than half of the frame changes, so that no background can be told from what moves"
@@ -133,6 +131,21 @@ class MotionTracker:
                 "is nearer or farther"
             )
         return np.concatenate(rows)
+
+
+def _without_slivers(blobs: list[_B]) -> list[_B]:
+    """Take away what of a blob is thinner than three pixels, as the rim of a shadow, and then small blobs."""
+    import cv2
+
+    kept: list[_B] = []
+    for blob in blobs:
+        opened = np.asarray(
+            cv2.morphologyEx(blob.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        )
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
+        least = max(12.0, _SMALLEST * blob.size)
+        kept += [labels == k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= least]
+    return kept
 
 
 def _steepness(background: _F32) -> _F32:
