@@ -67,6 +67,18 @@ def test_a_thing_that_grows_changes_its_size_unless_it_may_come_nearer():
         rigidity(cast_of([growing], {"objects": [{"color": "red"}]}))
 
 
+def test_rough_outlines_show_a_step_and_no_drift_or_scatter():
+    """As of a tracker that estimates what is behind a thing; the size grows by exp(0.3) at 1 s."""
+    rough = {"hidden_NT": np.zeros((1, len(T)), bool)}
+    grown = Path(0.5, 0.5, 0.1 * np.exp(0.3 * (T >= 1.0)))
+    found = rigidity(cast_of([grown], {}, **rough))
+    assert found.severity == pytest.approx(0.3, abs=0.02)
+    assert found.first_frame == 8
+    scattered = Path(0.5, 0.5, 0.1 * np.exp(0.15 * (np.arange(len(T)) % 2)))
+    assert rigidity(cast_of([scattered], {}, **rough)).severity == 0.0
+    assert rigidity(cast_of([grown], {"in_depth": True}, **rough)).severity == 0.0
+
+
 def test_a_color_that_changes_has_the_severity_of_the_change():
     share = (T / T[-1])[:, None]
     other = (1 - share) * np.array(RED) + share * np.array(BLUE)

@@ -93,6 +93,32 @@ def test_light_that_changes_is_taken_out():
     assert np.ptp(red) < 0.15 * red.mean()
 
 
+def test_colors_are_those_of_the_best_light():
+    """The light rises from half: the ball is red from the first frame on, and no dark one."""
+    frames = draw([ball(20.0, 4.0)], 16, SCENERY, 128)
+    rises = (frames * np.linspace(0.5, 1.0, 16)[:, None, None, None]).astype(np.uint8)
+    tracks = follow(rises)
+    assert tracks.things == 1
+    assert np.median(tracks.color_NT3[0, :4], axis=0) == pytest.approx(RED, abs=20)
+    thing = {"shape": "ball", "color": "red"}
+    assert assignment_for(tracks, {"objects": [thing], "motion": "right"}).subject.track == 0
+
+
+def test_a_color_in_the_shade_is_that_color_and_another_is_not():
+    shade = (round(0.65 * BLUE[0]), round(0.65 * BLUE[1]), round(0.65 * BLUE[2]))
+    tracks = follow(draw([ball(20.0, 4.0, shade)], 16, SCENERY, 128))
+    for color, track in (("blue", 0), ("red", None), ("white", None)):
+        expect = {"objects": [{"shape": "ball", "color": color}], "motion": "right"}
+        assert assignment_for(tracks, expect).subject.track == track
+
+
+def test_what_is_two_pixels_thin_is_no_thing():
+    frames = draw([ball(20.0, 4.0)], 16, SCENERY, 128)
+    for t, frame in enumerate(frames):
+        frame[80:82, 40 + 3 * t : 70 + 3 * t] = RED
+    assert follow(frames).things == 1
+
+
 def test_what_cannot_be_followed_has_its_reason():
     one = draw([ball(20.0, 4.0)], 8, SCENERY, 128)
     other = draw([ball(20.0, 4.0)], 8, OTHER, 128)
