@@ -159,8 +159,14 @@ def _standing(row: Difference, margin: float) -> Difference:
     if row.better == "neither" or row.value is None:
         return row.model_copy(update={"margin": margin})
     found = standing(row.low, row.high, row.better, margin)
-    shown = row.kind == "set" or 2.0 ** (1 - row.clusters) <= 1 - row.confidence
-    return row.model_copy(update={"margin": margin, "standing": found if shown else "not shown"})
+    needed = math.ceil(1 - math.log2(1 - row.confidence) - 1e-9)  # for a sign test to reach the confidence
+    if found == "not shown" or row.kind == "set" or row.clusters >= needed:
+        return row.model_copy(update={"margin": margin, "standing": found})
+    why = (
+        f"the interval alone says {found}, which is not shown: with {counted(row.clusters, 'prompt')} chance "
+        f"gives as much too often; it takes {needed} at a confidence of {row.confidence:g}"
+    )
+    return row.model_copy(update={"margin": margin, "standing": "not shown", "notes": (*row.notes, why)})
 
 
 class Pair(NamedTuple):

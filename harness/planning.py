@@ -97,6 +97,7 @@ def plan_gate(
     policy, size, looks = _at_look(policy, total)
     ground = Ground(
         policy,
+        registry,
         power,
         pilot,
         pairing,

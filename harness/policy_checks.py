@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .core.errors import UsageError, unknown_name
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..metrics.base import Measure, Value
     from .core.registry import Registry
 
-__all__ = ["check_policy", "find_measure", "policy_warnings", "range_words"]
+__all__ = ["adding", "check_policy", "find_measure", "policy_warnings", "range_words", "unknown_measure"]
 
 LARGEST = 1e9
 """A limit or margin beyond it refuses nothing, where a measure's range has no end."""
@@ -33,13 +34,20 @@ def find_measure(name: str, registry: Registry[Measure]) -> tuple[Measure, Measu
     return (found, found.values[value]) if found is not None and value in found.values else None
 
 
-def _values_by_name(registry: Registry[Measure]) -> list[str]:
-    """Name what a rule can be about: a measure, or each value of a measure that has several."""
+def unknown_measure(name: str, registry: Registry[Measure]) -> UsageError:
+    """Build the error for a name that no measure and no value of one has, with the nearest of both."""
     names: list[str] = []
-    for name in registry:
-        values = registry.get(name).values
-        names += [f"{name}.{value}" for value in values] if values else [name]
-    return names
+    for known in registry:
+        values = registry.get(known).values
+        names += [f"{known}.{value}" for value in values] if values else [known]
+    return unknown_name("measure", name, names, count=len(list(registry)))
+
+
+def adding(name: str, registry: Registry[Measure], run: Path | None) -> str:
+    """Write the command that adds a measure, or the one that a value is of, to a run."""
+    found = find_measure(name, registry)
+    measure = name if found is None else found[0].name
+    return f"'screentest score {run or 'RUN'} --measures {measure}' adds it"
 
 
 def check_policy(
@@ -61,9 +69,7 @@ def check_policy(
                     f"the run has {rule.measure}, which is not known here, so that its version cannot be "
                     "checked; load its plugin with --plugin"
                 )
-            raise UsageError(
-                f"policy {policy.name}: {unknown_name('measure', rule.measure, _values_by_name(registry))}"
-            )
+            raise UsageError(f"policy {policy.name}: {unknown_measure(rule.measure, registry)}")
         if rule.measure in registry and found[0].values:
             values = ", ".join(f"{rule.measure}.{value}" for value in found[0].values)
             raise UsageError(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from .card_rules import NoCardError
 from .compare import difference, pairs_of
 from .core.counts import counted
-from .core.errors import UsageError, unknown_name
+from .core.errors import UsageError
 from .core.pairing import Pairing
 from .core.run_data import RunData, value_of
 from .core.stats import (
@@ -29,7 +29,7 @@ from .core.stats import (
 from .decisions import Side, side_of, worse_side
 from .measure_cards import card_of
 from .policy import Policy, Rule
-from .policy_checks import find_measure, range_words
+from .policy_checks import adding, find_measure, range_words, unknown_measure
 from .rule_results import rule_asks
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class Ground:
     """
 
     policy: Policy
+    registry: Registry[Measure]
     power: float
     pilot: RunData | None
     pairing: Pairing | None
@@ -120,7 +121,7 @@ def plan_rule(rule: Rule, registry: Registry[Measure], ground: Ground) -> RulePl
     """
     found = find_measure(rule.measure, registry)
     if found is None:
-        raise unknown_name("measure", rule.measure, list(registry))
+        raise unknown_measure(rule.measure, registry)
     _check_expected(rule, *found, ground.expected.get(rule.label))
     base = RulePlan(
         rule=rule.label,
@@ -291,7 +292,8 @@ def _pilot_sample(rule: Rule, ground: Ground) -> _Sample | None:
     if data is None or (rule.versus is not None and pairing is None):
         return None
     if rule.measure not in data.measures:
-        raise _CannotPlan(f"the pilot {data.name} has no {rule.measure}; 'screentest score' adds it")
+        how = adding(rule.measure, ground.registry, data.folder)
+        raise _CannotPlan(f"the pilot {data.name} has no {rule.measure}; {how}")
     if pairing is not None and rule.versus is not None:
         if rule.measure not in pairing.a.measures:
             raise _CannotPlan(f"the baseline {pairing.a.name} has no {rule.measure}")
@@ -343,7 +345,8 @@ def _of_set(rule: Rule, base: RulePlan, ground: Ground) -> RulePlan:
             raise _CannotPlan("its spread is not known: it takes a pilot run and its --baseline")
         for data in (ground.pairing.a, ground.pairing.b):
             if rule.measure not in data.measures:
-                raise _CannotPlan(f"{data.name} has no {rule.measure}; 'screentest score' adds it")
+                how = adding(rule.measure, ground.registry, data.folder)
+                raise _CannotPlan(f"{data.name} has no {rule.measure}; {how}")
         row = difference(ground.pairing, rule.measure, rule.tag, 2 * confidence - 1)
         value, low, high, groups, why = row.value, row.low, row.high, row.clusters, row.reason
         assert rule.margin is not None  # checked by the policy

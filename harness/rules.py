@@ -33,6 +33,7 @@ from .core.stats import jackknife_interval
 from .decisions import Side, decide_mean, decide_rate, decide_value, side_of, worse_side
 from .measure_cards import card_of
 from .policy import Policy, Rule
+from .policy_checks import adding
 from .rule_checks import Undecidable, check_encoders, check_finished, check_record
 from .rule_results import RuleResult, rule_asks, rule_sentence
 
@@ -90,7 +91,8 @@ class Judge:
     def _check_measure(self, rule: Rule) -> None:
         name, fields = rule.measure, self.data.measures.get(rule.measure)
         if fields is None:
-            raise Undecidable(f"the run has no {name}; 'screentest score --measures {name}' adds it")
+            how = adding(name, self.registry, self.data.folder)
+            raise Undecidable(f"the run has no {name}; {how}")
         check_finished(self.data)
         if self.policy.foreign_encoders == "refuse":
             check_encoders([self.data, *((self.pairing.a,) if self.pairing is not None else ())], name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .core.labels import is_aggregated, slices_of
-from .purpose import purpose_text
+from .purpose import NOT_MEASURED, Purpose
 from .suite import Suite
 
 if TYPE_CHECKING:
@@ -134,10 +134,11 @@ def difference(one: Suite, two: Suite) -> SuiteDifference:
     skipped = {"prompts", "templates"}
     before, after = (suite.model_dump(mode="json", exclude=skipped) for suite in (one, two))
     for fields, suite in ((before, one), (after, two)):
-        if suite.purpose is not None:
-            fields["purpose"] = purpose_text(suite.purpose)
+        fields |= {"purpose": None} if suite.purpose is None else _of_purpose(suite.purpose)
     settings = tuple(
-        (key, _shown(before[key]), _shown(after[key])) for key in before if before[key] != after[key]
+        (key, _shown(before.get(key)), _shown(after.get(key)))
+        for key in dict.fromkeys((*before, *after))
+        if before.get(key) != after.get(key)
     )
     mine, yours = (_by_start(suite.prompts) for suite in (one, two))
     shared = [key for key in mine if key in yours]
@@ -149,6 +150,15 @@ def difference(one: Suite, two: Suite) -> SuiteDifference:
         tuple(key[0] for key in changed),
         len(shared) - len(changed),
     )
+
+
+def _of_purpose(purpose: Purpose) -> dict[str, str]:
+    """Write a purpose as settings in plain words: its use, and a line for each thing that is asked for."""
+    lines = {
+        f"asks for {one.what}": f"{', '.join(one.by)}, {one.how}" if one.by else NOT_MEASURED
+        for one in purpose.asks
+    }
+    return {"purpose": purpose.use, **lines}
 
 
 def _by_start(prompts: Iterable[Prompt]) -> dict[tuple[str, str], Prompt]:

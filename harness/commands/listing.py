@@ -46,7 +46,19 @@ def runs_table(folder: Path) -> Table:
         except UsageError as error:
             problems.append(str(error))
     rows.sort(key=lambda row: (row[-1], row[0]), reverse=True)
-    columns = ("run", "suite", "generator", "step", "items", "ok", "refused", "failed", "verdict", "created")
+    columns = (
+        "run",
+        "suite",
+        "generator",
+        "step",
+        "items",
+        "ok",
+        "refused",
+        "failed",
+        "verdict",
+        "policy",
+        "created",
+    )
     note = () if rows else (f"there is no run in {folder}",)
     return Table(f"runs in {folder}", columns, rows, (*note, *problems))
 
@@ -56,10 +68,10 @@ def _run_row(store: RunStore) -> tuple[str, ...]:
 
     record, folder = store.record, store.folder
     outcomes = Counter(clip.outcome for clip in store.clips().values())
-    verdict = MISSING
+    verdict = policy = MISSING
     if (folder / "verdict.json").exists():
         card = read_verdict(folder)
-        verdict = "stale" if card.stale else card.verdict
+        verdict, policy = "stale" if card.stale else card.verdict, card.policy
     return (
         folder.name,
         f"{record['suite']['name']} v{record['suite']['version']}",
@@ -68,6 +80,7 @@ def _run_row(store: RunStore) -> tuple[str, ...]:
         str(len(store.items())),
         *(str(outcomes[outcome]) for outcome in ("ok", "refused", "failed")),
         verdict,
+        policy,
         str(record.get("created", ""))[:16].replace("T", " ") or MISSING,
     )
 

@@ -11,6 +11,7 @@ from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.files import check_output
 from ..core.presentation import MISSING, Table, estimate_text, level, number, p_value
+from .gate_plan import UNDECIDED
 from .options import (
     AsJson,
     Confidence,
@@ -36,6 +37,8 @@ suite_app = typer.Typer(
     no_args_is_help=True,
 )
 _SHOWN: Final = 10
+_UNTAKEN: Final = "no measure of the suite"
+_TOO_FEW: Final = "too few prompts"
 NEW_SUITE: Final = """\
 # yaml-language-server: $schema=suite.schema.json
 # The schema for editors: screentest schema suite > suite.schema.json
@@ -145,7 +148,10 @@ def check(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a suite: prompts that a policy needs, expectations no measure reads, near-duplicates, filters."""
+    """Check a suite: prompts that a policy needs, expectations no measure reads, near-duplicates, filters.
+
+    Exit code 3 if it cannot decide a rule of --policy, as gate --plan; 0 whatever else is found.
+    """
     load_plugins(plugin)
     from ..suite import measures_named
     from ..suite_loading import load_suite
@@ -154,12 +160,15 @@ def check(
         loaded = load_suite(suite)
     except UsageError as error:
         raise UsageError("; ".join([str(error), *_unknown_measures(measures_named(suite))])) from None
-    tables = [*_needed(loaded, policy or []), *_findings(loaded, filters)]
+    needed = [*_needed(loaded, policy or [])]
+    tables = [*needed, *_findings(loaded, filters)]
     payload = {table.title: table.records() for table in tables} if as_json else None
     print_tables(iter(tables), payload)
     unknown = _unknown_measures(loaded.measures)
     if unknown:
         raise UsageError("; ".join(unknown))
+    if any(row[-1] in (_UNTAKEN, _TOO_FEW) for table in needed for row in table.rows):
+        raise typer.Exit(UNDECIDED)
 
 
 def _unknown_measures(names: Iterable[str]) -> list[str]:
@@ -187,9 +196,10 @@ def _needed(suite: Suite, policies: list[str]) -> Iterator[Table]:
             taken = rule.measure in suite.measures or any(
                 m == rule.measure.rpartition(".")[0] for m in suite.measures
             )
-            told = "no measure of the suite" if not taken else "" if least is None else "yes"
-            if taken and least is not None and least > len(suite.prompts):
-                told = "too few prompts"
+            told = _UNTAKEN if not taken else "" if least is None else "yes"
+            # Prompts that come with a generator are not counted here.
+            if taken and least is not None and 0 < len(suite.prompts) < least:
+                told = _TOO_FEW
             rows.append((rule.label, MISSING if least is None else str(least), str(len(suite.prompts)), told))
         note = "prompts without a failure; gate --plan --suite takes slices and power into account"
         yield Table(f"policy {chosen.name}", ("rule", "needs", "has", "enough"), rows, (note,))

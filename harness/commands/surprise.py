@@ -60,6 +60,9 @@ def surprise(
     levels: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Noise levels, with --generator.  [default: 8]")
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the noise, with --generator.  [default: 0]")
+    ] = None,
     plugin: Plugins = None,
     confidence: Confidence = 0.95,
     cache: Cache = Path("cache"),
@@ -76,6 +79,8 @@ def surprise(
         raise UsageError("--reduce is for --encoder; the loss of a generator is a mean over noise levels")
     if levels is not None and generator is None:
         raise UsageError("--levels is for --generator")
+    if seed is not None and generator is None:
+        raise UsageError("--seed is for --generator")
     from ...metrics.surprise.pairs import EncoderScorer, read_pairs, score_pairs
 
     if pairs.is_dir():
@@ -91,7 +96,7 @@ def surprise(
         scorer = EncoderScorer(made, FeatureCache(cache), (reduce or Reduce.mean).value)
     else:
         assert generator is not None
-        scorer = _denoiser(generator, levels, device.value, dtype.value)
+        scorer = _denoiser(generator, levels, seed or 0, device.value, dtype.value)
     result = score_pairs(listed, scorer, confidence=confidence)
     if as_json:
         print_json(result.model_dump(mode="json"))
@@ -99,7 +104,7 @@ def surprise(
         print_table(pairs_table(result))
 
 
-def _denoiser(spec: str, levels: int | None, device: str, dtype: str) -> DenoisingScorer:
+def _denoiser(spec: str, levels: int | None, seed: int, device: str, dtype: str) -> DenoisingScorer:
     from ...generators import make_generator
     from ...metrics.surprise.denoising import LEVELS, DenoisingModel, DenoisingScorer, noise_levels
 
@@ -109,7 +114,7 @@ def _denoiser(spec: str, levels: int | None, device: str, dtype: str) -> Denoisi
             f"{spec} does not give its denoising loss of a clip; reference checkpoints do, and a class with "
             "denoising_losses(frames, fps, prompt, levels, seed)"
         )
-    return DenoisingScorer(made, noise_levels(LEVELS if levels is None else levels))
+    return DenoisingScorer(made, noise_levels(LEVELS if levels is None else levels), seed)
 
 
 def pairs_table(result: PairsResult) -> Table:

@@ -56,7 +56,13 @@ MOST_NAMES = 24
 
 
 def unknown_name(
-    kind: str, name: str, known: Iterable[str], *, of: str = "", shown_by: str = "screentest list"
+    kind: str,
+    name: str,
+    known: Iterable[str],
+    *,
+    of: str = "",
+    shown_by: str = "screentest list",
+    count: int | None = None,
 ) -> UsageError:
     """Build the error for a name that is not among ``known``, with the nearest names in it.
 
@@ -70,6 +76,7 @@ def unknown_name(
         known: the names that there are.
         of: what they belong to, to follow the name, such as "of the world 'stage'".
         shown_by: the command that lists all of them.
+        count: how many it lists, where several of the names are of one; as many as names if None.
 
     Of more than `MOST_NAMES`, only the nearest names are in it, and how many there are.
     """
@@ -83,7 +90,7 @@ def unknown_name(
         family = name.partition(".")[0] + "."
         same = [n for n in names if n.startswith(family)][:MOST_NAMES]
         hint = f". Those of its family: {', '.join(same)}." if same else "."
-    return UsageError(f"unknown {what}{hint} There are {len(names)}; '{shown_by}' shows them")
+    return UsageError(f"unknown {what}{hint} There are {count or len(names)}; '{shown_by}' shows them")
 
 
 def describe(error: BaseException) -> str:

@@ -73,10 +73,11 @@ def _median(sample: Sample, column: int) -> Scored:
         if (motion < STILL).mean() >= 0.5:
             raise NotApplicable("most of the picture stays in place: there is no camera motion")
         raise NotApplicable("no epipolar geometry fits")
+    planes = homography[known & (homography > 0)]  # 0 where no plane fits any of the matches
     evidence: dict[str, Json] = {
         "inliers": float(np.median(inliers[known])),
         "sampson": float(np.median(sampson[known])),
-        "by_one_plane": float(np.median(homography[known])),
+        "by_one_plane": float(np.median(planes)) if len(planes) else None,
         "matches": int(np.median(matches[known])),
         "pairs": int(known.sum()),
         "pairs_left_out": int((~known).sum()),

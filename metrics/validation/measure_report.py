@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,19 +40,19 @@ def summary_columns(card: MeasureCard, measure: str) -> tuple[list[str], ...]:
     """Sort what a measure does into one list for each of `COLUMNS`.
 
     A claim that is seen only against the same clip's other copies is among those not seen, marked so. Nothing
-    is decided of too few clips with a value; how many there are of those needed is told.
+    is decided of too few clips with a value; one phrase tells how many there are, and how many are needed.
     """
     seen: list[str] = []
     missed: list[str] = []
     besides: list[str] = []
     blind: list[str] = []
-    few: dict[str, list[str]] = {}
+    few: dict[int, list[str]] = {}
     per = "sets" if card.measures[measure].per == "set" else "clips"
     for row in card.of(measure):
         if row.found == "seen":
             seen.append(row.corruption)
         elif row.found == "unknown":
-            few.setdefault(_few(row, per), []).append(row.corruption)
+            few.setdefault(row.rank.n, []).append(row.corruption)
         elif row.claimed is not None:
             how = {"faint": " (within a clip only)", "opposite": " (moves the other way)"}
             missed.append(row.corruption + how.get(row.found, ""))
@@ -61,15 +62,26 @@ def summary_columns(card: MeasureCard, measure: str) -> tuple[list[str], ...]:
             besides.append(f"{row.corruption} (rewarded)")
         elif row.found == "blind":
             blind.append(row.corruption)
-    undecided = [f"{', '.join(names)} ({why})" for why, names in few.items()]
-    return seen, missed, undecided, besides, blind
+    return seen, missed, _undecided(few, per), besides, blind
 
 
-def _few(row: MeasureRow, per: str) -> str:
-    """Say why nothing is decided of a row: how many clips or sets have a value, of how many needed."""
-    if row.rank.n < FEWEST:
-        return f"{row.rank.n} of {FEWEST} {per} needed"
-    return f"{row.rank.n} {per}, without an interval"
+def _undecided(few: Mapping[int, Sequence[str]], per: str) -> list[str]:
+    """Say in one phrase why nothing is decided of corruptions: how many clips or sets have a value of each.
+
+    Example:
+        >>> _undecided({2: ["loop"], 5: ["crf", "blur"]}, "clips")
+        ['11 clips with a value are needed; loop has 2, crf and blur have 5']
+    """
+    short = [f"{_joined(names)} {n}" for n, names in few.items() if n < FEWEST]
+    parts = [f"{FEWEST} {per} with a value are needed; {', '.join(short)}"] if short else []
+    parts += [f"{_joined(names)} {n}, without an interval" for n, names in few.items() if n >= FEWEST]
+    return ["; ".join(parts)] if parts else []
+
+
+def _joined(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} has"
+    return f"{', '.join(names[:-1])} and {names[-1]} have"
 
 
 def measure_text(card: MeasureCard) -> str:

@@ -125,7 +125,7 @@ class FolderClips:
     Args:
         folder: with videos, also in folders within it.
         frames: of each video are taken at most, from its start.
-        most: videos at most, spread over the folder; copies and stills among them are left out.
+        most: videos at most, spread over those of the folder that are no copies and no stills.
 
     Raises:
         UsageError: no such folder, or fewer than two videos that can be read and are no copies or stills.
@@ -143,14 +143,15 @@ class FolderClips:
                 clips.append(open_clip(folder / name))
             except MediaError as error:
                 note(f"warning: left out: {error}")
-        if most is not None and most < len(clips):  # spread over the folder
-            clips = [clips[k * len(clips) // most] for k in range(most)]
         if len(clips) < 2:
             raise UsageError(
                 f"{folder} has {counted(len(clips), 'video')} that can be read; at least 2 are needed"
             )
-        self._clips = self._used(clips)
-        self._left_out = len(clips) - len(self._clips)
+        used = self._used(clips)
+        self._left_out = len(clips) - len(used)
+        if most is not None and most < len(used):  # spread over the folder
+            used = [used[k * len(used) // most] for k in range(most)]
+        self._clips = used
         if len(self._clips) < 2:
             left = counted(len(self._clips), "video")
             raise UsageError(

@@ -465,7 +465,18 @@ def test_a_margin_says_whether_a_run_is_non_inferior(make_run, shift, margin, st
 def test_too_few_prompts_show_no_standing(make_run) -> None:
     first = make_run("a", {"toy.quality": lambda p, s: 0.5 + 0.001 * p}, prompts=3)
     second = make_run("b", {"toy.quality": lambda p, s: 0.7 + 0.001 * p * p}, prompts=3, generator="t:b")
-    assert compare(first, second, margins={"toy.quality": 0.01}).get("toy.quality").standing == "not shown"
+    row = compare(first, second, margins={"toy.quality": 0.01}).get("toy.quality")
+    assert row.standing == "not shown"
+    assert row.notes[-1] == (
+        "the interval alone says superior, which is not shown: with 3 prompts chance gives as much too "
+        "often; it takes 6 at a confidence of 0.95"
+    )
+    for prompts, standing in ((5, "not shown"), (6, "superior")):
+        first = make_run(f"a{prompts}", {"toy.quality": lambda p, s: 0.5 + 0.001 * p}, prompts=prompts)
+        steps = {"toy.quality": lambda p, s: 0.7 + 0.001 * p * p}
+        second = make_run(f"b{prompts}", steps, prompts=prompts, generator="t:b")
+        row = compare(first, second, margins={"toy.quality": 0.01}).get("toy.quality")
+        assert (row.standing, any("chance gives" in note for note in row.notes)) == (standing, prompts < 6)
 
 
 @pytest.mark.parametrize(

@@ -350,7 +350,8 @@ def test_a_measure_that_reads_settings_can_be_decided(make_run, decide) -> None:
 def test_a_measure_the_run_lacks(make_run, decide) -> None:
     run = make_run("r", {"toy.error": quality()})
     rule = one(decide(run, LENIENT))
-    assert "the run has no toy.quality" in rule.sentence
+    told = f"the run has no toy.quality; 'screentest score {run.folder} --measures toy.quality' adds it"
+    assert told in rule.sentence
     assert rule.value is None
 
 

@@ -153,7 +153,7 @@ def test_a_rule_without_a_count_is_not_decided(make_run) -> None:
     [
         ({"measure": "toy.unsafe", "max": 1.0}, "decides nothing"),
         ({"measure": "toy.quality", "min": 2}, "no run passes"),
-        ({"measure": "toy.unsave", "max": 0.1}, "unknown measure 'toy.unsave'"),
+        ({"measure": "toy.unsave", "max": 0.1}, "unknown measure 'toy.unsave'; did you mean 'toy.unsafe'?"),
     ],
 )
 def test_a_policy_that_the_gate_refuses_is_not_planned(make_run, rule, why: str) -> None:
@@ -309,7 +309,7 @@ def test_expected_values_at_the_ends_of_the_range_are_taken(make_run) -> None:
 def test_a_pilot_without_the_measure_says_so(make_run) -> None:
     data = read_run(make_run("pilot", {"toy.error": lambda p, s: 1.0}))
     found = only(plan_gate(policy({"measure": "toy.quality", "min": 0.5}), make_run.registry, pilot=data))
-    assert "the pilot pilot has no toy.quality" in found.reason
+    assert f"has no toy.quality; 'screentest score {data.folder} --measures toy.quality' adds" in found.reason
 
 
 def test_a_rate_that_the_pilot_lacks_is_planned_without_it(make_run) -> None:

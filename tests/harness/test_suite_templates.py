@@ -221,7 +221,10 @@ def test_the_commands_from_a_new_suite_to_its_difference(tmp_path: Path, monkeyp
     assert run_cli(["suite", "new", "mine.yaml"]) == 0
     assert run_cli(["suite", "new", "mine.yaml"]) == 2
     assert "there already" in capsys.readouterr().err
-    assert run_cli(["suite", "check", "mine.yaml", "--policy", "smoke", "--json"]) == 0
+    assert run_cli(["suite", "check", "mine.yaml", "--policy", "smoke", "--json"]) == 3  # as gate --plan
+    assert run_cli(["gate", "--plan", "--policy", "smoke", "--suite", "mine.yaml"]) == 3
+    _ = capsys.readouterr()
+    assert run_cli(["suite", "check", "mine.yaml", "--policy", "smoke", "--json"]) == 3
     told = capsys.readouterr().out
     assert '"too few prompts"' in told
     assert "no measure of the suite reads" in told
@@ -331,9 +334,16 @@ def test_prompts_in_disguise_share_a_base_and_are_all_translated():
 def test_the_difference_says_what_suites_are_for_in_words():
     asks = [{"what": "calm", "by": ["motion.flicker"], "how": "by pixels"}]
     found = difference(suite_of(), suite_of(purpose={"use": "For boats.", "asks": asks}))
-    ((name, was, now),) = found.settings
-    assert (name, was) == ("purpose", "")
-    assert now.startswith("For boats.")
+    assert found.settings == (
+        ("purpose", "", "For boats."),
+        ("asks for calm", "", "motion.flicker, by pixels"),
+    )
+    other = [{"what": "calm", "by": ["motion.flicker"], "how": "by eye"}, {"what": "boats"}]
+    one, two = (suite_of(purpose={"use": "For boats.", "asks": those}) for those in (asks, other))
+    assert difference(one, two).settings == (
+        ("asks for calm", "motion.flicker, by pixels", "motion.flicker, by eye"),
+        ("asks for boats", "", "not measured"),
+    )
 
 
 def test_suites_are_yaml_files(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch):

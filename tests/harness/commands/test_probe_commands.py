@@ -155,6 +155,9 @@ def test_surprise_of_a_generator_is_its_denoising_loss(cli, tmp_path):
     assert len(scores) == 2
     assert all(0 < value < 1 for pair in scores for value in pair.values())
     assert json.loads(cli(*asked, "--json")[1]) == result
+    assert json.loads(cli(*asked, "--seed", 0, "--json")[1]) == result
+    other = json.loads(cli(*asked, "--seed", 1, "--json")[1])
+    assert [row["scores"] for row in other["rows"]] != scores
     code, out, _ = cli(*asked)
     assert "surprise: denoising loss, mean over 2 noise levels" in out
 
@@ -167,6 +170,7 @@ def test_surprise_of_a_generator_is_its_denoising_loss(cli, tmp_path):
         (("--generator", "folder:clips"), "folder:clips does not give its denoising loss of a clip"),
         (("--generator", "reference:base", "--reduce", "max"), "--reduce is for --encoder"),
         (("--encoder", "x", "--levels", "4"), "--levels is for --generator"),
+        (("--encoder", "x", "--seed", "4"), "--seed is for --generator"),
         (("--generator", "reference:base?cascade=on"), "with a cascade has no denoising loss"),
     ],
 )

@@ -82,10 +82,21 @@ def test_runs_are_listed_newest_first_and_what_cannot_be_read_is_said(cli, tmp_p
     ]
     assert rows[0]["created"] == "2026-01-02 03:04"
     assert rows[0]["generator"] == "toy:fine"
+    assert (rows[0]["verdict"], rows[0]["policy"]) == ("-", "-")
     assert run_cli(["list", "runs"]) == 0
     assert "cannot be read as a run's record" in " ".join(capsys.readouterr().out.split())
     assert run_cli(["list", "runs", "--in", "gone"]) == 2
     assert "there is no folder gone" in capsys.readouterr().err
+
+
+def test_a_listed_run_names_the_policy_of_its_verdict(cli, capsys):
+    assert cli("--limit", "1", "--name", "judged")[0] == 0
+    assert run_cli(["gate", "runs/judged", "--policy", "smoke", "--tracking-uri", "none"]) in (0, 1, 3)
+    capsys.readouterr()
+    assert run_cli(["list", "runs", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["verdict"] in ("PASS", "FAIL", "INCONCLUSIVE")
+    assert row["policy"] == "smoke v2"
 
 
 def test_a_reference_set_of_the_command_line_replaces_the_suites(tmp_path):

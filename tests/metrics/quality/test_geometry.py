@@ -64,6 +64,16 @@ def test_a_rigid_scene_agrees_beyond_one_plane() -> None:
     assert inliers.evidence["pairs"] == 3
 
 
+def test_where_no_plane_fits_none_is_told() -> None:
+    rows = np.array([[0.9, 0.3, 80.0, 0.1, share, 0.5] for share in (0.0, 0.0, 0.0)])
+    none = score("geometry.epipolar", {"epipolar": rows.copy()})
+    assert none.evidence["by_one_plane"] is None
+    rows[1, 4] = 0.6
+    some = score("geometry.epipolar", {"epipolar": rows})
+    assert some.evidence["by_one_plane"] == 0.6
+    assert (none.value, some.value) == (0.9, 0.9)
+
+
 def test_a_wobble_is_seen_and_more_of_it_more() -> None:
     found = [views(rigid(wobble=wobble)) for wobble in (0.0, 2.0, 4.0)]
     inliers, errors = ([pair[k].value for pair in found] for k in (0, 1))

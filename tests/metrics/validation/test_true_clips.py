@@ -105,6 +105,15 @@ def test_a_part_of_a_folder_is_spread_over_it(tmp_path: Path) -> None:
     assert [clip.name for clip in FolderClips(tmp_path, most=3)] == ["a.mp4", "c.mp4", "e.mp4"]
 
 
+def test_a_part_of_a_folder_is_chosen_from_what_is_no_copy(tmp_path: Path) -> None:
+    seeds = {"a": 0, "b": 0, "c": 0, "d": 1, "e": 2, "f": 3}
+    folder_of(tmp_path, **{name: noise(9, 32, seed=seed) for name, seed in seeds.items()})
+    for most, names in ((2, ["a.mp4", "e.mp4"]), (4, ["a.mp4", "d.mp4", "e.mp4", "f.mp4"])):
+        clips = FolderClips(tmp_path, most=most)
+        assert [clip.name for clip in clips] == names
+        assert clips.identity()["left_out"] == 2
+
+
 def test_every_clip_has_another_beside_it_of_its_size(tmp_path: Path) -> None:
     folder_of(tmp_path, a=noise(9, 32), b=noise(9, 48), c=noise(9, 32, seed=1))
     pairs = [*with_others(FolderClips(tmp_path))]
