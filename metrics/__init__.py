@@ -99,6 +99,8 @@ ROOMS.add(
             "laws.measures",
             "laws.velocity",
             "quality",
+            "signs.encoder",
+            "signs.measures",
             "sound.clap",
             "sound.encoder",
             "sound.measures",

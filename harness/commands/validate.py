@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ...metrics.laws.thresholds import ThresholdFile
     from ...metrics.validation.hallucination_card import HallucinationCard
     from ...metrics.validation.law_card import LawCard
+    from ...metrics.validation.sign_card import SignCard
     from ...metrics.validation.skill_report import SkillsCard
     from ...metrics.validation.sound_card import SoundCard
 
@@ -44,6 +45,7 @@ def validate(
         bool, typer.Option("--hallucination", help="Validate the measures of hallucination.")
     ] = False,
     sound: Annotated[bool, typer.Option("--sound", help="Validate the measures of sound.")] = False,
+    signs: Annotated[bool, typer.Option("--signs", help="Validate the signs of generated physics.")] = False,
     measures: Annotated[
         list[str] | None,
         typer.Option("--measures", "-m", help="Validate these measures, separated by commas, or all."),
@@ -53,7 +55,8 @@ def validate(
         typer.Option(
             metavar="DIR",
             help="Folder of real videos to corrupt, instead of the world's clips; with --probes --calibrate, "
-            "of lawful clips with a manifest.jsonl (file, expect) to make thresholds from.",
+            "of lawful clips with a manifest.jsonl (file, expect) to make thresholds from; with --signs, of "
+            "lawful clips in which to count false alarms.",
         ),
     ] = None,
     frames: Annotated[
@@ -80,8 +83,8 @@ def validate(
         typer.Option(
             min=2,
             max=100_000,
-            help="Violations per law and severity, clips per skill, fault or measure (40); scenes per family "
-            "(120) or of sound (24).",
+            help="Violations per law and severity, clips per skill, fault or measure (40), or per fault of a "
+            "sign (12); scenes per family (120) or of sound (24).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
@@ -101,11 +104,11 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Validate measures on clips of known truth, or calibrate thresholds of laws."""
-    of_measures = measures is not None or (real is not None and not probes)
-    if probes + skills + hallucination + sound + of_measures != 1:
+    of_measures = measures is not None or (real is not None and not probes and not signs)
+    if probes + skills + hallucination + sound + signs + of_measures != 1:
         raise UsageError(
             "say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
-            "(measures of instructions), --hallucination or --sound"
+            "(measures of instructions), --hallucination, --sound or --signs"
         )
     if of_measures:
         if calibrate or thresholds is not None or source != "world":
@@ -136,7 +139,14 @@ def validate(
         return
     if encoder or family:
         raise UsageError(f"{'--encoder' if encoder else '--family'} is for --measures")
-    out = Path("runs/probes") if out is None else out
+    out = Path("runs/signs" if signs else "runs/probes") if out is None else out
+    if signs:
+        if calibrate or thresholds is not None or source != "world":
+            raise UsageError("--signs takes --world, --real, --out, --n and --seed")
+        if real is not None and (n is not None or world != "reference"):
+            raise UsageError("--real takes the clips of its folder; leave --n and --world out")
+        _signs(out, real, (world, 12 if n is None else n, seed), as_json)
+        return
     from ...generators.reference.model.reconstruction import Reconstruction
 
     if skills or hallucination or sound:
@@ -213,6 +223,44 @@ def _sound(out: Path, n: int, seed: int, as_json: bool) -> None:
     else:
         print_table(sound_table(card))
         say(f"card: {out / SOUND_TEXT}")
+
+
+def _signs(out: Path, real: Path | None, of_world: tuple[str, int, int], as_json: bool) -> None:
+    """Measure the card of the signs, and print it."""
+    from ...metrics.validation.sign_bench import SIGNS_TEXT, validate_signs
+
+    world, n, seed = of_world
+    card = validate_signs(out, world=world, n=n, seed=seed, real=real)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_table(signs_table(card))
+        say(f"card: {out / SIGNS_TEXT}")
+
+
+def signs_table(card: SignCard) -> Table:
+    """Build the table of signs: planted faults found, and alarms on lawful clips."""
+    rows: list[tuple[Content, ...]] = [
+        (
+            f"signs.{c.sign}",
+            f"{c.fault} {c.severity:g}",
+            str(c.n),
+            estimate_cell(c.auc),
+            estimate_cell(c.found),
+        )
+        for c in card.cells
+    ]
+    rows += [
+        (
+            a.sign if a.sign == "any" else f"signs.{a.sign}",
+            f"lawful: {a.where}",
+            str(a.n),
+            MISSING,
+            estimate_cell(a.rate),
+        )
+        for a in card.alarms
+    ]
+    return Table("signs", ("sign", "clips", "n", "AUC [interval]", "seen [interval]"), rows)
 
 
 def thresholds_table(file: ThresholdFile) -> Table:

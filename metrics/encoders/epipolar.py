@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["EPIPOLAR", "EPIPOLAR_COLUMNS", "FEWEST_MATCHES", "STILL", "EpipolarEncoder", "sampson_distances"]
+__all__ = [
+    "EPIPOLAR",
+    "EPIPOLAR_COLUMNS",
+    "FEWEST_MATCHES",
+    "STILL",
+    "EpipolarEncoder",
+    "describe_views",
+    "sampson_distances",
+]
 
 _VERSION = 1
 EPIPOLAR: Final = "epipolar"
@@ -88,6 +96,17 @@ class _Views:
 
     def finish(self) -> Feature:
         return np.array(self._rows, np.float64).reshape(-1, len(EPIPOLAR_COLUMNS))
+
+
+def describe_views(grays_THW: NDArray[np.uint8], stride: int) -> _F:
+    """Fit epipolar geometry to gray frames ``stride`` apart: (P, 5), `EPIPOLAR_COLUMNS` but for the last."""
+    rows: list[tuple[float, ...]] = []
+    for first in range(0, len(grays_THW) - stride, stride):
+        start = here = _corners(grays_THW[first])
+        for t in range(first, first + stride):
+            start, here = _follow(grays_THW[t], grays_THW[t + 1], start, here)
+        rows.append(_describe(start.astype(np.float64), here.astype(np.float64), grays_THW.shape[1:]))
+    return np.array(rows, np.float64).reshape(-1, len(EPIPOLAR_COLUMNS) - 1)
 
 
 def _reduced(frame_HWC: NDArray[np.uint8]) -> _Gray:

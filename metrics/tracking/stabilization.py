@@ -300,7 +300,7 @@ def _gains(steady_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _F:
             at = bright & known_THW[t] & (frame.max(axis=2) < 250)
             if at.sum() > 50:
                 gains[t] = np.median(frame[at] / middle[at], axis=0)
-    return gains if float(np.abs(np.log(gains)).max()) > _EVEN else np.ones_like(gains)
+    return gains if float(np.abs(np.log(np.maximum(gains, 1e-3))).max()) > _EVEN else np.ones_like(gains)
 
 
 def _brightest(gains_T3: _F) -> _F:

@@ -24,6 +24,7 @@ _ROOMS: Final = (
     "metrics/tracking",
     "metrics/hallucination",
     "metrics/laws",
+    "metrics/signs",
     "metrics/instructions",
     "metrics/validation",
     "generators/worlds",
