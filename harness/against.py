@@ -19,6 +19,7 @@ from .core.pairing import pair_runs
 from .core.progress import track
 from .core.run_data import ClipRecord
 from .core.stats import cluster_bootstrap_mean
+from .core.storage import File, opened
 from .store import RunStore, open_run, read_run
 
 __all__ = ["VALUES", "AgainstItem", "AgainstReference", "against"]
@@ -100,18 +101,18 @@ def against(
     return AgainstReference(run=data.name, reference=str(reference), estimates=estimates, items=tuple(found))
 
 
-def _clips_of_run(run: RunStore, reference: Path) -> dict[str, Path]:
+def _clips_of_run(run: RunStore, reference: Path) -> dict[str, File]:
     other = open_run(reference)
     pairing = pair_runs(read_run(run), read_run(other), any_suite=True)
     records = pairing.b.clips
     return {
-        item.id: other.clip_path(records[item.id])
+        item.id: other.clip_file(records[item.id])
         for item in pairing.items
         if item.id in records and records[item.id].outcome == "ok"
     }
 
 
-def _files(run: RunStore, folder: Path) -> dict[str, Path]:
+def _files(run: RunStore, folder: Path) -> dict[str, File]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is neither a run nor a folder of videos")
     files = {
@@ -120,7 +121,7 @@ def _files(run: RunStore, folder: Path) -> dict[str, Path]:
         if path.suffix.lower() in VIDEO_SUFFIXES
     }
     by_stem = {name.rsplit(".", 1)[0]: path for name, path in files.items()}
-    found: dict[str, Path] = {}
+    found: dict[str, File] = {}
     for item in run.items():
         own = item.file or item.source
         if own is not None and own in files:
@@ -131,14 +132,15 @@ def _files(run: RunStore, folder: Path) -> dict[str, Path]:
 
 
 def _item(
-    run: RunStore, item: Item, record: ClipRecord | None, reference: Path, lpips: FrameDistance | None
+    run: RunStore, item: Item, record: ClipRecord | None, reference: File, lpips: FrameDistance | None
 ) -> AgainstItem:
     about: dict[str, Any] = {"item": item.id, "prompt": item.prompt}
     if record is None or record.outcome != "ok":
         why = "no clip yet" if record is None else f"{record.outcome.replace('_', ' ')}: {record.reason}"
         return AgainstItem(**about, reason=why)
     try:
-        made = compare_clips(open_clip(run.clip_path(record)), open_clip(reference), lpips)
+        with opened(run.clip_file(record)) as path, opened(reference) as other:
+            made = compare_clips(open_clip(path), open_clip(other), lpips)
     except (NotApplicable, MediaError) as why:
         return AgainstItem(**about, reason=str(why))
     return AgainstItem(**about, **asdict(made), equal=made.psnr is None)

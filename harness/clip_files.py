@@ -18,8 +18,9 @@ from .core.items import Item
 from .core.keys import file_sha256
 from .core.media import write_clip
 from .core.run_data import ClipRecord
+from .core.storage import Storage
 
-__all__ = ["Made", "carried", "make_clip", "make_clips", "take_over"]
+__all__ = ["Made", "carried", "kept", "make_clip", "make_clips", "take_over"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Made:
         record: its record; ``file`` is the name that the clip is stored under.
         beside: the file, not yet in its place; None where there is no clip, or where it is in ``data``.
         data: the bytes of the file, as they come from another process.
+        stored: whether the clip is in its place already, put there by another process.
         details: of a failure, for the run's log.
     """
 
@@ -37,6 +39,7 @@ class Made:
     beside: Path | None = None
     data: bytes | None = None
     details: str = ""
+    stored: bool = False
 
 
 def make_clips(generator: Generator, items: Sequence[Item], folder: Path) -> list[Made]:
@@ -88,17 +91,25 @@ def carried(made: Made) -> Made:
     return replace(made, beside=None, data=data)
 
 
-def take_over(made: Made, clips: Path) -> ClipRecord:
-    """Bring a clip to its place in the folder ``clips`` of a run, whole or not at all."""
+def kept(made: Made, files: Storage) -> Made:
+    """Bring a clip to its place from another process than the run's writer, which sees the same place."""
+    if made.beside is None or made.record.file is None:
+        return made
+    files.take(made.beside, made.record.file)
+    return replace(made, beside=None, stored=True)
+
+
+def take_over(made: Made, files: Storage, staging: Path) -> ClipRecord:
+    """Bring a clip to its place, whole or not at all; bytes are written into the folder ``staging`` first."""
     record, beside = made.record, made.beside
-    if record.file is None:
+    if record.file is None or made.stored:
         return record
     if beside is None:
         if made.data is None:
             raise ValueError(f"the clip of item {record.item} is neither in a file nor in memory")
-        beside = clips / f".{record.item}.tmp"
+        beside = staging / f".{record.item}.tmp"
         beside.write_bytes(made.data)
-    beside.replace(clips / record.file)
+    files.take(beside, record.file)
     return record
 
 

@@ -244,13 +244,11 @@ def _tallies(pairing: Pairing) -> list[Tally]:
 
 def _changed(pairing: Pairing, stores: Sequence[RunStore], runs: Sequence[RunData]) -> list[Changed]:
     """List the items that changed most, measure by measure; rates change by the whole or not at all."""
-    folders = {run.name: store.folder for run, store in zip(runs, stores, strict=True)}
+    files = {run.name: store.clip_files for run, store in zip(runs, stores, strict=True)}
 
     def clip(run: RunData, item: str) -> str | None:
         record = run.clips.get(item)
-        return (
-            None if record is None or record.file is None else str(folders[run.name] / "clips" / record.file)
-        )
+        return None if record is None or record.file is None else str(files[run.name].file(record.file))
 
     rows: list[Changed] = []
     for row in _comparable(pairing):

@@ -72,15 +72,14 @@ def generate(
     if not todo:
         return
     with track("clips", sum(map(len, todo))) as ticker:
-        clips = store.folder / "clips"
-        for made in elsewhere(todo) if elsewhere else (make_clips(generator, u, clips) for u in todo):
+        for made in elsewhere(todo) if elsewhere else (make_clips(generator, u, store.staging) for u in todo):
             _store(store, made, log)
             ticker.advance(len(made))
             log.check()
 
 
 def _store(store: RunStore, made: Sequence[Made], log: GenerationLog) -> None:
-    store.put_clips([take_over(one, store.folder / "clips") for one in made])
+    store.put_clips([take_over(one, store.clip_files, store.staging) for one in made])
     for one in made:
         log.see(one.record, one.details)
 
@@ -139,7 +138,7 @@ class _JobRun:
                 self._log.check()
 
     def _keep(self, item: Item, output: Output, seconds: float, ticker: Ticker) -> ClipRecord:
-        made = make_clip(item.id, output, seconds, self._store.folder / "clips")
+        made = make_clip(item.id, output, seconds, self._store.staging)
         _store(self._store, [made], self._log)
         ticker.advance()
         return made.record

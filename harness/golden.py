@@ -7,7 +7,6 @@ or a driver. Without tolerances, only equal frames are the same clip.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +21,7 @@ from .core.media import open_clip
 from .core.pairing import pair_runs
 from .core.progress import track
 from .core.run_data import ClipRecord, RunSide
+from .core.storage import File, opened
 from .store import RunStore, read_run
 
 __all__ = ["GoldenItem", "SameSeed", "exit_code", "same_seed"]
@@ -145,7 +145,7 @@ def _item(
     if mine.outcome != "ok":
         return {"same": "same", "reason": f"both are {mine.outcome.replace('_', ' ')}"}
     try:
-        a, b = (_frames(store.clip_path(one)) for store, one in zip(stores, (mine, golden), strict=True))
+        a, b = (_frames(store.clip_file(one)) for store, one in zip(stores, (mine, golden), strict=True))
     except (MediaError, OSError) as error:
         return {"same": "unknown", "reason": f"a clip cannot be read: {error}"}
     if a.shape != b.shape:
@@ -175,8 +175,9 @@ def _short_of(value: float | None, least: float | None, what: str, unit: str) ->
     return [f"{what} is {'not known' if value is None else f'{value:.4g}{unit}'}, below {least:g}{unit}"]
 
 
-def _frames(path: Path) -> NDArray[np.uint8]:
-    return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
+def _frames(file: File) -> NDArray[np.uint8]:
+    with opened(file) as path:
+        return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
 
 
 def _shape(frames: NDArray[np.uint8]) -> str:

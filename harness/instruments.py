@@ -17,6 +17,7 @@ from ..safety.memorisation.training_sets import HELD_OUT, INDEXED, TRAIN, Traini
 from .catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder, role_of
 from .core.errors import UsageError, unknown_name
 from .core.keys import Json
+from .core.storage import Place
 from .reference_sets import ReferenceClips
 from .scoring import TEXT, Scorer
 from .set_scoring import SetScorer
@@ -27,10 +28,11 @@ __all__ = ["Instruments", "check_encoders", "instruments", "measure_fields", "re
 
 @dataclass(frozen=True)
 class Instruments:
-    """The measures of a run, and the encoders that they need."""
+    """The measures of a run, the encoders that they need, and the cache of their features."""
 
     measures: tuple[Measure, ...]
     encoders: Mapping[str, Encoder]
+    features: FeatureCache
     scorer: Scorer
     sets: SetScorer | None
     sources: Mapping[str, str]
@@ -47,13 +49,13 @@ class Instruments:
 
 
 def instruments(
-    suite: Suite, cache: Path, options: EncoderOptions, features: FeatureCache | None = None
+    suite: Suite, cache: Place, options: EncoderOptions, features: FeatureCache | None = None
 ) -> Instruments:
     """Find the measures of a suite and build the encoders that they need, without loading weights.
 
     Args:
         suite: names the measures, and the sources of encoders and reference sets.
-        cache: folder of the feature cache.
+        cache: folder or address of the feature cache.
         options: of the encoders.
         features: another cache of features than that of the folder.
 
@@ -66,17 +68,17 @@ def instruments(
     for role in suite.encoders:
         if role not in encoder_roles():
             raise unknown_name("encoder role", role, encoder_roles())
+    features = FeatureCache(cache) if features is None else features
     by_name: dict[str, Encoder] = {}
     encoders: dict[str, Encoder] = {}
     for measure in measures:
         for feature in measure.needs:
             name = encoder_of(feature)
             if name not in by_name:
-                by_name[name] = _encoder(name, measure.name, suite, replace(options, cache=cache))
+                by_name[name] = _encoder(name, measure.name, suite, replace(options, cache=features.folder))
             encoders[feature] = by_name[name]
     for encoder in by_name.values():
         _ = encoder.digest  # missing weights are an error now, not after an hour of generating
-    features = FeatureCache(cache) if features is None else features
     chosen = {name for measure in measures for name in measure.settings}
     read: dict[str, Setting] = {}
     if "thresholds" in chosen:
@@ -90,7 +92,7 @@ def instruments(
         sets = SetScorer(of_sets, encoders, _references(of_sets, suite), features, suite.slices)
     roles = [role for role in map(role_of, by_name) if role is not None]
     sources = {role: suite.encoders[role] for role in roles}
-    return Instruments(measures, encoders, scorer, sets, sources, read)
+    return Instruments(measures, encoders, features, scorer, sets, sources, read)
 
 
 def check_encoders(tools: Instruments) -> None:

@@ -25,6 +25,7 @@ from .catalog import MEASURES
 from .core.errors import UsageError
 from .core.files import write_atomic
 from .core.keys import digest, file_sha256
+from .core.storage import Place
 from .instruments import check_encoders, instruments
 from .reference_sets import ReferenceClips
 from .suite import Suite
@@ -38,7 +39,7 @@ _MOST_BYTES: Final = 1 << 28
 
 
 def make_recall_card(
-    suite: Suite, out: Path, cache: Path, options: EncoderOptions, *, n: int, seed: int, confidence: float
+    suite: Suite, out: Path, cache: Place, options: EncoderOptions, *, n: int, seed: int, confidence: float
 ) -> RecallCard:
     """Plant copies of a suite's training set and look them up; the same call goes on where one was stopped.
 

@@ -21,6 +21,7 @@ from .core.errors import TrackingError
 from .core.files import only_one
 from .core.keys import digest, file_sha256
 from .core.mlflow_store import default_uri, shown, sqlite_file, wrong_address
+from .core.storage import File, opened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -194,7 +195,7 @@ def send_values(
         client.log_batch(run_id, metrics=part, synchronous=True)
 
 
-def send_files(client: MlflowClient, run: Run, files: Mapping[str, Path | str]) -> int:
+def send_files(client: MlflowClient, run: Run, files: Mapping[str, File | str]) -> int:
     """Send the files that MLflow does not have yet, by the digests in a tag.
 
     Args:
@@ -214,21 +215,29 @@ def send_files(client: MlflowClient, run: Run, files: Mapping[str, Path | str]) 
     sent = 0
     with tempfile.TemporaryDirectory() as scratch:
         for path, content in files.items():
-            local = Path(scratch) / Path(path).name
-            if isinstance(content, Path):
-                local = content if content.name == local.name else _renamed(content, Path(scratch) / path)
-            else:
-                local.write_text(content, "utf-8", errors="backslashreplace")
-            sha = file_sha256(local)[:16]
-            if there.get(path) == sha:
-                continue
-            parent = str(Path(path).parent)
-            client.log_artifact(run_id, str(local), None if parent == "." else parent)
-            there[path] = sha
-            sent += 1
+            with _local(content, path, Path(scratch)) as local:
+                sha = file_sha256(local)[:16]
+                if there.get(path) == sha:
+                    continue
+                parent = str(Path(path).parent)
+                client.log_artifact(run_id, str(local), None if parent == "." else parent)
+                there[path] = sha
+                sent += 1
     if sent:
         client.set_tag(run_id, "screentest.artifacts", json.dumps(there))
     return sent
+
+
+@contextmanager
+def _local(content: File | str, path: str, scratch: Path) -> Generator[Path]:
+    """Give a local file with the content, under the name that it gets in MLflow."""
+    name = Path(path).name
+    if isinstance(content, str):
+        (scratch / name).write_text(content, "utf-8", errors="backslashreplace")
+        yield scratch / name
+        return
+    with opened(content) as file:
+        yield file if file.name == name else _renamed(file, scratch / path)
 
 
 def _renamed(file: Path, link: Path) -> Path:

@@ -17,6 +17,7 @@ from ..safety.attacks.withhold import MARK, Withheld, is_attack, is_red_team
 from .core.csv_rows import csv_text
 from .core.items import Item
 from .core.presentation import MISSING, estimate_cell
+from .core.storage import File, size_of
 from .score_rows import score_columns, score_rows
 from .store import RunStore
 from .summary import Aggregate, Summary
@@ -57,10 +58,10 @@ class Hidden:
         return [self.cleaned(part) for part in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
-def run_files(store: RunStore, summary: Summary | None, *, attacks: bool) -> dict[str, Path | str]:
+def run_files(store: RunStore, summary: Summary | None, *, attacks: bool) -> dict[str, File | str]:
     """List the files: path in MLflow -> a file of the run, or the text to write there."""
     folder, hidden = store.folder, Hidden(store.items(), attacks=attacks)
-    files: dict[str, Path | str] = {
+    files: dict[str, File | str] = {
         name: folder / name
         for name in ("digests.json", "verdict.json", "record.json", "report.html")
         if (folder / name).is_file()
@@ -135,21 +136,22 @@ def result_text(one: Aggregate) -> str:
     return f"{cell.text}, n {cell.n}" if cell.value != MISSING else MISSING  # the reason may quote a prompt
 
 
-def _sample_clips(store: RunStore) -> dict[str, Path]:
+def _sample_clips(store: RunStore) -> dict[str, File]:
     """Choose the first clips of the plan, at most 8 clips and 20 MB: name by prompt and seed -> file."""
     items = {item.id: item for item in store.items()}
-    sample: dict[str, Path] = {}
+    sample: dict[str, File] = {}
     left = _SAMPLE_BYTES
     for record in store.clips().values():
         if len(sample) == _SAMPLE_CLIPS:
             break
         if record.outcome != "ok" or record.file is None or record.file != Path(record.file).name:
             continue
-        path = store.clip_path(record)
-        if path in sample.values() or not path.is_file() or path.stat().st_size > left:
+        file = store.clip_file(record)
+        size = size_of(file)
+        if file in sample.values() or size is None or size > left:
             continue
-        left -= path.stat().st_size
-        sample[f"clips/{clip_name(items[record.item], path)}"] = path
+        left -= size
+        sample[f"clips/{clip_name(items[record.item], Path(file.name))}"] = file
     return sample
 
 

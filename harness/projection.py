@@ -21,6 +21,7 @@ from .core.markdown import plain_markdown, table_lines
 from .core.mlflow_names import MAX_PARAM, MAX_TAG, bounded_text, flat_params, metric_name
 from .core.presentation import left_out_text, level
 from .core.run_data import outcome_counts
+from .core.storage import File
 from .digests import read_digests
 from .projected_files import AGGREGATES, logged_tables, result_text, run_files
 from .store import RunStore, open_run
@@ -103,7 +104,7 @@ class Projection:
     absent: frozenset[str]
     data: tuple[DataCard, ...]
     model: ModelCard
-    artifacts: Mapping[str, Path | str]
+    artifacts: Mapping[str, File | str]
 
 
 def project(folder: Path, *, attacks: bool = False) -> Projection:

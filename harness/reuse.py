@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from .core.items import Item
 from .core.keys import canonical_json, file_sha256
 from .core.progress import note
 from .core.run_data import ClipRecord
+from .core.storage import opened
 from .plan import Plan
 from .store import RunStore, open_run
 
@@ -46,7 +45,7 @@ def reuse_clips(plan: Plan, store: RunStore, earlier: Path) -> Collection[str]:
                 continue
             if item.id not in here:
                 if record.file is not None:
-                    _take(source.clip_path(record), store.clip_path(record), record.sha256)
+                    _take(source, store, record, record.file)
                 new.append(replace(record, info=None))
             taken.append(item.id)
         if new:
@@ -77,14 +76,11 @@ def _same_starts(item: Item, starts: dict[str, str], plan: Plan) -> bool:
     return all(path in plan.starts and starts.get(path) == plan.starts[path] for path in paths)
 
 
-def _take(source: Path, target: Path, sha256: str | None) -> None:
-    """Link a clip into the new run, or copy it where links are not possible."""
-    if not source.is_file() or file_sha256(source) != sha256:
-        raise UsageError(f"{source} is gone, or not what was stored; restore it, or leave --reuse out")
-    beside = target.with_name(f".{target.stem}.tmp")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:
-        shutil.copyfile(source, beside)
-    beside.replace(target)
+def _take(source: RunStore, store: RunStore, record: ClipRecord, name: str) -> None:
+    """Add a clip to the new run; where both store their clips in one place, it is there already."""
+    file = source.clip_files.file(name)
+    with opened(file) as path:
+        if not path.is_file() or file_sha256(path) != record.sha256:
+            raise UsageError(f"{file} is gone, or not what was stored; restore it, or leave --reuse out")
+        if str(store.clip_files) != str(source.clip_files):
+            store.clip_files.add(path, name)

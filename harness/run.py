@@ -23,6 +23,7 @@ from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import ClipRecord, Score
+from .core.storage import Folder, Place, storage_at
 from .digests import SCORES, differences, keep_digests, refuse_changed
 from .finished import is_finished, keep_finished, may_be_finished, scoring_digest
 from .generation import generate
@@ -58,24 +59,27 @@ class Settings:
     """How to run a suite.
 
     Attributes:
-        cache: folder of the feature cache, shared by runs.
+        cache: folder of the feature cache, shared by runs; or the address of a prefix of an object store.
         options: device and dtype of the encoders. The dtype changes numbers, and is in the encoders' digests.
         retry_failed: generate again the items that failed.
         threads: CPU threads of PyTorch; None keeps the current number. It can change the last digits of
             features, and is stored in the run's record (see `record`).
         stop_after: stop generating after so many items in a row that fail for the same reason; 0 never does.
         reuse: folder of a run of the same generator; its clips are taken for the items that it has.
+        clips: where a new run stores its clips if not in its own folder: another folder or such an address,
+            which runs may share. A run that has begun keeps to its own.
         workers: processes, and perhaps a cluster, that generate and score. Without ``threads``, a worker has
             one; so has the driver then, which computes sets.
         notes: further fields of a new run's record; not part of its identity.
     """
 
-    cache: Path = Path("cache")
+    cache: Place = "cache"
     options: EncoderOptions = field(default_factory=EncoderOptions)
     retry_failed: bool = False
     threads: int | None = None
     stop_after: int = 10
     reuse: Path | None = None
+    clips: str | None = None
     workers: Workers = field(default_factory=Workers)
     notes: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
@@ -88,8 +92,7 @@ class Settings:
         """Describe the workers; None where the work is done in this process."""
         if not self.workers.elsewhere:
             return nullcontext()
-        options = replace(self.options, cache=self.cache)
-        return Team(self.workers, store, suite, tools, options, generator)
+        return Team(self.workers, store, suite, tools, self.options, generator)
 
 
 def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None = None) -> Summary:
@@ -116,7 +119,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             f"warning: the source code of {generator.spec} cannot be read, so a change of it will not be "
             "noticed; choose another --out after one"
         )
-    _refuse_overlap(out, generator)
+    elsewhere = _clips_elsewhere(settings.clips)
+    _refuse_overlap(out, elsewhere, generator)
     warn_of_foreign({"generator_spec": generator.spec, "world": generator.world}, tools.sources)
     warn_of_unasked(plan.items, suite.measures)
     asked = scoring_digest(tools, suite.slices)
@@ -125,6 +129,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         _prepare(tools, settings)
     if not (out / "run.json").exists():  # what is refused leaves no folder behind
         check_encoders(tools)
+        if elsewhere:
+            _ = storage_at(elsewhere).identify()
         if settings.reuse is not None:
             refuse_other_generator(plan, settings.reuse)
     with single_writer(out):
@@ -133,12 +139,14 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
             {
                 **_record(suite, generator, tools, out.name),
                 **worker_fields(settings.workers),
+                **({"clips": elsewhere} if elsewhere else {}),
                 **settings.notes,
             }
             if new
             else {}
         )
         store = RunStore.create(out, plan, record)
+        _refuse_other_place(store, elsewhere)
         _refuse_other_instruments(store, tools)
         unchanged = is_finished(store, asked)
         if not unchanged:
@@ -181,15 +189,42 @@ def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
     return [*warnings, *generator.check(fit)]
 
 
-def _refuse_overlap(out: Path, generator: Generator) -> None:
-    """Refuse a run folder inside the folder of videos it reads: its clips would look like further videos."""
+def _refuse_overlap(out: Path, elsewhere: str | None, generator: Generator) -> None:
+    """Refuse to store clips inside the folder of videos that they come from: they would look like more."""
+    places = {"run folder": ("--out", out)}
+    storage = storage_at(elsewhere) if elsewhere else None
+    if isinstance(storage, Folder):
+        places["folder of clips"] = ("--clips", storage.folder)
     for source in generator.sources:
-        here, there = out.resolve(), source.resolve()
-        if here.is_relative_to(there) or there.is_relative_to(here):
-            raise UsageError(
-                f"one of the run folder {out} and the folder of videos {source} lies inside the other; "
-                "choose another --out"
-            )
+        for what, (option, place) in places.items():
+            here, there = place.resolve(), source.resolve()
+            if here.is_relative_to(there) or there.is_relative_to(here):
+                raise UsageError(
+                    f"one of the {what} {place} and the folder of videos {source} lies inside the other; "
+                    f"choose another {option}"
+                )
+
+
+def _clips_elsewhere(place: str | None) -> str | None:
+    """Name the place of clips in a way that holds in any working folder; None for the run's own folder.
+
+    Raises:
+        UsageError: it is no address of a store.
+    """
+    if place is None:
+        return None
+    storage = storage_at(place)
+    return storage.folder.absolute().as_uri() if isinstance(storage, Folder) else storage.address
+
+
+def _refuse_other_place(store: RunStore, asked: str | None) -> None:
+    """Refuse to go on with a run whose clips are elsewhere than is asked for."""
+    there = store.record.get("clips")
+    if asked is not None and asked != there:
+        raise UsageError(
+            f"the clips of {store.folder} are {f'at {there}' if there else 'in its own folder'}; leave "
+            "--clips out, or choose another --out"
+        )
 
 
 def score_run(folder: Path, suite: Suite, settings: Settings | None = None) -> Summary:
@@ -351,8 +386,8 @@ def _scored_here(
 ) -> Iterator[tuple[ClipRecord, list[Score]]]:
     for item in items:
         record = store.clip(item.id)
-        path = store.clip_path(record) if record.file is not None else None
-        yield tools.scorer.score(item, record, path)
+        file = store.clip_file(record) if record.file is not None else None
+        yield tools.scorer.score(item, record, file)
 
 
 def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -14,11 +13,12 @@ from ..metrics.encoders.base import Encoder, Feature, TextEncoder
 from ..metrics.encoders.cache import FeatureCache
 from ..metrics.encoders.encode import Encoded, encode_clip
 from .core.clip_info import DECODING_VERSION
-from .core.errors import MediaError, UsageError, describe
+from .core.errors import MediaError, ServiceDown, UsageError, describe
 from .core.items import Item
 from .core.keys import Digester, Json, canonical_json
 from .core.layers import to_json
 from .core.run_data import ClipRecord, Score
+from .core.storage import File
 
 __all__ = ["CUT", "PROVISIONAL", "TEXT", "Scorer", "score_key", "score_without_clip"]
 
@@ -115,19 +115,19 @@ class Scorer:
             self._digesters[measure.name, names] = _digester(measure, encoders, settings, names)
         return self._digesters[measure.name, names](varying)
 
-    def score(self, item: Item, record: ClipRecord, path: Path | None) -> tuple[ClipRecord, list[Score]]:
+    def score(self, item: Item, record: ClipRecord, file: File | None) -> tuple[ClipRecord, list[Score]]:
         """Score one item; return its record, with the properties found in decoding, and its scores.
 
         A file that cannot be decoded makes the record, and every score, ``failed`` with the reason.
         """
         encoded: Encoded | None = None
-        if record.outcome == "ok" and record.sha256 is not None and path is not None:
+        if record.outcome == "ok" and record.sha256 is not None and file is not None:
             try:
-                encoded = self._encode(item, record.sha256, path)
+                encoded = self._encode(item, record.sha256, file)
                 record = replace(record, info=encoded.info)
             except MediaError as error:
                 # Name the file as the user named it, not by its digest.
-                reason = str(error).replace(str(path), item.file or item.source or path.name)
+                reason = str(error).replace(str(file), item.file or item.source or file.name)
                 record = replace(record, outcome="failed", reason=reason)
         keys = self.keys(item, record)
         matrices, records = ({}, {}) if encoded is None else (encoded.matrices, encoded.records)
@@ -140,23 +140,23 @@ class Scorer:
         keys = self.keys(item, record)
         return [Score(item.id, m.name, "failed", reason=reason, key=keys[m.name]) for m in self._measures]
 
-    def encode(self, sha256: str, path: Path, names: Sequence[str]) -> dict[str, Feature]:
+    def encode(self, sha256: str, file: File, names: Sequence[str]) -> dict[str, Feature]:
         """Return the named features of a clip for a set measure; a feature that does not apply has no rows.
 
         Raises:
             MediaError: the file cannot be decoded, or an encoder failed on it.
         """
-        encoded = encode_clip(sha256, path, {name: self._encoders[name] for name in names}, self._cache)
+        encoded = encode_clip(sha256, file, {name: self._encoders[name] for name in names}, self._cache)
         for problem in encoded.problems.values():
-            raise MediaError(f"{path}: {problem}")
+            raise MediaError(f"{file}: {problem}")
         for name in encoded.records:
             raise UsageError(f"the feature {name!r} is a record, and a set measure reads matrices only")
         nothing = np.empty((0, 0))
         return {name: encoded.matrices.get(name, nothing) for name in names}
 
-    def _encode(self, item: Item, sha256: str, path: Path) -> Encoded:
+    def _encode(self, item: Item, sha256: str, file: File) -> Encoded:
         encoders = {n: e.for_item(item) for n, e in self._encoders.items() if not n.endswith(TEXT)}
-        encoded = encode_clip(sha256, path, encoders, self._cache)
+        encoded = encode_clip(sha256, file, encoders, self._cache)
         if item.prompt is None:
             return encoded
         features = dict(encoded.features)
@@ -165,6 +165,8 @@ class Scorer:
             if name.endswith(TEXT):
                 try:
                     features[name] = self._text(name, item.prompt)
+                except ServiceDown:
+                    raise  # the cache cannot be reached, which says nothing about the prompt
                 except Exception as error:  # for example, a prompt that the tokenizer cannot read
                     problems[name] = f"the prompt could not be encoded for {name!r}: {describe(error)}"
         return replace(encoded, features=features, problems=problems)

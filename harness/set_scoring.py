@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from .core.items import Item
 from .core.keys import Json, digest
 from .core.media import open_clip
 from .core.run_data import SetScore, Status
+from .core.storage import File, opened
 from .reference_sets import ReferenceClips, unlike_timing
 from .scoring import Scorer
 from .store import RunStore
@@ -63,13 +63,13 @@ class Rows:
     infos: list[ClipInfo] = field(default_factory=list["ClipInfo"])
 
 
-def clip_row(measure: Measure, scorer: Scorer, sha256: str, path: Path) -> dict[str, Feature] | Status:
+def clip_row(measure: Measure, scorer: Scorer, sha256: str, file: File) -> dict[str, Feature] | Status:
     """Take the features of one clip that a set measure needs, or say why there are none.
 
     Each is (1, D), the mean of its rows, or all of them for a measure of frames.
     """
     try:
-        made = scorer.encode(sha256, path, measure.needs)
+        made = scorer.encode(sha256, file, measure.needs)
     except MediaError:
         return "failed"
     if any(len(feature) == 0 for feature in made.values()):
@@ -149,14 +149,14 @@ class SetScorer:
             if record.outcome != "ok" or record.sha256 is None:
                 rows.without[item.id] = record.outcome
                 continue
-            row = clip_row(measure, scorer, record.sha256, store.clip_path(record))
+            row = clip_row(measure, scorer, record.sha256, store.clip_file(record))
             if isinstance(row, str):
                 rows.without[item.id], failed = row, failed or row == "failed"
                 continue
             for name, feature in row.items():
                 rows.features[name].append(feature)
             rows.items.append(item)
-            rows.infos.append(record.info or open_clip(store.clip_path(record)).info)
+            rows.infos.append(record.info or _info(store.clip_file(record)))
         return Rows(rows.items, rows.features, rows.without, failed, rows.infos)
 
     def values(
@@ -270,6 +270,11 @@ class _Given:
             name=name,
             slice=self.slice,
         )
+
+
+def _info(file: File) -> ClipInfo:
+    with opened(file) as path:
+        return open_clip(path).info
 
 
 def _problem(one: RunEstimate, own: Value) -> str | None:

@@ -3,7 +3,8 @@
     run.json        the run's record: suite, generator, plan digest, versions, hardware
     run.sqlite      items, clips, scores: one writer; a transaction per unit of clips, and per group of scores
     jobs.jsonl      for a service: the submitted jobs, written before waiting for them
-    clips/          the measured clips, named by the sha256 of their bytes
+    clips/          the measured clips, named by the sha256 of their bytes; those of a run whose record names
+                    an object store are there, under the same names
     digests.json    the sha256 of the record and of each table, once the run is scored to its end
     finished.json   what tells a run that is scored to its end at once
 
@@ -20,6 +21,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,10 @@ from filelock import Timeout
 from .core.errors import UsageError
 from .core.files import only_one, write_atomic
 from .core.items import Item
-from .core.keys import Json, file_sha256
+from .core.keys import Json
 from .core.layers import to_json
-from .core.run_data import ClipRecord, RunData, Score, SetScore, named_values
+from .core.run_data import ClipRecord, RunData, Score, SetScore, clip_files, named_values
+from .core.storage import File, Storage
 from .plan import Plan, another_plan
 from .run_database import DIGESTS, SCHEMA, RunDatabase
 from .run_rows import (
@@ -52,6 +56,11 @@ REFERRED = ("version", "encoders", "reference_set", "reference_sets", "settings"
 """Recorded fields of a measure on which its scores depend; if one differs, scores cannot be compared."""
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,6}|\.{1,2}[0-9a-f]{64}\.tmp(\.[0-9a-f]+)?")
 """Names of stored clips, and of clips that are being written."""
+_PUT_CLIP = """INSERT INTO clips VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (item) DO UPDATE SET
+    outcome = excluded.outcome, reason = excluded.reason, sha256 = excluded.sha256, file = excluded.file,
+    info = CASE WHEN sha256 IS excluded.sha256 THEN COALESCE(excluded.info, info) ELSE excluded.info END,
+    seconds = excluded.seconds"""
+"""The rest of a unit may be made again with one item: an equal clip keeps what decoding told of it."""
 
 
 @contextmanager
@@ -80,6 +89,16 @@ class RunStore(RunDatabase):
     def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
         super().__init__(folder, record)
         self._planned: Sequence[Item] = ()
+
+    @cached_property
+    def clip_files(self) -> Storage:
+        """The stored clips, by the name in their record."""
+        return clip_files(self.folder, self.record)
+
+    @property
+    def staging(self) -> Path:
+        """The folder in which a clip is written before it is stored."""
+        return self.folder / "clips"
 
     @classmethod
     def create(cls, folder: Path, plan: Plan, record: Mapping[str, Json]) -> RunStore:
@@ -206,7 +225,7 @@ class RunStore(RunDatabase):
             for r in records
         ]
         with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany(_PUT_CLIP, rows)
             if decided:
                 self._db.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?)", decided)
 
@@ -233,34 +252,35 @@ class RunStore(RunDatabase):
     def sweep(self) -> None:
         """Delete what a killed writer left in ``clips/``: half-written files, and clips without an item.
 
-        Only files named like stored clips are deleted.
+        Only files named like stored clips are deleted. In an object store nothing is: other runs may use it.
         """
         known = {file for (file,) in self.each_row("SELECT DISTINCT file FROM clips")}
-        clips = self.folder / "clips"
+        clips = self.staging
         clips.mkdir(exist_ok=True)
         for path in clips.iterdir():
             if path.name not in known and _OURS.fullmatch(path.name) and path.is_file():
                 path.unlink()
 
-    def clip_path(self, record: ClipRecord) -> Path:
-        """Return the path of a stored clip.
+    def clip_file(self, record: ClipRecord) -> File:
+        """Name the file of a stored clip; see `storage.opened`.
 
         Raises:
             ValueError: the record has no file.
         """
         if record.file is None:
             raise ValueError(f"item {record.item} has no stored clip")
-        return self.folder / "clips" / record.file
+        return self.clip_files.file(record.file, record.sha256)
 
     def changed_clips(self) -> dict[str, str]:
         """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
+        rows = self.each_row("SELECT file, sha256 FROM clips WHERE file IS NOT NULL")
+        recorded, names = tee(rows)
         states: dict[str, str] = {}
-        for file, sha256 in self.each_row("SELECT file, sha256 FROM clips WHERE file IS NOT NULL"):
-            try:
-                if file_sha256(self.folder / "clips" / file) != sha256:
-                    states[file] = "changed"
-            except OSError:
-                states[file] = "gone"
+        for (file, sha256), (_, found) in zip(
+            recorded, self.clip_files.hashed(file for file, _ in names), strict=True
+        ):
+            if found != sha256:
+                states[file] = "gone" if found is None else "changed"
         return states
 
     # -- scores

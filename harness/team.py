@@ -13,7 +13,6 @@ from ..generators.base import Generator as ClipGenerator
 from ..generators.identity import identity_of
 from ..generators.jobs import JobGenerator
 from ..generators.wrapper import Layered
-from ..metrics.encoders.cache import FeatureCache
 from .clip_files import Made
 from .cluster import Done, connected, refuse_unreachable, spread
 from .core.errors import UsageError
@@ -30,7 +29,6 @@ from .workers import (
     WorkerJob,
     Workers,
     asks_for_items,
-    cache_id,
     digests_of,
     keep_fresh,
     versions,
@@ -88,7 +86,7 @@ class Team:
         store: the run.
         suite: of the run, with the measures to take.
         tools: the driver's instruments, which those of the workers must equal.
-        how: device, dtype and cache; ``auto`` is the CPU for workers that ask for no GPU.
+        how: device and dtype; ``auto`` is the CPU for workers that ask for no GPU.
         generator: of the run; None to score alone.
 
     Attributes:
@@ -105,9 +103,10 @@ class Team:
         generator: ClipGenerator | None = None,
     ) -> None:
         self._workers, self._store, self._tools = workers, store, tools
-        self._cache = how.cache or Path("cache")
         self._connection = ExitStack()
         self._connected = False
+        elsewhere = store.clip_files if store.record.get("clips") else None
+        features = tools.features.storage
         self.job = WorkerJob(
             suite=suite.model_dump(mode="json"),
             generator=None if generator is None else generator.spec,
@@ -119,8 +118,10 @@ class Team:
             folder=str(Path.cwd()),
             run=str(store.folder.absolute()),
             run_id=str(store.record.get("id", "")),
-            cache=str(self._cache.absolute()),
-            cache_id=cache_id(self._cache),
+            clips="" if elsewhere is None else elsewhere.absolute(),
+            clips_id="" if elsewhere is None else elsewhere.identify(),
+            cache=features.absolute(),
+            cache_id=features.identify(),
             plugins={str(path): path.read_bytes() for path in loaded_files()},
             thresholds=None if suite.thresholds is None else Path(suite.thresholds).read_bytes(),
             versions=versions(),
@@ -163,12 +164,11 @@ class Team:
     ) -> Iterator[tuple[Work, list[tuple[ClipRecord, list[Score]]] | None]]:
         if not groups:
             return
-        cache = FeatureCache(self._cache)
         items = tuple(self._store.items()) if asks_for_items(self._tools) else ()
 
         def with_clips(group: Work, host: Host) -> list[tuple[Item, ClipRecord, bytes | None]]:
             return [
-                (item, record, None if host.sees_run or record.file is None else self._bytes(record))
+                (item, record, None if host.sees_clips or record.file is None else self._bytes(record))
                 for item, record in ((item, self._store.clip(item.id)) for item in group)
             ]
 
@@ -176,12 +176,12 @@ class Team:
             for group, scored in results:
                 made: list[Scored] | None = scored
                 for one in made or ():
-                    keep_fresh(cache, one.fresh)
+                    keep_fresh(self._tools.features, one.fresh)
                 yield group, None if made is None else [(one.record, one.scores) for one in made]
 
     def _bytes(self, record: ClipRecord) -> bytes | None:
         try:
-            return self._store.clip_path(record).read_bytes()
+            return self._store.clip_file(record).read_bytes()
         except OSError:
             return None  # the worker says that it is gone
 

@@ -96,7 +96,7 @@ def _with_sides(ordered: Sequence[Pair], seed: list[Json]) -> list[Pair]:
 
 def _has_clip(run: VotedRun, item: str) -> bool:
     record = run.data.clips.get(item)
-    return record is not None and record.file is not None and (run.folder / "clips" / record.file).is_file()
+    return record is not None and record.file is not None and run.clip_files.file(record.file).is_file()
 
 
 def _with_gold(ordered: Sequence[Pair], plan: VotePlan, seed: list[Json]) -> list[Pair]:

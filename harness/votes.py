@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .core.errors import UsageError
 from .core.files import only_one
 from .core.keys import canonical_json, digest
-from .core.run_data import RunData
+from .core.run_data import RunData, clip_files
+from .core.storage import Storage
 
 __all__ = [
     "ANSWERS",
@@ -104,6 +105,11 @@ class VotedRun:
     key: str
     folder: Path
     data: RunData
+
+    @property
+    def clip_files(self) -> Storage:
+        """The stored clips, by the name in their record."""
+        return clip_files(self.folder, self.data.record)
 
 
 @dataclass(frozen=True)
@@ -267,6 +273,6 @@ def _why_gone(vote: Vote, by_key: Mapping[str, VotedRun]) -> str | None:
             return "the clip is gone"
         if record.sha256 != clip:
             return "the clip was made anew since"
-        if not (run.folder / "clips" / record.file).is_file():
+        if not run.clip_files.file(record.file).is_file():
             return "the clip is gone"
     return None

@@ -15,23 +15,23 @@ import shutil
 import socket
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from uuid import uuid4
 
-from ..generators.base import Generator
+from ..generators.base import Generator as ClipGenerator
 from ..generators.identity import identity_of
 from ..metrics.encoders.base import Encoder, EncoderOptions, Feature, Record
 from ..metrics.encoders.cache import FeatureCache
-from .clip_files import Made, carried, make_clips
+from .clip_files import Made, carried, kept, make_clips
 from .core.clip_info import ClipInfo
 from .core.errors import UsageError
-from .core.files import write_atomic
 from .core.items import Item
 from .core.keys import Json, canonical_json
 from .core.run_data import ClipRecord, Score
+from .core.storage import File, Folder, Place, Storage, storage_at
 
 if TYPE_CHECKING:
     from .instruments import Instruments
@@ -46,7 +46,6 @@ __all__ = [
     "WorkerJob",
     "Workers",
     "asks_for_items",
-    "cache_id",
     "digests_of",
     "keep_fresh",
     "versions",
@@ -88,7 +87,8 @@ class WorkerJob:
         digests: of the encoders by feature, and of the settings of scores by name, as the driver has them.
         folder: the driver's working folder, from which relative paths start.
         run, run_id: the run's folder, and the id in its record.
-        cache, cache_id: the folder of the feature cache, and the id in it.
+        clips, clips_id: where the stored clips are, if not in the run's folder, and the id there.
+        cache, cache_id: the folder or address of the feature cache, and the id in it.
         plugins: path -> source of the plug-in files.
         thresholds: the content of the suite's thresholds file, if it names one.
         items: all items of the run, where an encoder asks for them; see `Encoder.prepare`.
@@ -105,6 +105,8 @@ class WorkerJob:
     folder: str
     run: str
     run_id: str
+    clips: str
+    clips_id: str
     cache: str
     cache_id: str
     plugins: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
@@ -115,12 +117,12 @@ class WorkerJob:
 
 @dataclass(frozen=True)
 class Host:
-    """Where a worker is: its host, process and library versions, and whether it sees the run's folder."""
+    """Where a worker is: its host, process and library versions, and whether it sees the run's clips."""
 
     name: str
     process: int
     versions: Mapping[str, str]
-    sees_run: bool
+    sees_clips: bool
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def cache_id(folder: Path) -> str:
-    """Give the id by which a cache is known on other machines; it is made once."""
-    path = folder / "id"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, uuid4().hex)
-    return path.read_text("utf-8")
-
-
 class Worker:
     """One process that generates units, or scores items.
 
@@ -179,10 +172,10 @@ class Worker:
         self._job = job
         self._folder = Path(tempfile.mkdtemp(prefix="screentest-worker-"))
         self._forget = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._generator: Generator | None = None
+        self._generator: ClipGenerator | None = None
         self._tools: Instruments | None = None
         self._cache: FeatureCache | None = None
-        self._sees_run = False
+        self._clips: Storage | None = None
 
     def ready(self, role: Role) -> Host:
         """Build what the role needs, and hold it to what the driver has.
@@ -203,34 +196,45 @@ class Worker:
             os.chdir(job.folder)
         use_threads(job.threads)
         self._load_plugins()
-        self._sees_run = _holds(Path(job.run) / "run.json", f'"{job.run_id}"')
+        self._clips = _seen_clips(job)
         if role == "generate":
             self._build_generator()
         else:
             self._build_instruments()
-        return Host(socket.gethostname(), os.getpid(), here, self._sees_run)
+        return Host(socket.gethostname(), os.getpid(), here, self._clips is not None)
 
     def generate(self, items: Sequence[Item]) -> list[Made]:
-        """Generate a unit; the bytes of its clips are in what is returned."""
+        """Generate a unit; the bytes of its clips are returned, or stored outside of the run."""
         if self._generator is None:
             raise RuntimeError("the worker is not ready to generate")
-        return [carried(made) for made in make_clips(self._generator, items, self._folder)]
+        unit = make_clips(self._generator, items, self._folder)
+        if self._job.clips and self._clips is not None:
+            return [kept(made, self._clips) for made in unit]
+        return [carried(made) for made in unit]
 
     def score(self, work: Sequence[tuple[Item, ClipRecord, bytes | None]]) -> list[Scored]:
-        """Score items, each with its clip's bytes, or None where the worker reads the run's folder."""
+        """Score items, each with its clip's bytes, or None where the worker sees the run's clips."""
         if self._tools is None:
             raise RuntimeError("the worker is not ready to score")
         done: list[Scored] = []
         for item, record, data in work:
-            path = None if record.file is None else Path(self._job.run) / "clips" / record.file
-            if path is not None and data is not None:
-                path = self._folder / path.name
-                path.write_bytes(data)
-            record, scores = self._tools.scorer.score(item, record, path)
-            if path is not None and data is not None:
-                path.unlink()
+            with self._opened(record, data) as file:
+                record, scores = self._tools.scorer.score(item, record, file)
             done.append(Scored(record, scores, _taken(self._cache)))
         return done
+
+    @contextmanager
+    def _opened(self, record: ClipRecord, data: bytes | None) -> Generator[File | None]:
+        if record.file is None:
+            yield None
+        elif data is not None:
+            path = self._folder / record.file
+            path.write_bytes(data)
+            yield path
+            path.unlink()
+        else:  # where no bytes came although the clips are not seen here, the clip is gone
+            files = self._clips or Folder(self._folder)
+            yield files.file(record.file, record.sha256)
 
     def close(self) -> None:
         """Delete the worker's own folder; the worker is of no use afterwards."""
@@ -266,11 +270,11 @@ class Worker:
         from .instruments import check_encoders, instruments
 
         job = self._job
-        shared = _holds(Path(job.cache) / "id", job.cache_id)
-        folder = Path(job.cache) if shared else self._folder / "cache"
-        self._cache = FeatureCache(folder) if shared else _Carrying(folder)
+        shared = _seen(job.cache, job.cache_id) is not None
+        place = job.cache if shared else self._folder / "cache"
+        self._cache = FeatureCache(place) if shared else _Carrying(place)
         options = EncoderOptions(job.device, job.dtype)
-        self._tools = instruments(self._suite(), folder, options, self._cache)
+        self._tools = instruments(self._suite(), place, options, self._cache)
         others = [name for name, one in digests_of(self._tools).items() if job.digests.get(name) != one]
         if others:
             raise UsageError(
@@ -305,8 +309,8 @@ def asks_for_items(tools: Instruments) -> bool:
 class _Carrying(FeatureCache):
     """A cache of this machine alone, which also hands out what is new in it."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
         self.fresh: list[Fresh] = []
 
     def put_clip(
@@ -338,6 +342,22 @@ def keep_fresh(cache: FeatureCache, fresh: Sequence[Fresh]) -> None:
         for encoder, feature in one.features.items():
             if not isinstance(feature, Record):
                 cache.put_text(one.of, encoder, feature)
+
+
+def _seen_clips(job: WorkerJob) -> Storage | None:
+    """Find the stored clips of the run, if this machine sees them."""
+    if job.clips:
+        return _seen(job.clips, job.clips_id)
+    folder = Path(job.run)
+    return Folder(folder / "clips") if _holds(folder / "run.json", f'"{job.run_id}"') else None
+
+
+def _seen(place: str, known_as: str) -> Storage | None:
+    try:
+        found = storage_at(place)
+    except UsageError:  # the package that reads it is not installed here
+        return None
+    return found if found.is_known_as(known_as) else None
 
 
 def _holds(path: Path, text: str) -> bool:

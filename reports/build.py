@@ -166,7 +166,7 @@ def _read(store: RunStore, letter: str) -> _Run:
     scores: dict[str, dict[str, Score]] = {}
     for score in full.scores.values():
         scores.setdefault(score.item, {})[score.measure] = score
-    data = RunClips(letter, store.folder, items, clips, scores, full.measures)
+    data = RunClips(letter, store.folder, items, clips, scores, full.measures, store.clip_files)
     clean = data.withheld.clean
     reasons = Counter((c.outcome, clean(c.reason)) for c in clips.values() if c.outcome != "ok" and c.reason)
     ordered = sorted(reasons.items(), key=lambda r: (r[0][0], -r[1], r[0][1]))

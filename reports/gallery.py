@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..harness.core.errors import MediaError
+from ..harness.core.errors import MediaError, ServiceDown, UsageError
 from ..harness.core.items import Item
 from ..harness.core.layers import LayerDecision
 from ..harness.core.run_data import ClipRecord, Score
+from ..harness.core.storage import Folder, Storage
 from ..safety.attacks.overview import ATTACK_MEASURES
 from ..safety.attacks.withhold import Withheld, is_attack, is_red_team
 from .evidence_text import evidence_text, first_second, when
@@ -36,6 +37,12 @@ class RunClips:
     clips: Mapping[str, ClipRecord]
     scores: Mapping[str, Mapping[str, Score]]
     measures: Mapping[str, Mapping[str, Any]]
+    files: Storage | None = None
+
+    @property
+    def stored(self) -> Storage:
+        """The stored clips, by the name in their record; those in the folder if nothing else is said."""
+        return self.files or Folder(self.folder / "clips")
 
     def hides(self, item: str) -> bool:
         """Check whether an item's prompt and clip stay behind a click."""
@@ -264,8 +271,8 @@ def _preview(run: RunClips, record: ClipRecord) -> tuple[str, str]:
     if record.file is None:
         return "", "the run stored no file of this clip"
     try:
-        data = preview_mp4(run.folder / "clips" / record.file)
-    except MediaError as error:
+        data = preview_mp4(run.stored.file(record.file, record.sha256))
+    except (MediaError, ServiceDown, UsageError) as error:
         # The page names files relative to the run folder, not where the run folder is.
         return "", f"\N{EM DASH} cannot be shown: {error}".replace(f"{run.folder}/", "")
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii"), ""

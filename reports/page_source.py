@@ -38,7 +38,7 @@ def _hashed(run: Path) -> str:
     judges = sorted((run.absolute().parent / "judges").glob("*.json"))
     code = [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc" and path.is_file()]
     clips = hashlib.sha256()
-    with os.scandir(run / "clips") as entries:
+    with os.scandir(run / "clips") as entries:  # empty where an object store has them: run.json says which
         for name in sorted(entry.name for entry in entries):
             clips.update(os.fsencode(name) + b"\n")
     return digest(

@@ -16,6 +16,7 @@ from ..harness.core.counts import counted
 from ..harness.core.errors import MediaError, UsageError
 from ..harness.core.keys import seeded_rng
 from ..harness.core.previews import preview_mp4
+from ..harness.core.storage import File
 from ..harness.core.text import printable
 from ..harness.vote_plan import Pair, VotePlan, pairs_for
 from ..harness.votes import (
@@ -154,19 +155,21 @@ class Rating:
         if pair is None:
             return None
         try:
-            path, sha256 = self._record(pair.left if side == 0 else pair.right, pair.item)
+            file, sha256 = self._record(pair.left if side == 0 else pair.right, pair.item)
         except UsageError:
             return None
         spoiled = pair.gold in ("left", "right") and (pair.gold == "left") == (side == 1)
-        return _playable(path, sha256, spoiled)
+        return _playable(file, sha256, spoiled)
 
-    def _record(self, which: int, item: str) -> tuple[Path, str]:
+    def _record(self, which: int, item: str) -> tuple[File, str]:
         run = self.runs[which]
         record = run.data.clips.get(item)
-        path = None if record is None or record.file is None else run.folder / "clips" / record.file
-        if record is None or record.sha256 is None or path is None or not path.is_file():
+        file = (
+            None if record is None or record.file is None else run.clip_files.file(record.file, record.sha256)
+        )
+        if record is None or record.sha256 is None or file is None or not file.is_file():
             raise UsageError("a clip of this pair is gone from its run, so no vote on it was stored")
-        return path, record.sha256
+        return file, record.sha256
 
     def _is_there(self, pair: Pair) -> bool:
         try:
@@ -212,7 +215,7 @@ def _read(folder: Path, size: int, changed: int) -> tuple[Vote, ...]:
 
 
 @lru_cache(maxsize=48)
-def _playable(path: Path, sha256: str, spoiled: bool) -> bytes:
+def _playable(file: File, sha256: str, spoiled: bool) -> bytes:
     rng = seeded_rng("spoiled clip", sha256)
 
     def spoil(frame_HWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -221,7 +224,7 @@ def _playable(path: Path, sha256: str, spoiled: bool) -> bytes:
 
     try:
         return preview_mp4(
-            path, min_side=320, max_side=1280, max_seconds=60, crf=16, change=spoil if spoiled else None
+            file, min_side=320, max_side=1280, max_seconds=60, crf=16, change=spoil if spoiled else None
         )
     except FileNotFoundError:
-        raise MediaError(f"{path} is gone") from None
+        raise MediaError(f"{file} is gone") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from ..harness.core.errors import MediaError, UsageError
+from ..harness.core.errors import MediaError, ServiceDown, UsageError
 from ..harness.core.presentation import MISSING
 from ..harness.core.run_data import Score, named_values
 from ..harness.projection import read_verdict
@@ -260,15 +260,17 @@ class Site:
         """Give a clip as browsers play it; the stored one is near-lossless and many cannot."""
         from ..harness.core.previews import preview_mp4
 
-        record = self._data(folder).clips.get(item.removesuffix(".mp4"))
+        data = self._data(folder)
+        record = data.clips.get(item.removesuffix(".mp4"))
         if record is None or record.file is None or record.sha256 is None:
             raise NotFound("there is no such clip")
         with self._lock:
             found = self._previews.get(record.sha256)
         if found is None:
             try:
-                found = preview_mp4(folder / "clips" / record.file, max_seconds=_SECONDS)
-            except MediaError as error:
+                file = data.stored.file(record.file, record.sha256)
+                found = preview_mp4(file, max_seconds=_SECONDS)
+            except (MediaError, ServiceDown, UsageError) as error:
                 raise NotFound(str(error)) from None
             with self._lock:
                 self._previews[record.sha256] = found
@@ -284,7 +286,8 @@ class Site:
                 return kept[1]
         with closing(open_run(folder)) as store:
             items = {item.id: item for item in store.items()}
-            data = RunClips("A", folder, items, store.clips(), {}, named_values(store.measures()))
+            measures = named_values(store.measures())
+            data = RunClips("A", folder, items, store.clips(), {}, measures, store.clip_files)
         with self._lock:
             self._read[folder.name] = (state, data)
             _forget(self._read, _KEPT)

@@ -105,7 +105,7 @@ class ScoreOptions(TypedDict, total=False):
             ``reference_set``, such as ``{"world": "reference"}``.
         device, dtype: of all models: ``auto``, ``cpu`` or ``cuda``; ``float32``, ``float16``, ``bfloat16``.
         threads: CPU threads of PyTorch.
-        cache: folder of the feature cache.
+        cache: feature cache: a folder, or the address of a prefix of an object store.
         name: of the run, in tables and pages.
         notes: further fields of the run's record.
     """
@@ -128,6 +128,8 @@ class RunOptions(ScoreOptions, total=False):
         limit, seeds, tag: the part of the suite: the first prompts, clips a prompt, prompts with a tag.
         retry_failed: generate again the items that failed.
         stop_after: stop after so many items in a row that fail alike; 0 never does.
+        clips: where a new run stores its clips if not in its own folder: a folder, or an address such as
+            ``s3://bucket/prefix``.
         reuse: folder of an earlier run of the same generator, whose clips are taken.
         workers, ray_address, gpus_per_worker: how many processes generate and score, on which Ray cluster,
             and how many GPUs each asks for; see `harness.workers.Workers`.
@@ -139,6 +141,7 @@ class RunOptions(ScoreOptions, total=False):
     tag: str
     retry_failed: bool
     stop_after: int
+    clips: str | Path
     reuse: str | Path
     workers: int
     ray_address: str
@@ -161,6 +164,7 @@ class _Options(Config):
     name: str = ""
     retry_failed: bool = False
     stop_after: int = Field(default=10, ge=0)
+    clips: str | Path = ""
     reuse: str | Path = ""
     notes: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     workers: int = Field(default=1, ge=1)
@@ -245,9 +249,10 @@ def settings_of(options: RunOptions, cache: Path | None = None) -> Settings:
         cache: the folder where none is given; by default that of ``SCREENTEST_CACHE``, or ``cache``.
     """
     there = options.get("cache") or os.environ.get("SCREENTEST_CACHE") or cache or "cache"
-    reuse = options.get("reuse")
+    reuse, clips = options.get("reuse"), options.get("clips")
     return Settings(
-        cache=Path(there),
+        cache=there,
+        clips=None if clips is None else str(clips),
         options=EncoderOptions(options.get("device", "auto"), options.get("dtype", "float32")),
         retry_failed=options.get("retry_failed", False),
         threads=options.get("threads"),

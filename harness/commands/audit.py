@@ -89,7 +89,7 @@ def audit(
     plugin: Plugins = None,
     confidence: Confidence = 0.95,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run.")] = False,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,

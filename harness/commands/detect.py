@@ -196,7 +196,7 @@ def assess_detector(
     delivery: Annotated[
         list[str] | None, typer.Option("--delivery", help="Delivery to try, or 'all'; may be repeated.")
     ] = None,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     confidence: Confidence = 0.95,
     as_json: AsJson = False,
@@ -307,14 +307,17 @@ def detector_corpus(
 
 def _clips_of_run(folder: Path, *, generated: bool) -> list[LabelledClip]:
     from ...safety.detectors.corpus import LabelledClip
+    from ..core.run_data import clip_files
+    from ..core.storage import on_this_machine
     from ..store import open_run, read_run
 
     store = open_run(folder)
     run = read_run(store)
     store.close()
     source = str(run.record.get("generator_spec", folder.name))
+    files = on_this_machine(clip_files(folder, run.record))
     clips = [
-        LabelledClip(folder / "clips" / record.file, generated, source, run.items[item].cluster)
+        LabelledClip(files(record.file), generated, source, run.items[item].cluster)
         for item, record in run.clips.items()
         if record.outcome == "ok" and record.file is not None and item in run.items
     ]

@@ -42,7 +42,7 @@ def vbench(
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/vbench-FOLDER.")] = None,
     measures: MeasuresOption = None,
     encoder: EncoderOption = None,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     tracking_uri: TrackingUri = None,

@@ -48,7 +48,7 @@ def memorisation_card(
         "runs/memorisation-card"
     ),
     confidence: Confidence = 0.95,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     as_json: AsJson = False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.counts import counted
-from ..core.errors import ScreentestError
+from ..core.errors import ScreentestError, ServiceDown
 from .options import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def after_scoring(folder: Path, tracking_uri: str | None) -> None:
 
     try:
         sync(folder, tracking_uri or default_uri(folder.parent))
-    except TrackingError as error:
+    except (TrackingError, ServiceDown) as error:
         warn(f"not sent to MLflow: {error}")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsJson",
     "Cache",
+    "ClipsOption",
     "Confidence",
     "Device",
     "DeviceOption",
@@ -72,7 +73,21 @@ class Dtype(StrEnum):
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Cache = Annotated[Path, typer.Option(help="Folder of the feature cache.", envvar="SCREENTEST_CACHE")]
+Cache = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR|URL",
+        help="Feature cache: a folder, or a prefix of an object store.",
+        envvar="SCREENTEST_CACHE",
+    ),
+]
+ClipsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Store the clips of a new run here, such as s3://bucket/prefix, not in its folder.",
+    ),
+]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")]
 DeviceOption = Annotated[Device, typer.Option(help="Device that models run on.")]
 DtypeOption = Annotated[Dtype, typer.Option(help="Type of weights and activations.")]
@@ -183,7 +198,7 @@ def check_address(tracking_uri: str | None) -> None:
 
 
 def settings(
-    cache: Path, device: str, dtype: str, threads: int | None, workers: Workers | None = None
+    cache: str, device: str, dtype: str, threads: int | None, workers: Workers | None = None
 ) -> Settings:
     """Collect the settings of a run that are not part of its suite."""
     from ...metrics.encoders.base import EncoderOptions

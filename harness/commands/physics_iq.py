@@ -33,7 +33,7 @@ def physics_iq(
         bool, typer.Option("--stretch", help="Stretch clips of another aspect ratio.")
     ] = False,
     confidence: Confidence = 0.95,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     as_json: AsJson = False,
 ) -> None:
     """Compare generated continuations with two real takes of each scene (Physics-IQ)."""

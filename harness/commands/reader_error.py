@@ -31,7 +31,7 @@ def reader_error(
     people: Annotated[
         str, typer.Option(help="The reader: reference, nudenet, clip:SOURCE, vlm:MODEL or vlm:FILE.yaml.")
     ] = "reference",
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     as_json: AsJson = False,
 ) -> None:
     """Measure what a reader of people takes for what, to correct the shares of a bias audit."""
@@ -40,6 +40,7 @@ def reader_error(
     check_output("--out", out, [labels, *files_named(people)])
     from ...metrics.encoders.base import EncoderOptions
     from ...safety.bias.labelled_people import error_on_folder, error_on_world, read_labels_of_people
+    from ..core.storage import local_folder
 
     if folder is None or labels is None:
         if people != "reference":
@@ -47,7 +48,7 @@ def reader_error(
         found = error_on_world()
     else:
         with track("reading clips", len(read_labels_of_people(labels))) as ticker:
-            options = EncoderOptions(cache=cache)
+            options = EncoderOptions(cache=local_folder(cache))
             found = error_on_folder(folder, labels, people, options, each=ticker.advance)
     write_atomic(out, found.model_dump_json(indent=1) + "\n")
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,17 @@ import typer
 from ..core.errors import UsageError
 from ..core.mlflow_names import flat_params
 from .one_run import ALL_FAILED, Job, nothing_came, print_summary
-from .options import AsJson, Cache, Plugins, TrackingUri, check_address, load_plugins, settings, warn
+from .options import (
+    AsJson,
+    Cache,
+    ClipsOption,
+    Plugins,
+    TrackingUri,
+    check_address,
+    load_plugins,
+    settings,
+    warn,
+)
 
 __all__ = ["rerun"]
 
@@ -20,11 +31,15 @@ def rerun(
     run: Annotated[Path, typer.Argument(help="The run to repeat.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the new run; by default RUN-rerun.")] = None,
     plugin: Plugins = None,
-    cache: Cache = Path("cache"),
+    clips: ClipsOption = None,
+    cache: Cache = "cache",
     tracking_uri: TrackingUri = None,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a run from its run.json: the same suite, generator, device, dtype and threads."""
+    """Repeat a run from its run.json: the same suite, generator, device, dtype and threads.
+
+    Its clips are stored where those of the run are, or in the new folder if those are in the run's own.
+    """
     check_address(tracking_uri)
     from ...generators.identity import identity_of
     from ..matrix import NamedGenerator
@@ -44,6 +59,7 @@ def rerun(
     device, dtype = str(made.get("device", "auto")), str(made.get("dtype", "float32"))
     threads = (record.get("threads") or {}).get("torch")
     how = settings(cache, device, dtype, threads if isinstance(threads, int) else None)
+    how = replace(how, clips=clips or record.get("clips"))
     job = Job(Suite.model_validate(record["suite"]), how, device, dtype, tracking_uri)
     step = record.get("step")
     one = NamedGenerator(str(record["generator_spec"]), folder.name, step if isinstance(step, int) else None)

@@ -16,6 +16,7 @@ from .one_run import ALL_FAILED, Job, after_scoring, made_with, nothing_came, pr
 from .options import (
     AsJson,
     Cache,
+    ClipsOption,
     Device,
     DeviceOption,
     Dtype,
@@ -82,7 +83,8 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
-    cache: Cache = Path("cache"),
+    clips: ClipsOption = None,
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,
@@ -117,6 +119,7 @@ def run(
         notes["meta"] = _read_meta(meta)
     how = replace(
         settings(cache, device, dtype, threads, Workers(workers, ray_address, gpus_per_worker)),
+        clips=clips,
         retry_failed=retry_failed,
         stop_after=stop_after,
         reuse=reuse,
@@ -147,7 +150,7 @@ def score(
     thresholds: ThresholdsOption = None,
     reference_set: ReferenceSetOption = None,
     plugin: Plugins = None,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     threads: Threads = None,

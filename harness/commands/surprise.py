@@ -65,7 +65,7 @@ def surprise(
     ] = None,
     plugin: Plugins = None,
     confidence: Confidence = 0.95,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     as_json: AsJson = False,

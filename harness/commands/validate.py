@@ -63,7 +63,7 @@ def validate(
         int, typer.Option(min=8, max=4096, help="Frames of each video of --real that are taken.")
     ] = 16,
     encoder: EncoderOption = None,
-    cache: Cache = Path("cache"),
+    cache: Cache = "cache",
     device: DeviceOption = Device.auto,
     dtype: DtypeOption = Dtype.float32,
     plugin: Plugins = None,
@@ -121,6 +121,7 @@ def validate(
         load_plugins(plugin)
         from ...metrics.encoders.base import EncoderOptions
         from ...metrics.validation.measure_bench import ALL, ValidationOptions
+        from ..core.storage import local_folder
         from .validate_measures import run_validation, sources
 
         named = ",".join(measures or [ALL]).split(",")
@@ -133,7 +134,7 @@ def validate(
             world=world,
             families=tuple(family or ()),
             encoders=sources(encoder or []),
-            options=EncoderOptions(device=device.value, dtype=dtype.value, cache=cache),
+            options=EncoderOptions(device=device.value, dtype=dtype.value, cache=local_folder(cache)),
         )
         run_validation(Path("runs/measures") if out is None else out, asked, cache, as_json)
         return

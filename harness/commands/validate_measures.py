@@ -15,6 +15,7 @@ from .options import print_json, print_table, say
 if TYPE_CHECKING:
     from ...metrics.validation.measure_bench import ValidationOptions
     from ...metrics.validation.measure_card import MeasureCard
+    from ..core.storage import Place
 
 __all__ = ["measures_table", "run_validation", "sources"]
 
@@ -35,7 +36,7 @@ def sources(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def run_validation(out: Path, asked: ValidationOptions, cache: Path, as_json: bool) -> None:
+def run_validation(out: Path, asked: ValidationOptions, cache: Place, as_json: bool) -> None:
     """Measure the card, and print it."""
     from ...metrics.encoders.cache import FeatureCache
     from ...metrics.validation.measure_bench import MEASURE_TEXT, validate_measures

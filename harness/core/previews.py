@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from .codec import encode_mp4, exact_rate
 from .errors import MediaError
 from .media import Clip, Decoding, open_clip
+from .storage import File, opened
 
 __all__ = ["preview_mp4"]
 
 
 def preview_mp4(
-    path: Path,
+    source: File,
     *,
     min_side: int = 192,
     max_side: int = 480,
@@ -31,7 +32,7 @@ def preview_mp4(
     a large one is shrunk until its longer side has ``max_side``. The rate is the declared one, evenly spaced.
 
     Args:
-        path: of the video.
+        source: the video.
         min_side, max_side: pixels.
         max_seconds: of the video.
         crf: how strongly it is compressed, from 0 (hardly) to 51.
@@ -42,9 +43,9 @@ def preview_mp4(
     """
     from av.error import FFmpegError
 
-    clip = open_clip(path)
     options = {"profile": "baseline", "crf": str(crf), "preset": "veryfast"}
-    with tempfile.TemporaryDirectory() as folder:
+    with opened(source) as path, tempfile.TemporaryDirectory() as folder:
+        clip = open_clip(path)
         file = Path(folder) / "preview.mp4"
         frames = _preview_frames(clip, min_side, max_side, max_seconds)
         frames = frames if change is None else map(change, frames)

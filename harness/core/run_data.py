@@ -16,6 +16,7 @@ from .items import Item
 from .keys import Json
 from .layers import LayerDecision
 from .media import ClipInfo
+from .storage import Folder, Storage, storage_at
 
 __all__ = [
     "ClipRecord",
@@ -25,6 +26,7 @@ __all__ = [
     "Score",
     "SetScore",
     "Status",
+    "clip_files",
     "encoder_text",
     "named_values",
     "outcome_counts",
@@ -44,7 +46,7 @@ class ClipRecord:
         outcome: ``ok``, ``refused``, ``failed`` or ``not_applicable``.
         reason: why there is no clip.
         sha256: of the stored file's bytes.
-        file: name of the stored file in ``clips/``.
+        file: name of the stored file; see `clip_files`.
         info: properties from decoding; None until the file has been decoded, or if it cannot be.
         seconds: the item's share of the time that its unit of work took to generate.
         layers: decisions of the safeguards around the generator, in order.
@@ -181,6 +183,16 @@ def outcome_counts(counts: Mapping[str, int]) -> dict[str, int]:
     always = {name: counts.get(name, 0) for name in ("ok", "refused", "failed")}
     rest = counts.get("not_applicable", 0)
     return {**always, "not_applicable": rest} if rest else always
+
+
+def clip_files(folder: Path, record: Mapping[str, Any]) -> Storage:
+    """Find the stored clips of a run: in its folder, or where its record says.
+
+    Raises:
+        UsageError: the record names a store that needs a package that is not installed.
+    """
+    elsewhere = record.get("clips")
+    return storage_at(str(elsewhere)) if elsewhere else Folder(folder / "clips")
 
 
 def encoder_text(fields: Mapping[str, Any]) -> str:

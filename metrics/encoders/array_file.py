@@ -7,19 +7,21 @@ is read without the others. Nothing in such a file is executed.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAMAGED", "ArrayFile", "arrays_sha256", "write_arrays"]
+from ...harness.core.storage import Folder, Storage
+
+__all__ = ["DAMAGED", "ArrayFile", "arrays_sha256", "store_arrays", "write_arrays"]
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError, RecursionError)
 """What reading a file that was damaged or changed may raise."""
@@ -38,13 +40,14 @@ class ArrayFile:
         OSError: there is no such file. A file of something else raises one of `DAMAGED`, here or later.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         head = file.readline()
         index = json.loads(head)
         self.told: Any = index["told"]
         self._file = file
         self._places: dict[str, Any] = index["arrays"]
-        self._start, self._size = len(head), os.fstat(file.fileno()).st_size
+        size = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else os.fstat(file.fileno()).st_size
+        self._start, self._size = len(head), size
 
     @property
     def names(self) -> list[str]:
@@ -68,9 +71,14 @@ class ArrayFile:
 
 
 def write_arrays(path: Path, told: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays into a local file; see `store_arrays`."""
+    store_arrays(Folder(path.parent), path.name, told, arrays)
+
+
+def store_arrays(storage: Storage, name: str, told: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays of numbers or text, and plain JSON beside them; the folder is made if need be.
 
-    The file is written beside and renamed, and not forced to the disk, which takes longer than encoding a
+    A local file is written beside and renamed, and not forced to the disk, which takes longer than encoding a
     small clip: a file that a loss of power tears counts as absent where its digests are looked at.
 
     Raises:
@@ -79,25 +87,21 @@ def write_arrays(path: Path, told: Any, arrays: Mapping[str, NDArray[Any]]) -> N
     places: dict[str, Any] = {}
     parts: list[NDArray[Any]] = []
     offset = 0
-    for name, array in arrays.items():
+    for key, array in arrays.items():
         part = np.ascontiguousarray(array).reshape(np.shape(array))
         if not _PLAIN.fullmatch(part.dtype.str):
-            raise ValueError(f"the array {name!r} of {part.dtype} is neither of numbers nor of text")
-        places[name] = (part.dtype.str, part.shape, offset)
+            raise ValueError(f"the array {key!r} of {part.dtype} is neither of numbers nor of text")
+        places[key] = (part.dtype.str, part.shape, offset)
         parts.append(part)
         offset += part.nbytes
     head = json.dumps({"told": told, "arrays": places}, separators=(",", ":"))
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        file = beside.open("wb")
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = beside.open("wb")
-    with file:
+
+    def fill(file: IO[bytes]) -> None:
         file.write(head.encode("utf-8") + b"\n")
         for part in parts:
             file.write(part.data if part.size else b"")
-    beside.replace(path)
+
+    storage.write(name, fill)
 
 
 def arrays_sha256(whose: str, arrays: Mapping[str, NDArray[Any]]) -> str:

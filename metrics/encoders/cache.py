@@ -5,6 +5,8 @@
     <cache>/text/<encoder digest>/<prompt digest>.arrays    a prompt's embedding, shape (1, k)
     <cache>/sets/<reference set digest>/<encoder digest>/     an index of features, see `feature_index`
 
+<cache> is a folder, or a prefix of an object store; the indexes of sets are on this machine then.
+
 A damaged or incomplete entry counts as absent and is computed again. A file is written anew with what is
 added to it; of two processes that add to one clip at the same time, the last one keeps its features.
 """
@@ -16,7 +18,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,8 @@ from numpy.typing import NDArray
 from ...harness.core.clip_info import DECODING_VERSION, ClipInfo
 from ...harness.core.errors import UsageError
 from ...harness.core.keys import canonical_json, digest
-from .array_file import DAMAGED, ArrayFile, arrays_sha256, write_arrays
+from ...harness.core.storage import Place, Storage, local_folder, storage_at
+from .array_file import DAMAGED, ArrayFile, arrays_sha256, store_arrays
 from .base import Feature, Record
 from .feature_index import IndexWriter, open_index, writing
 
@@ -36,16 +39,27 @@ _META, _ARRAY = "meta", "array."
 
 
 class FeatureCache:
-    """A cache of features in a folder; any number of processes may share it."""
+    """A cache of features in a folder, or in an object store; any number of processes may share it.
 
-    def __init__(self, folder: Path) -> None:
-        """Use ``folder``, which is created when first needed; UsageError if it is a file."""
+    Attributes:
+        storage: where the features of clips and texts are.
+        folder: where the indexes of reference sets are, which are mapped into memory and locked: the cache
+            itself, or a folder of this machine for an object store.
+    """
+
+    def __init__(self, place: Place) -> None:
+        """Use a folder, which is created when first needed, or the address of a store.
+
+        Raises:
+            UsageError: the folder is a file or cannot be written, or the address is none.
+        """
+        self.storage: Storage = storage_at(place)
+        self.folder = folder = local_folder(place)
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"the cache {folder} is a file; name a folder with --cache")
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not os.access(there, os.W_OK | os.X_OK):
             raise UsageError(f"the cache {folder} cannot be written; name another folder with --cache")
-        self.folder = folder
 
     def get(self, clip_sha: str, encoder_digest: str) -> Feature | Record | None:
         """Return a cached feature, or None."""
@@ -67,9 +81,8 @@ class FeatureCache:
         self, clip_sha: str, encoder_digests: Iterable[str]
     ) -> tuple[ClipInfo | None, dict[str, Feature | Record]]:
         """Return what is cached of a clip: its properties, and features by the digest of their encoder."""
-        path = self._clip(clip_sha)
         try:
-            with path.open("rb") as file:
+            with self.storage.open(self._clip(clip_sha)) as file:
                 held = ArrayFile(file)
                 told = {one: held.told["features"].get(one) for one in encoder_digests}
                 found = {one: _feature(held, clip_sha, one, entry) for one, entry in told.items() if entry}
@@ -82,8 +95,8 @@ class FeatureCache:
         self, clip_sha: str, info: ClipInfo | None, features: Mapping[str, Feature | Record]
     ) -> None:
         """Add features of a clip, by the digest of their encoder, and its properties to what is there."""
-        path = self._clip(clip_sha)
-        there = _whole(path)
+        stored = self._clip(clip_sha)
+        there = _whole(self.storage, stored)
         if info is not None:
             told = vars(info)
             kept = digest("clip info", {"clip": clip_sha, "info": told})
@@ -96,15 +109,16 @@ class FeatureCache:
             there.arrays |= {f"{number}.{name}": array for name, array in parts.items()}
             kept = arrays_sha256(f"{clip_sha}/{encoder_digest}", parts)
             there.features[encoder_digest] = {"number": number, "names": list(parts), "digest": kept}
-        write_arrays(path, {"info": there.info, "features": there.features}, there.arrays)
+        described = {"info": there.info, "features": there.features}
+        store_arrays(self.storage, stored, described, there.arrays)
 
     def get_text(self, text: str, encoder_digest: str) -> Feature | None:
         """Return a prompt's cached embedding, or None."""
-        return _matrix(_load(self._text(text, encoder_digest)))
+        return _matrix(_load(self.storage, self._text(text, encoder_digest)))
 
     def put_text(self, text: str, encoder_digest: str, feature: Feature) -> None:
         """Store a prompt's embedding."""
-        _save(self._text(text, encoder_digest), feature)
+        _save(self.storage, self._text(text, encoder_digest), feature)
 
     def get_set(self, set_digest: str, encoder_digest: str) -> tuple[Feature, list[str]] | None:
         """Return the cached features of a reference set, (M, k) memory-mapped, and each row's clip."""
@@ -120,12 +134,12 @@ class FeatureCache:
         """
         return writing(self._set(set_digest, encoder_digest), whose)
 
-    def _clip(self, clip_sha: str) -> Path:
+    def _clip(self, clip_sha: str) -> str:
         # Features depend on decoding, so those of another decoding version are not read.
-        return self.folder / "features" / f"v{DECODING_VERSION}" / clip_sha[:2] / f"{clip_sha}.arrays"
+        return f"features/v{DECODING_VERSION}/{clip_sha[:2]}/{clip_sha}.arrays"
 
-    def _text(self, text: str, encoder_digest: str) -> Path:
-        return self.folder / "text" / encoder_digest / f"{digest('text', {'text': text})}.arrays"
+    def _text(self, text: str, encoder_digest: str) -> str:
+        return f"text/{encoder_digest}/{digest('text', {'text': text})}.arrays"
 
     def _set(self, set_digest: str, encoder_digest: str) -> Path:
         return self.folder / "sets" / set_digest / encoder_digest
@@ -140,9 +154,9 @@ class _Whole:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict[str, "NDArray[Any]"])
 
 
-def _whole(path: Path) -> _Whole:
+def _whole(storage: Storage, name: str) -> _Whole:
     try:
-        with path.open("rb") as file:
+        with storage.open(name) as file:
             held = ArrayFile(file)
             arrays = {name: held.read(name) for name in held.names}
         features = dict(held.told["features"])
@@ -185,22 +199,23 @@ def _joined(parts: dict[str, NDArray[Any]]) -> Feature | Record:
     return Record({name.removeprefix(_ARRAY): array for name, array in parts.items()}, meta)
 
 
-def _load(path: Path) -> Feature | Record | None:
+def _load(storage: Storage, name: str) -> Feature | Record | None:
     try:
-        with path.open("rb") as file:
+        with storage.open(name) as file:
             held = ArrayFile(file)
             parts = {name: held.read(name) for name in held.names}
-        return _joined(parts) if held.told == arrays_sha256(_owner(path), parts) else None
+        return _joined(parts) if held.told == arrays_sha256(_owner(name), parts) else None
     except DAMAGED:
         return None
 
 
-def _save(path: Path, feature: Feature) -> None:
+def _save(storage: Storage, name: str, feature: Feature) -> None:
     parts = _parts(feature)
-    write_arrays(path, arrays_sha256(_owner(path), parts), parts)
+    store_arrays(storage, name, arrays_sha256(_owner(name), parts), parts)
 
 
-def _owner(path: Path) -> str:
+def _owner(name: str) -> str:
+    path = PurePosixPath(name)
     return f"{path.parent.name}/{path.stem}"
 
 

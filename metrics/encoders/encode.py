@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...harness.core.errors import MediaError, UsageError, describe
 from ...harness.core.media import ClipInfo, Decoding, Window, decoding, open_clip
+from ...harness.core.storage import File, damaged_clip, opened
 from .base import Encoder, Feature, FileEncoder, Incomplete, NotApplicable, Record, Stream
 from .cache import FeatureCache
 
@@ -39,8 +40,10 @@ class Encoded:
         return {name: made for name, made in self.features.items() if isinstance(made, Record)}
 
 
-def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache: FeatureCache) -> Encoded:
+def encode_clip(sha256: str, file: File, encoders: Mapping[str, Encoder], cache: FeatureCache) -> Encoded:
     """Return the features of a stored clip: cached ones, and the rest computed in one pass over the frames.
+
+    The file is opened only if something is not cached.
 
     Raises:
         UsageError: the file is gone, or is not the one whose sha256 was recorded.
@@ -58,12 +61,13 @@ def encode_clip(sha256: str, path: Path, encoders: Mapping[str, Encoder], cache:
     missing = {n: encoder for n, encoder in encoders.items() if n not in features and n not in not_applicable}
     if info is not None and not missing:
         return Encoded(info, features, {}, not_applicable=not_applicable)
-    if not path.is_file():
-        raise _damaged(path, "is gone")
-    with decoding(path, sound=_hear(missing)) as frames:
-        if frames.clip.sha256 != sha256:
-            raise _damaged(path, "has changed")
-        made = _one_pass(frames, missing)
+    with opened(file) as path:
+        if not path.is_file():
+            raise damaged_clip(file, "is gone")
+        with decoding(path, sound=_hear(missing)) as frames:
+            if frames.clip.sha256 != sha256:
+                raise damaged_clip(file, "has changed")
+            made = _one_pass(frames, missing)
     new: dict[str, Feature | Record] = {
         missing[name].digest: feature
         for name, feature in made.features.items()
@@ -155,11 +159,3 @@ class _Sink:
         if self._error is not None:
             raise self._error
         return self._stream.finish()
-
-
-def _damaged(path: Path, how: str) -> UsageError:
-    """Build the error for a run folder that lost a clip, which is not a failure of the generator."""
-    return UsageError(
-        f"the stored clip {path} {how}; restore it, or delete it and let 'screentest run --retry-failed' "
-        "make it again. No score was changed"
-    )

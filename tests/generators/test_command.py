@@ -228,7 +228,7 @@ def test_the_examples_of_the_page_run_as_they_stand(tmp_path, monkeypatch, code_
     records = list(store.clips().values())
     assert [record.outcome for record in records] == ["ok"] * 4 + ["refused"] * 2
     assert {record.reason for record in records} == {"", "no weapons"}
-    frames = frames_of(store.clip_path(records[0]))
+    frames = frames_of(store.clip_file(records[0]))
     assert frames.shape == (16, 64, 64, 3)
     assert frames[0, ..., 0].astype(int).max() > frames[0, ..., 2].astype(int).min() + 100  # a red ball
     capsys.readouterr()
@@ -249,6 +249,6 @@ def test_the_examples_of_the_page_run_as_they_stand(tmp_path, monkeypatch, code_
     assert [record.outcome for record in records] == ["ok"] * 6
     assert len({record.sha256 for record in records}) == 6  # another prompt or seed is another clip
     for record in records:
-        frames = frames_of(store.clip_path(record)).astype(int)
+        frames = frames_of(store.clip_file(record)).astype(int)
         assert frames.shape == (16, 64, 64, 3)
         assert abs(frames[-1] - frames[0]).max() > 50  # it moves

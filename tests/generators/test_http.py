@@ -128,7 +128,7 @@ def test_each_answer_is_one_outcome(toy, tmp_path, make_suite):
     }
     assert found["h"].outcome == "failed"
     assert "no longer knows the job" in found["h"].reason
-    assert store.clip_path(found["a"]).read_bytes() == toy.film
+    assert store.clip_file(found["a"]).read_bytes() == toy.film
 
 
 def test_the_server_is_asked_for_all_of_an_item(toy, tmp_path):

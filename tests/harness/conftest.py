@@ -111,7 +111,7 @@ class RunMaker:
         store.put_clips(list(clips.values()))
         for item, clip in clips.items():
             if clip.file is not None:
-                store.clip_path(clip).write_bytes(_content(item, generator))
+                store.clip_file(clip).write_bytes(_content(item, generator))
         rows: list[Score] = []
         for measure_name, cells in (values or {}).items():
             about = self.registry.get(measure_name)

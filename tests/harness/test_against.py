@@ -35,7 +35,7 @@ def test_a_run_against_a_folder_named_by_items(made, tmp_path):
     clips = list(made.clips().values())
     for own, other in zip(clips, [*clips[2:], *clips[:2]], strict=True):
         if own is not clips[-1]:
-            shutil.copyfile(made.clip_path(other), folder / f"{own.item}.mp4")
+            shutil.copyfile(made.clip_file(other), folder / f"{own.item}.mp4")
     found = against(made, folder)
     psnr = found.estimates["psnr"]
     assert psnr.n == 5

@@ -20,6 +20,7 @@ from screentest.harness.run import Settings, run, score_run
 from screentest.harness.store import open_run
 from screentest.harness.workers import Workers
 
+from .s3_server import served
 from .worker_fixtures import PLUGIN, marked_suite, plugin_loaded, tables
 
 ray: Any = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
@@ -79,6 +80,23 @@ def test_four_workers_and_scoring_again_give_the_same_table():
         score_run(out, more, Settings(Path(f"new cache {workers}"), threads=1, workers=Workers(workers)))
     assert tables(four) == tables(alone)
     assert len(tables(four)[0]) == 12 * 4
+
+
+@pytest.mark.slow
+def test_workers_store_clips_and_features_in_s3_and_give_the_same_table():
+    pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
+    alone = running("alone", 1)
+    with served() as server:
+        for number in (1, 2, 4):
+            server.empty()
+            there = Settings(
+                "s3://films/features", threads=1, clips="s3://films/clips", workers=Workers(number)
+            )
+            run(marked_suite(), make_generator("marked:"), Path(f"there {number}"), there)
+            assert tables(Path(f"there {number}")) == tables(alone)
+            assert sum(key.endswith(".mp4") for key in server.list()) == 10
+            assert sum(key.endswith(".arrays") for key in server.list()) == 10
+            assert not list(Path(f"there {number}", "clips").iterdir())
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_what_was_measured_is_what_is_stored(tmp_path, suite, generator, cache):
     run(suite, generator, tmp_path / "run", Settings(cache))
     store = open_run(tmp_path / "run")
     for record in store.clips().values():
-        clip = media.open_clip(store.clip_path(record))
+        clip = media.open_clip(store.clip_file(record))
         assert clip.sha256 == record.sha256
         assert record.info is not None
         assert record.info.frames == 6
@@ -233,7 +233,7 @@ def test_a_stored_clip_that_is_damaged_stops_the_scoring_and_changes_no_score(
     run(suite, generator, tmp_path / "run", Settings(cache))
     before = table(tmp_path / "run")
     store = open_run(tmp_path / "run")
-    path = store.clip_path(next(iter(store.clips().values())))
+    path = store.clip_file(next(iter(store.clips().values())))
     whole = path.read_bytes()
     more = make_suite(measures=["motion.warping_error"])
     path.write_bytes(whole + b"\0")
@@ -251,7 +251,7 @@ def test_a_clip_that_is_gone_is_made_again_on_request(tmp_path, suite, generator
     run(suite, generator, tmp_path / "run", Settings(cache))
     before = table(tmp_path / "run")
     store = open_run(tmp_path / "run")
-    path = store.clip_path(next(iter(store.clips().values())))
+    path = store.clip_file(next(iter(store.clips().values())))
     path.unlink()
     run(suite, generator, tmp_path / "run", Settings(cache, retry_failed=True))
     assert path.is_file()

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 from screentest.generators import make_generator
+from screentest.harness.clip_files import take_over
 from screentest.harness.core.errors import UsageError
+from screentest.harness.core.storage import Folder
 from screentest.harness.instruments import Instruments, instruments
 from screentest.harness.plan import suite_items
 from screentest.harness.run import Settings, plan_run, run
 from screentest.harness.store import RunStore
 from screentest.harness.team import Team, made_here, refuse_unbuildable
-from screentest.harness.workers import Worker, WorkerJob, Workers, cache_id, keep_fresh
+from screentest.harness.workers import Worker, WorkerJob, Workers, keep_fresh
 from screentest.metrics import laws
 from screentest.metrics.encoders.base import EncoderOptions
 from screentest.metrics.encoders.cache import FeatureCache
@@ -53,7 +55,7 @@ def test_a_worker_gives_the_bytes_of_clips_and_leaves_no_file(driver):
     store, _, job = driver
     worker = Worker(job)
     host = worker.ready("generate")
-    assert host.sees_run
+    assert host.sees_clips
     made = worker.generate(store.items()[:2])
     assert [one.record.outcome for one in made] == ["ok", "ok"]
     assert all(one.beside is None and one.data for one in made)
@@ -65,10 +67,10 @@ def test_clips_travel_and_features_come_back_where_the_folders_are_not_shared(dr
     run(marked_suite(), make_generator("marked:"), tmp_path / "whole", Settings(tmp_path / "other cache"))
     whole = RunStore(tmp_path / "whole", {"schema": 5})
     items, records = whole.items()[:2], whole.clips()
-    work = [(item, records[item.id], whole.clip_path(records[item.id]).read_bytes()) for item in items]
+    work = [(item, records[item.id], whole.clip_file(records[item.id]).read_bytes()) for item in items]
 
     worker = Worker(replace(job, run="/not/here", cache="/not/here"))
-    assert not worker.ready("score").sees_run
+    assert not worker.ready("score").sees_clips
     scored = worker.score(work)
     flicker = [next(s for s in one.scores if s.measure == "motion.flicker") for one in scored]
     assert [s.status for s in flicker] == ["ok", "ok"]
@@ -93,7 +95,7 @@ def test_a_shared_cache_is_written_by_the_worker(driver, tmp_path):
     whole = RunStore(tmp_path / "w", {"schema": 5})
     item = whole.items()[0]
     clip = whole.clips()[item.id]
-    [scored] = worker.score([(item, clip, whole.clip_path(clip).read_bytes())])
+    [scored] = worker.score([(item, clip, whole.clip_file(clip).read_bytes())])
     assert record.items == 12
     assert scored.fresh == []
     assert FeatureCache(tmp_path / "cache").get_info(str(clip.sha256)) == scored.record.info
@@ -175,6 +177,36 @@ def test_folders_of_clips_and_services_stay_in_the_driver(tmp_path):
     assert not made_here(make_generator("marked:"))
 
 
+def test_a_worker_stores_clips_and_features_where_the_run_has_them(tmp_path):
+    clips, features = (tmp_path / "clips").as_uri(), (tmp_path / "features").as_uri()
+    suite, generator = marked_suite(), make_generator("marked:")
+    tools = instruments(suite, features, EncoderOptions())
+    record = {
+        "id": "0123",
+        "suite": suite.model_dump(mode="json"),
+        "generator": {},
+        "generator_spec": "marked:",
+        "clips": clips,
+    }
+    store = RunStore.create(tmp_path / "run", plan_run(suite, generator), record)
+    job = Team(Workers(2), store, suite, tools, EncoderOptions(), generator).job
+    for seen, told in ((True, job), (False, replace(job, clips_id="another", cache_id="another"))):
+        worker = Worker(told)
+        assert worker.ready("generate").sees_clips is seen
+        made = worker.generate(store.items()[:2])
+        assert [one.stored for one in made] == [seen, seen]
+        assert [one.data is None for one in made] == [seen, seen]
+        records = [take_over(one, store.clip_files, store.staging) for one in made]
+        assert all(store.clip_file(one).is_file() for one in records)
+        worker.ready("score")
+        data = [None if seen else store.clip_file(one).read_bytes() for one in records]
+        scored = worker.score(list(zip(store.items()[:2], records, data, strict=True)))
+        assert [one.status for each in scored for one in each.scores] == ["ok"] * 6
+        assert [bool(each.fresh) for each in scored] == [not seen] * 2
+        assert len(list((tmp_path / "features" / "features").rglob("*.arrays"))) == 2
+    assert not list(store.staging.iterdir())
+
+
 def test_a_cache_keeps_its_id(tmp_path):
-    assert cache_id(tmp_path / "c") == cache_id(tmp_path / "c")
-    assert cache_id(tmp_path / "d") != cache_id(tmp_path / "c")
+    assert Folder(tmp_path / "c").identify() == Folder(tmp_path / "c").identify()
+    assert Folder(tmp_path / "d").identify() != Folder(tmp_path / "c").identify()

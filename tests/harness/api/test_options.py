@@ -84,11 +84,11 @@ def test_options_change_the_suite(tmp_path):
 
 def test_the_cache_is_the_one_that_is_named_then_that_of_the_environment(monkeypatch):
     monkeypatch.delenv("SCREENTEST_CACHE", raising=False)
-    assert settings_of({}).cache == Path("cache")
-    assert settings_of({}, Path("other")).cache == Path("other")
+    assert Path(settings_of({}).cache) == Path("cache")
+    assert Path(settings_of({}, Path("other")).cache) == Path("other")
     monkeypatch.setenv("SCREENTEST_CACHE", "shared")
-    assert settings_of({}, Path("other")).cache == Path("shared")
-    assert settings_of({"cache": "mine"}).cache == Path("mine")
+    assert Path(settings_of({}, Path("other")).cache) == Path("shared")
+    assert Path(settings_of({"cache": "mine"}).cache) == Path("mine")
     assert settings_of({"name": "x", "notes": {"a": 1}}).notes == {"a": 1, "name": "x"}
 
 

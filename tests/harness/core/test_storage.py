@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from screentest.harness.core import storage
+from screentest.harness.core.errors import MediaError, ServiceDown, UsageError
+from screentest.harness.core.storage import Folder, ObjectStore, local_folder, opened, size_of, storage_at
+
+from ..s3_server import S3Server, forget_stores, served
+
+pytest.importorskip("s3fs", reason="the extra 's3' is not installed")
+NAME = "a.mp4"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with served() as made:
+        yield made
+
+
+@pytest.fixture(params=["folder", "file", "memory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        request.getfixturevalue("server").empty()
+        return "s3://films/some/prefix"
+    if request.param == "memory":
+        return f"memory://{tmp_path.name}/prefix"
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    return str(folder) if request.param == "folder" else folder.as_uri()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_what_is_stored_comes_back_and_what_is_not_is_gone(place, tmp_path):
+    store = storage_at(place)
+    beside = tmp_path / "beside"
+    beside.write_bytes(b"frames")
+    store.add(beside, NAME)
+    assert beside.exists()
+    store.take(beside, "b.mp4")
+    assert not beside.exists()
+    store.write("deep/er.npz", lambda file: file.write(b"numbers"))
+    with store.open("deep/er.npz") as file:
+        assert file.read() == b"numbers"
+    with pytest.raises(FileNotFoundError):
+        store.open("none.npz")
+    assert dict(store.hashed([NAME, "b.mp4", "none"])) == {
+        NAME: sha256(b"frames"),
+        "b.mp4": sha256(b"frames"),
+        "none": None,
+    }
+    assert store.file(NAME).is_file()
+    assert not store.file("none").is_file()
+    assert (size_of(store.file(NAME)), size_of(store.file("none"))) == (6, None)
+    assert store.file(NAME).read_bytes() == b"frames"
+
+
+def test_many_are_hashed_in_their_order(place):
+    store = storage_at(place)
+    names = [f"{k}.mp4" for k in range(20)]
+    for name in names:
+        store.write(name, lambda file, name=name: file.write(name.encode()))
+    assert list(store.hashed(names)) == [(name, sha256(name.encode())) for name in names]
+
+
+def test_a_place_keeps_its_id(place):
+    store = storage_at(place)
+    assert not store.is_known_as("")
+    name = store.identify()
+    assert len(name) == 32
+    assert store.identify() == name
+    assert store.is_known_as(name)
+    assert not store.is_known_as("another")
+
+
+def test_an_object_is_a_file_for_the_time_of_a_block_and_is_held_to_its_sha256(server):
+    server.empty()
+    store = storage_at("s3://films/clips")
+    server.put(f"clips/{NAME}", b"frames")
+    with opened(store.file(NAME, sha256(b"frames"))) as path:
+        assert path.read_bytes() == b"frames"
+        assert path.name == NAME
+    assert not path.exists()
+    server.put(f"clips/{NAME}", b"others")
+    changed = pytest.raises(UsageError, match=r"the stored clip s3://films/clips/a\.mp4 has changed; restore")
+    with changed, opened(store.file(NAME, sha256(b"frames"))):
+        pass
+    server.delete(f"clips/{NAME}")
+    with opened(store.file(NAME, sha256(b"frames"))) as path:
+        assert not path.is_file()
+
+
+def test_what_is_said_of_a_fetched_file_names_its_object(server):
+    server.empty()
+    server.put(f"clips/{NAME}", b"no video")
+
+    def complain() -> None:
+        with opened(storage_at("s3://films/clips").file(NAME)) as path:
+            raise MediaError(f"{path} is no video")
+
+    with pytest.raises(MediaError, match=r"^s3://films/clips/a\.mp4 is no video$"):
+        complain()
+
+
+def test_a_local_file_is_opened_where_it_is(tmp_path):
+    with opened(tmp_path / NAME) as path:
+        assert path == tmp_path / NAME
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("s3://key:secret@films/x", "credentials and an endpoint come from the environment"),
+        ("s3://films/x?endpoint=http://a", "credentials and an endpoint come from the environment"),
+        ("s3:/films/x", "lacks a slash; an address is s3://BUCKET/PREFIX"),
+        ("s3://", "names no bucket"),
+        ("film://films/x", "cannot be used: ValueError: Protocol not known: film"),
+        ("file://host/x", "names no folder of this machine"),
+    ],
+)
+def test_what_is_no_address_of_a_store_is_one_sentence(place, says):
+    with pytest.raises(UsageError, match=says) as told:
+        storage_at(place)
+    assert "secret" not in str(told.value)
+
+
+def test_without_s3fs_the_extra_is_named(monkeypatch):
+    def url_to_fs(*asked: object, **options: object) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", url_to_fs)
+    with pytest.raises(UsageError, match=r"install it: pip install 'screentest\[s3\]'"):
+        storage_at("s3://another/prefix")
+
+
+def test_a_bucket_that_is_not_there_is_named(server):
+    with pytest.raises(UsageError, match="there is no bucket for s3://nowhere/x"):
+        storage_at("s3://nowhere/x").identify()
+
+
+def test_a_server_that_is_gone_is_no_fault_of_what_was_asked(server, monkeypatch):
+    server.empty()
+    monkeypatch.setattr(storage, "_TRIES", 2)
+    forget_stores()
+    store = storage_at("s3://films/x")
+    store.identify()
+    server.stop()
+    try:
+        for asked in (
+            lambda: store.open(NAME),
+            lambda: store.file(NAME).is_file(),
+            lambda: list(store.hashed([NAME])),
+            lambda: store.write(NAME, lambda file: file.write(b"x")),
+        ):
+            with pytest.raises(ServiceDown, match="the same command goes on from here"):
+                asked()
+        assert not store.is_known_as("any")
+    finally:
+        server.start()
+    assert store.identify()
+
+
+def test_credentials_that_are_missing_or_refused_are_named(server, monkeypatch, tmp_path):
+    from botocore.exceptions import NoCredentialsError
+
+    store = storage_at("s3://films/x")
+    assert isinstance(store, ObjectStore)
+
+    def failing(error: Exception) -> None:
+        def raises(*asked: object, **options: object) -> None:
+            raise error
+
+        monkeypatch.setattr(store._system, "cat_file", raises)
+
+    failing(NoCredentialsError())
+    with pytest.raises(UsageError, match="there are no credentials for s3://films/x"):
+        store.open(NAME)
+    failing(PermissionError("Access Denied"))
+    with pytest.raises(UsageError, match="access to s3://films/x is refused"):
+        store.open(NAME)
+
+
+def test_local_files_of_a_store_are_in_the_user_s_cache(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert local_folder("s3://films/x") == tmp_path / "screentest" / "stores" / "s3---films-x"
+    assert local_folder("cache") == Path("cache")
+    assert storage_at("cache") == Folder(Path("cache"))
