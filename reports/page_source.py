@@ -1,16 +1,18 @@
 """Tell whether the page of a run still shows the run as it is, so that it need not be drawn again.
 
 The page names the digest of what it was made of: the files of the run folder, the names of the clips in it,
-the votes on judges beside it, and the code of the pages. Stored clips are never written again under the same
-name.
+the votes on judges beside it, and the code, cards, suites and other data of this package, but for weights.
+Stored clips are never written again under the same name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..harness.core.keys import digest, file_sha256
@@ -19,6 +21,8 @@ __all__ = ["page_is_current", "page_source"]
 
 _SUFFIXES = frozenset({".json", ".jsonl", ".sqlite", ".csv"})
 _NOT_SHOWN = frozenset({"finished.json"})
+_PARTS = ("generators", "harness", "metrics", "reports", "safety")
+_NOT_READ = frozenset({".pyc", ".safetensors", ".npz", ".onnx", ".pt"})
 _NAMED = re.compile(rb'<meta name="screentest-source" content="([0-9a-f]{64})">')
 _HEAD = 8192
 """Bytes of a page that hold its head."""
@@ -36,7 +40,6 @@ def _hashed(run: Path) -> str:
     of_run = [path for path in run.iterdir() if path.suffix in _SUFFIXES and path.name not in _NOT_SHOWN]
     of_run += (run / "verdicts").glob("*.json")
     judges = sorted((run.absolute().parent / "judges").glob("*.json"))
-    code = [path for path in Path(__file__).parent.rglob("*") if path.suffix != ".pyc" and path.is_file()]
     clips = hashlib.sha256()
     with os.scandir(run / "clips") as entries:  # empty where an object store has them: run.json says which
         for name in sorted(entry.name for entry in entries):
@@ -48,10 +51,30 @@ def _hashed(run: Path) -> str:
             "name": os.fsencode(run.resolve().name).hex(),
             "clips": clips.hexdigest(),
             "judges": {path.name: file_sha256(path) for path in judges},
-            "code": {path.relative_to(Path(__file__).parent).as_posix(): file_sha256(path) for path in code},
+            "code": dict(_of_package(_folders())),
             "version": importlib.metadata.version("screentest"),
         },
     )
+
+
+def _folders() -> dict[str, Path]:
+    """Find the folders of this package, without importing what is in them."""
+    package = __name__.split(".", maxsplit=1)[0]
+    specs = {part: importlib.util.find_spec(f"{package}.{part}") for part in _PARTS}
+    return {
+        part: Path(place)
+        for part, spec in specs.items()
+        for place in (() if spec is None else spec.submodule_search_locations or ())
+    }
+
+
+def _of_package(folders: dict[str, Path]) -> Iterator[tuple[str, str]]:
+    for part, folder in folders.items():
+        for place, inner, files in os.walk(folder):
+            inner[:] = [name for name in inner if name != "__pycache__"]
+            for path in (Path(place, name) for name in files):
+                if path.suffix not in _NOT_READ and not path.name.startswith("."):
+                    yield f"{part}/{path.relative_to(folder).as_posix()}", file_sha256(path)
 
 
 def page_is_current(run: Path) -> bool:

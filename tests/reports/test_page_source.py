@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from screentest.reports import page_source
 from screentest.reports.build import ReportOptions, build_report
 from screentest.reports.page_source import page_is_current
 
@@ -49,6 +50,38 @@ def test_a_page_is_drawn_again_after(make_run: MakeRun, what: str) -> None:
     if what == "another name":
         run = run.rename(run.with_name("renamed"))
     assert not page_is_current(run)
+
+
+def test_a_page_is_drawn_again_after_a_change_of_what_this_package_shows_on_it(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, package = make_run(), tmp_path / "package"
+    (package / "cards" / "__pycache__").mkdir(parents=True)
+    monkeypatch.setattr(page_source, "_folders", lambda: {"metrics": package})
+    for name in ("stats.py", "cards/card.json", "weights.safetensors", "cards/__pycache__/stats.pyc"):
+        (package / name).write_text("1")
+    build_report([run])
+    assert page_is_current(run)
+    for name, current in (("weights.safetensors", True), ("cards/__pycache__/stats.pyc", True)):
+        (package / name).write_text("2")
+        assert page_is_current(run) is current
+    for name in ("stats.py", "cards/card.json", "cards/new.json"):
+        (package / name).write_text("2")
+        assert not page_is_current(run), name
+        build_report([run])
+        assert page_is_current(run)
+
+
+def test_all_folders_of_this_package_are_read() -> None:
+    folders = page_source._folders()
+    root = Path(__file__).parents[2]
+    assert {part: (folder / "__init__.py").read_bytes() for part, folder in folders.items()} == {
+        part: (root / part / "__init__.py").read_bytes()
+        for part in ("generators", "harness", "metrics", "reports", "safety")
+    }
+    names = {name for name, _ in page_source._of_package(folders)}
+    assert {"harness/core/stats/means.py", "metrics/validation/data/world/card.json"} <= names
+    assert "reports/page_source.py" in names
 
 
 def test_a_page_of_two_runs_or_of_other_options_is_not_the_page_of_a_run(make_run: MakeRun) -> None:
