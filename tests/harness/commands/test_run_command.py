@@ -11,9 +11,11 @@ import pytest
 from screentest.generators import GENERATORS
 from screentest.harness.commands.main import run_cli
 from screentest.harness.commands.options import adjusted
+from screentest.harness.core import files
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
 from screentest.harness.suite import ReferenceSet, Suite
+from screentest.harness.votes import add_votes, new_vote, voted_runs
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -231,3 +233,32 @@ def test_a_dry_run_on_a_folder_gives_no_format_that_nobody_asked_for(cli, capsys
     words = ["run", "--suite", "videos", "--generator", "folder:videos", "--dry-run", "--json"]
     assert run_cli([*words, "-m", "failure.rate"]) == 0
     assert json.loads(capsys.readouterr().out)["clip"] == "as its file is"
+
+
+def test_all_files_that_commands_write_into_a_run_folder_are_known_as_its_record(cli, tmp_path):
+    assert cli("--name", "base", generator="toy:broken")[0] == 1  # writes a log
+    assert cli("--name", "other", generator="toy:other")[0] == 0
+    assert cli("--name", "made")[0] == 0
+    run, none = Path("runs/made"), ("--tracking-uri", "none")
+    for words in (
+        ["score", "runs/made", "--measures", "quality.blur", *none],
+        ["gate", "runs/made", "--policy", "smoke", "--junit", "runs/made/a.xml", *none],
+        ["report", "runs/made", "--out", "runs/made/mine.html"],
+        ["export", "runs/made", "--out", "runs/made/scores.csv"],
+        ["sync", "runs/made", "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"],
+    ):
+        assert run_cli(words) in (0, 1, 3), words
+    voted = voted_runs([run, Path("runs/other")])[0]
+    item, clip = next((item, clip.sha256) for item, clip in voted.data.clips.items())
+    sides = {"left": voted.key, "right": voted.key, "left_clip": clip, "right_clip": clip}
+    add_votes(run, [new_vote(rater="ada", question="better", item=item, answer="left", gold="left", **sides)])
+    outputs = {"a.xml", "mine.html", "report.html", "scores.csv"}
+    known = {*files._RUN_RECORDS, *(f"{name}/" for name in files._RUN_FOLDERS)}
+    found = {path.name + "/" * path.is_dir() for path in (*run.iterdir(), *Path("runs/base").iterdir())}
+    assert outputs <= found
+    assert found - outputs <= known, found - outputs - known
+    only_sometimes = {"budget.json", "jobs.jsonl"}  # of a training run, and of a service
+    only_in_between = {"run.sqlite-journal", "run.sqlite-shm", "run.sqlite-wal"}
+    assert known - found == only_sometimes | only_in_between
+    code = "\n".join(path.read_text() for path in Path(files.__file__).parents[1].rglob("*.py"))
+    assert all(code.count(f'"{name}"') > 1 for name in only_sometimes)
