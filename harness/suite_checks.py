@@ -33,6 +33,7 @@ _READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "physics.": ("objects", "motion", "collides", "passes_behind", "gravity", "ideal", "at_rest", "bitten"),
     "hallucination.": ("objects", "others", "text", "motion"),
     "judge.": ("questions",),
+    "goals.": ("maze", "clock", "tower"),
 }
 
 

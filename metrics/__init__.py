@@ -91,6 +91,8 @@ ROOMS.add(
             "distribution.frame_measures",
             "distribution.measures",
             "encoders",
+            "goals.encoder",
+            "goals.measures",
             "hallucination.measures",
             "instructions.measures",
             "judge.encoder",

@@ -22,6 +22,7 @@ from ..harness.core.colors import COLORS
 from ..harness.core.config import Config, explain
 from ..harness.core.errors import UsageError, unknown_name
 from .base import NotApplicable
+from .expected_goals import ExpectedClock, ExpectedMaze, ExpectedTower
 from .judge.questions import Question
 
 __all__ = [
@@ -240,6 +241,9 @@ class Expectation(Config):
     sound: Annotated[str, Field(min_length=1, max_length=500)] | None = Field(
         default=None, description="what should be heard, in words; any for any sound, none for silence"
     )
+    maze: ExpectedMaze | None = Field(default=None, description="a maze to travel through, see goals.maze")
+    clock: ExpectedClock | None = Field(default=None, description="a clock that goes on, see goals.clock")
+    tower: ExpectedTower | None = Field(default=None, description="a tower to build, see goals.tower")
     questions: tuple[Question, ...] = Field(default=(), description="questions for a viewer, see judge.vlm")
     custom: dict[str, Any] = Field(
         default_factory=dict[str, Any], description="anything that measures of your own read"

@@ -126,6 +126,11 @@ class World(Protocol):
         ...
 
     @property
+    def puzzles(self) -> Sequence[str]:
+        """Name the families that are puzzles to solve: what moves in them is driven, and no law is tried."""
+        ...
+
+    @property
     def skill_families(self) -> Mapping[str, Sequence[str]]:
         """Name the families whose scenes each skill of following a prompt is tried on."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -316,13 +317,23 @@ def loss(
     )
 
 
+class StartsOf(StrEnum):
+    """The suites whose clips start from files that are rendered."""
+
+    modes = "modes"
+    edits = "edits"
+    goals = "goals"
+
+
 @suite_app.command()
 def starts(
-    out: Annotated[Path, typer.Option(help="Folder; the suites modes and edits read starts/.")] = Path(
-        "starts"
-    ),
+    suite: Annotated[
+        StartsOf, typer.Argument(help="The suite: modes and edits have the same files; goals needs MuJoCo.")
+    ] = StartsOf.modes,
+    out: Annotated[Path, typer.Option(help="Folder; the suites read starts/.")] = Path("starts"),
 ) -> None:
-    """Render the images and videos that clips of the suites modes and edits start from."""
-    from ..suite_starts import write_starts
+    """Render the images and videos that clips of the suites modes, edits and goals start from."""
+    from ..suite_starts import write_goal_starts, write_starts
 
-    say(f"{counted(len(write_starts(out)), 'file')}: {out}")
+    written = write_goal_starts(out) if suite == StartsOf.goals else write_starts(out)
+    say(f"{counted(len(written), 'file')}: {out}")

@@ -27,6 +27,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ...metrics.laws.thresholds import ThresholdFile
+    from ...metrics.validation.goal_card import GoalCard
     from ...metrics.validation.hallucination_card import HallucinationCard
     from ...metrics.validation.law_card import LawCard
     from ...metrics.validation.sign_card import SignCard
@@ -46,6 +47,10 @@ def validate(
     ] = False,
     sound: Annotated[bool, typer.Option("--sound", help="Validate the measures of sound.")] = False,
     signs: Annotated[bool, typer.Option("--signs", help="Validate the signs of generated physics.")] = False,
+    goals: Annotated[
+        bool,
+        typer.Option("--goals", help="Validate the measures of puzzles, on the world stage (extra stage)."),
+    ] = False,
     measures: Annotated[
         list[str] | None,
         typer.Option("--measures", "-m", help="Validate these measures, separated by commas, or all."),
@@ -84,7 +89,7 @@ def validate(
             min=2,
             max=100_000,
             help="Violations per law and severity, clips per skill, fault or measure (40), or per fault of a "
-            "sign (12); scenes per family (120) or of sound (24).",
+            "sign (12); scenes per family (120), of sound (24) or per puzzle and look (6).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
@@ -105,10 +110,10 @@ def validate(
 ) -> None:
     """Validate measures on clips of known truth, or calibrate thresholds of laws."""
     of_measures = measures is not None or (real is not None and not probes and not signs)
-    if probes + skills + hallucination + sound + signs + of_measures != 1:
+    if probes + skills + hallucination + sound + signs + goals + of_measures != 1:
         raise UsageError(
             "say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
-            "(measures of instructions), --hallucination, --sound or --signs"
+            "(measures of instructions), --hallucination, --sound, --signs or --goals"
         )
     if of_measures:
         if calibrate or thresholds is not None or source != "world":
@@ -150,14 +155,18 @@ def validate(
         return
     from ...generators.reference.model.reconstruction import Reconstruction
 
-    if skills or hallucination or sound:
-        what = "skills" if skills else "hallucination" if hallucination else "sound"
+    if skills or hallucination or sound or goals:
+        cards = {"skills": skills, "hallucination": hallucination, "sound": sound, "goals": goals}
+        what = next(name for name, is_asked in cards.items() if is_asked)
         if calibrate or thresholds is not None or source != "world" or world != "reference":
             raise UsageError(
                 f"--{what} takes --out, --n and --seed; its limits are not calibrated by a command"
             )
         if hallucination:
             _hallucination(out, 40 if n is None else n, seed, as_json)
+            return
+        if goals:
+            _goals(out, 6 if n is None else n, seed, as_json)
             return
         if sound:
             _sound(out, 24 if n is None else n, seed, as_json)
@@ -264,6 +273,18 @@ def signs_table(card: SignCard) -> Table:
     return Table("signs", ("sign", "clips", "n", "AUC [interval]", "seen [interval]"), rows)
 
 
+def _goals(out: Path, n: int, seed: int, as_json: bool) -> None:
+    """Measure the card of puzzles, and print it."""
+    from ...metrics.validation.bench import GOAL_TEXT, validate_goals
+
+    card = validate_goals(out, n=n, seed=seed)
+    if as_json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        print_table(goals_table(card))
+        say(f"card: {out / GOAL_TEXT}")
+
+
 def thresholds_table(file: ThresholdFile) -> Table:
     """Build the table of thresholds: a row per tracker and law."""
     columns = ("source", "law", "threshold", "set by style", "clips", "above", "largest")
@@ -322,6 +343,16 @@ def sound_table(card: SoundCard) -> Table:
         if row.claims
     ]
     return Table("sound", ("fault", "severity", "look", "measure", "AUC [interval]", "n"), rows)
+
+
+def goals_table(card: GoalCard) -> Table:
+    """Build the table of puzzles: how often solved clips are called solved, and failures not."""
+    rows: list[tuple[Content, ...]] = [
+        (row.family, row.kind, row.fault, estimate_cell(row), str(row.n))
+        for row in card.rows
+        if row.look == "all"
+    ]
+    return Table("puzzles", ("puzzle", "of", "clips", "value [interval]", "n"), rows)
 
 
 def hallucination_table(card: HallucinationCard) -> Table:

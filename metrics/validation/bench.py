@@ -28,6 +28,7 @@ from ..tracking.encoder import TracksEncoder
 from ..tracking.shape_tracker import WorldSource
 from ..tracking.tracks import source_name
 from .footage import footage_thresholds
+from .goal_card import GoalCard, goal_rows, goal_settings, goal_text, goal_trials, run_goal_trial
 from .hallucination_card import (
     HallucinationCard,
     fault_rows,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CARD",
     "CARD_TEXT",
+    "GOAL_CARD",
+    "GOAL_TEXT",
     "HALLUCINATION_CARD",
     "HALLUCINATION_TEXT",
     "SKILLS_CARD",
@@ -61,6 +64,7 @@ __all__ = [
     "Autoencoder",
     "calibrate",
     "calibrate_on_footage",
+    "validate_goals",
     "validate_hallucination",
     "validate_laws",
     "validate_skills",
@@ -76,6 +80,8 @@ HALLUCINATION_CARD: Final = "hallucination.json"
 HALLUCINATION_TEXT: Final = "HALLUCINATION.md"
 SOUND_CARD: Final = "sound.json"
 SOUND_TEXT: Final = "SOUND.md"
+GOAL_CARD: Final = "goals.json"
+GOAL_TEXT: Final = "GOALS.md"
 _RARE: Final = 5
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
@@ -266,6 +272,25 @@ def validate_hallucination(
     card = HallucinationCard(settings=settings, rows=tuple(fault_rows(rows)))
     write_atomic(out / HALLUCINATION_CARD, card.model_dump_json(indent=1) + "\n")
     write_atomic(out / HALLUCINATION_TEXT, hallucination_text(card))
+    return card
+
+
+def validate_goals(out: Path, *, n: int = 6, seed: int = 0) -> GoalCard:
+    """Measure the validity card of the measures of puzzles; write ``out``/goals.json and ``out``/GOALS.md.
+
+    Args:
+        out: folder; a bench that was interrupted resumes.
+        n: scenes a puzzle and look, each solved and with each failure.
+        seed: of the scenes.
+
+    Raises:
+        UsageError: ``out`` cannot be written, or the world ``stage`` cannot draw here.
+    """
+    settings = goal_settings(n, seed)
+    rows = run_trials(goal_trials(n, seed), run_goal_trial, out / _ROWS.format("goals"), settings)
+    card = GoalCard(settings=settings, clips=len(rows), rows=tuple(goal_rows(rows)))
+    write_atomic(out / GOAL_CARD, card.model_dump_json(indent=1) + "\n")
+    write_atomic(out / GOAL_TEXT, goal_text(card))
     return card
 
 

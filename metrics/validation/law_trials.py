@@ -125,7 +125,9 @@ def lawful_trials(
     """
     found = find_world(world)
     clip = _clip(found, variety)
-    families: Sequence[str] = [family for family in found.families if found.fits(family, clip)]
+    families: Sequence[str] = [
+        family for family in found.families if family not in found.puzzles and found.fits(family, clip)
+    ]
     if variety == "everyday":
         families = found.phenomena
     often = _rare_families(found) if rare > 1 else frozenset[str]()

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from .goal_card import GoalCard
 from .hallucination_card import HallucinationCard
 from .law_card import LawCard
 from .measure_card import MeasureCard
@@ -21,6 +22,7 @@ __all__ = [
     "is_same_encoder",
     "law_cards",
     "packaged_card",
+    "packaged_goals",
     "packaged_hallucination",
     "packaged_measures",
     "packaged_skills",
@@ -74,6 +76,13 @@ def packaged_sound() -> SoundCard | None:
     """Read the card of what the measures of sound see of planted faults; None if there is none."""
     path = DATA / "world" / "sound.json"
     return SoundCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+@cache
+def packaged_goals() -> GoalCard | None:
+    """Read the card of the measures of puzzles; None if there is none."""
+    path = DATA / "stage" / "goals.json"
+    return GoalCard.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 @cache

@@ -21,6 +21,7 @@ __all__ = ["code_digests", "run_trials"]
 _HEAD: Final = "session"
 _ROOM: Final = "had_room"
 _ROOMS: Final = (
+    "metrics/goals",
     "metrics/tracking",
     "metrics/hallucination",
     "metrics/laws",

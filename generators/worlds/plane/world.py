@@ -36,6 +36,7 @@ class Plane:
     laws: Mapping[str, str] = LAWS
     native_clips: Sequence[ClipSettings] = tuple(NATIVE_CLIPS)
     phenomena: Sequence[str] = tuple(PHENOMENA)
+    puzzles: Sequence[str] = ()
     skill_families: Mapping[str, Sequence[str]] = SKILL_FAMILIES
     fault_families: Mapping[str, Sequence[str]] = FAULT_FAMILIES
     extrapolation_sets: Sequence[str] = tuple(EXTRAPOLATION_SETS)

@@ -21,7 +21,7 @@ from .model import BITTEN, EXTRA, GHOST, build, mujoco
 from .scene import Light, Scene, duration
 from .warps import warped
 
-__all__ = ["Drawn", "can_draw", "draw_frames", "draw_masks", "opened", "recorded"]
+__all__ = ["Drawn", "can_draw", "draw_frames", "draw_masks", "draw_picture", "opened", "recorded"]
 
 Frames = NDArray[np.uint8]
 _FINER, _LARGEST = 2, 512
@@ -228,6 +228,13 @@ def draw_frames(scene: Scene, clip: ClipSettings) -> Frames:
     with opened(scene, clip) as drawn:
         frames = _pictures(drawn)
     return recorded(frames, scene, clip)
+
+
+def draw_picture(scene: Scene, clip: ClipSettings) -> Frames:
+    """Draw the first frame of a scene, uint8 RGB (H, W, 3), without noise or compression."""
+    with opened(scene, clip) as drawn:
+        drawn.set(0)
+        return drawn.picture()
 
 
 def draw_masks(scene: Scene, clip: ClipSettings) -> tuple[NDArray[np.int16], NDArray[np.float32], Frames]:

@@ -11,9 +11,10 @@ import numpy as np
 from ....harness.core.errors import UsageError, unknown_name
 from ....harness.core.items import ClipSettings
 from .layouts import FAMILIES, Setting
+from .puzzles import PUZZLE_COLORS, PUZZLES, Desk
 from .scene import SURFACES, Body, Camera, Light, Look, Scene, duration
 
-__all__ = ["COLORS", "CRF", "FAMILIES", "choices", "fits", "sample_scene"]
+__all__ = ["COLORS", "CRF", "FAMILIES", "PUZZLES", "choices", "fits", "sample_scene"]
 
 COLORS: Final = ("red", "green", "blue", "yellow", "purple", "white")
 CRF: Final = ("none", "18", "23", "28", "35")
@@ -26,15 +27,17 @@ _AMOUNTS: Final = {"pan": (5.0, 10.0), "orbit": (6.0, 14.0), "dolly": (0.5, 1.2)
 
 def fits(family: str, clip: ClipSettings) -> bool:
     """Say whether a clip has time for a family's scenes."""
-    return family in FAMILIES and duration(clip) >= _SHORTEST and clip.frames >= _FEWEST
+    return (
+        (family in FAMILIES or family in PUZZLES) and duration(clip) >= _SHORTEST and clip.frames >= _FEWEST
+    )
 
 
 def choices(family: str) -> Mapping[str, Sequence[str]]:
     """Say what can be fixed of a family's scenes: colors, surfaces, and how it is recorded."""
-    if family not in FAMILIES:
-        raise unknown_name("family", family, FAMILIES)
+    if family not in FAMILIES and family not in PUZZLES:
+        raise unknown_name("family", family, (*FAMILIES, *PUZZLES))
     return {
-        "color": COLORS,
+        "color": PUZZLE_COLORS if family in PUZZLES else COLORS,
         "floor": SURFACES,
         "backdrop": SURFACES,
         "noise": ("0", "2", "4", "8"),
@@ -58,7 +61,7 @@ def sample_scene(
     Args:
         rng: of everything in it.
         clip: size, rate and length.
-        family: one of `FAMILIES`; None for any.
+        family: one of `FAMILIES` or of `PUZZLES`; None for any of `FAMILIES`.
         asked: what is fixed; see `choices`.
         palette: colors that the first things take; further things have others.
         surfaces: textures of floor and backdrop.
@@ -79,6 +82,8 @@ def sample_scene(
             f"a scene of the family {name!r} needs {_FEWEST} frames and {_SHORTEST:g} second; this clip has "
             f"{clip.frames} frames in {duration(clip):.2f} seconds"
         )
+    if name in PUZZLES:
+        return _puzzle(rng, clip, name, fixed, palette, surfaces)
     made = FAMILIES[name]
     camera = _camera(rng, name, made.camera)
     first = list(rng.permutation(list(palette)))
@@ -88,21 +93,7 @@ def sample_scene(
     wide = camera.view * clip.width / clip.height
     bodies, own = made.place(Setting(rng, duration(clip), wide, camera, tuple(map(str, colors))))
     facts = {"ideal": True, **made.facts, **own, **made.known}  # in this order in the files of a render
-    look = Look(
-        blur=int(fixed.get("blur", "1" if rng.random() < 0.7 else "3")),
-        noise=float(fixed["noise"]) if "noise" in fixed else float(rng.choice([0.0, 1.5, 3.0])),
-        crf=_crf(fixed.get("crf"), rng),
-    )
-    azimuth, elevation = float(rng.uniform(-60, 60)), float(rng.uniform(45, 70))
-    brightness = float(rng.uniform(0.55, 0.75))
-    cast = made.light == "swings" or bool(rng.random() < 0.6)
-    light = Light(
-        azimuth=azimuth,
-        elevation=elevation,
-        brightness=brightness,
-        course=made.light,
-        shadows=fixed["shadows"] == "yes" if "shadows" in fixed else cast,
-    )
+    look, light = _look(rng, fixed), _light(rng, made.light, fixed)
     floor, backdrop = (str(surfaces[int(rng.integers(len(surfaces)))]) for _ in range(2))
     scene = Scene(
         name,
@@ -116,6 +107,58 @@ def sample_scene(
         facts,
     )
     return replace(scene, spare=_spare(scene, rng, wide))
+
+
+def _look(rng: np.random.Generator, fixed: Mapping[str, str]) -> Look:
+    return Look(
+        blur=int(fixed.get("blur", "1" if rng.random() < 0.7 else "3")),
+        noise=float(fixed["noise"]) if "noise" in fixed else float(rng.choice([0.0, 1.5, 3.0])),
+        crf=_crf(fixed.get("crf"), rng),
+    )
+
+
+def _light(rng: np.random.Generator, course: str, fixed: Mapping[str, str]) -> Light:
+    azimuth, elevation = float(rng.uniform(-60, 60)), float(rng.uniform(45, 70))
+    brightness = float(rng.uniform(0.55, 0.75))
+    cast = course == "swings" or bool(rng.random() < 0.6)
+    return Light(
+        azimuth=azimuth,
+        elevation=elevation,
+        brightness=brightness,
+        course=course,
+        shadows=fixed["shadows"] == "yes" if "shadows" in fixed else cast,
+    )
+
+
+def _puzzle(
+    rng: np.random.Generator,
+    clip: ClipSettings,
+    name: str,
+    fixed: Mapping[str, str],
+    palette: Sequence[str],
+    surfaces: Sequence[str],
+) -> Scene:
+    """Draw a scene of a puzzle; it has no spare body."""
+    first = [c for c in map(str, rng.permutation(list(palette))) if c in PUZZLE_COLORS]
+    first = [fixed["color"], *first] if "color" in fixed else first
+    others = map(str, rng.permutation(list(PUZZLE_COLORS)))
+    colors = tuple(dict.fromkeys((*first, *others)))
+    camera = _camera(rng, name, "still")
+    made = PUZZLES[name](Desk(rng, camera, clip.width / clip.height, colors))
+    floor, backdrop = (str(surfaces[int(rng.integers(len(surfaces)))]) for _ in range(2))
+    return Scene(
+        name,
+        made.bodies,
+        made.camera,
+        _light(rng, "constant", fixed),
+        _look(rng, fixed),
+        fixed.get("floor", floor),
+        fixed.get("backdrop", backdrop),
+        int(rng.integers(2**31)),
+        made.expect,
+        drives=made.drives,
+        marks=made.marks,
+    )
 
 
 def _crf(fixed: str | None, rng: np.random.Generator) -> int | None:

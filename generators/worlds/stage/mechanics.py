@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
+from .drives import turned_quaternion
 from .model import STEP, build, mujoco
-from .scene import Scene, Violation
+from .scene import Scene, Violation, duration
 
 __all__ = ["Contact", "Course", "moments", "shadow_caster", "simulate"]
 
@@ -66,8 +67,10 @@ def moments(scene: Scene, clip: ClipSettings) -> _F:
 
 
 def simulate(scene: Scene, clip: ClipSettings) -> Course:
-    """Run the mechanics of a scene over a clip, with its violation."""
+    """Run the mechanics of a scene over a clip, with its violation; a puzzle's things follow their drives."""
     times = moments(scene, clip)
+    if scene.drives:
+        return _driven(scene, times, duration(clip))
     broken = scene.violation
     lead = 0.0
     if broken is not None and broken.law == "causality":
@@ -222,6 +225,32 @@ class _Run:
             bitten_NS=bitten,
             contacts=tuple(c for c in self.contacts if c.time <= times_S[-1]),
         )
+
+
+def _driven(scene: Scene, times_S: _F, seconds: float) -> Course:
+    """Follow the drives of a puzzle's things; everything else stands."""
+    drives = scene.drives if scene.violation is None else scene.violation.drives
+    count, steps = len(scene.all_bodies), len(times_S)
+    place = np.repeat(np.array([b.place for b in scene.all_bodies])[:, None], steps, axis=1)
+    turn = np.stack([turned_quaternion(np.full(steps, body.tilt)) for body in scene.all_bodies])
+    shown = np.ones((count, steps), bool)
+    shares = times_S / max(seconds, 1e-9)
+    for number, drive in enumerate(drives):
+        place[number], angle = drive.at(shares)
+        turn[number], shown[number] = turned_quaternion(angle), drive.shown(shares)
+    gaps = np.diff(times_S) if steps > 1 else np.ones(0)
+    speed = np.diff(place, axis=1) / gaps[None, :, None]
+    return Course(
+        times_S=times_S,
+        place_NS3=place,
+        turn_NS4=turn,
+        velocity_NS3=np.concatenate([speed, speed[:, -1:]], axis=1) if steps > 1 else np.zeros_like(place),
+        scale_NS3=np.ones((count, steps, 3)),
+        shown_NS=shown,
+        recolored_NS=np.zeros((count, steps)),
+        bitten_NS=np.zeros((count, steps)),
+        contacts=(),
+    )
 
 
 def _moved_by_hand(course: Course, scene: Scene, broken: Violation, run: _Run, lead: float) -> Course:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
+from .drives import V3, Drive
 
 __all__ = [
     "NATIVE_CLIPS",
@@ -40,7 +41,6 @@ NATIVE_CLIPS: Final = (
 )
 SURFACES: Final = ("noise", "checker", "planks", "bricks", "speckle", "cloth")
 """Textures of floors, backdrops and things; `surfaces.paint` makes them."""
-V3 = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -173,12 +173,14 @@ class Violation:
         severity: in (0, 1].
         time: seconds from the first frame.
         sign: the direction, where there are two.
+        drives: how things of a puzzle are driven in the place of the scene's own drives.
     """
 
     law: str
     severity: float
     time: float
     sign: int
+    drives: tuple[Drive, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ class Scene:
         floor, backdrop: textures.
         seed: of textures and noise.
         spare: a body that only a violation shows, where nothing else comes; None where no color is left.
+        drives: of a puzzle, how its first bodies are driven; the others stand.
+        marks: of a puzzle, the points in metres by which `truth.expectation` says where it is in the picture.
     """
 
     family: str
@@ -205,6 +209,8 @@ class Scene:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     violation: Violation | None = None
     spare: Body | None = None
+    drives: tuple[Drive, ...] = ()
+    marks: tuple[V3, ...] = ()
 
     @property
     def all_bodies(self) -> tuple[Body, ...]:

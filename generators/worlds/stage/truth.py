@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ....harness.core.items import ClipSettings
 from .mechanics import Contact, Course, shadow_caster, simulate
-from .scene import Body, Camera, G, Scene, duration
+from .puzzles import expected
+from .scene import Body, Camera, G, Scene, Violation, duration
 
 __all__ = ["StageTruth", "expectation", "projected", "truth_of"]
 
@@ -75,7 +76,7 @@ class StageTruth:
             "family": scene.family,
             "expect": dict(self.expect),
             "things": [asdict(body) for body in scene.bodies],
-            "violation": None if broken is None else {**asdict(broken), "first_frame": self.first_fault},
+            "violation": None if broken is None else {**_violation(broken), "first_frame": self.first_fault},
             **{name: np.round(array, 4).tolist() for name, array in arrays.items()},
             "visible_share": [
                 [None if np.isnan(v) else round(float(v), 4) for v in row] for row in self.visible_NT
@@ -88,12 +89,22 @@ class StageTruth:
         }
 
 
+def _violation(broken: Violation) -> dict[str, Any]:
+    """List a violation without the drives of a puzzle's things, which the places tell."""
+    return {key: value for key, value in asdict(broken).items() if key != "drives"}
+
+
 def expectation(scene: Scene, clip: ClipSettings) -> dict[str, Any]:
     """Say what a faithful clip shows, as the key ``expect`` of a prompt.
 
     A shape is stated where the outline in the picture stays as it is: of balls, and of boxes that do not
-    turn. What falls has a gravity, which is that of the plane y = 0 in sides a second squared.
+    turn. What falls has a gravity, which is that of the plane y = 0 in sides a second squared. Of a puzzle it
+    says what is asked, and where the puzzle is in the picture.
     """
+    if scene.marks:
+        points, _ = projected(scene.camera, clip, 0.0, np.array(scene.marks))
+        shares = (points + 0.5) / (clip.width, clip.height)
+        return expected(scene.facts, [(float(x), float(y)) for x, y in shares])
     facts = dict(scene.facts)
     falls, tilts = facts.pop("falls", False), facts.pop("tilts", None)
     turns = bool(tilts) or scene.camera.move in ("orbit", "dolly")

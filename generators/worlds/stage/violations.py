@@ -10,6 +10,7 @@ import numpy as np
 from ....harness.core.errors import UsageError, unknown_name
 from ....harness.core.items import ClipSettings
 from .mechanics import simulate
+from .puzzle_faults import PUZZLE_FAULTS, PUZZLE_LAWS, differs_from, faulty_drives
 from .scene import Scene, Violation, duration
 
 __all__ = ["BREAKABLE", "LAWS", "LAW_VIOLATIONS", "breakable", "violate", "violations_of"]
@@ -32,6 +33,7 @@ LAWS: Final[dict[str, str]] = {
     "split": "becomes two that part; the smaller has the share severity / 2 of its volume",
     "shadow": "its shadow stays behind by the share severity of the way that it goes from then on",
     "warp": "the picture bends by severity times 0.05 sides, as no camera explains",
+    **PUZZLE_LAWS,
 }
 """Violation -> what it does; the severity is in (0, 1]."""
 
@@ -73,6 +75,7 @@ BREAKABLE: Final[dict[str, tuple[str, ...]]] = {
     "room-dolly": ("warp",),
     "pan": ("inertia", "vanish", "teleport", "color"),
     "shake": ("vanish", "teleport", "color"),
+    **PUZZLE_FAULTS,
 }
 """Family -> violations that show in its scenes; of the other families every scene is lawful."""
 _SHORTEST: Final = 4  # frames
@@ -116,6 +119,10 @@ def violate(scene: Scene, law: str, severity: float, rng: np.random.Generator, c
         )
     if law == "shadow" and not scene.light.shadows:
         raise UsageError("the lamp of this scene casts no shadow; fix shadows=yes")
+    if scene.drives:
+        planned = faulty_drives(scene, law, float(severity), rng)
+        first = differs_from(scene.drives, planned, clip.frames) / clip.fps
+        return replace(scene, violation=Violation(law, float(severity), float(first), 1, planned))
     seconds = duration(clip)
     share = 0.35 + 0.25 * float(rng.random())
     sign = 1 if rng.random() < 0.5 else -1

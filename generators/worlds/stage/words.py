@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from .puzzles import puzzle_caption
 from .scene import Body, Scene
 
 __all__ = ["caption"]
@@ -49,6 +50,8 @@ _PHRASES: Final[dict[str, tuple[str, ...]]] = {
 
 def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
     """Say a scene in words: one of its family's phrasings, or the first without ``rng``."""
+    if scene.drives:
+        return puzzle_caption(scene.family, scene.facts, [body.color for body in scene.bodies], rng)
     phrases = _PHRASES[scene.family]
     phrase = phrases[0 if rng is None else int(rng.integers(len(phrases)))]
     return phrase.format(*(_name(body) for body in scene.bodies))

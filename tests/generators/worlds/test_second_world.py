@@ -60,6 +60,7 @@ class Dots:
     laws = {"vanish": "is gone from the middle of the clip on"}
     native_clips = (ClipSettings(frames=16, height=64, width=64, fps=8),)
     phenomena = ()
+    puzzles = ()
     skill_families = {}
     fault_families = {}
     extrapolation_sets = ()

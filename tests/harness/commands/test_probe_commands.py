@@ -186,7 +186,7 @@ def test_what_is_surprised_is_one_model(cli, pairs, words, sentence, tmp_path):
 def test_validate_says_what_it_needs(cli, tmp_path):
     sentence = (
         "error: say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
-        "(measures of instructions), --hallucination or --sound\n"
+        "(measures of instructions), --hallucination, --sound, --signs or --goals\n"
     )
     assert cli("validate")[::2] == cli("validate", "--probes", "--skills")[::2] == (2, sentence)
     code, _, err = cli("validate", "--skills", "--source", "blobs")
