@@ -145,12 +145,17 @@ def uninvited(assigned: RoleAssignment) -> Finding:
     """Count frames that show a thing that nobody asked for: the severity is their share of the clip.
 
     Raises:
-        NotApplicable: nothing is expected, so that nothing is unexpected.
+        NotApplicable: nothing is expected, so that nothing is unexpected; or the camera moves, and the
+            tracker takes what differs from a background for a thing.
     """
     if not assigned.expect.objects:
         raise NotApplicable("no objects are expected")
     require(assigned.expect, "no others")
     tracks = assigned.tracks
+    if tracks.hidden_NT is not None and assigned.camera_moves:
+        raise NotApplicable(
+            "the camera moves, and the tracker may take what is nearer or farther for a thing of its own"
+        )
     there = (
         tracks.seen_NT[list(assigned.uninvited)].any(axis=0)
         if assigned.uninvited

@@ -82,6 +82,14 @@ class RoleAssignment(Derives):
         """The roles that have none."""
         return tuple(role for role in self.roles if role.track is None)
 
+    @property
+    def camera_moves(self) -> bool:
+        """Whether the camera is seen to move, as far as its motion is known."""
+        camera = self.tracks.camera_T4
+        known = camera[~np.isnan(camera[:, 3])]
+        moved = np.abs(known[:, :2]).max(initial=0.0) > _SHIFT * self.tracks.side
+        return bool(moved or np.abs(known[:, 2]).max(initial=0.0) > _SHIFT)
+
     def require_view(self) -> None:
         """Check that places can be compared across frames: the camera is still, or its motion is known.
 
@@ -95,8 +103,7 @@ class RoleAssignment(Derives):
             if asked:
                 raise NotApplicable("the camera is asked to move, and nothing shows whether it does")
             return
-        known = camera[followed]
-        moved = np.abs(known[:, :2]).max() > _SHIFT * self.tracks.side or np.abs(known[:, 2]).max() > _SHIFT
+        moved = self.camera_moves
         if (moved or asked) and (not followed.all() or float(camera[-1, 3]) < _AGREEING):
             word = "moves" if moved else "is asked to move"
             raise NotApplicable(f"the camera {word} and cannot be followed to the end")

@@ -45,6 +45,7 @@ _MISPLACED: Final = (
     0.6,
 )  # pixels to which the background's place is known, before a camera still or moving
 _SMALLEST: Final = 0.0015  # of the frame's area: a smaller blob is noise
+_STAYS: Final = 0.025  # sides: what has no edge that goes farther does not move
 _MARGIN: Final = 3  # pixels at the frame's edge
 _MANY: Final = 4  # blobs a frame, before a camera that moves: more are things at other depths, not movers
 _TOO_MUCH: Final = 0.5  # of the frame: if more differs, the background estimate is wrong
@@ -100,7 +101,7 @@ class MotionTracker:
             rows, camera = self._follow(view), view.camera_T4
         camera[:, :2] *= self._scale
         tracks = assemble(enlarged(rows, self._scale), clip, camera)
-        return with_hidden(replace(tracks, sees_still=False))
+        return with_hidden(_without_ghosts(replace(tracks, sees_still=False)))
 
     def _follow(self, view: View) -> NDArray[np.float64]:
         background, spread = background_behind(view.steady_THWC, _SHADOW)
@@ -131,6 +132,20 @@ class MotionTracker:
                 "is nearer or farther"
             )
         return np.concatenate(rows)
+
+
+def _without_ghosts(tracks: Tracks) -> Tracks:
+    """Leave out what is there from the first frame on, never moves, and is gone before the end.
+
+    What stands still is background as long as it does: such a place is one where that was taken wrongly.
+    """
+    kept: list[int] = []
+    for n in range(tracks.things):
+        seen = np.flatnonzero(tracks.seen_NT[n])
+        stays = float(np.ptp(tracks.box_NT4[n, seen], axis=0).max()) < _STAYS * tracks.side
+        if not (stays and seen[0] == 0 and seen[-1] < tracks.frames - 1):
+            kept.append(n)
+    return tracks.chosen(kept)
 
 
 def _without_slivers(blobs: list[_B]) -> list[_B]:

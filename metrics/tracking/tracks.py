@@ -12,8 +12,8 @@ The measures of `laws` and `instructions` read only tracks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -126,6 +126,13 @@ class Tracks:
         middle = np.array([(self.width - 1) / 2, (self.height - 1) / 2])
         zoom_T1 = np.exp(camera[:, 2:3])
         return (self.center_NT2 - middle - camera[None, :, :2]) / zoom_T1 + middle
+
+    def chosen(self, numbers: Sequence[int]) -> Tracks:
+        """Leave some of the objects, by number, in the order given."""
+        at = np.asarray(numbers, np.int64)
+        of_things = [name for name in (*_ARRAYS, _HIDDEN) if name.partition("_")[2].startswith("N")]
+        arrays = {name: array[at] for name in of_things if (array := getattr(self, name)) is not None}
+        return replace(self, nouns=tuple(self.nouns[n] for n in numbers), **arrays)
 
     def to_record(self) -> Record:
         """Write everything as named arrays, with the rest as metadata."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from screentest.metrics import NotApplicable
@@ -56,6 +58,19 @@ def test_a_stranger_counts_by_its_share_of_the_clip():
     for facts in ({"others": "allowed"}, {"ideal": False}):
         with pytest.raises(NotApplicable, match="nothing else may be seen"):
             uninvited(cast_of(stranger, {**one, **facts}))
+
+
+def test_before_a_camera_that_moves_a_tracker_of_differences_knows_no_stranger():
+    one = {"objects": [{"shape": "ball", "color": "red"}], "motion": "right"}
+    stranger = [Path(SLIDE, 0.3), Path(np.where(T >= 1.5, 0.7, np.nan), 0.8, color=BLUE)]
+    camera = np.stack([np.linspace(0, 12, 16), *np.zeros((2, 16)), np.ones(16)], axis=1)
+    plain = cast_of(stranger, one)
+    rough = cast_of(stranger, one, hidden_NT=np.zeros((2, len(T)), bool))
+    assert uninvited(rough).severity == pytest.approx(4 / 16)
+    moved = [replace(cast, tracks=replace(cast.tracks, camera_T4=camera)) for cast in (plain, rough)]
+    assert uninvited(moved[0]).severity == pytest.approx(4 / 16)
+    with pytest.raises(NotApplicable, match="the camera moves"):
+        uninvited(moved[1])
 
 
 def test_a_thing_that_grows_changes_its_size_unless_it_may_come_nearer():

@@ -119,6 +119,17 @@ def test_what_is_two_pixels_thin_is_no_thing():
     assert follow(frames).things == 1
 
 
+def test_what_never_moves_is_left_out_where_it_is_gone_later_and_kept_where_it_appears():
+    frames = draw([ball(20.0, 4.0)], 16, SCENERY, 128)
+    gone, appears = frames.copy(), frames.copy()
+    gone[:5, 90:106, 60:76] = BLUE
+    appears[10:, 90:106, 60:76] = BLUE
+    assert follow(gone).things == 1
+    tracks = follow(appears)
+    assert tracks.things == 2
+    assert tracks.seen_NT.sum(axis=1).tolist() == [16, 6]
+
+
 def test_what_cannot_be_followed_has_its_reason():
     one = draw([ball(20.0, 4.0)], 8, SCENERY, 128)
     other = draw([ball(20.0, 4.0)], 8, OTHER, 128)

@@ -36,6 +36,19 @@ def test_tracks_survive_the_way_through_a_feature():
     assert again.nouns == tracks.nouns == (None, None)
 
 
+def test_some_of_the_things_are_chosen_in_the_order_given():
+    shapes = [Shape("ball", RED, 6.0, still(16, 30)), Shape("ball", BLUE, 6.0, still(46, 30))]
+    tracks = track(draw(shapes, 6))
+    assert tracks.things == 2
+    second = tracks.chosen([1])
+    assert second.things == 1
+    assert len(second.nouns) == 1
+    assert second.color_NT3[0, 0].tolist() == tracks.color_NT3[1, 0].tolist()
+    assert tracks.chosen([1, 0]).area_NT.tolist() == tracks.area_NT[::-1].tolist()
+    assert tracks.chosen([]).things == 0
+    assert second.camera_T4.shape == tracks.camera_T4.shape
+
+
 def test_no_things_are_no_things():
     tracks = track(draw([]))
     again = Tracks.from_record(tracks.to_record())
