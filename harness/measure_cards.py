@@ -70,7 +70,7 @@ def card_of(
     try:
         judge = card_behind(data, name)
     except NoJudgeError:
-        seen = _corruption_card(data, name) or _sound_card(data, name)
+        seen = _corruption_card(data, name) or _fault_seen_card(data, name)
         if seen is not None:
             return seen
         raise NoCardError(
@@ -108,15 +108,22 @@ def _corruption_card(data: RunData, name: str) -> MeasureCard | None:
     return None
 
 
-def _sound_card(data: RunData, name: str) -> MeasureCard | None:
-    """Find the card of what a measure of sound sees of planted faults; None if it claims to see none."""
-    from ..metrics.validation.packaged_cards import packaged_sound
+def _fault_seen_card(data: RunData, name: str) -> MeasureCard | None:
+    """Find the card of the planted faults that a measure of sound, or a sign, sees; None without one."""
+    from ..metrics.validation.packaged_cards import packaged_signs, packaged_sound
 
-    card = packaged_sound()
-    if card is None or not card.is_of(name, data.measures[name].get("version")):
-        return None
-    seen, missed = card.claims(name)
-    label = "faults of sound, drawn clips"
+    version = data.measures[name].get("version")
+    for card, label in (
+        (packaged_sound(), "faults of sound, drawn clips"),
+        (packaged_signs(), "planted faults, world stage"),
+    ):
+        if card is not None and card.is_of(name, version):
+            return _of_claims(name, label, card.claims(name))
+    return None
+
+
+def _of_claims(name: str, label: str, claims: tuple[list[str], list[str]]) -> MeasureCard:
+    seen, missed = claims
     if seen:
         return MeasureCard(label)
     return MeasureCard(label, f"the card of {name} ({label}) failed: it does not see {', '.join(missed)}")

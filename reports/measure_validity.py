@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..harness.core.presentation import Cell
 from ..metrics.validation.measure_report import summary_columns
-from ..metrics.validation.packaged_cards import packaged_measures, packaged_sound
+from ..metrics.validation.packaged_cards import packaged_measures, packaged_signs, packaged_sound
 from .text import DASH
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ def measure_rows(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, t
         if sound is not None and sound.is_of(name, record.get("version")):
             told = (*sound.claims(name), [], [], [])
             rows.append((f"{name}, on drawn clips with sound", tuple(_listed(part) for part in told)))
+        signs = packaged_signs()
+        if signs is not None and signs.is_of(name, record.get("version")):
+            told = (*signs.claims(name), [], [], [])
+            rows.append(
+                (f"{name}, on planted faults of the world stage", tuple(_listed(part) for part in told))
+            )
     return rows
 
 

@@ -11,6 +11,7 @@ from .goal_card import GoalCard
 from .hallucination_card import HallucinationCard
 from .law_card import LawCard
 from .measure_card import MeasureCard
+from .sign_card import SignCard
 from .skill_report import SkillsCard
 from .sound_card import SoundCard
 
@@ -25,6 +26,7 @@ __all__ = [
     "packaged_goals",
     "packaged_hallucination",
     "packaged_measures",
+    "packaged_signs",
     "packaged_skills",
     "packaged_sound",
 ]
@@ -83,6 +85,13 @@ def packaged_goals() -> GoalCard | None:
     """Read the card of the measures of puzzles; None if there is none."""
     path = DATA / "stage" / "goals.json"
     return GoalCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+@cache
+def packaged_signs() -> SignCard | None:
+    """Read the card of the signs of generated physics on the world ``stage``; None if there is none."""
+    path = DATA / "stage" / "signs.json"
+    return SignCard.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 @cache

@@ -89,7 +89,29 @@ class SignCard(Config):
 
     def is_of(self, measure: str, version: object) -> bool:
         """Say whether the card is of a measure at a version."""
-        return dict(self.settings["measures"]).get(measure) == version
+        return dict(self.settings["measures"]).get(measure, -1) == version
+
+    def claims(self, measure: str) -> tuple[list[str], list[str]]:
+        """List the planted faults that a sign is of: what it sees, from which severity on, and what not.
+
+        A fault is seen where the interval of the AUC lies above a half.
+        """
+        seen: list[str] = []
+        missed: list[str] = []
+        for fault in FAULTS[measure]:
+            cells = sorted(
+                (c for c in self.cells if (f"signs.{c.sign}", c.fault) == (measure, fault)),
+                key=lambda cell: cell.severity,
+            )
+            if not cells:
+                continue
+            right = [c.auc.low is not None and c.auc.low > 0.5 for c in cells]
+            least = next((k for k in range(len(right)) if all(right[k:])), len(right))
+            if least < len(right):
+                seen.append(f"{fault} from {cells[least].severity:g}")
+            if least > 0:
+                missed.append(f"{fault} up to {cells[least - 1].severity:g}")
+        return seen, missed
 
 
 def measured_versions() -> dict[str, int]:

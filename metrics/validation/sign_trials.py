@@ -15,7 +15,7 @@ from ...harness.core.keys import Json, seeded_rng
 __all__ = ["FAULTS", "SEVERITIES", "SignTrial", "lawful_sign_trials", "planted_sign_trials", "trial_frames"]
 
 FAULTS: Final[dict[str, tuple[str, ...]]] = {
-    "signs.appears": ("vanish", "uninvited"),
+    "signs.appears": ("vanish", "uninvited", "double"),
     "signs.merges": ("merge",),
     "signs.splits": ("split",),
     "signs.shadows": ("shadow",),

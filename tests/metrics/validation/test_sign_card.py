@@ -1,0 +1,89 @@
+"""The card of signs: what it makes of the rows of trials, and that the packaged one is of its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from screentest.harness.core.errors import UsageError
+from screentest.harness.core.media import write_clip
+from screentest.metrics.signs.measures import LIMITS
+from screentest.metrics.validation.packaged_cards import DATA, packaged_signs
+from screentest.metrics.validation.sign_bench import SIGNS_TEXT, validate_signs
+from screentest.metrics.validation.sign_card import footage_rows, make_sign_card, measured_versions, sign_text
+from screentest.metrics.validation.sign_trials import FAULTS, planted_sign_trials
+
+
+def row(
+    family: str, index: int, appears: Any, fault: str | None = None, severity: float = 0.0
+) -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys(LIMITS, "nothing moves")
+    return {
+        "family": family,
+        "index": index,
+        "fault": fault,
+        "severity": severity,
+        "found": {**found, "appears": appears},
+    }
+
+
+def test_areas_alarms_and_reasons_are_counted():
+    lawful = [row("glide", k, [0.1 * k, 3 if k else None]) for k in range(7)]
+    lawful += [row("stack", 0, "nothing moves"), row("crowd", 0, [0.6, 4])]
+    bad = [row("fall", 0, [0.9, 5], "vanish", 1.0), row("fall", 1, [0.35, 5], "vanish", 1.0)]
+    bad += [row("glide", 2, "nothing moves", "vanish", 1.0)]
+    card = make_sign_card([*lawful, *bad], {"world": "stage", "n": 3, "seed": 0})
+    (cell,) = card.cells
+    assert (cell.sign, cell.fault, cell.severity, cell.n) == ("appears", "vanish", 1.0, 2)
+    assert cell.auc.value == pytest.approx((1.0 + 4 / 8) / 2)  # 0.35 is above 0, 0.1, 0.2 and 0.3
+    assert cell.found.value == pytest.approx(0.5)
+    assert cell.families == {"fall": (1, 2)}
+    assert cell.left_out == {"nothing moves": 1}
+    alarms = {a.sign: a for a in card.alarms}
+    assert alarms["appears"].n == 8
+    assert alarms["appears"].clips == (
+        "glide-5, frame 3, strength 0.50",
+        "glide-6, frame 3, strength 0.60",
+        "crowd-0, frame 4, strength 0.60",
+    )
+    assert alarms["merges"].n == 0
+    assert alarms["any"].left_out == {"nothing moves": 1}
+    assert card.is_of("signs.appears", measured_versions()["signs.appears"])
+    assert not card.is_of("signs.appears", 99)
+    assert "glide-5, appears, frame 3, strength 0.50" in sign_text(card)
+
+
+def test_a_planted_fault_is_one_of_the_world_and_spread_over_its_families():
+    trials = planted_sign_trials("reference", 3, 4, "vanish")
+    assert len(trials) == 8
+    assert {t.severity for t in trials} == {0.5, 1.0}
+    assert len({t.family for t in trials}) == 4
+    assert planted_sign_trials("reference", 3, 4, "merge") == []
+
+
+def test_footage_is_counted_with_a_reason_for_each_clip_of_which_nothing_can_be_said(tmp_path: Any):
+    noise = np.random.default_rng(0).integers(0, 255, (12, 32, 32, 3), np.uint8)
+    write_clip(tmp_path / "noise.mp4", noise, 12.0)
+    write_clip(tmp_path / "slow.mp4", noise, 2.0)
+    rows = {r["file"]: r["found"] for r in footage_rows(tmp_path)}
+    assert rows["slow.mp4"]["appears"].startswith("fewer than 4 frames a second")
+    assert all(isinstance(found, str) for found in rows["noise.mp4"].values())
+    card = validate_signs(tmp_path / "out", real=tmp_path)
+    assert {a.where for a in card.alarms} == {"footage"}
+    assert (tmp_path / "out" / SIGNS_TEXT).read_text("utf-8") == sign_text(card)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="has no videos"):
+        validate_signs(tmp_path / "out", real=tmp_path / "empty")
+
+
+def test_the_packaged_card_is_of_its_numbers_and_every_sign_is_told_from_chance():
+    card = packaged_signs()
+    assert card is not None
+    assert (DATA / "stage" / SIGNS_TEXT).read_text("utf-8") == sign_text(card)
+    assert card.settings["limits"] == LIMITS
+    assert card.settings["measures"] == measured_versions()
+    assert set(FAULTS) == set(measured_versions())
+    for name in FAULTS:
+        seen, _ = card.claims(name)
+        assert seen, name
