@@ -96,7 +96,7 @@ def _steps(path_K2: _F, frames: NDArray[np.int64], maze: ExpectedMaze) -> tuple[
     limit = max(_STEP, _OF_USUAL * usual) * np.diff(frames)
     return (
         _worst(crosses, (way - straight) / _DETOUR, frames[1:]),
-        _worst(jumps, straight / limit, frames[1:]),
+        _worst(jumps, np.maximum(straight, way - 1) / limit, frames[1:]),
     )
 
 

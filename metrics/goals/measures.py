@@ -65,7 +65,7 @@ def judge_clip(hues: Record, expect: Expectation) -> Verdict:
     if expect.clock is not None:
         return judge_clock(regions, aspect, expect.clock, 1 / height)
     if expect.tower is not None:
-        return judge_tower(regions, expect.tower)
+        return judge_tower(regions, expect.tower, 1 / height)
     raise NotApplicable("the prompt's expect states no maze, clock or tower")
 
 

@@ -15,19 +15,20 @@ from .rules import LOST, Broken, Region, Verdict, region_of
 __all__ = ["judge_tower"]
 
 _F = NDArray[np.float64]
-_ACROSS, _UP = 0.5, 0.4
+_ACROSS, _UP = 0.5, 0.3
 """In blocks: how far a block's centre may be beside that of the one below it, and its foot from its head."""
 _MOVES: Final = 0.15  # blocks from frame to frame
 _TOGETHER: Final = (2.0, 0.05)  # steps, and share of the steps, in which two blocks may move
 _UNSEEN: Final = 0.25  # of the frames
 
 
-def judge_tower(regions_TKC: _F, tower: ExpectedTower) -> Verdict:
+def judge_tower(regions_TKC: _F, tower: ExpectedTower, pixel: float = 0.0) -> Verdict:
     """Hold a clip against a tower.
 
     Args:
         regions_TKC: of the encoder ``hues``.
         tower: what is asked.
+        pixel: of the frames that were read, in heights of the picture: as much is the color of a block wider.
 
     Raises:
         NotApplicable: not every block is seen in the first frame, or the tower stands there already.
@@ -36,7 +37,8 @@ def judge_tower(regions_TKC: _F, tower: ExpectedTower) -> Verdict:
     for color, block in blocks.items():
         if not block.seen_T[0]:
             raise NotApplicable(f"no {color} block is seen in the first frame")
-    edge = float(min((block["right"] - block["left"])[0] for block in blocks.values()))
+    wide = float(min((block["right"] - block["left"])[0] for block in blocks.values()))
+    edge = max(wide - pixel, wide / 2)
     count = len(regions_TKC)
     first = dict.fromkeys(tower.order, 0)
     if max(_pairs(blocks, tower, first, edge)) <= 1:

@@ -134,7 +134,7 @@ def records(cards: Iterable[LawCard], law: str) -> list[dict[str, Any]]:
                 "lawful": 0 if alarms is None else alarms.n,
                 "false_alarms": _numbers(None if alarms is None else alarms.rate),
                 "why": found.why or None,
-                "text": f"{kind_of(card)}, tracker {card.settings['source']['source']}: {_brief(found)}",
+                "text": f"{kind_of(card)}, tracker {tracker_of(card)}: {_brief(found)}",
             }
         )
     return listed
@@ -146,7 +146,7 @@ def short_table(cards: Sequence[LawCard]) -> str:
     for card in cards:
         of_word = {word: [law for law in LAWS if law_fitness(card, law).fitness == word] for word in _WORDS}
         cells = (_laws(of_word[word]) for word in _WORDS)
-        lines.append(f"| {kind_of(card)} | `{card.settings['source']['source']}` | {' | '.join(cells)} |")
+        lines.append(f"| {kind_of(card)} | `{tracker_of(card)}` | {' | '.join(cells)} |")
     return "\n".join((*lines, f"| {FOOTAGE} | any | {' | '.join([UNMEASURED] * 3)} |"))
 
 

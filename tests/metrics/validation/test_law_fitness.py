@@ -17,9 +17,10 @@ from screentest.metrics.validation.law_fitness import (
     long_table,
     records,
     short_table,
+    tracker_of,
     write_tables,
 )
-from screentest.metrics.validation.packaged_cards import law_cards
+from screentest.metrics.validation.packaged_cards import DATA, law_cards
 
 ROOT = Path(__file__).parents[3]
 
@@ -77,7 +78,7 @@ def test_tables_and_records_say_what_the_card_says():
     assert kind_of(stage) == "world stage"
     rest = ", ".join(law for law in LAWS if law not in ("gravity", "color"))
     assert short_table([stage]).splitlines()[2:] == [
-        f"| world stage | `motion` | gravity | color | {rest} |",
+        f"| world stage | `motion 3` | gravity | color | {rest} |",
         "| footage | any | not measured | not measured | not measured |",
     ]
     lines = long_table(stage).splitlines()
@@ -94,8 +95,18 @@ def test_tables_and_records_say_what_the_card_says():
 
 
 def test_the_packaged_cards_are_of_both_worlds_and_the_reference_world_is_first():
-    assert [kind_of(one) for one in law_cards()][:1] == ["reference world"]
+    assert [kind_of(one) for one in law_cards()] == ["reference world", "world stage"]
     assert all(law_fitness(law_cards()[0], law).fitness == "fit" for law in LAWS)
+
+
+def test_a_card_has_its_words_beside_it():
+    """After a new card: copy card.json and CARD.md of one ``validate --probes`` into the folder."""
+    stage = next(card for card in law_cards() if kind_of(card) == "world stage")
+    words = (DATA / "stage" / "CARD.md").read_text("utf-8")
+    assert stage.settings["thresholds"]["digest"][:12] in words
+    assert f"{stage.clips} clips of the world stage" in words
+    assert f"`{tracker_of(stage)}`" in words
+    assert {law for law in LAWS if law_fitness(stage, law).fitness == "none"} == set(stage.missing)
 
 
 def test_the_pages_say_what_the_cards_say():
@@ -116,6 +127,6 @@ def test_tables_are_written_between_their_marks_and_nothing_else_changes():
 
 def test_the_list_of_measures_has_the_fitness_of_laws_and_of_nothing_else():
     rows = {row["name"]: row["fitness"] for row in measure_records()}
-    assert [one["clips"] for one in rows["physics.gravity"]][:1] == ["reference world"]
+    assert [one["clips"] for one in rows["physics.gravity"]] == ["reference world", "world stage"]
     assert rows["physics.gravity"][0]["fitness"] == "fit"
     assert {name for name, found in rows.items() if found} == {f"physics.{law}" for law in LAWS}
