@@ -82,7 +82,8 @@ def main() -> None:
                 )
                 empty = Settings(Path(folder) / f"cache {repeat} {size}")
                 taken[size] = seconds(lambda out=out, empty=empty: score_run(out, whole, empty))
-                print(f"{size:4} items a transaction: {options.items / taken[size][0]:.0f} items a second")
+                wall, cpu = (options.items / one for one in taken[size])
+                print(f"{size:4} items a transaction: {wall:.0f} items a second, {cpu:.0f} a second of CPU")
             ratios.append((taken[1][0] / taken[grouped][0], taken[1][1] / taken[grouped][1]))
             again = Path(folder) / f"{repeat} {grouped}"
             same = Settings(Path(folder) / f"cache {repeat} {grouped}")
