@@ -70,7 +70,7 @@ def card_of(
     try:
         judge = card_behind(data, name)
     except NoJudgeError:
-        seen = _corruption_card(data, name) or _fault_seen_card(data, name)
+        seen = _corruption_card(data, name) or _fault_seen_card(data, name) or _puzzle_card(data, name)
         if seen is not None:
             return seen
         raise NoCardError(
@@ -127,6 +127,29 @@ def _of_claims(name: str, label: str, claims: tuple[list[str], list[str]]) -> Me
     if seen:
         return MeasureCard(label)
     return MeasureCard(label, f"the card of {name} ({label}) failed: it does not see {', '.join(missed)}")
+
+
+def _puzzle_card(data: RunData, name: str) -> MeasureCard | None:
+    """Find the card of a measure of puzzles; None if it has none at its version and encoder."""
+    from ..metrics.validation.packaged_cards import packaged_goals
+
+    card, fields = packaged_goals(), data.measures[name]
+    if card is None or not card.is_of(name, fields.get("version")):
+        return None
+    read: Mapping[str, str] = fields.get("encoders") or {}
+    if set(read.values()) - {card.settings.get("encoder")}:
+        return None
+    label = "puzzles, drawn clips of the world stage"
+    family = name.removeprefix("goals.")
+    missed = [
+        f"{fault} of a {one}"
+        for one in card.families
+        if family in (one, "solved")
+        for fault in card.claims(f"goals.{one}")[1]
+    ]
+    return MeasureCard(
+        label, f"the card of {name} ({label}) failed: it does not see {', '.join(missed)}" if missed else ""
+    )
 
 
 def _agreement_card(data: RunData, name: str) -> MeasureCard:

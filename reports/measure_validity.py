@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..harness.core.presentation import Cell
 from ..metrics.validation.measure_report import summary_columns
-from ..metrics.validation.packaged_cards import packaged_measures, packaged_signs, packaged_sound
+from ..metrics.validation.packaged_cards import (
+    packaged_goals,
+    packaged_measures,
+    packaged_signs,
+    packaged_sound,
+)
 from .text import DASH
 
 if TYPE_CHECKING:
@@ -46,6 +51,10 @@ def measure_rows(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, t
             rows.append(
                 (f"{name}, on planted faults of the world stage", tuple(_listed(part) for part in told))
             )
+        puzzles = packaged_goals()
+        if puzzles is not None and puzzles.is_of(name, record.get("version")) and name != "goals.solved":
+            told = (*puzzles.claims(name), [], [], [])
+            rows.append((f"{name}, on drawn puzzles", tuple(_listed(part) for part in told)))
     return rows
 
 

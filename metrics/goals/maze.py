@@ -94,10 +94,9 @@ def _steps(path_K2: _F, frames: NDArray[np.int64], maze: ExpectedMaze) -> tuple[
     moved = straight[straight > _MOVES]
     usual = float(np.median(moved)) if len(moved) else 0.0
     limit = max(_STEP, _OF_USUAL * usual) * np.diff(frames)
-    return (
-        _worst(crosses, (way - straight) / _DETOUR, frames[1:]),
-        _worst(jumps, np.maximum(straight, way - 1) / limit, frames[1:]),
-    )
+    detour = (way - straight) / _DETOUR
+    walked = np.where(detour > 1, straight, np.maximum(straight, way - 1))
+    return _worst(crosses, detour, frames[1:]), _worst(jumps, walked / limit, frames[1:])
 
 
 def _cells(maze: ExpectedMaze) -> int:

@@ -98,6 +98,27 @@ class GoalCard(Config):
         wanted = (family, kind, fault, look)
         return next((r for r in self.rows if (r.family, r.kind, r.fault, r.look) == wanted), None)
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The puzzles that it is of."""
+        return tuple(dict.fromkeys(row.family for row in self.rows))
+
+    def claims(self, measure: str) -> tuple[list[str], list[str]]:
+        """List the failures that a measure of one puzzle sees, and those that it does not.
+
+        A failure is seen if the intervals of its sensitivity and of the false alarms on solved clips lie
+        apart.
+        """
+        family = measure.removeprefix("goals.")
+        right = self.get(family, "specificity", SOLVED)
+        wrong = 1.0 if right is None or right.low is None else 1 - right.low
+        seen: list[str] = []
+        missed: list[str] = []
+        for row in self.rows:
+            if (row.family, row.kind, row.look) == (family, "sensitivity", ALL) and row.fault != ALL:
+                (seen if row.low is not None and row.low > wrong else missed).append(row.fault)
+        return seen, missed
+
     def is_of(self, measure: str, version: object) -> bool:
         """Say whether the card is of a measure at a version."""
         known: dict[str, int] = self.settings.get("measures", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,3 +211,26 @@ def test_a_judge_that_says_how_surely_a_clip_shows_its_prompt_counts_once_people
     noted = judge_notes([figures], runs)[name][0]
     assert noted.startswith("rests on the judge small abababababab: error not measured")
     assert "agrees with people: follows 0.70 [0.58, 1.00] (80 votes)" in noted
+
+
+def test_a_measure_of_puzzles_has_the_card_of_drawn_puzzles(monkeypatch: pytest.MonkeyPatch):
+    from screentest.metrics.validation.goal_card import GoalCard, GoalRow
+
+    about: dict[str, Any] = {"family": "maze", "look": "all", "method": "Wilson", "n": 40}
+    rows = (
+        GoalRow(kind="specificity", fault="solved", value=1.0, low=0.9, high=1.0, **about),
+        GoalRow(kind="sensitivity", fault="skips", value=0.9, low=0.8, high=1.0, **about),
+        GoalRow(kind="sensitivity", fault="through-wall", value=0.2, low=0.05, high=0.4, **about),
+    )
+    card = GoalCard(settings={"measures": {"goals.maze": 1}, "encoder": "abc"}, clips=9, rows=rows)
+    monkeypatch.setattr(packaged_cards, "packaged_goals", lambda: card)
+
+    def of(encoder: str) -> Any:
+        fields = {"version": 1, "encoders": {"hues": encoder}}
+        return SimpleNamespace(name="r", record={}, measures={"goals.maze": fields})
+
+    found = card_of(of("abc"), "goals.maze", MEASURES)
+    assert found is not None
+    assert found.failed.endswith("failed: it does not see through-wall of a maze")
+    with pytest.raises(NoCardError, match="has no validity card"):
+        card_of(of("other"), "goals.maze", MEASURES)

@@ -85,7 +85,7 @@ class StageTruth:
             "look": asdict(scene.look),
             "camera_move": scene.camera.move,
             "surfaces": {"floor": scene.floor, "backdrop": scene.backdrop},
-            "seed": scene.seed,
+            "look_seed": scene.seed,
         }
 
 

@@ -112,6 +112,8 @@ def test_folders_of_clips_are_rendered_with_their_truth(tmp_path: Path, capsys: 
     assert truth["violation"]["first_frame"] == round(truth["violation"]["time"] * 8)
     assert len(truth["position_px"][0]) == 12
     assert len((out / "pairs.csv").read_text().splitlines()) == 2
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert len({(row["prompt"], row["seed"]) for row in rows}) == 2  # so that a run takes both
 
 
 def test_the_stage_is_a_world_and_makes_trials_in_their_colors():
