@@ -99,14 +99,20 @@ class _Views:
 
 
 def describe_views(grays_THW: NDArray[np.uint8], stride: int) -> _F:
-    """Fit epipolar geometry to gray frames ``stride`` apart: (P, 5), `EPIPOLAR_COLUMNS` but for the last."""
+    """Fit epipolar geometry to gray frames ``stride`` apart: (P, 7).
+
+    The columns are `EPIPOLAR_COLUMNS`, but instead of the last one the share of the corners that could be
+    followed, and that of the 16 parts of the frame that have one of these.
+    """
     rows: list[tuple[float, ...]] = []
     for first in range(0, len(grays_THW) - stride, stride):
-        start = here = _corners(grays_THW[first])
+        start = here = corners = _corners(grays_THW[first])
         for t in range(first, first + stride):
             start, here = _follow(grays_THW[t], grays_THW[t + 1], start, here)
-        rows.append(_describe(start.astype(np.float64), here.astype(np.float64), grays_THW.shape[1:]))
-    return np.array(rows, np.float64).reshape(-1, len(EPIPOLAR_COLUMNS) - 1)
+        row = _describe(start.astype(np.float64), here.astype(np.float64), grays_THW.shape[1:])
+        parts = {tuple(part) for part in (start * 4 // grays_THW.shape[:0:-1]).astype(int).tolist()}
+        rows.append((*row, len(here) / max(len(corners), 1), len(parts) / 16))
+    return np.array(rows, np.float64).reshape(-1, len(EPIPOLAR_COLUMNS) + 1)
 
 
 def _reduced(frame_HWC: NDArray[np.uint8]) -> _Gray:

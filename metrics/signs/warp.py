@@ -13,6 +13,8 @@ from .findings import Sign
 
 __all__ = ["warping"]
 
+_FOLLOWED: Final = 0.35  # of the corners: of fewer, it is a cut, or too much is hidden
+_COVERED: Final = 0.6  # of 16 parts of the picture: with points in fewer, they are of one thing
 _BRIGHT: Final = 110.0  # levels: the mean of each frame, so that a change of the light moves nothing
 
 
@@ -36,10 +38,14 @@ def warping(frames_THWC: NDArray[np.uint8], stride: int) -> Sign | None:
     pairs = describe_views(grays, stride)
     inliers, motion = pairs[:, 0], pairs[:, 3]
     still = (motion < STILL) & (pairs[:, 2] >= FEWEST_MATCHES)
-    off = np.where(still, 0.0, 1 - inliers)
+    off = np.where(still, 0.0, np.where(pairs[:, 5] >= _FOLLOWED, 1 - inliers, np.nan))
+    off[pairs[:, 6] < _COVERED] = np.nan
     known = np.flatnonzero(~np.isnan(off))
     if not len(known) or len(known) < 0.5 * len(off):
-        raise NotApplicable(f"fewer than {FEWEST_MATCHES} points can be followed for half a second")
+        raise NotApplicable(
+            f"fewer than {FEWEST_MATCHES} points, or none in most parts of the picture, can be followed for "
+            "half a second"
+        )
     strength = float(np.median(off[known]))
     if strength <= 0:
         return None
