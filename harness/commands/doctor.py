@@ -19,7 +19,13 @@ _CORE = (
 )  # fmt: skip
 
 
-_EXTRAS = {"diffusers": "diffusers", "accelerate": "diffusers", "peft": "diffusers", "ray": "ray"}
+_EXTRAS = {
+    "diffusers": "diffusers",
+    "accelerate": "diffusers",
+    "peft": "diffusers",
+    "ray": "ray",
+    "s3fs": "s3",
+}
 """Library -> the extra that installs it."""
 
 
