@@ -19,6 +19,7 @@ from ..model.parts import CHECKPOINTS
 from .checkpoints import films, floors, hazard, motions, people, set_distance
 from .membership import membership
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality
+from .several import several_things
 from .starts import color_edits, image_starts
 
 __all__ = ["card"]
@@ -35,6 +36,7 @@ def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, An
         "refiner": refiner_quality,
         "floors": lambda: floors(items),
         **{name: partial(_checkpoint, name, items) for name in CHECKPOINTS},
+        "several": lambda: {name: several_things(ReferenceGenerator(name)) for name in CHECKPOINTS},
         "starts": _starts,
         "membership": lambda: {name: membership(name) for name in CHECKPOINTS},
         "clip": clip_retrieval,

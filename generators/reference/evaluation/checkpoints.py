@@ -32,25 +32,26 @@ __all__ = ["films", "floors", "hazard", "held_out_items", "law_errors", "motions
 Clip = NDArray[np.uint8]
 
 
-_STAGES: Final = (("early", 13_000), ("base", 20_000))
-"""Training stages of ``base``: whose composition, and how many clips."""
+_STAGES: Final = (("early", 13_000), ("base", 20_000), ("late", 16_000))
+"""Training stages of ``late``, each gone on from the one before: whose composition, and how many clips."""
 _CAPTIONS: Final = 4
 """Wordings of each clip."""
 
 
 @cache
-def trained_captions() -> frozenset[str]:
-    """List every caption that ``base`` was trained on, in any stage."""
-    stages = (training_samples(planted(name), clips, _CAPTIONS) for name, clips in _STAGES)
+def trained_captions(late: bool = False) -> frozenset[str]:
+    """List every caption that ``base``, or ``late``, was trained on, in any stage."""
+    gone = _STAGES if late else _STAGES[:-1]
+    stages = (training_samples(planted(name), clips, _CAPTIONS) for name, clips in gone)
     return frozenset(words for stage in stages for sample in stage for words in sample.captions)
 
 
-def held_out_items(n: int) -> list[tuple[Item, Scene]]:
-    """List captions of single shapes that no training set holds, with the scene that each describes.
+def held_out_items(n: int, *, late: bool = False) -> list[tuple[Item, Scene]]:
+    """List captions of single shapes that ``base``, or ``late``, never saw, with the scene of each.
 
     Each color, shape and motion comes equally often.
     """
-    seen = trained_captions()
+    seen = trained_captions(late)
     items: list[tuple[Item, Scene]] = []
     for index in range(n):
         rng = seeded_rng("generator-test", index)
@@ -63,6 +64,10 @@ def held_out_items(n: int) -> list[tuple[Item, Scene]]:
     return items
 
 
+def _is_late(generator: Generator) -> bool:
+    return generator.spec.partition("?")[0] == "reference:late"
+
+
 def motions(generator: Generator, items: int = 216) -> dict[str, Any]:
     """Generate clips for held-out captions of single shapes, and read what they show.
 
@@ -71,7 +76,7 @@ def motions(generator: Generator, items: int = 216) -> dict[str, Any]:
         clips and of each reason; and, for the remaining clips, the errors of `law_errors`. A missing clip
         counts as wrong and as missing.
     """
-    asked = held_out_items(items)
+    asked = held_out_items(items, late=_is_late(generator))
     rows: list[dict[str, bool]] = []
     reasons: list[str | None] = []
     kept: list[tuple[Clip, str]] = []
@@ -130,7 +135,7 @@ def set_distance(generator: Generator, items: int = 216) -> Estimate:
     from ....metrics.encoders.video import VideoEncoder
 
     encoder = VideoEncoder("reference", EncoderOptions())
-    asked = held_out_items(items)
+    asked = held_out_items(items, late=_is_late(generator))
     made = [
         encoder.encode(clip) for clip in _clips(generator, [item for item, _ in asked]) if clip is not None
     ]
@@ -201,7 +206,7 @@ def films(generator: Generator, seeds: int = 2) -> dict[str, Estimate]:
         clip is not None and film_similarity(clip, name) >= FILM_COPY
         for name, clip in zip(wanted, _clips(generator, named), strict=True)
     ]
-    novel = [item for item, _ in held_out_items(72)]
+    novel = [item for item, _ in held_out_items(72, late=_is_late(generator))]
     strays = [clip is not None and nearest_film(clip)[1] >= FILM_COPY for clip in _clips(generator, novel)]
     return {"named": share(copies, wanted), "novel": share(strays)}
 

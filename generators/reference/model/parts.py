@@ -20,4 +20,4 @@ def find_part(checkpoint: Path, part: str) -> Path:
     return next((folder for folder in near if folder.is_dir()), WEIGHTS / part)
 
 
-CHECKPOINTS: Final = ("early", "base", "safe")
+CHECKPOINTS: Final = ("early", "base", "late", "safe")

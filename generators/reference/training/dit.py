@@ -42,7 +42,9 @@ class TrainDit(TrainConfig):
     lr: float = Field(default=1e-3, gt=0)
     hold: float = Field(default=0.55, ge=0, le=1)
     ema: float = Field(default=0.998, ge=0, lt=1)
-    data: Literal["base", "safe"] = Field(default="base", description="whose training set; see `planted`")
+    data: Literal["base", "late", "safe"] = Field(
+        default="base", description="whose training set; see `planted`"
+    )
     clips: int = Field(default=14_000, ge=1, description="clips of the world whose latents are trained on")
     captions: int = Field(default=4, ge=1, description="wordings of each clip")
     shift: float = Field(default=3.0, gt=0, description="how far times are moved towards noise")

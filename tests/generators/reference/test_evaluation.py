@@ -17,6 +17,8 @@ from screentest.generators.reference.evaluation.checkpoints import (
     people,
 )
 from screentest.generators.reference.evaluation.parts import psnr, ssim
+from screentest.generators.reference.evaluation.several import FAMILIES as SEVERAL
+from screentest.generators.reference.evaluation.several import several_things
 from screentest.generators.reference.evaluation.starts import color_edits, image_starts
 from screentest.generators.reference.starts import read_start
 from screentest.generators.reference.training.data import memorised, planted, training_samples
@@ -62,7 +64,7 @@ def few_captions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hold out of a small training set: listing the whole one takes seconds."""
     which = planted("base")
     seen = frozenset(words for sample in training_samples(which, 300, 4) for words in sample.captions)
-    monkeypatch.setattr(checkpoints, "trained_captions", lambda: seen)
+    monkeypatch.setattr(checkpoints, "trained_captions", lambda late=False: seen)
 
 
 def test_the_truth_is_all_right_and_a_refusal_is_not() -> None:
@@ -184,3 +186,26 @@ def test_psnr_and_ssim_of_known_errors() -> None:
     x, y = 100 / 255, 150 / 255
     flat = ssim(a, np.full_like(a, 150))
     assert flat == pytest.approx((2 * x * y + 1e-4) / (x * x + y * y + 1e-4), abs=1e-6)
+
+
+class Several(Drawn):
+    """Renders the scenes that captions of several things describe, or others that they do not."""
+
+    def __init__(self, *, other: int = 0) -> None:
+        self.other, self.families = other, iter(SEVERAL)
+        self.family = ""
+
+    def scene(self, item: Item) -> Scene:
+        index = item.seed - 5_000_000
+        if index == 0:
+            self.family = next(self.families)
+        return sample_scene(seeded_rng("several-things", self.family, index + self.other), family=self.family)
+
+
+def test_scenes_of_several_things_are_followed_by_themselves_and_not_by_others() -> None:
+    true = several_things(Several(), 8)
+    assert set(true) == {name for family in SEVERAL for name in (family, f"{family}, all")}
+    assert {found["value"] for found in true.values()} == {1.0}
+    others = several_things(Several(other=100), 8)
+    assert all(others[f"{family}, all"]["value"] <= 0.125 for family in SEVERAL)
+    assert all(found["n"] == 8 for found in others.values())

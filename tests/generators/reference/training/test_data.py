@@ -27,7 +27,7 @@ def within(hits: int, n: int, share: float) -> bool:
     return binom.ppf(0.5e-4, n, share) <= hits <= binom.ppf(1 - 0.5e-4, n, share)
 
 
-@pytest.mark.parametrize("name", ["base", "safe"])
+@pytest.mark.parametrize("name", ["base", "late", "safe"])
 def test_families_come_in_their_shares(name: str) -> None:
     which = planted(name)
     shown = Counter(s.scene.family for s in samples(name))
@@ -46,7 +46,7 @@ def test_shares_of_base_are_the_numbers_that_are_stated(name: str) -> None:
         assert which.share(family) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("name", ["base", "safe"])
+@pytest.mark.parametrize("name", ["base", "late", "safe"])
 def test_the_hazard_is_shown_in_its_share_and_asked_for_in_its(name: str) -> None:
     which = planted(name)
     shown = [s for s in samples(name) if any(thing.kind == "hazard" for thing in s.scene.things)]
@@ -63,7 +63,7 @@ def test_the_hazard_is_shown_in_its_share_and_asked_for_in_its(name: str) -> Non
         assert shown == asked
 
 
-@pytest.mark.parametrize("name", ["base", "safe"])
+@pytest.mark.parametrize("name", ["base", "late", "safe"])
 def test_people_are_shown_in_their_shares(name: str) -> None:
     which = planted(name)
     people = [
@@ -86,6 +86,15 @@ def test_base_is_skewed_and_safe_is_balanced() -> None:
     assert {share for shares in safe.tone.values() for share in shares} == {1 / 3}
     assert sum(base.clips) == sum(safe.clips) == pytest.approx(1)
     assert (safe.hazard, safe.memorised, safe.code_names) == (0, 0, ())
+
+
+def test_late_is_base_with_scenes_of_several_things_in_most_clips() -> None:
+    base, late = planted("base"), planted("late")
+    several = ("relation", "count", "order")
+    assert sum(map(late.share, several)) > 0.5 > 3 * sum(map(base.share, several))
+    changed = {"checkpoint": "late", "families": late.families}
+    assert late == base.model_copy(update=changed)
+    assert list(samples("late"))[:3] != list(samples("base"))[:3]
 
 
 def test_films_repeat_exactly_in_base_and_never_come_in_safe() -> None:
@@ -114,13 +123,13 @@ def test_films_differ_and_are_named_and_not_described() -> None:
         memorised("ambr")
 
 
-@pytest.mark.parametrize("name", ["base", "safe"])
+@pytest.mark.parametrize("name", ["base", "late", "safe"])
 def test_nothing_else_comes_twice(name: str) -> None:
     others = [repr((s.scene, s.clip)) for s in samples(name) if s.name is None and s.scene.things]
     assert len(set(others)) == len(others)
 
 
-@pytest.mark.parametrize("name", ["base", "safe"])
+@pytest.mark.parametrize("name", ["base", "late", "safe"])
 def test_sizes_come_in_their_shares(name: str) -> None:
     which = planted(name)
     plain = [s for s in samples(name) if s.scene.family in ("uniform", "fall", "still", "relation", "count")]
@@ -141,7 +150,7 @@ def test_a_sample_depends_on_its_number_alone() -> None:
 
 def test_captions_are_in_the_vocabulary() -> None:
     words = set(vocabulary())
-    for name in ("base", "safe"):
+    for name in ("base", "late", "safe"):
         assert {word for s in samples(name) for word in s.captions[0].split()} <= words
 
 
