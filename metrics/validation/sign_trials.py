@@ -43,13 +43,13 @@ class SignTrial:
 
 
 def lawful_sign_trials(world: str, seed: int, n: int) -> list[SignTrial]:
-    """List ``n`` lawful clips of each family that has room in the world's first native size."""
+    """List ``n`` lawful clips of each family, but no puzzle, with room in the world's first native size."""
     found = find_world(world)
     clip = found.native_clips[0]
     return [
         SignTrial(world, seed, family, i)
         for family in found.families
-        if found.fits(family, clip)
+        if family not in found.puzzles and found.fits(family, clip)
         for i in range(n)
     ]
 

@@ -12,7 +12,7 @@ from screentest.metrics.signs.measures import LIMITS
 from screentest.metrics.validation.packaged_cards import DATA, packaged_signs
 from screentest.metrics.validation.sign_bench import SIGNS_TEXT, validate_signs
 from screentest.metrics.validation.sign_card import footage_rows, make_sign_card, measured_versions, sign_text
-from screentest.metrics.validation.sign_trials import FAULTS, planted_sign_trials
+from screentest.metrics.validation.sign_trials import FAULTS, lawful_sign_trials, planted_sign_trials
 
 
 def row(
@@ -60,6 +60,12 @@ def test_a_planted_fault_is_one_of_the_world_and_spread_over_its_families():
     assert {t.severity for t in trials} == {0.5, 1.0}
     assert len({t.family for t in trials}) == 4
     assert planted_sign_trials("reference", 3, 4, "merge") == []
+
+
+def test_lawful_clips_are_of_all_families_but_puzzles():
+    families = {trial.family for trial in lawful_sign_trials("stage", 0, 1)}
+    assert {"glide", "crowd", "room-orbit"} <= families
+    assert not families & {"maze", "clock", "tower"}
 
 
 def test_footage_is_counted_with_a_reason_for_each_clip_of_which_nothing_can_be_said(tmp_path: Any):
