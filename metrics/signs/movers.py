@@ -177,7 +177,7 @@ def outlined(frame: _Frames, behind: _F32, masks: list[_B]) -> list[_B]:
         rim = np.asarray(cv2.dilate(solid, near)).astype(bool) & ~np.asarray(cv2.erode(solid, near)).astype(
             bool
         )
-        if float(own[rim].mean()) > float(other[rim].mean()):
+        if rim.any() and float(own[rim].mean()) > float(other[rim].mean()):
             kept.append(mask)
     return kept
 

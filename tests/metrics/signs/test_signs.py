@@ -140,6 +140,12 @@ def test_where_nothing_can_be_said_there_is_a_reason():
     assert found == "there is a cut before frame 10; give each shot as a clip of its own"
 
 
+def test_a_picture_that_changes_all_over_is_refused_without_a_warning():
+    frames = film(goes, 12)
+    frames[5:] = np.random.default_rng(1).integers(0, 255, frames[5:].shape, np.uint8)
+    assert all(isinstance(found, str) for found in signs_of(frames, 10).values())
+
+
 def encoded(frames: Frames, fps: float) -> Record:
     count, height, width, _ = frames.shape
     info = ClipInfo(height, width, fps, count, count / fps, "h264", "mp4")
