@@ -276,6 +276,13 @@ class Expectation(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _states_one_puzzle(self) -> Self:
+        stated = [name for name in ("maze", "clock", "tower") if getattr(self, name) is not None]
+        if len(stated) > 1:
+            raise ValueError(f"one clip solves one puzzle, and {' and '.join(stated)} are stated")
+        return self
+
     @property
     def moves(self) -> bool:
         """Whether the subject is asked to move, or known to."""

@@ -24,7 +24,7 @@ class SquaredDistances:
     """Squared distances between the rows of two sets.
 
     Args:
-        x_MD: one set, (M, D).
+        x_MD: one set, finite, (M, D); at least one row.
         y_ND: the other, (N, D); the same if None.
     """
 
@@ -65,8 +65,11 @@ class SquaredDistances:
     def nearest(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Find the ``count`` nearest rows of the second set to each row of the first; in one set, itself too.
 
+        Args:
+            count: 1 to N.
+
         Returns:
-            Their numbers and squared distances, the nearest first: two (M, count).
+            Their numbers and squared distances, two (M, count): the nearest first, of ties the lowest number.
         """
         numbers = np.empty((len(self._x_MD), count), np.intp)
         squared = np.empty(numbers.shape, np.float64)

@@ -23,7 +23,16 @@ from ...harness.core.storage import Folder, Storage
 
 __all__ = ["DAMAGED", "ArrayFile", "arrays_sha256", "store_arrays", "write_arrays"]
 
-DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, OverflowError, RecursionError)
+DAMAGED = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    RecursionError,
+)
 """What reading a file that was damaged or changed may raise."""
 
 _PLAIN = re.compile(r"[<>|][bifucSU][0-9]{1,6}")
@@ -55,7 +64,11 @@ class ArrayFile:
         return list(self._places)
 
     def read(self, name: str) -> NDArray[Any]:
-        """Read an array, which can be written to."""
+        """Read an array, which can be written to.
+
+        Raises:
+            KeyError: there is no array of that name. A damaged file raises another of `DAMAGED`.
+        """
         kind, shape, offset = self._places[name]
         if not _PLAIN.fullmatch(kind) or not all(type(n) is int and n >= 0 for n in (*shape, offset)):
             raise ValueError("not an array of numbers or text")

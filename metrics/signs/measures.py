@@ -52,8 +52,10 @@ def _sign(name: str) -> Callable[[Sample], Scored]:
     600 frames, 4 or more a second.
 
     Raises:
-        NotApplicable: the clip is not such a shot: it has a cut, the picture changes all over, nothing moves
-            (but for warp); or, for merges, splits and shadows, the camera moves.
+        NotApplicable: the clip is too short, too long or too slow. For all but warp: it has a cut, the
+            picture changes all over or nothing moves; for merges, splits and shadows also: the camera moves.
+            For shadows: not one thing alone moves, or no shadow of it is seen. For warp: too few points can
+            be followed.
     """
     return seen
 

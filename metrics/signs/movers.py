@@ -64,7 +64,7 @@ class Movers:
 
     Attributes:
         frames_THWC: uint8 RGB, with the changes of the light taken out.
-        behind_THWC: what is behind it all, in each frame.
+        behind: what is behind it all, float32 (H, W, 3) in 8-bit levels, for each frame.
         blobs: of each frame.
         spread: of a channel around what is behind, in 8-bit levels.
         moves: whether the camera moves.

@@ -26,7 +26,7 @@ def validate_signs(
     Args:
         out: folder; a bench that was interrupted resumes.
         world: whose clips.
-        n: clips of each planted fault at each severity, and three times as many as lawful ones a family.
+        n: clips of each planted fault at each severity, and a third as many lawful ones of each family.
         seed: of the scenes.
         real: a folder of lawful clips, in which false alarms are counted instead of clips of a world.
 

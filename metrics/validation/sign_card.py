@@ -68,7 +68,9 @@ class SignAlarms(Config):
 
     Attributes:
         where: the world, or ``footage``.
-        clips: the clips in which it is seen, each with the frame and the strength.
+        n: clips of which it says something.
+        clips: the clips in which it is seen, each with the frame and the strength; of ``any``, once for each
+            sign.
         left_out: reason -> clips of which it says nothing.
     """
 
@@ -78,6 +80,11 @@ class SignAlarms(Config):
     rate: Estimate
     clips: tuple[str, ...]
     left_out: dict[str, int]
+
+    @property
+    def alarms(self) -> int:
+        """Clips in which it is seen."""
+        return 0 if self.rate.value is None else round(self.rate.value * self.n)
 
 
 class SignCard(Config):

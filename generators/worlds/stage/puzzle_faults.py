@@ -18,7 +18,7 @@ PUZZLE_LAWS: Final[dict[str, str]] = {
     "stops-short": "stops before the goal, by severity times the way, and at least two cells",
     "through-wall": "goes straight through a wall, and on to the goal",
     "skips": "is elsewhere on its way from one frame to the next, severity times 12 cells on, and at least 4",
-    "wrong-time": "the hands stop at another time, by severity times 60 minutes, and at least 5",
+    "wrong-time": "the hands stop at another time, by severity times 60 minutes, at least 5 and at most 30",
     "turns-back": "the hands turn anticlockwise to where the minute hand should be",
     "comes-off": "the minute hand leaves the middle by severity times the radius",
     "wrong-order": "the last two blocks change places in the tower",

@@ -72,6 +72,14 @@ def test_an_index_that_leads_elsewhere_is_damaged(tmp_path, place):
         read(path)
 
 
+@pytest.mark.parametrize("arrays", [[1], ["x"], [["<f8", [1], 0]], "abc", None, 1])
+def test_an_index_that_names_no_arrays_is_damaged(tmp_path, arrays):
+    path = tmp_path / "a.arrays"
+    path.write_bytes(json.dumps({"told": None, "arrays": arrays}).encode() + b"\n" + bytes(8))
+    with pytest.raises(DAMAGED):
+        read(path)
+
+
 @given(st.binary(max_size=60))
 def test_other_bytes_are_damaged(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("arrays") / "a.arrays"

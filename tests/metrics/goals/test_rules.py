@@ -243,6 +243,7 @@ def test_what_is_stated_wrongly_is_refused_with_the_nearest_word():
         "have two colors": {"clock": {**CLOCK, "minute": "red"}},
         "a color of its own": {"tower": {"order": ["red", "red"]}},
         "at least 2": {"tower": {"order": ["red"]}},
+        "one puzzle, and maze and clock are stated": {"maze": {"rows": ROWS, "color": "red"}, "clock": CLOCK},
     }  # fmt: skip
     for message, expect in refused.items():
         with pytest.raises(UsageError, match=message):

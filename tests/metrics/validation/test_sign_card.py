@@ -54,6 +54,17 @@ def test_areas_alarms_and_reasons_are_counted():
     assert "glide-5, appears, frame 3, strength 0.50" in sign_text(card)
 
 
+def test_a_clip_with_two_signs_is_one_false_alarm_of_any():
+    both = row("crowd", 0, [0.6, 4])
+    both["found"]["splits"] = [0.5, 7]
+    card = make_sign_card([both, row("glide", 0, [0.1, 3])], {"world": "stage", "n": 3, "seed": 0})
+    alarms = {a.sign: a for a in card.alarms}
+    assert {name: a.alarms for name, a in alarms.items() if a.n} == {"appears": 1, "splits": 1, "any": 1}
+    assert alarms["merges"].alarms == 0
+    assert len(alarms["any"].clips) == 2
+    assert "| any | stage | 2 | 1 | 0.50 [" in sign_text(card)
+
+
 def test_a_planted_fault_is_one_of_the_world_and_spread_over_its_families():
     trials = planted_sign_trials("reference", 3, 4, "vanish")
     assert len(trials) == 8
