@@ -57,11 +57,15 @@ _AT_ONCE: Final = 16
 _S3_OPTIONS: Final = {
     # Objects are fetched whole, and several at once; so a large one need not be fetched in parts.
     "max_concurrency": 1,
-    # fsspec tries again itself, `_TRIES` times; so a store that hangs is told in less than three minutes.
+    # fsspec tries again itself, `_TRIES` times.
     "config_kwargs": {"connect_timeout": 10, "read_timeout": 20, "retries": {"total_max_attempts": 1}},
 }
 _TRIES: Final = 8
 """Of a request that S3 does not answer or asks to slow down, over some ten seconds if it answers at once."""
+_LONGEST_S: Final = 120.0
+"""Time for a small request, all its tries together, in seconds; fsspec's own tries are nested, up to 64."""
+_LONGEST_CLIP_S: Final = 1200.0
+"""Time to store or fetch one clip, in seconds."""
 _REFUSED: Final = frozenset(
     {
         errno.EPERM,
@@ -240,14 +244,14 @@ class ObjectStore:
     def open(self, name: str) -> IO[bytes]:
         """Read an object whole; FileNotFoundError where it is not there."""
         with self._reached():
-            return io.BytesIO(self._system.cat_file(self._path(name)))
+            return io.BytesIO(self._ask("cat_file", self._path(name)))
 
     def write(self, name: str, fill: Callable[[IO[bytes]], object]) -> None:
         """Write an object by ``fill``."""
         held = io.BytesIO()
         fill(held)
         with self._written():
-            self._system.pipe_file(self._path(name), held.getvalue())
+            self._ask("pipe_file", self._path(name), held.getvalue())
 
     def take(self, beside: Path, name: str) -> None:
         """Upload a file, and delete it here."""
@@ -257,13 +261,13 @@ class ObjectStore:
     def add(self, source: Path, name: str) -> None:
         """Upload a file."""
         with self._written():
-            self._system.put_file(str(source), self._path(name))
+            self._ask("put_file", str(source), self._path(name), longest=_LONGEST_CLIP_S)
 
     def fetch(self, name: str, path: Path) -> None:
         """Fetch an object into a file; no file is made where there is no such object."""
         try:
             with self._reached():
-                self._system.get_file(self._path(name), str(path))
+                self._ask("get_file", self._path(name), str(path), longest=_LONGEST_CLIP_S)
         except FileNotFoundError:
             path.unlink(missing_ok=True)
 
@@ -277,7 +281,7 @@ class ObjectStore:
         """Give the number of bytes of an object; None where there is none."""
         try:
             with self._reached():
-                return int(self._system.info(self._path(name))["size"] or 0)
+                return int(self._ask("info", self._path(name))["size"] or 0)
         except FileNotFoundError:
             return None
 
@@ -320,6 +324,11 @@ class ObjectStore:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+    def _ask(self, method: str, *args: Any, longest: float | None = None) -> Any:
+        """Call a method of the file system, which gives up after ``longest`` seconds where it can."""
+        call = getattr(self._system, method)
+        return call(*args, timeout=longest or _LONGEST_S) if self._system.async_impl else call(*args)
 
     @contextmanager
     def _written(self) -> Generator[None]:
@@ -367,6 +376,8 @@ class ObjectStore:
                 f"access to {self.address} is refused ({why}); it needs the rights to read, write and list, "
                 "and credentials that are valid"
             )
+        if isinstance(error, TimeoutError) and not str(error):
+            why = "no answer in time"
         refused = isinstance(error, OSError) and error.errno in _REFUSED
         if refused or isinstance(error, ValueError) or kind in ("ParamValidationError", "NoRegionError"):
             return UsageError(f"{self.address} cannot be used: {why}")

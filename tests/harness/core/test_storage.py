@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,6 +165,27 @@ def test_a_server_that_is_gone_is_no_fault_of_what_was_asked(server, monkeypatch
     finally:
         server.start()
     assert store.identify()
+
+
+def test_a_server_that_never_answers_is_given_up(server, monkeypatch, tmp_path):
+    monkeypatch.setattr(storage, "_LONGEST_S", 0.5)
+    monkeypatch.setattr(storage, "_LONGEST_CLIP_S", 0.5)
+    (tmp_path / NAME).write_bytes(b"x")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes what is sent, and says nothing
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        forget_stores()
+        store = storage_at("s3://films/deaf")
+        assert isinstance(store, ObjectStore)
+        for asked in (
+            store.identify,
+            lambda: store.has(NAME),
+            lambda: store.write(NAME, lambda file: file.write(b"x")),
+            lambda: store.add(tmp_path / NAME, NAME),
+            lambda: store.fetch(NAME, tmp_path / "fetched"),
+        ):
+            with pytest.raises(ServiceDown, match=r"deaf does not answer as it should \(no answer in time\)"):
+                asked()
+    forget_stores()
 
 
 def test_credentials_that_are_missing_or_refused_are_named(server, monkeypatch, tmp_path):
