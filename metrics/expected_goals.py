@@ -8,13 +8,12 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..harness.core.colors import GOAL_COLORS
 from ..harness.core.config import Config
 from ..harness.core.errors import unknown_name
 
-__all__ = ["GOAL_COLORS", "Cell", "ExpectedClock", "ExpectedMaze", "ExpectedTower", "ways_from"]
+__all__ = ["Cell", "ExpectedClock", "ExpectedMaze", "ExpectedTower", "ways_from"]
 
-GOAL_COLORS: Final = ("red", "green", "blue", "yellow", "purple")
-"""Colors that are told from each other, and from gray and white, by their hue."""
 Cell = tuple[int, int]
 """Row and column of a maze, counted from 0 at the top left."""
 _LARGEST: Final = 60  # cells of an edge of a maze

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COLORS"]
+__all__ = ["COLORS", "GOAL_COLORS"]
 
 COLORS: Final[dict[str, tuple[int, int, int]]] = {
     "red": (226, 54, 48),
@@ -20,3 +20,6 @@ COLORS: Final[dict[str, tuple[int, int, int]]] = {
     "black": (14, 14, 16),
 }
 """RGB of each color's name, 0 to 255; the reference world paints its things in the first six."""
+
+GOAL_COLORS: Final = ("red", "green", "blue", "yellow", "purple")
+"""Colors of what moves in puzzles: told from each other, and from gray and white, by their hue."""

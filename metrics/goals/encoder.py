@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.colors import GOAL_COLORS
 from ..encoders.base import Encoder, EncoderOptions, Record, Stream
 from ..encoders.registry import ENCODERS, EncoderEntry
-from ..expected_goals import GOAL_COLORS
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..expected_goals import GOAL_COLORS
+from ...harness.core.colors import GOAL_COLORS
 from .encoder import HUE_COLUMNS
 
 __all__ = ["LOST", "Broken", "Region", "Verdict", "region_of"]

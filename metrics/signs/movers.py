@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders.base import NotApplicable
-from ..tracking.foreground import differing, estimate_background, remove_ghosts
+from ..tracking.foreground import differing, estimate_background, remove_ghosts, slope, steepness
 from ..tracking.stabilization import View, stabilize
 
 __all__ = ["Blob", "Movers", "find_movers", "outlined"]
@@ -108,16 +108,16 @@ def find_movers(frames_THWC: _Frames) -> Movers:
     canvas, spread = estimate_background(view.steady_THWC)
     misplaced = _MISPLACED[int(view.moves)]
     masks = differing(
-        view.steady_THWC, canvas, spread, tolerance_HW=misplaced * _steepness(canvas), shade=_SHADE
+        view.steady_THWC, canvas, spread, tolerance_HW=misplaced * steepness(canvas), shade=_SHADE
     )
     remove_ghosts(view.steady_THWC, canvas, masks)
     behind: list[_F32] = []
     blobs: list[list[Blob]] = []
     flooded = 0
-    still = None if view.moves else misplaced * _steepness(canvas)
+    still = None if view.moves else misplaced * steepness(canvas)
     for t, frame in enumerate(view.even_THWC):
         seen = view.seen_from(canvas, t)
-        slack = misplaced * _steepness(seen) if still is None else still
+        slack = misplaced * steepness(seen) if still is None else still
         (found,) = differing(frame[None], seen, spread, tolerance_HW=slack, shade=_SHADE)
         found = [mask & view.known(t) for mask in found]
         flooded += bool(found) and float(np.mean(np.any(found, axis=0))) > _TOO_MUCH
@@ -170,7 +170,7 @@ def outlined(frame: _Frames, behind: _F32, masks: list[_B]) -> list[_B]:
     if not masks:
         return []
     near = np.ones((3, 3), np.uint8)
-    own, other = _slope(frame.astype(np.float32)), _slope(behind)
+    own, other = slope(frame.astype(np.float32)), slope(behind)
     kept: list[_B] = []
     for mask in masks:
         solid = mask.astype(np.uint8)
@@ -180,18 +180,3 @@ def outlined(frame: _Frames, behind: _F32, masks: list[_B]) -> list[_B]:
         if rim.any() and float(own[rim].mean()) > float(other[rim].mean()):
             kept.append(mask)
     return kept
-
-
-def _slope(image_HWC: _F32) -> _F32:
-    import cv2
-
-    dx, dy = (np.asarray(cv2.Sobel(image_HWC, cv2.CV_32F, *order, scale=1 / 8)) for order in ((1, 0), (0, 1)))
-    return np.sqrt(np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2))
-
-
-def _steepness(background: _F32) -> _F32:
-    """Measure by how many levels the background changes from pixel to pixel, (H, W)."""
-    import cv2
-
-    steep = _slope(background)
-    return np.asarray(cv2.dilate(steep, np.ones((3, 3), np.uint8)), np.float32)

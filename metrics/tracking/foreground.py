@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .shadows import shaded
 
-__all__ = ["SHADE", "differing", "estimate_background", "remove_ghosts"]
+__all__ = ["SHADE", "differing", "estimate_background", "remove_ghosts", "slope", "steepness"]
 
 _Frames = NDArray[np.uint8]
 _B = NDArray[np.bool_]
@@ -156,3 +156,18 @@ def _rim(blob: _B) -> _B:
     near = np.ones((3, 3), np.uint8)
     solid = blob.astype(np.uint8)
     return np.asarray(cv2.dilate(solid, near)).astype(bool) & ~np.asarray(cv2.erode(solid, near)).astype(bool)
+
+
+def slope(image_HWC: _F32) -> _F32:
+    """Measure the length of the gradient of all channels together, in levels a pixel: (H, W)."""
+    import cv2
+
+    dx, dy = (np.asarray(cv2.Sobel(image_HWC, cv2.CV_32F, *order, scale=1 / 8)) for order in ((1, 0), (0, 1)))
+    return np.sqrt(np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2))
+
+
+def steepness(background_HWC: _F32) -> _F32:
+    """Measure the largest `slope` of each pixel and its eight neighbours, in levels a pixel: (H, W)."""
+    import cv2
+
+    return np.asarray(cv2.dilate(slope(background_HWC), np.ones((3, 3), np.uint8)), np.float32)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..encoders.base import NotApplicable
 from .assembly import assemble
-from .foreground import differing
+from .foreground import differing, steepness
 from .mask_regions import Found, enlarged, measure_masks, reduced
 from .merging import Separator
 from .occluders import with_hidden
@@ -112,7 +112,7 @@ class MotionTracker:
         flooded = 0
         for t, frame in enumerate(view.even_THWC):
             behind = view.seen_from(background, t)
-            slack = misplaced * _steepness(behind)
+            slack = misplaced * steepness(behind)
             (blobs,) = differing(frame[None], behind, spread, tolerance_HW=slack, shade=_SHADOW)
             blobs = [blob & view.known(t) for blob in blobs]
             flooded += float(np.mean(np.any(blobs, axis=0))) > _TOO_MUCH if blobs else 0
@@ -161,14 +161,3 @@ def _without_slivers(blobs: list[_B]) -> list[_B]:
         least = max(12.0, _SMALLEST * blob.size)
         kept += [labels == k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= least]
     return kept
-
-
-def _steepness(background: _F32) -> _F32:
-    """Measure by how many levels the background changes from pixel to pixel, (H, W)."""
-    import cv2
-
-    dx, dy = (
-        np.asarray(cv2.Sobel(background, cv2.CV_32F, *order, scale=1 / 8)) for order in ((1, 0), (0, 1))
-    )
-    steep = np.sqrt(np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2))
-    return np.asarray(cv2.dilate(steep, np.ones((3, 3), np.uint8)), np.float32)

@@ -8,10 +8,11 @@ from typing import Final
 
 import numpy as np
 
+from ....harness.core.colors import GOAL_COLORS
 from ....harness.core.errors import UsageError, unknown_name
 from ....harness.core.items import ClipSettings
 from .layouts import FAMILIES, Setting
-from .puzzles import PUZZLE_COLORS, PUZZLES, Desk
+from .puzzles import PUZZLES, Desk
 from .scene import SURFACES, Body, Camera, Light, Look, Scene, duration
 
 __all__ = ["COLORS", "CRF", "FAMILIES", "PUZZLES", "choices", "fits", "sample_scene"]
@@ -37,7 +38,7 @@ def choices(family: str) -> Mapping[str, Sequence[str]]:
     if family not in FAMILIES and family not in PUZZLES:
         raise unknown_name("family", family, (*FAMILIES, *PUZZLES))
     return {
-        "color": PUZZLE_COLORS if family in PUZZLES else COLORS,
+        "color": GOAL_COLORS if family in PUZZLES else COLORS,
         "floor": SURFACES,
         "backdrop": SURFACES,
         "noise": ("0", "2", "4", "8"),
@@ -139,9 +140,9 @@ def _puzzle(
     surfaces: Sequence[str],
 ) -> Scene:
     """Draw a scene of a puzzle; it has no spare body."""
-    first = [c for c in map(str, rng.permutation(list(palette))) if c in PUZZLE_COLORS]
+    first = [c for c in map(str, rng.permutation(list(palette))) if c in GOAL_COLORS]
     first = [fixed["color"], *first] if "color" in fixed else first
-    others = map(str, rng.permutation(list(PUZZLE_COLORS)))
+    others = map(str, rng.permutation(list(GOAL_COLORS)))
     colors = tuple(dict.fromkeys((*first, *others)))
     camera = _camera(rng, name, "still")
     made = PUZZLES[name](Desk(rng, camera, clip.width / clip.height, colors))

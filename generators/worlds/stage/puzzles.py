@@ -17,17 +17,16 @@ from .scene import Body, Camera
 
 __all__ = [
     "PUZZLES",
-    "PUZZLE_COLORS",
     "Desk",
     "Puzzle",
+    "built",
     "clock_words",
     "expected",
     "puzzle_caption",
+    "shortcuts",
     "stations",
 ]
 
-PUZZLE_COLORS: Final = ("red", "green", "blue", "yellow", "purple")
-"""Colors of what moves: those that can be told from gray ground by their hue."""
 Cell = tuple[int, int]
 """Row and column of a maze, counted from 0 at the top left."""
 _HOLD: Final = 0.08  # of the clip: nothing moves at its beginning and its end

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from screentest.harness.core.colors import GOAL_COLORS
 from screentest.harness.core.errors import UsageError
 from screentest.metrics.base import NotApplicable
 from screentest.metrics.encoders.base import Record
 from screentest.metrics.expectation import read_expectation
-from screentest.metrics.expected_goals import GOAL_COLORS
 from screentest.metrics.goals.encoder import HUE_COLUMNS, color_regions
 from screentest.metrics.goals.measures import judge_clip
 from screentest.metrics.goals.rules import Verdict
