@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...harness.core.errors import MissingWeightsError, UsageError
-from ...harness.core.files import write_atomic
+from ...harness.core.files import user_cache, write_atomic
 from ...harness.core.hub import hub_snapshot
 from ...harness.core.keys import digest, file_sha256
 from ...harness.core.specs import split_revision
@@ -122,7 +121,7 @@ class PipelineFiles:
 
 def sha256_of(paths: Iterable[Path]) -> dict[Path, str]:
     """Hash files; the hash of a large one is kept, with its size and time, in the user's cache folder."""
-    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screentest" / "sha256.json"
+    place = user_cache() / "sha256.json"
     try:
         kept: dict[str, str] = dict(json.loads(place.read_text("utf-8")))
     except (OSError, ValueError, TypeError):

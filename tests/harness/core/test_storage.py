@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from screentest.harness.core import storage
@@ -114,13 +117,60 @@ def test_a_local_file_is_opened_where_it_is(tmp_path):
         assert path == tmp_path / NAME
 
 
+def test_equal_files_that_are_added_at_the_same_time_do_not_disturb_each_other(tmp_path, monkeypatch):
+    store = Folder(tmp_path / "shared")
+    store.folder.mkdir()
+    source = tmp_path / "source"
+    source.write_bytes(b"frames")
+    copying = shutil.copyfile
+    states: list[bytes] = []
+
+    def half_of_it(from_file: Path, to_file: Path) -> None:
+        with to_file.open("wb", buffering=0) as file:
+            file.write(b"fra")
+            monkeypatch.setattr("shutil.copyfile", copying)
+            store.add(source, NAME)  # by another process
+            states.append((store.folder / NAME).read_bytes())
+            file.write(b"mes")
+
+    def no_links(*asked: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr("os.link", no_links)
+    monkeypatch.setattr("shutil.copyfile", half_of_it)
+    store.add(source, NAME)
+    assert states == [b"frames"]
+    assert (store.folder / NAME).read_bytes() == b"frames"
+    assert [path.name for path in store.folder.iterdir()] == [NAME]
+
+
+def test_nothing_is_left_beside_what_is_stored(tmp_path):
+    store = Folder(tmp_path)
+    (tmp_path / "source").write_bytes(b"frames")
+    store.add(tmp_path / "source", NAME)
+    store.add(tmp_path / "source", NAME)  # linked already
+
+    def fails(file: IO[bytes]) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        store.write("features", fails)
+    with pytest.raises(FileNotFoundError):
+        store.add(tmp_path / "none", "b.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NAME, "source"]
+
+
 @pytest.mark.parametrize(
     ("place", "says"),
     [
         ("s3://key:secret@films/x", "credentials and an endpoint come from the environment"),
         ("s3://films/x?endpoint=http://a", "credentials and an endpoint come from the environment"),
         ("s3:/films/x", "lacks a slash; an address is s3://BUCKET/PREFIX"),
+        ("s3:films/x", "lacks a slash; an address is s3://BUCKET/PREFIX"),
         ("s3://", "names no bucket"),
+        ("s3://[films/x", "is no address of a store: Invalid IPv6 URL"),
+        ("file:///", "names no folder of this machine"),
+        ("", "the name of a folder or store is empty"),
         ("film://films/x", "cannot be used: ValueError: Protocol not known: film"),
         ("file://host/x", "names no folder of this machine"),
     ],
