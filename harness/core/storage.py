@@ -77,6 +77,8 @@ _REFUSED: Final = frozenset(
     }
 )
 _NO_SLASHES: Final = re.compile(r"[a-z][a-z0-9]+:/(?!/)|(s3|s3a|gs|gcs|az|abfs|file|memory):(?!/)")
+_USER: Final = re.compile(r"(?<=:)//[^/\s]*@")
+"""The user name and password of an endpoint that is quoted in a message."""
 _INSTALL: Final = {
     "s3": "pip install 'screentest[s3]'",
     "s3a": "pip install 'screentest[s3]'",
@@ -478,7 +480,7 @@ def storage_at(place: Place) -> Storage:
         )
     if parts.scheme in ("file", "local"):
         if parts.netloc not in ("", "localhost") or not parts.path:
-            raise UsageError(f"{address} names no folder of this machine; give file:///PATH")
+            raise UsageError(f"{place} names no folder of this machine; give file:///PATH")
         return Folder(Path(unquote(parts.path)))
     if not parts.netloc:
         raise UsageError(
@@ -515,5 +517,5 @@ def _code(error: BaseException) -> str:
 
 
 def _short(error: BaseException) -> str:
-    text = describe(error)
+    text = _USER.sub("//", describe(error))
     return text if len(text) <= 300 else f"{text[:300]}..."

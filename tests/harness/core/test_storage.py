@@ -258,6 +258,19 @@ def test_credentials_that_are_missing_or_refused_are_named(server, monkeypatch, 
         store.open(NAME)
 
 
+def test_an_endpoint_s_password_is_in_no_message(server, monkeypatch):
+    store = storage_at("s3://films/x")
+    assert isinstance(store, ObjectStore)
+
+    def fails(*asked: object, **options: object) -> None:
+        raise OSError("no answer of https://ann:se@cret@minio.example:9000/films from me@example.org")
+
+    monkeypatch.setattr(store, "_ask", fails)
+    with pytest.raises(ServiceDown, match=r"https://minio\.example:9000/films from me@example\.org") as told:
+        store.open(NAME)
+    assert "cret" not in str(told.value)
+
+
 def test_local_files_of_a_store_are_in_the_user_s_cache(server, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert local_folder("s3://films/x") == tmp_path / "screentest" / "stores" / "s3---films-x"
