@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -235,7 +236,10 @@ def test_a_dry_run_on_a_folder_gives_no_format_that_nobody_asked_for(cli, capsys
     assert json.loads(capsys.readouterr().out)["clip"] == "as its file is"
 
 
-def test_all_files_that_commands_write_into_a_run_folder_are_known_as_its_record(cli, tmp_path):
+def test_all_files_that_commands_write_into_a_run_folder_are_known_as_its_record(
+    cli, tmp_path, mlflow_template
+):
+    shutil.copyfile(mlflow_template, tmp_path / "mlflow.db")
     assert cli("--name", "base", generator="toy:broken")[0] == 1  # writes a log
     assert cli("--name", "other", generator="toy:other")[0] == 0
     assert cli("--name", "made")[0] == 0
