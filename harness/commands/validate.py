@@ -113,7 +113,8 @@ def validate(
     if probes + skills + hallucination + sound + signs + goals + of_measures != 1:
         raise UsageError(
             "say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
-            "(measures of instructions), --hallucination, --sound, --signs or --goals"
+            "(measures of instructions), --hallucination, --sound, --signs or --goals; one at a time, and "
+            "--real with --measures, --probes or --signs alone"
         )
     if of_measures:
         if calibrate or thresholds is not None or source != "world":

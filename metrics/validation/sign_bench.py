@@ -31,14 +31,14 @@ def validate_signs(
         real: a folder of lawful clips, in which false alarms are counted instead of clips of a world.
 
     Raises:
-        UsageError: ``out`` cannot be written, or there is no such world or folder, or no video in it.
+        UsageError: ``out`` cannot be written, or there is no such world or folder, or nothing in it to read.
     """
     versions = {library: version(library) for library in _LIBRARIES}
     settings: dict[str, Any] = {"versions": versions}
     if real is not None:
         rows = footage_rows(real)
         if not rows:
-            raise UsageError(f"{real} has no videos")
+            raise UsageError(f"{real} has no videos that can be read")
         card = make_sign_card([], settings, rows)
     else:
         settings |= {"world": world, "n": n, "seed": seed}

@@ -14,10 +14,11 @@ from typing import Any, Final
 import numpy as np
 
 from ...harness.core.config import Config
+from ...harness.core.errors import MediaError
 from ...harness.core.estimate import Estimate
 from ...harness.core.files import survey_videos
 from ...harness.core.media import open_clip
-from ...harness.core.progress import track
+from ...harness.core.progress import note, track
 from ...harness.core.stats import cluster_bootstrap_mean, rate_interval
 from ...harness.core.templates import render_markdown
 from ..base import MEASURES, NotApplicable
@@ -148,17 +149,19 @@ def _found(sign: Sign | str | None) -> str | list[float | None]:
 
 
 def footage_rows(folder: Path) -> list[dict[str, Any]]:
-    """Look for signs in every video of a folder.
+    """Look for signs in every video of a folder that can be read; a warning names the others.
 
     Raises:
         UsageError: there is no such folder.
-        MediaError: a video cannot be read.
     """
     names = survey_videos(folder).videos
     rows: list[dict[str, Any]] = []
     with track("clips", len(names)) as ticker:
         for name in names:
-            rows.append({"file": name, "found": _of_file(folder / name)})
+            try:
+                rows.append({"file": name, "found": _of_file(folder / name)})
+            except MediaError as error:
+                note(f"warning: left out: {error}")
             ticker.advance()
     return rows
 

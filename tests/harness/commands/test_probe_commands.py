@@ -186,9 +186,11 @@ def test_what_is_surprised_is_one_model(cli, pairs, words, sentence, tmp_path):
 def test_validate_says_what_it_needs(cli, tmp_path):
     sentence = (
         "error: say what to validate: --measures NAMES (or all), --probes (measures of laws), --skills "
-        "(measures of instructions), --hallucination, --sound, --signs or --goals\n"
+        "(measures of instructions), --hallucination, --sound, --signs or --goals; one at a time, and --real "
+        "with --measures, --probes or --signs alone\n"
     )
     assert cli("validate")[::2] == cli("validate", "--probes", "--skills")[::2] == (2, sentence)
+    assert cli("validate", "--goals", "--real", tmp_path)[::2] == (2, sentence)
     code, _, err = cli("validate", "--skills", "--source", "blobs")
     assert (code, "--skills takes --out, --n and --seed" in err) == (2, True)
     code, _, err = cli("validate", "--probes", "--source", "blob")

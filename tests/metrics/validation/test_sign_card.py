@@ -79,11 +79,16 @@ def test_lawful_clips_are_of_all_families_but_puzzles():
     assert not families & {"maze", "clock", "tower"}
 
 
-def test_footage_is_counted_with_a_reason_for_each_clip_of_which_nothing_can_be_said(tmp_path: Any):
+def test_footage_is_counted_with_a_reason_for_each_clip_of_which_nothing_can_be_said(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+):
     noise = np.random.default_rng(0).integers(0, 255, (12, 32, 32, 3), np.uint8)
     write_clip(tmp_path / "noise.mp4", noise, 12.0)
     write_clip(tmp_path / "slow.mp4", noise, 2.0)
+    (tmp_path / "torn.mp4").write_bytes(b"no video")
     rows = {r["file"]: r["found"] for r in footage_rows(tmp_path)}
+    assert set(rows) == {"noise.mp4", "slow.mp4"}
+    assert f"warning: left out: {tmp_path / 'torn.mp4'}" in capsys.readouterr().err
     assert rows["slow.mp4"]["appears"].startswith("fewer than 4 frames a second")
     assert all(isinstance(found, str) for found in rows["noise.mp4"].values())
     card = validate_signs(tmp_path / "out", real=tmp_path)
