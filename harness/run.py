@@ -337,26 +337,26 @@ def _told(store: RunStore, *, scored: bool) -> Summary:
 def _score_items(store: RunStore, tools: Instruments, team: Team | None) -> None:
     """Score, item by item, what has no score under its current key."""
     tools.scorer.prepare(store.items())
-    todo, kept = _unscored(store, tools.scorer)
+    todo, begun = _unscored(store, tools.scorer)
     if not todo:
         return
     check_encoders(tools)
     scored = _scored_here(store, tools, todo) if team is None else team.score(todo)
     with track("scores", len(todo)) as ticker, store.grouped(ticker.advance) as group:
         for record, scores in scored:
-            have = kept.get(record.item, {})
+            there = store.scores_of(record.item) if record.item in begun else ()
+            have = {s.measure: s.key for s in there if _stands(s, record)}
             # Good scores are not replaced by equal ones.
             group.add(record, [score for score in scores if have.get(score.measure) != score.key])
 
 
-def _unscored(store: RunStore, scorer: Scorer) -> tuple[list[Item], dict[str, dict[str, str]]]:
-    """List the items that lack a score under its current key, and the keys of those that they have.
+def _unscored(store: RunStore, scorer: Scorer) -> tuple[list[Item], set[str]]:
+    """List the items that lack a score under its current key, and the ids of those that have some score.
 
-    Scores are read a row at a time, as a run may be long. The second part is item id -> measure -> key, of
-    the items that have any.
+    Scores are read a row at a time and not kept, as a run may be long.
     """
     todo: list[Item] = []
-    kept: dict[str, dict[str, str]] = {}
+    begun: set[str] = set()
     scores = store.each_score()
     score = next(scores, None)
     for item, record in zip(store.items(), store.each_clip(), strict=True):
@@ -368,8 +368,8 @@ def _unscored(store: RunStore, scorer: Scorer) -> tuple[list[Item], dict[str, di
         if any(have.get(name) != key for name, key in scorer.keys(item, record).items()):
             todo.append(item)
             if have:
-                kept[item.id] = have
-    return todo, kept
+                begun.add(item.id)
+    return todo, begun
 
 
 def _stands(score: Score, record: ClipRecord) -> bool:
