@@ -233,7 +233,7 @@ class Worker:
             yield path
             path.unlink()
         else:  # where no bytes came although the clips are not seen here, the clip is gone
-            files = self._clips or Folder(self._folder)
+            files = self._clips or Folder(Path(self._job.clips or f"{self._job.run}/clips"))
             yield files.file(record.file, record.sha256)
 
     def close(self) -> None:

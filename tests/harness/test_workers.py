@@ -87,6 +87,17 @@ def test_clips_travel_and_features_come_back_where_the_folders_are_not_shared(dr
     assert cache.get(sha, tools.encoders["pixels"].digest) is not None
 
 
+def test_a_clip_that_is_gone_is_named_by_its_place_in_the_run(driver, tmp_path):
+    _, _, job = driver
+    run(marked_suite(), make_generator("marked:"), tmp_path / "whole", Settings(tmp_path / "other cache"))
+    whole = RunStore(tmp_path / "whole", {"schema": 5})
+    item = whole.items()[0]
+    worker = Worker(replace(job, run="/not/here", cache="/not/here"))
+    worker.ready("score")
+    with pytest.raises(UsageError, match=r"^the stored clip /not/here/clips/\w+\.mp4 is gone; restore it"):
+        worker.score([(item, whole.clip(item.id), None)])
+
+
 def test_a_shared_cache_is_written_by_the_worker(driver, tmp_path):
     _, _, job = driver
     worker = Worker(job)
