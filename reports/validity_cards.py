@@ -32,7 +32,9 @@ _MEASURES: Final = (
     "What measures see: true clips are corrupted in grades of severity. Seen: the value moves with the "
     "severity as the measure claims, within clips and against clean clips (AUC 0.7 or more), both with "
     "95% intervals. A corruption that is rewarded moves the value to its better side; one that a measure is "
-    "blind to must be seen by another. The encoders of a run may differ from the cards'."
+    "blind to must be seen by another. The encoders of a run may differ from the cards'. Of signs, a planted "
+    "fault is seen where clips with it rank above lawful ones (AUC 0.7 or more), with its interval above one "
+    "half, or the share found above the false alarms; docs/stage.md has both, and those on footage."
 )
 
 _RECONSTRUCTED: Final = " A violation rate up to the latter says nothing about a generator."

@@ -26,6 +26,7 @@ from .measure_trials import CLEAN, ClipRow
 
 __all__ = [
     "FEWEST",
+    "TELLS",
     "Found",
     "MeasureAbout",
     "MeasureCard",
@@ -41,7 +42,7 @@ Found: TypeAlias = Literal[
 anything else ``sees`` (the value gets worse), ``rewards`` (it gets better), ``moves`` (neither is better),
 ``faint`` or ``blind``; ``unknown`` where too few clips have a value."""
 _CONFIDENCE: Final = 0.95
-_TELLS: Final = 0.7
+TELLS: Final = 0.7
 """Area under the curve from which a threshold tells acceptably (Hosmer and Lemeshow 2000, section 5.2.4)."""
 FEWEST: Final = 11
 """Clips with a value that a row needs: of fewer, no area could be shown to lie off 0.5, not even one of 1."""
@@ -215,7 +216,7 @@ def _found(claimed: Moves | None, better: str, rank: Estimate, area: Estimate) -
     within = 1 if rank.low > 0 else -1 if rank.high < 0 else 0
     across = 0
     if area.low is not None and area.high is not None:  # else no clip moves, so that no threshold is shown
-        above, below = area.low > 0.5 and area.value >= _TELLS, area.high < 0.5 and area.value <= 1 - _TELLS
+        above, below = area.low > 0.5 and area.value >= TELLS, area.high < 0.5 and area.value <= 1 - TELLS
         across = 1 if above else -1 if below else 0
     if claimed is not None:
         wanted = 1 if claimed == "rises" else -1

@@ -26,6 +26,7 @@ from ..encoders.base import Record
 from ..signs.encoder import SignsEncoder, signs_of
 from ..signs.findings import Sign
 from ..signs.measures import LIMITS
+from .measure_card import TELLS
 from .sign_trials import FAULTS, SEVERITIES, SignTrial, lawful_sign_trials, planted_sign_trials, trial_frames
 
 __all__ = [
@@ -102,8 +103,10 @@ class SignCard(Config):
     def claims(self, measure: str) -> tuple[list[str], list[str]]:
         """List the planted faults that a sign is of: what it sees, from which severity on, and what not.
 
-        A fault is seen where the interval of the AUC lies above a half.
+        A fault is seen where the AUC is at least `TELLS`, and either its interval lies above a half or that
+        of the share found above that of the false alarms.
         """
+        alarms = next((a.rate.high for a in self.alarms if f"signs.{a.sign}" == measure), None)
         seen: list[str] = []
         missed: list[str] = []
         for fault in FAULTS[measure]:
@@ -113,13 +116,20 @@ class SignCard(Config):
             )
             if not cells:
                 continue
-            right = [c.auc.low is not None and c.auc.low > 0.5 for c in cells]
+            right = [_is_told(c, 1.0 if alarms is None else alarms) for c in cells]
             least = next((k for k in range(len(right)) if all(right[k:])), len(right))
             if least < len(right):
                 seen.append(f"{fault} from {cells[least].severity:g}")
             if least > 0:
                 missed.append(f"{fault} up to {cells[least - 1].severity:g}")
         return seen, missed
+
+
+def _is_told(cell: SignCell, alarms: float) -> bool:
+    if cell.auc.value is None or cell.auc.value < TELLS:
+        return False
+    ranks = cell.auc.low is not None and cell.auc.low > 0.5
+    return ranks or (cell.found.low is not None and cell.found.low > alarms)
 
 
 def measured_versions() -> dict[str, int]:

@@ -109,3 +109,6 @@ def test_the_packaged_card_is_of_its_numbers_and_every_sign_is_told_from_chance(
     for name in FAULTS:
         seen, _ = card.claims(name)
         assert seen, name
+    assert card.claims("signs.appears") == (["vanish from 0.5", "uninvited from 0.5"], [])
+    assert card.claims("signs.merges") == (["merge from 1"], ["merge up to 0.5"])  # 0.66 at 0.5 is under 0.7
+    assert card.claims("signs.shadows") == (["shadow from 1"], ["shadow up to 0.5"])
