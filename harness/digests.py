@@ -234,11 +234,14 @@ def refuse_changed(
         more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
         again = len(changes) == len(found) and {change.part for change in changes} <= SCORES
         cure = (
-            f"let 'screentest score {store.folder}' take them anew"
+            "let the same 'screentest run', with --retry-failed, make again what is gone or changed"
+            if not changes
+            else f"let 'screentest score {store.folder}' take them anew"
             if again
             else "run again into a new folder"
         )
+        what = "it" if changes else f"what is in {store.clip_files}"
         raise UsageError(
-            f"{store.folder} is not as it was when it was made: {'; '.join(found[:5])}{more}. Restore it "
+            f"{store.folder} is not as it was when it was made: {'; '.join(found[:5])}{more}. Restore {what} "
             f"from a copy, or {cure}"
         )

@@ -177,6 +177,11 @@ def _short_of(value: float | None, least: float | None, what: str, unit: str) ->
 
 def _frames(file: File) -> NDArray[np.uint8]:
     with opened(file) as path:
+        if not path.exists():
+            raise MediaError(
+                f"{file} was deleted; restore it, or let the 'screentest run' that made it, with "
+                "--retry-failed, make it again"
+            )
         return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
 
 

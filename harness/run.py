@@ -154,7 +154,8 @@ def run(suite: Suite, generator: Generator, out: Path, settings: Settings | None
         store.sweep()
         forgotten = store.forget_failures() if settings.retry_failed else 0
         if not new:
-            name_lost_clips(store)
+            unfinished = sum(store.outcomes().values()) < len(plan.items)
+            name_lost_clips(store, unfinished=unfinished and not settings.retry_failed)
         if unchanged and not forgotten:
             say_failures(store)
             return _told(store, scored=False)

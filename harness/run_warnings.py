@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..metrics.quality.outcomes import format_differences
 from .core.counts import counted
+from .core.errors import UsageError
 from .core.items import Item
 from .core.keys import Json
 from .core.progress import note
@@ -58,9 +59,26 @@ def warn_of_unasked(items: Sequence[Item], measures: Iterable[str]) -> None:
         )
 
 
-def name_lost_clips(store: RunStore) -> None:
-    """Name the clips that are gone or changed: their scores stand, and no gate passes them."""
+def name_lost_clips(store: RunStore, *, unfinished: bool = False) -> None:
+    """Name the clips that are gone or changed: their scores stand, and no gate passes them.
+
+    Args:
+        store: the run.
+        unfinished: whether further clips are to be generated, which would end in an error for these.
+
+    Raises:
+        UsageError: the run is unfinished, and some clips are gone or changed.
+    """
     states = store.changed_clips()
+    if states and unfinished:
+        ((stored,),) = store.rows("SELECT COUNT(DISTINCT file) FROM clips WHERE file IS NOT NULL")
+        shown = ", ".join(f"{file} is {state}" for file, state in sorted(states.items())[:3])
+        more = f", and {len(states) - 3} more" if len(states) > 3 else ""
+        raise UsageError(
+            f"of {counted(stored, 'stored clip')} of {store.folder}, {len(states)} cannot be used "
+            f"({shown}{more}); restore what is lost in {store.clip_files}, or add --retry-failed to make it "
+            "again. Nothing was generated"
+        )
     for record in store.each_clip() if states else ():
         state = states.get(record.file or "")
         if state is not None:

@@ -91,7 +91,9 @@ def run(
     workers: WorkersOption = 1,
     ray_address: RayAddress = None,
     gpus_per_worker: GpusPerWorker = 0,
-    retry_failed: Annotated[bool, typer.Option(help="Generate again the items that failed.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option(help="Generate again the items that failed or lost their clip.")
+    ] = False,
     stop_after: Annotated[
         int, typer.Option(min=0, help="Stop after so many items in a row that fail alike; 0 never.")
     ] = 10,

@@ -162,13 +162,23 @@ def check(
     except UsageError as error:
         raise UsageError("; ".join([str(error), *_unknown_measures(measures_named(suite))])) from None
     needed = [*_needed(loaded, policy or [])]
-    tables = [*needed, *_findings(loaded, filters)]
+    undecided = [str(row[0]) for table in needed for row in table.rows if row[-1] in (_UNTAKEN, _TOO_FEW)]
+    tables = [
+        *needed,
+        *_findings(loaded, filters, "nothing else was found" if undecided else "nothing was found"),
+    ]
     payload = {table.title: table.records() for table in tables} if as_json else None
     print_tables(iter(tables), payload)
     unknown = _unknown_measures(loaded.measures)
     if unknown:
         raise UsageError("; ".join(unknown))
-    if any(row[-1] in (_UNTAKEN, _TOO_FEW) for table in needed for row in table.rows):
+    if undecided:
+        rules = sum(len(table.rows) for table in needed)
+        named = ", ".join(undecided[:3]) + (", ..." if len(undecided) > 3 else "")
+        warn(
+            f"{len(undecided)} of {counted(rules, 'rule')} cannot be decided with this suite ({named}; see "
+            f"'enough' above), so the exit code is {UNDECIDED}"
+        )
         raise typer.Exit(UNDECIDED)
 
 
@@ -206,7 +216,7 @@ def _needed(suite: Suite, policies: list[str]) -> Iterator[Table]:
         yield Table(f"policy {chosen.name}", ("rule", "needs", "has", "enough"), rows, (note,))
 
 
-def _findings(suite: Suite, filters: bool) -> Iterator[Table]:
+def _findings(suite: Suite, filters: bool, none: str) -> Iterator[Table]:
     from ..suite_checks import flagged_prompts, near_duplicates, unread_expectations
 
     unknown = _unknown_measures(suite.measures)
@@ -221,7 +231,7 @@ def _findings(suite: Suite, filters: bool) -> Iterator[Table]:
     if filters:
         flagged = flagged_prompts(suite)
         rows += [("flagged by the filter ngram", str(len(flagged)), p.text) for p in flagged[:_SHOWN]]
-    notes = () if rows else ("nothing was found",)
+    notes = () if rows else (none,)
     yield Table(
         f"suite {suite.name}: {counted(len(suite.prompts), 'prompt')}", ("finding", "n", "what"), rows, notes
     )

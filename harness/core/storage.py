@@ -13,6 +13,7 @@ import atexit
 import errno
 import io
 import os
+import posixpath
 import re
 import secrets
 import shutil
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO, Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -62,6 +64,9 @@ _S3_OPTIONS: Final = {
 }
 _TRIES: Final = 8
 """Of a request that S3 does not answer or asks to slow down, over some ten seconds if it answers at once."""
+_FIRST_WAIT_S: Final = 0.08
+"""Before the second try to connect; each further wait is twice as long, all of them ten seconds."""
+_NO_CONNECTION: Final = frozenset({"EndpointConnectionError", "ConnectTimeoutError"})
 _LONGEST_S: Final = 120.0
 """Time for a small request, all its tries together, in seconds; fsspec's own tries are nested, up to 64."""
 _LONGEST_CLIP_S: Final = 1200.0
@@ -76,7 +81,9 @@ _REFUSED: Final = frozenset(
         getattr(errno, "EREMCHG", errno.EPERM),
     }
 )
-_NO_SLASHES: Final = re.compile(r"[a-z][a-z0-9]+:/(?!/)|(s3|s3a|gs|gcs|az|abfs|file|memory):(?!/)")
+_NO_SLASHES: Final = re.compile(
+    r"[a-z][a-z0-9]+:/(?!/)|(s3|s3a|gs|gcs|az|abfs|file|memory):(?!/)", re.IGNORECASE
+)
 _USER: Final = re.compile(r"(?<=:)//[^/\s]*@")
 """The user name and password of an endpoint that is quoted in a message."""
 _INSTALL: Final = {
@@ -335,9 +342,23 @@ class ObjectStore:
         return f"{self._root}/{name}"
 
     def _ask(self, method: str, *args: Any, longest: float | None = None) -> Any:
-        """Call a method of the file system, which gives up after ``longest`` seconds where it can."""
+        """Call a method of the file system, which gives up after ``longest`` seconds where it can.
+
+        A server that takes no connection is asked again here, as s3fs does so only where one breaks.
+        """
         call = getattr(self._system, method)
-        return call(*args, timeout=longest or _LONGEST_S) if self._system.async_impl else call(*args)
+        seconds = longest or _LONGEST_S
+        until = monotonic() + seconds
+        for number in range(_TRIES):
+            try:
+                return call(*args, timeout=seconds) if self._system.async_impl else call(*args)
+            except Exception as error:
+                wait = _FIRST_WAIT_S * 2**number
+                last = number + 1 == _TRIES or monotonic() + wait > until
+                if last or type(error).__name__ not in _NO_CONNECTION:
+                    raise
+                sleep(wait)
+        raise AssertionError("the last try returns or raises")
 
     @contextmanager
     def _written(self) -> Generator[None]:
@@ -456,19 +477,16 @@ def is_address(place: Place) -> bool:
 def storage_at(place: Place) -> Storage:
     """Find the files of a folder, or of an address that fsspec knows; nothing is asked of a store yet.
 
+    A ``~`` at the start of a path is the home folder; the kind of an address may be in upper case.
+
     Raises:
-        UsageError: no address of a store: credentials or options are in it, its kind is unknown, or it needs
-            a package that is not installed.
+        UsageError: no address of a store: credentials or options are in it, its kind is unknown, a segment of
+            it is empty, ``.`` or ``..``, or it needs a package that is not installed.
     """
     if not is_address(place):
-        if isinstance(place, str) and _NO_SLASHES.match(place):
-            raise UsageError(
-                f"{place!r} lacks a slash; an address is {place.partition(':')[0]}://BUCKET/PREFIX"
-            )
-        if isinstance(place, str) and not place.strip():
-            raise UsageError("the name of a folder or store is empty; give a folder, or KIND://BUCKET/PREFIX")
-        return Folder(Path(place))
-    address = str(place).rstrip("/")
+        return _folder(place)
+    kind, _, rest = str(place).partition("://")
+    address = f"{kind.lower()}://{rest.rstrip('/')}"
     try:
         parts = urlsplit(address)
     except ValueError as error:
@@ -478,15 +496,42 @@ def storage_at(place: Place) -> Storage:
             f"an address of a store is KIND://BUCKET/PREFIX, and one in {parts.scheme}:// has more; "
             "credentials and an endpoint come from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL ...)"
         )
+    if parts.scheme in ("http", "https"):
+        raise UsageError(
+            f"{place} is the address of a server; give the place as s3://BUCKET/PREFIX, and the server by "
+            f"AWS_ENDPOINT_URL={parts.scheme}://{parts.netloc or 'HOST:PORT'}"
+        )
     if parts.scheme in ("file", "local"):
         if parts.netloc not in ("", "localhost") or not parts.path:
             raise UsageError(f"{place} names no folder of this machine; give file:///PATH")
         return Folder(Path(unquote(parts.path)))
-    if not parts.netloc:
+    if parts.netloc in ("", ".", ".."):
         raise UsageError(
             f"{address!r} names no bucket; an address is {parts.scheme or 'KIND'}://BUCKET/PREFIX"
         )
+    if {"", ".", ".."} & set(parts.path.split("/")[1:]):
+        meant = posixpath.normpath(f"/{parts.path.lstrip('/')}").rstrip("/")
+        raise UsageError(
+            f"{address!r} has a segment that is empty, '.' or '..', which a store takes for a name; give "
+            f"{parts.scheme}://{parts.netloc}{meant}"
+        )
     return _object_store(address)
+
+
+def _folder(place: Place) -> Folder:
+    text = str(place)
+    if isinstance(place, str) and _NO_SLASHES.match(text):
+        raise UsageError(
+            f"{text!r} lacks a slash; an address is {text.partition(':')[0].lower()}://BUCKET/PREFIX"
+        )
+    if not text.strip():
+        raise UsageError("the name of a folder or store is empty; give a folder, or KIND://BUCKET/PREFIX")
+    try:
+        return Folder(Path(place).expanduser())
+    except RuntimeError:
+        raise UsageError(
+            f"the home folder of {text!r} is not known; give the whole path, or ./{text} for a folder here"
+        ) from None
 
 
 def local_folder(place: Place) -> Path:

@@ -114,6 +114,43 @@ def test_a_clip_that_is_gone_or_overwritten_is_named_and_made_again(server, suit
         score_run(out, suite.model_copy(update={"measures": ("quality.blur",)}), fresh)
 
 
+@pytest.mark.parametrize("place", [CLIPS, None])
+def test_a_run_that_lost_clips_generates_no_more_unless_it_makes_them_again(
+    server, suite, generator, monkeypatch, place
+):
+    run(suite, generator, Path("whole"), Settings("cache"))
+    drawing = type(generator).generate
+    asked = len(generator.asked)
+
+    def ends(self, items):
+        if len(generator.asked) > asked + 3:
+            raise KeyboardInterrupt
+        return drawing(self, items)
+
+    monkeypatch.setattr(type(generator), "generate", ends)
+    with pytest.raises(KeyboardInterrupt):
+        run(suite, generator, Path("out"), Settings("cache", clips=place))
+    monkeypatch.setattr(type(generator), "generate", drawing)
+    with closing(open_run(Path("out"))) as store:
+        stored = [record.file or "" for record in store.clips().values()]
+        held = store.clip_files
+    assert 1 < len(stored) < 8
+    if place:
+        server.delete(f"clips/{stored[0]}")
+        storage._object_store.cache_clear()
+    else:
+        (Path("out") / "clips" / stored[0]).unlink()
+    asked = len(generator.asked)
+    with pytest.raises(
+        UsageError, match=rf"of {len(stored)} stored clips of out, 1 cannot be used \({stored[0]} is gone\)"
+    ) as told:
+        run(suite, generator, Path("out"), Settings("cache", clips=place))
+    assert f"restore what is lost in {held}, or add --retry-failed" in str(told.value)
+    assert len(generator.asked) == asked
+    run(suite, generator, Path("out"), Settings("cache", clips=place, retry_failed=True))
+    assert tables(Path("out")) == tables(Path("whole"))
+
+
 def test_a_gate_reads_every_clip(server, suite, generator, tmp_path, capsys):
     run(suite, generator, Path("there"), elsewhere())
     policy = tmp_path / "policy.yaml"
@@ -121,7 +158,11 @@ def test_a_gate_reads_every_clip(server, suite, generator, tmp_path, capsys):
     assert run_cli(["gate", "there", "--policy", str(policy)]) == 0
     server.put(clip_keys(server)[0], b"another clip")
     assert run_cli(["gate", "there", "--policy", str(policy)]) == 2
-    assert "... is changed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "... is changed. Restore what is in s3://films/clips from a copy, or let" in told
+    assert "--retry-failed, make again" in told
+    run(suite, generator, Path("there"), elsewhere(retry_failed=True))
+    assert run_cli(["gate", "there", "--policy", str(policy)]) == 0
     server.stop()
     assert run_cli(["gate", "there", "--policy", str(policy)]) == 75
     server.start()

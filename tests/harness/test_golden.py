@@ -114,7 +114,8 @@ def test_a_clip_that_is_gone_is_unknown_and_a_run_against_itself_is_refused(
     next((now / "clips").glob("*.mp4")).unlink()
     found = held(now, golden)
     assert found.verdict == "INCONCLUSIVE"
-    assert sum("cannot be read" in item.reason for item in found.items) == 1
+    (told,) = (item.reason for item in found.items if item.same == "unknown")
+    assert "was deleted; restore it, or let the 'screentest run' that made it, with --retry-failed" in told
     with pytest.raises(UsageError, match="is the same run twice"):
         held(golden, golden)
 

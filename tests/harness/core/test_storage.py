@@ -4,6 +4,7 @@ import errno
 import hashlib
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -171,6 +172,17 @@ def test_nothing_is_left_beside_what_is_stored(tmp_path):
         ("s3://[films/x", "is no address of a store: Invalid IPv6 URL"),
         ("file:///", "names no folder of this machine"),
         ("", "the name of a folder or store is empty"),
+        ("s3://films/../c", r"segment that is empty, '\.' or '\.\.', .* give s3://films/c$"),
+        ("s3://films/a/./c", "give s3://films/a/c$"),
+        ("s3://films//double", "give s3://films/double$"),
+        ("s3://films///double", "give s3://films/double$"),
+        ("s3://films/a/..", "give s3://films$"),
+        ("s3://../a", "names no bucket"),
+        ("S3:/films/x", "lacks a slash; an address is s3://BUCKET/PREFIX"),
+        ("http://127.0.0.1:5005/films", r"AWS_ENDPOINT_URL=http://127\.0\.0\.1:5005$"),
+        ("HTTPS://minio.example/films/x", "give the place as s3://BUCKET/PREFIX"),
+        ("https://key:secret@minio.example/films", "credentials and an endpoint come from the environment"),
+        ("~nobody-of-this-name/x", "home folder of '~nobody-of-this-name/x' is not known; give the whole"),
         ("film://films/x", "cannot be used: ValueError: Protocol not known: film"),
         ("file://host/x", "names no folder of this machine"),
     ],
@@ -179,6 +191,38 @@ def test_what_is_no_address_of_a_store_is_one_sentence(place, says):
     with pytest.raises(UsageError, match=says) as told:
         storage_at(place)
     assert "secret" not in str(told.value)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert storage_at("~/clips") == Folder(tmp_path / "clips")
+    assert storage_at(Path("~/clips")) == Folder(tmp_path / "clips")
+    assert local_folder("~") == tmp_path
+    assert storage_at("a/~/b") == Folder(Path("a/~/b"))
+
+
+def test_the_kind_of_an_address_may_be_in_upper_case(server):
+    server.empty()
+    server.put("UP/a.mp4", b"frames")
+    store = storage_at("S3://films/UP/")
+    assert str(store) == "s3://films/UP"
+    assert store.file(NAME).read_bytes() == b"frames"
+    assert storage_at("FILE:///data/Clips") == Folder(Path("/data/Clips"))
+
+
+def test_a_server_that_is_away_for_a_moment_is_asked_again(server):
+    server.empty()
+    server.put(f"x/{NAME}", b"frames")
+    forget_stores()
+    store = storage_at("s3://films/x")
+    assert store.file(NAME).is_file()
+    server.stop()
+    back = threading.Timer(1.0, server.start)
+    back.start()
+    try:
+        assert store.file(NAME).read_bytes() == b"frames"
+    finally:
+        back.join()
 
 
 def test_without_s3fs_the_extra_is_named(monkeypatch):
