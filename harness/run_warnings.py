@@ -72,7 +72,7 @@ def name_lost_clips(store: RunStore, *, unfinished: bool = False) -> None:
     states = store.changed_clips()
     if states and unfinished:
         ((stored,),) = store.rows("SELECT COUNT(DISTINCT file) FROM clips WHERE file IS NOT NULL")
-        shown = ", ".join(f"{file} is {state}" for file, state in sorted(states.items())[:3])
+        shown = ", ".join(f"{file[:12]}... is {state}" for file, state in sorted(states.items())[:3])
         more = f", and {len(states) - 3} more" if len(states) > 3 else ""
         raise UsageError(
             f"of {counted(stored, 'stored clip')} of {store.folder}, {len(states)} cannot be used "
