@@ -35,8 +35,7 @@ def pairwise_accuracy(
 ) -> Interval:
     """Compute the share of pairs in which ``high`` is above ``low``, with ties counted half; chance is 1/2.
 
-    Without ties the interval is that of a rate (`rate_interval`), with ties that of a mean. Where that would
-    have no width strictly inside (0, 1), there is none.
+    Without ties the interval is that of a rate (`rate_interval`), with ties that of a mean.
 
     Args:
         low: scores that should be the lower of their pair, (n,), finite.
@@ -55,8 +54,7 @@ def pairwise_accuracy(
     right = [float(b) for b in (np.sign(above - below) + 1) / 2]
     if set(right) == {0.0, 1.0} and len(set(clusters)) > 1:
         return rate_interval(right, clusters, confidence)
-    found = cluster_bootstrap_mean(right, clusters, confidence, seed=("pairwise accuracy",), bounds=_BOUNDS)
-    return _with_spread(found)
+    return cluster_bootstrap_mean(right, clusters, confidence, seed=("pairwise accuracy",), bounds=_BOUNDS)
 
 
 def area_under_curve(
