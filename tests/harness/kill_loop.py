@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import random
 import signal
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import cv2  # noqa: F401  imported here, so that a child's life is spent on the run
@@ -30,6 +32,8 @@ spec.loader.exec_module(shared)
 
 LIVES = 300
 ENOUGH = 20
+STEP = 16
+"""Most rows that a life stores."""
 SUITE = shared.drawing_suite(
     seeds=6, measures=["motion.flicker", "motion.warping_error", "refusal.rate", "failure.rate"]
 )
@@ -43,8 +47,13 @@ def go(folder: Path, cache: Path) -> None:
 def rows(folder: Path) -> int:
     if not (folder / "run.json").exists():
         return 0
-    with sqlite3.connect(folder / "run.sqlite") as db:
-        return sum(db.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in ("clips", "scores"))
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'run.sqlite'}?mode=ro", uri=True)) as db:
+            return sum(
+                db.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in ("clips", "scores")
+            )
+    except sqlite3.OperationalError:  # it is being made
+        return 0
 
 
 def main(folder: Path) -> None:
@@ -71,14 +80,19 @@ def one_run(folder: Path, whole: float, chance: random.Random) -> list[int]:
         if child == 0:
             go(folder, folder.with_name(f"cache of {folder.name}"))
             os._exit(0)
-        # A life is a small part of the whole run's time; later ones are longer, so that a busy machine, on
-        # which a short life gets nothing done, comes to an end too.
-        deadline = time.monotonic() + chance.uniform(0.02, 0.15) * whole * (1 + 0.05 * len(kills))
+        # A life ends a moment after some more rows were stored, however busy the machine is; every third one
+        # after a small part of the whole run's time, so that starts are cut short, too.
+        wanted = rows(folder) + chance.randint(1, STEP)
+        deadline = time.monotonic() + (
+            chance.uniform(0.02, 0.15) * whole if len(kills) % 3 == 0 else math.inf
+        )
         status = None
-        while time.monotonic() < deadline and status is None:
+        while time.monotonic() < deadline and status is None and rows(folder) < wanted:
             ended, code = os.waitpid(child, os.WNOHANG)
             status = code if ended else None
             time.sleep(0.001)
+        if status is None:
+            time.sleep(chance.uniform(0, 0.01))
         if status is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
