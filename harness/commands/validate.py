@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.config import Config
 from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Content, Table, estimate_cell, number
@@ -204,11 +205,7 @@ def validate(
     card = validation.validate_laws(
         out, Reconstruction(), source=source, n=chosen, seed=seed, thresholds=thresholds, world=world
     )
-    if as_json:
-        print_json(card.model_dump(mode="json"))
-    else:
-        print_table(card_table(card))
-        say(f"card: {out / validation.CARD_TEXT}")
+    _print_card(card, card_table(card), out / validation.CARD_TEXT, as_json)
 
 
 def _hallucination(out: Path, n: int, seed: int, as_json: bool) -> None:
@@ -217,11 +214,16 @@ def _hallucination(out: Path, n: int, seed: int, as_json: bool) -> None:
     from ...metrics.validation.bench import HALLUCINATION_TEXT, validate_hallucination
 
     card = validate_hallucination(out, Reconstruction(), n=n, seed=seed)
+    _print_card(card, hallucination_table(card), out / HALLUCINATION_TEXT, as_json)
+
+
+def _print_card(card: Config, table: Table, path: Path, as_json: bool) -> None:
+    """Print a card that was written to a path, as JSON or as its table."""
     if as_json:
         print_json(card.model_dump(mode="json"))
     else:
-        print_table(hallucination_table(card))
-        say(f"card: {out / HALLUCINATION_TEXT}")
+        print_table(table)
+        say(f"card: {path}")
 
 
 def _sound(out: Path, n: int, seed: int, as_json: bool) -> None:
@@ -229,11 +231,7 @@ def _sound(out: Path, n: int, seed: int, as_json: bool) -> None:
     from ...metrics.validation.bench import SOUND_TEXT, validate_sound
 
     card = validate_sound(out, n=n, seed=seed)
-    if as_json:
-        print_json(card.model_dump(mode="json"))
-    else:
-        print_table(sound_table(card))
-        say(f"card: {out / SOUND_TEXT}")
+    _print_card(card, sound_table(card), out / SOUND_TEXT, as_json)
 
 
 def _signs(out: Path, real: Path | None, of_world: tuple[str, int, int], as_json: bool) -> None:
@@ -242,11 +240,7 @@ def _signs(out: Path, real: Path | None, of_world: tuple[str, int, int], as_json
 
     world, n, seed = of_world
     card = validate_signs(out, world=world, n=n, seed=seed, real=real)
-    if as_json:
-        print_json(card.model_dump(mode="json"))
-    else:
-        print_table(signs_table(card))
-        say(f"card: {out / SIGNS_TEXT}")
+    _print_card(card, signs_table(card), out / SIGNS_TEXT, as_json)
 
 
 def signs_table(card: SignCard) -> Table:
@@ -279,11 +273,7 @@ def _goals(out: Path, n: int, seed: int, as_json: bool) -> None:
     from ...metrics.validation.bench import GOAL_TEXT, validate_goals
 
     card = validate_goals(out, n=n, seed=seed)
-    if as_json:
-        print_json(card.model_dump(mode="json"))
-    else:
-        print_table(goals_table(card))
-        say(f"card: {out / GOAL_TEXT}")
+    _print_card(card, goals_table(card), out / GOAL_TEXT, as_json)
 
 
 def thresholds_table(file: ThresholdFile) -> Table:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ...harness.core.config import Config
 from .goal_card import GoalCard
 from .hallucination_card import HallucinationCard
 from .law_card import LawCard
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 DATA: Final = Path(__file__).parent / "data"
+C = TypeVar("C", bound=Config)
 CARRIED: Final = {
     ("levels", "7ae82fb475"): "version 1: without the means of the channels, by which a strobe is not blank",
 }
@@ -69,29 +71,25 @@ def packaged_hallucination(identity: Mapping[str, Json]) -> HallucinationCard | 
 @cache
 def packaged_measures(source: str) -> MeasureCard | None:
     """Read the card of what measures see on ``world``, ``real`` or ``stage`` clips; None if there is none."""
-    path = DATA / source / "measures.json"
-    return MeasureCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return _read(MeasureCard, source, "measures.json")
 
 
 @cache
 def packaged_sound() -> SoundCard | None:
     """Read the card of what the measures of sound see of planted faults; None if there is none."""
-    path = DATA / "world" / "sound.json"
-    return SoundCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return _read(SoundCard, "world", "sound.json")
 
 
 @cache
 def packaged_goals() -> GoalCard | None:
     """Read the card of the measures of puzzles; None if there is none."""
-    path = DATA / "stage" / "goals.json"
-    return GoalCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return _read(GoalCard, "stage", "goals.json")
 
 
 @cache
 def packaged_signs() -> SignCard | None:
     """Read the card of the signs of generated physics on the world ``stage``; None if there is none."""
-    path = DATA / "stage" / "signs.json"
-    return SignCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return _read(SignCard, "stage", "signs.json")
 
 
 @cache
@@ -102,14 +100,17 @@ def _cards() -> tuple[LawCard, ...]:
 
 @cache
 def _skills() -> SkillsCard | None:
-    path = DATA / "world" / "skills.json"
-    return SkillsCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return _read(SkillsCard, "world", "skills.json")
 
 
 @cache
 def _hallucination() -> HallucinationCard | None:
-    path = DATA / "world" / "hallucination.json"
-    return HallucinationCard.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return _read(HallucinationCard, "world", "hallucination.json")
+
+
+def _read(model: type[C], *where: str) -> C | None:
+    path = DATA.joinpath(*where)
+    return model.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def _same(source: Mapping[str, Any], identity: Mapping[str, Json]) -> bool:
