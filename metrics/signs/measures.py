@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..base import NotApplicable, Sample, Scored, measure
 from .encoder import SIGNS
@@ -31,7 +31,7 @@ _WHAT: Final = {
 
 def _sign(name: str) -> Callable[[Sample], Scored]:
     def seen(sample: Sample) -> Scored:
-        found: Mapping[str, Any] = dict(sample.records[SIGNS].meta)[name]  # pyright: ignore
+        found = cast("Mapping[str, Any]", sample.records[SIGNS].meta[name])
         if "reason" in found:
             raise NotApplicable(str(found["reason"]))
         strength, limit = float(found["strength"]), LIMITS[name]
