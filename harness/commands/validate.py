@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.config import Config
 from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Content, Table, estimate_cell, number
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ...metrics.validation.sign_card import SignCard
     from ...metrics.validation.skill_report import SkillsCard
     from ...metrics.validation.sound_card import SoundCard
+    from ..core.config import Config
 
 __all__ = ["validate"]
 
