@@ -59,7 +59,9 @@ def _folder(argument: str, device: str, dtype: str) -> Generator:
 
     del device, dtype
     if not argument:
-        raise UsageError("name the folder of videos after the colon: --generator folder:PATH")
+        raise UsageError(
+            "name the folder of videos after the colon: --generator folder:PATH, or an address, s3://BUCKET/PREFIX"
+        )
     return FolderGenerator(
         parse_argument(argument, f"--generator folder:{argument}", path=True).without_options()
     )
@@ -145,7 +147,9 @@ GENERATORS.add(
         "reference:NAME?steps=N,...: the shipped diffusion transformer, checkpoint NAME or a folder",
     ),
 )
-GENERATORS.add("folder", GeneratorKind(_folder, "folder:PATH: existing video files"))
+GENERATORS.add(
+    "folder", GeneratorKind(_folder, "folder:PATH or folder:s3://BUCKET/PREFIX: existing video files")
+)
 GENERATORS.add(
     "command",
     GeneratorKind(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..harness.core.keys import Json
     from ..harness.core.layers import LayerDecision
     from ..harness.core.sound import SoundTrack
+    from ..harness.core.storage import Place
 
 __all__ = [
     "ANY_START",
@@ -107,7 +108,7 @@ class Generator(ABC):
 
     Attributes:
         spec: the user's spec, for example ``reference:base`` or ``folder:clips``.
-        sources: folders that it reads clips from; a run must not be inside one of them.
+        sources: folders, or addresses of stores, that it reads clips from; no run may store its own there.
         starts: what clips can start from beside text; `ANY_START` is everything. An item that starts from
             something else is `NotApplicable`, and `generate` does not get it.
         world: name of the world that its clips show; None for a generator of real or unknown clips.
@@ -116,7 +117,7 @@ class Generator(ABC):
 
     spec: str
     batch_size: int = 1
-    sources: tuple[Path, ...] = ()
+    sources: tuple[Place, ...] = ()
     starts: frozenset[Start] = frozenset()
     world: str | None = None
 

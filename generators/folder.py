@@ -1,4 +1,4 @@
-"""A folder of clips as a generator: ``folder:PATH``.
+"""A folder of clips as a generator: ``folder:PATH``, or ``folder:s3://BUCKET/PREFIX`` (`clip_sources`).
 
 The clip of a prompt and seed is found, in this order, by
 
@@ -25,17 +25,17 @@ from typing import TYPE_CHECKING
 
 from ..harness.core.counts import counted
 from ..harness.core.errors import MediaError, UsageError
-from ..harness.core.files import VIDEO_SUFFIXES, Survey, survey_videos, why_left_out
+from ..harness.core.files import VIDEO_SUFFIXES, Survey
 from ..harness.core.items import make_item
-from ..harness.core.keys import folder_digest
 from .base import ANY_START, Failure, Frames, Generator, Output, VideoFile
-from .frame_folders import find_frame_folders, has_transparency, read_frames
+from .clip_sources import source_at
 from .manifest import MANIFESTS, Entry, read_manifest
-from .worlds.rendered import rendered_world
+from .worlds.rendered import REQUEST, rendered_world
 
 if TYPE_CHECKING:
     from ..harness.core.items import ClipSettings, Item
     from ..harness.core.keys import Json
+    from ..harness.core.storage import Place
 
 __all__ = ["TRUNCATED_FROM", "FolderGenerator", "comparable"]
 
@@ -60,19 +60,18 @@ class FolderGenerator(Generator):
 
     starts = ANY_START
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: Place) -> None:
         self.spec = f"folder:{folder}"
-        self.folder = Path(folder)
-        self.sources = (self.folder,)
-        self.world = rendered_world(self.folder)
+        self.clips = source_at(folder)
+        self.sources = (self.clips.place,)
+        self.world = rendered_world(self.clips.read(REQUEST))
 
     def identity(self) -> Mapping[str, Json]:
         """List the digest of names and contents of the manifest and the clips; the path is not part of it."""
-        there = {name for name in (*MANIFESTS, *self._names) if (self.folder / name).is_file()}
+        named = {*MANIFESTS, *self._names}
         for name in self._names & self._frame_folders.keys():
-            there.update(f"{name}/{frame}" for frame in self._frame_folders[name])
-        there = sorted(name for name in there if (self.folder / name).is_file())
-        return {"kind": "folder", "digest": folder_digest(self.folder, there)}
+            named.update(f"{name}/{frame}" for frame in self._frame_folders[name])
+        return {"kind": "folder", "digest": self.clips.digest(named)}
 
     def own_items(self, clip: ClipSettings) -> tuple[Item, ...]:
         """List the manifest's rows; without one, the files, with prompts if all names are sentences.
@@ -106,12 +105,12 @@ class FolderGenerator(Generator):
         if items and not any(found):
             if self._manifest is None and not any(entry.prompt for entry in self._entries):
                 raise UsageError(
-                    f"nothing says which prompts the clips in {self.folder} are for; add a manifest.csv with "
+                    f"nothing says which prompts the clips in {self.clips} are for; add a manifest.csv with "
                     "the columns file, prompt, seed, or name the files '{prompt}-{seed}.mp4'"
                 )
             left_out = self._left_out()
             raise UsageError(
-                f"not one of {counted(len(items), 'clip')} asked for is in {self.folder}"
+                f"not one of {counted(len(items), 'clip')} asked for is in {self.clips}"
                 + (f" (left out: {left_out})" if left_out else "")
             )
         self._refuse_shared(items, found)
@@ -128,7 +127,7 @@ class FolderGenerator(Generator):
         if left_out:
             count = len(self._survey.left_out)
             what = counted(count, "entry", "entries")
-            warnings.append(f"{what} of {self.folder} left out: {left_out}")
+            warnings.append(f"{what} of {self.clips} left out: {left_out}")
         if self._manifest is None and any(item.source and item.prompt for item in items):
             prompts = len({item.cluster for item in items})
             warnings.append(
@@ -147,7 +146,11 @@ class FolderGenerator(Generator):
         return self._wanted(item)
 
     def generate(self, items: Sequence[Item]) -> list[Output]:
-        """Return each item's file, or a `Failure` if the folder has none."""
+        """Return each item's file, or a `Failure` if the folder has none.
+
+        A file that is fetched from a store is there until the next call.
+        """
+        self.clips.release()
         return [self._output(item) for item in items]
 
     def _output(self, item: Item) -> Output:
@@ -156,13 +159,13 @@ class FolderGenerator(Generator):
             wanted = self._wanted(item)
             if wanted is None:
                 return Failure("no file for this prompt and seed")
-            return Failure(f"{wanted} is {why_left_out(self.folder, wanted)}")
-        if name not in self._frame_folders:
-            return VideoFile(self.folder / name)
+            return Failure(f"{wanted} is {self.clips.why_left_out(wanted)}")
         try:
-            return Frames(read_frames(self.folder / name, self._frame_folders[name]), item.clip.fps)
+            if name not in self._frame_folders:
+                return VideoFile(self.clips.file(name))
+            return Frames(self.clips.frames(name, self._frame_folders[name]), item.clip.fps)
         except MediaError as error:
-            return Failure(str(error).replace(f"{self.folder}/", ""))
+            return Failure(str(error))
 
     def _left_out(self) -> str:
         """List the files named like videos that cannot be read, each with its reason."""
@@ -176,7 +179,7 @@ class FolderGenerator(Generator):
         rates = " and ".join(f"{rate:g}" for rate in sorted({item.clip.fps for item in items}))
         verb = "folder of pictures is" if len(names) == 1 else "folders of pictures are"
         said = [f"{len(names)} {verb} read at {rates} frames a second, as the suite asks: {_some(names)}"]
-        clear = [n for n in names if has_transparency(self.folder / n / self._frame_folders[n][0])]
+        clear = [n for n in names if self.clips.is_transparent(f"{n}/{self._frame_folders[n][0]}")]
         if clear:
             said.append(f"transparent parts of the pictures are composed over white: {_some(clear)}")
         return said
@@ -201,23 +204,23 @@ class FolderGenerator(Generator):
     @cached_property
     def _survey(self) -> Survey:
         """The video files, and what is left out; folders of frames and their pictures are not left out."""
-        if not self.folder.is_dir():
-            raise UsageError(f"there is no folder {self.folder}")
-        seen = survey_videos(self.folder)
+        seen = self.clips.survey()
         frames = {f"{name}/{frame}" for name, frames in self._frame_folders.items() for frame in frames}
         known = frames | self._frame_folders.keys()
         return Survey(seen.videos, {n: reason for n, reason in seen.left_out.items() if n not in known})
 
     @cached_property
     def _frame_folders(self) -> dict[str, tuple[str, ...]]:
-        found = find_frame_folders(self.folder)
+        found = self.clips.frame_folders()
         if "." in found:
-            raise UsageError(f"{self.folder} holds the frames of one clip; give the folder that it lies in")
+            raise UsageError(
+                f"{self.clips} holds the frames of one clip; give the {self.clips.kind} that it lies in"
+            )
         return found
 
     @cached_property
     def _manifest(self) -> tuple[tuple[Entry, ...], tuple[str, ...]] | None:
-        return read_manifest(self.folder)
+        return read_manifest(str(self.clips), self.clips.read)
 
     @cached_property
     def _entries(self) -> tuple[Entry, ...]:
@@ -228,7 +231,7 @@ class FolderGenerator(Generator):
             left_out = self._left_out()
             looked = f"looked for {' '.join(sorted(VIDEO_SUFFIXES))} and folders of numbered pictures"
             raise UsageError(
-                f"there is no video in {self.folder} ({f'left out: {left_out}' if left_out else looked})"
+                f"there is no video in {self.clips} ({f'left out: {left_out}' if left_out else looked})"
             )
         matches = ((name, _VBENCH.fullmatch(self._title(name))) for name in videos)
         return tuple(
@@ -246,7 +249,7 @@ class FolderGenerator(Generator):
             key = (self._key(entry.prompt), entry.seed)
             if key in files:
                 raise UsageError(
-                    f"{files[key]} and {entry.file} in {self.folder} are both for {entry.prompt!r} "
+                    f"{files[key]} and {entry.file} in {self.clips} are both for {entry.prompt!r} "
                     f"with seed {entry.seed}; say in a manifest.csv which clip is which"
                 )
             files[key] = entry.file
@@ -271,7 +274,7 @@ class FolderGenerator(Generator):
         name = self._wanted(item)
         if name is None or name not in self._names:
             return None
-        return name if name in self._frame_folders or not why_left_out(self.folder, name) else None
+        return name if name in self._frame_folders or not self.clips.why_left_out(name) else None
 
     @cached_property
     def _names(self) -> frozenset[str]:

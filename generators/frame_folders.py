@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,12 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..harness.core.errors import MediaError
-from ..harness.core.files import VIDEO_SUFFIXES, is_animated_webp
+from ..harness.core.files import HEAD, VIDEO_SUFFIXES, is_animated_webp
 from ..harness.core.limits import check_frames, check_size
 from ..harness.core.pictures import open_picture
 from ..harness.core.rgb import over_white
 
-__all__ = ["PICTURE_SUFFIXES", "find_frame_folders", "has_transparency", "read_frames"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "check_frames_of",
+    "find_frame_folders",
+    "frames_among",
+    "has_transparency",
+    "read_frames",
+]
 
 PICTURE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 
@@ -29,22 +36,34 @@ _NUMBERED = re.compile(r"(?P<start>.*?)(?P<number>[0-9]{1,12})")
 
 
 def find_frame_folders(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Find the folders in ``folder`` that hold the frames of a clip: name -> its pictures, in order.
+    """Find the folders in ``folder`` that hold the frames of a clip, see `frames_among`: name -> pictures.
 
-    Such a folder has at least two pictures and no video. All its pictures have one format, and their names
-    are the same text (which may be empty) and a number. Hidden files and folders, and links to folders, are
-    ignored. Names are relative to ``folder``; ``.`` stands for the folder itself.
+    Hidden files and folders, and links to folders, are ignored. Names are relative to ``folder``; ``.``
+    stands for the folder itself.
     """
     found: dict[str, tuple[str, ...]] = {}
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        frames = _frames(Path(root), [name for name in files if not name.startswith(".")])
+        here = Path(root)
+        frames = frames_among(
+            [name for name in files if not name.startswith(".")],
+            lambda names, here=here: any(_is_animated(here / name) for name in names),
+        )
         if frames:
-            found[Path(root).relative_to(folder).as_posix()] = frames
+            found[here.relative_to(folder).as_posix()] = frames
     return found
 
 
-def _frames(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+def frames_among(names: Sequence[str], animated: Callable[[Sequence[str]], bool]) -> tuple[str, ...]:
+    """Order the pictures of a folder that holds the frames of a clip; empty if it is none.
+
+    Such a folder has at least two pictures and no video. All its pictures have one format, and their names
+    are the same text (which may be empty) and a number.
+
+    Args:
+        names: of the folder's files.
+        animated: says whether one of several WebP files is animated.
+    """
     pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
     videos = {Path(name).suffix.lower() for name in names} & (VIDEO_SUFFIXES - PICTURE_SUFFIXES)
     matches = [_NUMBERED.fullmatch(Path(name).stem) for name in pictures]
@@ -54,7 +73,7 @@ def _frames(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
     }
     if len(pictures) < 2 or videos or len(kinds) != 1 or None in kinds:
         return ()
-    if pictures[0].lower().endswith(".webp") and any(_is_animated(folder / name) for name in pictures):
+    if pictures[0].lower().endswith(".webp") and animated(pictures):
         return ()
     return tuple(sorted(pictures, key=_number))
 
@@ -62,7 +81,7 @@ def _frames(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
 def _is_animated(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return is_animated_webp(file.read(32))
+            return is_animated_webp(file.read(HEAD))
     except OSError:
         return False
 
@@ -82,22 +101,34 @@ def has_transparency(path: Path) -> bool:
         return False
 
 
-def read_frames(folder: Path, names: Sequence[str]) -> NDArray[np.uint8]:
-    """Read the numbered pictures of a folder, uint8 RGB (T, H, W, 3), with transparency over white.
+def check_frames_of(folder: Path, names: Sequence[str]) -> NDArray[np.uint8]:
+    """Check the numbers of the pictures of a folder, and their size by the first; return that one.
 
     Raises:
-        MediaError: a number is missing or given twice, the pictures differ in size, are too large or too
-            many, have more than 8 bits a channel, or one of them cannot be read.
+        MediaError: a number is missing or given twice, the pictures are too large or too many, or the first
+            one cannot be read.
     """
     _check_numbers(folder, names)
-    first = _read(folder / names[0])
-    height, width = first.shape[:2]
+    first_HWC = _read(folder / names[0])
+    height, width = first_HWC.shape[:2]
     check_frames(str(folder), len(names), width, height)
-    if len(names) * first.nbytes > MAX_BYTES:
+    if len(names) * first_HWC.nbytes > MAX_BYTES:
         raise MediaError(
             f"{folder} has {len(names)} frames of {width}x{height} pixels, more than a folder of frames may "
             f"have ({MAX_BYTES // 2**30} GiB); make a video of them"
         )
+    return first_HWC
+
+
+def read_frames(folder: Path, names: Sequence[str]) -> NDArray[np.uint8]:
+    """Read the numbered pictures of a folder, uint8 RGB (T, H, W, 3), with transparency over white.
+
+    Raises:
+        MediaError: as of `check_frames_of`; the pictures differ in size, have more than 8 bits a channel, or
+            one of them cannot be read.
+    """
+    first = check_frames_of(folder, names)
+    height, width = first.shape[:2]
     frames_THWC = np.empty((len(names), height, width, 3), np.uint8)
     for number, name in enumerate(names):
         frame_HWC = _read(folder / name)

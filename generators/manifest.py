@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NoReturn
 
 from ..harness.core.csv_rows import csv_rows
@@ -37,8 +37,14 @@ class Entry:
     labels: Labels = field(default_factory=dict[str, tuple[str, ...]])
 
 
-def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | None:
-    """Read the folder's manifest: its entries, and a warning for each column that is not read.
+def read_manifest(
+    place: str, read: Callable[[str], bytes | None]
+) -> tuple[tuple[Entry, ...], tuple[str, ...]] | None:
+    """Read the manifest of a folder: its entries, and a warning for each column that is not read.
+
+    Args:
+        place: the folder, for messages.
+        read: gives the content of a file of the folder; None where there is no such file.
 
     Returns:
         None if the folder has no manifest.
@@ -46,19 +52,25 @@ def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | N
     Raises:
         UsageError: there are two manifests, or one that is wrong; the line is in the message.
     """
-    there = [folder / name for name in MANIFESTS if (folder / name).is_file()]
+    there: dict[str, bytes] = {}
+    for name in MANIFESTS:
+        try:
+            content = read(name)
+        except OSError as error:
+            raise UsageError(f"{place}/{name} cannot be read: {error.strerror}") from None
+        if content is not None:
+            there[name] = content
     if not there:
         return None
     if len(there) > 1:
-        raise UsageError(f"{folder} has both manifest.csv and manifest.jsonl; keep one")
-    path = there[0]
+        raise UsageError(f"{place} has both manifest.csv and manifest.jsonl; keep one")
+    ((name, content),) = there.items()
+    path = f"{place}/{name}"
     try:
-        text = path.read_text("utf-8-sig")
+        text = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig").read()
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    rows = _csv_rows(path, text) if path.suffix == ".csv" else _json_rows(path, text)
+    rows = _csv_rows(path, text) if name == "manifest.csv" else _json_rows(path, text)
     entries: dict[tuple[str | None, int, str], tuple[int, Entry]] = {}
     unknown: dict[str, None] = {}
     for line, row in rows:
@@ -74,11 +86,11 @@ def read_manifest(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]] | N
         entries[key] = (line, entry)
     if not entries:
         raise UsageError(f"{path} lists no clip")
-    warnings = tuple(f"{path.name}: the column {name!r} is not known and not read" for name in unknown)
+    warnings = tuple(f"{name}: the column {column!r} is not known and not read" for column in unknown)
     return tuple(entry for _, entry in entries.values()), warnings
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     def check(names: Sequence[str]) -> None:
         if not names:
             raise UsageError(f"{path} is empty; its first line names the columns file, prompt, seed")
@@ -90,7 +102,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line, {key: value for key, value in row.items() if value}
 
 
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_rows(path: str, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
@@ -103,7 +115,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line, {key: value for key, value in row.items() if value is not None}
 
 
-def _json(path: Path, line: int, text: str) -> Any:
+def _json(path: str, line: int, text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not JSON")
 
@@ -113,14 +125,14 @@ def _json(path: Path, line: int, text: str) -> Any:
         _wrong(path, line, f"is not JSON: {error}")
 
 
-def _entry(path: Path, line: int, row: Mapping[str, Any]) -> Entry:
+def _entry(path: str, line: int, row: Mapping[str, Any]) -> Entry:
     file, prompt, group = row.get("file"), row.get("prompt"), row.get("group")
     if not isinstance(file, str):
         _wrong(path, line, "names no file")
     if not isinstance(prompt, str | None) or not isinstance(group, str | None):
         _wrong(path, line, "has a prompt or a group that is not text")
     try:
-        name = safe_name(path.parent, file.strip(), links=False)
+        name = safe_name(path.rpartition("/")[0], file.strip(), links=False)
     except UsageError as error:
         _wrong(path, line, str(error))
     return Entry(
@@ -133,16 +145,16 @@ def _entry(path: Path, line: int, row: Mapping[str, Any]) -> Entry:
     )
 
 
-def _seed(path: Path, line: int, value: object) -> int:
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,19}\s*", value) and path.suffix == ".csv":
+def _seed(path: str, line: int, value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,19}\s*", value) and path.endswith(".csv"):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not -_MAX_SEED <= value < _MAX_SEED:
         _wrong(path, line, f"has the seed {value!r}, which is not a whole number")
     return value
 
 
-def _tags(path: Path, line: int, value: object) -> tuple[str, ...]:
-    if isinstance(value, str) and path.suffix == ".csv":
+def _tags(path: str, line: int, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) and path.endswith(".csv"):
         value = re.split(r"[;|]", value)
     if value is None:
         return ()
@@ -151,8 +163,8 @@ def _tags(path: Path, line: int, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.strip() for tag in value if tag.strip()))
 
 
-def _labels(path: Path, line: int, value: object, group: str) -> Labels:
-    if isinstance(value, str) and path.suffix == ".csv":
+def _labels(path: str, line: int, value: object, group: str) -> Labels:
+    if isinstance(value, str) and path.endswith(".csv"):
         value = _json(path, line, value)
     try:
         return merge_labels(read_labels(value), read_labels({"group": group} if group else None))
@@ -160,8 +172,8 @@ def _labels(path: Path, line: int, value: object, group: str) -> Labels:
         _wrong(path, line, f"is wrong: {error}")
 
 
-def _expect(path: Path, line: int, value: object) -> Mapping[str, Any] | None:
-    if isinstance(value, str) and path.suffix == ".csv":
+def _expect(path: str, line: int, value: object) -> Mapping[str, Any] | None:
+    if isinstance(value, str) and path.endswith(".csv"):
         value = _json(path, line, value)
     if value is not None and not isinstance(value, dict):
         _wrong(path, line, "has an 'expect' that is not a JSON object")
@@ -172,7 +184,7 @@ def _expect(path: Path, line: int, value: object) -> Mapping[str, Any] | None:
     return value
 
 
-def _need(path: Path, line: int, names: Sequence[str]) -> None:
+def _need(path: str, line: int, names: Sequence[str]) -> None:
     for column in _REQUIRED:
         if column not in names:
             near = difflib.get_close_matches(column, names, n=1, cutoff=0.5)
@@ -180,5 +192,5 @@ def _need(path: Path, line: int, names: Sequence[str]) -> None:
             _wrong(path, line, f"has no column {column!r}{hint}")
 
 
-def _wrong(path: Path, line: int, what: str) -> NoReturn:
+def _wrong(path: str, line: int, what: str) -> NoReturn:
     raise UsageError(f"{path}, line {line}, {what}")

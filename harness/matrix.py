@@ -25,6 +25,7 @@ from .core.config import Config, load_yaml
 from .core.errors import UsageError
 from .core.keys import slug
 from .core.specs import split_argument, split_kind
+from .core.storage import is_address
 
 __all__ = ["NamedGenerator", "is_pattern", "named_generators"]
 
@@ -126,6 +127,8 @@ def _expanded(listed: _Listed) -> list[_One]:
         return [_One(spec, listed.name, listed.step)]
     kind, argument = split_kind(spec)
     path, options = split_argument(argument)
+    if is_address(path):
+        raise UsageError(f"--generator {spec}: a star stands for folders here, and not in a store; name each")
     whole = str(Path(path).expanduser())
     found = sorted(glob.glob(whole), key=_order)  # noqa: PTH207 (a star may stand in any folder of the path)
     if not found:

@@ -23,7 +23,7 @@ from .core.items import Item
 from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import ClipRecord, Score
-from .core.storage import Folder, Place, storage_at
+from .core.storage import Folder, Place, Storage, storage_at
 from .digests import SCORES, differences, keep_digests, refuse_changed
 from .finished import is_finished, keep_finished, may_be_finished, scoring_digest
 from .generation import generate
@@ -192,14 +192,12 @@ def check_items(generator: Generator, items: Sequence[Item]) -> list[str]:
 
 def _refuse_overlap(out: Path, elsewhere: str | None, generator: Generator) -> None:
     """Refuse to store clips inside the folder of videos that they come from: they would look like more."""
-    places = {"run folder": ("--out", out)}
-    storage = storage_at(elsewhere) if elsewhere else None
-    if isinstance(storage, Folder):
-        places["folder of clips"] = ("--clips", storage.folder)
-    for source in generator.sources:
+    places: dict[str, tuple[str, Storage]] = {"run folder": ("--out", Folder(out))}
+    if elsewhere:
+        places["folder of clips"] = ("--clips", storage_at(elsewhere))
+    for source in map(storage_at, generator.sources):
         for what, (option, place) in places.items():
-            here, there = place.resolve(), source.resolve()
-            if here.is_relative_to(there) or there.is_relative_to(here):
+            if source.overlaps(place):
                 raise UsageError(
                     f"one of the {what} {place} and the folder of videos {source} lies inside the other; "
                     f"choose another {option}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 __all__ = ["REQUEST", "rendered_world"]
@@ -12,11 +11,11 @@ REQUEST: Final = "request.json"
 """Written beside rendered clips: what was asked for."""
 
 
-def rendered_world(folder: Path) -> str | None:
-    """Name the world that the clips of a folder were rendered from; None where no file says so."""
+def rendered_world(request: bytes | None) -> str | None:
+    """Name the world of rendered clips, by the file beside them; None where that does not say so."""
     try:
-        asked: Any = json.loads((folder / REQUEST).read_bytes())
-    except (OSError, ValueError):
+        asked: Any = json.loads(request or b"")
+    except (ValueError, RecursionError):
         return None
     world = asked.get("world") if isinstance(asked, dict) else None
     return world if isinstance(world, str) else None

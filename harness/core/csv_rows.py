@@ -50,7 +50,7 @@ def read_table(path: Path, what: str) -> str:
 
 
 def csv_rows(
-    path: Path, text: str, check: Callable[[Sequence[str]], None]
+    path: Path | str, text: str, check: Callable[[Sequence[str]], None]
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table as (line, column -> cell), spaces around names and cells removed.
 

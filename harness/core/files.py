@@ -13,11 +13,15 @@ from pathlib import Path, PurePosixPath
 from .errors import UsageError
 
 __all__ = [
+    "HEAD",
+    "NO_TEXT",
+    "STILL",
     "VIDEO_SUFFIXES",
     "Survey",
     "check_output",
     "check_outputs",
     "is_animated_webp",
+    "is_still",
     "is_unicode",
     "is_webp",
     "kind_of_file",
@@ -153,11 +157,11 @@ def _is_same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def safe_name(folder: Path, name: str, *, links: bool = True) -> str:
+def safe_name(folder: Path | str, name: str, *, links: bool = True) -> str:
     """Return the normalized name of a file inside ``folder``.
 
     Args:
-        folder: the folder that should hold the file.
+        folder: the folder that should hold the file; without ``links``, it is only named in messages.
         name: the name as given.
         links: whether to resolve links, and refuse one that leads out of the folder.
 
@@ -170,7 +174,7 @@ def safe_name(folder: Path, name: str, *, links: bool = True) -> str:
     if not plain.parts:
         raise UsageError(f"{name!r} is not the name of a file in {folder}")
     try:
-        inside = not links or (folder / plain).resolve().is_relative_to(folder.resolve())
+        inside = not links or (Path(folder) / plain).resolve().is_relative_to(Path(folder).resolve())
     except (OSError, RuntimeError) as error:  # too long, or links that go in a circle
         raise UsageError(f"{name!r} cannot be a file of {folder}: {error}") from None
     if plain.is_absolute() or ".." in plain.parts or not inside:
@@ -186,6 +190,12 @@ def is_unicode(text: str) -> bool:
         return False
     return True
 
+
+HEAD = 32
+"""Bytes of the beginning of a file that tell a still image from a video."""
+STILL = "a still image"
+NO_TEXT = "named in characters that are not text; rename it"
+"""Reasons to leave a file out, to follow "it is ..."."""
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}"
@@ -282,7 +292,7 @@ def why_left_out(folder: Path, name: str, *, outside: bool = False) -> str | Non
     """Say why a file is not read as a video, to follow "it is ..."; None if it is read."""
     path = folder / name
     if not is_unicode(name):
-        return "named in characters that are not text; rename it"
+        return NO_TEXT
     kind = kind_of_file(path)
     if kind is not None:
         return kind
@@ -290,14 +300,16 @@ def why_left_out(folder: Path, name: str, *, outside: bool = False) -> str | Non
         return "a link to a file outside of the folder; copy the file into it"
     try:
         with path.open("rb") as file:
-            head = file.read(32)
+            head = file.read(HEAD)
     except OSError as error:
         return f"a file that cannot be read ({_reason(error)})"
-    suffix = path.suffix.lower()
-    still = (suffix == ".webp" and not is_animated_webp(head)) or (
-        suffix == ".avif" and head[8:12] == b"avif"
-    )
-    return "a still image" if still else None
+    return STILL if is_still(name, head) else None
+
+
+def is_still(name: str, head: bytes) -> bool:
+    """Check whether a file with the name of a video that begins with ``head`` is a still image."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return (suffix == ".webp" and not is_animated_webp(head)) or (suffix == ".avif" and head[8:12] == b"avif")
 
 
 def is_webp(head: bytes) -> bool:

@@ -18,7 +18,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from time import monotonic, sleep
-from typing import IO, Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -37,6 +37,7 @@ from .keys import file_sha256
 __all__ = [
     "File",
     "Folder",
+    "Listed",
     "ObjectStore",
     "Place",
     "Storage",
@@ -53,9 +54,11 @@ __all__ = [
 Place: TypeAlias = "str | Path"
 """A folder, or the address of a prefix of an object store, such as ``s3://bucket/prefix``."""
 
+T = TypeVar("T")
+
 _ID: Final = "id"
 _AT_ONCE: Final = 16
-"""Objects that are fetched at the same time where many are hashed."""
+"""Objects that are fetched at the same time where many are read."""
 _S3_OPTIONS: Final = {
     # Objects are fetched whole, and several at once; so a large one need not be fetched in parts.
     "max_concurrency": 1,
@@ -84,6 +87,8 @@ _REFUSED: Final = frozenset(
 _NO_SLASHES: Final = re.compile(
     r"[a-z][a-z0-9]+:/(?!/)|(s3|s3a|gs|gcs|az|abfs|file|memory):(?!/)", re.IGNORECASE
 )
+_ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes of S3 whose objects are restored, in hours, before they can be read."""
 _USER: Final = re.compile(r"(?<=:)//[^/\s]*@")
 """The user name and password of an endpoint that is quoted in a message."""
 _INSTALL: Final = {
@@ -108,6 +113,13 @@ class Folder:
     def absolute(self) -> str:
         """Name the folder for a process that works in another one."""
         return str(self.folder.absolute())
+
+    def overlaps(self, other: Storage) -> bool:
+        """Say whether one of two places lies inside the other."""
+        if not isinstance(other, Folder):
+            return False
+        here, there = self.folder.resolve(), other.folder.resolve()
+        return here.is_relative_to(there) or there.is_relative_to(here)
 
     def file(self, name: str, sha256: str | None = None) -> Path:
         """Give the path of a file, whether it is there or not."""
@@ -231,6 +243,19 @@ class StoredObject:
                 raise type(error)(str(error).replace(str(path), str(self))) from None
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What the listing of a store tells of an object.
+
+    Attributes:
+        size: in bytes; None where it is not told.
+        archived: the storage class of an object that has to be restored before it can be read; else empty.
+    """
+
+    size: int | None
+    archived: str = ""
+
+
 class ObjectStore:
     """Objects below a prefix of a store, by their name; make one with `storage_at`."""
 
@@ -252,6 +277,13 @@ class ObjectStore:
     def absolute(self) -> str:
         """Give the address."""
         return self.address
+
+    def overlaps(self, other: Storage) -> bool:
+        """Say whether one of two places lies inside the other."""
+        if not isinstance(other, ObjectStore):
+            return False
+        here, there = f"{self.address}/", f"{other.address}/"
+        return here.startswith(there) or there.startswith(here)
 
     def file(self, name: str, sha256: str | None = None) -> StoredObject:
         """Name an object, whether it is there or not; what is fetched of it is held to ``sha256``."""
@@ -289,24 +321,58 @@ class ObjectStore:
 
     def has(self, name: str) -> bool:
         """Say whether there is such an object; one that was seen once is not looked for again."""
-        if name not in self._seen and self.size(name) is not None:
+        if name not in self._seen and self._info(name) is not None:
             self._seen.add(name)
         return name in self._seen
 
     def size(self, name: str) -> int | None:
-        """Give the number of bytes of an object; None where there is none."""
+        """Give the number of bytes of an object, read to be counted if need be; None where there is none."""
+        info = self._info(name)
+        if info is None:
+            return None
+        told = info.get("size")
+        if told is not None:
+            return int(told)
         try:
-            with self._reached():
-                return int(self._ask("info", self._path(name))["size"] or 0)
+            return len(self.file(name).read_bytes())
         except FileNotFoundError:
             return None
 
+    def listing(self) -> dict[str, Listed]:
+        """List the objects below the prefix, anew at each call, sorted by name."""
+        try:
+            with self._reached():
+                self._system.invalidate_cache()
+                told: Mapping[str, Mapping[str, Any]] = self._ask("find", self._root, detail=True)
+                self._system.invalidate_cache()  # later questions are about what is there then
+        except FileNotFoundError:
+            return {}
+        return {
+            name.removeprefix(f"{self._root}/"): _listed(told[name])
+            for name in sorted(told)
+            if name.startswith(f"{self._root}/") and told[name].get("type", "file") == "file"
+        }
+
+    def starts(self, names: Iterable[str], size: int) -> Iterator[tuple[str, bytes]]:
+        """Read the first bytes of objects, several at once; nothing of one that is gone."""
+
+        def start(name: str) -> tuple[str, bytes]:
+            try:
+                with self._reached():
+                    return name, bytes(self._ask("cat_file", self._path(name), start=0, end=size))
+            except FileNotFoundError:
+                return name, b""
+
+        yield from self._at_once(start, names)
+
     def hashed(self, names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
         """Fetch and hash objects, several at once: each name with its sha256, or None where it is gone."""
-        left = iter(names)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while group := list(islice(left, 16 * _AT_ONCE)):
-                yield from pool.map(self._hashed, group)
+        yield from self._at_once(self._hashed, names)
+
+    def fetch_all(self, paths: Mapping[str, Path]) -> None:
+        """Fetch objects into files, several at once: name -> file; none is made where there is no object."""
+        for _ in self._at_once(lambda name: self.fetch(name, paths[name]), paths):
+            pass
 
     def identify(self) -> str:
         """Give the id by which the prefix is known on other machines; it is made once.
@@ -329,6 +395,19 @@ class ObjectStore:
         except (ScreentestError, FileNotFoundError):
             return False
 
+    def _at_once(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
+        left = iter(names)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while group := list(islice(left, 16 * _AT_ONCE)):
+                yield from pool.map(work, group)
+
+    def _info(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            with self._reached():
+                return self._ask("info", self._path(name))
+        except FileNotFoundError:
+            return None
+
     def _id(self) -> str:
         return self.file(_ID).read_bytes().decode("utf-8", "replace")
 
@@ -341,17 +420,19 @@ class ObjectStore:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
-    def _ask(self, method: str, *args: Any, longest: float | None = None) -> Any:
+    def _ask(self, method: str, *args: Any, longest: float | None = None, **options: Any) -> Any:
         """Call a method of the file system, which gives up after ``longest`` seconds where it can.
 
         A server that takes no connection is asked again here, as s3fs does so only where one breaks.
         """
         call = getattr(self._system, method)
         seconds = longest or _LONGEST_S
+        if self._system.async_impl:
+            options["timeout"] = seconds
         until = monotonic() + seconds
         for number in range(_TRIES):
             try:
-                return call(*args, timeout=seconds) if self._system.async_impl else call(*args)
+                return call(*args, **options)
             except Exception as error:
                 wait = _FIRST_WAIT_S * 2**number
                 last = number + 1 == _TRIES or monotonic() + wait > until
@@ -553,6 +634,11 @@ def damaged_clip(file: File, how: str) -> UsageError:
 @lru_cache(maxsize=64)
 def _object_store(address: str) -> ObjectStore:
     return ObjectStore(address)
+
+
+def _listed(told: Mapping[str, Any]) -> Listed:
+    size, kind = told.get("size"), str(told.get("StorageClass") or "")
+    return Listed(None if size is None else int(size), kind if kind in _ARCHIVED else "")
 
 
 def _code(error: BaseException) -> str:

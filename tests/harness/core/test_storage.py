@@ -12,7 +12,15 @@ from typing import IO
 import pytest
 from screentest.harness.core import storage
 from screentest.harness.core.errors import MediaError, ServiceDown, UsageError
-from screentest.harness.core.storage import Folder, ObjectStore, local_folder, opened, size_of, storage_at
+from screentest.harness.core.storage import (
+    Folder,
+    Listed,
+    ObjectStore,
+    local_folder,
+    opened,
+    size_of,
+    storage_at,
+)
 
 from ..s3_server import S3Server, forget_stores, served
 
@@ -64,6 +72,41 @@ def test_what_is_stored_comes_back_and_what_is_not_is_gone(place, tmp_path):
     assert not store.file("none").is_file()
     assert (size_of(store.file(NAME)), size_of(store.file("none"))) == (6, None)
     assert store.file(NAME).read_bytes() == b"frames"
+
+
+@pytest.mark.parametrize("place", ["memory", "s3"], indirect=True)
+def test_a_listing_is_of_what_is_below_the_prefix_now(place, tmp_path):
+    store = storage_at(place)
+    assert isinstance(store, ObjectStore)
+    assert store.listing() == {}
+    for name, data in (("b.mp4", b"frames"), ("a/b c.mp4", b""), ("a.mp4", b"x")):
+        store.write(name, lambda file, data=data: file.write(data))
+    assert list(store.listing().items()) == [
+        ("a.mp4", Listed(1)),
+        ("a/b c.mp4", Listed(0)),
+        ("b.mp4", Listed(6)),
+    ]
+    assert dict(store.starts(["b.mp4", "none"], 3)) == {"b.mp4": b"fra", "none": b""}
+    store.fetch_all({name: tmp_path / name for name in ("b.mp4", "none")})
+    assert [path.name for path in tmp_path.iterdir()] == ["b.mp4"]
+    store._system.rm_file(store._path("b.mp4"))
+    assert store.size("b.mp4") is None  # not what was listed before
+    assert list(store.listing()) == ["a.mp4", "a/b c.mp4"]
+
+
+def test_a_size_that_a_store_does_not_tell_is_counted_and_is_not_0(server, monkeypatch):
+    server.empty()
+    store = storage_at("s3://films/x")
+    assert isinstance(store, ObjectStore)
+    server.put(f"x/{NAME}", b"frames")
+    telling = store._system.info
+
+    def silent(path: str, **options: object) -> dict[str, object]:
+        return {**telling(path, **options), "size": None}
+
+    monkeypatch.setattr(store._system, "info", silent)
+    assert (store.size(NAME), store.size("none")) == (6, None)
+    assert store.has(NAME)
 
 
 def test_many_are_hashed_in_their_order(place):
@@ -191,6 +234,24 @@ def test_what_is_no_address_of_a_store_is_one_sentence(place, says):
     with pytest.raises(UsageError, match=says) as told:
         storage_at(place)
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("a/b", "a", True),
+        ("a", "a/b", True),
+        ("a/b", "a/bc", False),
+        ("s3://films/a", "s3://films/a/b", True),
+        ("s3://films/a/b", "s3://films/a/b", True),
+        ("s3://films", "s3://films/a", True),
+        ("s3://films/a", "s3://films/ab", False),
+        ("s3://films/a", "a", False),
+        ("a", "s3://films/a", False),
+    ],
+)
+def test_places_overlap_where_one_lies_inside_the_other(server, one, other, overlap):
+    assert storage_at(one).overlaps(storage_at(other)) == overlap
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
