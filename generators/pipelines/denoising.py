@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["KNOWN", "denoising_losses"]
+__all__ = ["KNOWN", "as_latents", "denoising_losses", "encoded", "noised", "prediction"]
 
 KNOWN: Final = {
     "WanPipeline": "CT",
     "CogVideoXPipeline": "TC",
     "AnimateDiffPipeline": "CT",
     "LattePipeline": "CT",
+    "HunyuanVideoPipeline": "CT",
+    "MochiPipeline": "CT",
+    "LTXPipeline": "tokens",
 }
-"""Pipelines whose latents are known here -> the order of channels and frames in them."""
+"""Pipelines whose latents are known here -> their layout: the order of channels and frames, or tokens."""
 
 
 class _PredictionError(Exception):
@@ -104,33 +107,59 @@ def denoising_losses(
     Raises:
         UsageError: the pipeline's scheduler says too little of the training, or the call fails.
     """
-    clean = _encode(pipeline, frames_THWC)
+    clean = encoded(pipeline, frames_THWC)
     losses: list[float] = []
     own = pipeline.scheduler
     for level in levels:
         key = digest("denoising noise", {"seed": seed, "level": level})
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(int(key[:15], 16)))
         noise = noise.to(clean.device, clean.dtype)
-        noisy, target, timestep = _noised(own, clean, noise, level)
-        if KNOWN[name] == "TC":
-            noisy, target = noisy.transpose(1, 2), target.transpose(1, 2)
-        pipeline.scheduler = _OneStep(own, timestep)
-        try:
-            pipeline(**arguments, latents=noisy)
-        except _PredictionError as made:
-            error = (made.prediction.double() - target.double()).square()
-            losses.append(float(error.mean()))
-        except Exception as error:
-            raise UsageError(f"{name} failed on the clip: {describe(error)[:300]}") from error
-        else:
-            raise UsageError(f"the denoising loss of {name} cannot be had: its call makes no step")
-        finally:
-            pipeline.scheduler = own
-            pipeline.maybe_free_model_hooks()
+        noisy, target, timestep = noised(own, clean, noise, level)
+        made = prediction(pipeline, name, arguments, as_latents(pipeline, name, noisy), timestep)
+        error = made.double() - as_latents(pipeline, name, target).double()
+        losses.append(float(error.square().mean()))
     return losses
 
 
-def _encode(pipeline: Any, frames_THWC: NDArray[np.uint8]) -> Tensor:
+def prediction(
+    pipeline: Any, name: str, arguments: Mapping[str, Any], latents: Tensor, timestep: float
+) -> Tensor:
+    """Take the model's prediction for noisy latents out of the pipeline's own call.
+
+    Args:
+        pipeline: loaded, of one of `KNOWN`.
+        name: of its class.
+        arguments: of its call, without latents.
+        latents: as the pipeline holds them; see `as_latents`.
+        timestep: of the noise in them.
+
+    Raises:
+        UsageError: the call fails, or makes no step.
+    """
+    own = pipeline.scheduler
+    pipeline.scheduler = _OneStep(own, timestep)
+    try:
+        pipeline(**arguments, latents=latents)
+    except _PredictionError as made:
+        return made.prediction
+    except Exception as error:
+        raise UsageError(f"{name} failed on the clip: {describe(error)[:300]}") from error
+    finally:
+        pipeline.scheduler = own
+        pipeline.maybe_free_model_hooks()
+    raise UsageError(f"the denoising loss of {name} cannot be had: its call makes no step")
+
+
+def as_latents(pipeline: Any, name: str, latents_BCTHW: Tensor) -> Tensor:
+    """Lay latents out as the pipeline holds them: (B, C, T, H, W), (B, T, C, H, W) or tokens (B, N, C)."""
+    layout = KNOWN[name]
+    if layout == "tokens":
+        sides = (pipeline.transformer_spatial_patch_size, pipeline.transformer_temporal_patch_size)
+        return pipeline._pack_latents(latents_BCTHW, *sides)
+    return latents_BCTHW.transpose(1, 2) if layout == "TC" else latents_BCTHW
+
+
+def encoded(pipeline: Any, frames_THWC: NDArray[np.uint8]) -> Tensor:
     """Encode a clip as the pipeline's latents are in training: (1, C, T, H, W)."""
     vae = pipeline.vae
     x_TCHW = torch.from_numpy(frames_THWC).permute(0, 3, 1, 2).to(pipeline._execution_device, vae.dtype)
@@ -141,18 +170,29 @@ def _encode(pipeline: Any, frames_THWC: NDArray[np.uint8]) -> Tensor:
     else:
         latent = vae.encode(x_TCHW.transpose(0, 1)[None]).latent_dist.mode()
     config = vae.config
-    mean, std = (getattr(config, part, None) for part in ("latents_mean", "latents_std"))
+    mean, std = (_statistic(vae, part) for part in ("latents_mean", "latents_std"))
     if mean is not None and std is not None:
         shape = (1, -1, 1, 1, 1)
-        of_mean, of_std = (torch.tensor(v, device=latent.device, dtype=latent.dtype) for v in (mean, std))
+        of_mean, of_std = (torch.as_tensor(v, device=latent.device, dtype=latent.dtype) for v in (mean, std))
         latent = (latent - of_mean.view(shape)) / of_std.view(shape)
     else:
         latent = latent - (getattr(config, "shift_factor", None) or 0.0)
     return latent * (getattr(config, "scaling_factor", None) or 1.0)
 
 
-def _noised(scheduler: Any, clean: Tensor, noise: Tensor, level: float) -> tuple[Tensor, Tensor, float]:
-    """Noise latents as in training: the noisy latents, what the model should predict, and the timestep."""
+def _statistic(vae: Any, name: str) -> Any:
+    """Give a mean or deviation of the latents' channels: of the configuration, or among the weights."""
+    told = getattr(vae.config, name, None)
+    return getattr(vae, name, None) if told is None else told
+
+
+def noised(scheduler: Any, clean: Tensor, noise: Tensor, level: float) -> tuple[Tensor, Tensor, float]:
+    """Noise latents as in training: the noisy latents, what the model should predict, and the timestep.
+
+    The timestep of a flow is its share of noise, over all of them; the shift of a schedule decides which
+    shares a sampler visits, and not what the model is told of one. Where the scheduler has its shares
+    inverted, time runs from noise to the clip, and so does the velocity.
+    """
     config = scheduler.config
     steps = int(config.num_train_timesteps)
     kind = config.get("prediction_type", "epsilon")
@@ -160,7 +200,10 @@ def _noised(scheduler: Any, clean: Tensor, noise: Tensor, level: float) -> tuple
         "FlowMatch" in type(scheduler).__name__ or config.get("use_flow_sigmas") or kind.startswith("flow")
     )
     if flows:
-        return torch.lerp(clean, noise, level), noise - clean, level * steps
+        noisy = torch.lerp(clean, noise, level)
+        if config.get("invert_sigmas"):
+            return noisy, clean - noise, (1 - level) * steps
+        return noisy, noise - clean, level * steps
     products = getattr(scheduler, "alphas_cumprod", None)
     if products is None or kind not in ("epsilon", "v_prediction", "sample"):
         raise UsageError(

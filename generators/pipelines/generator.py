@@ -193,8 +193,9 @@ class DiffusersGenerator(Generator):
             "height": height,
             "width": width,
             "prompt": prompt,
-            "num_inference_steps": 1,
+            "num_inference_steps": 2,  # one is made; the schedule of Mochi divides by half of the number
             "guidance_scale": 1.0,
+            "true_cfg_scale": 1.0,
             "output_type": "latent",
         }
         arguments |= self._rate(fps)
