@@ -8,46 +8,21 @@ command imports the heavy libraries that it uses.
 from __future__ import annotations
 
 import errno
-import importlib.metadata
+import inspect
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import typer
 
 from ..core.counts import counted
 from ..core.errors import ScreentestError, ServiceDown, UsageError, unknown_name
 from ..core.files import check_output
-from . import (
-    against,
-    audit,
-    compare,
-    correct,
-    detect,
-    expand,
-    extrapolate,
-    gate,
-    imports,
-    memorisation_card,
-    physics_iq,
-    prompts,
-    provenance,
-    rate,
-    reader_error,
-    records,
-    rerun,
-    safety,
-    suite_commands,
-    surprise,
-    train,
-    validate,
-    world,
-)
-from . import run as run_commands
 from .options import (
     AsJson,
     Plugins,
@@ -61,17 +36,7 @@ from .options import (
 )
 from .strict import make_strict
 
-__all__ = ["app", "main", "run_cli"]
-
-app = typer.Typer(
-    name="screentest",
-    help="Give a video generator a screen test: run suites, measure, compare checkpoints, gate releases.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
+__all__ = ["COMMANDS", "GROUPS", "application", "main", "run_cli"]
 
 KINDS = ("suites", "benchmarks", "generators", "measures", "encoders", "policies", "runs")
 Schema: TypeAlias = Literal["suite", "policy", "expect"]
@@ -80,6 +45,8 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 def _print_version(asked: bool) -> None:
     if asked:
+        import importlib.metadata
+
         say(f"screentest {importlib.metadata.version('screentest')}")
         raise typer.Exit
 
@@ -90,25 +57,11 @@ Version = Annotated[
 ]
 
 
-@app.callback()
 def _all_commands(debug: Debug = False, version: Version = False) -> None:
     """Give a video generator a screen test."""
     del debug, version  # the one is read by main(), which sees errors of every command
 
 
-app.command()(run_commands.run)
-app.command()(run_commands.score)
-app.command()(rerun.rerun)
-app.command()(compare.compare)
-app.command()(against.against)
-app.command()(gate.gate)
-app.command()(records.keygen)
-app.command()(rate.rate)
-app.command()(rate.votes)
-app.command(name="verify-record")(records.verify_record)
-
-
-@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, shown side by side.")],
     out: Annotated[
@@ -125,7 +78,6 @@ def report(
     say(f"page: {build_report(runs, out=out, options=options)}")
 
 
-@app.command()
 def view(
     what: Annotated[
         Path, typer.Argument(metavar="DIR|RUN|PAGE", help="A folder of runs, a run folder, or a page.")
@@ -156,7 +108,6 @@ def view(
     serve(shown, port, on_ready=lambda url: say(f"serving {what} at {url} (Ctrl-C ends it)"))
 
 
-@app.command(name="list")
 def list_names(
     kind: Annotated[str, typer.Argument(help=f"What to list: {', '.join(KINDS)}.")],
     folder: Annotated[Path, typer.Option("--in", metavar="DIR", help="Where 'list runs' looks.")] = Path(
@@ -178,7 +129,6 @@ def list_names(
     print_table(table, as_json)
 
 
-@app.command()
 def schema(what: Annotated[Schema, typer.Argument(help="Which of them.")]) -> None:
     """Print the JSON schema of suites, of policies, or of the key 'expect' of a prompt."""
     if what == "suite":
@@ -195,7 +145,6 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which of them.")]) -> No
         print_json(Policy.model_json_schema())
 
 
-@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check what is installed, which weights are here and what is missing."""
     load_plugins(None)
@@ -205,7 +154,6 @@ def doctor(as_json: AsJson = False) -> None:
     print_table(table, as_json)
 
 
-@app.command()
 def sync(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     tracking_uri: TrackingUri = None,
@@ -226,7 +174,6 @@ def sync(
     say(f"MLflow: run {done.run_id} in {done.uri}")
 
 
-@app.command()
 def export(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[Path, typer.Option(help="A .parquet or .csv file; .json with --format vbench.")],
@@ -259,27 +206,98 @@ def export(
     say(f"{counted(rows, 'row')}: {out}")
 
 
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train.train)
-app.command()(prompts.transform)
-app.command()(expand.expand)
-app.command()(prompts.classify)
-app.command()(prompts.assess)
-app.command()(detect.detect)
-app.command(name="assess-detector")(detect.assess_detector)
-app.command()(safety.safety)
-app.command()(audit.audit)
-app.command()(memorisation_card.memorisation_card)
-app.command()(correct.correct)
-app.command()(reader_error.reader_error)
-app.command()(physics_iq.physics_iq)
-app.command()(surprise.surprise)
-app.command()(validate.validate)
-app.command()(extrapolate.extrapolate)
-app.add_typer(provenance.provenance)
-app.add_typer(world.world)
-app.add_typer(imports.imports, name="import")
-app.add_typer(suite_commands.suite_app)
-make_strict(app)
+_Function: TypeAlias = Callable[..., None]
+COMMANDS: Final[Mapping[str, str | _Function]] = {
+    "run": "run",
+    "score": "run",
+    "rerun": "rerun",
+    "compare": "compare",
+    "against": "against",
+    "gate": "gate",
+    "keygen": "records",
+    "rate": "rate",
+    "votes": "rate",
+    "verify-record": "records",
+    "report": report,
+    "view": view,
+    "list": list_names,
+    "schema": schema,
+    "doctor": doctor,
+    "sync": sync,
+    "export": export,
+    "train": "train",
+    "transform": "prompts",
+    "expand": "expand",
+    "classify": "prompts",
+    "assess": "prompts",
+    "detect": "detect",
+    "assess-detector": "detect",
+    "safety": "safety",
+    "audit": "audit",
+    "memorisation-card": "memorisation_card",
+    "correct": "correct",
+    "reader-error": "reader_error",
+    "physics-iq": "physics_iq",
+    "surprise": "surprise",
+    "validate": "validate",
+    "extrapolate": "extrapolate",
+}
+"""Commands in the order of the help: name -> its function, or the module that has it under that name."""
+GROUPS: Final = {
+    "provenance": ("provenance", "provenance"),
+    "world": ("world", "world"),
+    "import": ("imports", "imports"),
+    "suite": ("suite_commands", "suite_app"),
+}
+"""Groups of commands: name -> its module, and the name of the group there."""
+_LENIENT: Final = {"train": {"allow_extra_args": True, "ignore_unknown_options": True}}
+"""Commands that hand options on."""
+
+
+def application(word: str | None = None) -> typer.Typer:
+    """Build the command line for what is asked, as loading every command takes most of a short one's time.
+
+    Args:
+        word: the command or group that is called. It alone is in what is built; where there is none of that
+            name, all are there by name and help.
+    """
+    app = typer.Typer(
+        name="screentest",
+        help="Give a video generator a screen test: run suites, measure, compare checkpoints, gate releases.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_all_commands)
+    if word in COMMANDS:
+        app.command(name=word, context_settings=_LENIENT.get(word))(_function(word))
+    elif word in GROUPS:
+        app.add_typer(_group(word), name=word)
+    else:
+        for name in COMMANDS:
+            app.command(name=name, help=inspect.getdoc(_function(name)))(_named_alone)
+        for name in GROUPS:
+            app.command(name=name, help=str(_group(name).info.help))(_named_alone)
+    make_strict(app)
+    return app
+
+
+def _function(name: str) -> _Function:
+    found = COMMANDS[name]
+    return _attribute(found, name.replace("-", "_")) if isinstance(found, str) else found
+
+
+def _group(name: str) -> typer.Typer:
+    return _attribute(*GROUPS[name])
+
+
+def _attribute(module: str, name: str) -> Any:
+    return getattr(import_module(f".{module}", __package__), name)
+
+
+def _named_alone() -> None:
+    """Stand for a command in the list of all."""
 
 
 def main() -> None:
@@ -314,7 +332,9 @@ def run_cli(arguments: Sequence[str]) -> int:
     """
     debug = "--debug" in arguments
     try:
-        code = app([a for a in arguments if a != "--debug"], standalone_mode=False, prog_name="screentest")
+        given = [one for one in arguments if one != "--debug"]
+        word = next((one for one in given if not one.startswith("-")), None)
+        code = application(word)(given, standalone_mode=False, prog_name="screentest")
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     except SystemExit:  # Typer's answer to a pipe whose reader has gone

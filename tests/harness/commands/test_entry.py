@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
+
+from screentest.harness.commands.main import COMMANDS, GROUPS, application
+from typer.main import get_command
 
 INTERRUPTED = """
 import sys
@@ -34,7 +38,38 @@ def test_the_program_starts_as_a_module():
     assert done.stdout.startswith("screentest ")
 
 
+HELP = """
+import sys
+from screentest.harness.commands.main import run_cli
+run_cli({words!r})
+print([name for name in {names!r} if name in sys.modules], file=sys.stderr)
+"""
+HEAVY = (
+    *("numpy", "pydantic", "torch", "scipy", "pandas", "av", "cv2", "mlflow", "transformers", "yaml", "PIL"),
+    *("rich", "jinja2", "fsspec", "filelock", "importlib.metadata", "email"),
+)
+
+
 def test_help_starts_without_heavy_libraries() -> None:
-    heavy = ("numpy", "pydantic", "torch", "scipy", "pandas", "av", "cv2", "mlflow", "transformers", "yaml")
-    code = f"import sys, screentest.harness.commands.main; print([m for m in {heavy!r} if m in sys.modules])"
-    assert python("-c", code).stdout == "[]\n"
+    # Parts of the standard library may be loaded by how Python itself starts here.
+    before = python("-c", f"import sys; print(*[name for name in {HEAVY!r} if name in sys.modules])")
+    done = python("-c", HELP.format(words=["--help"], names=sorted({*HEAVY} - {*before.stdout.split()})))
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert done.stdout.startswith("Usage: screentest")
+
+
+def test_a_command_loads_its_own_module_alone() -> None:
+    others = [f"screentest.harness.commands.{name}" for name in ("rate", "validate", "detect", "prompts")]
+    assert python("-c", HELP.format(words=["rate", "--help"], names=others)).stderr == f"{others[:1]}\n"
+    assert python("-c", HELP.format(words=["report", "--help"], names=others)).stderr == "[]\n"
+
+
+def test_each_command_is_in_the_list_under_its_name_and_with_its_own_help() -> None:
+    listed: Any = get_command(application())
+    assert list(listed.commands) == [*COMMANDS, *GROUPS]
+    for name, stub in listed.commands.items():
+        alone: Any = get_command(application(name))
+        assert list(alone.commands) == [name]
+        assert alone.commands[name].help == stub.help
+        assert alone.commands[name].params or name in GROUPS
+        assert not stub.params
