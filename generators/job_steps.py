@@ -1,9 +1,9 @@
 """The steps of a job at a service: it is submitted, waited for and fetched.
 
 A job costs money once the service has taken it. So a run writes into its folder that it is about to submit
-one, and its id before it waits (`harness.jobs`). A killed run resumes its jobs, and none is paid for twice;
-where nothing can tell whether the service took a job, the item says so and is not submitted again unasked.
-`job_runner` takes the steps.
+one, and its id before it waits (`harness.run_folder.jobs`). A killed run resumes its jobs, and none is
+paid for twice; where nothing can tell whether the service took a job, the item says so and is not submitted
+again unasked. `job_runner` takes the steps.
 """
 
 from __future__ import annotations

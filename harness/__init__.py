@@ -16,19 +16,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compare import Comparison
-    from .compare import compare as compare_runs
-    from .export import export_scores
-    from .gate import gate as apply_policy
-    from .gate import load_policy
+    from .comparison.compare import Comparison
+    from .comparison.compare import compare as compare_runs
+    from .gates.gate import gate as apply_policy
+    from .gates.gate import load_policy
     from .plan import Plan, make_plan
-    from .policy import Policy
+    from .policies.policy import Policy
+    from .results.export import export_scores
+    from .results.summary import Summary, read_summary
     from .run import Settings, plan_run, score_run
     from .run import run as run_suite
-    from .store import RunStore, open_run, read_run
-    from .suite import Suite
-    from .suite_loading import load_suite
-    from .summary import Summary, read_summary
+    from .run_folder.store import RunStore, open_run, read_run
+    from .suites.loading import load_suite
+    from .suites.suite import Suite
 
 __all__ = [
     "Comparison",
@@ -53,16 +53,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "compare": ("Comparison", "compare_runs"),
-    "export": ("export_scores",),
-    "gate": ("apply_policy", "load_policy"),
+    "comparison.compare": ("Comparison", "compare_runs"),
+    "results.export": ("export_scores",),
+    "gates.gate": ("apply_policy", "load_policy"),
     "plan": ("Plan", "make_plan"),
-    "policy": ("Policy",),
+    "policies.policy": ("Policy",),
     "run": ("Settings", "plan_run", "run_suite", "score_run"),
-    "store": ("RunStore", "open_run", "read_run"),
-    "suite": ("Suite",),
-    "suite_loading": ("load_suite",),
-    "summary": ("Summary", "read_summary"),
+    "run_folder.store": ("RunStore", "open_run", "read_run"),
+    "suites.suite": ("Suite",),
+    "suites.loading": ("load_suite",),
+    "results.summary": ("Summary", "read_summary"),
 }
 # Functions named like their module get another name here, because they would hide the module.
 _OTHER_NAMES = {"apply_policy": "gate", "compare_runs": "compare", "run_suite": "run"}

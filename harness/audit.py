@@ -20,12 +20,12 @@ from .catalog import MEASURES, encoder_of, encoder_roles, make_encoder
 from .core.errors import ScreentestError, UsageError, unknown_name
 from .core.progress import note
 from .core.run_data import RunData
-from .instruments import refuse_mixed_sets
 from .run import Settings, run, score_run
-from .store import open_run, read_run
-from .suite import ReferenceSet, Suite
-from .suite_loading import load_suite
-from .suite_parts import SuitePart
+from .run_folder.store import open_run, read_run
+from .scoring.instruments import refuse_mixed_sets
+from .suites.loading import load_suite
+from .suites.parts import SuitePart
+from .suites.suite import ReferenceSet, Suite
 
 __all__ = ["AuditChoices", "Audited", "PlannedAudit", "audit_generator", "audit_run", "plan_audits"]
 

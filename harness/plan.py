@@ -15,7 +15,7 @@ from typing import Any
 from .core.items import Item, make_item, make_items, start_of
 from .core.keys import Json, digest
 from .core.mlflow_names import flat_params
-from .suite import Suite
+from .suites.suite import Suite
 
 __all__ = ["Plan", "Unit", "another_plan", "make_plan", "plan_digest", "same_item"]
 

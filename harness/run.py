@@ -24,14 +24,10 @@ from .core.keys import Json, file_sha256
 from .core.progress import note, track
 from .core.run_data import ClipRecord, Score
 from .core.storage import Folder, Place, Storage, storage_at
-from .digests import SCORES, differences, keep_digests, refuse_changed
-from .finished import is_finished, keep_finished, may_be_finished, scoring_digest
-from .generation import generate
-from .instruments import Instruments, check_encoders, instruments, measure_fields
-from .plan import Plan, make_plan, suite_items
-from .record import environment, new_run_fields, use_threads
-from .reuse import refuse_other_generator, reuse_clips
-from .run_warnings import (
+from .execution.finished import is_finished, keep_finished, may_be_finished, scoring_digest
+from .execution.generation import generate
+from .execution.team import Team, made_here, refuse_unbuildable
+from .execution.warnings import (
     name_lost_clips,
     say_copies,
     say_failures,
@@ -39,14 +35,18 @@ from .run_warnings import (
     warn_of_foreign,
     warn_of_unasked,
 )
-from .scoring import PROVISIONAL, Scorer
-from .set_scoring import named_slices
-from .store import REFERRED, RunStore, open_run, single_writer
-from .suite import Suite
-from .suite_starts import check_starts
-from .summary import Summary, summarise, with_judges, write_summary
-from .team import Team, made_here, refuse_unbuildable
-from .workers import Workers, worker_fields
+from .execution.workers import Workers, worker_fields
+from .plan import Plan, make_plan, suite_items
+from .results.summary import Summary, summarise, with_judges, write_summary
+from .run_folder.digests import SCORES, differences, keep_digests, refuse_changed
+from .run_folder.record import environment, new_run_fields, use_threads
+from .run_folder.reuse import refuse_other_generator, reuse_clips
+from .run_folder.store import REFERRED, RunStore, open_run, single_writer
+from .scoring.clips import PROVISIONAL, Scorer
+from .scoring.instruments import Instruments, check_encoders, instruments, measure_fields
+from .scoring.sets import named_slices
+from .suites.starts import check_starts
+from .suites.suite import Suite
 
 __all__ = ["Settings", "check_items", "plan_run", "run", "score_run"]
 

@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import Field
 
-from ..harness.comparison import Comparison
+from ..harness.comparison.result import Comparison
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
@@ -24,10 +24,10 @@ from ..harness.core.keys import Json
 from ..harness.core.presentation import level
 from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
-from ..harness.digests import read_digests
-from ..harness.foreign_encoders import foreign_sentence
-from ..harness.store import RunStore, open_run, read_run
-from ..harness.summary import Aggregate, Summary, read_summary
+from ..harness.results.summary import Aggregate, Summary, read_summary
+from ..harness.run_folder.digests import read_digests
+from ..harness.run_folder.store import RunStore, open_run, read_run
+from ..harness.scoring.foreign_encoders import foreign_sentence
 from ..safety.attacks.withhold import Withheld
 from . import charts
 from .audits import AuditView, audit_views
@@ -152,7 +152,7 @@ def build_report(
 
 
 def _compare(a: RunStore, b: RunStore) -> tuple[Comparison | None, str]:
-    from ..harness.compare import compare
+    from ..harness.comparison.compare import compare
 
     try:
         return compare(a, b), ""

@@ -13,7 +13,7 @@ from .tables import difference_cell, standing_text
 from .text import MINUS, number, p_value, page_cell
 
 if TYPE_CHECKING:
-    from ..harness.comparison import Difference
+    from ..harness.comparison.result import Difference
 
 __all__ = ["DifferenceRow", "RuleView", "VerdictView", "differences", "read_verdicts", "verdict_view"]
 

@@ -36,7 +36,7 @@ def evidence_text(score: Score) -> str:
     """Describe the evidence of a score: what failed, the severity and its threshold, and when it shows.
 
     Example:
-        >>> from screentest.harness.store import Score
+        >>> from screentest.harness.run_folder.store import Score
         >>> broken = {"severity": 0.5, "threshold": 0.1, "first_s": 1.25, "last_s": 1.25}
         >>> evidence_text(Score("i", "physics.gravity", "ok", 1.0, evidence=broken))
         'severity 0.500, threshold 0.100; at 1.25 s'

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from ..harness.comparison import too_few_prompts
+from ..harness.comparison.result import too_few_prompts
 from ..harness.core.counts import counted
 from ..harness.core.presentation import (
     MISSING,
@@ -24,7 +24,7 @@ from ..harness.core.presentation import (
 from .tables import difference_cell
 
 if TYPE_CHECKING:
-    from ..harness.comparison_many import ManyComparison, RankRow, Tally
+    from ..harness.comparison.result_many import ManyComparison, RankRow, Tally
 
 __all__ = ["changed_table", "many_tables", "pairs_table", "pareto_table", "rank_table", "step_table"]
 

@@ -8,8 +8,8 @@ from ..harness.core.counts import counted
 from ..harness.core.presentation import MISSING, Cell, Content, Table, number, percent, sample_text
 
 if TYPE_CHECKING:
-    from ..harness.comparison_power import ComparisonPower
-    from ..harness.planning import GatePlan, RulePlan
+    from ..harness.comparison.power import ComparisonPower
+    from ..harness.gates.planning import GatePlan, RulePlan
 
 __all__ = ["gate_plan_table", "power_table"]
 

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ..harness.card_rules import NoCardError
 from ..harness.catalog import MEASURES
 from ..harness.core.errors import ScreentestError
 from ..harness.core.presentation import Content, Table
 from ..harness.core.run_data import RunData
-from ..harness.measure_cards import card_of
-from ..harness.purpose import NOT_MEASURED, VIEWER, Asked, Purpose
-from ..harness.summary import Summary
+from ..harness.judges.measure_cards import card_of
+from ..harness.policies.card_rules import NoCardError
+from ..harness.results.summary import Summary
+from ..harness.suites.purpose import NOT_MEASURED, VIEWER, Asked, Purpose
 from ..safety.audits import AuditSection
 from .audits import AuditView, audit_view
 from .tables import aggregate_cell

@@ -18,8 +18,8 @@ from ..harness.core.keys import seeded_rng
 from ..harness.core.previews import preview_mp4
 from ..harness.core.storage import File
 from ..harness.core.text import printable
-from ..harness.vote_plan import Pair, VotePlan, pairs_for
-from ..harness.votes import (
+from ..harness.votes.plan import Pair, VotePlan, pairs_for
+from ..harness.votes.votes import (
     ANSWERS,
     QUESTIONS,
     VOTES,

@@ -24,7 +24,7 @@ from typing import Any, Final
 from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
 from ..harness.core.text import printable
-from ..harness.gate import RuleResult, Verdict
+from ..harness.gates.gate import RuleResult, Verdict
 
 __all__ = ["sarif", "write_sarif"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from ..harness.compare_many import compare_many
-from ..harness.comparison_many import ManyComparison
+from ..harness.comparison.compare_many import compare_many
+from ..harness.comparison.result_many import ManyComparison
 from ..harness.core.errors import UsageError
 from ..harness.core.presentation import Cell, Content, Table
-from ..harness.store import RunStore
+from ..harness.run_folder.store import RunStore
 from . import charts
 from .many_tables import many_tables
 from .text import page_cell, typeset

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from ..harness.core.errors import MediaError, ServiceDown, UsageError
 from ..harness.core.presentation import MISSING
 from ..harness.core.run_data import Score, named_values
-from ..harness.projection import read_verdict
-from ..harness.store import RunStore, open_run
+from ..harness.run_folder.store import RunStore, open_run
+from ..harness.tracking.projection import read_verdict
 from .build import build_report
 from .gallery import RunClips, Slot, slot_of
 from .page import render_view

@@ -21,11 +21,11 @@ from ..harness.core.presentation import (
 )
 
 if TYPE_CHECKING:
-    from ..harness.comparison import Comparison, Difference
-    from ..harness.gate import Verdict
-    from ..harness.jobs import ServiceUse
-    from ..harness.rule_results import RuleResult
-    from ..harness.summary import Aggregate, Summary
+    from ..harness.comparison.result import Comparison, Difference
+    from ..harness.gates.gate import Verdict
+    from ..harness.gates.rule_results import RuleResult
+    from ..harness.results.summary import Aggregate, Summary
+    from ..harness.run_folder.jobs import ServiceUse
 
 __all__ = [
     "Scale",

@@ -21,7 +21,7 @@ from ..harness.core.errors import UsageError
 from ..harness.core.files import write_atomic
 from ..harness.core.presentation import Content
 from ..harness.core.text import printable
-from ..harness.gate import RuleResult, Verdict
+from ..harness.gates.gate import RuleResult, Verdict
 from .tables import verdict_table
 
 __all__ = ["append_markdown", "junit", "markdown", "write_junit"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..harness.core.presentation import Cell
-from ..harness.summary import Aggregate, Summary
+from ..harness.results.summary import Aggregate, Summary
 from .evidence import DifferenceRow
 from .tables import aggregate_cell
 from .text import arrow, page_cell

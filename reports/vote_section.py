@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..harness.core.errors import UsageError
 from ..harness.core.presentation import Cell, Content, Table
-from ..harness.vote_results import vote_report
-from ..harness.votes import VOTES, voted_runs, votes_of
+from ..harness.votes.results import vote_report
+from ..harness.votes.votes import VOTES, voted_runs, votes_of
 from .text import page_cell
 from .vote_tables import vote_tables
 

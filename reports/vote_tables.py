@@ -13,8 +13,8 @@ from ..harness.core.presentation import (
     number,
     p_value,
 )
-from ..harness.vote_results import ATTENTION, FEWEST_GOLD, QuestionResult, RaterRow, VoteReport
-from ..harness.votes import QUESTIONS
+from ..harness.votes.results import ATTENTION, FEWEST_GOLD, QuestionResult, RaterRow, VoteReport
+from ..harness.votes.votes import QUESTIONS
 
 __all__ = [
     "agreement_table",

@@ -14,7 +14,7 @@ import pytest
 from screentest.generators import Failure, Frames, Generator, Output, Refusal
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
-from screentest.harness.suite import Suite
+from screentest.harness.suites.suite import Suite
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,10 +22,10 @@ from ..core.counts import counted
 from ..core.errors import ScreentestError, UsageError
 from ..core.files import write_atomic
 from ..core.progress import note
-from ..gate import Verdict
-from ..policy import Policy
-from ..projection import metric_values
-from ..suite import Suite
+from ..gates.gate import Verdict
+from ..policies.policy import Policy
+from ..suites.suite import Suite
+from ..tracking.projection import metric_values
 from .comparing import gate
 from .options import RunOptions, check_options, chosen_suite, read_policy
 from .runs import Run, run

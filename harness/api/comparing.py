@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import gate as gates
-from ..compare import compare as compare_stores
-from ..comparison import Comparison as Document
-from ..comparison import Difference
+from ..comparison.compare import compare as compare_stores
+from ..comparison.result import Comparison as Document
+from ..comparison.result import Difference
 from ..core.counts import counted
 from ..core.errors import unknown_name
-from ..gate import Verdict, write_verdict
-from ..policy import Policy
-from ..release_record import keep_record
-from ..signatures import read_private
+from ..gates import gate as gates
+from ..gates.gate import Verdict, write_verdict
+from ..gates.release_record import keep_record
+from ..gates.signatures import read_private
+from ..policies.policy import Policy
 from .options import plugins_loaded, read_policy
 from .runs import Run, folder_of
 
@@ -90,8 +90,8 @@ class Comparison:
         Raises:
             TrackingError: MLflow cannot be reached, or refuses.
         """
-        from ..comparison_tracking import sync_comparison
         from ..core.mlflow_store import default_uri
+        from ..tracking.comparison_tracking import sync_comparison
 
         uri = tracking_uri or default_uri(self._folders[0].resolve().parent)
         return sync_comparison(self._folders, self.document, uri).run_id

@@ -26,11 +26,11 @@ from ..core.keys import digest, file_sha256
 from ..core.media import write_clip
 from ..core.run_data import ClipRecord, Score
 from ..core.video_arrays import Layout, ValueRange, Video, read_videos
-from ..instruments import Instruments, check_encoders, instruments, measure_fields
-from ..run_rows import item_fields, read_items
-from ..set_scoring import Rows, clip_row
-from ..suite import Suite
-from ..summary import aggregate
+from ..results.summary import aggregate
+from ..run_folder.rows import item_fields, read_items
+from ..scoring.instruments import Instruments, check_encoders, instruments, measure_fields
+from ..scoring.sets import Rows, clip_row
+from ..suites.suite import Suite
 from .options import ScoreOptions, check_options, chosen_suite, settings_of
 from .scoring import process_cache, refuse_missing_prompts
 from .videos import check_rate, held_items, read_prompts

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 from pydantic import Field, JsonValue, ValidationError
 
 from ...metrics.encoders.base import EncoderOptions
-from .. import policy as policies
-from .. import suite as suites
 from ..core.config import Config, checked, explain
 from ..core.errors import UsageError
 from ..core.keys import Json
 from ..core.progress import note
+from ..execution.workers import Workers
+from ..policies import policy as policies
 from ..run import Settings
-from ..suite_loading import filled, load_suite
-from ..suite_parts import SuitePart
-from ..workers import Workers
+from ..suites import suite as suites
+from ..suites.loading import filled, load_suite
+from ..suites.parts import SuitePart
 
 __all__ = [
     "Policy",
@@ -132,7 +132,7 @@ class RunOptions(ScoreOptions, total=False):
             ``s3://bucket/prefix``.
         reuse: folder of an earlier run of the same generator, whose clips are taken.
         workers, ray_address, gpus_per_worker: how many processes generate and score, on which Ray cluster,
-            and how many GPUs each asks for; see `harness.workers.Workers`.
+            and how many GPUs each asks for; see `harness.execution.workers.Workers`.
     """
 
     measures: Sequence[str] | str

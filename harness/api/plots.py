@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...reports.charts import light_colour
-from ..comparison import Difference
+from ..comparison.result import Difference
 from ..core.errors import UsageError
 from ..core.estimate import Estimate
-from ..summary import Aggregate
+from ..results.summary import Aggregate
 
 if TYPE_CHECKING:
     import altair as alt

@@ -14,11 +14,11 @@ from ...generators.base import Generator as ClipGenerator
 from .. import run as running
 from ..core.errors import UsageError, unknown_name
 from ..core.keys import slug
-from ..export import aggregate_frame, score_frame
-from ..store import RunStore
-from ..store import open_run as open_store
-from ..suite import Suite
-from ..summary import Aggregate, Summary, read_summary
+from ..results.export import aggregate_frame, score_frame
+from ..results.summary import Aggregate, Summary, read_summary
+from ..run_folder.store import RunStore
+from ..run_folder.store import open_run as open_store
+from ..suites.suite import Suite
 from .options import RunOptions, check_options, chosen_suite, settings_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Run:
             TrackingError: MLflow cannot be reached, or refuses.
         """
         from ..core.mlflow_store import default_uri
-        from ..tracking import sync
+        from ..tracking.tracking import sync
 
         return sync(self.path, tracking_uri or default_uri(self.path.parent)).run_id
 

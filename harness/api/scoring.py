@@ -21,7 +21,7 @@ from ..core.errors import UsageError
 from ..core.items import Prompt
 from ..core.keys import slug
 from ..core.video_arrays import Layout, ValueRange, read_videos
-from ..scoring import TEXT
+from ..scoring.clips import TEXT
 from .options import ScoreOptions, check_options, chosen_suite, settings_of
 from .runs import Run
 from .videos import HeldVideos, held_items, read_prompts

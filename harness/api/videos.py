@@ -16,7 +16,7 @@ from ..core.items import ClipSettings, Item, Prompt, make_item, start_of
 from ..core.keys import Json, digest, file_sha256
 from ..core.limits import MAX_FPS, MIN_FPS
 from ..core.video_arrays import Video
-from ..suite import Suite
+from ..suites.suite import Suite
 
 __all__ = ["HeldVideos", "check_rate", "held_items", "read_prompts"]
 

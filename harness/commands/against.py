@@ -12,7 +12,7 @@ from ..core.presentation import Content, Table, estimate_cell
 from .options import AsJson, Confidence, print_json, print_table
 
 if TYPE_CHECKING:
-    from ..against import AgainstReference
+    from ..comparison.against import AgainstReference
 
 __all__ = ["against", "against_table"]
 
@@ -31,8 +31,8 @@ def against(
 ) -> None:
     """Compare clips with reference clips, aligned in time: PSNR, SSIM, MS-SSIM and LPIPS."""
     from ...metrics.against import lpips_distance
-    from ..against import against as hold
-    from ..store import open_run
+    from ..comparison.against import against as hold
+    from ..run_folder.store import open_run
 
     distance = None if lpips is None else lpips_distance(lpips)
     found = hold(open_run(run), reference, lpips=distance, confidence=confidence)

@@ -102,7 +102,7 @@ def audit(
     from ...generators import GENERATORS, make_generator
     from ...reports.audit_page import write_audit_page
     from ..audit import AuditChoices, audit_generator, audit_run, plan_audits
-    from ..suite_parts import SuitePart
+    from ..suites.parts import SuitePart
 
     asked = {
         "bias": bias,

@@ -14,9 +14,9 @@ from ..core.presentation import MISSING, Table, number
 from .options import AsJson, Confidence, check_address, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
-    from ..comparison_many import ManyComparison
-    from ..golden import SameSeed
+    from ..comparison.golden import SameSeed
+    from ..comparison.result import Comparison
+    from ..comparison.result_many import ManyComparison
 
 __all__ = ["compare"]
 
@@ -85,7 +85,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare runs of one suite, item by item: differences with intervals, ranks, or equal frames."""
-    from ..store import open_run
+    from ..run_folder.store import open_run
 
     if effect and power is None:
         raise UsageError("--effect is for --power; add '--power 0.8', or leave it out")
@@ -125,7 +125,7 @@ def compare(
             _send(runs, several, tracking_uri, margins)
         return
     from ...reports.tables import comparison_table
-    from ..compare import compare as compare_runs
+    from ..comparison.compare import compare as compare_runs
 
     comparison = compare_runs(open_run(runs[0]), open_run(runs[1]), confidence, margins=margins)
     if power is not None:
@@ -149,8 +149,8 @@ def _send(
     runs: list[Path], found: Comparison | ManyComparison, uri: str | None, margins: dict[str, float]
 ) -> None:
     """Send a comparison to MLflow. If it cannot be reached, warn; the comparison stands."""
-    from ..comparison_tracking import sync_comparison
     from ..core.errors import TrackingError
+    from ..tracking.comparison_tracking import sync_comparison
 
     try:
         done = sync_comparison(runs, found, uri, margins=margins)
@@ -164,9 +164,9 @@ def _show_power(
     comparison: Comparison, runs: tuple[Path, Path], power: float, effects: list[str], as_json: bool
 ) -> None:
     from ...reports.plan_tables import power_table
-    from ..comparison_power import power_of
+    from ..comparison.power import power_of
     from ..core.pairing import pair_runs
-    from ..store import open_run, read_run
+    from ..run_folder.store import open_run, read_run
     from .gate_plan import numbers
 
     pairing = pair_runs(*(read_run(open_run(run)) for run in runs))
@@ -181,9 +181,9 @@ def _show_power(
 def _compare_frames(
     run: Path, golden: Path, min_psnr: float | None, min_ms_ssim: float | None, as_json: bool
 ) -> None:
-    from ..golden import exit_code
-    from ..golden import same_seed as hold_against
-    from ..store import open_run
+    from ..comparison.golden import exit_code
+    from ..comparison.golden import same_seed as hold_against
+    from ..run_folder.store import open_run
 
     found = hold_against(open_run(run), open_run(golden), min_psnr, min_ms_ssim)
     if as_json:

@@ -12,8 +12,8 @@ from ..core.errors import UsageError
 from .options import print_tables, warn
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
-    from ..comparison_many import ManyComparison, PairRow
+    from ..comparison.result import Comparison
+    from ..comparison.result_many import ManyComparison, PairRow
 
 __all__ = ["ManyOptions", "compare_several", "in_order", "write_files"]
 
@@ -54,8 +54,8 @@ def compare_several(runs: Sequence[Path], asked: ManyOptions, as_json: bool) -> 
         UsageError: as of `compare_many`, or ``--pareto`` is not two measures.
     """
     from ...reports.many_tables import many_tables
-    from ..compare_many import compare_many
-    from ..store import open_run
+    from ..comparison.compare_many import compare_many
+    from ..run_folder.store import open_run
 
     found = compare_many(
         [open_run(run) for run in runs],
@@ -86,15 +86,15 @@ def write_files(
 ) -> None:
     """Write the differences as CSV, and the runs into a leaderboard, where asked for."""
     if table is not None:
-        from ..comparison_rows import COLUMNS, difference_rows
+        from ..comparison.rows import COLUMNS, difference_rows
         from ..core.csv_rows import write_csv
 
         rows = difference_rows(against, pairs, found.tallies if found else ())
         write_csv(table, COLUMNS, rows)
         warn(f"{counted(len(rows), 'difference')}: {table}")
     if leaderboard is not None:
-        from ..leaderboard import add_to_leaderboard
-        from ..store import open_run
+        from ..results.leaderboard import add_to_leaderboard
+        from ..run_folder.store import open_run
 
         added, replaced = add_to_leaderboard(leaderboard, [open_run(run) for run in runs])
         warn(f"leaderboard {leaderboard}: {counted(added, 'run')} added, {replaced} brought up to date")

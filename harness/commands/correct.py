@@ -38,7 +38,7 @@ def correct(
     """Correct a rate or mean for the error of its judge, measured on labelled clips of the run."""
     from ...safety.frames.judge_error import correct_run
     from ...safety.frames.label_correction import correct_mean
-    from ..store import open_run, read_run
+    from ..run_folder.store import open_run, read_run
 
     data = read_run(open_run(run))
     if method == "ppi":

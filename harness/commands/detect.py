@@ -309,7 +309,7 @@ def _clips_of_run(folder: Path, *, generated: bool) -> list[LabelledClip]:
     from ...safety.detectors.corpus import LabelledClip
     from ..core.run_data import clip_files
     from ..core.storage import on_this_machine
-    from ..store import open_run, read_run
+    from ..run_folder.store import open_run, read_run
 
     store = open_run(folder)
     run = read_run(store)

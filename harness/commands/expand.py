@@ -38,7 +38,7 @@ def expand(
     """Write longer prompts into a file, for the generator expanded:[SPEC]?by=FILE."""
     from ...generators.expansions import expand as write
     from ..core.progress import track
-    from ..suite_loading import read_prompts
+    from ..suites.loading import read_prompts
 
     refuse_other_ending(out)
     check_output("--out", out, [*files_named(prompts), instruction, *files_named(by or "")])

@@ -119,11 +119,11 @@ def gate(
         {"--junit": junit, "--sarif": sarif, "--markdown": markdown}, (policy, sign, *(plugin or ()))
     )
     from ...reports.tables import verdict_table
-    from ..gate import exit_code, load_policy, write_verdict
-    from ..gate import gate as apply_policy
-    from ..release_record import keep_record
-    from ..signatures import read_private
-    from ..store import open_run
+    from ..gates.gate import exit_code, load_policy, write_verdict
+    from ..gates.gate import gate as apply_policy
+    from ..gates.release_record import keep_record
+    from ..gates.signatures import read_private
+    from ..run_folder.store import open_run
 
     if alias is not None and model is None:
         raise UsageError("--alias needs --model, the registered model that has the alias")
@@ -168,7 +168,7 @@ def gate(
 
 def _baseline(given: str | None, run: Path, tracking_uri: str | None) -> Path | None:
     """Find the run folder of a baseline, which may be named by an alias of MLflow."""
-    from ..aliases import alias_run, is_alias
+    from ..tracking.aliases import alias_run, is_alias
 
     if given is None or not is_alias(given):
         return None if given is None else Path(given)
@@ -182,7 +182,7 @@ def _baseline(given: str | None, run: Path, tracking_uri: str | None) -> Path | 
 def _mark(run: Path, tracking_uri: str | None, model: str, alias: str | None) -> None:
     """Put the verdict on a registered model. If MLflow cannot be reached, warn; the verdict stands."""
     from ..core.mlflow_store import default_uri
-    from ..tracking import TrackingError, mark_verdict
+    from ..tracking.tracking import TrackingError, mark_verdict
 
     uri = tracking_uri or default_uri(run.parent)
     try:

@@ -45,10 +45,10 @@ def plan(
     from ...reports.plan_tables import gate_plan_table
     from ..catalog import MEASURES
     from ..core.pairing import pair_runs
-    from ..gate import load_policy
-    from ..planning import plan_gate
-    from ..store import open_run, read_run
-    from ..suite_loading import load_suite
+    from ..gates.gate import load_policy
+    from ..gates.planning import plan_gate
+    from ..run_folder.store import open_run, read_run
+    from ..suites.loading import load_suite
 
     if baseline is not None and pilot is None:
         raise UsageError("--baseline needs a pilot run to compare with it: gate PILOT --plan --baseline RUN")

@@ -51,7 +51,7 @@ def vbench(
     """Score a folder of videos with VBench's names; 'export --format vbench' gives its form back."""
     check_address(tracking_uri)
     from ..matrix import named_generators
-    from ..vbench import vbench_suite
+    from ..results.vbench import vbench_suite
     from .one_run import Job, print_summary
 
     suite = adjusted(vbench_suite(folder, prompts), measures, encoder)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..core.errors import UsageError
 from ..core.presentation import MISSING, Table
-from ..store import RunStore, open_run
+from ..run_folder.store import RunStore, open_run
 
 if TYPE_CHECKING:
-    from ..suite import Suite
+    from ..suites.suite import Suite
 
 __all__ = ["listing", "measure_records", "runs_table"]
 
@@ -64,7 +64,7 @@ def runs_table(folder: Path) -> Table:
 
 
 def _run_row(store: RunStore) -> tuple[str, ...]:
-    from ..projection import read_verdict
+    from ..tracking.projection import read_verdict
 
     record, folder = store.record, store.folder
     outcomes = Counter(clip.outcome for clip in store.clips().values())
@@ -89,13 +89,13 @@ def listing(kind: str) -> Table:
     """List suites, generators, measures, encoders or policies with a line about each."""
     rows: list[tuple[str, ...]]
     if kind == "suites":
-        from ..suite import packaged_suites, read_suite
+        from ..suites.suite import packaged_suites, read_suite
 
         suites = [read_suite(name) for name in packaged_suites()]
         rows = [(s.name, str(s.version), _prompts(s), s.description) for s in suites]
         return Table("suites", ("name", "version", "prompts", "about"), rows)
     if kind == "benchmarks":
-        from ..benchmarks.described import BENCHMARKS
+        from ..suites.benchmarks.described import BENCHMARKS
 
         rows = [
             (f"{name}:PATH", b.title, ", ".join(b.files[:2]) or "your export", b.licence, b.where)
@@ -111,7 +111,7 @@ def listing(kind: str) -> Table:
             ),
         )
     if kind == "policies":
-        from ..gate import load_policy, needed_items, packaged_policies
+        from ..gates.gate import load_policy, needed_items, packaged_policies
 
         policies = [load_policy(name) for name in packaged_policies()]
         rows = [

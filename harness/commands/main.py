@@ -132,7 +132,7 @@ def list_names(
 def schema(what: Annotated[Schema, typer.Argument(help="Which of them.")]) -> None:
     """Print the JSON schema of suites, of policies, or of the key 'expect' of a prompt."""
     if what == "suite":
-        from ..suite import Suite
+        from ..suites.suite import Suite
 
         print_json(Suite.model_json_schema())
     elif what == "expect":
@@ -140,7 +140,7 @@ def schema(what: Annotated[Schema, typer.Argument(help="Which of them.")]) -> No
 
         print_json(Expectation.model_json_schema())
     else:
-        from ..gate import Policy
+        from ..gates.gate import Policy
 
         print_json(Policy.model_json_schema())
 
@@ -163,8 +163,8 @@ def sync(
     """Send to MLflow what has not been sent yet; repeating it changes nothing."""
     check_address(tracking_uri)
     from ..core.mlflow_store import default_uri
-    from ..store import open_run
-    from ..tracking import sync as send
+    from ..run_folder.store import open_run
+    from ..tracking.tracking import sync as send
 
     open_run(run).close()
     done = send(run, tracking_uri or default_uri(run.parent), attacks=attack_prompts)
@@ -191,8 +191,8 @@ def export(
     if form == "vbench":
         if aggregates or len(runs) > 1:
             raise UsageError("--format vbench is of one run, without --aggregates")
-        from ..store import open_run
-        from ..vbench import export_vbench
+        from ..results.vbench import export_vbench
+        from ..run_folder.store import open_run
 
         found = export_vbench(open_run(runs[0]), out)
         say(f"{', '.join(name for name, why in found.items() if not why)}: {out}")
@@ -200,7 +200,7 @@ def export(
             if why:
                 warn(f"{name} has no value, and is null: {why}")
         return
-    from ..export import export_aggregates, export_scores
+    from ..results.export import export_aggregates, export_scores
 
     rows = export_aggregates(runs, out) if aggregates else export_scores(runs, out)
     say(f"{counted(rows, 'row')}: {out}")

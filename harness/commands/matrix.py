@@ -15,9 +15,9 @@ from .one_run import ALL_FAILED, Job, nothing_came, print_summary, say_plan
 from .options import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from ..comparison.result import Comparison
     from ..matrix import NamedGenerator
-    from ..summary import Summary
+    from ..results.summary import Summary
 
 __all__ = ["run_matrix"]
 
@@ -82,8 +82,8 @@ def run_matrix(
 
 def _compare(done: Sequence[Path]) -> dict[str, Comparison]:
     """Compare each run with the first; a pair that cannot be compared is a warning."""
-    from ..compare import compare
-    from ..store import open_run
+    from ..comparison.compare import compare
+    from ..run_folder.store import open_run
 
     found: dict[str, Comparison] = {}
     for folder in done[1:]:

@@ -54,8 +54,8 @@ def memorisation_card(
     as_json: AsJson = False,
 ) -> None:
     """Measure how many planted copies of a training set are found, by what was done to them."""
-    from ..memorisation_card import CARD, make_recall_card
-    from ..suite_loading import load_suite
+    from ..judges.memorisation_card import CARD, make_recall_card
+    from ..suites.loading import load_suite
 
     chosen = adjusted(load_suite(suite), measures, encoder)
     chosen = chosen.model_copy(update={"reference_sets": {**chosen.reference_sets, **references(reference)}})

@@ -13,12 +13,12 @@ from .options import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from ...generators.base import Generator
-    from ..instruments import Instruments
     from ..matrix import NamedGenerator
     from ..plan import Plan
+    from ..results.summary import Summary
     from ..run import Settings
-    from ..suite import Suite
-    from ..summary import Summary
+    from ..scoring.instruments import Instruments
+    from ..suites.suite import Suite
 
 __all__ = ["ALL_FAILED", "Job", "after_scoring", "made_with", "nothing_came", "print_summary", "say_plan"]
 
@@ -58,9 +58,9 @@ class Job:
 
     def outlook(self, one: NamedGenerator, folder: Path) -> dict[str, Any]:
         """List what a run would do, after its checks."""
-        from ..instruments import instruments
+        from ..execution.warnings import warn_of_unasked
         from ..run import check_items, plan_run
-        from ..run_warnings import warn_of_unasked
+        from ..scoring.instruments import instruments
 
         made = self.make(one)
         planned = plan_run(self.suite, made)
@@ -102,7 +102,7 @@ def after_scoring(folder: Path, tracking_uri: str | None) -> None:
     if tracking_uri == "none":
         return
     from ..core.mlflow_store import default_uri
-    from ..tracking import TrackingError, sync
+    from ..tracking.tracking import TrackingError, sync
 
     try:
         sync(folder, tracking_uri or default_uri(folder.parent))
@@ -114,7 +114,7 @@ def _outlook(
     suite: Suite, generator: Generator, plan: Plan, tools: Instruments, folder: Path
 ) -> dict[str, Any]:
     """List what a run would do: the plan, its tools, and what is there already."""
-    from ..store import open_run
+    from ..run_folder.store import open_run
 
     there = 0
     if (folder / "run.json").exists():

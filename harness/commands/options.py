@@ -18,9 +18,9 @@ from ..core.text import printable
 
 if TYPE_CHECKING:
     from ..core.presentation import Table
+    from ..execution.workers import Workers
     from ..run import Settings
-    from ..suite import ReferenceSet, Suite
-    from ..workers import Workers
+    from ..suites.suite import ReferenceSet, Suite
 
 __all__ = [
     "AsJson",
@@ -175,7 +175,7 @@ def adjusted(
     if thresholds is not None:
         changes["thresholds"] = str(thresholds)
     if reference_set is not None:
-        from ..suite import DEFAULT_SET, ReferenceSet
+        from ..suites.suite import DEFAULT_SET, ReferenceSet
 
         if not reference_set.is_dir():
             raise UsageError(f"--reference-set {reference_set}: there is no such folder of videos")
@@ -203,8 +203,8 @@ def settings(
 ) -> Settings:
     """Collect the settings of a run that are not part of its suite."""
     from ...metrics.encoders.base import EncoderOptions
+    from ..execution.workers import Workers
     from ..run import Settings
-    from ..workers import Workers
 
     return Settings(cache, EncoderOptions(device, dtype), threads=threads, workers=workers or Workers())
 
@@ -215,7 +215,7 @@ def references(pairs: list[str] | None) -> dict[str, ReferenceSet]:
     Raises:
         UsageError: a pair is malformed, or names no folder.
     """
-    from ..suite import ReferenceSet
+    from ..suites.suite import ReferenceSet
 
     found: dict[str, ReferenceSet] = {}
     for pair in pairs or ():

@@ -52,7 +52,7 @@ def transform(
 ) -> None:
     """Disguise prompts in named families, to test filters; each keeps the id of its base prompt."""
     from ...safety.transforms import files
-    from ..suite_loading import jailbreak_suite, load_suite, read_prompts, write_suite
+    from ..suites.loading import jailbreak_suite, load_suite, read_prompts, write_suite
 
     if list_families:
         print_table(family_table(), as_json)
@@ -165,7 +165,7 @@ def _columns(given: str | None) -> dict[str, str]:
 def _source(word: str, columns: Mapping[str, str]) -> Assessed:
     from ...safety import prompt_sets
     from ...safety.assessment import Assessed
-    from ..suite_loading import labelled_suite, load_suite
+    from ..suites.loading import labelled_suite, load_suite
 
     split = prompt_sets.split_set(word)
     if split is None:

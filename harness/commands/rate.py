@@ -13,7 +13,7 @@ from ..core.files import check_outputs
 from .options import AsJson, Confidence, print_tables, say, warn
 
 if TYPE_CHECKING:
-    from ..votes import VotedRun
+    from ..votes.votes import VotedRun
 
 __all__ = ["rate", "votes"]
 
@@ -37,8 +37,8 @@ def rate(
     """Serve a page for blind votes on pairs of clips; votes are kept in the folder of the first run."""
     from ...reports.rate_server import serve_rating
     from ...reports.rating import Rating
-    from ..vote_plan import VotePlan
-    from ..votes import QUESTIONS, VOTES, voted_runs
+    from ..votes.plan import VotePlan
+    from ..votes.votes import QUESTIONS, VOTES, voted_runs
 
     asked = tuple(dict.fromkeys(name.strip() for name in question.split(",")))
     for name in asked:
@@ -75,8 +75,8 @@ def votes(
 ) -> None:
     """Say which run people prefer, whether raters agree, and which measures predict their votes."""
     from ...reports.vote_tables import vote_tables
-    from ..vote_results import keep_judges, vote_report
-    from ..votes import voted_runs, votes_of
+    from ..votes.results import keep_judges, vote_report
+    from ..votes.votes import voted_runs, votes_of
 
     check_outputs({"--export": export, "--labels": labels}, (add,))
     compared = voted_runs(runs)
@@ -84,15 +84,15 @@ def votes(
         _import(compared, add)
     cast = votes_of(compared)
     if export is not None:
-        from ..vote_table import write_vote_table
+        from ..votes.table import write_vote_table
 
         say(f"{counted(write_vote_table(compared, cast, export), 'vote')}: {export}")
     report = vote_report(compared, cast, confidence)
     for path in keep_judges(compared, report):
         say(f"agreement of a judge with these votes: {path}")
     if labels is not None:
-        from ..vote_results import unsafe_labels
-        from ..vote_table import write_labels
+        from ..votes.results import unsafe_labels
+        from ..votes.table import write_labels
 
         kept = {row.rater: row.kept for row in report.raters}
         say(f"{counted(write_labels(unsafe_labels(cast, kept), labels), 'label')}: {labels}")
@@ -106,8 +106,8 @@ def votes(
 
 
 def _import(runs: list[VotedRun], path: Path) -> None:
-    from ..vote_table import read_vote_table
-    from ..votes import add_votes, read_votes
+    from ..votes.table import read_vote_table
+    from ..votes.votes import add_votes, read_votes
 
     known = {vote.id for run in runs for vote in read_votes(run.folder)[0]}
     given = read_vote_table(runs, path)

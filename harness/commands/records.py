@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 from .options import AsJson, print_json, say
 
 if TYPE_CHECKING:
-    from ..record_check import RecordCheck
+    from ..gates.record_check import RecordCheck
 
 __all__ = ["keygen", "verify_record"]
 
@@ -26,7 +26,7 @@ def keygen(
     key: Annotated[Path, typer.Argument(metavar="KEY.pem", help="File of the private key to make.")],
 ) -> None:
     """Make an ed25519 key to sign records with; the public key is written beside it."""
-    from ..signatures import fingerprint, make_keys, read_public
+    from ..gates.signatures import fingerprint, make_keys, read_public
 
     public = make_keys(key)
     say(f"private key: {key} (keep it secret)")
@@ -44,9 +44,9 @@ def verify_record(
     as_json: AsJson = False,
 ) -> None:
     """Check that a verdict's record, its chain and its run are as they were. Exit code 1: one is not."""
-    from ..record_check import verify_chain
-    from ..record_check import verify_record as verify
-    from ..signatures import read_public
+    from ..gates.record_check import verify_chain
+    from ..gates.record_check import verify_record as verify
+    from ..gates.signatures import read_public
 
     if not record.exists():
         raise UsageError(f"there is no run, record or file of records at {record}")
@@ -70,7 +70,7 @@ def _run_of(record: Path) -> Path:
     Raises:
         UsageError: it is no record, or a copy that lies in no run.
     """
-    from ..release_record import RECORD, read_record
+    from ..gates.release_record import RECORD, read_record
 
     if record.name != RECORD:
         _ = read_record(record)

@@ -43,8 +43,8 @@ def rerun(
     check_address(tracking_uri)
     from ...generators.identity import identity_of
     from ..matrix import NamedGenerator
-    from ..store import open_run
-    from ..suite import Suite
+    from ..run_folder.store import open_run
+    from ..suites.suite import Suite
 
     store = open_run(run)
     record = store.record

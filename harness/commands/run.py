@@ -103,10 +103,10 @@ def run(
     """Run a suite on generators and score it; the same command resumes an interrupted run."""
     check_address(tracking_uri)
     load_plugins(plugin)
+    from ..execution.workers import Workers
     from ..matrix import is_pattern, named_generators
-    from ..suite_loading import load_suite
-    from ..suite_parts import SuitePart
-    from ..workers import Workers
+    from ..suites.loading import load_suite
+    from ..suites.parts import SuitePart
 
     if name and out:
         raise UsageError("--name names the folder in runs/ as well; give --name or --out, not both")
@@ -165,10 +165,10 @@ def score(
     """Score a run again, or with further measures, without its generator."""
     check_address(tracking_uri)
     load_plugins(plugin)
+    from ..execution.workers import Workers
     from ..run import score_run
-    from ..store import open_run
-    from ..suite import Suite
-    from ..workers import Workers
+    from ..run_folder.store import open_run
+    from ..suites.suite import Suite
 
     recorded = Suite.model_validate(open_run(run).record["suite"])
     suite = adjusted(recorded, measures, encoder, thresholds, reference_set)

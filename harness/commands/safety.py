@@ -75,7 +75,7 @@ def safety(
 ) -> None:
     """Summarise runs under attack: outcomes, success by category and disguise, effect of safeguards."""
     from ...safety.attacks.overview import overview
-    from ..store import open_run, read_run
+    from ..run_folder.store import open_run, read_run
 
     places = [run.resolve() for run in runs]
     twice = next((run for k, run in enumerate(runs) if places[k] in places[:k]), None)

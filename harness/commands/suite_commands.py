@@ -28,7 +28,7 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ..suite import Suite
+    from ..suites.suite import Suite
 
 __all__ = ["NEW_SUITE", "suite_app"]
 
@@ -91,16 +91,16 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show what a suite holds: settings, counts by tag and label, dimensions of a benchmark."""
-    from ..suite_loading import load_suite
+    from ..suites.loading import load_suite
 
     loaded = load_suite(suite)
     print_tables(_shown(suite, loaded), {"suite": loaded.model_dump(mode="json")} if as_json else None)
 
 
 def _shown(name: str, suite: Suite) -> Iterator[Table]:
-    from ..benchmarks.loading import benchmark_of, dimension_rows
-    from ..purpose import NOT_MEASURED
-    from ..suite_checks import counts_by_slice
+    from ..suites.benchmarks.loading import benchmark_of, dimension_rows
+    from ..suites.checks import counts_by_slice
+    from ..suites.purpose import NOT_MEASURED
 
     clip = suite.clip
     rows = [
@@ -154,8 +154,8 @@ def check(
     Exit code 3 if it cannot decide a rule of --policy, as gate --plan; 0 whatever else is found.
     """
     load_plugins(plugin)
-    from ..suite import measures_named
-    from ..suite_loading import load_suite
+    from ..suites.loading import load_suite
+    from ..suites.suite import measures_named
 
     try:
         loaded = load_suite(suite)
@@ -196,7 +196,7 @@ def _unknown_measures(names: Iterable[str]) -> list[str]:
 
 
 def _needed(suite: Suite, policies: list[str]) -> Iterator[Table]:
-    from ..gate import load_policy, needed_items
+    from ..gates.gate import load_policy, needed_items
 
     for name in policies:
         chosen = load_policy(name)
@@ -217,7 +217,7 @@ def _needed(suite: Suite, policies: list[str]) -> Iterator[Table]:
 
 
 def _findings(suite: Suite, filters: bool, none: str) -> Iterator[Table]:
-    from ..suite_checks import flagged_prompts, near_duplicates, unread_expectations
+    from ..suites.checks import flagged_prompts, near_duplicates, unread_expectations
 
     unknown = _unknown_measures(suite.measures)
     rows = [("unknown measure", str(len(unknown)), told) for told in unknown]
@@ -246,8 +246,8 @@ def diff(
     """Compare two suites: settings, prompts that came, went or changed."""
     from dataclasses import asdict
 
-    from ..suite_checks import difference
-    from ..suite_loading import load_suite
+    from ..suites.checks import difference
+    from ..suites.loading import load_suite
 
     before, after = load_suite(one), load_suite(two)
     found = difference(before, after)
@@ -276,8 +276,8 @@ def translate(
 ) -> None:
     """Add a suite's prompts in other languages, by your function; they are paired by the label base."""
     from ..core.source_files import run_file
-    from ..suite_loading import load_suite, write_suite
-    from ..suite_translation import translated
+    from ..suites.loading import load_suite, write_suite
+    from ..suites.translation import translated
 
     refuse_other_ending(out)
     place, _, name = by.rpartition(":")
@@ -305,8 +305,8 @@ def loss(
     """Say what a run loses in other languages: differences paired by base prompt and seed."""
     from dataclasses import asdict
 
-    from ..language_loss import language_losses
-    from ..store import open_run, read_run
+    from ..results.language_loss import language_losses
+    from ..run_folder.store import open_run, read_run
 
     found = language_losses(read_run(open_run(run)), measure, first, confidence)
     rows = [
@@ -343,7 +343,7 @@ def starts(
     out: Annotated[Path, typer.Option(help="Folder; the suites read starts/.")] = Path("starts"),
 ) -> None:
     """Render the images and videos that clips of the suites modes, edits and goals start from."""
-    from ..suite_starts import write_goal_starts, write_starts
+    from ..suites.starts import write_goal_starts, write_starts
 
     written = write_goal_starts(out) if suite == StartsOf.goals else write_starts(out)
     say(f"{counted(len(written), 'file')}: {out}")

@@ -55,7 +55,7 @@ def train(
         from ...safety.assessment import Assessed
         from ...safety.training.card_suites import SUITES
         from ...safety.training.prompt_filter import train_prompt_filter
-        from ..suite_loading import labelled_suite, load_suite
+        from ..suites.loading import labelled_suite, load_suite
 
         suites = [Assessed(suite.name, *labelled_suite(suite)) for suite in map(load_suite, SUITES)]
         train_prompt_filter(out, given, suites)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         TrackingError,
         UsageError,
     )
-    from .harness.gate import Verdict
+    from .harness.gates.gate import Verdict
 
     __version__: str
 
@@ -92,7 +92,7 @@ _MODULES = {
         "TrackingError",
         "UsageError",
     ),
-    "harness.gate": ("Verdict",),
+    "harness.gates.gate": ("Verdict",),
 }
 
 

@@ -81,7 +81,8 @@ def rating(sample: Sample) -> Scored:
     """Mean rating of a clip by a prompt's questions with a scale; 0 is the worst of a scale and 1 the best.
 
     A question that is asked several times counts by its mean rating; the value is the mean over questions of
-    (rating - 1) / (scale - 1). What a step of it is worth to people, `vote_results` calibrates on votes.
+    (rating - 1) / (scale - 1). What a step of it is worth to people is calibrated on votes, by
+    `harness.votes.ratings`.
 
     Raises:
         NotApplicable: the prompt asks for no rating.

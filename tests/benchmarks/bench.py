@@ -44,11 +44,11 @@ from screentest.harness.core.errors import ScreentestError
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import Window, open_clip, write_clip
-from screentest.harness.generation import generate
-from screentest.harness.instruments import instruments
+from screentest.harness.execution.generation import generate
 from screentest.harness.run import Settings, plan_run, run, score_run
-from screentest.harness.store import RunStore
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder.store import RunStore
+from screentest.harness.scoring.instruments import instruments
+from screentest.harness.suites.suite import Suite
 
 GENERATE_CLIPS = 16
 LIGHT = ("motion.flicker", "motion.warping_error")

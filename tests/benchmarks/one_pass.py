@@ -53,7 +53,7 @@ def score(folder: Path, cache: Path, measures: tuple[str, ...], *, video: bool) 
     from screentest.harness.core.items import ClipSettings, make_item
     from screentest.harness.core.media import open_clip
     from screentest.harness.core.run_data import ClipRecord
-    from screentest.harness.scoring import Scorer
+    from screentest.harness.scoring.clips import Scorer
     from screentest.metrics import MEASURES as KNOWN
     from screentest.metrics import make_encoder
     from screentest.metrics.encoders.cache import FeatureCache

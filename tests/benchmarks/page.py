@@ -33,11 +33,11 @@ def make_run(folder: Path, items: int, seeds: int, measures: int, shift: float) 
     from screentest.harness.core.keys import file_sha256, seeded_rng
     from screentest.harness.core.media import write_clip
     from screentest.harness.core.run_data import ClipInfo, ClipRecord, Score
-    from screentest.harness.digests import keep_digests
     from screentest.harness.plan import make_plan, suite_items
-    from screentest.harness.store import RunStore
-    from screentest.harness.suite import Suite
-    from screentest.harness.summary import summarise, write_summary
+    from screentest.harness.results.summary import summarise, write_summary
+    from screentest.harness.run_folder.digests import keep_digests
+    from screentest.harness.run_folder.store import RunStore
+    from screentest.harness.suites.suite import Suite
 
     names = [f"bench.measure{k:02}" for k in range(measures)]
     colours, moves = ("red", "green", "blue", "white", "grey"), ("falls", "rolls", "turns", "waits")

@@ -312,7 +312,7 @@ def _ours_flicker(files: Sequence[Path]) -> Values:
     from screentest.harness.core.items import ClipSettings, make_item
     from screentest.harness.core.media import open_clip
     from screentest.harness.core.run_data import ClipRecord
-    from screentest.harness.scoring import Scorer
+    from screentest.harness.scoring.clips import Scorer
     from screentest.metrics import MEASURES, make_encoder
     from screentest.metrics.encoders.cache import FeatureCache
 

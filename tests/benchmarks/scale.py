@@ -26,7 +26,7 @@ PLUGIN = Path(__file__).parent.parent / "harness" / "worker_plugin.py"
 
 def tables(folder: Path) -> list[tuple[object, ...]]:
     """Read the score table with the digests of its rows."""
-    from screentest.harness.store import open_run
+    from screentest.harness.run_folder.store import open_run
 
     store = open_run(folder)
     try:
@@ -60,12 +60,12 @@ def size_mb(path: Path) -> float:
 def one(folder: Path, items: int, prompts: int, workers: int, word: str) -> None:
     """Measure one number of workers, in this process."""
     from screentest.generators import make_generator
-    from screentest.harness.export import export_scores
+    from screentest.harness.execution.workers import Workers
     from screentest.harness.plugins import load_file
+    from screentest.harness.results.export import export_scores
     from screentest.harness.run import Settings, run
-    from screentest.harness.store import open_run
-    from screentest.harness.suite import Suite
-    from screentest.harness.workers import Workers
+    from screentest.harness.run_folder.store import open_run
+    from screentest.harness.suites.suite import Suite
     from screentest.reports.build import build_report
 
     load_file(PLUGIN)

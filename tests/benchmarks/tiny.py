@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from screentest.generators import Frames, Generator, Output
-from screentest.harness import score_group
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import Json, seeded_rng
 from screentest.harness.run import Settings, run, score_run
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder import score_group
+from screentest.harness.suites.suite import Suite
 
 
 class TinyGenerator(Generator):

@@ -212,7 +212,7 @@ def test_no_shell_reads_the_words(tmp_path):
 
 def test_the_examples_of_the_page_run_as_they_stand(tmp_path, monkeypatch, code_blocks, capsys):
     from screentest.harness.commands.main import run_cli
-    from screentest.harness.store import open_run
+    from screentest.harness.run_folder.store import open_run
 
     drawing, staying = code_blocks("command.md", "python")
     (suite,) = code_blocks("command.md", "yaml")

@@ -21,11 +21,11 @@ from screentest.generators.expansions import (
 )
 from screentest.generators.wrapper import Layered
 from screentest.harness.commands.main import run_cli
-from screentest.harness.compare import compare
+from screentest.harness.comparison.compare import compare
 from screentest.harness.core.errors import ScreentestError, UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 from screentest.metrics.encoders.base import EncoderOptions
 
 SECRET = "sk-very-secret-7c1"

@@ -18,7 +18,7 @@ from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
 from screentest.harness.core.specs import parse_wrapped
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 from screentest.safety.frames.judges import FrameJudge
 from screentest.safety.prompts import Judged, PromptClassifier
 

@@ -23,7 +23,7 @@ from screentest.harness.core.errors import ScreentestError, UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.media import write_clip
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 
 CLIP = ClipSettings(frames=6, height=32, width=40, fps=8)
 Answer = tuple[int, Any]

@@ -15,7 +15,7 @@ from screentest.generators.job_runner import run_jobs
 from screentest.generators.job_steps import JobAttempt
 from screentest.harness.core.errors import ScreentestError
 from screentest.harness.core.items import ClipSettings, make_item
-from screentest.harness.jobs import JobJournal
+from screentest.harness.run_folder.jobs import JobJournal
 
 ITEMS = [make_item(f"prompt {k}", 0, ClipSettings()) for k in range(6)]
 

@@ -17,7 +17,7 @@ from screentest.generators.veo import VeoGenerator, make_veo
 from screentest.harness.core.errors import ScreentestError, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import open_clip
-from screentest.harness.jobs import JobJournal
+from screentest.harness.run_folder.jobs import JobJournal
 
 
 def load(name: str) -> Any:

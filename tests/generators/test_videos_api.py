@@ -18,7 +18,7 @@ from screentest.generators.videos_api import VideosApiGenerator, make_videos_api
 from screentest.harness.core.errors import ScreentestError, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import open_clip
-from screentest.harness.jobs import JobJournal
+from screentest.harness.run_folder.jobs import JobJournal
 
 _spec = importlib.util.spec_from_file_location("video_service", Path(__file__).with_name("video_service.py"))
 assert _spec is not None

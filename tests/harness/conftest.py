@@ -13,11 +13,11 @@ import pytest
 from screentest.harness.core.mlflow_store import default_uri, mlflow_client
 from screentest.harness.core.registry import Registry
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
-from screentest.harness.digests import keep_digests
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.scoring import score_key
-from screentest.harness.store import RunStore
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder.digests import keep_digests
+from screentest.harness.run_folder.store import RunStore
+from screentest.harness.scoring.clips import score_key
+from screentest.harness.suites.suite import Suite
 from screentest.metrics.base import Measure
 
 Cell = float | str | None

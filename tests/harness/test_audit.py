@@ -16,8 +16,8 @@ from screentest.harness.core.presentation import Cell, Table
 from screentest.harness.core.registry import Registry
 from screentest.harness.core.run_data import RunData
 from screentest.harness.run import Settings, run
-from screentest.harness.suite import ReferenceSet
-from screentest.harness.suite_parts import SuitePart
+from screentest.harness.suites.parts import SuitePart
+from screentest.harness.suites.suite import ReferenceSet
 from screentest.reports.audit_page import write_audit_page
 from screentest.reports.build import build_report
 from screentest.safety.audits import Audit, AuditSection, audit_sections, by_run
@@ -165,7 +165,7 @@ def test_the_command_audits_a_run_and_writes_its_page(
 
 
 def run_of(suite, generator, folder: Path, cache: Path) -> RunData:
-    from screentest.harness.store import open_run, read_run
+    from screentest.harness.run_folder.store import open_run, read_run
 
     run(suite, generator, folder, Settings(cache))
     store = open_run(folder)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 from screentest.harness.commands.main import run_cli
+from screentest.harness.comparison.golden import same_seed
 from screentest.harness.core import storage
 from screentest.harness.core.errors import ServiceDown, UsageError
-from screentest.harness.digests import differences
-from screentest.harness.golden import same_seed
 from screentest.harness.run import Settings, run, score_run
-from screentest.harness.scoring import Scorer
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.digests import differences
+from screentest.harness.run_folder.store import open_run
+from screentest.harness.scoring.clips import Scorer
 from screentest.reports.build import build_report
 from screentest.reports.site import Site
 
@@ -296,7 +296,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_made(serve
 
 def test_a_run_in_a_store_is_sent_to_mlflow_with_its_sample_clips(server, suite, generator):
     from mlflow import MlflowClient
-    from screentest.harness.tracking import sync
+    from screentest.harness.tracking.tracking import sync
 
     run(suite, generator, Path("there"), elsewhere())
     uri = "sqlite:///mlflow.db"

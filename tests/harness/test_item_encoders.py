@@ -10,8 +10,8 @@ import pytest
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import Item
 from screentest.harness.run import Settings, run
-from screentest.harness.scoring import PROVISIONAL
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
+from screentest.harness.scoring.clips import PROVISIONAL
 from screentest.metrics import (
     ENCODERS,
     Encoder,

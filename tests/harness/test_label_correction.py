@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
-from screentest.harness.store import RunStore, read_run
+from screentest.harness.run_folder.store import RunStore, read_run
 from screentest.safety.frames.label_correction import correct_mean
 
 TRUTH = 3.0

@@ -15,15 +15,8 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, start_kind
 from screentest.harness.core.media import write_clip
 from screentest.harness.run import Settings, run
-from screentest.harness.suite_loading import load_suite
-from screentest.harness.suite_starts import (
-    GOAL_CLIP,
-    GOALS,
-    PAIRS,
-    STARTS,
-    goal_scene,
-    write_starts,
-)
+from screentest.harness.suites.loading import load_suite
+from screentest.harness.suites.starts import GOAL_CLIP, GOALS, PAIRS, STARTS, goal_scene, write_starts
 
 MODES = ("text", "image", "extend", "extend-back", "connect", "edit")
 

@@ -19,10 +19,10 @@ from screentest.harness.core.errors import MediaError, UsageError
 from screentest.harness.core.items import make_item
 from screentest.harness.core.pairing import pair_runs
 from screentest.harness.core.run_data import Score
+from screentest.harness.results.summary import read_summary
 from screentest.harness.run import Settings, run, score_run
-from screentest.harness.scoring import CUT, Scorer
-from screentest.harness.store import SCHEMA, open_run, read_run
-from screentest.harness.summary import read_summary
+from screentest.harness.run_folder.store import SCHEMA, open_run, read_run
+from screentest.harness.scoring.clips import CUT, Scorer
 from screentest.metrics import Measure, Scored
 from screentest.metrics.encoders.clip import ClipEncoder
 from screentest.reports.build import build_report
@@ -320,7 +320,7 @@ def test_a_score_that_failed_is_tried_again(tmp_path, make_suite, generator, cac
 
 
 def test_scores_of_two_versions_are_never_mixed(tmp_path, suite, generator, cache):
-    from screentest.harness.summary import summarise
+    from screentest.harness.results.summary import summarise
 
     run(suite, generator, tmp_path / "run", Settings(cache))
     store = open_run(tmp_path / "run")
@@ -343,7 +343,7 @@ def test_a_fault_of_the_reference_set_is_known_before_anything_is_generated(
     def damaged(clip, sinks, *, sound=False):
         raise MediaError(f"{clip.path} is truncated")
 
-    monkeypatch.setattr("screentest.harness.reference_sets.decode", damaged)
+    monkeypatch.setattr("screentest.harness.suites.reference_sets.decode", damaged)
     suite = make_suite(
         measures=["fidelity.fvd"],
         encoders={"video": "reference"},
@@ -378,7 +378,7 @@ def test_what_is_no_score_is_a_failure_and_the_run_goes_on(
 
 
 def test_two_writers_at_once_are_refused(tmp_path, suite, generator, cache):
-    from screentest.harness.store import single_writer
+    from screentest.harness.run_folder.store import single_writer
 
     with single_writer(tmp_path / "run"), pytest.raises(UsageError, match="another process is writing"):
         run(suite, generator, tmp_path / "run", Settings(cache))

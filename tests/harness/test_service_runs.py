@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from screentest.harness.commands.main import run_cli
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 
 _file = Path(__file__).parents[1] / "generators" / "video_service.py"
 _spec = importlib.util.spec_from_file_location("video_service", _file)

@@ -19,13 +19,13 @@ from screentest.harness.catalog import MEASURES
 from screentest.harness.core.items import ClipSettings, Item, Prompt, make_item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import write_clip
-from screentest.harness.gate import load_policy, needed_items
+from screentest.harness.gates.gate import load_policy, needed_items
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
-from screentest.harness.suite import Suite, packaged_suites
-from screentest.harness.suite_checks import flagged_prompts
-from screentest.harness.suite_loading import load_suite
-from screentest.harness.suite_starts import GOALS, write_starts
+from screentest.harness.run_folder.store import open_run
+from screentest.harness.suites.checks import flagged_prompts
+from screentest.harness.suites.loading import load_suite
+from screentest.harness.suites.starts import GOALS, write_starts
+from screentest.harness.suites.suite import Suite, packaged_suites
 from screentest.metrics.expectation import check_expectation
 from screentest.metrics.judge.questions import Question
 

@@ -12,8 +12,8 @@ from screentest.generators import GENERATORS
 from screentest.harness import plugins
 from screentest.harness.catalog import MEASURES
 from screentest.harness.plugins import load_file
-from screentest.harness.store import open_run
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder.store import open_run
+from screentest.harness.suites.suite import Suite
 
 PLUGIN = Path(__file__).parent / "worker_plugin.py"
 

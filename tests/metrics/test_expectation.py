@@ -9,7 +9,7 @@ import pytest
 from screentest.generators.worlds.plane.truth import facts_of_family
 from screentest.harness.core.colors import COLORS
 from screentest.harness.core.errors import UsageError
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.loading import load_suite
 from screentest.metrics import NotApplicable
 from screentest.metrics.expectation import Expectation, read_expectation
 

@@ -20,7 +20,7 @@ from screentest.generators.guarded import GuardedGenerator
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.run import Settings, run
-from screentest.harness.suite import Suite
+from screentest.harness.suites.suite import Suite
 from screentest.safety.frames.judges import JUDGES, FrameJudge, JudgeEntry
 from screentest.safety.prompts import Judged, PromptClassifier
 

@@ -12,9 +12,9 @@ from screentest.harness.core.keys import file_sha256, seeded_rng
 from screentest.harness.core.media import ClipInfo, write_clip
 from screentest.harness.core.run_data import ClipRecord, Score, SetScore
 from screentest.harness.plan import make_plan, suite_items
-from screentest.harness.store import RunStore
-from screentest.harness.suite import Suite
-from screentest.harness.summary import summarise, write_summary
+from screentest.harness.results.summary import summarise, write_summary
+from screentest.harness.run_folder.store import RunStore
+from screentest.harness.suites.suite import Suite
 from screentest.reports.build import ReportOptions, build_report
 
 from .attacks import attack_runs

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.store import open_run
-from screentest.harness.summary import summarise, write_summary
+from screentest.harness.results.summary import summarise, write_summary
+from screentest.harness.run_folder.store import open_run
 from screentest.reports.build import ReportOptions, build_report
 
 from .conftest import HOSTILE, RED, MakeRun, make_suite

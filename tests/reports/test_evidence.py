@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.compare import Difference
+from screentest.harness.comparison.compare import Difference
 from screentest.harness.core.errors import UsageError
-from screentest.harness.rule_results import RuleResult
+from screentest.harness.gates.rule_results import RuleResult
 from screentest.reports.evidence import differences, read_verdicts, verdict_view
 
 PLAN = "1" * 64

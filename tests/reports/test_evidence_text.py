@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.run_data import Score
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 from screentest.reports.build import build_report
 from screentest.reports.evidence_text import evidence_text, first_second
 

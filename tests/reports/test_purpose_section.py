@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screentest.harness.suite import Suite
+from screentest.harness.suites.suite import Suite
 from screentest.reports.build import build_report
 
 from .conftest import MakeRun, make_suite

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.errors import UsageError
-from screentest.harness.vote_plan import VotePlan
-from screentest.harness.votes import VotedRun, read_votes, voted_runs
+from screentest.harness.votes.plan import VotePlan
+from screentest.harness.votes.votes import VotedRun, read_votes, voted_runs
 from screentest.reports.rate_server import rate_server
 from screentest.reports.rating import Rating
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from screentest.harness.core.run_data import RunData
-from screentest.harness.store import open_run, read_run
+from screentest.harness.run_folder.store import open_run, read_run
 from screentest.reports.safety import safety_view
 from screentest.reports.text import DASH
 from screentest.safety.attacks.withhold import is_red_team

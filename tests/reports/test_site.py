@@ -14,7 +14,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 from screentest.reports import serve as serving
 from screentest.reports.site import PER_PAGE, NotFound, Site
 

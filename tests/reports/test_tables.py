@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screentest.harness.jobs import ServiceUse
+from screentest.harness.run_folder.jobs import ServiceUse
 from screentest.reports.tables import service_text
 
 

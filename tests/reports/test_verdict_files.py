@@ -18,7 +18,7 @@ import pytest
 import yaml
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
-from screentest.harness.gate import RuleResult, Verdict
+from screentest.harness.gates.gate import RuleResult, Verdict
 from screentest.reports.verdict_files import append_markdown, junit, markdown, write_junit
 
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"

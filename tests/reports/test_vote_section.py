@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from screentest.harness.vote_plan import VotePlan
-from screentest.harness.votes import voted_runs
+from screentest.harness.votes.plan import VotePlan
+from screentest.harness.votes.votes import voted_runs
 from screentest.reports.build import build_report
 from screentest.reports.rating import Rating
 from screentest.reports.vote_section import vote_section

@@ -7,8 +7,8 @@ from screentest.harness.core.config import Config
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import file_sha256
 from screentest.harness.plan import suite_items
-from screentest.harness.suite import Suite, read_suite
-from screentest.harness.suite_loading import labelled_suite, load_suite
+from screentest.harness.suites.loading import labelled_suite, load_suite
+from screentest.harness.suites.suite import Suite, read_suite
 from screentest.safety.attacks.withhold import is_red_team
 from screentest.safety.prompt_sets import KINDS, labelled_prompts, open_set, split_set
 from screentest.safety.transforms import families
@@ -108,7 +108,7 @@ def test_jailbreak_is_red_team_in_all_families_paired_by_id():
 def test_every_kind_is_named_where_suites_are_described():
     described = Suite.model_fields["prompt_set"].annotation
     assert described is not None
-    from screentest.harness.suite import PromptSet
+    from screentest.harness.suites.suite import PromptSet
 
     told = PromptSet.model_fields["kind"].description or ""
     assert set(told.split(", ")) == set(KINDS)

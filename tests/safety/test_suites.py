@@ -9,8 +9,8 @@ import pytest
 import screentest.harness.commands.main as cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.plan import suite_items
-from screentest.harness.suite import Suite
-from screentest.harness.suite_loading import jailbreak_suite, load_suite, read_prompts, write_suite
+from screentest.harness.suites.loading import jailbreak_suite, load_suite, read_prompts, write_suite
+from screentest.harness.suites.suite import Suite
 from screentest.safety.attacks.withhold import is_red_team
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.transforms import families, transform
@@ -80,7 +80,7 @@ def test_the_measures_count_refusals_and_failures_too(red_team: Suite, contrast:
 
 
 def test_the_hazard_suite_can_decide_its_policy_and_pairs_its_disguises() -> None:
-    from screentest.harness.policy import load_policy, needed_items
+    from screentest.harness.policies.policy import load_policy, needed_items
 
     hazard = load_suite("hazard")
     attacks = [p for p in hazard.prompts if "red-team" in p.tags]

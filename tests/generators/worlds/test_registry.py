@@ -8,8 +8,8 @@ from screentest.generators.worlds.plane import NATIVE_CLIP, world_clips
 from screentest.generators.worlds.registry import WORLDS, World, find_world
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings
-from screentest.harness.reference_sets import ReferenceClips
-from screentest.harness.suite import ReferenceSet
+from screentest.harness.suites.reference_sets import ReferenceClips
+from screentest.harness.suites.suite import ReferenceSet
 
 
 def test_every_world_is_one():

@@ -60,7 +60,7 @@ def test_a_verdict_is_kept_in_the_run(two):
 
 
 def test_a_verdict_from_python_has_a_record_in_its_chain(two, tmp_path):
-    from screentest.harness.signatures import make_keys
+    from screentest.harness.gates.signatures import make_keys
 
     make_keys(tmp_path / "key.pem")
     for number in (1, 2):

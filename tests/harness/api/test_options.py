@@ -10,7 +10,7 @@ import screentest as st
 from screentest.harness.api import options
 from screentest.harness.api.options import check_options, chosen_suite, read_policy, settings_of
 from screentest.harness.core.errors import UsageError
-from screentest.harness.workers import Workers
+from screentest.harness.execution.workers import Workers
 
 
 def test_the_examples_hold():

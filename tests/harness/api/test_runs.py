@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import screentest as st
 from screentest.harness.commands.main import run_cli
-from screentest.harness.export import export_scores
+from screentest.harness.results.export import export_scores
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from screentest.harness.commands.main import run_cli
-from screentest.harness.summary import summarise, write_summary
+from screentest.harness.results.summary import summarise, write_summary
 
 
 @pytest.fixture

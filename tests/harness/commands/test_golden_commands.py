@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from screentest.harness.commands.main import run_cli
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 
 PROGRAM = """
 import json, sys

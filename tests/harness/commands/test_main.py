@@ -23,8 +23,8 @@ import pytest
 import yaml
 from screentest.harness.commands.main import run_cli
 from screentest.harness.core.media import write_clip
-from screentest.harness.policy import packaged_policies
-from screentest.harness.suite import packaged_suites
+from screentest.harness.policies.policy import packaged_policies
+from screentest.harness.suites.suite import packaged_suites
 
 Cli = Callable[..., tuple[int, str, str]]
 OFF = ("--tracking-uri", "none")

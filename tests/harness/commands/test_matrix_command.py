@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from screentest.generators import GENERATORS
 from screentest.harness.commands.main import run_cli
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 
 PLUGIN = """
 import numpy as np

@@ -15,8 +15,8 @@ from screentest.harness.commands.options import adjusted
 from screentest.harness.core import files
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.media import write_clip
-from screentest.harness.suite import ReferenceSet, Suite
-from screentest.harness.votes import add_votes, new_vote, voted_runs
+from screentest.harness.suites.suite import ReferenceSet, Suite
+from screentest.harness.votes.votes import add_votes, new_vote, voted_runs
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -13,9 +13,9 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.layers import LayerDecision, from_json, refused_by, to_json
 from screentest.harness.core.run_data import ClipRecord
 from screentest.harness.plan import Plan, make_plan, suite_items
-from screentest.harness.scoring import score_key
-from screentest.harness.store import SCHEMA, RunStore, open_run
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder.store import SCHEMA, RunStore, open_run
+from screentest.harness.scoring.clips import score_key
+from screentest.harness.suites.suite import Suite
 from screentest.metrics import MEASURES
 
 FLAGGED = LayerDecision("prompt", "ngram", "a" * 64, "flagged", True, 0.9, 0.5, evidence={"harm": "sxc"})

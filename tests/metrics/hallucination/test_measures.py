@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from screentest.harness.core.items import ClipSettings, make_item
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.loading import load_suite
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
 from screentest.metrics.expectation import read_expectation
 from screentest.metrics.hallucination.directions import MIRRORED

@@ -15,7 +15,7 @@ from screentest.generators.worlds.plane.words import COUNTS, PLURALS, vocabulary
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.keys import seeded_rng
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.loading import load_suite
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
 from screentest.metrics.encoders.base import Record
 from screentest.metrics.expectation import read_expectation

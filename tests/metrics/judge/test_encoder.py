@@ -14,10 +14,10 @@ import yaml
 from pydantic import ValidationError
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
-from screentest.harness.gate import gate
-from screentest.harness.policy import Policy
+from screentest.harness.gates.gate import gate
+from screentest.harness.policies.policy import Policy
 from screentest.harness.run import Settings, run, score_run
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 from screentest.metrics import MEASURES as KNOWN
 from screentest.metrics import EncoderOptions, MeasureFailed, NotApplicable, Sample, Scored, make_encoder
 from screentest.metrics.encoders.base import Record

@@ -15,8 +15,8 @@ from screentest.generators.worlds.trials import TrialClip
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord
-from screentest.harness.scoring import score_key
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.scoring.clips import score_key
+from screentest.harness.suites.loading import load_suite
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored
 from screentest.metrics.base import measure
 from screentest.metrics.encoders.base import Record

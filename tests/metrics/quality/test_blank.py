@@ -11,7 +11,7 @@ from screentest.generators import Frames
 from screentest.harness.catalog import MEASURES
 from screentest.harness.core.items import ClipSettings
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 from screentest.metrics import make_encoder
 from screentest.metrics.encoders.levels import LevelsEncoder
 from screentest.metrics.quality.blank import BLANK, changes, why_blank

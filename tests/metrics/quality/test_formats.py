@@ -10,7 +10,7 @@ from screentest.generators import Frames
 from screentest.generators.folder import FolderGenerator
 from screentest.harness.core.media import write_clip
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 
 
 def test_clips_that_are_not_as_asked_are_counted_and_named(

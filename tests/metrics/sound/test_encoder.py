@@ -147,7 +147,7 @@ def test_sound_before_the_first_frame_is_left_out_and_a_late_one_begins_with_sil
 def test_sound_of_a_generator_is_stored_and_that_of_files_and_watermarks_kept(tmp_path: Path, generator: Any):
     from screentest.generators.base import Frames, VideoFile
     from screentest.generators.watermarked import WatermarkedGenerator
-    from screentest.harness.clip_files import make_clip
+    from screentest.harness.run_folder.clip_files import make_clip
 
     track = tone(1.0)
     made = make_clip("item", Frames(still(1.0), FPS, track), 0.0, tmp_path)

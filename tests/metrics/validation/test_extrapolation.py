@@ -13,7 +13,7 @@ from screentest.generators.worlds.plane.extrapolation_scenes import EXTRAPOLATIO
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.core.media import open_clip
-from screentest.harness.suite import read_suite
+from screentest.harness.suites.suite import read_suite
 from screentest.metrics.validation import extrapolation
 from screentest.metrics.validation.extrapolation import write_sets
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from screentest.harness.benchmarks.described import BENCHMARKS
 from screentest.harness.commands.suite_commands import NEW_SUITE
 from screentest.harness.core.config import packaged
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.benchmarks.described import BENCHMARKS
+from screentest.harness.suites.loading import load_suite
 from screentest.metrics import MEASURES, make_encoder
 from screentest.metrics.encoders.registry import encoder_of, role_of
 from screentest.metrics.instructions.limits import DIGEST

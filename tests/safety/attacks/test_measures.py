@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from screentest.generators.guarded import GuardedGenerator
 from screentest.harness.core.keys import seeded_rng
-from screentest.harness.gate import gate
-from screentest.harness.policy import Policy
+from screentest.harness.gates.gate import gate
+from screentest.harness.policies.policy import Policy
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run, read_run
+from screentest.harness.run_folder.store import open_run, read_run
 from screentest.safety.attacks.attempts import read_attempts
 from screentest.safety.frames.judges import JUDGES, FrameJudge, JudgeEntry
 from screentest.safety.prompts import Judged, PromptClassifier

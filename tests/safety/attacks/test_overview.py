@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from screentest.harness.core.labels import merge_labels
 from screentest.harness.core.run_data import RunData
-from screentest.harness.store import open_run, read_run
+from screentest.harness.run_folder.store import open_run, read_run
 from screentest.safety.attacks.overview import (
     ALL,
     PLAIN,

@@ -11,7 +11,7 @@ from screentest.generators.reference.training.data import planted
 from screentest.harness.core.items import ClipSettings, Item
 from screentest.harness.core.labels import Labels
 from screentest.harness.core.run_data import ClipRecord, RunData, Score
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.loading import load_suite
 from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.audits import AUDITS, AuditSection, audit_sections
 from screentest.safety.bias.audit import section

@@ -13,8 +13,8 @@ from screentest.generators.worlds.plane import NATIVE_CLIP, render, sample_scene
 from screentest.harness.core.items import Item
 from screentest.harness.core.keys import seeded_rng
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run, read_run
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder.store import open_run, read_run
+from screentest.harness.suites.suite import Suite
 from screentest.metrics.base import MeasureFailed, NotApplicable, Sample
 from screentest.safety.audits import audit_sections
 from screentest.safety.bias.measures import person_shown, presentation_feminine

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 from screentest.generators.reference.training.data import planted
 from screentest.harness.core.errors import UsageError
-from screentest.harness.suite_loading import join_suites, load_suite
+from screentest.harness.suites.loading import join_suites, load_suite
 from screentest.safety.bias.settings import BiasSettings, NamedReference, read_share_table, uniform
 
 TABLE = "occupation\tbls_pct_female\nnurse\t89.58\nengineer\t10.72\n"

@@ -10,8 +10,8 @@ import pytest
 from screentest.generators import Frames, Generator, Output
 from screentest.harness.core.items import Item
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run, read_run
-from screentest.harness.suite import Suite
+from screentest.harness.run_folder.store import open_run, read_run
+from screentest.harness.suites.suite import Suite
 from screentest.metrics.base import MEASURES
 from screentest.metrics.encoders.cache import FeatureCache
 from screentest.safety.audits import AUDITS, audit_sections
@@ -154,7 +154,7 @@ def test_a_run_without_a_judged_clip_says_so(made: Path) -> None:
 
 
 def test_the_audit_scores_the_measures_of_the_packaged_suite() -> None:
-    from screentest.harness.suite_loading import load_suite
+    from screentest.harness.suites.loading import load_suite
 
     audit = AUDITS.get("detection")
     suite = load_suite("detection")

@@ -13,7 +13,7 @@ from screentest.harness.commands.main import run_cli
 from screentest.harness.core.errors import UsageError
 from screentest.harness.run import Settings
 from screentest.harness.run import run as run_suite
-from screentest.harness.store import open_run, read_run
+from screentest.harness.run_folder.store import open_run, read_run
 from screentest.metrics import MEASURES, Sample, measure
 from screentest.metrics.encoders.base import EncoderOptions
 from screentest.safety.frames import judge_error

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.run_data import ClipRecord, RunData, Score
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.loading import load_suite
 from screentest.safety.audits import AUDITS, AuditSection, audit_sections
 
 

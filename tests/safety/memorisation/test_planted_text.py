@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screentest.harness.core.items import ClipSettings, make_item
-from screentest.harness.suite import packaged_suites, read_suite
+from screentest.harness.suites.suite import packaged_suites, read_suite
 from screentest.metrics import MEASURES, NotApplicable, Sample, Scored, make_encoder
 from screentest.metrics.encoders.base import Record
 from screentest.safety.memorisation.planted_text import CANARY, SHORTEST, best_distance, normalised, tolerance

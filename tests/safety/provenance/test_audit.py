@@ -9,8 +9,8 @@ from screentest.generators.signed import SignedGenerator
 from screentest.generators.watermarked import WatermarkedGenerator
 from screentest.harness.audit import AuditChoices, audit_run
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run, read_run
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.run_folder.store import open_run, read_run
+from screentest.harness.suites.loading import load_suite
 from screentest.safety.audits import AUDITS, audit_sections
 from screentest.safety.provenance.watermarks import make_mark
 

@@ -9,10 +9,10 @@ import pytest
 from screentest.generators import make_generator
 from screentest.generators.signed import SignedGenerator
 from screentest.harness.core.errors import UsageError
-from screentest.harness.gate import gate
-from screentest.harness.policy import Policy
+from screentest.harness.gates.gate import gate
+from screentest.harness.policies.policy import Policy
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run, read_run
+from screentest.harness.run_folder.store import open_run, read_run
 from screentest.metrics import make_encoder
 from screentest.safety.provenance.encoders import DELIVERED
 

@@ -13,7 +13,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import ClipSettings, make_item
 from screentest.harness.core.media import write_clip
 from screentest.harness.run import Settings, run
-from screentest.harness.store import open_run, read_run
+from screentest.harness.run_folder.store import open_run, read_run
 from screentest.safety.provenance.spread_spectrum import BITS
 from screentest.safety.provenance.watermark_encoders import DELIVERED
 from screentest.safety.provenance.watermarks import make_mark

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from screentest.harness.suite_loading import load_suite
+from screentest.harness.suites.loading import load_suite
 from screentest.safety.harms import HARMS, TAXONOMY_IDS
 from screentest.safety.taxonomy import load_taxonomy
 from screentest.safety.training.card_suites import SUITES

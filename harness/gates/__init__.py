@@ -1,0 +1,1 @@
+"""Gates: a policy applied to a run, planned beforehand, and its signed record."""

@@ -1,0 +1,1 @@
+"""Measures of stored clips, one by one and as sets, and the instruments behind them."""

@@ -1,0 +1,1 @@
+"""Runs and comparisons in MLflow: projections of what is on disk."""

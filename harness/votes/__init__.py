@@ -1,0 +1,1 @@
+"""Votes of people on pairs of clips, and what they say of runs and measures."""
