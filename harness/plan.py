@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .core.items import Item, make_item, make_items, start_of
+from .core.items import Item, ItemIds, make_items, start_of
 from .core.keys import Json, digest
 from .core.mlflow_names import flat_params
 from .suites.suite import Suite
@@ -104,17 +104,18 @@ def plan_digest(
     return digest("plan", identity)
 
 
-def same_item(item: Item, made: Item | None = None) -> bool:
+def same_item(item: Item, ids: ItemIds, made: Item | None = None) -> bool:
     """Say whether an item's id and cluster are those of its prompt, seed and settings.
 
     Args:
         item: as it was stored.
+        ids: computes them.
         made: one of the same id that was just made; if its prompt, seed and settings are the same, nothing is
             hashed.
     """
-    if made is None or _asked(made) != _asked(item):
-        made = make_item(item.prompt, item.seed, item.clip, source=item.source, **start_of(item))
-    return (made.id, made.cluster) == (item.id, item.cluster)
+    if made is not None and _asked(made) == _asked(item):
+        return (made.id, made.cluster) == (item.id, item.cluster)
+    return ids(item) == (item.id, item.cluster)
 
 
 def _asked(item: Item) -> tuple[object, ...]:

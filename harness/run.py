@@ -51,6 +51,8 @@ from .suites.suite import Suite
 __all__ = ["Settings", "check_items", "plan_run", "run", "score_run"]
 
 
+_READ_TOGETHER = 64
+"""Records of clips that are read from the database at once."""
 _Team: TypeAlias = "AbstractContextManager[Team | None]"
 
 
@@ -336,26 +338,32 @@ def _told(store: RunStore, *, scored: bool) -> Summary:
 def _score_items(store: RunStore, tools: Instruments, team: Team | None) -> None:
     """Score, item by item, what has no score under its current key."""
     tools.scorer.prepare(store.items())
-    todo, begun = _unscored(store, tools.scorer)
+    todo, standing = _unscored(store, tools.scorer)
     if not todo:
         return
     check_encoders(tools)
     scored = _scored_here(store, tools, todo) if team is None else team.score(todo)
     with track("scores", len(todo)) as ticker, store.grouped(ticker.advance) as group:
         for record, scores in scored:
-            there = store.scores_of(record.item) if record.item in begun else ()
-            have = {s.measure: s.key for s in there if _stands(s, record)}
-            # Good scores are not replaced by equal ones.
-            group.add(record, [score for score in scores if have.get(score.measure) != score.key])
+            outcome, names = standing.get(record.item, ("", frozenset[str]()))
+            # Good scores are not replaced by equal ones; a clip that turned out bad has other keys.
+            kept = names if record.outcome == outcome else frozenset[str]()
+            group.add(record, [score for score in scores if score.measure not in kept])
 
 
-def _unscored(store: RunStore, scorer: Scorer) -> tuple[list[Item], set[str]]:
-    """List the items that lack a score under its current key, and the ids of those that have some score.
+_Standing: TypeAlias = "tuple[str, frozenset[str]]"
+"""An item's outcome, and the measures that have a score under its current key, which is kept."""
 
-    Scores are read a row at a time and not kept, as a run may be long.
+
+def _unscored(store: RunStore, scorer: Scorer) -> tuple[list[Item], dict[str, _Standing]]:
+    """List the items that lack a score under its current key, and what stands of those that have some.
+
+    Scores are read a row at a time and their keys are not kept, as a run may be long; what stands is the same
+    of most items, and held once.
     """
     todo: list[Item] = []
-    begun: set[str] = set()
+    standing: dict[str, _Standing] = {}
+    shared: dict[_Standing, _Standing] = {}
     scores = store.each_score()
     score = next(scores, None)
     for item, record in zip(store.items(), store.each_clip(), strict=True):
@@ -364,11 +372,14 @@ def _unscored(store: RunStore, scorer: Scorer) -> tuple[list[Item], set[str]]:
             if _stands(score, record):
                 have[score.measure] = score.key
             score = next(scores, None)
-        if any(have.get(name) != key for name, key in scorer.keys(item, record).items()):
+        keys = scorer.keys(item, record)
+        if any(have.get(name) != key for name, key in keys.items()):
             todo.append(item)
-            if have:
-                begun.add(item.id)
-    return todo, begun
+            names = frozenset(name for name, key in keys.items() if have.get(name) == key)
+            if names:
+                what = (record.outcome, names)
+                standing[item.id] = shared.setdefault(what, what)
+    return todo, standing
 
 
 def _stands(score: Score, record: ClipRecord) -> bool:
@@ -383,10 +394,13 @@ def _stands(score: Score, record: ClipRecord) -> bool:
 def _scored_here(
     store: RunStore, tools: Instruments, items: Sequence[Item]
 ) -> Iterator[tuple[ClipRecord, list[Score]]]:
-    for item in items:
-        record = store.clip(item.id)
-        file = store.clip_file(record) if record.file is not None else None
-        yield tools.scorer.score(item, record, file)
+    for start in range(0, len(items), _READ_TOGETHER):
+        group = items[start : start + _READ_TOGETHER]
+        records = store.clips_of([item.id for item in group])
+        for item in group:
+            record = records[item.id]
+            file = store.clip_file(record) if record.file is not None else None
+            yield tools.scorer.score(item, record, file)
 
 
 def _refuse_other_instruments(store: RunStore, tools: Instruments) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "ClipChange",
     "ClipSettings",
     "Item",
+    "ItemIds",
     "Prompt",
     "Start",
     "Use",
@@ -295,6 +296,25 @@ def make_items(prompt: str | None, seeds: Iterable[int], clip: ClipSettings, **m
     item_id = Digester("item", {**asked, "clip": clip.model_dump()}, ("seed",))
     for seed in seeds:
         yield item.with_seed(item_id({"seed": seed}), seed)
+
+
+class ItemIds:
+    """Compute the ids that items should have; what items of one prompt in a row share is hashed once."""
+
+    def __init__(self) -> None:
+        self._asked: tuple[object, ...] = ()
+        self._cluster = ""
+        self._id: Digester | None = None
+
+    def __call__(self, item: Item) -> tuple[str, str]:
+        """Give the id and the cluster of an item by its prompt, start, seed and settings."""
+        start = start_of(item)
+        asked = (item.prompt, item.clip, item.source, *start.values())
+        if self._id is None or asked != self._asked:
+            made, fields = _without_id(item.prompt, 0, item.clip, {"source": item.source, **start})
+            self._asked, self._cluster = asked, made.cluster
+            self._id = Digester("item", {**fields, "clip": item.clip.model_dump()}, ("seed",))
+        return self._id({"seed": item.seed}), self._cluster
 
 
 def _without_id(

@@ -58,16 +58,21 @@ def canonical_json(value: Json) -> str:
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _BARE_TEXT = json.encoder.encode_basestring
 _PLAIN = frozenset({str, int, bool, type(None)})
+_LISTS = frozenset({list, tuple})
 
 
 def _refuse_ambiguous(value: Json) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} cannot be part of an identity")
-    if isinstance(value, Mapping):
+    if type(value) in _LISTS:  # before the slower questions to classes, for most of the rest
+        children: Iterable[Json] = value  # pyright: ignore[reportAssignmentType]
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} cannot be part of an identity")
+        return
+    elif type(value) is dict or isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]  (of untyped callers)
                 raise ValueError(f"the keys of an identity are text, not {key!r}")
-        children: Iterable[Json] = value.values()
+        children = value.values()
     elif isinstance(value, Sequence) and not isinstance(value, str):
         children = value
     else:
@@ -134,10 +139,16 @@ class Identified(ABC):
 
 def file_sha256(path: Path) -> str:
     """Hash a file's bytes in blocks: 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        total = hashlib.sha256(file.read(_SMALL))
+        if more := file.read(_SMALL):
+            total.update(more)
+            # In large blocks, into memory that is cleared first: that takes longer than hashing a small file.
+            hashlib.file_digest(file, lambda: total)
+        return total.hexdigest()
 
 
+_SMALL = 2**16
 _ROWS = json.JSONEncoder(default=repr)
 _TEXT = json.encoder.encode_basestring_ascii
 

@@ -9,6 +9,8 @@ decoded in the same pass where it is asked for. `limits` has the largest sizes, 
 
 from __future__ import annotations
 
+import hashlib
+import os
 import secrets
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from .clip_info import ClipInfo, Sink, Window
 from .codec import encode_mp4, exact_rate
 from .errors import MediaError
-from .files import is_webp, kind_of_file
+from .files import HEAD, is_webp, kind_of_file
 from .keys import file_sha256
 from .sound import SoundTrack
 from .video_file import VideoFileReader, open_video_file
@@ -48,6 +50,8 @@ _Reader: TypeAlias = "VideoFileReader | WebpReader"
 
 WINDOW_BYTES = 256 * 2**20
 WINDOW_FRAMES = 64
+
+_SMALL_BYTES = 4 * 2**20
 
 decode_count: Counter[str] = Counter()
 """How often the clip of each sha256 was decoded by this process (previews are not counted)."""
@@ -136,10 +140,14 @@ class Decoding(Iterator[Window]):
 
 
 @contextmanager
-def _reader(path: Path, *, sound: bool = False) -> Generator[_Reader]:
-    with path.open("rb") as file:
-        webp = is_webp(file.read(32))
-    with open_webp(path) if webp else open_video_file(path, sound=sound) as reader:
+def _reader(path: Path, *, sound: bool = False, held: bytes | None = None) -> Generator[_Reader]:
+    """Open a file by its beginning; what is ``held`` of it is the whole file, which is not read again."""
+    if held is None:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    else:
+        head = held[:HEAD]
+    with open_webp(path) if is_webp(head) else open_video_file(path, head, sound=sound, held=held) as reader:
         yield reader
 
 
@@ -200,13 +208,22 @@ def _opened(path: Path, *, sound: bool = False) -> Generator[tuple[Clip, _Reader
     if kind is not None:
         raise MediaError(f"{path} is {kind}; give a video file")
     try:
-        if path.stat().st_size == 0:
+        held = _small(path)
+        if held is not None and not held:
             raise MediaError(f"{path} is an empty file")
-        with _reader(path, sound=sound) as reader:
+        with _reader(path, sound=sound, held=held) as reader:
             info = reader.look()
-            yield Clip(path, file_sha256(path), info), reader
+            sha256 = file_sha256(path) if held is None else hashlib.sha256(held).hexdigest()
+            yield Clip(path, sha256, info), reader
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _small(path: Path) -> bytes | None:
+    """Read a file whole, so that it is opened once to be hashed and decoded; None for a large one."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        return file.readall() if size <= _SMALL_BYTES else None
 
 
 def write_clip(

@@ -42,6 +42,7 @@ class RgbConverter:
         self._reformatter = VideoReformatter()
         self._path = path
         self._turn: tuple[bool, int, int] | None = None
+        self._alpha: dict[str, bool] = {}
         self.notes: dict[str, None] = {}
 
     def __call__(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -68,13 +69,19 @@ class RgbConverter:
             return tone_map(signal, transfer, wide=primaries != _BT709)
         if primaries == _BT2020:
             self.notes[_WIDE] = None
-        if any(component.is_alpha for component in frame.format.components):
+        if self._has_alpha(frame):
             rgba = np.asarray(self._converted(frame, "rgba"), np.uint8)
             frame_HWC, seen = over_white(rgba)
             if seen:
                 self.notes[ALPHA_NOTE] = None
             return frame_HWC
         return np.asarray(self._converted(frame, "rgb24"), np.uint8)
+
+    def _has_alpha(self, frame: VideoFrame) -> bool:
+        kind = frame.format
+        if kind.name not in self._alpha:
+            self._alpha[kind.name] = any(component.is_alpha for component in kind.components)
+        return self._alpha[kind.name]
 
     def _converted(self, frame: VideoFrame, pix_fmt: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
         from av.error import FFmpegError

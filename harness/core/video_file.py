@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ __all__ = ["VideoFileReader", "open_video_file"]
 
 _STILL_BRANDS = {"avif", "mif1", "msf1", "heic", "heix", "heim", "heis"}
 _ANIMATED_BRAND = "avis"
+_BRANDS = {b"avc1", b"iso2", b"iso4", b"iso5", b"iso6", b"isom", b"mp41", b"mp42"}
+_MP4: Final = "mov,mp4,m4a,3gp,3g2,mj2"
+"""FFmpeg's name of the format of files of these brands, where it finds that out itself."""
 
 _RAW = {"h264", "hevc", "vvc", "evc", "m4v", "mpegvideo", "mjpeg", "obu", "vc1", "dirac", "cavsvideo", "avs2"}
 """Formats without a container: only the codec can state a frame rate, and FFmpeg assumes one otherwise."""
@@ -48,7 +52,7 @@ class VideoFileReader:
         self._stream = _video_stream(container, path)
         self._decoder = _decoder(self._stream)
         self._rate, self._notes = _rate(container, self._stream, path)
-        self._timing = Timing(self._rate, presentation=container.format.name != "avi")
+        self._timing = Timing(self._rate, presentation=_format(container) != "avi")
         self._to_rgb = RgbConverter(path)
         self._sound = SoundReader(container) if sound else None
         self._start = 0.0
@@ -74,7 +78,7 @@ class VideoFileReader:
             frames=self._stream.frames or None,
             duration=_declared_seconds(self._container, self._stream)[0],
             codec=self._stream.codec.canonical_name,
-            container=self._container.format.name,
+            container=_format(self._container),
         )
         check_frames(str(self._path), info.frames or 1, width, height)
         return info
@@ -97,7 +101,7 @@ class VideoFileReader:
             yield frame_HWC, self._timing.add(frame)
         declared, own = _declared_seconds(self._container, self._stream)
         self._timing.check_complete(self._path, self._stream.frames, declared, own)
-        name = self._container.format.name
+        name = _format(self._container)
         if name in MARKED or (not self._stream.frames and declared is None):
             self._notes += check_ending(self._path, name)
 
@@ -188,13 +192,31 @@ class _Source(io.FileIO):
             return -1
 
 
+class _Held(io.BytesIO):
+    """A file that is in memory, with its name, by which FFmpeg knows formats that no beginning tells."""
+
+    def __init__(self, content: bytes, name: Path) -> None:
+        super().__init__(content)
+        self.name = name
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return -1
+
+
 @contextmanager
-def open_video_file(path: Path, *, sound: bool = False) -> Generator[VideoFileReader]:
+def open_video_file(
+    path: Path, head: bytes = b"", *, sound: bool = False, held: bytes | None = None
+) -> Generator[VideoFileReader]:
     """Open a file and its video stream, on one thread, with FFmpeg's errors as sentences.
 
     Args:
         path: of the file.
+        head: its first bytes, if they are known: FFmpeg tries no other formats on an MP4.
         sound: whether its sound is decoded, too.
+        held: the whole file, if it is in memory.
     """
     import av
     from av.error import FFmpegError
@@ -202,9 +224,13 @@ def open_video_file(path: Path, *, sound: bool = False) -> Generator[VideoFileRe
     try:
         # A playlist may not make FFmpeg open other files or addresses: it gets one open file and no protocol.
         with (
-            _Source(path) as file,
+            _Source(path) if held is None else _Held(held, path) as file,
             av.open(
-                file, "r", metadata_errors="replace", container_options={"protocol_whitelist": "none"}
+                file,
+                "r",
+                format="mp4" if head[4:8] == b"ftyp" and head[8:12] in _BRANDS and _known() else None,
+                metadata_errors="replace",
+                container_options={"protocol_whitelist": "none"},
             ) as read,
         ):
             yield VideoFileReader(path, read, sound=sound)
@@ -213,10 +239,24 @@ def open_video_file(path: Path, *, sound: bool = False) -> Generator[VideoFileRe
         raise MediaError(f"{path} is not a video that FFmpeg can read: {reason}") from None
 
 
+@functools.cache
+def _known() -> bool:
+    """Say whether this FFmpeg has the format of MP4 under its name."""
+    import av
+
+    return {"mp4", _MP4} <= set(av.formats_available)
+
+
+def _format(container: InputContainer) -> str:
+    """Name the format, the same whether FFmpeg was told it or not."""
+    name = container.format.name
+    return _MP4 if name == "mp4" else name
+
+
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     from av.stream import Disposition
 
-    name = container.format.name
+    name = _format(container)
     brand = container.metadata.get("major_brand", "").strip()
     if name == "image2" or name.endswith("_pipe") or name == "ico" or brand in _STILL_BRANDS:
         raise MediaError(f"{path} is a still image, not a video")
@@ -255,7 +295,7 @@ def _rate(container: InputContainer, stream: VideoStream, path: Path) -> tuple[f
     """Find the declared frame rate; add a note if there is none and one was assumed."""
     context = stream.codec_context
     notes: tuple[str, ...] = ()
-    if container.format.name in _RAW:
+    if _format(container) in _RAW:
         declared = [context.framerate]
         if not context.framerate:
             declared = [stream.average_rate]
@@ -282,7 +322,7 @@ def _aspect(stream: VideoStream) -> tuple[str, ...]:
 
 def _declared_seconds(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
     """Return the declared length in seconds, and whether it is the video stream's own."""
-    if not container.format.name.startswith(_DECLARING):
+    if not _format(container).startswith(_DECLARING):
         return None, False
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base), True

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..core.counts import counted
 from ..core.errors import UsageError
 from ..core.files import write_atomic
-from ..core.items import Item
+from ..core.items import Item, ItemIds
 from ..core.keys import rows_sha256
 from ..plan import plan_digest, same_item
 from .store import DIGESTS, RunStore
@@ -178,7 +178,8 @@ def _of_plan(store: RunStore, planned: Sequence[Item]) -> list[TableChange]:
     items, record = store.items(), store.record
     found: list[TableChange] = []
     made = {item.id: item for item in planned}
-    others = [item.id[:12] for item in items if not same_item(item, made.get(item.id))]
+    ids = ItemIds()
+    others = [item.id[:12] for item in items if not same_item(item, ids, made.get(item.id))]
     if others:
         named = ", ".join(others[:_NAMED]) + (", ..." if len(others) > _NAMED else "")
         found.append(

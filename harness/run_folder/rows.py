@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+_EVIDENCE = json.JSONEncoder(allow_nan=False)
+
+
 def storable(reason: str) -> str:
     """Escape what is not Unicode, such as a byte of a file name in an error message."""
     return reason.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -121,7 +124,7 @@ def score_row(score: Score) -> tuple[str | float | None, ...]:
     """Write a score, with the digest of its row."""
     # SQLite stores NaN as no value.
     value = None if score.value is None or math.isnan(score.value) else float(score.value)
-    evidence = json.dumps(score.evidence, allow_nan=False)
+    evidence = _EVIDENCE.encode(score.evidence) if score.evidence else "{}"
     row = (score.item, score.measure, score.status, value, storable(score.reason), evidence, score.key)
     return (*row, row_sha256(row))
 

@@ -157,7 +157,7 @@ class Scorer:
     def _encode(self, item: Item, sha256: str, file: File) -> Encoded:
         encoders = {n: e.for_item(item) for n, e in self._encoders.items() if not n.endswith(TEXT)}
         encoded = encode_clip(sha256, file, encoders, self._cache)
-        if item.prompt is None:
+        if item.prompt is None or not any(name.endswith(TEXT) for name in self._encoders):
             return encoded
         features = dict(encoded.features)
         problems = dict(encoded.problems)
@@ -265,7 +265,8 @@ def _problem(measure: Measure, result: Scored) -> str | None:
     if measure.kind == "rate" and result.value not in (0.0, 1.0):
         return f"the value {result.value:g} of a rate is neither 0 nor 1"
     try:
-        canonical_json(dict(result.evidence))
+        if result.evidence:
+            canonical_json(dict(result.evidence))
     except (TypeError, ValueError) as error:
         return f"its evidence is not plain JSON: {error}"
     return None

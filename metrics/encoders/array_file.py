@@ -35,6 +35,7 @@ DAMAGED = (
 )
 """What reading a file that was damaged or changed may raise."""
 
+_HEAD = json.JSONEncoder(separators=(",", ":"))
 _PLAIN = re.compile(r"[<>|][bifucSU][0-9]{1,6}")
 """Types of numbers and text, as ``dtype.str`` writes them."""
 
@@ -107,7 +108,7 @@ def store_arrays(storage: Storage, name: str, told: Any, arrays: Mapping[str, ND
         places[key] = (part.dtype.str, part.shape, offset)
         parts.append(part)
         offset += part.nbytes
-    head = json.dumps({"told": told, "arrays": places}, separators=(",", ":"))
+    head = _HEAD.encode({"told": told, "arrays": places})
 
     def fill(file: IO[bytes]) -> None:
         file.write(head.encode("utf-8") + b"\n")

@@ -75,6 +75,8 @@ def encode_clip(sha256: str, file: File, encoders: Mapping[str, Encoder], cache:
     }
     new |= {missing[name].digest: Record({}, {_WHY: why}) for name, why in made.not_applicable.items()}
     cache.put_clip(sha256, made.info, new)
+    if not features and not not_applicable:
+        return made
     return replace(
         made,
         features={**features, **made.features},

@@ -48,10 +48,10 @@ def why_blank(levels_T7: Feature) -> str | None:
     _, spread_T, clipped_T, colorful_T = levels[:, :4].T
     if not len(spread_T) or changes(levels[:, 4:7]) >= TURNS:
         return None
-    flat = float((spread_T <= FLAT).mean())
+    flat = np.count_nonzero(spread_T <= FLAT) / len(spread_T)
     if flat >= SHARE:
         return f"{flat:.0%} of the frames are one color"
-    scaled = float(((clipped_T >= CLIPPED) & (colorful_T >= COLORFUL)).mean())
+    scaled = np.count_nonzero((clipped_T >= CLIPPED) & (colorful_T >= COLORFUL)) / len(spread_T)
     if scaled >= SHARE:
         return f"{scaled:.0%} of the frames have only values at the ends of the range, as if scaled twice"
     return None
@@ -71,7 +71,7 @@ def changes(color_TC: Floats) -> int:
 def _swings(level_T: Floats) -> int:
     count = way = 0
     low = high = float(level_T[0]) if len(level_T) else 0.0
-    for level in map(float, level_T):
+    for level in level_T.tolist():
         low, high = min(low, level), max(high, level)
         if way <= 0 and level - low >= STEP:
             way, high, count = 1, level, count + 1
