@@ -191,9 +191,9 @@ def unsuited(generator: Generator, items: Sequence[Item]) -> dict[str, str]:
 def _generated(generator: Generator, items: Sequence[Item]) -> list[Output]:
     try:
         outputs = cast("object", generator.generate(items))
-    except ScreentestError:
+    except (ScreentestError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # code of others calls sys.exit
+    except BaseException as error:  # code of others calls sys.exit, and a panic of Rust is no Exception
         failure = Failure(describe(error), traceback.format_exc())
         return [failure for _ in items]
     if not isinstance(outputs, list | tuple):

@@ -189,9 +189,9 @@ class FunctionGenerator(Generator, Generic[F]):
             return self._output(self._ready(**values, **self._bound.resolved), item)
         except Refused as why:
             return Refusal(str(why) or "it was refused without a reason")
-        except ScreentestError:
+        except (ScreentestError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # code of others calls sys.exit, and a panic of Rust is no Exception
             return Failure(describe(error), traceback.format_exc())
 
     def _batch(self, items: Sequence[Item], clip: ClipSettings) -> Iterator[Output]:

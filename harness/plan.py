@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .core.errors import UsageError
 from .core.items import Item, ItemIds, make_items, start_of
 from .core.keys import Json, digest
 from .core.mlflow_names import flat_params
@@ -50,7 +51,13 @@ class Plan:
 
 
 def suite_items(suite: Suite) -> tuple[Item, ...]:
-    """List the items of a suite that has prompts: every prompt with every seed."""
+    """List the items of a suite that has prompts: every prompt with every seed.
+
+    Raises:
+        UsageError: there are more than `suite.MAX_ITEMS`, by seeds or prompts from elsewhere.
+    """
+    if (why := suite.too_long()) is not None:
+        raise UsageError(f"the suite {suite.name!r} {why}; take fewer seeds, or a part of its prompts")
     return tuple(
         item
         for prompt in suite.prompts

@@ -23,7 +23,7 @@ from pydantic import Field
 from ..harness.core.config import Config
 from ..harness.core.errors import UsageError
 from ..harness.core.keys import file_sha256
-from ..harness.core.text import well_formed
+from ..harness.core.text import is_blank, well_formed
 from .taxonomy import carry_over, crosswalk, load_taxonomy
 
 __all__ = [
@@ -107,7 +107,7 @@ class PromptSource:
                     f"{self.path} holds more than {MAX_ROWS:,} prompts, and no more are read; cut it up"
                 )
             record = self.read(number, row)
-            text = well_formed(record.text) if record.text.strip() else ""
+            text = "" if is_blank(record.text) else well_formed(record.text)
             yield record if text == record.text else replace(record, text=text)
         if empty:
             raise UsageError(f"{self.path} holds no prompts")

@@ -344,7 +344,7 @@ def run_cli(arguments: Sequence[str]) -> int:
             raise
         warn(f"error: {error}")
         return _SERVICE_DOWN if isinstance(error, ServiceDown) else 2
-    except Exception as error:
+    except BaseException as error:  # also what is no Exception, such as a panic of Rust
         if isinstance(error, _Complaint):
             error.show()
             return error.exit_code

@@ -94,6 +94,8 @@ def _misread(value: Any, kinds: frozenset[Any]) -> str | None:
         return f"is text, and YAML reads what stands there as {shown}; put it in quotes"
     if isinstance(value, bool) and kinds & {int, float}:
         return f"is a number, and YAML reads what stands there as {shown}"
+    if date in kinds and not isinstance(value, date):
+        return f"is a day, such as 2027-03-01, and YAML reads what stands there as {shown}"
     return None
 
 
@@ -301,7 +303,17 @@ def _in_words(kind: str, context: Mapping[str, Any], given: object) -> str | Non
         return f"it should be {context['expected']}{is_now}"
     if kind == "string_pattern_mismatch":
         return f"it should match {context['pattern']}{is_now}"
-    return next((f"it should be {what}{is_now}" for start, what in _TYPES if kind.startswith(start)), None)
+    what = next((what for start, what in _TYPES if kind.startswith(start)), None)
+    if what is None:
+        return None
+    comma = "," if is_now and "," in what else ""
+    quote = ""
+    if kind == "string_type" and isinstance(given, bool | int | float | date):
+        shown = _READ_AS[type(given)] + ("" if isinstance(given, bool) else f" {given}")
+        is_now, quote = f", and YAML reads what stands there as {shown}", "; put it in quotes"
+    elif given is None:
+        is_now = " and is empty"
+    return f"it should be {what}{comma}{is_now}{quote}"
 
 
 def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> set[str]:

@@ -23,7 +23,7 @@ from .errors import MediaError
 from .keys import Digester, Json, digest
 from .labels import Labels, labels_of_tags, merge_labels, read_labels, slices_of
 from .limits import MAX_FPS, MAX_FRAMES, MIN_FPS, check_frames, check_size
-from .text import control_character, printable, well_formed
+from .text import control_character, is_blank, printable, well_formed
 
 __all__ = [
     "EDIT_STRENGTH",
@@ -46,7 +46,7 @@ def _well_formed(value: object) -> object:
 
 
 def _says_something(text: str) -> str:
-    if not text.strip():
+    if is_blank(text):
         raise ValueError("the prompt is blank; give it a text, or leave it out")
     character = control_character(text)
     if character is not None:

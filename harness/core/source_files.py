@@ -35,7 +35,9 @@ def run_file(path: Path, what: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of Rust is no Exception
         del sys.modules[name]
         line = next(
             (f.lineno for f in extract_tb(error.__traceback__)[::-1] if f.filename == str(path)), None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-__all__ = ["REPLACEMENT", "control_character", "printable", "well_formed"]
+__all__ = ["REPLACEMENT", "control_character", "is_blank", "printable", "well_formed"]
 
 REPLACEMENT = "\ufffd"
 """Replaces a code unit that is not a character (The Unicode Standard, 5.22)."""
@@ -39,6 +40,21 @@ def control_character(text: str) -> str | None:
     """Return the first control character, such as ESC or NUL, other than tab and line ends; else None."""
     found = _CONTROL.search(text)
     return None if found is None else found[0]
+
+
+def is_blank(text: str) -> bool:
+    r"""Check whether a text shows nothing: it is empty, or of spaces, joiners and other invisible characters.
+
+    Example:
+        >>> is_blank(" \u200b\u2060"), is_blank("\U0001f351")
+        (True, False)
+    """
+    return all(unicodedata.category(c) in _INVISIBLE or c in _FILLERS for c in text)
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_FILLERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f")
+"""What is drawn as nothing in other categories: fillers of Hangul, empty Braille, selectors of a variant."""
 
 
 def printable(text: str) -> str:

@@ -91,8 +91,9 @@ def name_lost_clips(store: RunStore, *, unfinished: bool = False) -> None:
 def say_copies(store: RunStore) -> None:
     """Count the clips of different prompts that are the same file: they are no independent evidence."""
     ((copies,),) = store.rows(
-        "SELECT COALESCE(SUM(prompts), 0) FROM (SELECT COUNT(DISTINCT i.cluster) AS prompts FROM clips c "
-        "JOIN items i ON i.id = c.item WHERE c.sha256 IS NOT NULL GROUP BY c.sha256 HAVING prompts > 1)"
+        "SELECT COUNT(DISTINCT i.cluster) FROM clips c JOIN items i ON i.id = c.item WHERE c.sha256 IN "
+        "(SELECT c.sha256 FROM clips c JOIN items i ON i.id = c.item WHERE c.sha256 IS NOT NULL "
+        "GROUP BY c.sha256 HAVING COUNT(DISTINCT i.cluster) > 1)"
     )
     if copies:
         note(

@@ -39,8 +39,9 @@ def check_encoders(runs: Iterable[RunData], name: str) -> None:
     for data in runs:
         found = foreign_sources(data.record, data.measures.get(name, {}))
         if found:
+            was = "was" if len(found) == 1 else "were"
             raise Undecidable(
-                f"{', '.join(found)} of {name} in {data.name} were trained on the reference world, and "
+                f"{', '.join(found)} of {name} in {data.name} {was} trained on the reference world, and "
                 "the clips are not of it; the policy accepts no such score, so score the run again with "
                 "an encoder for its clips ('screentest score --encoder ROLE=SOURCE')"
             )

@@ -6,12 +6,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, StrictBool, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
 from ..core.config import Config, load_yaml, packaged
 from ..core.errors import unknown_name
 from ..core.labels import slice_name
 from ..core.stats import needed_without_failures
+from ..core.text import is_blank
 
 if TYPE_CHECKING:
     from ...metrics.base import Measure
@@ -24,7 +25,15 @@ DIGEST = r"^[0-9a-f]{64}$"
 Share = Annotated[float, Field(ge=0, le=0.5)]
 """A share of items that a rule may do without: of those that lack a value it says nothing."""
 Cards: TypeAlias = Literal["required", "noted"]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _seen(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("it should have at least 1 character that can be seen")
+    return text
+
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_seen)]
 
 
 class Where(Config):

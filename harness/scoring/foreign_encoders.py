@@ -48,7 +48,8 @@ def foreign_sentence(record: Mapping[str, Any], measures: Iterable[Mapping[str, 
     one = next(iter(found)).partition("=")[0]
     clips = world_of(record)
     shown = f"clips of the world {clips!r}" if clips else str(record.get("generator_spec", "other clips"))
+    was, scores, its = ("was", "scores", "its") if len(found) == 1 else ("were", "score", "their")
     return (
-        f"{', '.join(found)} were trained on the reference world and score {shown}, of which their values "
-        f"say little; name encoders for such clips, as with --encoder {one}=SOURCE"
+        f"{', '.join(found)} {was} trained on the reference world and {scores} {shown}, of which {its} "
+        f"values say little; name encoders for such clips, as with --encoder {one}=SOURCE"
     )

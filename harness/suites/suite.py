@@ -183,12 +183,16 @@ class Suite(Config):
         twice = next((text for text, count in Counter(texts).items() if count > 1), None)
         if twice is not None:
             raise ValueError(f"the prompt {twice[0]!r} is listed twice; give it more seeds instead")
-        items = sum(prompt.seeds or self.seeds for prompt in self.prompts)
-        if items > MAX_ITEMS:
-            raise ValueError(
-                f"it has {items:,} items, prompts times seeds, and {MAX_ITEMS:,} at most are run"
-            )
+        if (why := self.too_long()) is not None:
+            raise ValueError(f"it {why}")
         return self
+
+    def too_long(self) -> str | None:
+        """Say that there are more items than are run; None if there are not."""
+        items = sum(prompt.seeds or self.seeds for prompt in self.prompts)
+        if items <= MAX_ITEMS:
+            return None
+        return f"has {items:,} items, prompts times seeds, and {MAX_ITEMS:,} at most are run"
 
     def clip_of(self, prompt: Prompt) -> ClipSettings:
         """Give the clip settings of a prompt: the suite's, with what the prompt changes of them."""

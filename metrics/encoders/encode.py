@@ -139,7 +139,9 @@ def _end(finish: Callable[[], Feature | Record]) -> _End:
         return _End(what.feature, incomplete=True)
     except NotApplicable as why:
         return _End(not_applicable=str(why))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic of Rust is no Exception
         return _End(problem=describe(error))
 
 
@@ -148,13 +150,15 @@ class _Sink:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._error: Exception | SystemExit | None = None
+        self._error: BaseException | None = None
 
     def push(self, window: Window) -> None:
         if self._error is None:
             try:
                 self._stream.push(window)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self._error = error
 
     def finish(self) -> Feature | Record:

@@ -105,6 +105,22 @@ def test_refusals_and_failures_are_outputs_of_their_own():
     assert nothing.reason.startswith("what the generator returned is a NoneType; give an array")
 
 
+def test_what_is_no_exception_fails_the_item_and_ctrl_c_does_not():
+    class Panic(BaseException):
+        """As the panics of Rust libraries are."""
+
+    def mine(prompt, seed, clip):
+        if prompt == "stop":
+            raise KeyboardInterrupt
+        raise Panic("index out of bounds")
+
+    (output,) = answers(of(mine), items("a"))
+    assert isinstance(output, st.Failure)
+    assert output.reason == "Panic: index out of bounds"
+    with pytest.raises(KeyboardInterrupt):
+        answers(of(mine), items("stop"))
+
+
 def test_a_video_that_can_be_read_in_two_ways_fails_until_the_layout_is_named():
     def mine(prompt, seed, clip):
         return np.zeros((3, 3, 16, 24), np.uint8)

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import EDIT_STRENGTH, ClipSettings, make_item
 from screentest.harness.plan import Plan, make_plan, suite_items
 from screentest.harness.suites.suite import Suite
@@ -97,6 +98,12 @@ def test_saying_the_default_is_asking_for_the_same():
     assert make_item("a", 0, CLIP, video="a.mp4", use="extend") == video
     edit = make_item("a", 0, CLIP, video="a.mp4", use="edit")
     assert make_item("a", 0, CLIP, video="a.mp4", use="edit", strength=EDIT_STRENGTH) == edit
+
+
+def test_more_items_than_a_suite_may_have_are_refused_before_they_are_made():
+    suite = described(["a", "b"]).model_copy(update={"seeds": 500_001})
+    with pytest.raises(UsageError, match=r"has 1,000,002 items, prompts times seeds, and 1,000,000 at most"):
+        suite_items(suite)
 
 
 def test_items_of_one_prompt_share_a_cluster():

@@ -221,7 +221,7 @@ def test_the_page_names_the_users_files_the_encoders_and_those_outside_their_wor
     page = _page(build_report([folder]))
     assert "file mine/clip <0>.mp4" in page.text
     assert "clip=reference" in page.text
-    outside = "clip=reference were trained on the reference world"
+    outside = "clip=reference was trained on the reference world"
     assert (outside in page.text) == (not record["generator_spec"].startswith("reference"))
     (folder / "run.json").write_text(json.dumps({**record, "world": None}))
     assert outside in _page(build_report([folder])).text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import pytest
+import screentest
 from screentest.harness.commands.main import COMMANDS, GROUPS, application
 from typer.main import get_command
 
@@ -36,6 +40,22 @@ def test_the_program_starts_as_a_module():
     done = python("-m", "screentest.harness.commands", "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("screentest ")
+
+
+def test_the_package_itself_starts_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["screentest", "--version"])
+    init = Path(str(screentest.__file__)).resolve()
+    spec = importlib.util.spec_from_file_location("screentest.__main__", init.with_name("__main__.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("screentest ")
 
 
 HELP = """

@@ -249,6 +249,19 @@ def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_request(cli, 
         run_cli(["list", "suites", "--debug"])
 
 
+def test_what_is_no_exception_is_an_internal_error_and_not_a_failed_gate(cli, monkeypatch):
+    class Panic(BaseException):
+        """As the panics of Rust libraries are."""
+
+    def broken(kind: str) -> None:
+        raise Panic("index out of bounds")
+
+    monkeypatch.setattr("screentest.harness.commands.listing.listing", broken)
+    code, out, err = cli("list", "suites")
+    assert (code, out) == (70, "")
+    assert err.startswith("internal error: Panic: index out of bounds")
+
+
 def test_an_interrupted_command_is_neither_a_pass_nor_a_fail(cli, monkeypatch):
     def interrupted(kind: str) -> None:
         raise KeyboardInterrupt

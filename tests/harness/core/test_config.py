@@ -83,7 +83,7 @@ class Words(Config):
         ({"listed": "abc"}, "listed: it should be a list and is abc"),
         ({"mapped": [1]}, "mapped: it should be a mapping"),
         ({"mapped": {"x": "y"}}, "mapped.x: it should be a whole number and is y"),
-        ({"day": "soon"}, "day: it should be a day, such as 2027-03-01 and is soon"),
+        ({"day": "soon"}, "day: it should be a day, such as 2027-03-01, and is soon"),
         ({"share": 1}, "share: it should be less than 1 and is 1"),
         ({"share": "much"}, "share: it should be a number and is much"),
         ({"share": float("inf")}, "share: it should be a finite number and is inf"),

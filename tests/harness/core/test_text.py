@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from screentest.harness.core.items import ClipSettings, Prompt, make_item
-from screentest.harness.core.text import control_character, printable, well_formed
+from screentest.harness.core.text import control_character, is_blank, printable, well_formed
 
 ANY_TEXT = st.text(st.characters())  # all of Unicode, halves of surrogate pairs included
 
@@ -48,3 +48,15 @@ def test_what_is_shown_has_no_control_character(text: str) -> None:
     shown = printable(text)
     assert control_character(shown) is None
     assert shown == text or not text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \t\n", "\u200b", "\u2060\ufeff\u00ad", "\u3164\u2800", "\u202e \u034f", "\ufe0f"]
+)
+def test_text_that_shows_nothing_is_blank(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", ["a", " .", "\u200ba", "\U0001f351\ufe0f", "\u0645", "\u4e00"])
+def test_text_that_shows_something_is_not_blank(text: str) -> None:
+    assert not is_blank(text)

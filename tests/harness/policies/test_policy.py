@@ -51,6 +51,12 @@ def test_policies_that_are_refused() -> None:
         policy(rule, waivers=[{**WAIVER, "rule": "mm"}])
     with pytest.raises(ValidationError, match="expires"):
         policy(rule, waivers=[{k: v for k, v in WAIVER.items() if k != "expires"} | {"rule": "m"}])
+    for blank in (" ", "\u200b", "\u3164 "):
+        with pytest.raises(ValidationError, match="at least 1 character"):
+            policy(rule, waivers=[{**WAIVER, "rule": "m", "owner": blank}])
+    for number in (0, 1798761600, 2027.0, True):
+        with pytest.raises(ValidationError, match="'expires' is a day, such as 2027-03-01, and YAML reads"):
+            policy(rule, waivers=[{**WAIVER, "rule": "m", "expires": number}])
     warns = {"measure": "m", "max": 1, "severity": "warn"}
     with pytest.raises(ValidationError, match="every rule only warns"):
         policy(warns)

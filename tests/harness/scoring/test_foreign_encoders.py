@@ -68,7 +68,7 @@ def test_a_policy_notes_or_refuses_scores_of_foreign_encoders(
     found = gate(made, policy, today=date(2027, 1, 15), registry=make_run.registry)
     assert found.verdict == verdict
     assert any("trained on the reference world" in told for told in found.notes) == noted
-    assert ("were trained on the reference world" in found.rules[0].sentence) == (verdict == "INCONCLUSIVE")
+    assert ("was trained on the reference world" in found.rules[0].sentence) == (verdict == "INCONCLUSIVE")
 
 
 def test_a_baseline_of_foreign_encoders_decides_nothing_either(make_run) -> None:
@@ -82,4 +82,4 @@ def test_a_baseline_of_foreign_encoders_decides_nothing_either(make_run) -> None
     )
     (result,) = gate(ours, policy, theirs, date(2027, 1, 15), registry=make_run.registry).rules
     assert result.outcome == "INCONCLUSIVE"
-    assert "of toy.quality in theirs were trained" in result.sentence
+    assert "of toy.quality in theirs was trained" in result.sentence

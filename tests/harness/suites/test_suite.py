@@ -205,6 +205,12 @@ def test_suites_that_cannot_be_one_say_why(tmp_path):
     [
         ({"prompts": [{"text": " \u3000\t"}]}, "the prompt is blank"),
         ({"prompts": [{"text": ""}]}, "the prompt is blank"),
+        ({"prompts": [{"text": "\u200b\u2060 \u3164"}]}, "the prompt is blank"),
+        ({"prompts": [None]}, "prompts.0: it should be a mapping and is empty"),
+        (
+            {"prompts": [{"text": "a ball", "tags": [False]}]},
+            "tags.0: it should be text, and YAML reads what stands there as yes or no; put it in quotes",
+        ),
         (
             {"prompts": [{"text": "a \x1b[31mred ball"}]},
             r"'a \\\\x1b\[31mred ball' has the control character U\+001B",
