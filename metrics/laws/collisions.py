@@ -14,6 +14,7 @@ from ..tracking.tracks import SHAPES
 from ..tracking.trajectories import Hinge, Path, fit_hinge, fit_line, path_of, until_edge
 from .conditions import require
 from .motion import Finding, bounce, frame_at
+from .steady_frames import steady_frames
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -27,7 +28,9 @@ _SLOW: Final = 0.06
 _PASSED: Final = 2.0
 _CENTRAL: Final = 0.35  # of the reach: how far beside the middle a central hit may go
 _RESOLVED: Final = 1.0  # pixels to which the place of an outline is known
-_NEARBY: Final = 1.5  # likewise: across a gap of a pixel, with a quarter of one for each of two outlines
+_NEARBY: Final = 1 / 64  # sides between two things that touch, as far as a viewer sees; at least a pixel
+_TWO: Final = 0.5  # pixels: a quarter of one for each of two outlines
+_JOINED: Final = 1.35  # of a thing's early area: a larger outline holds another thing as well
 _EARLY: Final = 4  # frames from a thing's first whose median is its size
 
 
@@ -47,6 +50,7 @@ class Collision:
         reach: distance of the centroids at which the outlines touch.
         smaller: half of the extent of the smaller thing.
         unresolved: how much nearer than the reach two things may seem that only touch.
+        nearby: how far apart two things may be that touch, as far as a viewer sees.
     """
 
     contact: float | None
@@ -61,6 +65,7 @@ class Collision:
     reach: float
     smaller: float
     unresolved: float
+    nearby: float
     masses: tuple[float, float]
 
 
@@ -76,6 +81,9 @@ def _collision(assigned: RoleAssignment) -> Collision:
     require(assigned.expect, "no depth")
     assigned.require_view()
     roles = [assigned.role_of(number) for number in assigned.expect.collides]
+    for role in roles:
+        if role.track is not None:
+            steady_frames(assigned, role)  # of torn outlines, no one can say where they touch
     paths = [_alone(assigned, role) for role in roles]
     one, two = paths
     if one is None or two is None or min(len(one.frames_K), len(two.frames_K)) < 6:
@@ -111,6 +119,7 @@ def _collision(assigned: RoleAssignment) -> Collision:
         reach=sum(halves),
         smaller=min(halves),
         unresolved=_RESOLVED / tracks.side,
+        nearby=max(_NEARBY, _RESOLVED / tracks.side) + _TWO / tracks.side,
         masses=(areas[0], areas[1]),
     )
 
@@ -139,8 +148,19 @@ def _require_central_hit(away: _F, closing: _F, reach: float) -> None:
 
 
 def _alone(assigned: RoleAssignment, role: Role) -> Path | None:
-    """Give a path up to where the frame's edge may have touched the thing."""
-    return None if role.track is None else until_edge(assigned, path_of(assigned, role.track))
+    """Give a path up to where the frame's edge may have touched the thing.
+
+    Frames in which two things have run into one outline do not say where either is, nor does what a thing
+    shows in part beside them, as the whole is then taken from such an outline.
+    """
+    if role.track is None:
+        return None
+    path = path_of(assigned, role.track)
+    area_T = assigned.tracks.area_NT[role.track]
+    alone = ~(area_T[path.frames_K] > _JOINED * _early_area(area_T))
+    if not alone.all():
+        alone &= assigned.whole_NT[role.track, path.frames_K]
+    return until_edge(assigned, path.at(np.flatnonzero(alone)))
 
 
 def _half(assigned: RoleAssignment, track: int, path: Path, axis: _F) -> float:
@@ -274,7 +294,8 @@ def _said(before: _F, after: _F) -> dict[str, Json]:
 def causality(assigned: RoleAssignment) -> Finding:
     """Measure how long before the touch the struck thing sets off, in seconds.
 
-    The time in which the first object moves by one and a half pixels is subtracted.
+    The time in which the first object moves by 1/64 of the frame's side, at least a pixel, and by half a
+    pixel is subtracted: a gap that no viewer sees, and what outlines are known to.
 
     Raises:
         NotApplicable: no collision is expected, or the first thing does not come near, or the second moves
@@ -287,7 +308,7 @@ def causality(assigned: RoleAssignment) -> Finding:
         raise NotApplicable("the first thing does not come towards the second")
     if collision.setoff is None:
         raise NotApplicable("the second thing is not seen to set off")
-    lead = collision.contact - collision.setoff - _NEARBY * collision.unresolved / collision.speed
+    lead = collision.contact - collision.setoff - collision.nearby / collision.speed
     evidence: dict[str, Json] = {"sets_off": collision.setoff, "touched": collision.contact}
     return Finding(float(np.clip(lead, 0.0, 10.0)), frame_at(collision.two, collision.setoff), evidence)
 

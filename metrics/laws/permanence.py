@@ -12,7 +12,17 @@ from ..base import NotApplicable
 from ..tracking.area_loss import largest_loss
 from ..tracking.role_assignment import Role, RoleAssignment
 from .conditions import require
-from .motion import Finding, worst
+from .motion import Finding, each, worst
+from .steady_frames import (
+    is_ghost,
+    on_known_ground,
+    require_followed,
+    require_movers,
+    require_unmixed_light,
+    steady_frames,
+    subtracts,
+    view_moves,
+)
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -25,6 +35,9 @@ _ENOUGH: Final = 0.4  # of a thing: what shows less may have the color of its ed
 _GAP: Final = 2  # frames: what is not seen for longer was hidden
 _PART: Final = 3  # frames on either side of a step
 _SCATTERS: Final = 2.0  # standard deviations of either side that a step has to exceed
+_RELIT: Final = (
+    1.6  # by how much brighter or darker a solid thing may seem where it turns, or moves under a lamp
+)
 _NORMAL: Final = 1.2533  # of a normal distribution: the standard deviation over the mean absolute one
 _SOFT: Final = ("person", "biscuit")
 """Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
@@ -44,12 +57,13 @@ def permanence(assigned: RoleAssignment) -> Finding:
     """
     if not assigned.shown:
         raise NotApplicable("discarded: nothing of what is expected is shown")
+    require_movers(assigned)
     frames = assigned.tracks.frames
     lacking = np.zeros(frames)
     for role in assigned.shown:
         lacking = np.maximum(lacking, _lacking(assigned, role))
     extra = np.zeros(frames, bool)
-    if assigned.expect.others == "none":
+    if assigned.expect.others == "none" and not _takes_more(assigned):
         for n in assigned.doubles:
             extra |= assigned.tracks.seen_NT[n]
     fault = np.maximum(lacking, extra)
@@ -59,6 +73,11 @@ def permanence(assigned: RoleAssignment) -> Finding:
     }
     first = int((fault > 0).argmax()) if fault.any() else None
     return Finding(float(fault.mean()), first, evidence)
+
+
+def _takes_more(assigned: RoleAssignment) -> bool:
+    """Say whether the tracker may take for a thing what is none: a shadow that moves, or what is nearer."""
+    return view_moves(assigned) or (subtracts(assigned) and assigned.expect.constant_light is False)
 
 
 def _lacking(assigned: RoleAssignment, role: Role) -> _F:
@@ -151,18 +170,19 @@ def uninvited(assigned: RoleAssignment) -> Finding:
     if not assigned.expect.objects:
         raise NotApplicable("no objects are expected")
     require(assigned.expect, "no others")
+    require_unmixed_light(assigned)
     tracks = assigned.tracks
-    if tracks.hidden_NT is not None and assigned.camera_moves:
+    if view_moves(assigned):
         raise NotApplicable(
             "the camera moves, and the tracker may take what is nearer or farther for a thing of its own"
         )
-    there = (
-        tracks.seen_NT[list(assigned.uninvited)].any(axis=0)
-        if assigned.uninvited
-        else np.zeros(tracks.frames, bool)
-    )
+    if assigned.uninvited and subtracts(assigned):
+        for role in assigned.shown:  # what is torn off from one of them is no thing
+            steady_frames(assigned, role)
+    others = [n for n in assigned.uninvited if not is_ghost(assigned, n)]
+    there = tracks.seen_NT[others].any(axis=0) if others else np.zeros(tracks.frames, bool)
     boxes: list[Json] = []
-    for n in assigned.uninvited:
+    for n in others:
         t = int(tracks.seen_NT[n].argmax())
         boxes.append({"frame": t, "box": tracks.box_NT4[n, t].round(2).tolist()})
     return Finding(float(there.mean()), int(there.argmax()) if there.any() else None, {"things": boxes})
@@ -189,22 +209,23 @@ def rigidity(assigned: RoleAssignment) -> Finding:
     if assigned.shown and not rigid:
         raise NotApplicable("nothing of a fixed outline is expected (shape)")
     assigned.require_view()
+    require_followed(assigned)
+    return each(rigid, lambda role: _outline_change(assigned, role))
+
+
+def _outline_change(assigned: RoleAssignment, role: Role) -> Finding | None:
     tracks = assigned.tracks
-    findings: list[Finding] = []
-    for role in rigid:
-        whole = np.flatnonzero(assigned.whole_NT[role.track])
-        if len(whole) < 3 or tracks.seen_NT[role.track].sum() < 6:
-            continue
-        size_K = 0.5 * np.log(tracks.area_NT[role.track, whole]) - np.nan_to_num(tracks.camera_T4[whole, 2])
-        if assigned.expect.in_depth is not False:  # what comes nearer grows
-            size_K = np.zeros(len(whole))
-        if tracks.hidden_NT is not None:
-            looks = np.stack([tracks.form_NT4[role.track, whole, 1], size_K], axis=1)
-            findings.append(_clear_step(looks, whole, role))
-            continue
-        looks = np.concatenate([tracks.form_NT4[role.track, whole, 1:], size_K[:, None]], axis=1)
-        findings.append(_lasting_change(looks, whole, role, spread=False))
-    return worst(findings)
+    whole = np.flatnonzero(on_known_ground(assigned, role))
+    if len(whole) < 3 or tracks.seen_NT[role.track].sum() < 6:
+        return None
+    size_K = 0.5 * np.log(tracks.area_NT[role.track, whole]) - np.nan_to_num(tracks.camera_T4[whole, 2])
+    if assigned.expect.in_depth is not False:  # what comes nearer grows
+        size_K = np.zeros(len(whole))
+    if subtracts(assigned):
+        looks = np.stack([tracks.form_NT4[role.track, whole, 1], size_K], axis=1)
+        return _clear_step(looks, whole, role)
+    looks = np.concatenate([tracks.form_NT4[role.track, whole, 1:], size_K[:, None]], axis=1)
+    return _lasting_change(looks, whole, role, spread=False)
 
 
 def _is_rigid(assigned: RoleAssignment, role: Role) -> bool:
@@ -226,14 +247,29 @@ def color(assigned: RoleAssignment) -> Finding:
         NotApplicable: no thing is expected, or none is seen in 6 frames.
     """
     require(assigned.expect, "constant light")
+    require_followed(assigned)
+    return each(assigned.shown, lambda role: _color_change(assigned, role))
+
+
+def _color_change(assigned: RoleAssignment, role: Role) -> Finding | None:
     tracks = assigned.tracks
-    findings: list[Finding] = []
-    for role in assigned.shown:
+    if subtracts(assigned):
+        enough = np.flatnonzero(steady_frames(assigned, role))
+    else:
         enough = np.flatnonzero(tracks.seen_NT[role.track] & (tracks.visible_NT[role.track] > _ENOUGH))
-        if len(enough) >= 6:
-            looks = tracks.color_NT3[role.track, enough] / 255
-            findings.append(_lasting_change(looks, enough, role, spread=True))
-    return worst(findings)
+    if len(enough) < 6:
+        return None
+    looks = tracks.color_NT3[role.track, enough] / 255
+    if subtracts(assigned):
+        looks = _relit(looks)
+    return _lasting_change(looks, enough, role, spread=True)
+
+
+def _relit(looks_K3: _F) -> _F:
+    """Give each color the brightness of the first ones, as far as a solid thing's light and shade explain."""
+    first = np.median(looks_K3[:_PART], axis=0)
+    gains = (looks_K3 @ first) / np.maximum(np.square(looks_K3).sum(axis=1), 1e-6)
+    return looks_K3 * np.clip(gains, 1 / _RELIT, _RELIT)[:, None]
 
 
 def _lasting_change(looks_KD: _F, frames: NDArray[np.int64], role: Role, *, spread: bool) -> Finding:
