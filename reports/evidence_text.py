@@ -47,8 +47,9 @@ def evidence_text(score: Score) -> str:
         size, limit = of.get(name), of.get("threshold")
         if isinstance(size, int | float) and isinstance(limit, int | float):
             law = f"{of['law']}: " if name == "ratio" and isinstance(of.get("law"), str) else ""
-            said = f"{law}{name} {number(size)}, threshold {number(limit)}"
-            parts.append(said)
+            source = of.get("calibrated_on")
+            named = f" (calibrated on {source})" if isinstance(source, str) else ""
+            parts.append(f"{law}{name} {number(size)}, threshold {number(limit)}{named}")
     cut = of.get("prompt_cut")
     parts += [cut if isinstance(cut, str) else "", _captions(of)]
     return "; ".join(part for part in (*parts, when(score)) if part)

@@ -1,9 +1,9 @@
 """Measures of physical laws: for each law 1 where a clip breaks it and 0 where it keeps it, from tracks.
 
-A law is said to be broken where its severity is above a threshold that lawful clips of the reference world
-rarely exceed (see `thresholds`); the severity, the threshold and the first frame at fault are the
-evidence. What a prompt expects (``expect``) says which laws apply. A clip that does not show what happens,
-because its subject is missing, there twice, or still though it was asked to move, is counted by
+A law is said to be broken where its severity is above a threshold that lawful clips of a simulated world
+rarely exceed (see `thresholds`); the severity, the threshold, what that was calibrated on and the first frame
+at fault are the evidence. What a prompt expects (``expect``) says which laws apply. A clip that does not show
+what happens, because its subject is missing, there twice, or still though it was asked to move, is counted by
 `physics.discarded`, and no law is held against it.
 """
 
@@ -63,6 +63,7 @@ def _law(name: str) -> Callable[[Sample], Scored]:
             "severity": round(finding.severity, 6),
             "threshold": round(limit, 6),
             "thresholds": limits_digest,
+            "calibrated_on": limits.calibrated_on,
             **{key: _plain(value) for key, value in finding.evidence.items()},
         }
         if finding.severity <= limit:
@@ -120,6 +121,7 @@ def any_law(sample: Sample) -> Scored:
         "ratio": round(ratios[worst], 6),
         "threshold": round(limits.laws[ANY].threshold, 6),
         "thresholds": limits_digest,
+        "calibrated_on": limits.calibrated_on,
         "laws": sorted(held),
     }
     if ratios[worst] <= limits.laws[ANY].threshold:

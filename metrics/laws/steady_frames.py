@@ -34,12 +34,8 @@ _F = NDArray[np.float64]
 _B = NDArray[np.bool_]
 _TORN: Final = 0.12  # logarithm of the area: a frame that is farther from its neighbors' median is torn
 _AROUND: Final = 5  # frames that a frame is compared with, itself among them
-_MOSTLY: Final = (
-    2 / 3
-)  # of the frames that show a thing whole: fewer that are not torn say that none can be trusted
-_APART: Final = (
-    1 / 64
-)  # sides between two things, at least 2 pixels: nearer ones may take of each other's outlines
+_MOSTLY: Final = 2 / 3  # of the frames that show a thing whole: if fewer are not torn, none is sure
+_APART: Final = 1 / 64  # sides, at least 2 pixels: things that are nearer may take of each other's outlines
 _EARLY: Final = 3  # frames
 _FORM: Final = {
     "ball": (0.0, 0.2),
@@ -194,17 +190,22 @@ def on_known_ground(assigned: RoleAssignment, role: Role) -> _B:
     """Mark the `steady_frames` (T,) in which a thing is where it does not stay: the background is seen.
 
     Raises:
-        NotApplicable: as of `steady_frames`.
+        NotApplicable: as of `steady_frames`, or it stays at one place for most of the clip.
     """
     sure = steady_frames(assigned, role)
-    return sure & ~_stays(assigned, role.track) if subtracts(assigned) and role.track is not None else sure
+    if not subtracts(assigned) or role.track is None:
+        return sure
+    known = sure & ~_stays(assigned, role.track)
+    if sure.any() and not known.any():
+        raise NotApplicable(f"the {role.thing.noun} stays where it is, and the background there is not seen")
+    return known
 
 
 def of_one_form(assigned: RoleAssignment, role: Role) -> _B:
     """Mark the frames of `on_known_ground` (T,) in which a thing has its usual form: its middle is sure.
 
     Raises:
-        NotApplicable: as of `steady_frames`.
+        NotApplicable: as of `on_known_ground`.
     """
     sure = on_known_ground(assigned, role)
     if not subtracts(assigned) or not sure.any():

@@ -2,8 +2,9 @@
 
 They are quantiles of the severities of lawful clips, are kept by tracker, and are
 written by ``screentest validate --probes --calibrate``, never by hand: the file carries its own digest, which
-is part of every score's key. The package brings those of the tracker ``world``; a file that a suite or the
-command line names adds those of further sources, or takes the place of the package's.
+is part of every score's key. The package brings those of the tracker ``world``, made from the reference
+world, and of ``motion``, made from the world ``stage``; a file that a suite or the command line names adds
+those of further sources, or takes the place of the package's.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .evaluation import LAWS
 __all__ = [
     "ALARMS",
     "ANY",
+    "FOOTAGE",
     "LEAST",
     "LEAST_OF",
     "Quantile",
@@ -48,6 +50,8 @@ FILE: Final = Path(__file__).parent / "data" / "thresholds.json"
 ALARMS: Final = 0.01
 """Share of lawful clips of any one look that may lie above a threshold."""
 ANY: Final = "any"
+FOOTAGE: Final = "footage"
+"""The stage of trials, in the settings of thresholds that were made from clips of one's own."""
 FEWEST_FOUND: Final = 0.5
 """Share of the violations of a medium severity that a law must find to have a threshold."""
 LEAST: Final = 0.01
@@ -86,6 +90,14 @@ class SourceThresholds(Config):
     laws: dict[str, Quantile]
     missing: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, Any]
+
+    @property
+    def calibrated_on(self) -> str:
+        """The clips that they were made from: the reference world, another world by its name, or footage."""
+        if self.settings.get("stage") == FOOTAGE:
+            return FOOTAGE
+        world = self.settings.get("world")
+        return "the reference world" if world is None else f"the world {world!r}"
 
 
 class ThresholdFile(Config):

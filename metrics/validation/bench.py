@@ -82,7 +82,7 @@ SOUND_CARD: Final = "sound.json"
 SOUND_TEXT: Final = "SOUND.md"
 GOAL_CARD: Final = "goals.json"
 GOAL_TEXT: Final = "GOALS.md"
-_RARE: Final = 5
+_RARE: Final = 9
 _ROWS: Final = "{}-trials.jsonl"
 _LIBRARIES: Final = ("numpy", "scipy", "opencv-python-headless", "pymunk", "av")
 
@@ -118,8 +118,8 @@ def calibrate(
         source: as of the encoder ``tracks``.
         n: scenes of each of the world's families, each in every look.
         seed: of the scenes.
-        world: whose scenes; another than the reference world has its own looks, and five times as many scenes
-            of the families that show a law which hardly any other shows.
+        world: whose scenes; another than the reference world has its own looks, and nine times as many scenes
+            of a law that one or two families show.
         alarms: share of lawful clips of a look that may lie above a threshold.
 
     Raises:

@@ -20,13 +20,12 @@ from ..encoders.base import NotApplicable
 from ..expectation import check_expectation
 from ..laws.evaluation import LAWS, assignment_for, find_all
 from ..laws.motion import Finding
-from ..laws.thresholds import SourceThresholds, calibrated
+from ..laws.thresholds import FOOTAGE, SourceThresholds, calibrated
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
 
 __all__ = ["footage_thresholds"]
 
 _MANIFEST: Final = "manifest.jsonl"
-_LOOK: Final = "footage"
 
 
 def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> SourceThresholds:
@@ -59,7 +58,7 @@ def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> Sour
             f"of these {len(rows)} can be held against one; add clips, or state a higher rate with --alarms"
         )
     settings: dict[str, Any] = {
-        "stage": _LOOK,
+        "stage": FOOTAGE,
         "clips": len(rows),
         "silent": len(silent),
         "alarms": alarms,
@@ -74,7 +73,7 @@ def _rows(folder: Path, source: TrackSource) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with track("following", len(listed)) as ticker:
         for name, expect in listed:
-            rows.append({"file": name, "look": _LOOK, "found": _found(folder / name, expect, source)})
+            rows.append({"file": name, "look": FOOTAGE, "found": _found(folder / name, expect, source)})
             ticker.advance()
     return rows
 

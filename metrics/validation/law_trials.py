@@ -120,8 +120,8 @@ def lawful_trials(
 ) -> list[Trial]:
     """List ``n`` lawful scenes of each family that has room in the variety's clips.
 
-    Those of the variety ``everyday`` are of the world's phenomena. Of a family that shows a law which at most
-    one other family shows, there are ``rare`` times as many, as few clips speak of that law.
+    Those of the variety ``everyday`` are of the world's phenomena. Of a law that one or two families show, there
+    are ``rare`` times as many scenes of these together, as few others speak of it.
     """
     found = find_world(world)
     clip = _clip(found, variety)
@@ -130,19 +130,22 @@ def lawful_trials(
     ]
     if variety == "everyday":
         families = found.phenomena
-    often = _rare_families(found) if rare > 1 else frozenset[str]()
+    counts = {family: n for family in families}
+    for among in _rare_families(found) if rare > 1 else ():
+        for family in among & counts.keys():
+            counts[family] = max(counts[family], n * rare // len(among))
     return [
         Trial(stage, seed, family, i, variety, look, world=world)
-        for i in range(n * rare)
+        for i in range(max(counts.values(), default=0))
         for family in families
-        if i < n or family in often
+        if i < counts[family]
     ]
 
 
-def _rare_families(world: World) -> frozenset[str]:
-    """Name the families that show a law which at most one other family shows."""
+def _rare_families(world: World) -> list[set[str]]:
+    """List the one or two families that show a law, for each law that no more families show."""
     shown = [{family for _, family in world.violations_of(law)} for law in LAWS]
-    return frozenset(family for families in shown if len(families) <= 2 for family in families)
+    return [families for families in shown if 1 <= len(families) <= 2]
 
 
 def broken_trials(template: Trial, law: str, n: int) -> list[Trial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,44 @@ def test_things_a_pixel_apart_or_into_each_other_only_touch():
         cast = collide(overlap=pixels / 64)
         assert solidity(cast).severity < 0.03
         assert causality(cast).severity < 0.03
+
+
+def test_a_gap_that_no_viewer_sees_is_as_wide_in_a_larger_frame():
+    """Twice as large, it is a 64th of the side and not a pixel; outlines are known to half a pixel."""
+    for scale, gap in ((1, 1.5 / 64), (2, 1.25 / 64)):
+        cast = collide(early=0.4)
+        tracks = cast.tracks
+        pixels = ("position_NT2", "box_NT4", "center_NT2", "whole_NT4")
+        larger = {name: (getattr(tracks, name) + 0.5) * scale - 0.5 for name in pixels}
+        size = {"height": scale * tracks.height, "width": scale * tracks.width}
+        grown = replace(tracks, **larger, **size, area_NT=scale**2 * tracks.area_NT)
+        assert causality(replace(cast, tracks=grown)).severity == pytest.approx(0.4 - gap / 0.3, abs=0.012)
+
+
+def test_two_things_in_one_outline_say_nothing_of_where_either_is():
+    """For two frames at the touch, the struck thing's outline holds both."""
+    cast = collide()
+    lawful = causality(cast).severity
+    tracks = cast.tracks
+    joined = np.flatnonzero(T >= 0.85)[:2]
+    places = {
+        name: np.array(getattr(tracks, name))
+        for name in ("position_NT2", "center_NT2", "box_NT4", "whole_NT4")
+    }
+    area, visible = np.array(tracks.area_NT), np.array(tracks.visible_NT)
+    for t in joined:
+        for name in ("position_NT2", "center_NT2"):
+            places[name][1, t] = tracks.center_NT2[:, t].mean(axis=0)
+        for name in ("box_NT4", "whole_NT4"):
+            boxes = getattr(tracks, name)[:, t]
+            places[name][1, t] = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
+        area[1, t] = tracks.area_NT[:, t].sum()
+        for name in places:
+            places[name][0, t] = np.nan
+        area[0, t], visible[0, t] = np.nan, 0.0
+    merged = replace(tracks, **places, area_NT=area, visible_NT=visible)
+    assert lawful < 0.02
+    assert causality(replace(cast, tracks=merged)).severity < 0.02
 
 
 def test_an_overlap_is_measured_by_the_smaller_radius():

@@ -85,11 +85,11 @@ def test_a_thing_that_grows_changes_its_size_unless_it_may_come_nearer():
 def test_rough_outlines_show_a_step_and_no_drift_or_scatter():
     """As of a tracker that estimates what is behind a thing; the size grows by exp(0.3) at 1 s."""
     rough = {"hidden_NT": np.zeros((1, len(T)), bool)}
-    grown = Path(0.5, 0.5, 0.1 * np.exp(0.3 * (T >= 1.0)))
+    grown = Path(SLIDE, 0.5, 0.1 * np.exp(0.3 * (T >= 1.0)))
     found = rigidity(cast_of([grown], {}, **rough))
     assert found.severity == pytest.approx(0.3, abs=0.02)
     assert found.first_frame == 8
-    scattered = Path(0.5, 0.5, 0.1 * np.exp(0.15 * (np.arange(len(T)) % 2)))
+    scattered = Path(SLIDE, 0.5, 0.1 * np.exp(0.05 * (np.arange(len(T)) % 2)))
     assert rigidity(cast_of([scattered], {}, **rough)).severity == 0.0
     assert rigidity(cast_of([grown], {"in_depth": True}, **rough)).severity == 0.0
 
@@ -102,6 +102,18 @@ def test_a_color_that_changes_has_the_severity_of_the_change():
     assert color(cast_of([Path(SLIDE, 0.5, color=other)], {})).severity == pytest.approx(end, rel=0.15)
     with pytest.raises(NotApplicable, match="the light stays as it is"):
         color(cast_of([Path(SLIDE, 0.5, color=other)], {"constant_light": False}))
+
+
+def test_light_and_shade_on_a_solid_thing_are_no_change_of_its_color():
+    """As of a tracker that estimates what is behind a thing: it turns to the shade at 1 s."""
+    rough = {"hidden_NT": np.zeros((1, len(T)), bool)}
+    shade = np.where(T >= 1.0, 0.7, 1.0)[:, None] * np.array(RED)
+    assert color(cast_of([Path(SLIDE, 0.5, color=shade)], {}, **rough)).severity == pytest.approx(
+        0.0, abs=1e-9
+    )
+    assert color(cast_of([Path(SLIDE, 0.5, color=shade)], {})).severity > 0.1
+    other = np.where(T[:, None] >= 1.0, BLUE, RED)
+    assert color(cast_of([Path(SLIDE, 0.5, color=other)], {}, **rough)).severity > 0.4
 
 
 def bitten(areas: np.ndarray) -> Path:
