@@ -120,8 +120,8 @@ def lawful_trials(
 ) -> list[Trial]:
     """List ``n`` lawful scenes of each family that has room in the variety's clips.
 
-    Those of the variety ``everyday`` are of the world's phenomena. Of a law that one or two families show, there
-    are ``rare`` times as many scenes of these together, as few others speak of it.
+    Those of the variety ``everyday`` are of the phenomena of the world. Of a law that one or two families show,
+    there are ``rare`` times as many scenes of these together, as few others speak of it.
     """
     found = find_world(world)
     clip = _clip(found, variety)
@@ -130,7 +130,7 @@ def lawful_trials(
     ]
     if variety == "everyday":
         families = found.phenomena
-    counts = {family: n for family in families}
+    counts = dict.fromkeys(families, n)
     for among in _rare_families(found) if rare > 1 else ():
         for family in among & counts.keys():
             counts[family] = max(counts[family], n * rare // len(among))
