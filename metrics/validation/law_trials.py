@@ -120,7 +120,7 @@ def lawful_trials(
 ) -> list[Trial]:
     """List ``n`` lawful scenes of each family that has room in the variety's clips.
 
-    Those of the variety ``everyday`` are of the phenomena of the world. Of a law that one or two families show,
+    Those of the variety ``everyday`` are of the world's phenomena. Of a law that one or two families show,
     there are ``rare`` times as many scenes of these together, as few others speak of it.
     """
     found = find_world(world)
