@@ -15,8 +15,9 @@ from ..tracking.trajectories import path_of
 from .collisions import causality, energy, momentum, solidity
 from .motion import Finding, continuity, gravity, inertia
 from .permanence import color, permanence, persistence, rigidity, uninvited
+from .steady_frames import unlike
 
-__all__ = ["LAWS", "assignment_for", "discarded", "find_all", "law_roles", "unfit"]
+__all__ = ["LAWS", "assignment_for", "discarded", "find_all", "law_roles", "unfit", "unjudged"]
 
 LAWS: Final[dict[str, Callable[[RoleAssignment], Finding]]] = {
     "gravity": gravity,
@@ -78,6 +79,11 @@ def unfit(tracks: Tracks) -> str | None:
     return None
 
 
+def unjudged(assigned: RoleAssignment) -> str | None:
+    """Say why no law can be held against a clip with its expectation; None where laws can."""
+    return unfit(assigned.tracks) or unlike(assigned)
+
+
 def discarded(assigned: RoleAssignment) -> str | None:
     """Say why a clip says nothing of laws; None for one that does.
 
@@ -107,7 +113,7 @@ def discarded(assigned: RoleAssignment) -> str | None:
 
 def find_all(assigned: RoleAssignment) -> dict[str, Finding | str]:
     """Hold a clip against every law: what was found, or one sentence that says why a law does not apply."""
-    if (why := unfit(assigned.tracks)) is not None:
+    if (why := unjudged(assigned)) is not None:
         return dict.fromkeys(LAWS, why)
     reason = discarded(assigned)
     found: dict[str, Finding | str] = {}

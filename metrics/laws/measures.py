@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from ..base import NotApplicable, Sample, Scored, measure
 from ..tracking.role_assignment import RoleAssignment
 from ..tracking.tracks import Tracks
-from .evaluation import LAWS, discarded, find_all, law_roles, unfit
+from .evaluation import LAWS, discarded, find_all, law_roles, unjudged
 from .motion import Finding
 from .thresholds import ANY, SourceThresholds, ThresholdFile, thresholds_digest
 
@@ -110,10 +110,10 @@ def any_law(sample: Sample) -> Scored:
     found = sample.derived(_findings)
     held = {n: finding for n, finding in found.items() if n in limits.laws and not isinstance(finding, str)}
     if not held:
-        reason = unfit(assigned.tracks) or discarded(assigned)
+        reason = unjudged(assigned) or discarded(assigned)
         if reason is None:
             raise NotApplicable("no law applies")
-        raise NotApplicable(reason if unfit(assigned.tracks) else f"discarded: {reason}")
+        raise NotApplicable(reason if unjudged(assigned) else f"discarded: {reason}")
     ratios = {name: finding.severity / limits.laws[name].threshold for name, finding in held.items()}
     worst = max(ratios, key=lambda name: ratios[name])
     evidence: dict[str, Json] = {
@@ -139,7 +139,7 @@ def discarded_clip(sample: Sample) -> Scored:
         NotApplicable: the prompt does not say what to expect, or the tracker is not fit for the clip.
     """
     assigned = sample.derived(law_roles)
-    if (why := unfit(assigned.tracks)) is not None:
+    if (why := unjudged(assigned)) is not None:
         raise NotApplicable(why)
     reason = discarded(assigned)
     return Scored(0.0) if reason is None else Scored(1.0, {"reason": reason})

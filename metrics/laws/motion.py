@@ -20,13 +20,26 @@ if TYPE_CHECKING:
 
     from ...harness.core.keys import Json
 
-__all__ = ["FALLS", "STEADY", "Finding", "bounce", "continuity", "each", "gravity", "inertia", "worst"]
+__all__ = [
+    "FALLS",
+    "SOFT",
+    "STEADY",
+    "Finding",
+    "bounce",
+    "continuity",
+    "each",
+    "gravity",
+    "inertia",
+    "worst",
+]
 
 _F = NDArray[np.float64]
 FALLS: Final = ("fall", "bounce", "throw-left", "throw-right")
 """Motions that gravity rules."""
 STEADY: Final = ("left", "right", "rise", "stay")
 """Motions in which nothing changes the velocity but a touch."""
+SOFT: Final = ("person", "biscuit")
+"""Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
 _RESTING: Final = 0.1
 """Sides a second: the change of a slower thing's velocity is measured against this speed."""
 _MOMENTS: Final = 5  # between two frames at which extrapolated paths are compared
@@ -235,8 +248,17 @@ def continuity(assigned: RoleAssignment) -> Finding:
     """
     assigned.require_view()
     require_followed(assigned)
+    roles = assigned.shown
+    if subtracts(assigned):  # the outline of what has no fixed one may change at once
+        roles = tuple(
+            role for role in roles if role.thing.outline is not None and role.thing.kind not in SOFT
+        )
+        if not roles:
+            raise NotApplicable(
+                "nothing of a fixed outline is expected (shape), by which a jump could be told"
+            )
     findings: list[Finding] = []
-    for role in assigned.shown:
+    for role in roles:
         path = whole_path(assigned, role, 4)
         if path is not None and role.track is not None:
             sure = path.at(np.flatnonzero(untorn(assigned, role.track)[path.frames_K]))

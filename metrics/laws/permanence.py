@@ -12,7 +12,7 @@ from ..base import NotApplicable
 from ..tracking.area_loss import largest_loss
 from ..tracking.role_assignment import Role, RoleAssignment
 from .conditions import require
-from .motion import Finding, each, worst
+from .motion import SOFT, Finding, each, worst
 from .steady_frames import (
     is_ghost,
     on_known_ground,
@@ -39,8 +39,6 @@ _RELIT: Final = (
     1.6  # by how much brighter or darker a solid thing may seem where it turns, or moves under a lamp
 )
 _NORMAL: Final = 1.2533  # of a normal distribution: the standard deviation over the mean absolute one
-_SOFT: Final = ("person", "biscuit")
-"""Kinds whose outline may change by itself: a person moves, a biscuit is bitten."""
 
 
 def permanence(assigned: RoleAssignment) -> Finding:
@@ -53,14 +51,22 @@ def permanence(assigned: RoleAssignment) -> Finding:
     seen. The severity is the sum over the frames, as a share of the clip.
 
     Raises:
-        NotApplicable: no expected thing is shown.
+        NotApplicable: no expected thing is shown; or the tracker follows what moves, and all should stay
+            or nothing is stated by which a thing could be known again.
     """
     if not assigned.shown:
         raise NotApplicable("discarded: nothing of what is expected is shown")
     require_movers(assigned)
+    roles = (
+        [role for role in assigned.shown if _is_known_again(role)] if subtracts(assigned) else assigned.shown
+    )
+    if not roles:
+        raise NotApplicable(
+            "no color and no fixed outline is expected, by which a thing could be known again"
+        )
     frames = assigned.tracks.frames
     lacking = np.zeros(frames)
-    for role in assigned.shown:
+    for role in roles:
         lacking = np.maximum(lacking, _lacking(assigned, role))
     extra = np.zeros(frames, bool)
     if assigned.expect.others == "none" and not _takes_more(assigned):
@@ -73,6 +79,11 @@ def permanence(assigned: RoleAssignment) -> Finding:
     }
     first = int((fault > 0).argmax()) if fault.any() else None
     return Finding(float(fault.mean()), first, evidence)
+
+
+def _is_known_again(role: Role) -> bool:
+    """Say whether a thing that is gone for a while could be known again by its color or outline."""
+    return role.thing.kind not in SOFT and (role.thing.rgb is not None or role.thing.outline is not None)
 
 
 def _takes_more(assigned: RoleAssignment) -> bool:
@@ -164,13 +175,15 @@ def uninvited(assigned: RoleAssignment) -> Finding:
     """Count frames that show a thing that nobody asked for: the severity is their share of the clip.
 
     Raises:
-        NotApplicable: nothing is expected, so that nothing is unexpected; or the camera moves, and the
-            tracker takes what differs from a background for a thing.
+        NotApplicable: nothing is expected, so that nothing is unexpected; or the camera moves, or nothing
+            of what is expected is seen, and the tracker takes what differs from a background for a thing.
     """
     if not assigned.expect.objects:
         raise NotApplicable("no objects are expected")
     require(assigned.expect, "no others")
     require_unmixed_light(assigned)
+    if subtracts(assigned) and not assigned.shown:
+        raise NotApplicable("nothing of what is expected is seen: the clip may be of something else")
     tracks = assigned.tracks
     if view_moves(assigned):
         raise NotApplicable(
@@ -231,7 +244,7 @@ def _outline_change(assigned: RoleAssignment, role: Role) -> Finding | None:
 def _is_rigid(assigned: RoleAssignment, role: Role) -> bool:
     return (
         role.thing.outline is not None
-        and role.thing.kind not in _SOFT
+        and role.thing.kind not in SOFT
         and role.place != assigned.expect.bitten
     )
 

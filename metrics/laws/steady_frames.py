@@ -26,6 +26,7 @@ __all__ = [
     "require_unmixed_light",
     "steady_frames",
     "subtracts",
+    "unlike",
     "untorn",
     "view_moves",
 ]
@@ -157,6 +158,39 @@ def _stands_apart(assigned: RoleAssignment, track: int) -> _B:
     return apart
 
 
+def unlike(assigned: RoleAssignment) -> str | None:
+    """Say why a clip cannot be held against an expectation: nothing that is followed looks as it is stated.
+
+    None for one that can: of another tracker, or with a thing whose outline is as stated, or not stated.
+    """
+    if not subtracts(assigned) or not assigned.shown:
+        return None
+    for role in assigned.shown:
+        sure = _alone(assigned, role)
+        whole = assigned.whole_NT[role.track]
+        if _early_form(assigned, role, sure if sure.any() else whole):
+            return None
+    named = assigned.shown[0].thing.noun
+    return f"what is followed as the {named} has another outline, so that the clip may be of something else"
+
+
+def _alone(assigned: RoleAssignment, role: Role) -> _B:
+    """Mark the frames (T,) that show a thing whole, apart from others, and not torn."""
+    assert role.track is not None  # it is shown
+    whole = assigned.whole_NT[role.track]
+    return whole & untorn(assigned, role.track) & _stands_apart(assigned, role.track)
+
+
+def _early_form(assigned: RoleAssignment, role: Role, sure_T: _B) -> bool:
+    """Say whether the first frames of some show the outline that is stated, or none is stated."""
+    early = np.flatnonzero(sure_T)[:_EARLY]
+    stated = _FORM.get(role.thing.outline or "")
+    if stated is None or not len(early):
+        return True
+    form, away = stated
+    return abs(float(np.median(assigned.tracks.form_NT4[role.track, early, 1])) - form) <= away
+
+
 def steady_frames(assigned: RoleAssignment, role: Role) -> _B:
     """Mark the frames (T,) whose outline of a thing is sure: whole, apart from others, and not torn.
 
@@ -169,20 +203,15 @@ def steady_frames(assigned: RoleAssignment, role: Role) -> _B:
     whole = assigned.whole_NT[role.track]
     if not subtracts(assigned):
         return whole
-    sure = whole & untorn(assigned, role.track)
-    if sure.sum() < _MOSTLY * whole.sum():
+    if (whole & untorn(assigned, role.track)).sum() < _MOSTLY * whole.sum():
         raise NotApplicable(
             f"the outline of the {role.thing.noun} is torn: it is hard to tell from the background"
         )
-    sure &= _stands_apart(assigned, role.track)
-    early = np.flatnonzero(sure)[:_EARLY]
-    stated = _FORM.get(role.thing.outline or "")
-    if stated is not None and len(early):
-        form, away = stated
-        if abs(float(np.median(assigned.tracks.form_NT4[role.track, early, 1])) - form) > away:
-            raise NotApplicable(
-                f"what is followed as the {role.thing.noun} has another outline: it is not seen alone"
-            )
+    sure = _alone(assigned, role)
+    if not _early_form(assigned, role, sure):
+        raise NotApplicable(
+            f"what is followed as the {role.thing.noun} has another outline: it is not seen alone"
+        )
     return sure
 
 
