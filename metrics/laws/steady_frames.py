@@ -166,6 +166,8 @@ def unlike(assigned: RoleAssignment) -> str | None:
     if not subtracts(assigned) or not assigned.shown:
         return None
     for role in assigned.shown:
+        if role.thing.kind == "wall" and len(assigned.roles) > 1:
+            continue  # it is never followed, as it never moves
         sure = _alone(assigned, role)
         whole = assigned.whole_NT[role.track]
         if _early_form(assigned, role, sure if sure.any() else whole):

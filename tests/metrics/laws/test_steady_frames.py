@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.metrics import NotApplicable
+from screentest.metrics.laws.evaluation import find_all
 from screentest.metrics.laws.motion import continuity, inertia
 from screentest.metrics.laws.permanence import color, permanence, rigidity, uninvited
 from screentest.metrics.laws.steady_frames import of_one_form, on_known_ground, steady_frames, untorn
@@ -60,6 +61,46 @@ def test_what_begins_with_another_outline_than_is_stated_is_not_the_thing_alone(
     later = with_form(cast, np.where(T >= 1.25, 0.5, 0.0))
     assert rigidity(later).severity == pytest.approx(0.5)
     assert np.array_equal(of_one_form(later, later.subject), T < 1.25)
+
+
+def test_a_clip_in_which_nothing_looks_as_it_is_stated_is_held_against_no_law():
+    cast = with_form(rough([Path(SLIDE, 0.5)], ONE), np.full(16, 0.7))
+    found = find_all(cast)
+    assert set(found.values()) == {
+        "what is followed as the red ball has another outline, so that the clip may be of something else"
+    }
+    either = rough([Path(SLIDE, 0.5), Path(SLIDE, 0.8, color=BLUE)], {"objects": BALLS, "motion": "right"})
+    assert not isinstance(find_all(with_form(either, np.full(16, 0.7)))["permanence"], str)
+    unstated = rough([Path(SLIDE, 0.5)], {"objects": [{"color": "red"}], "motion": "right"})
+    assert not isinstance(find_all(with_form(unstated, np.full(16, 0.7)))["permanence"], str)
+
+
+def test_a_wall_which_never_moves_says_nothing_of_what_a_clip_is_of():
+    walled = {"objects": [{"shape": "ball", "color": "red"}, {"kind": "wall"}], "motion": "right"}
+    paths = [Path(SLIDE, 0.5), Path(SLIDE, 0.8, color=(128.0, 130.0, 134.0))]
+    cast = rough(paths, walled)
+    assert len(cast.shown) == 2
+    form = np.array(cast.tracks.form_NT4)
+    form[:, :, 1] = 0.7
+    assert isinstance(find_all(replace(cast, tracks=replace(cast.tracks, form_NT4=form)))["permanence"], str)
+
+
+def test_what_has_no_fixed_outline_and_no_color_is_not_known_again_after_a_gap():
+    gone = np.where((T >= 1.0) & (T < 1.5), np.nan, SLIDE)
+    for thing in ({"name": "dog"}, {"kind": "person"}):
+        cast = rough([Path(gone, 0.5)], {"objects": [thing], "motion": "right"})
+        with pytest.raises(NotApplicable, match="could be known again"):
+            permanence(cast)
+        with pytest.raises(NotApplicable, match="a jump could be told"):
+            continuity(cast)
+    assert permanence(rough([Path(gone, 0.5)], ONE)).severity == pytest.approx(4 / 16)
+
+
+def test_where_nothing_that_is_expected_is_seen_nothing_is_uninvited():
+    expect = {"objects": [{"shape": "ball", "color": "blue"}], "motion": "stay"}
+    with pytest.raises(NotApplicable, match="may be of something else"):
+        uninvited(rough([Path(SLIDE, 0.5)], expect))
+    assert uninvited(cast_of([Path(SLIDE, 0.5)], expect)).severity == 1.0
 
 
 def test_a_thing_that_stays_hides_its_background():

@@ -10,6 +10,7 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import (
     ANY,
     FILE,
+    SourceThresholds,
     blunt_laws,
     calibrated,
     chosen_thresholds,
@@ -21,6 +22,7 @@ from screentest.metrics.laws.thresholds import (
     write_thresholds,
 )
 from screentest.metrics.tracking.shape_tracker import WorldSource
+from screentest.metrics.tracking.stabilized_tracker import MotionSource
 from screentest.metrics.tracking.tracks import source_name
 
 
@@ -99,6 +101,18 @@ def test_the_packaged_thresholds_were_made_by_the_command():
     assert world.settings["stage"] == "thresholds"
     assert all(limit.threshold >= 0.01 for limit in world.laws.values())
     assert all(limit.above <= 0.02 * limit.n for limit in world.laws.values())
+
+
+def test_tracks_of_motion_are_judged_by_thresholds_that_name_the_stage():
+    found = packaged_thresholds().of_source(MotionSource().identity())
+    assert found is not None
+    name, motion = found
+    assert name == source_name(MotionSource())
+    assert motion.calibrated_on == "the world 'stage'"
+    assert packaged_thresholds().sources[source_name(WorldSource())].calibrated_on == "the reference world"
+    assert {*motion.laws, *motion.missing} == {*LAWS, ANY}
+    assert all(limit.above <= motion.settings["alarms"] * limit.n for limit in motion.laws.values())
+    assert SourceThresholds(laws={}, settings={"stage": "footage"}).calibrated_on == "footage"
 
 
 def test_a_file_of_ones_own_adds_sources_and_takes_the_place_of_packaged_ones(tmp_path: Path):

@@ -16,7 +16,8 @@ from screentest.metrics.instructions.measures import SKILLS
 from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import ANY, packaged_thresholds, thresholds_digest
 from screentest.metrics.tracking.shape_tracker import WorldSource
-from screentest.metrics.tracking.tracks import source_name
+from screentest.metrics.tracking.stabilized_tracker import MotionSource
+from screentest.metrics.tracking.tracks import TrackSource, source_name
 from screentest.metrics.validation.bench import SOUND_CARD, SOUND_TEXT
 from screentest.metrics.validation.law_card import EVERYDAY, MEDIUM, LawCard
 from screentest.metrics.validation.law_card_text import write_text
@@ -39,11 +40,14 @@ def of_world() -> LawCard:
     return card
 
 
-def test_the_card_is_of_the_packaged_thresholds():
-    name = source_name(WorldSource())
+@pytest.mark.parametrize(("folder", "source"), [("world", WorldSource()), ("stage", MotionSource())])
+def test_the_card_is_of_the_packaged_thresholds(folder: str, source: TrackSource):
+    name = source_name(source)
     limits = packaged_thresholds().sources[name]
-    assert of_world().settings["thresholds"]["digest"] == thresholds_digest({name: limits})
-    assert (DATA / "world" / "CARD.md").read_text("utf-8") == write_text(of_world(), limits)
+    card = packaged_card(source.identity())
+    assert card is not None
+    assert card.settings["thresholds"]["digest"] == thresholds_digest({name: limits})
+    assert (DATA / folder / "CARD.md").read_text("utf-8") == write_text(card, limits)
 
 
 def test_the_skills_card_is_of_the_packaged_limits_and_every_skill_is_right_where_clips_are_plain():
