@@ -14,7 +14,7 @@ from ..tracking.tracks import SHAPES
 from ..tracking.trajectories import Hinge, Path, fit_hinge, fit_line, path_of, until_edge
 from .conditions import require
 from .motion import Finding, bounce, frame_at
-from .steady_frames import steady_frames, subtracts
+from .steady_frames import steady_frames
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -28,7 +28,7 @@ _SLOW: Final = 0.06
 _PASSED: Final = 2.0
 _CENTRAL: Final = 0.35  # of the reach: how far beside the middle a central hit may go
 _RESOLVED: Final = 1.0  # pixels to which the place of an outline is known
-_ROUGH: Final = 1 / 64  # sides to which outlines are known that a tracker finds by subtracting a background
+_NEARBY: Final = 1 / 64  # sides, at least a pixel: a gap that no viewer sees between two things that touch
 _TWO: Final = 0.5  # pixels: a quarter of one for each of two outlines
 _JOINED: Final = 1.35  # of a thing's early area: a larger outline holds another thing as well
 _EARLY: Final = 4  # frames from a thing's first whose median is its size
@@ -119,7 +119,7 @@ def _collision(assigned: RoleAssignment) -> Collision:
         reach=sum(halves),
         smaller=min(halves),
         unresolved=_RESOLVED / tracks.side,
-        nearby=max(_ROUGH if subtracts(assigned) else 0.0, _RESOLVED / tracks.side) + _TWO / tracks.side,
+        nearby=max(_NEARBY, _RESOLVED / tracks.side) + _TWO / tracks.side,
         masses=(areas[0], areas[1]),
     )
 
@@ -150,14 +150,12 @@ def _require_central_hit(away: _F, closing: _F, reach: float) -> None:
 def _alone(assigned: RoleAssignment, role: Role) -> Path | None:
     """Give a path up to where the frame's edge may have touched the thing.
 
-    Of a tracker that subtracts a background, frames in which two things have run into one outline do not say
-    where either is, nor does what a thing shows in part beside them: the whole is taken from such an outline.
+    Frames in which two things have run into one outline do not say where either is, nor does what a thing
+    shows in part beside them: the whole is taken from such an outline.
     """
     if role.track is None:
         return None
     path = path_of(assigned, role.track)
-    if not subtracts(assigned):
-        return until_edge(assigned, path)
     area_T = assigned.tracks.area_NT[role.track]
     alone = ~(area_T[path.frames_K] > _JOINED * _early_area(area_T))
     if not alone.all():
@@ -296,8 +294,8 @@ def _said(before: _F, after: _F) -> dict[str, Json]:
 def causality(assigned: RoleAssignment) -> Finding:
     """Measure how long before the touch the struck thing sets off, in seconds.
 
-    The time in which the first object moves by one and a half pixels is subtracted; of a tracker that
-    subtracts a background, by 1/64 of the frame's side, at least a pixel, and half a pixel.
+    The time in which the first object moves by 1/64 of the frame's side, at least a pixel, and by half a
+    pixel is subtracted: a gap that no viewer sees, and what outlines are known to.
 
     Raises:
         NotApplicable: no collision is expected, or the first thing does not come near, or the second moves

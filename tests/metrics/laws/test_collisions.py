@@ -95,16 +95,16 @@ def test_things_a_pixel_apart_or_into_each_other_only_touch():
         assert causality(cast).severity < 0.03
 
 
-def test_outlines_that_are_found_by_subtracting_a_background_are_known_to_a_64th_of_the_side():
-    """In a frame twice as large that is two pixels; half a pixel comes to it, as of any tracker."""
-    cast = collide(early=0.4)
-    tracks = cast.tracks
-    pixels = ("position_NT2", "box_NT4", "center_NT2", "whole_NT4")
-    larger = {name: (getattr(tracks, name) + 0.5) * 2 - 0.5 for name in pixels}
-    grown = replace(tracks, **larger, height=128, width=128, area_NT=4 * tracks.area_NT)
-    rough = replace(grown, hidden_NT=np.zeros((2, len(T)), bool))
-    for seen, gap in ((grown, 1.5 / 128), (rough, 2.5 / 128)):
-        assert causality(replace(cast, tracks=seen)).severity == pytest.approx(0.4 - gap / 0.3, abs=0.012)
+def test_a_gap_that_no_viewer_sees_is_as_wide_in_a_larger_frame():
+    """Twice as large, it is a 64th of the side and not a pixel; outlines are known to half a pixel."""
+    for scale, gap in ((1, 1.5 / 64), (2, 1.25 / 64)):
+        cast = collide(early=0.4)
+        tracks = cast.tracks
+        pixels = ("position_NT2", "box_NT4", "center_NT2", "whole_NT4")
+        larger = {name: (getattr(tracks, name) + 0.5) * scale - 0.5 for name in pixels}
+        size = {"height": scale * tracks.height, "width": scale * tracks.width}
+        grown = replace(tracks, **larger, **size, area_NT=scale**2 * tracks.area_NT)
+        assert causality(replace(cast, tracks=grown)).severity == pytest.approx(0.4 - gap / 0.3, abs=0.012)
 
 
 def test_two_things_in_one_outline_say_nothing_of_where_either_is():
@@ -128,8 +128,7 @@ def test_two_things_in_one_outline_say_nothing_of_where_either_is():
         for name in places:
             places[name][0, t] = np.nan
         area[0, t], visible[0, t] = np.nan, 0.0
-    hidden = np.zeros((2, len(T)), bool)
-    merged = replace(tracks, **places, area_NT=area, visible_NT=visible, hidden_NT=hidden)
+    merged = replace(tracks, **places, area_NT=area, visible_NT=visible)
     assert lawful < 0.02
     assert causality(replace(cast, tracks=merged)).severity < 0.02
 
