@@ -107,6 +107,10 @@ def validate(
     alarms: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of lawful clips that may be above a threshold.")
     ] = 0.01,
+    any_alarms: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=0.5, help="Likewise, above that of any law; by default the same."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Validate measures on clips of known truth, or calibrate thresholds of laws."""
@@ -190,10 +194,20 @@ def validate(
         if real is not None:
             if n is not None or world != "reference":
                 raise UsageError("--real takes the clips of its folder; leave --n and --world out")
+            if any_alarms is not None:
+                raise UsageError("--real holds any law to the rate of --alarms; leave --any-alarms out")
             file = validation.calibrate_on_footage(out, real, source=source, alarms=alarms)
         else:
             scenes = 120 if n is None else n
-            file = validation.calibrate(out, source=source, n=scenes, seed=seed, world=world, alarms=alarms)
+            file = validation.calibrate(
+                out,
+                source=source,
+                n=scenes,
+                seed=seed,
+                world=world,
+                alarms=alarms,
+                any_alarms=any_alarms,
+            )
         if as_json:
             print_json(file.model_dump(mode="json"))
         else:

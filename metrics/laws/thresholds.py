@@ -148,18 +148,20 @@ def calibrated(
     settings: Mapping[str, Any],
     *,
     alarms: float = ALARMS,
+    any_alarms: float | None = None,
     blunt: Mapping[str, str] = MappingProxyType({}),
 ) -> SourceThresholds:
     """Make thresholds from lawful trials: for each law the largest of the quantiles of every look.
 
     The threshold of ``any`` is for the largest ratio of a severity to its law's threshold, so that holding a
-    clip against twelve laws at once raises no more false alarms than holding it against one. A law that
-    applies to too few of the clips, as the source does not see what it takes, gets none, and says why.
+    clip against twelve laws at once raises no more false alarms than are asked for. A law that applies to too
+    few of the clips, as the source does not see what it takes, gets none, and says why.
 
     Args:
         rows: what `law_trials.run` gave.
         settings: what made them, for the record.
-        alarms: share of lawful clips of a look that may lie above a threshold.
+        alarms: share of lawful clips of a look that may lie above the threshold of a law.
+        any_alarms: likewise, above that of ``any``; by default the same.
         blunt: law -> why it gets no threshold; see `blunt_laws`.
 
     Raises:
@@ -195,7 +197,7 @@ def calibrated(
         ]
         if ratios:
             together[row["look"]].append(max(ratios))
-    laws[ANY] = _largest(together, alarms, LEAST)
+    laws[ANY] = _largest(together, alarms if any_alarms is None else any_alarms, LEAST)
     return SourceThresholds(laws=dict(sorted(laws.items())), missing=missing, settings=dict(settings))
 
 

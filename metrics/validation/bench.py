@@ -108,6 +108,7 @@ def calibrate(
     seed: int = 0,
     world: str = WORLD,
     alarms: float = ALARMS,
+    any_alarms: float | None = None,
 ) -> ThresholdFile:
     """Make the thresholds of a source of tracks from lawful clips, and write them to ``out``/thresholds.json.
 
@@ -120,7 +121,8 @@ def calibrate(
         seed: of the scenes.
         world: whose scenes; another than the reference world has its own looks, and nine times as many scenes
             of a law that one or two families show.
-        alarms: share of lawful clips of a look that may lie above a threshold.
+        alarms: share of lawful clips of a look that may lie above the threshold of a law.
+        any_alarms: likewise, above that of ``any`` law; by default the same.
 
     Raises:
         UsageError: n is too small for the quantile, or ``out`` cannot be written.
@@ -139,11 +141,13 @@ def calibrate(
     log = {**settings, "source": dict(tracker.identity())}
     rows = run_trials(planned, lambda trial: run(trial, tracker), out / _ROWS.format("thresholds"), log)
     recorded = {**settings, "alarms": alarms, "source": dict(tracker.identity()), "versions": _versions()}
+    if any_alarms is not None:
+        recorded["any_alarms"] = any_alarms
     template = Trial("thresholds", seed, "", 0, severity=MEDIUM, world=world)
     broken = [trial for law in LAWS for trial in broken_trials(template, law, max(10, n // 6))]
     tried = run_trials(broken, lambda trial: run(trial, tracker), out / _ROWS.format("violations"), log)
     blunt = blunt_laws(calibrated(rows, recorded, alarms=alarms), tried)
-    made = calibrated(rows, recorded, alarms=alarms, blunt=blunt)
+    made = calibrated(rows, recorded, alarms=alarms, any_alarms=any_alarms, blunt=blunt)
     return write_thresholds(out / THRESHOLDS, source_name(tracker), made)
 
 

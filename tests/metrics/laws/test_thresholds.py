@@ -63,6 +63,13 @@ def test_the_look_with_the_largest_quantile_decides_and_nothing_invisible_is_a_f
     }
 
 
+def test_any_law_has_a_rate_of_its_own_where_one_is_asked():
+    two, five = (calibrated(rows(200), {}, alarms=0.02, any_alarms=rate) for rate in (None, 0.05))
+    assert {law: two.laws[law] for law in LAWS} == {law: five.laws[law] for law in LAWS}
+    assert two.laws[ANY].threshold == pytest.approx(1.0)
+    assert five.laws[ANY].threshold == pytest.approx(191 / 197)
+
+
 def test_a_law_that_hardly_ever_applies_has_no_threshold_and_says_why():
     some = [{**row, "found": {**row["found"], "energy": "nothing falls"}} for row in rows(200)[:-2]]  # type: ignore[dict-item]
     made = calibrated([*some, *rows(200)[-2:]], {})
