@@ -1,20 +1,22 @@
 """Detect truncated files of formats that do not state their length.
 
 GIF, APNG, Ogg, transport streams and y4m declare no length, so FFmpeg reads a truncated file as a shorter
-clip. If the format marks its end, a file without the mark is refused. If it does not, a file that breaks off
-within a frame is refused; any other file gets a note that its end cannot be checked.
+clip; Matroska declares one, but a lost frame that is shown before others leaves no time missing. If the
+format marks its end or its size, a file that lacks part of it is refused. If it does not, a file that breaks
+off within a frame is refused; any other file gets a note that its end cannot be checked.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from .errors import MediaError
 
-__all__ = ["MARKED", "UNKNOWN_END", "CutShortError", "check_ending", "gif_delays"]
+__all__ = ["MARKED", "UNKNOWN_END", "CutShortError", "check_ending", "gif_delays", "with_gif_controls"]
 
 UNKNOWN_END: Final = (
     "its format does not say where it ends: a file cut short between frames looks like a shorter clip"
@@ -51,20 +53,53 @@ def check_ending(path: Path, container: str) -> tuple[str, ...]:
 def gif_delays(path: Path) -> list[int]:
     """Read how long each frame of a GIF is to be shown, in hundredths of a second."""
     with path.open("rb") as file:
-        return list(_gif_frames(file))
+        return [delay or 0 for delay, _ in _gif_pictures(file)]
+
+
+def with_gif_controls(path: Path) -> bytes | None:
+    """Add a graphic control block before every picture of a GIF that has none.
+
+    The block is optional, and writers leave it out where no delay is named. FFmpeg takes pictures without one
+    for parts of the same frame.
+
+    Returns:
+        The whole file with the blocks; None where it lacks none, holds one picture, is no GIF or breaks off.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"GIF8":
+            return None
+        file.seek(0)
+        try:
+            pictures = list(_gif_pictures(file))
+        except CutShortError:
+            return None
+        bare = [place for delay, place in pictures if delay is None]
+        if not bare or len(pictures) < 2:
+            return None
+        file.seek(0)
+        whole = file.read()
+    cuts = [0, *bare, len(whole)]
+    return _GIF_CONTROL.join(whole[start:end] for start, end in pairwise(cuts))
+
+
+_GIF_CONTROL: Final = b"\x21\xf9\x04\x00\x00\x00\x00\x00"
+"""A graphic control block (GIF89a, section 23): no delay, nothing transparent, nothing disposed of."""
 
 
 def _gif(file: BinaryIO) -> bool:
-    for _ in _gif_frames(file):
+    for _ in _gif_pictures(file):
         pass
     return True
 
 
-def _gif_frames(file: BinaryIO) -> Iterator[int]:
-    """Walk the blocks of a GIF (GIF89a, sections 15 to 27) and yield the delay of every picture."""
+def _gif_pictures(file: BinaryIO) -> Iterator[tuple[int | None, int]]:
+    """Walk the blocks of a GIF (GIF89a, sections 15 to 27) and yield the delay and place of every picture.
+
+    The delay is None where no graphic control block comes before the picture.
+    """
     head = _take(file, 13)
     _color_table(file, head[10])
-    delay = 0
+    delay: int | None = None
     while True:
         kind = file.read(1)
         if kind == b"\x3b":
@@ -75,11 +110,12 @@ def _gif_frames(file: BinaryIO) -> Iterator[int]:
             if label == b"\xf9" and len(block) >= 4:
                 delay = int.from_bytes(block[1:3], "little")
         elif kind == b"\x2c":
+            place = file.tell() - 1
             _color_table(file, _take(file, 9)[8])
             _take(file, 1)
             _sub_blocks(file)
-            yield delay
-            delay = 0
+            yield delay, place
+            delay = None
         elif kind == b"":
             raise CutShortError("it lacks the trailer that ends a GIF")
         elif kind != b"\x00":  # some writers pad
@@ -177,6 +213,30 @@ def _transport(file: BinaryIO) -> bool:
     return False
 
 
+def _matroska(file: BinaryIO) -> bool:
+    """Hold the size of the segment (RFC 8794, sections 4 to 6; RFC 9559) to that of the file."""
+    if _take(file, 4) != b"\x1a\x45\xdf\xa3":
+        return False
+    _skip(file, _ebml_size(file) or 0)
+    if _take(file, 4) != b"\x18\x53\x80\x67":
+        return False
+    segment = _ebml_size(file)
+    if segment is None:
+        return False  # written to a pipe
+    _skip(file, segment)
+    return True
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """Read the size of an element: its length is in the leading zeros; None for one that is all ones."""
+    first = _take(file, 1)[0]
+    length = 9 - first.bit_length()
+    if length > 8:
+        return None
+    value = int.from_bytes(bytes([first & (0xFF >> length)]) + _take(file, length - 1), "big")
+    return None if value == (1 << 7 * length) - 1 else value
+
+
 def _take(file: BinaryIO, count: int) -> bytes:
     data = file.read(count)
     if len(data) < count:
@@ -199,6 +259,7 @@ _CHECKS: Final[dict[str, Callable[[BinaryIO], bool]]] = {
     "ogg": _ogg,
     "yuv4mpegpipe": _y4m,
     "mpegts": _transport,
+    "matroska,webm": _matroska,
 }
 
 MARKED: Final = frozenset(_CHECKS)

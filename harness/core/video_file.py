@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clip_info import ClipInfo
-from .endings import MARKED, check_ending, gif_delays
+from .endings import MARKED, check_ending, gif_delays, with_gif_controls
 from .errors import MediaError
 from .limits import check_frames, check_rate, check_size, is_rate
 from .rgb import RgbConverter
@@ -222,6 +222,8 @@ def open_video_file(
     from av.error import FFmpegError
 
     try:
+        if not head or head.startswith(b"GIF8"):
+            held = with_gif_controls(path) or held
         # A playlist may not make FFmpeg open other files or addresses: it gets one open file and no protocol.
         with (
             _Source(path) if held is None else _Held(held, path) as file,

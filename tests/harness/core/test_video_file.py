@@ -57,6 +57,41 @@ def test_delays_of_zero_are_shown_as_browsers_show_them_and_noted(tmp_path: Path
     assert any("shown for 0.1 s" in note for note in info.notes)
 
 
+@pytest.mark.parametrize("delays", [{}, {"duration": 0}])
+def test_every_picture_of_a_gif_without_delays_is_a_frame(tmp_path: Path, delays: dict[str, int]) -> None:
+    """Pillow leaves the block with the delay out then, and FFmpeg joins pictures without one."""
+    pictures = [Image.fromarray(frame) for frame in moving_disc(9)]
+    path = tmp_path / "a.gif"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **delays)
+    frames, times, info = read(path)
+    with Image.open(path) as image:
+        for number, frame in enumerate(frames):
+            image.seek(number)
+            np.testing.assert_array_equal(frame, np.asarray(image.convert("RGB")))
+    np.testing.assert_allclose(times, np.arange(9) / 10)
+    assert (info.frames, info.fps) == (9, pytest.approx(10))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(MediaError, match="truncated"):
+        read(path)
+
+
+def test_matroska_that_lacks_its_last_packet_is_truncated_though_time_is_not_missing(tmp_path: Path) -> None:
+    """The last packet may be of a frame that is shown before others, and then no time is missing."""
+    path = encode(tmp_path / "a.mkv", texture(20, 48, 48), options={"bf": "3"})
+    whole = path.read_bytes()
+    for lost in (1, 100, len(whole) // 50):
+        path.write_bytes(whole[:-lost])
+        with pytest.raises(MediaError, match="truncated"):
+            read(path)
+    path.write_bytes(whole)
+    assert read(path)[2].frames == 20
+
+
+def test_matroska_that_was_written_to_a_pipe_has_no_size_and_is_read(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mkv", moving_disc(6), container_options={"live": "1"})
+    assert read(path)[2].frames == 6
+
+
 @pytest.mark.parametrize(("codec", "name"), [("libx264", "a.h264"), ("libx265", "a.hevc")])
 def test_a_bare_stream_has_the_rate_that_its_codec_states(tmp_path: Path, codec: str, name: str) -> None:
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
