@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     from ...harness.core.keys import Json
     from ...harness.core.media import ClipInfo, Window
 
-__all__ = ["SHOTS", "SHOTS_COLUMNS", "SMALL_FRAMES", "ShotsEncoder", "SmallFramesEncoder"]
+__all__ = [
+    "SHOTS",
+    "SHOTS_COLUMNS",
+    "SMALL_FRAMES",
+    "UNLIKE",
+    "ShotsEncoder",
+    "SmallFramesEncoder",
+    "change_between",
+]
 
 _VERSION = 1
 SHOTS: Final = "shots"
 SHOTS_COLUMNS: Final = ("change",)
 """\\|a - b\\|^2 / (\\|a\\|^2 + \\|b\\|^2) of the thumbnails of two neighbouring frames: 0 for the same
 picture, 1 for unrelated ones and between a picture and a flat frame, up to 2."""
+UNLIKE: Final = 0.5
+"""Change over which two pictures are more unlike than like."""
 SMALL_FRAMES: Final = "small-frames"
 _SIDE: Final = 16
 _SMALL: Final = 8
@@ -62,14 +72,24 @@ class _Changes:
 
     def push(self, window: Window) -> None:
         for frame_HWC in window.frames_THWC:
-            small = _thumbnail(frame_HWC, _SIDE).reshape(-1, 3).astype(np.float64)
-            small -= small.mean(axis=0)
+            small = _uncolored(frame_HWC)
             if self._last is not None:
                 self._rows.append(_change(self._last, small))
             self._last = small
 
     def finish(self) -> Feature:
         return np.array(self._rows, np.float64).reshape(-1, len(SHOTS_COLUMNS))
+
+
+def change_between(one_HWC: NDArray[np.uint8], two_HWC: NDArray[np.uint8]) -> float:
+    """Compare two frames by their thumbnails, as `SHOTS_COLUMNS` says."""
+    return _change(_uncolored(one_HWC), _uncolored(two_HWC))
+
+
+def _uncolored(frame_HWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Make a thumbnail of a frame and take its mean color off."""
+    small = _thumbnail(frame_HWC, _SIDE).reshape(-1, 3).astype(np.float64)
+    return small - small.mean(axis=0)
 
 
 def _change(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base import NotApplicable, Sample, Scored, measure
 from ..encoders.base import Feature
-from ..encoders.shots import SHOTS, SMALL_FRAMES
+from ..encoders.shots import SHOTS, SMALL_FRAMES, UNLIKE
 from .blank import BLANK, refuse_blank
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cuts", "cuts_of", "find_cuts", "find_loop", "loop", "seconds_a_row", "shots_of"]
 
-_UNLIKE: Final = 0.5
-"""Change over which two pictures are more unlike than like."""
 _STANDS_OUT: Final = 3.0
 """How many times the median change of the pairs around it a cut has at least."""
 _AROUND: Final = 5
@@ -70,7 +68,7 @@ def find_cuts(change_T: NDArray[np.floating]) -> list[int]:
         [3]
     """
     found: list[int] = []
-    for pair in np.flatnonzero(change_T >= _UNLIKE):
+    for pair in np.flatnonzero(change_T >= UNLIKE):
         around = np.concatenate([change_T[max(0, pair - _AROUND) : pair], change_T[pair + 1 :][:_AROUND]])
         if len(around) >= 2 and change_T[pair] >= _STANDS_OUT * np.median(around):
             found.append(int(pair) + 1)

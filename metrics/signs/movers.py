@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..encoders.base import NotApplicable
 from ..tracking.foreground import differing, estimate_background, remove_ghosts, slope, steepness
+from ..tracking.registration import Step
 from ..tracking.stabilization import View, stabilize
 
 __all__ = ["Blob", "Movers", "find_movers", "outlined"]
@@ -98,13 +100,13 @@ class Movers:
         )
 
 
-def find_movers(frames_THWC: _Frames) -> Movers:
-    """Find what stands out from what is behind it, in each frame of a shot.
+def find_movers(frames_THWC: _Frames, steps: Sequence[Step] | None = None) -> Movers:
+    """Find what stands out from what is behind it, in each frame of a shot; ``steps`` as of `stabilize`.
 
     Raises:
         NotApplicable: there is a cut, most of the frame changes, or there is too much to tell apart.
     """
-    view = stabilize(frames_THWC)
+    view = stabilize(frames_THWC, steps)
     canvas, spread = estimate_background(view.steady_THWC)
     misplaced = _MISPLACED[int(view.moves)]
     masks = differing(
@@ -112,7 +114,7 @@ def find_movers(frames_THWC: _Frames) -> Movers:
     )
     remove_ghosts(view.steady_THWC, canvas, masks)
     behind: list[_F32] = []
-    blobs: list[list[Blob]] = []
+    outlines: list[list[_B]] = []
     flooded = 0
     still = None if view.moves else misplaced * steepness(canvas)
     for t, frame in enumerate(view.even_THWC):
@@ -123,16 +125,17 @@ def find_movers(frames_THWC: _Frames) -> Movers:
         flooded += bool(found) and float(np.mean(np.any(found, axis=0))) > _TOO_MUCH
         least = max(12.0, _SMALLEST * frame.shape[0] * frame.shape[1])
         found = [mask for mask in found if mask.sum() >= least]
-        blobs.append([_blob(frame, t, mask) for mask in outlined(frame, seen, found)])
+        outlines.append(outlined(frame, seen, found))
         behind.append(seen)
-    _refuse(view, blobs, flooded)
+    _refuse(view, outlines, flooded)
+    blobs = [[_blob(view.even_THWC[t], t, mask) for mask in masks] for t, masks in enumerate(outlines)]
     return Movers(view.even_THWC, behind, blobs, spread, view.moves)
 
 
-def _refuse(view: View, blobs: list[list[Blob]], flooded: int) -> None:
-    if flooded > 0.5 * len(blobs):
+def _refuse(view: View, outlines: list[list[_B]], flooded: int) -> None:
+    if flooded > 0.5 * len(outlines):
         raise NotApplicable("more than half of the picture changes, so that no background can be told")
-    often = float(np.median([len(here) for here in blobs]))
+    often = float(np.median([len(here) for here in outlines]))
     if view.moves and often > _MANY:
         raise NotApplicable("the camera moves past things at several depths")
     if often > _CROWDED:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .medians import channel_sum, median_levels
 from .shadows import shaded
 
 __all__ = ["SHADE", "differing", "estimate_background", "remove_ghosts", "slope", "steepness"]
@@ -32,11 +33,11 @@ def estimate_background(frames_THWC: _Frames) -> tuple[_F32, float]:
     away. There the background is continued from its surroundings, layer by layer: the color of any frame that
     is nearest to the background so far replaces the median, if it is much nearer.
     """
-    picked = frames_THWC[:: max(1, -(-len(frames_THWC) // _SAMPLES))].astype(np.float32)
-    background: _F32 = np.median(picked, axis=0)
+    levels = frames_THWC[:: max(1, -(-len(frames_THWC) // _SAMPLES))]
+    background, picked = median_levels(levels), levels.astype(np.float32)
     spread = max(1.4826 * float(np.median(np.abs(picked[:: max(1, len(picked) // 8)] - background))), 0.5)
     weak, strong = (max(levels, spreads * spread) for levels, spreads in (_WEAK, _STRONG))
-    away = np.linalg.norm(picked - background, axis=3)
+    away = np.stack([np.sqrt(channel_sum(np.square(frame - background))) for frame in picked])
     doubtful = _solid((away > weak).mean(axis=0) > _DOUBTFUL)
     _continue_background(background, doubtful, picked, (weak, strong))
     return background, spread
@@ -105,7 +106,7 @@ def differing(
         apart = frame - background
         if spread > 3.0:
             apart = np.asarray(cv2.GaussianBlur(apart, (3, 3), 0.8))
-        away = np.sqrt(np.square(apart).sum(axis=2))
+        away = np.sqrt(channel_sum(np.square(apart)))
         if tolerance_HW is not None:
             away = np.maximum(away - tolerance_HW, 0.0)
         differs = (away > weak) & ~shaded(apart, background, weak, shade)
@@ -113,10 +114,14 @@ def differing(
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         blobs: list[_B] = []
         for contour in contours:
-            filled = np.zeros(mask.shape, np.uint8)
-            cv2.drawContours(filled, [contour], -1, 1, cv2.FILLED)
-            blob = filled.astype(bool)
-            if blob.sum() >= smallest and away[blob].max() > strong:
+            left, top, wide, high = cv2.boundingRect(contour)
+            inside = slice(top, top + high), slice(left, left + wide)
+            filled = np.zeros((high, wide), np.uint8)
+            cv2.drawContours(filled, [contour], -1, 1, cv2.FILLED, offset=(-left, -top))
+            part = filled.astype(bool)
+            if part.sum() >= smallest and away[inside][part].max() > strong:
+                blob = np.zeros(mask.shape, bool)
+                blob[inside] = part
                 blobs.append(blob)
         found.append(blobs)
     return found
@@ -147,7 +152,7 @@ def _edges(image_HWC: _F32) -> _F32:
     import cv2
 
     dx, dy = (np.asarray(cv2.Sobel(image_HWC, cv2.CV_32F, *order)) for order in ((1, 0), (0, 1)))
-    return np.sqrt(np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2))
+    return np.sqrt(channel_sum(np.square(dx)) + channel_sum(np.square(dy)))
 
 
 def _rim(blob: _B) -> _B:
@@ -163,7 +168,7 @@ def slope(image_HWC: _F32) -> _F32:
     import cv2
 
     dx, dy = (np.asarray(cv2.Sobel(image_HWC, cv2.CV_32F, *order, scale=1 / 8)) for order in ((1, 0), (0, 1)))
-    return np.sqrt(np.square(dx).sum(axis=2) + np.square(dy).sum(axis=2))
+    return np.sqrt(channel_sum(np.square(dx)) + channel_sum(np.square(dy)))
 
 
 def steepness(background_HWC: _F32) -> _F32:

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .medians import channel_sum
+
 __all__ = ["shaded", "without_shadows"]
 
 _F = NDArray[np.float32]
@@ -28,8 +30,8 @@ def shaded(apart_HW3: _F, background_HW3: _F, aside: float, darkest: float) -> _
         aside: levels of RGB by which a shadow's hue may be off the background's.
         darkest: share of the background's brightness that a shadow takes away at most.
     """
-    along = (apart_HW3 * background_HW3).sum(axis=2) / np.maximum(np.square(background_HW3).sum(axis=2), 1.0)
-    off = np.linalg.norm(apart_HW3 - along[:, :, None] * background_HW3, axis=2)
+    along = channel_sum(apart_HW3 * background_HW3) / np.maximum(channel_sum(np.square(background_HW3)), 1.0)
+    off = np.sqrt(channel_sum(np.square(apart_HW3 - along[..., None] * background_HW3)))
     return (along > -darkest) & (along < 0) & (off < aside)
 
 

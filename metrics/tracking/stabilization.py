@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,24 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders.base import NotApplicable
+from .medians import largest_channel, median_levels
+from .recent import content_key, recently
+from .registration import AGREES, FEWEST, Step, mapped, spread_corners, steps_between
 
 __all__ = ["View", "stabilize"]
 
 _Frames = NDArray[np.uint8]
 _F = NDArray[np.float64]
 _F32 = NDArray[np.float32]
-_CORNERS: Final = 240
-_PARTS: Final = 4  # rows and columns of a frame, each with as many corners at most
-_AGREES: Final = 1.0  # pixels: largest residual of a corner that agrees with the camera's motion
-_FEWEST: Final = 8  # corners
-_STILL: Final = 0.12  # pixels: a median motion from frame to frame below this is none
 _LARGEST: Final = 2.0  # frames: sides of the canvas at most
 _EVEN: Final = 0.03  # logarithm of a gain: less is no change of the light
 _ROUNDS: Final = 2
-_EXPLAINS: Final = 0.6  # of what no motion leaves: a motion that leaves more is noise
 _MOST: Final = 0.5  # of the corners
-_CUT: Final = 0.35  # of the corners: if fewer can be followed and the colors change, there is a cut
-_OTHER: Final = 0.5  # correlation of two histograms of color: below this a frame shows something else
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,8 @@ class View:
         """Draw frame ``t`` in the light of the brightest frame, in which things show their colors best."""
         if np.all(self.light_3 == 1):
             return self.even_THWC[t]
-        return np.rint(self.even_THWC[t] * self.light_3).clip(0, 255).astype(np.uint8)
+        levels = np.arange(256, dtype=np.uint8)[:, None] * self.light_3
+        return _looked_up(self.even_THWC[t : t + 1], np.rint(levels).clip(0, 255).astype(np.uint8)[None])[0]
 
     def seen_from(self, canvas_HWC: _F32, t: int) -> _F32:
         """Draw what is on the canvas as frame ``t`` sees it."""
@@ -78,33 +75,46 @@ class View:
         return np.asarray(cv2.warpPerspective(whole, self.to_canvas_T33[t], (width, height), flags=flags)) > 0
 
 
-def stabilize(frames_THWC: _Frames) -> View:
+def stabilize(frames_THWC: _Frames, steps: Sequence[Step] | None = None) -> View:
     """Take the camera's motion and the changes of the light out of a clip, uint8 RGB (T, H, W, 3).
 
+    The motion and the light of the last clips are kept, so that all that read a clip share them.
+
+    Args:
+        frames_THWC: the clip.
+        steps: from each frame to the next, if they are known.
+
     Raises:
-        NotApplicable: there is a cut, or the camera's motion cannot be followed.
+        NotApplicable: there is a cut.
     """
     import cv2
 
-    steps, agree = _steps(frames_THWC)
+    steps = steps_between(frames_THWC) if steps is None else steps
+    cut = next((t + 1 for t, step in enumerate(steps) if step.cut), None)
+    if cut is not None:
+        raise NotApplicable(f"there is a cut before frame {cut}; give each shot as a clip of its own")
+    key = content_key(frames_THWC)
+    shares = [step.share for step in steps]
     height, width = frames_THWC.shape[1:3]
     chain = np.stack([np.eye(3)] * len(frames_THWC))  # from each frame to the first
     for t, step in enumerate(steps):
-        chain[t + 1] = chain[t] @ np.linalg.inv(step)
-    if all(np.array_equal(step, np.eye(3)) for step in steps):
-        gains = _gains(frames_THWC, np.ones(frames_THWC.shape[:3], bool))
+        chain[t + 1] = chain[t] @ np.linalg.inv(step.matrix_33)
+    if all(np.array_equal(step.matrix_33, np.eye(3)) for step in steps):
+        whole = np.ones(frames_THWC.shape[:3], bool)
+        gains = recently(("gains", key), lambda: _gains(frames_THWC, whole))
         even, light = _divided(frames_THWC, gains), _brightest(gains)
-        return View(even, even, chain, light, _camera(chain, agree, (height, width)), moves=False)
-    to_middle = _refined(frames_THWC, np.linalg.inv(chain[len(chain) // 2]) @ chain)
-    camera = _camera(np.linalg.inv(to_middle[0]) @ to_middle, agree, (height, width))
+        return View(even, even, chain, light, _camera(chain, shares, (height, width)), moves=False)
+    to_first = np.linalg.inv(chain[len(chain) // 2]) @ chain
+    to_middle = recently(("middle", key), lambda: _refined(frames_THWC, to_first))
+    camera = _camera(np.linalg.inv(to_middle[0]) @ to_middle, shares, (height, width))
     to_canvas, size = _canvas(to_middle, (height, width))
     steady = np.empty((len(frames_THWC), size[1], size[0], 3), np.uint8)
     known = np.empty(steady.shape[:3], bool)
-    whole = np.full((height, width), 255, np.uint8)
+    full = np.full((height, width), 255, np.uint8)
     for t, frame in enumerate(frames_THWC):
         steady[t] = cv2.warpPerspective(frame, to_canvas[t], size, flags=cv2.INTER_LINEAR)
-        known[t] = np.asarray(cv2.warpPerspective(whole, to_canvas[t], size, flags=cv2.INTER_NEAREST)) > 0
-    gains = _gains(steady, known)
+        known[t] = np.asarray(cv2.warpPerspective(full, to_canvas[t], size, flags=cv2.INTER_NEAREST)) > 0
+    gains = recently(("gains", key), lambda: _gains(steady, known))
     even = _divided(frames_THWC, gains)
     steady = _divided(steady, gains)
     middle_HWC = _median(steady, known)
@@ -113,114 +123,13 @@ def stabilize(frames_THWC: _Frames) -> View:
     return View(even, steady, to_canvas, _brightest(gains), camera, moves=True)
 
 
-def _steps(frames_THWC: _Frames) -> tuple[list[_F], list[float]]:
-    """Fit the camera's motion from each frame to the next, and the share of the corners that agree."""
-    import cv2
-
-    grays = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8) for frame in frames_THWC]
-    steps: list[_F] = []
-    shares: list[float] = []
-    for t in range(len(grays) - 1):
-        start, end, tried = _corners(grays[t], grays[t + 1])
-        if tried >= _FEWEST and len(start) < _CUT * tried and _differs(frames_THWC[t], frames_THWC[t + 1]):
-            raise NotApplicable(f"there is a cut before frame {t + 1}; give each shot as a clip of its own")
-        if len(start) < _FEWEST:
-            steps.append(np.eye(3))
-            shares.append(np.nan)
-            continue
-        step, share = _fit(start, end)
-        steps.append(step)
-        shares.append(share)
-    return steps, shares
-
-
-def _corners(gray: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[_F, _F, int]:
-    """Follow corners to the next frame and back: those that come back, and how many were tried."""
-    import cv2
-
-    corners = _spread_corners(gray)
-    if not len(corners):
-        return np.empty((0, 2)), np.empty((0, 2)), 0
-    settings: dict[str, Any] = {"winSize": (15, 15), "maxLevel": 3}
-    there, found, _ = cv2.calcOpticalFlowPyrLK(gray, after, corners, np.empty_like(corners), **settings)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(after, gray, there, np.empty_like(corners), **settings)
-    away = np.linalg.norm(np.asarray(back - corners).reshape(-1, 2), axis=1)
-    good = (np.asarray(found).ravel() > 0) & (np.asarray(again).ravel() > 0) & (away < 0.7)
-    start, end = (np.asarray(points, np.float64).reshape(-1, 2)[good] for points in (corners, there))
-    return start, end, len(corners)
-
-
-def _spread_corners(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Find the best corners of each part of a frame, (P, 1, 2), so that no thing of much detail has most."""
-    import cv2
-
-    height, width = gray.shape
-    found: list[NDArray[np.float32]] = []
-    for row in range(_PARTS):
-        for column in range(_PARTS):
-            top, left = row * height // _PARTS, column * width // _PARTS
-            part = gray[top : (row + 1) * height // _PARTS, left : (column + 1) * width // _PARTS]
-            corners: Any = cv2.goodFeaturesToTrack(
-                part, _CORNERS // _PARTS**2, 0.05, 4
-            )  # None: there are none
-            if corners is not None:
-                found.append(np.asarray(corners, np.float32) + np.array([left, top], np.float32))
-    return np.concatenate(found) if found else np.empty((0, 1, 2), np.float32)
-
-
-def _differs(one: _Frames, two: _Frames) -> bool:
-    import cv2
-
-    bins = [8, 8, 8]
-    pair = [cv2.calcHist([f], [0, 1, 2], None, bins, [0, 256] * 3) for f in (one, two)]
-    return float(cv2.compareHist(pair[0], pair[1], cv2.HISTCMP_CORREL)) < _OTHER
-
-
-def _fit(start: _F, end: _F) -> tuple[_F, float]:
-    """Fit no motion, a similarity, or a homography: the simplest that explains most of the corners."""
-    import cv2
-
-    moved = np.linalg.norm(end - start, axis=1)
-    still = np.eye(3), float(np.mean(moved < _AGREES))
-    rests = float(np.median(moved))
-    if rests < _STILL:
-        return still
-    # OpenCV's stubs do not know that these give None where nothing fits.
-    similar: Any
-    whole: Any
-    kept: Any
-    similar, kept = cv2.estimateAffinePartial2D(start, end, ransacReprojThreshold=_AGREES, confidence=0.999)
-    found: list[tuple[_F, float]] = []
-    if similar is not None and kept is not None:
-        found.append((np.vstack([np.asarray(similar, np.float64), [0, 0, 1]]), float(np.mean(kept))))
-    if len(start) >= 2 * _FEWEST:
-        whole, kept = cv2.findHomography(start, end, cv2.RANSAC, _AGREES, confidence=0.999)
-        if whole is not None:
-            found.append((np.asarray(whole, np.float64), float(np.mean(kept)) - 0.15))  # it has more freedom
-    if not found:
-        return still
-    best, share = max(found, key=lambda pair: pair[1])
-    left = float(np.median(np.linalg.norm(_seen(start, best) - end, axis=1)))
-    center, size = start.mean(axis=0), max(float(np.ptp(start, axis=0).max()), 1.0)
-    away = float(np.linalg.norm(_seen(center[None], best)[0] - center))
-    if left > _EXPLAINS * rests or away > size:  # noise, or a fit that no camera makes in one frame
-        return still
-    return best, share
-
-
-def _seen(points_P2: _F, matrix_33: _F) -> _F:
-    """Map points by a homography."""
-    flat = np.concatenate([points_P2, np.ones((len(points_P2), 1))], axis=1) @ matrix_33.T
-    return flat[:, :2] / flat[:, 2:]
-
-
 def _refined(frames_THWC: _Frames, to_middle_T33: _F) -> _F:
     """Register each frame with the middle one directly, from where the steps have put it."""
     import cv2
 
     grays = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8) for frame in frames_THWC]
     middle = len(grays) // 2
-    corners = _spread_corners(grays[middle])
+    corners = spread_corners(grays[middle])
     if not len(corners):
         return to_middle_T33
     start = np.asarray(corners, np.float64).reshape(-1, 2)
@@ -228,20 +137,20 @@ def _refined(frames_THWC: _Frames, to_middle_T33: _F) -> _F:
     for t, gray in enumerate(grays):
         if t == middle:
             continue
-        guess = _seen(start, np.linalg.inv(to_middle_T33[t])).astype(np.float32)[:, None]
+        guess = mapped(start, np.linalg.inv(to_middle_T33[t])).astype(np.float32)[:, None]
         height, width = gray.shape
         inside = ((guess >= 0) & (guess < (width, height))).all(axis=(1, 2))
-        if inside.sum() < 2 * _FEWEST:
+        if inside.sum() < 2 * FEWEST:
             continue
         at, near = (np.array(p[inside].reshape(-1, 2), order="C").reshape(-1, 1, 2) for p in (corners, guess))
         end, found, _ = cv2.calcOpticalFlowPyrLK(
             grays[middle], gray, at, near, winSize=(15, 15), maxLevel=1, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
         )
         good = np.asarray(found).ravel() > 0
-        if good.sum() < 2 * _FEWEST:
+        if good.sum() < 2 * FEWEST:
             continue
         matrix: Any
-        matrix, kept = cv2.findHomography(end[good], at[good], cv2.RANSAC, _AGREES, confidence=0.999)
+        matrix, kept = cv2.findHomography(end[good], at[good], cv2.RANSAC, AGREES, confidence=0.999)
         if matrix is not None and float(np.mean(kept)) > _MOST:
             refined[t] = matrix
     return refined
@@ -256,7 +165,7 @@ def _camera(chain_T33: _F, shares: list[float], size: tuple[int, int]) -> _F:
     for t, to_first in enumerate(chain_T33):
         here = np.linalg.inv(to_first)
         points = middle + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        seen = _seen(points, here)
+        seen = mapped(points, here)
         area = abs(float(np.linalg.det(seen[1:] - seen[0])))
         if t:
             agreed = min(agreed, shares[t - 1])
@@ -279,27 +188,27 @@ def _canvas(to_middle_T33: _F, size: tuple[int, int]) -> tuple[_F, tuple[int, in
     return shift @ to_middle_T33, (int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1)
 
 
+def _picked(count: int) -> slice:
+    return slice(None, None, max(1, count // 48))
+
+
 def _median(frames_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _Frames:
-    picked = slice(None, None, max(1, len(frames_THWC) // 48))
-    values = frames_THWC[picked].astype(np.float32)
-    if known_THW[picked].all():
-        return np.median(values, axis=0).astype(np.uint8)
-    values[~known_THW[picked]] = np.nan
-    empty = ~known_THW[picked].any(axis=0)
-    values[0][empty] = 0.0
-    return np.nanmedian(values, axis=0).astype(np.uint8)
+    at = _picked(len(frames_THWC))
+    return median_levels(frames_THWC[at], known_THW[at]).astype(np.uint8)
 
 
 def _gains(steady_THWC: _Frames, known_THW: NDArray[np.bool_]) -> _F:
     """Estimate how bright each frame is, by channel, as a factor of the median over time, (T, 3)."""
     gains = np.ones((len(steady_THWC), 3))
+    at = _picked(len(steady_THWC))
     for _ in range(_ROUNDS):
-        middle = np.maximum(_median(_divided(steady_THWC, gains), known_THW).astype(np.float32), 1.0)
+        middle = median_levels(_divided(steady_THWC[at], gains[at]), known_THW[at])
+        middle = np.maximum(np.floor(middle), 1.0)
         bright = middle.min(axis=2) > 12
         for t, frame in enumerate(steady_THWC):
-            at = bright & known_THW[t] & (frame.max(axis=2) < 250)
-            if at.sum() > 50:
-                gains[t] = np.median(frame[at] / middle[at], axis=0)
+            shown = bright & known_THW[t] & (largest_channel(frame) < 250)
+            if shown.sum() > 50:
+                gains[t] = np.median(frame[shown] / middle[shown], axis=0)
     return gains if float(np.abs(np.log(np.maximum(gains, 1e-3))).max()) > _EVEN else np.ones_like(gains)
 
 
@@ -310,5 +219,15 @@ def _brightest(gains_T3: _F) -> _F:
 def _divided(frames_THWC: _Frames, gains_T3: _F) -> _Frames:
     if np.all(gains_T3 == 1):
         return frames_THWC
-    scaled = frames_THWC / np.maximum(gains_T3, 0.05)[:, None, None]
-    return np.rint(scaled).clip(0, 255).astype(np.uint8)
+    levels = np.arange(256, dtype=np.uint8)[:, None] / np.maximum(gains_T3, 0.05)[:, None]
+    return _looked_up(frames_THWC, np.rint(levels).clip(0, 255).astype(np.uint8))
+
+
+def _looked_up(frames_THWC: _Frames, tables_TL3: _Frames) -> _Frames:
+    """Put the levels of a table, of 256 for each channel, in place of those of each frame."""
+    import cv2
+
+    changed = np.empty_like(frames_THWC)
+    for frame, table, after in zip(frames_THWC, tables_TL3, changed, strict=True):
+        after[:] = cv2.LUT(frame, np.ascontiguousarray(table[None]))
+    return changed

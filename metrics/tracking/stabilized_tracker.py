@@ -36,7 +36,7 @@ __all__ = ["MotionSource", "MotionTracker"]
 _Frames = NDArray[np.uint8]
 _B = NDArray[np.bool_]
 _F32 = NDArray[np.float32]
-_VERSION: Final = 2
+_VERSION: Final = 3
 _LONGEST: Final = 256  # pixels of the longer side
 _MOST: Final = 600  # frames
 _SHADOW: Final = 0.8  # of the background's brightness: how much a shadow of a lamp takes away
@@ -106,9 +106,7 @@ class MotionTracker:
     def _follow(self, view: View) -> NDArray[np.float64]:
         background, spread = background_behind(view.steady_THWC, _SHADOW)
         misplaced = _MISPLACED[int(view.moves)]
-        separator = Separator()
-        rows: list[NDArray[np.float64]] = []
-        counts: list[int] = []
+        outlines: list[list[NDArray[np.uint8]]] = []  # packed, as there may be many
         flooded = 0
         for t, frame in enumerate(view.even_THWC):
             behind = view.seen_from(background, t)
@@ -119,19 +117,27 @@ class MotionTracker:
             blobs = _without_slivers(blobs)
             if view.moves:  # what comes into the picture at its edge is no thing yet
                 blobs = [blob for blob in blobs if blob[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].any()]
-            counts.append(len(blobs))
-            found = [Found(mask, 1.0) for mask in separator.separate(frame, blobs)]
-            rows.append(measure_masks(view.lit(t), t, found))
+            outlines.append([np.packbits(blob) for blob in blobs])
         if flooded > 0.5 * len(view.even_THWC):
             raise NotApplicable(
                 "more than half of the frame changes, so that no background can be told from what moves"
             )
-        if view.moves and float(np.median(counts)) > _MANY:
+        if view.moves and float(np.median([len(here) for here in outlines])) > _MANY:
             raise NotApplicable(
                 "the camera moves past things at several depths, so that what moves cannot be told from what "
                 "is nearer or farther"
             )
+        separator = Separator()
+        rows: list[NDArray[np.float64]] = []
+        for t, frame in enumerate(view.even_THWC):
+            blobs = [_unpacked(bits, frame.shape[:2]) for bits in outlines[t]]
+            found = [Found(mask, 1.0) for mask in separator.separate(frame, blobs)]
+            rows.append(measure_masks(view.lit(t), t, found))
         return np.concatenate(rows)
+
+
+def _unpacked(bits: NDArray[np.uint8], shape: tuple[int, ...]) -> _B:
+    return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool)
 
 
 def _without_ghosts(tracks: Tracks) -> Tracks:

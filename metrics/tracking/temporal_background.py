@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .medians import channel_sum, median_levels
 from .shadows import shaded
 
 __all__ = ["background_behind"]
@@ -43,11 +44,11 @@ def background_behind(frames_THWC: _Frames, shade: float) -> tuple[_F32, float]:
         frames_THWC: uint8 RGB.
         shade: share of the background's brightness that a shadow takes away at most.
     """
-    picked = frames_THWC[:: max(1, -(-len(frames_THWC) // _SAMPLES))].astype(np.float32)
-    background: _F32 = np.median(picked, axis=0)
+    levels = frames_THWC[:: max(1, -(-len(frames_THWC) // _SAMPLES))]
+    background, picked = median_levels(levels), levels.astype(np.float32)
     spread = max(1.4826 * float(np.median(np.abs(picked[:: max(1, len(picked) // 8)] - background))), 0.5)
     weak, strong = (max(levels, spreads * spread) for levels, spreads in (_WEAK, _STRONG))
-    away = np.linalg.norm(picked - background, axis=3)
+    away = np.stack([np.sqrt(channel_sum(np.square(frame - background))) for frame in picked])
     sure = (away < weak).mean(axis=0) >= _SURE
     doubtful = _grown(~sure, 1)
     if not doubtful.any() or doubtful.all():
@@ -85,7 +86,7 @@ def _colors_over_time(values_TP3: _F32, weak: float) -> _Seen:
     for start in range(0, pixels, _CHUNK):
         part = slice(start, min(start + _CHUNK, pixels))
         values = values_TP3[:, part]
-        near_TTP = np.linalg.norm(values[:, None] - values[None], axis=3) < weak
+        near_TTP = np.stack([np.sqrt(channel_sum(np.square(values - one))) < weak for one in values])
         left_TP = np.ones(values.shape[:2], bool)
         for k in range(_COLORS):
             votes = (near_TTP & left_TP[None]).sum(axis=1) * left_TP

@@ -12,6 +12,7 @@ The measures of `laws` and `instructions` read only tracks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...harness.core.keys import canonical_json
 from ..encoders.base import Record
 from .outlines import OUTLINES
 
@@ -32,6 +34,7 @@ __all__ = [
     "TrackSource",
     "Tracker",
     "Tracks",
+    "is_same_tracker",
     "plain_noun",
     "source_name",
 ]
@@ -189,6 +192,30 @@ def source_name(source: TrackSource) -> str:
     """Name a tracker for messages, by kind and version: ``world 1``. Thresholds use its whole identity."""
     identity = source.identity()
     return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
+
+
+CARRIED: Final = {
+    ("motion", 2): "version 2 missed cuts between shots of like colors; where there are none, it is the same",
+}
+"""Trackers at versions whose later versions change no track of a shot -> why: thresholds and cards that were
+made of single shots hold for these, too."""
+
+
+def is_same_tracker(made: Mapping[str, Json], used: Mapping[str, Json]) -> bool:
+    """Say whether what was made with one tracker holds for the tracks of another, both by their identities.
+
+    Example:
+        >>> is_same_tracker({"source": "motion", "version": 2}, {"source": "motion", "version": 3})
+        True
+        >>> is_same_tracker({"source": "world", "version": 0}, {"source": "world", "version": 1})
+        False
+    """
+    plain = [json.loads(canonical_json(dict(one))) for one in (made, used)]
+    if plain[0] == plain[1]:
+        return True
+    if (made.get("source"), made.get("version")) not in CARRIED:
+        return False
+    return {**plain[0], "version": None} == {**plain[1], "version": None}
 
 
 class Tracker(Protocol):

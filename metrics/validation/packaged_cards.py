@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...harness.core.config import Config
+from ..tracking.tracks import is_same_tracker
 from .goal_card import GoalCard
 from .hallucination_card import HallucinationCard
 from .law_card import LawCard
@@ -114,4 +115,5 @@ def _read(model: type[C], *where: str) -> C | None:
 
 
 def _same(source: Mapping[str, Any], identity: Mapping[str, Json]) -> bool:
-    return all(source.get(key) == identity.get(key) for key in ("source", "version"))
+    named = ({key: one.get(key) for key in ("source", "version")} for one in (source, identity))
+    return is_same_tracker(*named)

@@ -17,7 +17,7 @@ from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import ANY, packaged_thresholds, thresholds_digest
 from screentest.metrics.tracking.shape_tracker import WorldSource
 from screentest.metrics.tracking.stabilized_tracker import MotionSource
-from screentest.metrics.tracking.tracks import TrackSource, source_name
+from screentest.metrics.tracking.tracks import TrackSource
 from screentest.metrics.validation.bench import SOUND_CARD, SOUND_TEXT
 from screentest.metrics.validation.law_card import EVERYDAY, MEDIUM, LawCard
 from screentest.metrics.validation.law_card_text import write_text
@@ -42,8 +42,9 @@ def of_world() -> LawCard:
 
 @pytest.mark.parametrize(("folder", "source"), [("world", WorldSource()), ("stage", MotionSource())])
 def test_the_card_is_of_the_packaged_thresholds(folder: str, source: TrackSource):
-    name = source_name(source)
-    limits = packaged_thresholds().sources[name]
+    found = packaged_thresholds().of_source(source.identity())
+    assert found is not None
+    name, limits = found
     card = packaged_card(source.identity())
     assert card is not None
     assert card.settings["thresholds"]["digest"] == thresholds_digest({name: limits})
