@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...harness.core.arrays import Floats
 from ...harness.core.counts import counted
@@ -63,9 +64,10 @@ def area_under_curve(
     """Compute the share of *all* pairs, matched or not, in which ``high`` is above ``low``, with ties half.
 
     The area under the ROC curve (Mann-Whitney): how well one threshold for all scenes would do. The interval
-    is the delete-one-cluster jackknife; where every pair agrees, which shows no spread, it is what a share q
-    of scenes that do otherwise could still hide: (1 - q)^2, q bounded by the rule of three. Where the area is
-    the same without any one cluster and neither 0 nor 1, as by chance with few scenes, there is no interval.
+    is the delete-one-cluster jackknife. Where every pair agrees, or each scene has the same scores twice, the
+    sample shows no spread: the interval is then what a share q of scenes that do otherwise could still hide,
+    which keep (1 - q)^2 of the pairs, q bounded by the rule of three. Where the area is otherwise the same
+    without any one cluster, as by chance with few scenes, there is no interval.
 
     Args:
         low: scores that should be the lower ones, (n,), finite.
@@ -82,11 +84,11 @@ def area_under_curve(
     value = _area(below, above)
     names = sorted(set(clusters))
     member = np.array(clusters)
-    if len(names) > 1 and value in (0.0, 1.0):
-        share = 1 - (1 - confidence) / 2
-        unseen = (1 - share) ** (2 / len(names))  # (1 - q)^2, where q is 1 - (1 - share)^(1 / G)
-        notes = ("all pairs agree: the sample shows no spread", *((ROUGH,) if len(names) < FEW else ()))
-        ends = (unseen, 1.0) if value == 1.0 else (0.0, 1 - unseen)
+    if len(names) > 1 and (value in (0.0, 1.0) or _unmoved(below, above, member)):
+        kept = ((1 - confidence) / 2) ** (2 / len(names))  # (1 - q)^2, where q is 1 - (half the rest)^(1 / G)
+        what = "all pairs agree" if value in (0.0, 1.0) else "no scene's scores differ"
+        notes = (f"{what}: the sample shows no spread", *((ROUGH,) if len(names) < FEW else ()))
+        ends = kept * value, 1 - kept * (1 - value)
         return Interval(value, *ends, f"rule of three, {counted(len(names), 'prompt')}", notes)
     without = {name: _area(below[member != name], above[member != name]) for name in names if len(names) > 1}
     return _with_spread(jackknife_interval(value, without, confidence, bounds=_BOUNDS))
@@ -99,6 +101,12 @@ def _with_spread(found: Interval) -> Interval:
     return Interval(
         found.value, None, None, "none", ("the sample shows no spread: no interval can be given",)
     )
+
+
+def _unmoved(below: Floats, above: Floats, member: NDArray[np.str_]) -> bool:
+    """Say whether each cluster has the same scores on both sides."""
+    one, two = (np.lexsort((scores, member)) for scores in (below, above))
+    return bool(np.array_equal(below[one], above[two]))
 
 
 def _area(below: Floats, above: Floats) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from pydantic import field_validator
 
 from ...harness.core.arrays import Floats
 from ...harness.core.config import Config
@@ -42,6 +43,7 @@ Found: TypeAlias = Literal[
 anything else ``sees`` (the value gets worse), ``rewards`` (it gets better), ``moves`` (neither is better),
 ``faint`` or ``blind``; ``unknown`` where too few clips have a value."""
 _CONFIDENCE: Final = 0.95
+_NO_SPREAD: Final = "the sample shows no spread: no interval can be given"
 TELLS: Final = 0.7
 """Area under the curve from which a threshold tells acceptably (Hosmer and Lemeshow 2000, section 5.2.4)."""
 FEWEST: Final = 11
@@ -69,6 +71,16 @@ class MeasureRow(Config):
     severities: tuple[float, ...]
     areas: tuple[Estimate, ...]
     found: Found
+
+    @field_validator("areas")
+    @classmethod
+    def _claim_no_certainty(cls, areas: tuple[Estimate, ...]) -> tuple[Estimate, ...]:
+        """Take away an interval of no width, as the jackknife of older cards gave where no clip moved."""
+        none = {"low": None, "high": None, "method": "none", "notes": (_NO_SPREAD,)}
+        return tuple(
+            area.model_copy(update=none) if area.low is not None and area.low == area.high else area
+            for area in areas
+        )
 
 
 class MeasureAbout(Config):

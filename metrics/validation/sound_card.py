@@ -17,7 +17,7 @@ from ...harness.core.clip_info import ClipInfo
 from ...harness.core.config import Config
 from ...harness.core.estimate import Estimate
 from ...harness.core.items import ClipSettings, make_item
-from ...harness.core.stats import cluster_bootstrap_mean, rate_interval
+from ...harness.core.stats import bounded_mean_interval, rate_interval
 from ...harness.core.templates import render_markdown
 from ..base import MEASURES, NotApplicable, Sample, Scored
 from .sound_scenes import FAULTS, FPS, SECONDS, as_coded, planted, record_of, scene
@@ -235,9 +235,8 @@ def _auc(
         for row in kept
         if len(good)
     ]
-    interval = cluster_bootstrap_mean(
-        shares, [str(row["number"]) for row in kept], _CONFIDENCE, seed=[measure, *where], bounds=(0.0, 1.0)
-    )
+    numbers = [str(row["number"]) for row in kept][: len(shares)]
+    interval = bounded_mean_interval(shares, numbers, _CONFIDENCE, (0.0, 1.0))
     left_out = {"not_applicable": len(bad) - len(kept)} if len(kept) < len(bad) else {}
     return SoundRow.of(
         interval,

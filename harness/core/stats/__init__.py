@@ -16,7 +16,7 @@ same table in any order gives the same number to the last bit.
 
 from __future__ import annotations
 
-from .bounds import mean_bound, prompts_to_clear, rate_bound, unseen_prompts
+from .bounds import bounded_mean_interval, mean_bound, prompts_to_clear, rate_bound, unseen_prompts
 from .clusters import spread_of_prompts
 from .differences import Standing, newcombe_interval, paired_rate_interval, standing
 from .interval import FEW, ROUGH, Bounds, Interval, difference_bounds
@@ -50,6 +50,7 @@ __all__ = [
     "Ranking",
     "Standing",
     "benjamini_hochberg",
+    "bounded_mean_interval",
     "cluster_bootstrap",
     "cluster_bootstrap_mean",
     "components",

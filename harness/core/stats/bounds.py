@@ -27,11 +27,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..arrays import Floats
+from ..counts import counted
 from .clusters import by_cluster, spread_of_prompts
-from .interval import Bounds, check_confidence
+from .interval import FEW, NO_VALUES, ROUGH, Bounds, Interval, check_confidence, cut
 from .power import needed_without_failures
 
-__all__ = ["UNSEEN", "mean_bound", "prompts_to_clear", "rate_bound", "unseen_prompts"]
+__all__ = [
+    "UNSEEN",
+    "bounded_mean_interval",
+    "mean_bound",
+    "prompts_to_clear",
+    "rate_bound",
+    "unseen_prompts",
+]
 
 UNSEEN = 0.10
 """Share of prompts that a sample must be likely to show one of, before a mean without an end is bounded."""
@@ -79,6 +87,37 @@ def mean_bound(
         return None
     bound = _upper(sample, confidence)
     return bound if side == "upper" else -bound
+
+
+def bounded_mean_interval(
+    values: Sequence[float], clusters: Sequence[str], confidence: float, bounds: tuple[float, float]
+) -> Interval:
+    """Compute the mean of clustered values of a known range, with `mean_bound` on either side.
+
+    It holds for few prompts of which one is unlike all others, where a bootstrap sees hardly any spread in
+    most resamples and the whole range in the rest.
+
+    Raises:
+        ValueError: a value is not finite or lies outside the range, or the confidence is not in (0, 1).
+
+    Example:
+        >>> found = bounded_mean_interval([1.0] * 11 + [0.5], [str(i) for i in range(12)], 0.95, (0, 1))
+        >>> round(found.low, 2), round(found.high, 2)
+        (0.68, 1.0)
+    """
+    check_confidence(confidence)
+    if not values:
+        return NO_VALUES
+    each = (1 + confidence) / 2  # the two sides share the error
+    low = mean_bound(values, clusters, each, "lower", bounds)
+    high = mean_bound(values, clusters, each, "upper", bounds)
+    assert low is not None  # the range has both ends
+    assert high is not None
+    mean = math.fsum(values) / len(values)
+    low, high = cut(mean, low, high, bounds)
+    groups = len(set(clusters))
+    notes = (ROUGH,) if groups < FEW else ()
+    return Interval(mean, low, high, f"Gaffke's bound on either side, {counted(groups, 'prompt')}", notes)
 
 
 def rate_bound(values: Sequence[float], clusters: Sequence[str], confidence: float, side: Side) -> float:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from screentest.harness.core.stats import (
     benjamini_hochberg,
+    bounded_mean_interval,
     cluster_bootstrap,
     cluster_bootstrap_mean,
     components,
@@ -335,6 +336,32 @@ def test_bounds_do_not_depend_on_order_and_enclose_the_mean(table, rng: random.R
             [-v for v, _ in table], split(table)[1], 0.95, "lower" if sign > 0 else "upper", (-1.0, 0.0)
         )
         assert mirrored == pytest.approx(-found, abs=1e-9)
+
+
+def test_a_mean_of_a_range_is_bounded_on_either_side_and_one_outlier_of_few_leaves_an_interval():
+    found = bounded_mean_interval([1.0] * 11 + [0.5], own[:12], 0.95, (0.0, 1.0))
+    assert found.value == pytest.approx(11.5 / 12)
+    assert found.low == mean_bound([1.0] * 11 + [0.5], own[:12], 0.975, "lower", (0.0, 1.0))
+    assert found.high == mean_bound([1.0] * 11 + [0.5], own[:12], 0.975, "upper", (0.0, 1.0))
+    assert 0.6 < (found.low or 0) < 0.75
+    equal = bounded_mean_interval([1.0] * 12, own[:12], 0.95, (0.0, 1.0))
+    assert (equal.low, equal.high) == (pytest.approx(0.025 ** (1 / 12)), 1.0)  # the rule of three
+    turned = bounded_mean_interval([0.0] * 11 + [0.5], own[:12], 0.95, (0.0, 1.0))
+    assert (turned.low, turned.high) == (pytest.approx(1 - found.high), pytest.approx(1 - found.low))  # type: ignore[operator]
+    assert bounded_mean_interval([], [], 0.95, (0.0, 1.0)).low is None
+
+
+@pytest.mark.slow
+def test_the_bounds_on_either_side_cover_means_of_few_values_most_of_which_are_one():
+    """Shares that are 1 but for one in eight, uniform there: truth 0.9375; 2000 samples of 6 and of 12."""
+    rng = np.random.default_rng(7)
+    for n in (6, 12):
+        held = 0
+        for _ in range(2000):
+            values = np.where(rng.random(n) < 1 / 8, rng.random(n), 1.0)
+            found = bounded_mean_interval(values.tolist(), own[:n], 0.95, (0.0, 1.0))
+            held += (found.low or 0) <= 0.9375 <= (found.high or 0)
+        assert held / 2000 >= 0.95
 
 
 def test_a_mean_without_an_end_is_bounded_from_29_prompts_on() -> None:

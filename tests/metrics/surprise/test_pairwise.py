@@ -81,7 +81,6 @@ def test_pairs_of_one_scene_are_one_scene():
     [
         ([0, 0, 0, 4, 0, 1], [1, 0, 3, 2, 4, 0], "aabbcc", 2 / 3),  # 2/3 also without any one scene
         ([1, 3], [0, 2], "ab", 0.25),
-        ([3] * 12, [3] * 12, "abcdefghijkl", 0.5),
     ],
 )
 def test_a_sample_that_shows_no_spread_gives_no_interval(
@@ -91,6 +90,25 @@ def test_a_sample_that_shows_no_spread_gives_no_interval(
     found = area_under_curve(low, high, list(scenes), 0.95)
     assert found.value == pytest.approx(value)
     assert (found.low, found.high, found.notes) == (None, None, (note,))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scenes"),
+    [
+        ([3] * 12, [3] * 12, "abcdefghijkl"),
+        (list(range(12)), list(range(12)), "abcdefghijkl"),
+        ([1, 2] * 6, [2, 1] * 6, "aabbccddeeff"),  # each scene has the same two scores on either side
+    ],
+)
+def test_scenes_whose_scores_do_not_differ_may_hide_a_share_that_do(
+    low: list[float], high: list[float], scenes: str
+):
+    found = area_under_curve(low, high, list(scenes), 0.95)
+    kept = 0.025 ** (2 / len(set(scenes)))  # pairs of two scenes like those that were seen
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, kept / 2, 1 - kept / 2))
+    assert found.notes[0] == "no scene's scores differ: the sample shows no spread"
+    turned = area_under_curve([-x for x in high], [-x for x in low], list(scenes), 0.95)
+    assert (turned.low, turned.high) == pytest.approx((1 - found.high, 1 - found.low))  # type: ignore[operator]
 
 
 def test_scenes_of_equal_shares_with_ties_are_bounded_by_the_rule_of_three():

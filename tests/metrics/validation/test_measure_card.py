@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from screentest.harness.core.estimate import Estimate
 from screentest.metrics.base import Measure
-from screentest.metrics.validation.measure_card import MeasureCard, make_measure_card, rank_correlation
+from screentest.metrics.validation.measure_card import (
+    MeasureCard,
+    MeasureRow,
+    make_measure_card,
+    rank_correlation,
+)
 from screentest.metrics.validation.measure_report import measure_text, summary_columns
 from screentest.metrics.validation.measure_trials import CLEAN, ClipRow
+from screentest.metrics.validation.packaged_cards import packaged_measures
 
 SEES: Mapping[str, Any] = {
     "blur": "rises",
@@ -121,10 +128,25 @@ def test_a_corruption_that_changes_no_clip_is_blind_without_an_interval_of_no_wi
     ]
     card = make_measure_card(rows, {"planted": measure("planted", {"blur": "rises"})}, SETTINGS)
     areas = [area for row in card.rows for area in row.areas]
-    assert [(area.value, area.low, area.high) for area in areas] == [(0.5, None, None)] * 4
-    assert all("the sample shows no spread" in area.notes[0] for area in areas)
+    kept = 0.025 ** (2 / 12)  # pairs of two clips that no corruption moved
+    for area in areas:
+        assert (area.value, area.low, area.high) == pytest.approx((0.5, kept / 2, 1 - kept / 2))
+        assert "the sample shows no spread" in area.notes[0]
     assert {row.corruption: row.found for row in card.rows} == {"blur": "not seen", "noise": "blind"}
-    assert "| 0.50; 0.50 | blind |" in measure_text(card)
+    assert "| 0.50 [0.27, 0.73]; 0.50 [0.27, 0.73] | blind |" in measure_text(card)
+
+
+def test_no_card_claims_certainty_by_an_interval_of_no_width(card: MeasureCard) -> None:
+    sure = Estimate(value=0.5, low=0.5, high=0.5, confidence=0.95, n=30, clusters=30, method="jackknife")
+    row = card.rows[0].model_dump() | {"areas": (sure, sure.model_copy(update={"high": 0.6}))}
+    none, kept = MeasureRow.model_validate(row).areas
+    assert (none.value, none.low, none.high) == (0.5, None, None)
+    assert (kept.low, kept.high) == (0.5, 0.6)
+    for source in ("world", "real", "stage"):
+        packaged = packaged_measures(source)
+        assert packaged is not None
+        areas = [area for row in packaged.rows for area in row.areas]
+        assert not [area for area in areas if area.low is not None and area.low == area.high]
 
 
 def test_the_card_in_words(card: MeasureCard) -> None:
