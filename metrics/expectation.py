@@ -228,6 +228,9 @@ class Expectation(Config):
     drag: bool | None = Field(default=None, description="the air, or the ground, slows what moves")
     in_depth: bool | None = Field(default=None, description="things come towards the camera, or go away")
     constant_light: bool | None = Field(default=None, description="the light stays as it is")
+    static: bool | None = Field(
+        default=None, description="rigid things at rest are all that is seen; the camera alone may move"
+    )
     elastic: bool | None = Field(default=None, description="what meets springs apart without any loss")
     at_rest: tuple[ObjectNumber, ...] = Field(
         default=(), description="objects that rest until something touches them"

@@ -16,9 +16,11 @@ class Sign:
         frame: the first that shows it.
         box: left, top, right, bottom in pixels, the last two excluded.
         kind: what happens, in a word.
+        shot: first and last frame of the shot that shows it, where the clip has several.
     """
 
     strength: float
     frame: int
     box: tuple[int, int, int, int]
     kind: str
+    shot: tuple[int, int] | None = None

@@ -23,9 +23,9 @@ from ..laws.motion import Finding
 from ..laws.thresholds import FOOTAGE, SourceThresholds, calibrated
 from ..tracking.tracks import ClipShape, Tracks, TrackSource
 
-__all__ = ["footage_thresholds"]
+__all__ = ["MANIFEST", "footage_thresholds", "listed_clips"]
 
-_MANIFEST: Final = "manifest.jsonl"
+MANIFEST: Final = "manifest.jsonl"
 
 
 def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> SourceThresholds:
@@ -69,7 +69,7 @@ def footage_thresholds(folder: Path, source: TrackSource, alarms: float) -> Sour
 
 def _rows(folder: Path, source: TrackSource) -> list[dict[str, Any]]:
     """Hold each clip of a folder against every law: ``file``, ``look`` and ``found`` of each."""
-    listed = _listed(folder)
+    listed = listed_clips(folder)
     rows: list[dict[str, Any]] = []
     with track("following", len(listed)) as ticker:
         for name, expect in listed:
@@ -78,12 +78,17 @@ def _rows(folder: Path, source: TrackSource) -> list[dict[str, Any]]:
     return rows
 
 
-def _listed(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
+def listed_clips(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    """Read the manifest of a folder: each file, and what is expected of it.
+
+    Raises:
+        UsageError: there is none, or a line of it is wrong.
+    """
     try:
-        lines = (folder / _MANIFEST).read_text("utf-8").splitlines()
+        lines = (folder / MANIFEST).read_text("utf-8").splitlines()
     except OSError:
         raise UsageError(
-            f"{folder} has no {_MANIFEST}; write one, with a line such as "
+            f"{folder} has no {MANIFEST}; write one, with a line such as "
             '{"file": "a.mp4", "expect": {"objects": [{"name": "ball"}]}} for each clip'
         ) from None
     listed: list[tuple[str, Mapping[str, Any]]] = []
@@ -96,14 +101,14 @@ def _listed(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
             if not isinstance(name, str) or not isinstance(expect, dict) or not expect:
                 raise ValueError
         except (ValueError, KeyError, TypeError):
-            raise UsageError(f"line {number} of {folder / _MANIFEST} has no 'file' and 'expect'") from None
+            raise UsageError(f"line {number} of {folder / MANIFEST} has no 'file' and 'expect'") from None
         try:
             check_expectation(expect)
             listed.append((safe_name(folder, name, links=False), expect))
         except UsageError as error:
-            raise UsageError(f"line {number} of {folder / _MANIFEST} is wrong: {error}") from None
+            raise UsageError(f"line {number} of {folder / MANIFEST} is wrong: {error}") from None
     if not listed:
-        raise UsageError(f"{folder / _MANIFEST} names no clips")
+        raise UsageError(f"{folder / MANIFEST} names no clips")
     return listed
 
 

@@ -19,15 +19,16 @@ from ...harness.core.estimate import Estimate
 from ...harness.core.files import survey_videos
 from ...harness.core.media import open_clip
 from ...harness.core.progress import note, track
-from ...harness.core.stats import cluster_bootstrap_mean, rate_interval
+from ...harness.core.stats import bounded_mean_interval, rate_interval
 from ...harness.core.templates import render_markdown
 from ..base import MEASURES, NotApplicable
 from ..encoders.base import Record
-from ..signs.encoder import SignsEncoder, signs_of
+from ..signs.encoder import WARP, SignsEncoder, signs_of
 from ..signs.findings import Sign
-from ..signs.measures import LIMITS
+from ..signs.measures import LIMITS, NOT_STATIC, is_static
+from .footage import MANIFEST, listed_clips
 from .measure_card import TELLS
-from .sign_trials import FAULTS, SEVERITIES, SignTrial, lawful_sign_trials, planted_sign_trials, trial_frames
+from .sign_trials import FAULTS, SEVERITIES, SignTrial, lawful_sign_trials, planted_sign_trials, trial_clip
 
 __all__ = [
     "SignAlarms",
@@ -138,8 +139,8 @@ def measured_versions() -> dict[str, int]:
 
 
 def sign_trials(world: str, n: int, seed: int) -> list[SignTrial]:
-    """Plan ``n`` clips of each fault at each severity, and a third as many lawful ones of each family."""
-    planned = lawful_sign_trials(world, seed, max(1, round(n / 3)))
+    """Plan ``n`` clips of each fault at each severity, and the lawful ones of `lawful_sign_trials`."""
+    planned = lawful_sign_trials(world, seed, n)
     for name in LIMITS:
         for fault in FAULTS[f"signs.{name}"]:
             planned += planted_sign_trials(world, seed, n, fault)
@@ -148,8 +149,14 @@ def sign_trials(world: str, n: int, seed: int) -> list[SignTrial]:
 
 def run_sign_trial(trial: SignTrial) -> dict[str, Any]:
     """Look for signs in one clip: ``found`` has for each sign its strength and frame, or the reason."""
-    frames, clip = trial_frames(trial)
-    return {"found": {name: _found(sign) for name, sign in signs_of(frames, clip.fps).items()}}
+    made, clip = trial_clip(trial)
+    found = {name: _found(sign) for name, sign in signs_of(made.draw(), clip.fps).items()}
+    return {"found": _asked(found, made.expect)}
+
+
+def _asked(found: dict[str, Any], expect: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Leave out what the measures do not say without a word in the ``expect`` of a clip."""
+    return found if is_static(expect) else {**found, WARP: NOT_STATIC}
 
 
 def _found(sign: Sign | str | None) -> str | list[float | None]:
@@ -161,15 +168,18 @@ def _found(sign: Sign | str | None) -> str | list[float | None]:
 def footage_rows(folder: Path) -> list[dict[str, Any]]:
     """Look for signs in every video of a folder that can be read; a warning names the others.
 
+    A manifest.jsonl in it, with a ``file`` and an ``expect`` a line, may say which scenes are static.
+
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or a line of its manifest is wrong.
     """
     names = survey_videos(folder).videos
+    expects = dict(listed_clips(folder)) if (folder / MANIFEST).is_file() else {}
     rows: list[dict[str, Any]] = []
     with track("clips", len(names)) as ticker:
         for name in names:
             try:
-                rows.append({"file": name, "found": _of_file(folder / name)})
+                rows.append({"file": name, "found": _asked(_of_file(folder / name), expects.get(name))})
             except MediaError as error:
                 note(f"warning: left out: {error}")
             ticker.advance()
@@ -225,8 +235,7 @@ def _cell(name: str, bad: Sequence[Row], lawful: Sequence[Row]) -> SignCell:
     scenes = [_scene(row) for row in held]
     shares = [float(((s > low) + 0.5 * (s == low)).mean()) for s in strengths if len(low)]
     fault, severity = str(bad[0]["fault"]), float(bad[0]["severity"])
-    seed = ["sign card", name, fault, severity]
-    auc = cluster_bootstrap_mean(shares, scenes[: len(shares)], _CONFIDENCE, seed=seed, bounds=(0.0, 1.0))
+    auc = bounded_mean_interval(shares, scenes[: len(shares)], _CONFIDENCE, (0.0, 1.0))
     flags = [float(s >= LIMITS[name]) for s in strengths]
     families: dict[str, tuple[int, int]] = {}
     for row, flag in zip(held, flags, strict=True):

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...generators.worlds.registry import World, find_world
+from ...generators.worlds.trials import TrialClip
 from ...harness.core.items import ClipSettings
 from ...harness.core.keys import Json, seeded_rng
 
-__all__ = ["FAULTS", "SEVERITIES", "SignTrial", "lawful_sign_trials", "planted_sign_trials", "trial_frames"]
+__all__ = ["FAULTS", "SEVERITIES", "SignTrial", "lawful_sign_trials", "planted_sign_trials", "trial_clip"]
 
 FAULTS: Final[dict[str, tuple[str, ...]]] = {
     "signs.appears": ("vanish", "uninvited", "double"),
@@ -43,22 +41,30 @@ class SignTrial:
 
 
 def lawful_sign_trials(world: str, seed: int, n: int) -> list[SignTrial]:
-    """List ``n`` lawful clips of each family, but no puzzle, with room in the world's first native size."""
+    """List lawful clips of each family, but no puzzle, with room in the world's first native size.
+
+    There are ``n`` of each family whose scenes are static, and a third as many of the others.
+    """
     found = find_world(world)
     clip = found.native_clips[0]
     return [
         SignTrial(world, seed, family, i)
         for family in found.families
         if family not in found.puzzles and found.fits(family, clip)
-        for i in range(n)
+        for i in range(n if _static(found, family) else max(1, round(n / 3)))
     ]
 
 
 def planted_sign_trials(world: str, seed: int, n: int, fault: str) -> list[SignTrial]:
-    """List ``n`` scenes with a fault at each severity, spread over the families that can show it."""
+    """List ``n`` scenes with a fault at each severity, spread over the families that can show it.
+
+    A picture bends where the scene is static, as it must be for the sign to say something.
+    """
     found = find_world(world)
     clip = found.native_clips[0]
     families = [f for f in found.families if fault in found.breakable(f) and found.fits(f, clip)]
+    if fault in FAULTS["signs.warp"]:
+        families = [f for f in families if _static(found, f)]
     return [
         SignTrial(world, seed, families[k % len(families)], k // len(families), fault, severity)
         for k in range(n if families else 0)
@@ -66,12 +72,15 @@ def planted_sign_trials(world: str, seed: int, n: int, fault: str) -> list[SignT
     ]
 
 
-def trial_frames(trial: SignTrial) -> tuple[NDArray[np.uint8], ClipSettings]:
-    """Draw a trial's clip, uint8 RGB (T, H, W, 3)."""
+def trial_clip(trial: SignTrial) -> tuple[TrialClip, ClipSettings]:
+    """Make the clip of a trial, which says what is expected of it."""
     world = find_world(trial.world)
     clip = world.native_clips[0]
-    scene = _scene(world, trial, clip)
-    return world.scene_clip(scene, clip).draw(), clip
+    return world.scene_clip(_scene(world, trial, clip), clip), clip
+
+
+def _static(world: World, family: str) -> bool:
+    return world.facts(family, {}).get("static") is True
 
 
 def _scene(world: World, trial: SignTrial, clip: ClipSettings) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,15 +130,62 @@ def test_a_picture_that_bends_is_seen_and_one_that_pans_or_dims_is_not():
     assert strength(signs_of(panned, 10), "warp") < 0.02
     dims = (frames * np.linspace(1, 0.5, 20)[:, None, None, None]).astype(np.uint8)
     assert strength(signs_of(dims, 10), "warp") == 0
+    joined = signs_of(np.concatenate([other(panned), bent]), 10)["warp"]
+    assert isinstance(joined, Sign)
+    assert joined.shot == (20, 39)
+    assert joined.frame >= 20
 
 
 def test_where_nothing_can_be_said_there_is_a_reason():
     still = signs_of(film(lambda t: []), 10)
     assert still["appears"] == "nothing is seen to move, to appear or to go"
-    cut = film(goes)
-    cut[10:] = 255 - film(goes)[10:, ::-1, :, ::-1] // 3
-    found = signs_of(cut, 10)["appears"]
-    assert found == "there is a cut before frame 10; give each shot as a clip of its own"
+    short = np.concatenate([film(goes)[:7], other(film(goes))[:6]])
+    found = signs_of(short, 10)["appears"]
+    assert found == "there are cuts, the first before frame 7, and no shot has 8 frames"
+    stills = np.concatenate([film(lambda t: [])[:9], other(film(lambda t: []))])
+    found = signs_of(stills, 10)["appears"]
+    assert found == (
+        "none of its 2 shots can be judged: in the longest, nothing is seen to move, to appear or to go"
+    )
+
+
+def other(frames: Frames) -> Frames:
+    """Make a shot of another place of a shot."""
+    return np.asarray(255 - frames[:, ::-1, :, ::-1] // 3)
+
+
+def vanishes(t: int):
+    return goes(t) if t < 9 else []
+
+
+def test_each_shot_is_judged_by_itself_and_a_sign_in_any_is_one_of_the_clip():
+    lawful, broken = film(goes), film(vanishes)
+    assert seen(signs_of(np.concatenate([lawful, other(lawful)]), 10)) == []
+    for first, second, shot, frame in (
+        (broken, other(lawful), (0, 19), 8),
+        (lawful, other(broken), (20, 39), 28),
+        (other(lawful), broken, (20, 39), 28),
+    ):
+        found = signs_of(np.concatenate([first, second]), 10)
+        assert seen(found) == ["appears"]
+        sign = found["appears"]
+        assert isinstance(sign, Sign)
+        assert (sign.frame, sign.shot) == (frame, shot)
+
+
+def test_the_evidence_names_the_shot_the_judged_ones_and_how_many_there_are():
+    joined = np.concatenate([film(goes), other(film(vanishes)), film(goes)[:5]])
+    measure = MEASURES.get("signs.appears").function
+    assert measure is not None
+    scored = measure(sample(encoded(joined, 10)))
+    assert isinstance(scored, Scored)
+    assert (scored.value, scored.evidence["first_frame"]) == (1.0, 28)
+    assert scored.evidence["shot"] == [20, 39]
+    assert scored.evidence["judged"] == [[0, 19], [20, 39]]
+    assert scored.evidence["shots"] == 3
+    alone = measure(sample(encoded(film(vanishes), 10)))
+    assert isinstance(alone, Scored)
+    assert not {"shot", "judged", "shots"} & set(alone.evidence)
 
 
 def test_a_picture_that_changes_all_over_is_refused_without_a_warning():
@@ -157,9 +205,27 @@ def encoded(frames: Frames, fps: float) -> Record:
     return record
 
 
-def sample(record: Record) -> Sample:
+def sample(record: Record, expect: dict[str, Any] | None = None) -> Sample:
     info = ClipInfo(96, 96, 10.0, 20, 2.0, "h264", "mp4")
-    return Sample(make_item("a", 0, ClipSettings()), "ok", info, {}, records={SIGNS: record})
+    item = make_item("a", 0, ClipSettings(), expect=expect)
+    return Sample(item, "ok", info, {}, records={SIGNS: record})
+
+
+def bending(found: float) -> Record:
+    whole = {"strength": found, "first_frame": 5, "box": [0, 0, 96, 96], "kind": "bends"}
+    return Record({}, {"warp": whole})
+
+
+def test_a_picture_may_bend_unless_the_prompt_says_that_the_scene_is_static():
+    warp = MEASURES.get("signs.warp").function
+    assert warp is not None
+    for expect in (None, {"camera": "pan-left"}, {"static": False}):
+        with pytest.raises(NotApplicable, match="does not say 'static: true'"):
+            warp(sample(bending(0.9), expect))
+    broken, kept = (warp(sample(bending(found), {"static": True})) for found in (0.9, 0.1))
+    assert isinstance(broken, Scored)
+    assert isinstance(kept, Scored)
+    assert (broken.value, kept.value) == (1.0, 0.0)
 
 
 def test_measures_give_the_frame_the_box_and_the_strength():
