@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["listing", "measure_records", "runs_table"]
 
 FITNESS: Final = (
-    "fitness: of laws, with a tracker on a kind of clips: fit, blunt (falls short) or none (no threshold). "
+    "fitness: of laws, with a tracker on a kind of clips, and of signs and puzzles, by fault: fit, blunt "
+    "(falls short) or none (no threshold). "
     "Elsewhere, on footage too, it is not measured. --json has the intervals."
 )
 
@@ -158,18 +159,20 @@ def listing(kind: str) -> Table:
 
 
 def measure_records() -> list[dict[str, Any]]:
-    """List the measures for JSON; ``fitness`` has an object a card with the law, and is empty for others."""
+    """List the measures for JSON; ``fitness`` has an object a card and fault, and is empty for others."""
     fit = _fitness()
     return [{**row, "fitness": list(fit.get(row["name"], ()))} for row in listing("measures").records()]
 
 
 def _fitness() -> dict[str, list[dict[str, Any]]]:
-    """Say what the packaged cards of laws make of each measure of a law: name -> an object a card."""
+    """Say what the packaged cards make of the measures of laws, signs and puzzles: name -> objects."""
     from ...metrics.laws.evaluation import LAWS
+    from ...metrics.validation.fault_fitness import goal_records, sign_records
     from ...metrics.validation.law_fitness import records
     from ...metrics.validation.packaged_cards import law_cards
 
-    return {f"physics.{law}": records(law_cards(), law) for law in LAWS}
+    laws = {f"physics.{law}": records(law_cards(), law) for law in LAWS}
+    return {**laws, **sign_records(), **goal_records()}
 
 
 def _told(found: Sequence[Mapping[str, Any]]) -> str:

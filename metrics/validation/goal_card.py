@@ -104,12 +104,16 @@ class GoalCard(Config):
         return tuple(dict.fromkeys(row.family for row in self.rows))
 
     def claims(self, measure: str) -> tuple[list[str], list[str]]:
-        """List the failures that a measure of one puzzle sees, and those that it does not.
+        """List the failures that a measure of one puzzle, or of all, sees, and those that it does not.
 
         A failure is seen if the intervals of its sensitivity and of the false alarms on solved clips lie
         apart.
         """
         family = measure.removeprefix("goals.")
+        if family == SOLVED:
+            each = [(one, self.claims(f"goals.{one}")) for one in self.families]
+            told = ([f"{fault} of a {one}" for one, claims in each for fault in claims[k]] for k in (0, 1))
+            return next(told), next(told)
         right = self.get(family, "specificity", SOLVED)
         wrong = 1.0 if right is None or right.low is None else 1 - right.low
         seen: list[str] = []

@@ -40,10 +40,13 @@ __all__ = [
     "RULES",
     "UNMEASURED",
     "LawFitness",
+    "fitness_of",
     "kind_of",
     "law_fitness",
     "long_table",
+    "numbers",
     "records",
+    "share_of",
     "short_table",
     "tracker_of",
     "write_tables",
@@ -100,9 +103,14 @@ def law_fitness(card: LawCard, law: str) -> LawFitness:
     cell = next((c for c in card.cells if (c.law, c.look, c.variety, c.severity) == wanted), None)
     if cell is None:
         return LawFitness(law, NONE, why=card.missing.get(law, ""))
-    ranks = cell.auc.value is not None and cell.auc.value >= LEAST_AUC
-    finds = cell.found.value is not None and cell.found.value > FEWEST_FOUND
-    return LawFitness(law, FIT if ranks and finds else BLUNT, cell.n, cell.auc, cell.found, alarms)
+    return LawFitness(law, fitness_of(cell.auc, cell.found), cell.n, cell.auc, cell.found, alarms)
+
+
+def fitness_of(auc: Estimate, found: Estimate) -> str:
+    """Say whether what has a threshold is `FIT` or `BLUNT`, by its AUC and the share of faults it finds."""
+    ranks = auc.value is not None and auc.value >= LEAST_AUC
+    finds = found.value is not None and found.value > FEWEST_FOUND
+    return FIT if ranks and finds else BLUNT
 
 
 def kind_of(card: LawCard) -> str:
@@ -129,10 +137,10 @@ def records(cards: Iterable[LawCard], law: str) -> list[dict[str, Any]]:
                 "clips": kind_of(card),
                 "fitness": found.fitness or None,
                 "violations": found.n,
-                "auc": _numbers(found.auc),
-                "found": _numbers(found.found),
+                "auc": numbers(found.auc),
+                "found": numbers(found.found),
                 "lawful": 0 if alarms is None else alarms.n,
-                "false_alarms": _numbers(None if alarms is None else alarms.rate),
+                "false_alarms": numbers(None if alarms is None else alarms.rate),
                 "why": found.why or None,
                 "text": f"{kind_of(card)}, tracker {tracker_of(card)}: {_brief(found)}",
             }
@@ -160,7 +168,7 @@ def long_table(card: LawCard) -> str:
             lines.append(f"| {one.law} | {one.fitness} | | | | |")
             continue
         alarms = "-" if one.alarms is None else _rate(one.alarms)
-        cells = (one.law, one.fitness, str(one.n), _interval(one.auc), _part(one.found), alarms)
+        cells = (one.law, one.fitness, str(one.n), _interval(one.auc), share_of(one.found), alarms)
         lines.append(f"| {' | '.join(cells)} |")
     every = law_fitness(card, ANY).alarms
     return "\n".join((*lines, f"| {ANY} | | | | | {'-' if every is None else _rate(every)} |"))
@@ -175,10 +183,11 @@ def _brief(found: LawFitness) -> str:
         return found.fitness
     area = "-" if found.auc.value is None else f"{found.auc.value:.2f}"
     alarms = f"{found.alarms.alarms} of {found.alarms.n}"
-    return f"{found.fitness}, AUC {area}, finds {_part(found.found)}, false alarms {alarms}"
+    return f"{found.fitness}, AUC {area}, finds {share_of(found.found)}, false alarms {alarms}"
 
 
-def _numbers(estimate: Estimate | None) -> dict[str, float | None] | None:
+def numbers(estimate: Estimate | None) -> dict[str, float | None] | None:
+    """Give a value and its interval, for JSON."""
     if estimate is None:
         return None
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
@@ -192,7 +201,14 @@ def _interval(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _part(estimate: Estimate) -> str:
+def share_of(estimate: Estimate) -> str:
+    """Write a share by its counts.
+
+    Example:
+        >>> from screentest.harness.core.estimate import Estimate
+        >>> share_of(Estimate(value=0.75, low=None, high=None, confidence=0.95, n=8, method="none"))
+        '6 of 8'
+    """
     return "-" if estimate.value is None else f"{round(estimate.value * estimate.n)} of {estimate.n}"
 
 

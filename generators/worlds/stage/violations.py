@@ -103,13 +103,14 @@ def violate(scene: Scene, law: str, severity: float, rng: np.random.Generator, c
         UsageError: no such violation, one that this family cannot show, a severity outside (0, 1], or a clip
             of fewer than 4 frames.
     """
-    if law not in LAWS:
-        raise unknown_name("law", law, LAWS)
     can = breakable(scene.family)
+    kind = "failure" if scene.family in PUZZLE_FAULTS else "violation"
+    if law not in LAWS:
+        raise unknown_name(kind, law, can or LAWS)
     if law not in can:
         raise UsageError(
-            f"a scene of the family {scene.family!r} cannot break the law {law!r} visibly; "
-            f"it can break {', '.join(can) or 'none'}"
+            f"a scene of the family {scene.family!r} cannot show the {kind} {law!r}; "
+            f"it can show {', '.join(can) or 'none'}"
         )
     if not 0 < severity <= 1:
         raise UsageError(f"severity {severity:g} is outside (0, 1]; give for example 0.5")

@@ -10,6 +10,7 @@ from screentest.harness.commands.listing import measure_records
 from screentest.harness.core.estimate import Estimate
 from screentest.metrics.laws.evaluation import LAWS
 from screentest.metrics.laws.thresholds import ANY
+from screentest.metrics.signs.measures import LIMITS
 from screentest.metrics.validation.law_card import Alarms, LawCard, LawCell
 from screentest.metrics.validation.law_fitness import (
     kind_of,
@@ -125,8 +126,11 @@ def test_tables_are_written_between_their_marks_and_nothing_else_changes():
     assert write_tables("no marks\n") == "no marks\n"
 
 
-def test_the_list_of_measures_has_the_fitness_of_laws_and_of_nothing_else():
+def test_the_list_of_measures_has_the_fitness_of_laws_signs_and_puzzles_and_of_nothing_else():
     rows = {row["name"]: row["fitness"] for row in measure_records()}
     assert [one["clips"] for one in rows["physics.gravity"]] == ["reference world", "world stage"]
     assert rows["physics.gravity"][0]["fitness"] == "fit"
-    assert {name for name, found in rows.items() if found} == {f"physics.{law}" for law in LAWS}
+    told = {f"physics.{law}" for law in LAWS} | {f"signs.{sign}" for sign in LIMITS}
+    told |= {f"goals.{puzzle}" for puzzle in ("maze", "clock", "tower", "solved")}
+    assert {name for name, found in rows.items() if found} == told
+    assert all(set(one) >= set(rows["physics.gravity"][0]) for name in told for one in rows[name])

@@ -182,7 +182,7 @@ def test_wrong_requests_get_one_sentence():
     scene = scene_of("glide")
     with pytest.raises(UsageError, match="did you mean 'glide'"):
         sample_scene(seeded_rng(0), CLIP, "glyde")
-    with pytest.raises(UsageError, match="cannot break the law 'heal' visibly; it can break inertia"):
+    with pytest.raises(UsageError, match="cannot show the violation 'heal'; it can show inertia"):
         violate(scene, "heal", 0.5, seeded_rng(0), CLIP)
     with pytest.raises(UsageError, match="severity 2 is outside"):
         violate(scene, "inertia", 2, seeded_rng(0), CLIP)

@@ -129,8 +129,10 @@ def test_puzzles_are_made_where_they_are_asked_for_and_no_law_is_tried_on_them()
     assert not any(
         family in PUZZLES for law in ("gravity", "inertia") for _, family in stage.violations_of(law)
     )
-    with pytest.raises(UsageError, match="cannot break the law 'vanish' visibly; it can break stops-short"):
+    with pytest.raises(UsageError, match="cannot show the failure 'vanish'; it can show stops-short"):
         violate(scene_of("maze"), "vanish", 0.5, seeded_rng(0), CLIP)
+    with pytest.raises(UsageError, match="unknown failure 'skip'; did you mean 'skips'"):
+        violate(scene_of("maze"), "skip", 0.5, seeded_rng(0), CLIP)
     with pytest.raises(UsageError, match="did you mean 'maze'"):
         sample_scene(seeded_rng(0), CLIP, "mase")
     assert stage.choices("maze")["color"] == GOAL_COLORS
