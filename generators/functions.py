@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, get_args
 from ..harness.core.counts import counted
 from ..harness.core.errors import ScreentestError, UsageError, describe
 from ..harness.core.items import Use
-from ..harness.core.keys import file_sha256
+from ..harness.core.plugin_sources import source_digests
 from ..harness.core.video_arrays import read_video, read_videos
 from .base import Failure, Frames, Generator, Output, Refusal, VideoFile
 from .signatures import PLACES, Bound, asked_for, bind
@@ -239,13 +239,14 @@ class FunctionGenerator(Generator, Generic[F]):
 def source_of(target: Any) -> Json:
     """Give the digest of the source of a function or class, as a list; None where it cannot be read.
 
-    Of a module it is that of the whole file, so that what the function calls there is covered. Of a script
-    that is run, and of a notebook, it is that of the function alone: the rest goes on changing.
+    Of a module it is that of the whole file, and of the modules beside it that it imports (`plugin_sources`),
+    so that what the function calls there is covered. Of a script that is run, and of a notebook, it is that
+    of the function alone: the rest goes on changing.
     """
     try:
         file = inspect.getsourcefile(target)
         if target.__module__ != "__main__" and file is not None and Path(file).is_file():
-            return [file_sha256(Path(file))]
+            return [*source_digests(Path(file))]
         return [hashlib.sha256(inspect.getsource(target).encode()).hexdigest()]
     except (OSError, TypeError):
         return None

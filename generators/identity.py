@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..harness.core.keys import file_sha256
+from ..harness.core.plugin_sources import source_digests
 from .base import Generator
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def is_ours(module: str) -> bool:
 def identity_of(generator: Generator) -> Mapping[str, Json]:
     """List what changes the output of a generator, with the source of one from outside.
 
-    An edited plug-in makes other clips, so the sha256 of the files that define its class and its base classes
-    is added as ``source``; None if no file can be read. A plug-in may list its own ``source`` instead. Other
-    modules that a plug-in imports are not covered.
+    An edited plug-in makes other clips, so the sha256 of the files that define its class and its base
+    classes, and of the modules beside them that they import (`plugin_sources`), is added as ``source``; None
+    if no file can be read. A plug-in may list its own ``source`` instead.
     """
     own = generator.identity()
     outside = [cls for cls in type(generator).__mro__ if cls is not object and not is_ours(cls.__module__)]
@@ -39,7 +39,8 @@ def identity_of(generator: Generator) -> Mapping[str, Json]:
     files = {_file(cls) for cls in outside}
     if None in files:
         return {**own, SOURCE: None}
-    return {**own, SOURCE: sorted(file_sha256(file) for file in files if file is not None)}
+    digests = {digest for file in files if file is not None for digest in source_digests(file)}
+    return {**own, SOURCE: sorted(digests)}
 
 
 def source_in(identity: Mapping[str, Json]) -> Json:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from screentest.harness.catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from screentest.harness.core.errors import MediaError, UsageError
+from screentest.harness.core.source_files import run_file
 from screentest.metrics import EncoderOptions, frame_feature
 from screentest.metrics.encoders.base import Record
-from screentest.metrics.encoders.registry import EncoderEntry
+from screentest.metrics.encoders.registry import EncoderEntry, source_digest
 
 from ..helpers import encode, noise, pan, parts_of
 
@@ -144,6 +145,27 @@ def test_an_edited_function_is_another_feature():
 
     assert of(1, bright) == {**of(2, bright), "version": 1}
     assert of(3, bright) != of(3, dark)
+
+
+def test_an_edited_function_that_it_calls_is_another_feature(tmp_path: Path) -> None:
+    digests: list[str | None] = []
+    for number, (called, imported) in enumerate([("1", "1"), ("2", "1"), ("1", "2"), ("1", "1")]):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        (folder / "near.py").write_text(f"SCALE = {imported}\n")
+        (folder / "mine.py").write_text(
+            f"import near\ndef level():\n    return {called}\ndef of(frames):\n    return level()\n"
+        )
+        path = [*sys.path]
+        try:
+            sys.path.insert(0, str(folder))
+            sys.modules.pop("near", None)
+            digests.append(source_digest(run_file(folder / "mine.py", "plugin").of))
+        finally:
+            sys.path[:] = path
+            sys.modules.pop("near", None)
+    assert digests[0] == digests[3]
+    assert len({*digests}) == 3
 
 
 def test_a_feature_of_the_wrong_shape_is_refused():

@@ -1,0 +1,67 @@
+"""The files that the code of a plug-in stands in: its own, and those beside it that it imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from .keys import file_sha256
+
+__all__ = ["source_digests"]
+
+
+def source_digests(path: Path) -> list[str]:
+    """Give the sha256 of a Python file, and of each module in its folder that it imports, at whatever depth.
+
+    Imports are read from the text, so that one within a function counts, too. The folder is that of the file;
+    of a module in a package, the one that the package lies in. What is installed elsewhere is not covered.
+
+    Args:
+        path: of the plug-in.
+
+    Returns:
+        The digest of the file, then those of the others in order.
+    """
+    path = path.resolve()
+    root = path.parent
+    while (root / "__init__.py").is_file() and root != root.parent:
+        root = root.parent
+    found, todo = {path}, [path]
+    while todo:
+        for other in _imported(todo.pop(), root):
+            if other not in found:
+                found.add(other)
+                todo.append(other)
+    return [file_sha256(path), *sorted(file_sha256(other) for other in found - {path})]
+
+
+def _imported(path: Path, root: Path) -> Iterator[Path]:
+    """Yield the files below ``root`` that a file's import statements name."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return  # running it says what is wrong
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files(root, alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            base = root if node.level == 0 else path.parents[min(node.level, len(path.parents)) - 1]
+            if not base.is_relative_to(root):
+                continue
+            parts = node.module.split(".") if node.module else []
+            yield from _files(base, parts)
+            for alias in node.names:
+                yield from _files(base, [*parts, alias.name])
+
+
+def _files(base: Path, parts: list[str]) -> Iterator[Path]:
+    """Yield the files that importing a dotted name from a folder runs: packages on the way, the module."""
+    place = base
+    for part in parts:
+        place /= part
+        for file in (place / "__init__.py", place.with_name(f"{part}.py")):
+            if file.is_file():
+                yield file.resolve()
+                break
