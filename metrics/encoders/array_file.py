@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.storage import Folder, Storage
 
-__all__ = ["DAMAGED", "ArrayFile", "arrays_sha256", "store_arrays", "write_arrays"]
+__all__ = ["DAMAGED", "MOST_DIMENSIONS", "ArrayFile", "arrays_sha256", "store_arrays", "write_arrays"]
 
 DAMAGED = (
     OSError,
@@ -35,6 +35,8 @@ DAMAGED = (
 )
 """What reading a file that was damaged or changed may raise."""
 
+MOST_DIMENSIONS = 32
+"""Of an array in such a file; NumPy has had no more in all its versions."""
 _HEAD = json.JSONEncoder(separators=(",", ":"))
 _PLAIN = re.compile(r"[<>|][bifucSU][0-9]{1,6}")
 """Types of numbers and text, as ``dtype.str`` writes them."""
@@ -71,6 +73,8 @@ class ArrayFile:
             KeyError: there is no array of that name. A damaged file raises another of `DAMAGED`.
         """
         kind, shape, offset = self._places[name]
+        if len(shape) > MOST_DIMENSIONS:
+            raise ValueError(f"an array has at most {MOST_DIMENSIONS} dimensions")
         if not _PLAIN.fullmatch(kind) or not all(type(n) is int and n >= 0 for n in (*shape, offset)):
             raise ValueError("not an array of numbers or text")
         dtype = np.dtype(kind)
@@ -96,13 +100,15 @@ def store_arrays(storage: Storage, name: str, told: Any, arrays: Mapping[str, ND
     small clip: a file that a loss of power tears counts as absent where its digests are looked at.
 
     Raises:
-        ValueError: an array holds something else.
+        ValueError: an array holds something else, or has more than `MOST_DIMENSIONS` dimensions.
     """
     places: dict[str, Any] = {}
     parts: list[NDArray[Any]] = []
     offset = 0
     for key, array in arrays.items():
         part = np.ascontiguousarray(array).reshape(np.shape(array))
+        if part.ndim > MOST_DIMENSIONS:
+            raise ValueError(f"the array {key!r} has {part.ndim} dimensions, more than {MOST_DIMENSIONS}")
         if not _PLAIN.fullmatch(part.dtype.str):
             raise ValueError(f"the array {key!r} of {part.dtype} is neither of numbers nor of text")
         places[key] = (part.dtype.str, part.shape, offset)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
-from screentest.metrics.encoders.array_file import DAMAGED, ArrayFile, write_arrays
+from screentest.metrics.encoders.array_file import DAMAGED, MOST_DIMENSIONS, ArrayFile, write_arrays
 
 KINDS = ["<f8", "<f4", "<f2", ">f4", "|u1", "<i8", "|b1", "<c16", "<U3", "|S4"]
 ARRAYS = st.sampled_from(KINDS).flatmap(
@@ -57,6 +57,8 @@ def test_what_is_neither_number_nor_text_is_not_stored(tmp_path, array):
         ["<f8", [-1], 0],
         ["<f8", [1], -8],
         ["<f8", [1], 10**30],
+        ["<f8", [1] * 33, 0],
+        ["<f8", [10**9] * 200_000, 0],
         ["<f8", [1.0], 0],
         ["<f8", 1, 0],
         ["i4,f4", [1], 0],
@@ -96,3 +98,12 @@ def test_a_file_cut_anywhere_is_damaged(tmp_path):
         path.write_bytes(whole[:size])
         with pytest.raises(DAMAGED):
             read(path)
+
+
+def test_as_many_dimensions_as_are_read_are_written(tmp_path):
+    path = tmp_path / "a.arrays"
+    most = np.ones((1,) * MOST_DIMENSIONS)
+    write_arrays(path, None, {"x": most})
+    assert read(path)[1]["x"].shape == most.shape
+    with pytest.raises(ValueError, match="the array 'x' has 33 dimensions, more than 32"):
+        write_arrays(path, None, {"x": most[None]})
