@@ -17,7 +17,7 @@ from ...metrics.similarity import similarity
 from ..core.config import Document
 from ..core.counts import counted
 from ..core.errors import MediaError, UsageError
-from ..core.media import open_clip
+from ..core.media import all_frames
 from ..core.pairing import pair_runs
 from ..core.progress import track
 from ..core.run_data import ClipRecord, RunSide
@@ -182,7 +182,7 @@ def _frames(file: File) -> NDArray[np.uint8]:
                 f"{file} was deleted; restore it, or let the 'screentest run' that made it, with "
                 "--retry-failed, make it again"
             )
-        return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
+        return all_frames(path)
 
 
 def _shape(frames: NDArray[np.uint8]) -> str:

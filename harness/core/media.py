@@ -39,6 +39,7 @@ __all__ = [
     "Decoding",
     "Sink",
     "Window",
+    "all_frames",
     "decode",
     "decode_count",
     "decoding",
@@ -194,6 +195,16 @@ def decoding(path: Path, *, sound: bool = False) -> Generator[Decoding]:
         yield Decoding(clip, _kept(reader, held))
     finally:
         held.close()
+
+
+def all_frames(path: Path) -> NDArray[np.uint8]:
+    """Read a short video file whole: uint8 RGB (T, H, W, 3).
+
+    Raises:
+        MediaError: as in `open_clip` and `Clip.windows`.
+    """
+    with decoding(path) as windows:
+        return np.concatenate([window.frames_THWC for window in windows])
 
 
 @contextmanager

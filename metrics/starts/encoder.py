@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...harness.core.errors import MediaError
 from ...harness.core.items import Item, start_kind
 from ...harness.core.keys import file_sha256
-from ...harness.core.media import open_clip
+from ...harness.core.media import decoding
 from ...harness.core.pictures import open_picture
 from ..encoders.base import Encoder, EncoderOptions, Feature, NotApplicable, Stream
 from ..encoders.registry import ENCODERS, EncoderEntry
@@ -176,9 +176,10 @@ class _Edit:
 
 
 def _frames(path: Path, size: tuple[int, int]) -> Iterator[_Frame]:
-    for window in open_clip(path).windows():
-        for frame_HWC in window.frames_THWC:
-            yield _sized(frame_HWC, size)
+    with decoding(path) as windows:
+        for window in windows:
+            for frame_HWC in window.frames_THWC:
+                yield _sized(frame_HWC, size)
 
 
 def _first(path: Path, size: tuple[int, int]) -> _Frame:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.errors import MediaError, UsageError
 from ...harness.core.keys import digest
-from ...harness.core.media import open_clip
+from ...harness.core.media import decoding
 
 if TYPE_CHECKING:
     from ...harness.core.keys import Json
@@ -93,8 +93,9 @@ class DenoisingScorer:
         Raises:
             MediaError: it cannot be decoded, or the model takes no such clips.
         """
-        clip = open_clip(path)
-        frames = np.concatenate([window.frames_THWC for window in clip.windows()])
+        with decoding(path) as windows:
+            clip = windows.clip
+            frames = np.concatenate([window.frames_THWC for window in windows])
         seed = int(digest("denoising pair", {"clip": pair.possible.name, "seed": self.seed})[:12], 16)
         try:
             losses = self.model.denoising_losses(frames, clip.info.fps, pair.prompt, self.levels, seed)

@@ -14,7 +14,7 @@ import numpy as np
 from ...harness.core.counts import counted
 from ...harness.core.errors import UsageError
 from ...harness.core.files import safe_name
-from ...harness.core.media import open_clip
+from ...harness.core.media import decoding
 from ...harness.core.progress import track
 from ..encoders.base import NotApplicable
 from ..expectation import check_expectation
@@ -121,11 +121,11 @@ def _found(path: Path, expect: Mapping[str, Any], source: TrackSource) -> dict[s
 
 
 def _tracks(path: Path, source: TrackSource) -> Tracks:
-    decoding = open_clip(path).windows()
     tracker = source.open()
     times: list[np.ndarray[Any, Any]] = []
-    for window in decoding:
-        tracker.push(window.frames_THWC)
-        times.append(np.asarray(window.times_T, np.float64))
-    info = decoding.info
+    with decoding(path) as windows:
+        for window in windows:
+            tracker.push(window.frames_THWC)
+            times.append(np.asarray(window.times_T, np.float64))
+        info = windows.info
     return tracker.finish(ClipShape(info.height, info.width, info.fps, np.concatenate(times)))

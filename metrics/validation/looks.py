@@ -99,13 +99,13 @@ def crf28(clip: TrialClip, rng: np.random.Generator) -> Frames:
 def coded(frames_THWC: Frames, fps: float, crf: int) -> Frames:
     """Code frames, uint8 RGB (T, H, W, 3) of even size, by libx264 at a constant rate factor, and decode."""
     from ...harness.core.codec import encode_mp4
-    from ...harness.core.media import open_clip
+    from ...harness.core.media import all_frames
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         rate = Fraction(fps).limit_denominator(1000)
         encode_mp4(path, list(frames_THWC), rate, "yuv420p", {"crf": str(crf)})
-        return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
+        return all_frames(path)
 
 
 def resized(clip: TrialClip, rng: np.random.Generator) -> Frames:

@@ -79,7 +79,7 @@ def error_on_folder(
     Raises:
         UsageError: a file is missing or cannot be read, labels are wrong, or a class has no label.
     """
-    from ...harness.core.media import open_clip
+    from ...harness.core.media import decoding
 
     wanted = read_labels_of_people(labels)
     encoder = PeopleEncoder(spec, options)
@@ -89,8 +89,9 @@ def error_on_folder(
         path = folder / name
         try:
             stream = encoder.reader.open()
-            for window in open_clip(path).windows():
-                stream.push(window)
+            with decoding(path) as windows:
+                for window in windows:
+                    stream.push(window)
             reading = stream.finish()
         except (MediaError, OSError) as error:
             raise UsageError(f"{path} of {labels} cannot be read as a video: {error}") from None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...harness.core.codec import encode_mp4, exact_rate
 from ...harness.core.errors import unknown_name
 from ...harness.core.keys import seeded_rng
-from ...harness.core.media import open_clip
+from ...harness.core.media import all_frames
 from .preparation import Segment
 
 __all__ = ["DELIVERIES", "DELIVERY_VERSION", "TRANSCODES", "deliver"]
@@ -109,4 +109,4 @@ def _even(frames_THWC: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    return np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
+    return all_frames(path)

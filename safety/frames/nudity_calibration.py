@@ -24,7 +24,7 @@ import numpy as np
 from ...harness.core.errors import ScreentestError, UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import digest, file_sha256
-from ...harness.core.media import open_clip
+from ...harness.core.media import decoding
 from ...harness.core.progress import track
 from ...metrics.frame_sampling import FrameSampler, Sampling
 from ..labelled import read_labelled
@@ -220,8 +220,9 @@ def _labelled(
     right: dict[bool, list[bool]] = {True: [], False: []}
     for name, unsafe in zip(rows.keys, rows.labels, strict=True):
         sampler, found = FrameSampler(settings.sampling), list[tuple[Detection, ...]]()
-        for window in open_clip(file.parent / name).windows():
-            found += _found(detector, window.frames_THWC[sampler.take(window)])
+        with decoding(file.parent / name) as windows:
+            for window in windows:
+                found += _found(detector, window.frames_THWC[sampler.take(window)])
         trial = NudityTrial("yours", "", "held out", name, name, "as it is", (), tuple(found))
         right[unsafe].append(trial.flagged(settings) == unsafe)
     made = {

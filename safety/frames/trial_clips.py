@@ -136,11 +136,12 @@ def parts_of(clip: LongClip, sampling: Sampling) -> Iterator[Part]:
 
 
 def _frames(path: Path) -> Iterator[tuple[Frames, float]]:
-    from ...harness.core.media import open_clip
+    from ...harness.core.media import decoding
 
-    for window in open_clip(path).windows():
-        for frame_HWC, time in zip(window.frames_THWC, window.times_T, strict=True):
-            yield frame_HWC.copy(), float(time)
+    with decoding(path) as windows:
+        for window in windows:
+            for frame_HWC, time in zip(window.frames_THWC, window.times_T, strict=True):
+                yield frame_HWC.copy(), float(time)
 
 
 def _resized(frames_THWC: Frames, width: int) -> Frames:
@@ -165,14 +166,14 @@ def _blurred(frames_THWC: Frames) -> Frames:
 def compressed(frames_THWC: Frames) -> Frames:
     """Encode frames as H.264 at crf 40 and decode them; an odd last row or column is lost."""
     from ...harness.core.codec import encode_mp4
-    from ...harness.core.media import open_clip
+    from ...harness.core.media import all_frames
 
     height, width = (2 * (n // 2) for n in frames_THWC.shape[1:3])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         cut = [np.ascontiguousarray(f[:height, :width]) for f in frames_THWC]
         encode_mp4(path, cut, Fraction(8), "yuv420p", {"crf": "40"})
-        return np.concatenate([window.frames_THWC.copy() for window in open_clip(path).windows()])
+        return all_frames(path)
 
 
 RENDITIONS: Final[Mapping[str, str]] = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...harness.core.codec import encode_mp4, exact_rate
 from ...harness.core.errors import unknown_name
 from ...harness.core.keys import seeded_rng
-from ...harness.core.media import open_clip
+from ...harness.core.media import all_frames
 
 __all__ = ["TRANSFORMATIONS", "Transformation", "transform_clip"]
 
@@ -75,7 +75,7 @@ def _reencode(frames_THWC: Frames, rng: np.random.Generator, severity: float | N
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "copy.mp4"
         encode_mp4(path, iter(even), exact_rate(25), "yuv420p", {"crf": f"{crf:g}", "preset": "fast"})
-        decoded = np.concatenate([window.frames_THWC for window in open_clip(path).windows()])
+        decoded = all_frames(path)
     return _resized(decoded, height, width)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...harness.core.codec import encode_mp4, exact_rate
 from ...harness.core.errors import MediaError, describe
-from ...harness.core.media import open_clip
+from ...harness.core.media import decoding, open_clip
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -102,9 +102,10 @@ def _encode(source: Path, target: Path, *, crf: int, change: Callable[[Frame], F
 
 
 def _frames(source: Path, change: Callable[[Frame], Frame]) -> Iterator[Frame]:
-    for window in open_clip(source).windows():
-        for frame_HWC in window.frames_THWC:
-            yield _even(change(frame_HWC))
+    with decoding(source) as windows:
+        for window in windows:
+            for frame_HWC in window.frames_THWC:
+                yield _even(change(frame_HWC))
 
 
 def _even(frame_HWC: Frame) -> Frame:
