@@ -55,7 +55,8 @@ def rate_interval(values: Sequence[float], clusters: Sequence[str], confidence: 
     groups = len(set(clusters))
     low = min(wilson(p, n, confidence)[0], wilson(1.0, groups, confidence)[0])
     high = max(wilson(p, n, confidence)[1], wilson(0.0, groups, confidence)[1])
-    return Interval(p, low, high, f"Wilson, effective n {n:.4g} of {len(values)}")
+    notes = ("one prompt only: a rough interval",) if groups == 1 else ()
+    return Interval(p, low, high, f"Wilson, effective n {n:.4g} of {len(values)}", notes)
 
 
 def wilson(p: float, n: float, confidence: float) -> tuple[float, float]:
