@@ -24,6 +24,7 @@ from ..harness.core.keys import Json
 from ..harness.core.presentation import level
 from ..harness.core.run_data import RunData as FullRun
 from ..harness.core.run_data import Score
+from ..harness.execution.finished import is_as_marked
 from ..harness.results.summary import Aggregate, Summary, read_summary
 from ..harness.run_folder.digests import read_digests
 from ..harness.run_folder.store import RunStore, open_run, read_run
@@ -161,6 +162,8 @@ def _compare(a: RunStore, b: RunStore) -> tuple[Comparison | None, str]:
 
 
 def _read(store: RunStore, letter: str) -> _Run:
+    if is_as_marked(store.folder):
+        store.trust_scores()  # as the next run does: no row is compared with its digest
     full, summary = read_run(store), read_summary(store.folder)
     items, clips = full.items, full.clips
     scores: dict[str, dict[str, Score]] = {}

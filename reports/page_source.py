@@ -2,7 +2,7 @@
 
 The page names the digest of what it was made of: the files of the run folder, the names of the clips in it,
 the votes on judges beside it, and the code, cards, suites and other data of this package, but for weights.
-Stored clips are never written again under the same name.
+Stored clips are never written again under the same name; where a store has them, those that are gone count.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from ..harness.core.errors import ScreentestError
 from ..harness.core.keys import digest, file_sha256
 
 __all__ = ["page_is_current", "page_source"]
@@ -32,7 +36,7 @@ def page_source(run: Path) -> str:
     """Hash what the page of one run is made of: 64 hex digits, or "" where a part of it cannot be read."""
     try:
         return _hashed(run)
-    except OSError:
+    except (OSError, ValueError, ScreentestError):
         return ""
 
 
@@ -41,12 +45,14 @@ def _hashed(run: Path) -> str:
     of_run += (run / "verdicts").glob("*.json")
     judges = sorted((run.absolute().parent / "judges").glob("*.json"))
     clips = hashlib.sha256()
-    with os.scandir(run / "clips") as entries:  # empty where an object store has them: run.json says which
+    with os.scandir(run / "clips") as entries:  # empty where a store has them
         for name in sorted(entry.name for entry in entries):
             clips.update(os.fsencode(name) + b"\n")
+    gone = _gone_elsewhere(run)
     return digest(
         "page",
         {
+            **({"gone": gone} if gone else {}),
             "run": {path.relative_to(run).as_posix(): file_sha256(path) for path in of_run if path.is_file()},
             "name": os.fsencode(run.resolve().name).hex(),
             "clips": clips.hexdigest(),
@@ -55,6 +61,17 @@ def _hashed(run: Path) -> str:
             "version": importlib.metadata.version("screentest"),
         },
     )
+
+
+def _gone_elsewhere(run: Path) -> list[str]:
+    """List the clips that are gone from the store that ``run.json`` names, if it names one."""
+    record: Any = json.loads((run / "run.json").read_bytes())
+    if not isinstance(record, dict) or not record.get("clips"):
+        return []
+    from ..harness.run_folder.store import open_run  # here, as most runs have their clips in their folder
+
+    with closing(open_run(run)) as store:
+        return store.absent_clips()
 
 
 def _folders() -> dict[str, Path]:

@@ -13,6 +13,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -76,6 +77,13 @@ def report(
     check_output("--out", out)
     options = ReportOptions(items=items, megabytes=megabytes)
     say(f"page: {build_report(runs, out=out, options=options)}")
+    from ..execution.warnings import count_absent_clips
+    from ..run_folder.store import open_run
+
+    for folder in runs:
+        with closing(open_run(folder)) as store:
+            if told := count_absent_clips(store):
+                warn(f"warning: {told}")
 
 
 def view(

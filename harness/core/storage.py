@@ -182,6 +182,10 @@ class Folder:
             except OSError:
                 yield name, None
 
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """List the names of which there is no file."""
+        return [name for name in names if not (self.folder / name).is_file()]
+
     def identify(self) -> str:
         """Give the id by which the folder is known on other machines; it is made once."""
         path = self.folder / _ID
@@ -354,6 +358,11 @@ class ObjectStore:
             for name in sorted(told)
             if name.startswith(f"{self._root}/") and told[name].get("type", "file") == "file"
         }
+
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """List the names of which there is no object, by a listing of all of them."""
+        there = self.listing()
+        return [name for name in names if name not in there]
 
     def starts(self, names: Iterable[str], size: int) -> Iterator[tuple[str, bytes]]:
         """Read the first bytes of objects, several at once; nothing of one that is gone."""

@@ -25,7 +25,7 @@ from ..run_folder.store import RunStore
 from ..scoring.clips import PROVISIONAL
 from ..scoring.instruments import Instruments, measure_fields
 
-__all__ = ["is_finished", "keep_finished", "may_be_finished", "scoring_digest"]
+__all__ = ["is_as_marked", "is_finished", "keep_finished", "may_be_finished", "scoring_digest"]
 
 _FILES = ("run.sqlite", "run.json", DIGESTS)
 _UNSETTLED = (
@@ -79,6 +79,12 @@ def keep_finished(store: RunStore, scoring: str) -> None:
     if store.record["schema"] >= WITH_DIGESTS and not any(store.rows(query) for query in _UNSETTLED):
         told = _Finished(files=_hashed(store.folder), scoring=scoring)
         write_atomic(store.folder / FINISHED, told.model_dump_json(indent=1) + "\n")
+
+
+def is_as_marked(folder: Path) -> bool:
+    """Say whether the files of a run are those that were marked when it was scored to its end."""
+    told = _read(folder)
+    return told is not None and told.files == _hashed(folder)
 
 
 def _read(folder: Path) -> _Finished | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...metrics.quality.outcomes import format_differences
 from ..core.counts import counted
-from ..core.errors import UsageError
+from ..core.errors import ServiceDown, UsageError
 from ..core.items import Item
 from ..core.keys import Json
 from ..core.progress import note
@@ -17,6 +17,7 @@ from ..run_folder.store import RunStore
 from ..scoring.foreign_encoders import foreign_sentence
 
 __all__ = [
+    "count_absent_clips",
     "name_lost_clips",
     "say_copies",
     "say_failures",
@@ -57,6 +58,23 @@ def warn_of_unasked(items: Sequence[Item], measures: Iterable[str]) -> None:
             f"warning: {unasked} of {counted(len(prompts), 'prompt')} {verb} a viewer; {they}. To ask one, "
             "add --measures +judge.vlm --encoder vlm=SETTINGS"
         )
+
+
+def count_absent_clips(store: RunStore) -> str:
+    """Say in one sentence how many clips of a run are gone from where they were stored; empty for none."""
+    try:
+        gone = len(store.absent_clips())
+    except ServiceDown as error:
+        return f"the clips of {store.folder} cannot be looked for: {error}"
+    if not gone:
+        return ""
+    ((stored,),) = store.rows("SELECT COUNT(DISTINCT file) FROM clips WHERE file IS NOT NULL")
+    verb, them = ("is", "it") if gone == 1 else ("are", "them")
+    return (
+        f"{gone} of {counted(stored, 'stored clip')} of {store.folder} {verb} gone from {store.clip_files}, "
+        f"so that the page cannot show {them}; restore {them}, or let 'screentest run' with --retry-failed "
+        f"make {them} again"
+    )
 
 
 def name_lost_clips(store: RunStore, *, unfinished: bool = False) -> None:

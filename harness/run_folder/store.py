@@ -89,6 +89,7 @@ class RunStore(RunDatabase):
     def __init__(self, folder: Path, record: Mapping[str, Any]) -> None:
         super().__init__(folder, record)
         self._planned: Sequence[Item] = ()
+        self._sound: int | None = None  # the version of the database whose scores have their digests
 
     @cached_property
     def clip_files(self) -> Storage:
@@ -277,6 +278,11 @@ class RunStore(RunDatabase):
             raise ValueError(f"item {record.item} has no stored clip")
         return self.clip_files.file(record.file, record.sha256)
 
+    def absent_clips(self) -> list[str]:
+        """List the stored files that are gone, by name, without reading any."""
+        rows = self.each_row("SELECT DISTINCT file FROM clips WHERE file IS NOT NULL ORDER BY file")
+        return self.clip_files.absent(file for (file,) in rows)
+
     def changed_clips(self) -> dict[str, str]:
         """Compare the stored files with their sha256: name of the file -> ``gone`` or ``changed``."""
         rows = self.each_row("SELECT file, sha256 FROM clips WHERE file IS NOT NULL")
@@ -301,9 +307,9 @@ class RunStore(RunDatabase):
     def each_score(self) -> Iterator[Score]:
         """Read scores one after another, in the order of `scores`; see `each_row`.
 
-        Their digests are not computed again where they were since the last change.
+        Their digests are not computed again where they were since the last change by another process.
         """
-        sound = self._tables.get("changed scores") == (self._now(), {})
+        sound = self._sound == self._now()[0]
         kept = "s.digest" if self._has_digests("scores") else "''"
         query = (
             f"SELECT s.item, s.measure, s.status, s.value, s.reason, s.evidence, s.key, {kept} "
@@ -311,6 +317,10 @@ class RunStore(RunDatabase):
         )
         for row in self.each_row(query):
             yield read_score(row, sound=sound)
+
+    def trust_scores(self) -> None:
+        """Take the digests of scores for right, which a mark of the whole database stands for."""
+        self._sound = self._now()[0]
 
     def changed_scores(self) -> dict[str, int]:
         """Count the scores whose row has not the digest that it was stored with, by measure."""
@@ -323,7 +333,10 @@ class RunStore(RunDatabase):
             rows = self.each_row(f"SELECT {columns}, {kept} FROM scores")
             return dict(Counter(row[1] for row in rows if row_sha256(row[:-1]) != row[-1]))
 
-        return self._once("changed scores", count)
+        changed = self._once("changed scores", count)
+        # What this connection writes has its digest; another's write changes the version.
+        self._sound = None if changed else self._now()[0]
+        return changed
 
     def scores_of(self, item: str) -> list[Score]:
         """Read the scores of one item."""

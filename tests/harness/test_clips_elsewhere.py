@@ -21,6 +21,7 @@ from screentest.harness.run_folder.digests import differences
 from screentest.harness.run_folder.store import open_run
 from screentest.harness.scoring.clips import Scorer
 from screentest.reports.build import build_report
+from screentest.reports.page_source import page_is_current
 from screentest.reports.site import Site
 
 from .s3_server import ENVIRONMENT, S3Server, served
@@ -311,3 +312,33 @@ def test_the_record_is_whole(server, suite, generator):
     run(suite, generator, Path("there"), elsewhere())
     with closing(open_run(Path("there"))) as store:
         assert differences(store) == []
+
+
+def test_a_report_names_how_many_clips_are_gone_and_is_drawn_again_then(server, suite, generator, capsys):
+    run(suite, generator, Path("there"), elsewhere())
+    page = build_report([Path("there")])
+    assert page_is_current(Path("there"))
+    assert run_cli(["report", "there"]) == 0
+    assert "gone" not in capsys.readouterr().err
+    server.put("clips/of another run.mp4", b"x")
+    assert page_is_current(Path("there"))
+    server.delete(clip_keys(server)[0])
+    assert not page_is_current(Path("there"))
+    capsys.readouterr()
+    assert run_cli(["report", "there"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"page: {page}\n"
+    (line,) = [line for line in told.err.splitlines() if "gone" in line]
+    assert line.startswith("warning: 1 of ")
+    assert "stored clips of there is gone from s3://films/clips, so that the page cannot show it" in line
+    assert page_is_current(Path("there"))
+
+
+def test_a_report_says_that_the_clips_cannot_be_looked_for(server, suite, generator, capsys):
+    run(suite, generator, Path("there"), elsewhere())
+    server.stop()
+    try:
+        assert run_cli(["report", "there"]) == 0
+        assert "the clips of there cannot be looked for: s3://films/clips" in capsys.readouterr().err
+    finally:
+        server.start()

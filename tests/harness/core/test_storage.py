@@ -70,6 +70,7 @@ def test_what_is_stored_comes_back_and_what_is_not_is_gone(place, tmp_path):
     }
     assert store.file(NAME).is_file()
     assert not store.file("none").is_file()
+    assert store.absent([NAME, "none", "deep/er.npz"]) == ["none"]
     assert (size_of(store.file(NAME)), size_of(store.file("none"))) == (6, None)
     assert store.file(NAME).read_bytes() == b"frames"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,9 +351,12 @@ def test_changed_scores_are_counted_anew_after_a_change(tmp_path):
     store.put_unit([], [Score(first, "m", "ok", 0.5, key="k"), Score(second, "m", "ok", 0.5, key="k")])
     assert store.changed_scores() == {}
     assert [score.intact for score in store.each_score()] == [True, True]
-    with store._transaction():
-        store._db.execute("UPDATE scores SET value = 0.9 WHERE item = ?", (second,))
+    store.put_unit([], [Score(first, "m", "ok", 0.25, key="k")])
+    assert [score.intact for score in store.each_score()] == [True, True]
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as other, other:
+        other.execute("UPDATE scores SET value = 0.9 WHERE item = ?", (second,))
     assert [score.intact for score in store.each_score()] == [True, False]
     assert store.changed_scores() == {"m": 1}
+    assert [score.intact for score in store.each_score()] == [True, False]
     assert store.values_of("m")[second].value == 0.9
     assert [score.intact for score in store.scores_of(second)] == [False]
