@@ -19,7 +19,7 @@ from screentest.harness.core import storage
 from screentest.harness.core.errors import ServiceDown, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
-from screentest.harness.store import open_run
+from screentest.harness.run_folder.store import open_run
 
 from ..harness.s3_server import S3Server, forget_stores, served
 
