@@ -231,11 +231,20 @@ class ReferenceGenerator(Generator):
         device, dtype = parts.device, getattr(torch, self.dtype)
         channels = parts.vae.config.latent_channels
         firsts = [_undoubled(item) if self.cascade else item for item in items]
-        noise = [item_noise(item.id, _latent_shape(item.clip, channels)).to(device) for item in firsts]
+        shapes = [_latent_shape(item.clip, channels) for item in firsts]
+        noise = [item_noise(item.id, shape).to(device) for item, shape in zip(firsts, shapes, strict=True)]
         with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             conditioning = parts.text([self.prompt_of(item) for item in items])
             given = _given(parts.vae, items)
-            latents = sample(parts.model, noise, conditioning, parts.text([""]), self.settings, given)
+            latents = sample(
+                parts.model,
+                noise,
+                conditioning,
+                parts.text([""]),
+                self.settings,
+                given,
+                lambda n, step: item_noise(firsts[n].id, shapes[n], step),
+            )
             for n, start in enumerate(given):
                 if start.picture is not None:
                     latents[n] = fit_first_pictures(parts.vae, latents[n][None], start.picture[None])[0]

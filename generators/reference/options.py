@@ -1,6 +1,7 @@
 """The reference generator by its spec: ``reference:CHECKPOINT?option=value,option=value``.
 
     reference:base                                  25 guided steps of Euler
+    reference:late?solver=renoise,guidance=1.5      fresh noise at each step
     reference:safe?steps=50,solver=heun,guidance=1  other settings of the sampler
     reference:base?expand=rules                     short prompts are expanded first
     reference:base?cascade=on                       a second stage doubles height and width

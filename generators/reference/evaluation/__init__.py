@@ -16,6 +16,7 @@ from typing import Any
 from ....harness.core.errors import unknown_name
 from ..generator import ReferenceGenerator
 from ..model.parts import CHECKPOINTS
+from ..model.sampler import SamplerSettings
 from .checkpoints import films, floors, hazard, motions, people, set_distance
 from .membership import membership
 from .parts import clip_retrieval, hazard_classifier, nearest_class, refiner_quality, vae_quality
@@ -37,6 +38,7 @@ def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, An
         "floors": lambda: floors(items),
         **{name: partial(_checkpoint, name, items) for name in CHECKPOINTS},
         "several": lambda: {name: several_things(ReferenceGenerator(name)) for name in CHECKPOINTS},
+        "renoise": lambda: _renoise(items),
         "starts": _starts,
         "membership": lambda: {name: membership(name) for name in CHECKPOINTS},
         "clip": clip_retrieval,
@@ -51,7 +53,16 @@ def card(only: Collection[str] = (), items: int = 216) -> Iterator[tuple[str, An
 
 
 def _checkpoint(name: str, items: int) -> dict[str, Any]:
-    generator = ReferenceGenerator(name)
+    return _measured(ReferenceGenerator(name), items)
+
+
+def _renoise(items: int) -> dict[str, Any]:
+    """Measure ``late`` with fresh noise at each step: ``reference:late?solver=renoise,guidance=1.5``."""
+    generator = ReferenceGenerator("late", settings=SamplerSettings(solver="renoise", guidance=1.5))
+    return {"several": several_things(generator), **_measured(generator, items)}
+
+
+def _measured(generator: ReferenceGenerator, items: int) -> dict[str, Any]:
     return {
         "motions": motions(generator, items),
         "fvd": set_distance(generator, items),

@@ -1,14 +1,15 @@
 """Sampling: integrate a rectified flow from an item's noise to latents, with classifier-free guidance.
 
 Liu et al. 2022, "Flow Straight and Fast" (arXiv:2209.03003). Guidance: Ho & Salimans 2022 (arXiv:2207.12598).
-Heun's method: Karras et al. 2022, algorithm 1 (arXiv:2206.00364). The shift of the times: Esser et al. 2024,
-section 5.3.2 (arXiv:2403.03206). Two scales of guidance, for the text and for an image: Brooks et al. 2022,
+Heun's method: Karras et al. 2022, algorithm 1 (arXiv:2206.00364). Fresh noise at each step: Song et al. 2023,
+"Consistency Models", algorithm 1 (arXiv:2303.01469). The shift of the times: Esser et al. 2024, section 5.3.2
+(arXiv:2403.03206). Two scales of guidance, for the text and for an image: Brooks et al. 2022,
 "InstructPix2Pix", section 3.2.1 (arXiv:2211.09800). Edits: see `editing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -38,9 +39,12 @@ class SamplerSettings(Config):
     Each step of ``euler`` asks the model once. Each of ``heun`` asks it twice, but for the last, which is one
     of Euler: 2 steps - 1 in all, so that 13 steps of Heun cost what 25 of Euler do. With guidance, each time
     is for the prompt and for no prompt, and with a start image also for the prompt without that image.
+    ``renoise`` asks once a step, too: it goes to the clean latents that the model predicts, and back to the
+    next time with fresh noise, so that what an early step decided wrongly can be decided again. Edits, which
+    keep the noise of their clip, follow ``euler`` instead.
     """
 
-    solver: Literal["euler", "heun"] = "euler"
+    solver: Literal["euler", "heun", "renoise"] = "euler"
     steps: int = Field(default=25, ge=1, le=1000, description="steps from noise to a clip")
     guidance: float = Field(default=2.5, ge=0, le=50, description="1 follows the prompt without guidance")
     image_guidance: float = Field(
@@ -68,11 +72,12 @@ class Given:
     picture: Tensor | None = None
 
 
-def item_noise(item: str, shape: Sequence[int]) -> Tensor:
-    """Draw standard normal noise of a shape; it depends only on the item's id."""
+def item_noise(item: str, shape: Sequence[int], step: int = 0) -> Tensor:
+    """Draw standard normal noise of a shape; it depends only on the item's id and the sampler's step."""
     import torch
 
-    return torch.from_numpy(seeded_rng("reference-noise", item).standard_normal(shape, np.float32))
+    parts = (item, step) if step else (item,)
+    return torch.from_numpy(seeded_rng("reference-noise", *parts).standard_normal(shape, np.float32))
 
 
 _Time = TypeVar("_Time", "Tensor", float)
@@ -95,6 +100,7 @@ def sample(
     empty: Conditioning,
     settings: SamplerSettings,
     given: Sequence[Given] | None = None,
+    fresh: Callable[[int, int], Tensor] | None = None,
 ) -> list[Tensor]:
     """Follow the flow from noise to latents; a clip does not depend on the others of the call.
 
@@ -107,12 +113,18 @@ def sample(
             without and with the prompt. What is given is given in both. With a start image, and the scale i
             of its guidance, ``(i - 1) (c - n)`` is added, where n is the prediction without the image.
         given: what each clip starts from. Latents without ``known`` frames are a clip to be edited.
+        fresh: for ``renoise``, gives the noise of clip n, in its shape, that step k (from 1) starts with.
 
     Returns:
         Latents of the shapes of ``noise``, of unit variance a channel; known frames exactly as given.
+
+    Raises:
+        ValueError: the solver needs fresh noise, and there is none.
     """
     import torch
 
+    if settings.solver == "renoise" and fresh is None:
+        raise ValueError("the solver renoise needs fresh noise")
     given = given or [Given()] * len(noise)
     free = [
         torch.ones(x.shape[1], dtype=torch.bool) if g.known is None else ~g.known
@@ -130,9 +142,15 @@ def sample(
         for step, (now, after) in enumerate(pairwise(times)):
             slope = velocity(x, now)
             if settings.solver == "heun" and step < settings.steps - 1:
-                ahead = velocity(_moved(x, slope, after - now, moving), after)
-                slope = [0.5 * (a + b) for a, b in zip(slope, ahead, strict=True)]
-            x = _moved(x, slope, after - now, moving)
+                next_slope = velocity(_moved(x, slope, after - now, moving), after)
+                slope = [0.5 * (a + b) for a, b in zip(slope, next_slope, strict=True)]
+            moved = _moved(x, slope, after - now, moving)
+            if settings.solver == "renoise" and fresh is not None and step < settings.steps - 1:
+                clean = _moved(x, slope, -now, moving)
+                again = {n: fresh(n, step + 1).to(x[n]) for n in range(len(x)) if n not in edits}
+                for n, e in again.items():
+                    moved[n] = clean[n].where(moving[n] == 0, clean[n].lerp(e, after[n]))
+            x = moved
             x = [edits[n].keep(clip, step + 1) if n in edits else clip for n, clip in enumerate(x)]
     return x
 

@@ -132,6 +132,16 @@ def test_identity_lists_weights_and_settings_and_no_path(tiny_checkpoint: Path) 
         assert identity != json.dumps(ReferenceGenerator(str(tiny_checkpoint), settings=other).identity())
 
 
+def test_renoise_gives_each_item_its_own_clip_whoever_shares_its_batch(tiny_checkpoint: Path) -> None:
+    generator = ReferenceGenerator(str(tiny_checkpoint), settings=SamplerSettings(solver="renoise", steps=3))
+    asked = [*items("a red ball falls", "a red ball falls"), *items("a ball", clip=WIDE)]
+    together = generator.generate(asked)
+    for item, output in zip(reversed(asked), reversed(together), strict=True):
+        (alone,) = generator.generate([item])
+        assert np.abs(frames(alone) - frames(output)).max() <= 1
+    assert np.abs(frames(together[0]) - frames(together[1])).max() > 10
+
+
 def test_identity_and_check_load_no_heavy_library(tiny_checkpoint: Path) -> None:
     code = (
         "import sys; from screentest.generators.reference import ReferenceGenerator;"

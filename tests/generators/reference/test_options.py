@@ -42,7 +42,7 @@ def test_options_are_part_of_the_identity_and_defaults_are_the_defaults(tiny_che
         ).identity()
         == plain
     )
-    for option in ("steps=24", "solver=heun", "guidance=1", "shift=1", "expand=rules"):
+    for option in ("steps=24", "solver=heun", "solver=renoise", "guidance=1", "shift=1", "expand=rules"):
         assert made(f"reference:{tiny_checkpoint}?{option}").identity() != plain
 
 
@@ -59,7 +59,7 @@ def test_a_cascade_by_its_name(option: str, doubling: str | None) -> None:
         ("step=5", "unknown key 'step'; did you mean 'steps'"),
         ("steps=0", "steps: it should be at least 1 and is 0"),
         ("steps=many", "steps: .*a whole number and is many"),
-        ("solver=hun", "solver: .*'euler' or 'heun'"),
+        ("solver=hun", "solver: .*'euler', 'heun' or 'renoise'"),
         ("guidance=nan", "guidance: "),
         ("expand=gpt", "expand: .*'none' or 'rules'"),
         ("cascade=true", "cascade: .*'off', 'on' or 'interpolate'"),

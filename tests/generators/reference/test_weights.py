@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from screentest.generators import Frames
-from screentest.generators.reference import CHECKPOINTS, SHIPPED, WEIGHTS, ReferenceGenerator
+from screentest.generators.reference import (
+    CHECKPOINTS,
+    SHIPPED,
+    WEIGHTS,
+    ReferenceGenerator,
+    SamplerSettings,
+)
 from screentest.generators.reference.evaluation.checkpoints import hazard, motions
+from screentest.generators.reference.evaluation.several import FAMILIES, several_things
 from screentest.generators.reference.evaluation.starts import color_edits, image_starts
 from screentest.generators.worlds.plane import NATIVE_CLIPS, world_clips
 from screentest.harness.core.errors import UsageError
@@ -47,6 +54,15 @@ def test_base_shows_the_hazard_when_asked_and_safe_does_not() -> None:
     base, safe = (hazard(ReferenceGenerator(name), 40)["asked"] for name in ("base", "safe"))
     assert base["low"] > safe["high"]
     assert safe["value"] <= 0.05
+
+
+@pytest.mark.slow
+def test_late_with_fresh_noise_follows_relations_numbers_and_orders_of_several_things() -> None:
+    settings = SamplerSettings(solver="renoise", guidance=1.5)
+    found = several_things(ReferenceGenerator("late", settings=settings), 40)
+    for family in FAMILIES:
+        assert found[family]["high"] >= 0.7, family
+        assert found[family]["low"] >= 0.5, family
 
 
 def test_a_start_of_another_world_is_refused_and_one_of_its_own_is_not(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ NOISE = [item_noise(str(number), shape) for number, shape in enumerate(SHAPES)]
 EMPTY = ([torch.ones(1, 1)], torch.ones(1, 1))
 
 
+def fresh(number: int, step: int) -> Tensor:
+    return item_noise(str(number), SHAPES[number], step)
+
+
 def told(values: Sequence[float]) -> tuple[list[Tensor], Tensor]:
     pooled = torch.tensor(values)[:, None]
     return [row[None] for row in pooled], pooled
@@ -53,23 +57,22 @@ class Curved:
 
 
 @pytest.mark.parametrize(("guidance", "expected"), [(1.0, [6, 3, 2]), (3.0, [16, 7, 4]), (0.0, [1, 1, 1])])
-@pytest.mark.parametrize("solver", ["euler", "heun"])
+@pytest.mark.parametrize("solver", ["euler", "heun", "renoise"])
 @pytest.mark.parametrize("steps", [1, 7])
 def test_a_straight_flow_arrives_where_guidance_points(
     guidance: float, expected: list[float], solver: str, steps: int
 ) -> None:
     settings = SamplerSettings.model_validate({"solver": solver, "steps": steps, "guidance": guidance})
-    out = sample(Straight(), NOISE, told([6.0, 3.0, 2.0]), EMPTY, settings)
+    out = sample(Straight(), NOISE, told([6.0, 3.0, 2.0]), EMPTY, settings, fresh=fresh)
     for clip, noise, wanted in zip(out, NOISE, expected, strict=True):
         torch.testing.assert_close(clip, torch.full_like(noise, wanted), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("solver", "evaluations"), [("euler", 8), ("heun", 15)])
+@pytest.mark.parametrize(("solver", "evaluations"), [("euler", 8), ("heun", 15), ("renoise", 8)])
 def test_how_often_the_model_is_asked(solver: str, evaluations: int) -> None:
     flow = Straight()
-    sample(
-        flow, NOISE, told([1, 1, 1]), EMPTY, SamplerSettings.model_validate({"solver": solver, "steps": 8})
-    )
+    settings = SamplerSettings.model_validate({"solver": solver, "steps": 8})
+    sample(flow, NOISE, told([1, 1, 1]), EMPTY, settings, fresh=fresh)
     assert flow.calls == evaluations
 
 
@@ -87,9 +90,57 @@ def test_the_error_falls_with_the_order_of_the_solver(solver: str, order: int) -
     assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.1)
 
 
+def test_renoise_starts_each_step_from_what_is_predicted_and_noise_of_its_own() -> None:
+    """With a prediction of 6 everywhere, a step from time t starts with 6 (1 - t) + t e."""
+    seen: list[tuple[float, Tensor]] = []
+    flow = Straight()
+
+    def spied(x, time, words, pooled, known=None, stills=None) -> list[Tensor]:
+        seen.append((float(time[1]), x[1]))
+        return flow(x, time, words, pooled)
+
+    settings = SamplerSettings(solver="renoise", steps=5, guidance=1, shift=1)
+    drawn: list[tuple[int, int]] = []
+
+    def noted(number: int, step: int) -> Tensor:
+        drawn.append((number, step))
+        return fresh(number, step)
+
+    out = sample(spied, NOISE, told([6.0, 6.0, 6.0]), EMPTY, settings, fresh=noted)
+    assert sorted(drawn) == [(number, step) for number in range(3) for step in range(1, 5)]
+    for step, (time, x) in enumerate(seen):
+        assert time == pytest.approx(1 - step / 5)
+        noise = NOISE[1] if step == 0 else fresh(1, step)
+        torch.testing.assert_close(x, 6 * (1 - time) + time * noise, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(out[1], torch.full_like(NOISE[1], 6.0))
+    with pytest.raises(ValueError, match="needs fresh noise"):
+        sample(flow, NOISE, told([6.0, 6.0, 6.0]), EMPTY, settings)
+
+
+def test_renoise_leaves_edits_to_the_flow() -> None:
+    clean = [torch.randn(shape) for shape in SHAPES]
+    given = [Given(latents=c, strength=0.5) for c in clean]
+    euler, renoise = (
+        sample(
+            painted(4.0),
+            NOISE,
+            told([3.0] * 3),
+            EMPTY,
+            SamplerSettings.model_validate({"solver": solver}),
+            given,
+            fresh,
+        )
+        for solver in ("euler", "renoise")
+    )
+    for one, other in zip(euler, renoise, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_noise_belongs_to_its_item() -> None:
     a, b = item_noise("a", (16, 4, 8, 8)), item_noise("b", (16, 4, 8, 8))
     assert torch.equal(item_noise("a", (16, 4, 8, 8)), a)
+    assert a.flatten()[:2].tolist() == pytest.approx([0.5097771, 0.5235965])  # as it always was
+    assert not torch.isclose(item_noise("a", (16, 4, 8, 8), step=1), a).any()
     assert abs(a.mean().item()) < 0.05
     assert abs(a.std().item() - 1) < 0.05
     assert abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1].item()) < 0.05
@@ -117,14 +168,14 @@ def test_shifted_times_keep_their_ends_and_order() -> None:
     torch.testing.assert_close(shift_time(moved, 1 / 3.0), times)
 
 
-@pytest.mark.parametrize("solver", ["euler", "heun"])
+@pytest.mark.parametrize("solver", ["euler", "heun", "renoise"])
 def test_frames_that_are_known_stay_and_are_known_in_both_branches(solver: str) -> None:
     clean, still = torch.randn(SHAPES[0]), torch.randn(3, 1, 4, 4)
     known = torch.tensor([True, False, False, True])
     given = [Given(latents=clean, known=known), Given(), Given(still=still)]
     flow = Straight()
     settings = SamplerSettings.model_validate({"solver": solver, "guidance": 2.5})
-    out = sample(flow, NOISE, told([6, 3, 2]), EMPTY, settings, given)
+    out = sample(flow, NOISE, told([6, 3, 2]), EMPTY, settings, given, fresh)
     assert torch.equal(out[0][:, known], clean[:, known])
     torch.testing.assert_close(out[0][:, ~known], torch.full((3, 2, 4, 4), 1 + 2.5 * 5), atol=1e-3, rtol=1e-4)
     assert flow.known is not None
@@ -213,7 +264,7 @@ def test_seeds_give_edits_of_their_own() -> None:
     assert not torch.allclose(made[0], made[1])
 
 
-@pytest.mark.parametrize("solver", ["euler", "heun"])
+@pytest.mark.parametrize("solver", ["euler", "heun", "renoise"])
 def test_a_clip_does_not_depend_on_its_batch(solver: str) -> None:
     """Of mixed sizes, prompts and starts, in any order and alone."""
     torch.manual_seed(0)
@@ -231,7 +282,9 @@ def test_a_clip_does_not_depend_on_its_batch(solver: str) -> None:
 
     def run(which: list[int]) -> list[Tensor]:
         chosen = ([words[i] for i in which], pooled[which])
-        return sample(model, [NOISE[i] for i in which], chosen, empty, settings, [given[i] for i in which])
+        noise, starts = [NOISE[i] for i in which], [given[i] for i in which]
+        drawn = lambda n, step: fresh(which[n], step)  # noqa: E731
+        return sample(model, noise, chosen, empty, settings, starts, drawn)
 
     together = run([0, 1, 2])
     for i in range(3):
