@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from screentest.generators import Failure, Frames, Generator, Output, Refusal
-from screentest.generators.reference.evaluation import checkpoints
+from screentest.generators.reference import ReferenceGenerator, evaluation
+from screentest.generators.reference.evaluation import card, checkpoints
 from screentest.generators.reference.evaluation.checkpoints import (
     films,
     hazard,
@@ -209,3 +210,15 @@ def test_scenes_of_several_things_are_followed_by_themselves_and_not_by_others()
     others = several_things(Several(other=100), 8)
     assert all(others[f"{family}, all"]["value"] <= 0.125 for family in SEVERAL)
     assert all(found["n"] == 8 for found in others.values())
+
+
+def test_the_part_renoise_measures_late_with_fresh_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(generator: Generator, items: int = 0) -> str:
+        assert isinstance(generator, ReferenceGenerator)
+        return f"{generator.folder.name} {generator.settings.solver} {generator.settings.guidance}"
+
+    parts = {"several": "several_things", "motions": "motions", "fvd": "set_distance", "hazard": "hazard"}
+    for name in (*parts.values(), "people", "films"):
+        monkeypatch.setattr(evaluation, name, asked)
+    measured = dict(card(["renoise"]))["renoise"]
+    assert measured == dict.fromkeys((*parts, "people", "films"), "late renoise 1.5")
