@@ -40,7 +40,7 @@ FINDERS: Final[dict[str, Callable[[Movers], Sign | None]]] = {
 WARP: Final = "warp"
 """The sign that is looked for in the whole picture."""
 _PAIR: Final = 0.5  # seconds between the frames of which it is told whether the picture bends
-_VERSION: Final = 2
+_VERSION: Final = 3
 _LONGEST: Final = 256  # pixels of the longer side
 _MOST: Final = 600  # frames
 _FEWEST: Final = 8  # frames

@@ -23,6 +23,9 @@ FEWEST: Final = 8  # corners
 _STILL: Final = 0.12  # pixels: a median motion from frame to frame below this is none
 _EXPLAINS: Final = 0.6  # of what no motion leaves: a motion that leaves more is noise
 _CUT: Final = 0.35  # of the corners: if fewer can be followed and the picture changes, there is a cut
+_LOST: Final = (
+    0.05  # of the corners: if fewer can be followed, half as large a change of the picture is a cut
+)
 _OTHER: Final = 0.5  # correlation of two histograms of color: below this a frame shows something else
 
 
@@ -67,7 +70,8 @@ def _steps(frames_THWC: _Frames) -> tuple[Step, ...]:
     steps: list[Step] = []
     for t in range(len(grays) - 1):
         start, end, tried = _corners(grays[t], grays[t + 1])
-        if tried >= FEWEST and len(start) < _CUT * tried and _differs(*frames_THWC[t : t + 2]):
+        followed = len(start) / max(tried, 1)
+        if tried >= FEWEST and followed < _CUT and _differs(frames_THWC[t], frames_THWC[t + 1], followed):
             steps.append(Step(np.eye(3), np.nan, cut=True))
         elif len(start) < FEWEST:
             steps.append(Step(np.eye(3), np.nan))
@@ -110,11 +114,11 @@ def spread_corners(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate(found) if found else np.empty((0, 1, 2), np.float32)
 
 
-def _differs(one: _Frames, two: _Frames) -> bool:
+def _differs(one: _Frames, two: _Frames, followed: float) -> bool:
     """Say whether two frames are of other colors, or have them in other places."""
     import cv2
 
-    if change_between(one, two) >= UNLIKE:
+    if change_between(one, two) >= (UNLIKE if followed >= _LOST else UNLIKE / 2):
         return True
 
     bins = [8, 8, 8]

@@ -196,6 +196,7 @@ def source_name(source: TrackSource) -> str:
 
 CARRIED: Final = {
     ("motion", 2): "version 2 missed cuts between shots of like colors; where there are none, it is the same",
+    ("motion", 3): "version 3 missed a few of them",
 }
 """Trackers at versions whose later versions change no track of a shot -> why: thresholds and cards that were
 made of single shots hold for these, too."""
