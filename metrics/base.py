@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from ..harness.core.errors import UsageError
+from ..harness.core.plugin_sources import source_digest
 from ..harness.core.registry import Registry
 from ..harness.core.run_data import Outcome
 from .derived import Derives
@@ -219,6 +220,14 @@ class Measure:
     settings: tuple[str, ...] = ()
     rows: Rows = "clip"
     sees: Mapping[str, Moves] = field(default_factory=dict[str, Moves])
+
+    @property
+    def source(self) -> str | None:
+        """The digest of the code of a measure from outside this package, part of its keys; None for ours."""
+        function = self.function or self.set_function
+        if function is None or function.__module__.partition(".")[0] == __name__.partition(".")[0]:
+            return None
+        return source_digest(function)
 
     def __post_init__(self) -> None:
         """Refuse an invalid registration."""

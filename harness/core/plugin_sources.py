@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from .keys import file_sha256
 
-__all__ = ["source_digests"]
+__all__ = ["source_digest", "source_digests"]
 
 
 def source_digests(path: Path) -> list[str]:
@@ -34,6 +38,23 @@ def source_digests(path: Path) -> list[str]:
                 found.add(other)
                 todo.append(other)
     return [file_sha256(path), *sorted(file_sha256(other) for other in found - {path})]
+
+
+@functools.cache
+def source_digest(function: Callable[..., Any]) -> str | None:
+    """Hash the function's text, so that an edited plug-in does not read results of its former self.
+
+    Of a function in a module it is its text, that of the whole file, and that of the modules beside it that
+    it imports: the function may call them.
+    """
+    try:
+        parts = [inspect.getsource(function)]
+        file = inspect.getsourcefile(function)
+        if function.__module__ != "__main__" and file is not None and Path(file).is_file():
+            parts += source_digests(Path(file))
+    except (OSError, TypeError):  # typed at a prompt: there is no text to hash
+        return None
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:

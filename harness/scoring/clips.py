@@ -66,6 +66,8 @@ def _digester(
     }
     if settings:
         shared["settings"] = dict(settings)
+    if measure.source is not None:
+        shared["source"] = measure.source
     return Digester("score", shared, varying)
 
 

@@ -126,6 +126,8 @@ def measure_fields(measure: Measure, tools: Instruments) -> dict[str, Json]:
             name: {"better": one.better, "bounds": one.bounds, "unit": one.unit}
             for name, one in measure.values.items()
         }
+    if measure.source is not None:
+        fields["source"] = measure.source
     if measure.settings:
         fields["settings"] = {name: tools.settings[name].digest for name in measure.settings}
     if measure.kind == "set" and tools.sets is not None:

@@ -130,6 +130,8 @@ class SetScorer:
             "labels": {item.id: list(item.slices) for item in items},
             "slices": list(slices),
         }
+        if measure.source is not None:
+            fields["source"] = measure.source
         return digest("set score", fields)
 
     def _references(self, measure: Measure) -> dict[str, Reference]:

@@ -19,19 +19,16 @@ An encoder with state or weights of its own is a subclass of `Encoder` or `Frame
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...harness.core.errors import MissingWeightsError, UsageError
-from ...harness.core.plugin_sources import source_digests
+from ...harness.core.plugin_sources import source_digest
 from ...harness.core.registry import Registry
 from ..rooms import ROOMS
 from .base import Encoder, EncoderOptions, Feature, FrameEncoder
@@ -47,7 +44,6 @@ __all__ = [
     "frame_feature",
     "make_encoder",
     "role_of",
-    "source_digest",
 ]
 
 TEXT_SUFFIX = ".text"
@@ -188,20 +184,3 @@ class _FunctionEncoder(FrameEncoder):
                 "it should return one row a frame: (T, k)"
             )
         return rows
-
-
-@functools.cache
-def source_digest(function: FrameFunction) -> str | None:
-    """Hash the function's text, so that an edited plug-in does not read features of its former self.
-
-    Of a function in a module it is its text, that of the whole file, and that of the modules beside it that
-    it imports: the function may call them.
-    """
-    try:
-        parts = [inspect.getsource(function)]
-        file = inspect.getsourcefile(function)
-        if function.__module__ != "__main__" and file is not None and Path(file).is_file():
-            parts += source_digests(Path(file))
-    except (OSError, TypeError):  # typed at a prompt: there is no text to hash
-        return None
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -28,9 +28,9 @@ from pydantic import Field
 
 from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
+from ...harness.core.plugin_sources import source_digest
 from ...harness.core.registry import Registry
 from ...harness.core.specs import parse_argument
-from ...metrics.encoders.registry import source_digest
 from ...metrics.rooms import ROOMS
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from screentest.harness.catalog import ENCODERS, MEASURES, encoder_of, encoder_roles, make_encoder
 from screentest.harness.core.errors import MediaError, UsageError
+from screentest.harness.core.plugin_sources import source_digest
 from screentest.harness.core.source_files import run_file
 from screentest.metrics import EncoderOptions, frame_feature
 from screentest.metrics.encoders.base import Record
-from screentest.metrics.encoders.registry import EncoderEntry, source_digest
+from screentest.metrics.encoders.registry import EncoderEntry
 
 from ..helpers import encode, noise, pan, parts_of
 
