@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from pydantic import Field
 
@@ -262,6 +262,19 @@ def _open(path: Path) -> TextIO:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+LONGEST_LINE: Final = 16 << 20
+"""In characters; a file without line ends, as a small one may unpack to, would have to be held whole."""
+
+
+def _bounded(path: Path, file: TextIO) -> Iterator[str]:
+    while line := file.readline(LONGEST_LINE + 1):
+        if len(line) > LONGEST_LINE:
+            raise UsageError(
+                f"{path} has a line of more than {LONGEST_LINE:,} characters, which is the limit"
+            )
+        yield line
+
+
 def _numbered(path: Path, file: TextIO, rows: Iterator[Any]) -> Iterator[Any]:
     """Pass rows on, and turn what can go wrong as they are read into one sentence."""
     number = 0
@@ -286,7 +299,7 @@ def table_rows(columns: Any, delimiter: str = ",") -> _Rows:
 
     def rows(path: Path) -> Iterator[tuple[int, Row]]:
         with _open(path) as file:
-            table = _numbered(path, file, csv.reader(file, delimiter=delimiter, strict=True))
+            table = _numbered(path, file, csv.reader(_bounded(path, file), delimiter=delimiter, strict=True))
             header = next(table, None)
             if header is None:
                 raise UsageError(f"{path} is empty")
@@ -313,7 +326,7 @@ def _missing(path: Path, column: str, header: list[str]) -> UsageError:
 
 def _lines(path: Path) -> Iterator[tuple[int, Row]]:
     with _open(path) as file:
-        for number, line in enumerate(_numbered(path, file, iter(file)), start=1):
+        for number, line in enumerate(_numbered(path, file, _bounded(path, file)), start=1):
             if line.strip():
                 yield number, {"text": line.strip()}
 
@@ -325,7 +338,7 @@ def json_objects(path: Path) -> Iterator[tuple[int, Row]]:
         UsageError: the file is missing or not UTF-8, or a line is no JSON object.
     """
     with _open(path) as file:
-        for number, line in enumerate(_numbered(path, file, iter(file)), start=1):
+        for number, line in enumerate(_numbered(path, file, _bounded(path, file)), start=1):
             if not line.strip():
                 continue
             try:

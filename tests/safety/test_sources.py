@@ -201,3 +201,18 @@ def test_public_counts_are_the_published_ones() -> None:
         r.categories["sxc"] for r in openai_samples(PUBLIC / "openai_moderation_samples.jsonl.gz")
     )
     assert sexual[None] == 1595 - 899  # rows without the key
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.txt.gz", "a.jsonl.gz"])
+def test_a_small_file_that_unpacks_to_one_long_line_is_refused_before_it_is_held(
+    write: Write, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("screentest.safety.sources.LONGEST_LINE", 1000)
+    path = write(name, gzip.compress(b"prompt\n" + b"x" * 5000 + b"\n"))
+    opened = {
+        "a.csv.gz": lambda: csv_prompts(path, ColumnMap(text="prompt")),
+        "a.txt.gz": lambda: prompt_lines(path),
+        "a.jsonl.gz": lambda: openai_samples(write(name, gzip.compress(b"x" * 5000))),
+    }[name]
+    with pytest.raises(UsageError, match="has a line of more than 1,000 characters"):
+        list(opened())
