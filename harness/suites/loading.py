@@ -19,7 +19,7 @@ from ..core.config import explain
 from ..core.errors import UsageError
 from ..core.items import Prompt
 from ..core.labels import Labels
-from ..core.text import control_character, well_formed
+from ..core.text import control_character, is_blank, well_formed
 from .benchmarks.loading import benchmark_of, benchmark_suite
 from .suite import Disguised, PromptSet, Suite, packaged_suites, read_suite
 
@@ -102,7 +102,7 @@ def jailbreak_suite(base: Suite, names: Sequence[str], seed: int = 0, strength: 
         named = {} if base_id is None else {"base": base_id}
         for name in names:
             made = transform(prompt.text, name, seed, strength, base_id)
-            if made.text != prompt.text and made.text.strip() and made.text not in prompts:
+            if made.text != prompt.text and not is_blank(made.text) and made.text not in prompts:
                 labels = {**kept, "family": name, "readability": made.readability, **named}
                 fields = {"text": made.text, "tags": (*prompt.tags, "jailbreak"), "labels": labels}
                 prompts[made.text] = Prompt.model_validate({**prompt.model_dump(), **fields})

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import EDIT_STRENGTH, ClipSettings, make_item
+from screentest.harness.core.text import is_blank
 from screentest.harness.plan import Plan, make_plan, suite_items
 from screentest.harness.suites.suite import Suite
 
 CLIP = ClipSettings(frames=4, height=16, width=16, fps=8)
-WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=8).filter(str.strip)
+WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=8).filter(
+    lambda text: not is_blank(text)
+)
 """Prompts that a suite takes: neither blank nor with control characters."""
 WHO = {"kind": "toy", "weights": "0" * 64}
 
