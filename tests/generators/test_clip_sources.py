@@ -15,7 +15,7 @@ from screentest.generators import make_generator
 from screentest.generators.base import Failure, Frames, Output, VideoFile
 from screentest.generators.folder import FolderGenerator
 from screentest.harness.commands.main import run_cli
-from screentest.harness.core import storage
+from screentest.harness.core import object_store
 from screentest.harness.core.errors import ServiceDown, UsageError
 from screentest.harness.core.items import ClipSettings, Item, make_item
 from screentest.harness.core.media import write_clip
@@ -259,7 +259,7 @@ def test_a_wrong_place_is_one_sentence(server: S3Server, place: str, says: str) 
 
 
 def test_a_store_that_goes_away_ends_the_run_and_not_the_item(server: S3Server, tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_TRIES", 2)
+    monkeypatch.setattr(object_store, "_TRIES", 2)
     server.put("some/videos/a.mp4", b"x")
     forget_stores()
     generator = FolderGenerator(PLACE)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from screentest.harness.commands.main import run_cli
 from screentest.harness.comparison.golden import same_seed
-from screentest.harness.core import storage
+from screentest.harness.core import object_store, storage
 from screentest.harness.core.errors import ServiceDown, UsageError
 from screentest.harness.run import Settings, run, score_run
 from screentest.harness.run_folder.digests import differences
@@ -41,7 +41,7 @@ def started() -> Iterator[S3Server]:
 def server(started: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache of the user"))
-    monkeypatch.setattr(storage, "_TRIES", 2)
+    monkeypatch.setattr(object_store, "_TRIES", 2)
     started.empty()
     storage._object_store.cache_clear()
     return started

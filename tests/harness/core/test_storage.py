@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from screentest.harness.core import storage
+from screentest.harness.core import object_store
 from screentest.harness.core.errors import MediaError, ServiceDown, UsageError
 from screentest.harness.core.storage import (
     Folder,
@@ -303,7 +303,7 @@ def test_a_bucket_that_is_not_there_is_named(server):
 
 def test_a_server_that_is_gone_is_no_fault_of_what_was_asked(server, monkeypatch):
     server.empty()
-    monkeypatch.setattr(storage, "_TRIES", 2)
+    monkeypatch.setattr(object_store, "_TRIES", 2)
     forget_stores()
     store = storage_at("s3://films/x")
     store.identify()
@@ -324,8 +324,8 @@ def test_a_server_that_is_gone_is_no_fault_of_what_was_asked(server, monkeypatch
 
 
 def test_a_server_that_never_answers_is_given_up(server, monkeypatch, tmp_path):
-    monkeypatch.setattr(storage, "_LONGEST_S", 0.5)
-    monkeypatch.setattr(storage, "_LONGEST_CLIP_S", 0.5)
+    monkeypatch.setattr(object_store, "_LONGEST_S", 0.5)
+    monkeypatch.setattr(object_store, "_LONGEST_CLIP_S", 0.5)
     (tmp_path / NAME).write_bytes(b"x")
     with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes what is sent, and says nothing
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
