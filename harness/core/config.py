@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, LiteralString, Self, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    LiteralString,
+    Self,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -141,6 +155,23 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
 
+# An escaped pair of surrogates, as JSON writes a character beyond 16 bits; YAML escapes it as one.
+_ESCAPED_PAIR: Final = re.compile(
+    r"(?<!\\)(?P<before>(?:\\\\)*)(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+
+
+def _parsed(text: str) -> Any:
+    """Read YAML, of which JSON is taken for a part."""
+    try:
+        return yaml.load(text, _UniqueKeyLoader)
+    except yaml.YAMLError:
+        joined = _ESCAPED_PAIR.sub(lambda m: m["before"] + json.loads(f'"{m["pair"]}"'), text)
+        if joined == text:
+            raise
+        return yaml.load(joined, _UniqueKeyLoader)
+
+
 def packaged(folder: str) -> dict[str, Path]:
     """Find the YAML files that ship in ``harness/<folder>``: name -> file."""
     found = {path.stem: path for path in (Path(__file__).parent.parent / folder).glob("*.yaml")}
@@ -161,7 +192,7 @@ def load_yaml(model: type[M], name: str, known: Mapping[str, Path], *, kind: str
         text = path.read_text("utf-8")
         if len(text) > MAX_CHARACTERS:
             raise UsageError(f"it has {len(text):,} characters, and {MAX_CHARACTERS:,} are read")
-        raw = yaml.load(text, _UniqueKeyLoader)
+        raw = _parsed(text)
     except FileNotFoundError:
         names = f"known {kind} names: {', '.join(known)}" if known else "check its name and folder"
         raise UsageError(f"there is no {kind} file at {path}; {names}") from None

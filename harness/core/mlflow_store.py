@@ -218,7 +218,14 @@ def _why(error: BaseException, uri: str, timeout: int) -> str:
     if len(said) > 200:
         end = said.rfind(". ", 0, 200)
         said = said[:end] if end > 0 else f"{said[:200]} ..."
+    if any(isinstance(e, sqlite3.DatabaseError) and _is_broken(e) for e in chain):
+        return f"is a broken database ({said}); restore it, or move it away and a new one is made"
     return f"cannot be used ({said})"
+
+
+def _is_broken(error: sqlite3.DatabaseError) -> bool:
+    """Say whether the file is damaged, and not only locked, full or out of reach."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _causes(error: BaseException) -> Iterable[BaseException]:

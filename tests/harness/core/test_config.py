@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
@@ -210,3 +211,13 @@ def test_plain_values_of_the_kind_that_is_meant_are_taken(tmp_path: Path) -> Non
     path.write_text("title: 'no'\nlength: 3\nframes: 2\nstill: yes\nfree: {at: 12:30, b: yes}\n")
     scene = load_yaml(Scene, str(path), {}, kind="scene")
     assert scene == Scene(title="no", length=3.0, frames=2, still=True, free={"at": 750, "b": True})
+
+
+@pytest.mark.parametrize("name", ["a kite 🎏", "\\\\ud83c\\udf8f is text", "\\🎏 after a backslash"])
+def test_json_is_read_with_its_escapes(path: Path, name: str) -> None:
+    assert load(path, json.dumps({"name": name, "frames": 2})) == Camera(name=name, frames=2)
+
+
+def test_half_an_escaped_pair_is_told(path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not YAML: .*invalid Unicode character escape"):
+        load(path, '{"name": "\\ud83c"}')

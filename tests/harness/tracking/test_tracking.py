@@ -522,7 +522,8 @@ def test_a_server_that_is_no_mlflow_or_refuses_is_one_sentence(bench: Bench, sta
 
 def test_a_database_that_cannot_be_used_is_one_sentence_at_once(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "corrupt.db").write_bytes(b"not a database" * 500)
-    assert "not a database" in fails_within(5, bench.folder, f"sqlite:///{tmp_path}/corrupt.db")
+    said = fails_within(5, bench.folder, f"sqlite:///{tmp_path}/corrupt.db")
+    assert "is a broken database (file is not a database); restore it, or move it away" in said
     (tmp_path / "folder.db").mkdir()
     fails_within(5, bench.folder, f"sqlite:///{tmp_path}/folder.db")
     (tmp_path / "file").write_text("")
