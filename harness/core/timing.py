@@ -49,6 +49,8 @@ class Timing:
         self._first: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._backwards = {"pts": 0, "dts": 0}
+        self._newest_packet: int | None = None
+        self._at_one_time = 0  # packets of the video with the decoding time of the one before
         self._video = Span()
         self._all = Span()  # packets of every stream
 
@@ -69,6 +71,8 @@ class Timing:
             self.packets += 1
             if counted_in and size:
                 self._decoding.append(dts)
+            self._at_one_time += dts is not None and dts == self._newest_packet
+            self._newest_packet = dts
 
     def add(self, frame: VideoFrame) -> float:
         """Return the time of the next frame, in seconds after the first."""
@@ -127,7 +131,8 @@ class Timing:
         """Raise if fewer packets came than the file declares, or fewer frames than its packets stand for.
 
         Counts also differ in complete files, because of edit lists, empty packets and frames that refer to
-        others before a cut. So a missing count is an error only if time is missing, too.
+        others before a cut. So a missing count is an error only if time is missing, too, or if the packets
+        stand at one time, so that some are taken to lie before the start.
 
         Args:
             path: for the message.
@@ -151,7 +156,9 @@ class Timing:
                 f"{path} is truncated: {span.covered:.2f} of {seconds:.2f} seconds could be read"
             )
         undecoded = self._video.length - (self._last + gap)
-        if short or (self.frames + 2 < self.packets and undecoded > 2.5 * gap):
+        left_out = self.packets - self.frames
+        untimed = frames > 0 and self._at_one_time >= left_out
+        if short or (left_out > 2 and (undecoded > 2.5 * gap or untimed)):
             raise incomplete(path, self.frames, frames or self.packets)
 
 

@@ -118,6 +118,17 @@ def test_absurd_time_stamps_are_a_sentence(tmp_path: Path) -> None:
         read(path)
 
 
+def test_packets_that_stand_at_one_time_lose_no_frame_in_silence(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", moving_disc(16), options={"bf": "3"})
+    damaged = bytearray(path.read_bytes())
+    at = damaged.index(b"stts") + 8
+    for row in range(int.from_bytes(damaged[at : at + 4], "big")):
+        damaged[at + 8 + 8 * row : at + 12 + 8 * row] = bytes(4)
+    path.write_bytes(damaged)
+    with pytest.raises(MediaError, match=r"of 16 frames could be read"):
+        read(path)
+
+
 def test_a_header_that_claims_more_frames_is_refused(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.avi", moving_disc(12), codec="mpeg4", rate=Fraction(10))
     data = bytearray(path.read_bytes())
