@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -53,13 +53,20 @@ class TrainDit(TrainConfig):
     start: str = Field(default="", description="folder of a checkpoint to go on from; empty: from nothing")
     name: str = Field(default="base", description="name of the checkpoint that is written")
     early: int = Field(default=0, ge=0, description="step of the 'early' checkpoint; 0 or the end: none")
-    keep: tuple[int, ...] = Field(default=(), description="further steps to keep the averaged weights of")
+    keep: tuple[int, ...] = Field(
+        default=(), description="further steps to keep the averaged weights of, separated by commas"
+    )
     evaluate_every: int = Field(default=0, ge=0, description="steps between runs of a suite; 0: none")
     evaluate_suite: str = Field(default="reference", description="the suite that is run")
     evaluate_seconds: float = Field(
         default=0, ge=0, description="time for one such run, which sets its prompts; 0: all of them"
     )
     evaluate_policy: str = Field(default="", description="policy whose FAIL ends the training; empty: none")
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value.split(",") if isinstance(value, str) else value
 
     def identity(self) -> dict[str, Any]:
         """List what changes the weights."""

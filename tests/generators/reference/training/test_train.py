@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from screentest.generators import Frames
 from screentest.generators.reference import TRAINABLE, ReferenceGenerator, SamplerSettings, export, train
 from screentest.generators.reference.model.text import TextConditioner
+from screentest.generators.reference.training.dit import TrainDit
 from screentest.generators.worlds.plane import NATIVE_CLIP
 from screentest.harness.core.errors import UsageError
 from screentest.harness.core.items import make_item
@@ -144,3 +145,8 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
         export(tmp_path)
     with pytest.raises(UsageError, match="unknown key 'step'; did you mean 'steps'"):
         train("vae", out=tmp_path, overrides={"step": 3})
+
+
+@pytest.mark.parametrize(("given", "steps"), [("600", (600,)), ("600,1200", (600, 1200)), ((5,), (5,))])
+def test_steps_to_keep_are_given_as_on_the_command_line(given: object, steps: tuple[int, ...]) -> None:
+    assert TrainDit.model_validate({"keep": given}).keep == steps
