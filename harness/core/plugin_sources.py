@@ -12,7 +12,7 @@ from typing import Any
 
 from .keys import file_sha256
 
-__all__ = ["source_digest", "source_digests"]
+__all__ = ["import_root", "source_digest", "source_digests", "source_files"]
 
 
 def source_digests(path: Path) -> list[str]:
@@ -27,17 +27,29 @@ def source_digests(path: Path) -> list[str]:
     Returns:
         The digest of the file, then those of the others in order.
     """
+    path, *others = source_files(path)
+    return [file_sha256(path), *sorted(map(file_sha256, others))]
+
+
+def source_files(path: Path) -> list[Path]:
+    """List a Python file, then each module in its folder that it imports, at whatever depth."""
     path = path.resolve()
-    root = path.parent
-    while (root / "__init__.py").is_file() and root != root.parent:
-        root = root.parent
+    root = import_root(path)
     found, todo = {path}, [path]
     while todo:
         for other in _imported(todo.pop(), root):
             if other not in found:
                 found.add(other)
                 todo.append(other)
-    return [file_sha256(path), *sorted(file_sha256(other) for other in found - {path})]
+    return [path, *sorted(found - {path})]
+
+
+def import_root(path: Path) -> Path:
+    """Name the folder of a Python file; of a module in a package, the one that the package lies in."""
+    root = path.resolve().parent
+    while (root / "__init__.py").is_file() and root != root.parent:
+        root = root.parent
+    return root
 
 
 @functools.cache
