@@ -52,7 +52,18 @@ def evidence_text(score: Score) -> str:
             parts.append(f"{law}{name} {number(size)}, threshold {number(limit)}{named}")
     cut = of.get("prompt_cut")
     parts += [cut if isinstance(cut, str) else "", _captions(of)]
-    return "; ".join(part for part in (*parts, when(score)) if part)
+    return "; ".join(part for part in (*parts, when(score), _shots(of)) if part)
+
+
+def _shots(evidence: Mapping[str, Any]) -> str:
+    """Say of a clip with cuts which of its shots were judged, and which shows what was found."""
+    shots, judged, shown = (evidence.get(name) for name in ("shots", "judged", "shot"))
+    if not isinstance(shots, int) or not isinstance(judged, list):
+        return ""
+    said = f"{len(judged)} of {shots} shots judged"
+    if not isinstance(shown, list) or len(shown) != 2:
+        return said
+    return f"in the shot of frames {shown[0]} to {shown[1]}; {said}"
 
 
 def _captions(evidence: Mapping[str, Any]) -> str:

@@ -111,8 +111,8 @@ def _denoiser(spec: str, levels: int | None, seed: int, device: str, dtype: str)
     made = make_generator(spec, device=device, dtype=dtype)
     if not isinstance(made, DenoisingModel):
         raise UsageError(
-            f"{spec} does not give its denoising loss of a clip; reference checkpoints do, and a class with "
-            "denoising_losses(frames, fps, prompt, levels, seed)"
+            f"{spec} does not give its denoising loss of a clip; reference checkpoints and pipelines of "
+            "diffusers do, and a class with denoising_losses(frames, fps, prompt, levels, seed)"
         )
     return DenoisingScorer(made, noise_levels(LEVELS if levels is None else levels), seed)
 

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -42,14 +42,23 @@ def write_atomic(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a file atomically: a reader sees the old file or the new one, never a part.
 
     If not ``durable``, a loss of power (a killed process is none) can leave an empty or torn file.
+
+    Raises:
+        OSError: it cannot be written; the error names ``path``, and nothing is left beside it.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with beside.open("w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        error.filename, error.filename2 = str(path), None  # the one that the user knows
+        raise
 
 
 def user_cache() -> Path:

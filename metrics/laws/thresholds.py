@@ -272,8 +272,8 @@ def read_thresholds(path: Path) -> ThresholdFile:
         raise UsageError(f"the thresholds {path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{path} holds no thresholds: {where}: {first['msg']}") from None
+        where = "".join(f"{part}: " for part in (".".join(map(str, first["loc"])),) if part)
+        raise UsageError(f"{path} holds no thresholds: {where}{first['msg']}") from None
     if read.digest != thresholds_digest(read.sources):
         raise UsageError(
             f"{path} was changed after it was written; "

@@ -198,8 +198,9 @@ def score_pairs(pairs: Sequence[ClipPair], scorer: ClipScorer, *, confidence: fl
         confidence: of the intervals.
 
     Raises:
-        UsageError: not one pair could be scored; the sentence has the most frequent reason.
+        UsageError: the model cannot be used; or not one pair could be scored, with the most frequent reason.
     """
+    model = scorer.digest  # what cannot be opened says so once, and not for each pair
     rows: list[PairScore] = []
     with track("pairs", len(pairs)) as ticker:
         for pair in pairs:
@@ -217,7 +218,7 @@ def score_pairs(pairs: Sequence[ClipPair], scorer: ClipScorer, *, confidence: fl
     shares += [_accuracy([row for row in good if row.tag == tag], tag, confidence) for tag in tags]
     area = area_under_curve(*_columns(good), confidence)
     return PairsResult(
-        model=scorer.digest,
+        model=model,
         how=scorer.how,
         accuracy=tuple(shares),
         area=_share(area, None, good, confidence),

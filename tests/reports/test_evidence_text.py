@@ -41,6 +41,11 @@ def score(evidence: dict[str, Any]) -> Score:
         ({"failure": None, "failed": []}, ""),
         ({"reason": "the subject is not shown"}, "the subject is not shown"),
         ({"first_s": 0.5, "last_s": 1.25, "frames_share": 0.5}, "0.50 s to 1.25 s, 50% of frames"),
+        ({"strength": 0.0, "shots": 3, "judged": [[0, 9], [20, 40]]}, "2 of 3 shots judged"),
+        (
+            {"first_s": 1.0, "last_s": 1.0, "shots": 2, "judged": [[10, 40]], "shot": [10, 40]},
+            "at 1.00 s; in the shot of frames 10 to 40; 1 of 2 shots judged",
+        ),
         ({"severity": "much", "threshold": 0.1, "first_s": "now"}, ""),
     ],
 )

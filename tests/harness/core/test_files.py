@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from screentest.harness.core.errors import UsageError
-from screentest.harness.core.files import check_output, list_videos, survey_videos
+from screentest.harness.core.files import check_output, list_videos, survey_videos, write_atomic
 
 
 def test_what_looks_like_a_video_and_is_none_is_left_out_with_its_reason(tmp_path: Path) -> None:
@@ -117,3 +117,13 @@ def test_an_input_is_no_output_by_whatever_name(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"^--sarif .* is a file that this command reads; name another"):
             check_output("--sarif", out, ["smoke", None, policy])
     check_output("--sarif", tmp_path / "new.sarif", ["smoke", policy, "x" * 5000, "nul\0"])
+
+
+def test_what_cannot_be_written_is_named_as_the_user_knows_it_and_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    folder.mkdir()
+    for path in (folder, tmp_path / "none" / "page.html"):
+        with pytest.raises(OSError, match="directory") as raised:
+            write_atomic(path, "text")
+        assert (raised.value.filename, raised.value.filename2) == (str(path), None)
+    assert list(tmp_path.iterdir()) == [folder]

@@ -96,6 +96,9 @@ def test_sources_share_a_file_and_a_change_by_hand_is_seen(tmp_path: Path):
     path.write_text("{}")
     with pytest.raises(UsageError, match="holds no thresholds: sources: Field required"):
         read_thresholds(path)
+    path.write_text("{")
+    with pytest.raises(UsageError, match="holds no thresholds: Invalid JSON"):
+        read_thresholds(path)
     with pytest.raises(UsageError, match=r"none\.json cannot be read: No such file"):
         read_thresholds(tmp_path / "none.json")
 
@@ -132,6 +135,9 @@ def test_a_file_of_ones_own_adds_sources_and_takes_the_place_of_packaged_ones(tm
     assert chosen.sources["blobs 1"].settings == {"seed": 5}
     assert {k: v for k, v in chosen.sources.items() if k != "blobs 1"} == packaged.sources
     assert chosen.digest == thresholds_digest(chosen.sources) != packaged.digest
+    path.write_text("{")
+    with pytest.raises(UsageError, match="holds no thresholds: Invalid JSON"):
+        read_thresholds(path)
     with pytest.raises(UsageError, match=r"none\.json cannot be read"):
         chosen_thresholds(tmp_path / "none.json")
     assert chosen_thresholds(None) == packaged

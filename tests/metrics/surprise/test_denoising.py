@@ -60,6 +60,19 @@ def test_both_clips_of_a_pair_get_the_same_noise_and_prompt(tmp_path: Path) -> N
     assert model.asked[0][2] != model.asked[2][2]
 
 
+class Unopened(Bright):
+    """Its weights are not there."""
+
+    def identity(self) -> Mapping[str, Any]:
+        raise UsageError("there is no folder x")
+
+
+def test_a_model_that_cannot_be_opened_says_so_before_any_pair(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("possible,impossible\na.mp4,b.mp4\n")
+    with pytest.raises(UsageError, match=r"^there is no folder x$"):
+        score_pairs(read_pairs(tmp_path / "pairs.csv"), DenoisingScorer(Unopened(), noise_levels(1)))
+
+
 def test_the_digest_is_of_the_model_and_its_levels() -> None:
     digests = {DenoisingScorer(Bright(), noise_levels(n), seed).digest for n in (4, 8) for seed in (0, 1)}
     assert len(digests) == 4
