@@ -169,6 +169,7 @@ def assess_detector(
         list[str] | None,
         typer.Option(
             "--kind",
+            metavar="NAME",
             help="Kind of detector; by default spectral, differences and combined, and with "
             "an encoder also d3, path and probe. May be repeated.",
         ),
@@ -194,7 +195,8 @@ def assess_detector(
     fps: Annotated[float, typer.Option(min=0.1, max=120, help="Frames a second that are taken.")] = 8.0,
     bits_per_pixel: Annotated[float, typer.Option(min=0.01, max=8, help="Of the second encoding.")] = 0.2,
     delivery: Annotated[
-        list[str] | None, typer.Option("--delivery", help="Delivery to try, or 'all'; may be repeated.")
+        list[str] | None,
+        typer.Option("--delivery", metavar="NAME", help="Delivery to try, or 'all'; may be repeated."),
     ] = None,
     cache: Cache = "cache",
     device: DeviceOption = Device.auto,

@@ -103,12 +103,15 @@ MeasuresOption = Annotated[
     typer.Option(
         "--measures",
         "-m",
+        metavar="NAME,...",
         help="Measures, separated by commas, instead of the suite's; +NAME adds one to them.",
     ),
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="Python file with measures, encoders or generators to add."),
+    typer.Option(
+        "--plugin", metavar="FILE", help="Python file with measures, encoders or generators to add."
+    ),
 ]
 WorkersOption = Annotated[
     int,

@@ -39,7 +39,9 @@ def transform(
     prompts: Annotated[
         str | None, typer.Argument(help="A .txt, .csv or .jsonl file of prompts, or a suite.")
     ] = None,
-    family: Annotated[list[str] | None, typer.Option(help="A family, or all; may be repeated.")] = None,
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A family, or all; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of random choices.")] = 0,
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="Share of each prompt that is changed.")
@@ -117,7 +119,8 @@ def assess(
         str, typer.Option(help="As for classify: a name, a .yaml or .json file, or a folder.")
     ] = "ngram",
     disguise: Annotated[
-        list[str] | None, typer.Option(help="A family to try on harmful prompts, or all; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A family to try on harmful prompts, or all; may be repeated."),
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Columns of csv= and lines= sets: text=NAME,label=NAME,scheme=NAME,...")

@@ -75,7 +75,8 @@ def verify(
         Path | None, typer.Option(help="PEM file of certificates to trust; without it none is trusted.")
     ] = None,
     issuer: Annotated[
-        list[str] | None, typer.Option(help="Organization whose marks count; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Organization whose marks count; may be repeated."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -50,8 +50,9 @@ def run(
     generator: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="SPEC",
             help="KIND:ARGUMENT, python:FILE.py:NAME for your own; see 'list generators'. Several, or a * "
-            "for every checkpoint, give a run each, and a comparison."
+            "for every checkpoint, give a run each, and a comparison.",
         ),
     ] = None,
     generators: Annotated[

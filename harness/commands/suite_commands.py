@@ -143,7 +143,8 @@ def _shown(name: str, suite: Suite) -> Iterator[Table]:
 def check(
     suite: Annotated[str, typer.Argument(help="A suite's name, a YAML file, or NAME:PATH of a benchmark.")],
     policy: Annotated[
-        list[str] | None, typer.Option(help="A policy that its runs are to pass; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="POLICY", help="A policy that its runs are to pass; may be repeated."),
     ] = None,
     filters: Annotated[bool, typer.Option(help="Ask the packaged prompt filter, too.")] = True,
     plugin: Plugins = None,
@@ -270,7 +271,10 @@ def diff(
 @suite_app.command()
 def translate(
     suite: Annotated[str, typer.Argument(help="A suite's name or YAML file.")],
-    to: Annotated[list[str], typer.Option(help="A language, such as de or zh-Hant; may be repeated.")],
+    to: Annotated[
+        list[str],
+        typer.Option(metavar="LANGUAGE", help="A language, such as de or zh-Hant; may be repeated."),
+    ],
     by: Annotated[str, typer.Option(help="A function (text, language) -> text: file.py:name.")],
     out: Annotated[Path, typer.Option(help="The .yaml file of the suite in all languages.")],
 ) -> None:
@@ -297,7 +301,7 @@ def loss(
     run: Annotated[Path, typer.Argument(help="A run of a suite that 'suite translate' wrote.")],
     first: Annotated[str, typer.Option(help="The language that others are compared with.")] = "en",
     measure: Annotated[
-        list[str] | None, typer.Option(help="A measure; may be repeated. All by default.")
+        list[str] | None, typer.Option(metavar="NAME", help="A measure; may be repeated. All by default.")
     ] = None,
     confidence: Confidence = 0.95,
     as_json: AsJson = False,

@@ -54,7 +54,12 @@ def validate(
     ] = False,
     measures: Annotated[
         list[str] | None,
-        typer.Option("--measures", "-m", help="Validate these measures, separated by commas, or all."),
+        typer.Option(
+            "--measures",
+            "-m",
+            metavar="NAME,...",
+            help="Validate these measures, separated by commas, or all.",
+        ),
     ] = None,
     real: Annotated[
         Path | None,
@@ -102,7 +107,9 @@ def validate(
     ] = "reference",
     family: Annotated[
         list[str] | None,
-        typer.Option(help="With --measures: only scenes of this family of the world; may be repeated."),
+        typer.Option(
+            metavar="NAME", help="With --measures: only scenes of this family of the world; may be repeated."
+        ),
     ] = None,
     alarms: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of lawful clips that may be above a threshold.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from ...metrics.quality.outcomes import format_differences
 from ..core.counts import counted
@@ -25,6 +26,9 @@ __all__ = [
     "warn_of_foreign",
     "warn_of_unasked",
 ]
+
+_NAMED: Final = 5
+"""Clips that are gone or changed that are named one by one."""
 
 
 def say_failures(store: RunStore) -> None:
@@ -97,13 +101,22 @@ def name_lost_clips(store: RunStore, *, unfinished: bool = False) -> None:
             f"({shown}{more}); restore what is lost in {store.clip_files}, or add --retry-failed to make it "
             "again. Nothing was generated"
         )
+    told = 0
     for record in store.each_clip() if states else ():
         state = states.get(record.file or "")
-        if state is not None:
+        if state is None:
+            continue
+        told += 1
+        if told <= _NAMED:
             note(
                 f"warning: the clip {record.file} of item {record.item[:12]} is {state}; restore it, or let "
                 "'screentest run' with --retry-failed ask for it anew"
             )
+    if told > _NAMED:
+        more = told - _NAMED
+        note(
+            f"warning: and so {'is' if more == 1 else 'are'} {counted(more, 'further clip')}, gone or changed"
+        )
 
 
 def say_copies(store: RunStore) -> None:

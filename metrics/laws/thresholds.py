@@ -24,7 +24,7 @@ from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import Json, canonical_json, digest
-from ..tracking.tracks import is_same_tracker
+from ..tracking.tracks import is_same_tracker, name_of
 from .evaluation import LAWS
 
 __all__ = [
@@ -309,8 +309,10 @@ def refuse_others(path: Path, identity: Mapping[str, Json]) -> None:
     """
     file = read_thresholds(path)
     if file.of_source(identity) is None:
+        name = name_of(identity)
+        other = f" with other settings: {canonical_json(dict(identity))}" if name in file.sources else ""
         raise UsageError(
             f"the thresholds {path} are for {', '.join(file.sources)}, and the tracks of this run are by "
-            f"{canonical_json(dict(identity))}; make thresholds for that tracker with 'screentest validate "
+            f"{name}{other}; make thresholds for that tracker with 'screentest validate "
             "--probes --calibrate'"
         )

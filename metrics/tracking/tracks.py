@@ -35,6 +35,7 @@ __all__ = [
     "Tracker",
     "Tracks",
     "is_same_tracker",
+    "name_of",
     "plain_noun",
     "source_name",
 ]
@@ -190,7 +191,16 @@ def plain_noun(noun: str) -> str:
 
 def source_name(source: TrackSource) -> str:
     """Name a tracker for messages, by kind and version: ``world 1``. Thresholds use its whole identity."""
-    identity = source.identity()
+    return name_of(source.identity())
+
+
+def name_of(identity: Mapping[str, Json]) -> str:
+    """Name a tracker by its identity.
+
+    Example:
+        >>> name_of({"source": "world", "version": 5, "block": 8})
+        'world 5'
+    """
     return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
 
 

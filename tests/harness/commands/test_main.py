@@ -21,7 +21,7 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from screentest.harness.commands.main import run_cli
+from screentest.harness.commands.main import COMMANDS, run_cli
 from screentest.harness.core.media import write_clip
 from screentest.harness.policies.policy import packaged_policies
 from screentest.harness.suites.suite import packaged_suites
@@ -233,6 +233,12 @@ def test_no_command_prints_the_help(cli):
     code, out, _ = cli("--help")
     assert code == 0
     assert all(command in out for command in ("run", "score", "compare", "gate", "report", "doctor", "sync"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_what_an_option_takes_and_no_type_of_python(cli, command):
+    _, out, _ = cli(command, "--help")
+    assert not [line for line in out.splitlines() if line.lstrip().startswith("-") and "list[" in line]
 
 
 def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_request(cli, monkeypatch):

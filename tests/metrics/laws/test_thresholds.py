@@ -148,8 +148,12 @@ def test_thresholds_are_for_one_tracker_whole_identity_and_all(tmp_path: Path):
     tracker = {"source": "blobs", "version": 1, "block": 8}
     write_thresholds(path, "blobs 1", calibrated(rows(120), {"source": tracker}))
     refuse_others(path, tracker)
-    for other in ({**tracker, "version": 2}, {**tracker, "block": 16}, {"source": "world", "version": 4}):
-        with pytest.raises(UsageError, match="are for blobs 1, and the tracks of this run are by"):
+    for other, said in (
+        ({**tracker, "version": 2}, "blobs 2; make"),
+        ({**tracker, "block": 16}, r'blobs 1 with other settings: \{"block":16,'),
+        ({"source": "world", "version": 4}, "world 4; make"),
+    ):
+        with pytest.raises(UsageError, match=f"are for blobs 1, and the tracks of this run are by {said}"):
             refuse_others(path, other)
 
 
