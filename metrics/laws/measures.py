@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["any_law", "discarded_clip", "law_measures"]
 
-_VERSION: Final = 5
+_VERSION: Final = 6
 _SETTING: Final = "thresholds"
 _WHAT: Final = {
     "gravity": "Whether what should fall does not fall by the gravity expected",

@@ -262,6 +262,8 @@ def fit_hinge(path: Path, least: int = 3) -> Hinge | None:
 
 _EXPLAINS: Final = 0.6
 """A contact changes the motion where a cut at it leaves at most so much of the residual."""
+_LOW: Final = 0.25
+"""Of the whole height of a fall: what stays within so much of it after a contact has fallen."""
 
 
 @dataclass(frozen=True)
@@ -285,19 +287,20 @@ class Falls:
 def fit_falls(path: Path) -> Falls | None:
     """Fit parabolas with one gravity to the height, split at contacts; None for too few frames.
 
-    ``y = a_k + b_k t + g t^2 / 2`` in part k. A contact that does not change the motion is not a split.
+    ``y = a_k + b_k t + g t^2 / 2`` in part k. A contact that does not change the motion is not a split. Where
+    the end of the path does not fit, and is low hops or rest after a contact, it is left out.
     """
     t, y = path.times_K, path.place_K2[:, 1:2]
     if len(t) < 5:
         return None
-    cuts: list[int] = []
-    fit = _falls(t, y, cuts, path.noise)
     candidates = [int(k) + 1 for k in np.flatnonzero(path.touched_K[:-1])]
-    while fit.rms > 2 * path.noise:
-        found = _better_cuts(t, y, cuts, candidates, fit.rms, path.noise)
-        if found is None:
-            break
-        cuts, fit = found
+    cuts, fit = _cut_at_contacts(t, y, candidates, path.noise)
+    end = _last_hop(y, candidates)
+    if fit.rms > 2 * path.noise and end is not None and end >= 5:
+        in_air = [c for c in candidates if c < end]
+        shorter = _cut_at_contacts(t[:end], y[:end], in_air, path.noise)
+        if shorter[1].rms <= _EXPLAINS * fit.rms:
+            t, (cuts, fit) = t[:end], shorter
     edges = [0, *cuts, len(t)]
     parts = list(itertools.pairwise(edges))
     if max(b - a for a, b in parts) < 4:
@@ -309,6 +312,31 @@ def fit_falls(path: Path) -> Falls | None:
         longest=max(float(t[b - 1] - t[a]) for a, b in parts),
         bounces=tuple(_bounce(t, fit, k, edges) for k in range(1, len(parts))),
     )
+
+
+def _cut_at_contacts(t: _F, y: _F, candidates: list[int], noise: float) -> tuple[list[int], Fit]:
+    cuts: list[int] = []
+    fit = _falls(t, y, cuts, noise)
+    while fit.rms > 2 * noise:
+        found = _better_cuts(t, y, cuts, candidates, fit.rms, noise)
+        if found is None:
+            break
+        cuts, fit = found
+    return cuts, fit
+
+
+def _last_hop(y_K: _F, candidates: list[int]) -> int | None:
+    """Find from where on a thing hops too low for its hops to be told apart, or lies; None for nowhere.
+
+    It does so near the height at which it has touched something before.
+    """
+    if not candidates:
+        return None
+    first = candidates[0]
+    floor, reach = float(y_K[first - 1 : first + 1].max()), float(np.ptp(y_K))
+    high = np.flatnonzero(np.abs(y_K[:, 0] - floor) > _LOW * reach)
+    end = int(high[-1]) + 1 if len(high) else 0
+    return end if first <= end < len(y_K) else None
 
 
 def _better_cuts(

@@ -97,6 +97,22 @@ def test_bounces_on_the_way_are_counted_though_one_alone_explains_nothing(count:
     )
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.35, 0.0])
+def test_low_hops_and_rest_after_a_fall_say_nothing_of_its_gravity(kept: float):
+    g, high, floor = 1.6, 0.4, 0.8
+    t = times(22)
+    touch = np.sqrt(2 * high / g)
+    up, y = 0.75 * g * touch, floor - high + g * t**2 / 2
+    while up > 0.02:
+        y = np.where(t > touch, floor - up * (t - touch) + g * (t - touch) ** 2 / 2, y)
+        touch, up = touch + 2 * up / g, kept * up
+    y = np.where(t > touch, floor, y)
+    for asked, low, high in ((g, 0.0, 0.05), (1.0, 0.5, 0.7)):
+        expect = {"motion": "bounce", "gravity": asked}
+        found = gravity(cast_of([Path(0.5, y)], expect, 22, sees_still=False))
+        assert low <= found.severity <= high
+
+
 def test_frames_that_show_a_thing_in_part_say_nothing_of_its_inertia():
     even, off = 0.2 + 0.25 * T, np.where((T > 0.9) & (T < 1.3), 0.03, 0.0)
     bent = [Path(even, 0.5 + off)]

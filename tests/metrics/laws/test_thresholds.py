@@ -117,7 +117,7 @@ def test_tracks_of_motion_are_judged_by_thresholds_that_name_the_stage():
     found = packaged_thresholds().of_source(MotionSource().identity())
     assert found is not None
     name, motion = found
-    assert name == "motion 2"  # whose tracks of a shot are those of later versions
+    assert name == source_name(MotionSource())
     assert motion.calibrated_on == "the world 'stage'"
     assert packaged_thresholds().sources[source_name(WorldSource())].calibrated_on == "the reference world"
     assert {*motion.laws, *motion.missing} == {*LAWS, ANY}
