@@ -57,9 +57,9 @@ class ReferenceGenerator(Generator):
     """Clips from text, an image or videos with the latent diffusion transformer that ships with the package.
 
     Args:
-        checkpoint: ``early``, ``base``, ``safe``, or the path of a folder that `train` wrote (with its
-            autoencoder in ``vae`` and its text model in ``text``, inside or beside it; otherwise the shipped
-            ones are taken).
+        checkpoint: ``early``, ``base``, ``late``, ``safe``, or the path of a folder that `train` wrote (with
+            its autoencoder in ``vae`` and its text model in ``text``, inside or beside it; otherwise the
+            shipped ones are taken).
         settings: solver, steps and guidance.
         device: ``auto``, ``cpu`` or ``cuda``.
         dtype: of the arithmetic, for example ``float32`` or ``bfloat16``.

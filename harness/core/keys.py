@@ -58,12 +58,12 @@ def canonical_json(value: Json) -> str:
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _BARE_TEXT = json.encoder.encode_basestring
 _PLAIN = frozenset({str, int, bool, type(None)})
-_LISTS = frozenset({list, tuple})
 
 
 def _refuse_ambiguous(value: Json) -> None:
-    if type(value) in _LISTS:  # before the slower questions to classes, for most of the rest
-        children: Iterable[Json] = value  # pyright: ignore[reportAssignmentType]
+    children: Iterable[Json]
+    if type(value) is list or type(value) is tuple:  # before the slower questions to classes
+        children = value
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} cannot be part of an identity")

@@ -24,7 +24,7 @@ from ...harness.core.config import Config
 from ...harness.core.errors import UsageError
 from ...harness.core.files import write_atomic
 from ...harness.core.keys import Json, canonical_json, digest
-from ..tracking.tracks import is_same_tracker, name_of
+from ..tracking.tracks import name_of
 from .evaluation import LAWS
 
 __all__ = [
@@ -113,8 +113,9 @@ class ThresholdFile(Config):
 
     def of_source(self, identity: Mapping[str, Json]) -> tuple[str, SourceThresholds] | None:
         """Find the thresholds made for a source of tracks, by its whole identity, and their name."""
+        wanted = canonical_json(dict(identity))
         for name, part in self.sources.items():
-            if is_same_tracker(part.settings.get("source") or {}, identity):
+            if canonical_json(part.settings.get("source")) == wanted:
                 return name, part
         return None
 

@@ -12,7 +12,6 @@ The measures of `laws` and `instructions` read only tracks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...harness.core.keys import canonical_json
 from ..encoders.base import Record
 from .outlines import OUTLINES
 
@@ -34,7 +32,6 @@ __all__ = [
     "TrackSource",
     "Tracker",
     "Tracks",
-    "is_same_tracker",
     "name_of",
     "plain_noun",
     "source_name",
@@ -202,31 +199,6 @@ def name_of(identity: Mapping[str, Json]) -> str:
         'world 5'
     """
     return " ".join(str(identity[key]) for key in ("source", "version") if key in identity)
-
-
-CARRIED: Final = {
-    ("motion", 2): "version 2 missed cuts between shots of like colors; where there are none, it is the same",
-    ("motion", 3): "version 3 missed a few of them",
-}
-"""Trackers at versions whose later versions change no track of a shot -> why: thresholds and cards that were
-made of single shots hold for these, too."""
-
-
-def is_same_tracker(made: Mapping[str, Json], used: Mapping[str, Json]) -> bool:
-    """Say whether what was made with one tracker holds for the tracks of another, both by their identities.
-
-    Example:
-        >>> is_same_tracker({"source": "motion", "version": 2}, {"source": "motion", "version": 3})
-        True
-        >>> is_same_tracker({"source": "world", "version": 0}, {"source": "world", "version": 1})
-        False
-    """
-    plain = [json.loads(canonical_json(dict(one))) for one in (made, used)]
-    if plain[0] == plain[1]:
-        return True
-    if (made.get("source"), made.get("version")) not in CARRIED:
-        return False
-    return {**plain[0], "version": None} == {**plain[1], "version": None}
 
 
 class Tracker(Protocol):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...harness.core.config import Config
-from ..tracking.tracks import is_same_tracker
 from .goal_card import GoalCard
 from .hallucination_card import HallucinationCard
 from .law_card import LawCard
@@ -115,5 +114,4 @@ def _read(model: type[C], *where: str) -> C | None:
 
 
 def _same(source: Mapping[str, Any], identity: Mapping[str, Json]) -> bool:
-    named = ({key: one.get(key) for key in ("source", "version")} for one in (source, identity))
-    return is_same_tracker(*named)
+    return all(source.get(key) == identity.get(key) for key in ("source", "version"))

@@ -347,7 +347,7 @@ def test_a_mean_of_a_range_is_bounded_on_either_side_and_one_outlier_of_few_leav
     equal = bounded_mean_interval([1.0] * 12, own[:12], 0.95, (0.0, 1.0))
     assert (equal.low, equal.high) == (pytest.approx(0.025 ** (1 / 12)), 1.0)  # the rule of three
     turned = bounded_mean_interval([0.0] * 11 + [0.5], own[:12], 0.95, (0.0, 1.0))
-    assert (turned.low, turned.high) == (pytest.approx(1 - found.high), pytest.approx(1 - found.low))  # type: ignore[operator]
+    assert (turned.low, turned.high) == (pytest.approx(1 - found.high), pytest.approx(1 - found.low))
     assert bounded_mean_interval([], [], 0.95, (0.0, 1.0)).low is None
 
 

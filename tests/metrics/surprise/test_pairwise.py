@@ -108,7 +108,7 @@ def test_scenes_whose_scores_do_not_differ_may_hide_a_share_that_do(
     assert (found.value, found.low, found.high) == pytest.approx((0.5, kept / 2, 1 - kept / 2))
     assert found.notes[0] == "no scene's scores differ: the sample shows no spread"
     turned = area_under_curve([-x for x in high], [-x for x in low], list(scenes), 0.95)
-    assert (turned.low, turned.high) == pytest.approx((1 - found.high, 1 - found.low))  # type: ignore[operator]
+    assert (turned.low, turned.high) == pytest.approx((1 - found.high, 1 - found.low))
 
 
 def test_scenes_of_equal_shares_with_ties_are_bounded_by_the_rule_of_three():

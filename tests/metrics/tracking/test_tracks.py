@@ -7,8 +7,7 @@ from screentest.harness.core.errors import UsageError
 from screentest.harness.core.keys import seeded_rng
 from screentest.metrics import make_encoder
 from screentest.metrics.encoders.base import Record
-from screentest.metrics.tracking.stabilized_tracker import MotionSource
-from screentest.metrics.tracking.tracks import Tracks, is_same_tracker, plain_noun
+from screentest.metrics.tracking.tracks import Tracks, plain_noun
 
 from ..helpers import encode, parts_of
 from .scenes import BLUE, GRAY, RED, Shape, draw, still, track
@@ -121,13 +120,3 @@ def test_sources_are_known_or_a_mistake():
     with pytest.raises(UsageError, match=r"'blob' of the encoder 'tracks'"):
         make_encoder("tracks", "blob")
     assert plain_noun("red  Ball") == plain_noun("red ball") != plain_noun("ball")
-
-
-def test_what_was_made_with_a_version_that_is_carried_holds_for_later_ones_with_the_same_settings():
-    old = {"source": "motion", "version": 2, "longest": 256, "most": 600}
-    assert is_same_tracker(old, MotionSource().identity())
-    assert is_same_tracker(old, old)
-    assert not is_same_tracker({**old, "longest": 128}, MotionSource().identity())
-    assert not is_same_tracker({**old, "version": 1}, MotionSource().identity())
-    assert not is_same_tracker(MotionSource().identity(), old)
-    assert not is_same_tracker({}, old)
