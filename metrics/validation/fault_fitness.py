@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..signs.measures import LIMITS
 from .law_card import MEDIUM
-from .law_fitness import BLUNT, FIT, fitness_of, numbers, share_of
+from .law_fitness import fitness_of, numbers, share_of
 from .packaged_cards import packaged_goals, packaged_signs
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def _record(
 ) -> dict[str, Any]:
     area, found = judged
     word = fitness_of(area, found)
-    assert word in (FIT, BLUNT)
     told = "-" if area.value is None else f"{area.value:.2f}"
     text = f"{clips}, {fault}: {word}, AUC {told}, finds {share_of(found)}"
     if alarms is not None:
